@@ -1,0 +1,226 @@
+#include "console.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace aether2onnx::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Progress is for work that takes long; until then the lines of the stages are enough.
+constexpr auto kProgressAfter = std::chrono::seconds(1);
+constexpr auto kProgressEvery = std::chrono::milliseconds(100);
+
+std::string milliseconds(double seconds) {
+  if (seconds >= 10) return fmt::format("{:.1f} s", seconds);
+  return fmt::format("{:.1f} ms", seconds * 1e3);
+}
+
+std::string shape_text(const TensorInfo& tensor) {
+  return fmt::format("{} [{}]", tensor.dtype, fmt::join(tensor.shape, ", "));
+}
+
+// File names may hold any bytes; JSON must be UTF-8.
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json axis_json(const Axis& axis) {
+  if (!axis.dynamic) return axis.opt;
+  return Json{{"min", axis.min}, {"opt", axis.opt}, {"max", axis.max}};
+}
+
+Json tensors_json(const std::vector<TensorInfo>& tensors) {
+  Json list = Json::array();
+  for (const TensorInfo& tensor : tensors) {
+    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Console::Console(bool json, bool quiet)
+    : stream_(json ? stderr : stdout),
+      quiet_(quiet),
+      terminal_(!quiet && ::isatty(::fileno(json ? stderr : stdout)) == 1) {}
+
+Console::~Console() { clear_progress(); }
+
+void Console::plain(const std::string& text) {
+  if (quiet_) return;
+  clear_progress();
+  fmt::print(stream_, "{}\n", text);
+  std::fflush(stream_);
+}
+
+void Console::line(const std::string& name, const std::string& text) {
+  plain(fmt::format("{:<11} {}", name, text));
+}
+
+void Console::on_stage(const Stage& stage) {
+  line(stage.name, fmt::format("{}  ({})", stage.summary, milliseconds(stage.seconds)));
+}
+
+void Console::on_warning(const std::string& text) { line("note", text); }
+
+void Console::on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!terminal_ || total == 0 || now - started_ < kProgressAfter ||
+      now - last_progress_ < kProgressEvery) {
+    return;
+  }
+  last_progress_ = now;
+  progress_shown_ = true;
+  fmt::print(stream_, "\r{:<11} {:3d} %", stage, done * 100 / total);
+  std::fflush(stream_);
+}
+
+void Console::clear_progress() {
+  if (!progress_shown_) return;
+  fmt::print(stream_, "\r{:40}\r", "");
+  progress_shown_ = false;
+}
+
+std::string model_table(const Report& report) {
+  struct Row {
+    std::string what;
+    std::string before;
+    std::string after;
+  };
+  const auto& source = report.source;
+  const auto& graph = report.graph;
+  std::vector<Row> rows = {
+      {"", "checkpoint", "ONNX"},
+      {"file size", fmt::format("{}", source.bytes),
+       fmt::format("{}", report.output.bytes + report.output.external_data_bytes)},
+      {"tensors", fmt::format("{}", source.tensors), fmt::format("{}", graph.initializers)},
+      {"parameters", fmt::format("{}", source.parameters), fmt::format("{}", graph.parameters)},
+      {"type", source.dtype, graph.precision == Precision::fp16 ? "float16" : "float32"},
+  };
+  for (const TensorInfo& tensor : graph.inputs) rows.push_back({tensor.name, "", shape_text(tensor)});
+  for (const TensorInfo& tensor : graph.outputs) {
+    rows.push_back({tensor.name, "", shape_text(tensor)});
+  }
+  rows.push_back({"nodes", "", fmt::format("{}", graph.nodes)});
+  for (const auto& [op, count] : graph.operators) {
+    rows.push_back({"  " + op, "", fmt::format("{}", count)});
+  }
+  std::size_t first = 0;
+  std::size_t second = 0;
+  for (const Row& row : rows) {
+    first = std::max(first, row.what.size());
+    second = std::max(second, row.before.size());
+  }
+  std::string table;
+  for (const Row& row : rows) {
+    table += fmt::format("  {:<{}}  {:<{}}  {}\n", row.what, first, row.before, second, row.after);
+  }
+  table.pop_back();
+  return table;
+}
+
+std::string shell_line(const std::vector<std::string>& arguments) {
+  std::string line;
+  for (const std::string& argument : arguments) {
+    const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("-_./=:,+@%").find(c) != std::string_view::npos;
+    });
+    if (!line.empty()) line += ' ';
+    if (plain) {
+      line += argument;
+      continue;
+    }
+    line += '\'';
+    for (const char c : argument) {
+      if (c == '\'') {
+        line += "'\\''";
+      } else {
+        line += c;
+      }
+    }
+    line += '\'';
+  }
+  return line;
+}
+
+std::string result_json(const Report& report, const std::string& verification_json,
+                        const std::string& verify_command, const std::string& trtexec_command) {
+  const auto& source = report.source;
+  const auto& network = report.network;
+  const auto& graph = report.graph;
+  Json json;
+  json["status"] = "ok";
+  json["version"] = version();
+  json["source"] = {{"name", source.name},
+                    {"container", source.container},
+                    {"wrapper", source.wrapper},
+                    {"sha256", source.sha256},
+                    {"bytes", source.bytes},
+                    {"tensors", source.tensors},
+                    {"parameters", source.parameters},
+                    {"dtype", source.dtype}};
+  json["network"] = {{"architecture", network.architecture},
+                     {"generation", network.generation},
+                     {"model_type", network.model_type},
+                     {"scale", network.scale},
+                     {"input_channels", network.input_channels},
+                     {"embed_dim", network.embed_dim},
+                     {"depths", network.depths},
+                     {"hidden_dim", network.hidden_dim},
+                     {"large_kernel", network.large_kernel},
+                     {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
+                     {"fused", network.fused}};
+  Json operators = Json::object();
+  for (const auto& [op, count] : graph.operators) operators[op] = count;
+  json["onnx"] = {{"opset_version", graph.opset_version},
+                  {"ir_version", graph.ir_version},
+                  {"precision", to_string(graph.precision)},
+                  {"dynamic", graph.shape.is_dynamic()},
+                  {"batch_size", axis_json(graph.shape.batch)},
+                  {"height", axis_json(graph.shape.height)},
+                  {"width", axis_json(graph.shape.width)},
+                  {"inputs", tensors_json(graph.inputs)},
+                  {"outputs", tensors_json(graph.outputs)},
+                  {"nodes", graph.nodes},
+                  {"operators", operators},
+                  {"initializers", graph.initializers},
+                  {"parameters", graph.parameters},
+                  {"weights_subnormal", report.weights_subnormal},
+                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
+  const bool external = !report.output.external_data_path.empty();
+  json["output"] = {
+      {"path", report.output.path.string()},
+      {"bytes", report.output.bytes},
+      {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
+      {"external_data_bytes", report.output.external_data_bytes}};
+  json["verification"] =
+      verification_json.empty() ? Json() : Json::parse(verification_json, nullptr, false);
+  json["stages"] = Json::array();
+  for (const Stage& stage : report.stages) {
+    json["stages"].push_back(
+        {{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
+  }
+  json["warnings"] = report.warnings;
+  json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
+                  {"trtexec", trtexec_command}};
+  return dump(json);
+}
+
+std::string error_json(const std::string& kind, const std::string& message,
+                       const std::vector<std::string>& findings, int exit_code) {
+  Json json;
+  json["status"] = "error";
+  json["version"] = version();
+  json["error"] = {{"kind", kind}, {"message", message}, {"findings", findings}};
+  json["exit_code"] = exit_code;
+  return dump(json);
+}
+
+}  // namespace aether2onnx::cli

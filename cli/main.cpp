@@ -1,0 +1,120 @@
+// The program: arguments in, the library's work, text and an exit code out.
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "arguments.h"
+#include "console.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
+
+extern "C" void end_on_signal(int signal) {
+  remove_temporary_files();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void remove_temporary_files_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (std::signal(signal, end_on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+  // Beyond a file size limit write() shall fail with EFBIG, which is told like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+std::string trtexec_line(const Report& report) {
+  std::vector<std::string> arguments = {"trtexec"};
+  for (std::string& argument : trtexec_arguments(report)) arguments.push_back(std::move(argument));
+  return shell_line(arguments);
+}
+
+// The command that repeats this conversion with verification.
+std::string verify_line(const std::vector<std::string>& command_line) {
+  std::vector<std::string> arguments = {"aether2onnx"};
+  arguments.insert(arguments.end(), command_line.begin(), command_line.end());
+  arguments.emplace_back("--verify_onnx");
+  return shell_line(arguments);
+}
+
+void print_next(Console& console, const Report& report, const std::string& verify,
+                const std::string& trtexec) {
+  console.plain("");
+  if (!verify.empty()) {
+    console.plain("Next, compare the model with PyTorch:\n  " + verify);
+  }
+  const bool half = report.graph.precision == Precision::fp16;
+  console.plain(fmt::format("{} a TensorRT engine{}:\n  {}", verify.empty() ? "Next, build" : "Build",
+                            half ? " (TensorRT 9.1 or newer; for 8.6 write --fp16 instead of "
+                                   "--stronglyTyped)"
+                                 : "",
+                            trtexec));
+}
+
+int convert(const std::vector<std::string>& command_line, const Arguments& arguments,
+            Console& console) {
+  for (const std::string& note : arguments.notes) console.line("note", note);
+  if (!arguments.device.empty()) {
+    console.line("note", fmt::format("--device {}: conversion needs no device{}", arguments.device,
+                                     arguments.verify ? "; verification runs on the CPU" : ""));
+  }
+  const Report report =
+      convert_file(arguments.input, arguments.output, arguments.options, &console);
+  console.line("saved", report.output.path.string());
+  if (!report.output.external_data_path.empty()) {
+    console.line("", fmt::format("{} (keep it beside the model)",
+                                 report.output.external_data_path.string()));
+  }
+  if (arguments.verbose) console.plain("\n" + model_table(report));
+  const std::string verify = arguments.verify ? "" : verify_line(command_line);
+  const std::string trtexec = trtexec_line(report);
+  print_next(console, report, verify, trtexec);
+  if (arguments.json) fmt::print("{}", result_json(report, "", verify, trtexec));
+  return kDone;
+}
+
+int failed(bool json, const std::string& kind, const std::string& message,
+           const std::vector<std::string>& findings, int exit_code) {
+  fmt::print(stderr, "error: {}\n", message);
+  if (json) fmt::print("{}", error_json(kind, message, findings, exit_code));
+  return exit_code;
+}
+
+int run(const std::vector<std::string>& command_line) {
+  const bool json = wants_json(command_line);
+  try {
+    remove_temporary_files_on_signals();
+    Arguments arguments;
+    if (const auto answer = parse(command_line, arguments)) {
+      fmt::print("{}", answer->text);
+      return answer->exit_code;
+    }
+    Console console(arguments.json, arguments.quiet);
+    return convert(command_line, arguments, console);
+  } catch (const Error& error) {
+    const bool usage = error.kind() == ErrorKind::usage;
+    return failed(json, std::string(to_string(error.kind())), error.what(), error.findings(),
+                  usage ? kWrongUsage : kFailed);
+  } catch (const std::bad_alloc&) {
+    return failed(json, "limit", "there isn't enough memory.", {}, kFailed);
+  } catch (const std::exception& error) {
+    return failed(json, "internal",
+                  fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what()),
+                  {}, kFailed);
+  }
+}
+
+}  // namespace
+
+}  // namespace aether2onnx::cli
+
+int main(int count, char** values) {
+  return aether2onnx::cli::run(std::vector<std::string>(values + 1, values + count));
+}

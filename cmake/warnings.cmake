@@ -1,0 +1,10 @@
+# Warnings for our own targets, and the sanitizers where they were asked for.
+function(aether2onnx_configure target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                           -Wnon-virtual-dtor -Woverloaded-virtual -Wundef)
+  if(AETHER2ONNX_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=address,undefined)
+  endif()
+endfunction()

@@ -1,0 +1,367 @@
+/// @file
+/// aether2onnx: AetherNet checkpoints (PyTorch `.pth`) in, ONNX files out, without PyTorch.
+///
+/// This is the library's only public header. The shortest use converts one file:
+///
+/// @code
+///   #include <aether2onnx/aether2onnx.h>
+///
+///   aether2onnx::Options options;
+///   options.shape = aether2onnx::InputShape::dynamic_defaults();
+///   options.precision = aether2onnx::Precision::fp16;
+///   aether2onnx::Report report = aether2onnx::convert_file("model.pth", "model.onnx", options);
+/// @endcode
+///
+/// Everything the program `aether2onnx` does goes through the functions below.
+///
+/// Errors. Every function that can fail throws aether2onnx::Error, whose what() is written for the
+/// person who can fix the cause: what is wrong, in which file and tensor or option, what was
+/// expected against what was found, what to do. Nothing is printed and the process is never ended.
+///
+/// Hostile input. A checkpoint is data: nothing in it is executed, imported or opened. Sizes are
+/// checked before they are allocated, multiplied or used as an index.
+///
+/// Threads. No global state; separate conversions may run in separate threads.
+///
+/// Determinism. The same input and options give the same bytes on every machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#if defined(_WIN32)
+#if defined(AETHER2ONNX_BUILDING_SHARED)
+#define AETHER2ONNX_API __declspec(dllexport)
+#elif defined(AETHER2ONNX_USING_SHARED)
+#define AETHER2ONNX_API __declspec(dllimport)
+#else
+#define AETHER2ONNX_API
+#endif
+#else
+#define AETHER2ONNX_API __attribute__((visibility("default")))
+#endif
+
+namespace aether2onnx {
+
+/// The library's version, "major.minor.patch".
+AETHER2ONNX_API std::string_view version() noexcept;
+
+// ---------------------------------------------------------------------------------------------
+// Errors
+// ---------------------------------------------------------------------------------------------
+
+/// What kind of thing went wrong, for programs that react to it. The text is in Error::what().
+enum class ErrorKind {
+  usage,        ///< An option is out of range or contradicts another one.
+  io,           ///< A file can't be read, created or written.
+  malformed,    ///< The file claims to be a checkpoint and is damaged or forged.
+  unsupported,  ///< The file is something else, or a kind of checkpoint that is not read.
+  mismatch,     ///< Keys or shapes don't fit the network, or contradict an option.
+  precision,    ///< A weight can't be represented in the precision asked for.
+  limit,        ///< A safety limit was reached.
+  verification, ///< The ONNX file isn't equal to the reference, or that could not be found out.
+  internal,     ///< A defect of aether2onnx itself.
+};
+
+/// The kind's name as used in the program's JSON output, for example "malformed".
+AETHER2ONNX_API std::string_view to_string(ErrorKind kind) noexcept;
+
+/// The one exception type of the library.
+class AETHER2ONNX_API Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message);
+  /// `findings` holds one entry a finding where several were collected, for example every missing
+  /// and unexpected key of a checkpoint; what() already contains them, one a line.
+  Error(ErrorKind kind, const std::string& message, std::vector<std::string> findings);
+
+  ErrorKind kind() const noexcept { return kind_; }
+  const std::vector<std::string>& findings() const noexcept { return findings_; }
+
+ private:
+  ErrorKind kind_;
+  std::vector<std::string> findings_;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Options
+// ---------------------------------------------------------------------------------------------
+
+/// Floating-point precision of the ONNX file: weights, input and output.
+enum class Precision {
+  fp32,
+  fp16,  ///< Rounded to nearest even; LayerNormalization keeps float32 statistics.
+};
+
+/// "fp32" or "fp16".
+AETHER2ONNX_API std::string_view to_string(Precision precision) noexcept;
+
+/// One axis of the input: a fixed size, or a range that TensorRT is told as min, opt and max.
+struct Axis {
+  std::int64_t min = 1;
+  std::int64_t opt = 1;
+  std::int64_t max = 1;
+  bool dynamic = false;
+
+  static constexpr Axis fixed(std::int64_t size) { return {size, size, size, false}; }
+  static constexpr Axis range(std::int64_t min, std::int64_t opt, std::int64_t max) {
+    return {min, opt, max, true};
+  }
+  friend bool operator==(const Axis&, const Axis&) = default;
+};
+
+/// The input's shape, NCHW; C is the network's own. Height and width are low-resolution pixels.
+/// Each size is 1 to 65536 and min <= opt <= max. Default: static, 1 x C x 64 x 64.
+struct InputShape {
+  Axis batch = Axis::fixed(1);
+  Axis height = Axis::fixed(64);
+  Axis width = Axis::fixed(64);
+
+  /// Every axis dynamic, with the ranges that the reference script has as its defaults:
+  /// batch 1/1/4 (min/opt/max), height and width 32/64/256.
+  static constexpr InputShape dynamic_defaults() {
+    return {Axis::range(1, 1, 4), Axis::range(32, 64, 256), Axis::range(32, 64, 256)};
+  }
+  bool is_dynamic() const { return batch.dynamic || height.dynamic || width.dynamic; }
+  friend bool operator==(const InputShape&, const InputShape&) = default;
+};
+
+/// Smallest and largest ONNX opset that can be written.
+inline constexpr int kMinOpset = 11;
+inline constexpr int kMaxOpset = 24;
+
+/// What to convert to. The defaults are those of the reference script, except that what describes
+/// the checkpoint is read from it where it isn't given.
+struct Options {
+  /// "aether_small", "aether_medium" or "aether_large". If set and the checkpoint is another
+  /// variant, conversion fails with both named. Unset: read from the checkpoint.
+  std::optional<std::string> model_type;
+  /// Upscale factor. If set and the checkpoint's is another, conversion fails with both named.
+  std::optional<std::int64_t> scale;
+  /// Channels of the input image. If set and the checkpoint's is another, conversion fails.
+  std::optional<std::int64_t> input_channels;
+
+  InputShape shape;
+  /// Opset of the default ONNX domain, kMinOpset to kMaxOpset.
+  int opset_version = 17;
+  Precision precision = Precision::fp32;
+
+  /// Name of the source as written to the metadata; convert_file() fills in the file name (without
+  /// its folder) where it is empty.
+  std::string source_name;
+
+  /// A model whose file would be larger than this many bytes gets its weights written to a second
+  /// file beside it (ONNX external data). The default is protobuf's limit of 2 GiB - 1.
+  std::uint64_t external_data_threshold = 0x7fffffff;
+};
+
+/// Throws Error(usage), naming the option as the program spells it, where `options` has a value
+/// that is out of range or contradicts another. The convert functions call it first.
+AETHER2ONNX_API void validate(const Options& options);
+
+// ---------------------------------------------------------------------------------------------
+// What is told about a conversion
+// ---------------------------------------------------------------------------------------------
+
+/// One step of a conversion: "read", "recognised", "fused", "written".
+struct Stage {
+  std::string name;
+  std::string summary;  ///< What was found or done, one line.
+  double seconds = 0;
+};
+
+/// A graph input or output.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;               ///< "float32" or "float16".
+  std::vector<std::string> shape;  ///< Decimal numbers or names of dynamic axes.
+};
+
+/// What was read, recognised and written.
+struct Report {
+  struct Source {
+    std::string name;
+    std::string container;  ///< For example "PyTorch zip".
+    std::string wrapper;    ///< Where in the file the state dict was, "" if at the root.
+    std::string sha256;     ///< Lower-case hex, of the whole file.
+    std::uint64_t bytes = 0;
+    std::uint64_t tensors = 0;
+    std::uint64_t parameters = 0;
+    std::string dtype;  ///< "float32", or "float16 + float32" where tensors differ.
+  } source;
+
+  struct Network {
+    std::string architecture;  ///< "AetherNet".
+    std::string generation;    ///< "G1".
+    std::string model_type;    ///< A named variant, or "custom".
+    std::int64_t scale = 0;
+    std::int64_t input_channels = 0;
+    std::int64_t embed_dim = 0;
+    std::vector<std::int64_t> depths;
+    std::int64_t hidden_dim = 0;
+    std::int64_t large_kernel = 0;
+    std::int64_t small_kernel = 0;  ///< 0 where the checkpoint is fused: it can't be told any more.
+    bool fused = false;             ///< Whether the checkpoint was fused already.
+  } network;
+
+  struct Graph {
+    int opset_version = 0;
+    int ir_version = 0;
+    Precision precision = Precision::fp32;
+    InputShape shape;
+    std::uint64_t nodes = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> operators;  ///< Most frequent first.
+    std::uint64_t initializers = 0;
+    std::uint64_t parameters = 0;
+    std::vector<TensorInfo> inputs;
+    std::vector<TensorInfo> outputs;
+  } graph;
+
+  struct Output {
+    std::filesystem::path path;                ///< Empty where the model was written to memory.
+    std::uint64_t bytes = 0;                   ///< Of the .onnx file.
+    std::filesystem::path external_data_path;  ///< Empty where there is none.
+    std::uint64_t external_data_bytes = 0;
+  } output;
+
+  /// Weights that fp16 can hold only as a subnormal number, and those that became zero.
+  std::uint64_t weights_subnormal = 0;
+  std::uint64_t weights_flushed_to_zero = 0;
+
+  std::vector<Stage> stages;
+  std::vector<std::string> warnings;
+};
+
+/// Is told how a conversion goes on. Called on the converting thread; may throw to stop it.
+class AETHER2ONNX_API Observer {
+ public:
+  Observer() = default;
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  virtual ~Observer();
+
+  /// A stage has ended.
+  virtual void on_stage(const Stage& stage);
+  /// `done` of `total` bytes of the stage under way.
+  virtual void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total);
+  /// Something the user should know, one line; it is in Report::warnings too.
+  virtual void on_warning(const std::string& text);
+};
+
+// ---------------------------------------------------------------------------------------------
+// Conversion: bytes in, bytes out
+// ---------------------------------------------------------------------------------------------
+
+/// Random access to the bytes of a checkpoint.
+class AETHER2ONNX_API Input {
+ public:
+  Input() = default;
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+  virtual ~Input();
+
+  /// Length in bytes; must not change.
+  virtual std::uint64_t size() const = 0;
+  /// Fills `out` with the bytes from `offset` on. Called only with offset + out.size() <= size().
+  /// Throws Error(io) where that can't be done in full.
+  virtual void read(std::uint64_t offset, std::span<std::byte> out) const = 0;
+};
+
+/// Bytes in memory; does not own them.
+class AETHER2ONNX_API MemoryInput final : public Input {
+ public:
+  explicit MemoryInput(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::uint64_t size() const override { return bytes_.size(); }
+  void read(std::uint64_t offset, std::span<std::byte> out) const override;
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+/// A file, read through the operating system's positional read.
+class AETHER2ONNX_API FileInput final : public Input {
+ public:
+  /// Throws Error(io) where `path` isn't a regular file that can be opened.
+  explicit FileInput(const std::filesystem::path& path);
+  ~FileInput() override;
+  std::uint64_t size() const override { return size_; }
+  void read(std::uint64_t offset, std::span<std::byte> out) const override;
+
+ private:
+  std::filesystem::path path_;
+  std::uint64_t size_ = 0;
+  int descriptor_ = -1;
+};
+
+/// Takes the bytes of a file that is being written, in order.
+class AETHER2ONNX_API Output {
+ public:
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  virtual ~Output();
+
+  /// Throws Error(io) where the bytes can't be taken.
+  virtual void write(std::span<const std::byte> bytes) = 0;
+};
+
+/// Where a model goes.
+struct OutputFiles {
+  /// Takes the ONNX file.
+  Output* model = nullptr;
+  /// Takes the weights of a model beyond Options::external_data_threshold. If null, such a model
+  /// is refused with Error(limit).
+  Output* external_data = nullptr;
+  /// The name by which the ONNX file refers to the external data: a file name without a folder.
+  std::string external_data_name;
+};
+
+/// Converts the checkpoint in `input` and writes the ONNX model to `output`.
+///
+/// The model has one input `input` (N, C, H, W) and one output `output` (N, C, scale*H, scale*W),
+/// both of the precision asked for, values nominally in [0, 1] and not clamped. Dynamic axes are
+/// named batch_size, height, width, output_height and output_width.
+///
+/// Throws Error; what was written to `output` until then is to be thrown away.
+AETHER2ONNX_API Report convert(const Input& input, const OutputFiles& output,
+                               const Options& options, Observer* observer = nullptr);
+
+/// Looks at the finished ONNX file before it is put in place: `candidate` is the complete file
+/// under a temporary name, beside its external data. Throws to refuse it.
+using BeforeSave =
+    std::function<void(const Report& report, const std::filesystem::path& candidate)>;
+
+/// Converts the file `input` to the file `output`, whose folders are created where they are
+/// missing. An empty `output` stands for default_output_name() beside the input.
+///
+/// The output appears at once and whole: it is written aside and renamed at the end, so that on
+/// any failure no output file exists, or the old one is still there unchanged.
+///
+/// @throws Error(io) also where `output` is a folder, is the input itself, or can't be written.
+AETHER2ONNX_API Report convert_file(const std::filesystem::path& input,
+                                    const std::filesystem::path& output, const Options& options,
+                                    Observer* observer = nullptr,
+                                    const BeforeSave& before_save = {});
+
+/// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx".
+AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_view stem,
+                                                Precision precision, int opset_version);
+
+/// The arguments of NVIDIA's `trtexec` (8.6 or newer) that build an engine from the model, without
+/// the program's own name and not quoted for any shell: --onnx, --saveEngine, for a dynamic model
+/// --minShapes, --optShapes and --maxShapes, and what the precision needs.
+AETHER2ONNX_API std::vector<std::string> trtexec_arguments(const Report& report);
+
+/// Removes the temporary files of conversions under way. For signal handlers of programs that end
+/// on a signal; async-signal-safe.
+AETHER2ONNX_API void remove_temporary_files() noexcept;
+
+}  // namespace aether2onnx

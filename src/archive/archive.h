@@ -1,0 +1,86 @@
+/// @file
+/// Stage "archive": what kind of file this is, and the entries of a zip archive.
+///
+/// Owns the knowledge of containers and of libzip. Knows nothing of what is in the entries.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aether2onnx::archive {
+
+/// What a file is, told by its first bytes alone (a file's name says nothing about its content).
+enum class FileKind {
+  empty,
+  zip,
+  zip_spanned,    ///< A zip without any entry, or one part of a split one.
+  torch_legacy,   ///< PyTorch's stream of pickles, from before 1.6.
+  torch_tar,      ///< PyTorch's tar file, from before 0.1.10 (2016).
+  tar,
+  safetensors,
+  pickle,         ///< A pickle, but not as PyTorch writes them.
+  onnx,
+  gzip,
+  seven_zip,
+  xz,
+  zstd,
+  rar,
+  bzip2,
+  hdf5,
+  gguf,
+  image,
+  html,
+  json,
+  git_lfs_pointer,
+  tensorrt_engine,
+  text,
+  unknown,
+};
+
+FileKind sniff(const Input& input);
+
+/// One entry of an archive.
+struct Entry {
+  std::string name;
+  std::uint64_t size = 0;  ///< Bytes after decompression, as the central directory states them.
+  bool stored = true;      ///< Not compressed.
+  bool has_crc = true;     ///< False where the CRC field is 0, which means "not computed".
+};
+
+/// A zip archive, read through libzip. Consistency of the central directory with the local headers
+/// is checked when it is opened, an entry's CRC the first time the entry is read.
+class ZipArchive {
+ public:
+  /// `input` must outlive the archive. Throws Error(malformed) where the archive is truncated or
+  /// contradicts itself, Error(unsupported) where an entry is encrypted or compressed in a way
+  /// that is not read.
+  explicit ZipArchive(const Input& input);
+  ZipArchive(const ZipArchive&) = delete;
+  ZipArchive& operator=(const ZipArchive&) = delete;
+  ~ZipArchive();
+
+  const std::vector<Entry>& entries() const;
+  /// Index of the entry of that exact name.
+  std::optional<std::size_t> find(std::string_view name) const;
+
+  /// The whole entry. Throws Error(limit) where it is larger than `limit` bytes.
+  std::vector<std::byte> read_all(std::size_t entry, std::uint64_t limit) const;
+
+  /// Fills `out` with the entry's bytes from `offset` on; offset + out.size() <= the entry's size.
+  /// The first read of an entry goes through all of it, to check its CRC; memory stays at `out`
+  /// and one buffer.
+  void read(std::size_t entry, std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace aether2onnx::archive

@@ -1,0 +1,281 @@
+#include "base/dtype.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/error.h"
+
+namespace aether2onnx {
+
+std::size_t size_of(DType dtype) noexcept {
+  switch (dtype) {
+    case DType::complex128:
+      return 16;
+    case DType::float64:
+    case DType::complex64:
+    case DType::int64:
+    case DType::uint64:
+      return 8;
+    case DType::float32:
+    case DType::int32:
+    case DType::uint32:
+    case DType::qint32:
+      return 4;
+    case DType::float16:
+    case DType::bfloat16:
+    case DType::int16:
+    case DType::uint16:
+      return 2;
+    case DType::int8:
+    case DType::uint8:
+    case DType::boolean:
+    case DType::qint8:
+    case DType::quint8:
+    case DType::float8_e4m3fn:
+    case DType::float8_e5m2:
+      return 1;
+  }
+  return 1;
+}
+
+std::string_view to_string(DType dtype) noexcept {
+  switch (dtype) {
+    case DType::float64:
+      return "float64";
+    case DType::float32:
+      return "float32";
+    case DType::float16:
+      return "float16";
+    case DType::bfloat16:
+      return "bfloat16";
+    case DType::complex64:
+      return "complex64";
+    case DType::complex128:
+      return "complex128";
+    case DType::int64:
+      return "int64";
+    case DType::int32:
+      return "int32";
+    case DType::int16:
+      return "int16";
+    case DType::int8:
+      return "int8";
+    case DType::uint64:
+      return "uint64";
+    case DType::uint32:
+      return "uint32";
+    case DType::uint16:
+      return "uint16";
+    case DType::uint8:
+      return "uint8";
+    case DType::boolean:
+      return "bool";
+    case DType::qint32:
+      return "qint32";
+    case DType::qint8:
+      return "qint8";
+    case DType::quint8:
+      return "quint8";
+    case DType::float8_e4m3fn:
+      return "float8_e4m3fn";
+    case DType::float8_e5m2:
+      return "float8_e5m2";
+  }
+  return "unknown";
+}
+
+bool is_weight_dtype(DType dtype) noexcept {
+  return dtype == DType::float64 || dtype == DType::float32 || dtype == DType::float16 ||
+         dtype == DType::bfloat16;
+}
+
+namespace {
+
+constexpr std::uint16_t kHalfInfinity = 0x7c00;
+constexpr std::uint16_t kHalfQuietNan = 0x7e00;
+constexpr int kHalfMinExponent = -14;
+
+}  // namespace
+
+std::uint16_t to_half_bits(double value) noexcept {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const auto sign = static_cast<std::uint16_t>((bits >> 48U) & 0x8000U);
+  const int biased = static_cast<int>((bits >> 52U) & 0x7ffU);
+  const std::uint64_t fraction = bits & 0x000fffffffffffffULL;
+  if (biased == 0x7ff) {
+    return static_cast<std::uint16_t>(sign | (fraction != 0 ? kHalfQuietNan : kHalfInfinity));
+  }
+  const int exponent = biased - 1023;
+  if (exponent > 15) return static_cast<std::uint16_t>(sign | kHalfInfinity);
+  if (exponent < -25) return sign;  // below half of the smallest subnormal, or a float64 subnormal
+
+  // Drop the fraction to 10 bits below the leading one; below the smallest normal number, to as
+  // many as a subnormal has there. At most 42 + 11 bits are dropped.
+  const std::uint64_t significand = fraction | (1ULL << 52U);
+  const bool subnormal = exponent < kHalfMinExponent;
+  const auto drop = static_cast<unsigned>(42 + (subnormal ? kHalfMinExponent - exponent : 0));
+  std::uint64_t kept = significand >> drop;
+  const std::uint64_t dropped = significand & ((1ULL << drop) - 1);
+  const std::uint64_t half = 1ULL << (drop - 1);
+  if (dropped > half || (dropped == half && (kept & 1U) != 0)) ++kept;
+
+  // `kept` of a normal number carries its leading one as 0x400, which adds 1 to the exponent field;
+  // so does a carry out of the fraction.
+  const std::uint64_t field =
+      subnormal ? kept : kept + (static_cast<std::uint64_t>(exponent + 14) << 10U);
+  return static_cast<std::uint16_t>(sign | field);
+}
+
+float from_half_bits(std::uint16_t bits) noexcept {
+  const std::uint32_t sign = (static_cast<std::uint32_t>(bits) & 0x8000U) << 16U;
+  const std::uint32_t exponent = (bits >> 10U) & 0x1fU;
+  const std::uint32_t fraction = bits & 0x3ffU;
+  if (exponent == 0) {
+    // A subnormal number is fraction * 2^-24, which float32 holds exactly as a normal number.
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+  }
+  if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000U | (fraction << 13U));
+  return std::bit_cast<float>(sign | ((exponent + 112U) << 23U) | (fraction << 13U));
+}
+
+float from_bfloat16_bits(std::uint16_t bits) noexcept {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+}
+
+namespace {
+
+template <typename Word>
+Word load(const std::byte* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// How an element type is stored and what its value is.
+struct Float64 {
+  using Word = std::uint64_t;
+  static double value(Word word) { return std::bit_cast<double>(word); }
+};
+struct Float32 {
+  using Word = std::uint32_t;
+  static double value(Word word) { return std::bit_cast<float>(word); }
+};
+struct Float16 {
+  using Word = std::uint16_t;
+  static double value(Word word) { return from_half_bits(word); }
+};
+struct BFloat16 {
+  using Word = std::uint16_t;
+  static double value(Word word) { return from_bfloat16_bits(word); }
+};
+
+Float32::Word narrow(Float32 /*to*/, double value) {
+  return std::bit_cast<std::uint32_t>(static_cast<float>(value));
+}
+Float16::Word narrow(Float16 /*to*/, double value) { return to_half_bits(value); }
+
+bool is_subnormal_half(Float16::Word word) {
+  return (word & kHalfInfinity) == 0 && (word & 0x3ffU) != 0;
+}
+
+template <typename From, typename To>
+ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>& out) {
+  const std::size_t count = source.size() / sizeof(typename From::Word);
+  const std::size_t start = out.size();
+  out.resize(start + count * sizeof(typename To::Word));
+  ConversionLoss loss;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto word = load<typename From::Word>(source.data() + i * sizeof(typename From::Word));
+    const double value = From::value(word);
+    const auto converted = narrow(To{}, value);
+    std::memcpy(out.data() + start + i * sizeof converted, &converted, sizeof converted);
+    if (!std::isfinite(value)) {
+      if (loss.not_finite++ == 0) loss.first_not_finite_index = i;
+    } else if (!std::isfinite(To::value(converted))) {
+      if (loss.overflows++ == 0) {
+        loss.first_overflow_index = i;
+        loss.first_overflow_value = value;
+      }
+    } else if constexpr (std::is_same_v<To, Float16> && !std::is_same_v<From, Float16>) {
+      loss.subnormal += is_subnormal_half(converted) ? 1U : 0U;
+      loss.flushed_to_zero += (value != 0 && (converted & 0x7fffU) == 0) ? 1U : 0U;
+    }
+  }
+  return loss;
+}
+
+// Copying one type to itself: only the exponent has to be looked at.
+template <typename Type>
+ConversionLoss copy(std::span<const std::byte> source, typename Type::Word exponent_mask,
+                    std::vector<std::byte>& out) {
+  out.insert(out.end(), source.begin(), source.end());
+  ConversionLoss loss;
+  const std::size_t count = source.size() / sizeof(typename Type::Word);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto word = load<typename Type::Word>(source.data() + i * sizeof(typename Type::Word));
+    if ((word & exponent_mask) == exponent_mask && loss.not_finite++ == 0) {
+      loss.first_not_finite_index = i;
+    }
+  }
+  return loss;
+}
+
+template <typename From>
+ConversionLoss convert_from(std::span<const std::byte> source, DType to,
+                            std::vector<std::byte>& out) {
+  return to == DType::float32 ? convert<From, Float32>(source, out)
+                              : convert<From, Float16>(source, out);
+}
+
+template <typename From>
+std::vector<double> values_of(std::span<const std::byte> source) {
+  std::vector<double> values(source.size() / sizeof(typename From::Word));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = From::value(
+        load<typename From::Word>(source.data() + i * sizeof(typename From::Word)));
+  }
+  return values;
+}
+
+}  // namespace
+
+ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
+                                std::vector<std::byte>& out) {
+  require(to == DType::float32 || to == DType::float16, "conversion to a type that is no target");
+  if (from == DType::float32 && to == from) return copy<Float32>(source, 0x7f800000U, out);
+  if (from == DType::float16 && to == from) return copy<Float16>(source, kHalfInfinity, out);
+  switch (from) {
+    case DType::float64:
+      return convert_from<Float64>(source, to, out);
+    case DType::float32:
+      return convert_from<Float32>(source, to, out);
+    case DType::float16:
+      return convert_from<Float16>(source, to, out);
+    case DType::bfloat16:
+      return convert_from<BFloat16>(source, to, out);
+    default:
+      require(false, "conversion from a type that no weight has");
+  }
+  return {};
+}
+
+std::vector<double> to_doubles(std::span<const std::byte> source, DType from) {
+  switch (from) {
+    case DType::float64:
+      return values_of<Float64>(source);
+    case DType::float32:
+      return values_of<Float32>(source);
+    case DType::float16:
+      return values_of<Float16>(source);
+    case DType::bfloat16:
+      return values_of<BFloat16>(source);
+    default:
+      require(false, "values of a type that no weight has");
+  }
+  return {};
+}
+
+}  // namespace aether2onnx

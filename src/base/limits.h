@@ -1,0 +1,38 @@
+/// @file
+/// Every limit on what a file may make the program do, in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace aether2onnx::limits {
+
+/// Entries of a zip archive. A training checkpoint of the largest published network has about
+/// 2,500 storages with its optimizer state; each entry costs about 200 bytes here.
+inline constexpr std::uint64_t kArchiveEntries = 200'000;
+
+/// Bytes of the pickle in a checkpoint, which is read whole. 172 tensors take 27 kB.
+inline constexpr std::uint64_t kPickleBytes = 64U << 20U;
+
+/// Values a pickle may build, and the height of its stack. One tensor takes about 20; a value
+/// takes up to about 100 bytes here.
+inline constexpr std::size_t kPickleValues = 2'000'000;
+
+/// How deep wrappers around the state dict may be nested ({"model": {"state_dict": {…}}} is 2).
+inline constexpr int kWrapperDepth = 4;
+
+/// Dimensions of a tensor. Networks use 4; PyTorch's own limit for most operators is 64.
+inline constexpr std::size_t kTensorRank = 64;
+
+/// Channels, hidden width or kernel size of a layer. The largest published network has 450; this
+/// keeps the products of three such numbers far within 64 bits.
+inline constexpr std::int64_t kLayerWidth = 1 << 20;
+
+/// How much larger than its bytes in the archive an entry may be. Deflate reaches 1032:1, and no
+/// more; weights reach about 1.1:1.
+inline constexpr std::uint64_t kInflation = 1040;
+
+/// Bytes read at a time where a stream is looked through.
+inline constexpr std::size_t kChunkBytes = 256U << 10U;
+
+}  // namespace aether2onnx::limits

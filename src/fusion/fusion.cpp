@@ -1,0 +1,161 @@
+#include "fusion/fusion.h"
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace aether2onnx::fusion {
+
+using network::Conv2d;
+using network::Expression;
+using network::Module;
+using network::Network;
+using network::Parameter;
+using network::ParameterId;
+using network::ReparameterizedConv2d;
+
+namespace {
+
+// Rewrites a network's modules one by one, taking over the parameters they use.
+class Fuser {
+ public:
+  explicit Fuser(Network& source) : source_(source) {}
+
+  Fusion run() {
+    Fusion result;
+    result.network.facts = source_.facts;
+    target_ = &result.network;
+    moved_.assign(source_.parameters.size(), kNotMoved);
+    for (Module& module : source_.modules) {
+      if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
+        module.operation = fused(*pair);
+        module.path = pair_path_;
+        ++result.convolutions;
+      } else {
+        std::visit([this](auto& operation) { take_parameters(operation); }, module.operation);
+      }
+      result.network.modules.push_back(std::move(module));
+    }
+    return result;
+  }
+
+ private:
+  static constexpr ParameterId kNotMoved = ~ParameterId{0};
+
+  ParameterId take(ParameterId id) {
+    if (moved_[id] == kNotMoved) {
+      Parameter& parameter = source_.parameters[id];
+      moved_[id] = target_->add_parameter(std::move(parameter.name), std::move(parameter.shape),
+                                          std::move(parameter.value));
+    }
+    return moved_[id];
+  }
+
+  template <typename Operation>
+  void take_parameters(Operation& operation) {
+    if constexpr (requires { operation.weight; }) {
+      operation.weight = take(operation.weight);
+      operation.bias = take(operation.bias);
+    }
+  }
+
+  Conv2d fused(const ReparameterizedConv2d& pair) {
+    pair_path_ = pair.fused_path;
+    Parameter& large = source_.parameters[pair.large_weight];
+    Parameter& small = source_.parameters[pair.small_weight];
+    Parameter& large_bias = source_.parameters[pair.large_bias];
+    Parameter& small_bias = source_.parameters[pair.small_bias];
+    Conv2d conv;
+    conv.kernel = large.shape.back();
+    conv.groups = large.shape.front();
+    conv.weight = target_->add_parameter(
+        pair_path_ + ".weight", large.shape,
+        Expression::centred_add(std::move(large.value), std::move(small.value)));
+    conv.bias =
+        target_->add_parameter(pair_path_ + ".bias", large_bias.shape,
+                               Expression::add(std::move(large_bias.value),
+                                               std::move(small_bias.value)));
+    return conv;
+  }
+
+  Network& source_;
+  Network* target_ = nullptr;
+  std::vector<ParameterId> moved_;
+  std::string pair_path_;
+};
+
+// --- arithmetic on weights --------------------------------------------------------------------
+
+struct Numbers {
+  std::vector<std::int64_t> shape;
+  std::vector<double> values;
+};
+
+Numbers compute(const Expression& expression, const state_dict::StateDict& state_dict);
+
+TensorData stored(const Expression& expression, const state_dict::StateDict& state_dict) {
+  const state_dict::Entry* entry = state_dict.find(expression.key);
+  require(entry != nullptr && entry->tensor.has_value(), "a weight that isn't in the state dict");
+  return state_dict.read(*entry);
+}
+
+Numbers add(Numbers a, const Numbers& b) {
+  require(a.shape == b.shape, "a sum of tensors of two shapes");
+  for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] += b.values[i];
+  return a;
+}
+
+// W[o, i, y, x] += w[o, i, y - c, x - c] with c = (K - k) / 2.
+Numbers centred_add(Numbers large, const Numbers& small) {
+  require(large.shape.size() == 4 && small.shape.size() == 4 && large.shape[0] == small.shape[0] &&
+              large.shape[1] == small.shape[1],
+          "a sum of kernels of different layers");
+  const auto outer = static_cast<std::size_t>(large.shape[2]);
+  const auto inner = static_cast<std::size_t>(small.shape[2]);
+  require(large.shape[3] == large.shape[2] && small.shape[3] == small.shape[2] && inner <= outer &&
+              (outer - inner) % 2 == 0,
+          "a sum of kernels without a common middle");
+  const std::size_t begin = (outer - inner) / 2;
+  const auto planes = static_cast<std::size_t>(large.shape[0] * large.shape[1]);
+  for (std::size_t plane = 0; plane < planes; ++plane) {
+    for (std::size_t y = 0; y < inner; ++y) {
+      for (std::size_t x = 0; x < inner; ++x) {
+        large.values[(plane * outer + begin + y) * outer + begin + x] +=
+            small.values[(plane * inner + y) * inner + x];
+      }
+    }
+  }
+  return large;
+}
+
+Numbers compute(const Expression& expression, const state_dict::StateDict& state_dict) {
+  switch (expression.kind) {
+    case Expression::Kind::stored: {
+      TensorData data = stored(expression, state_dict);
+      return {std::move(data.shape), to_doubles(data.bytes, data.dtype)};
+    }
+    case Expression::Kind::add:
+      return add(compute(expression.operands.at(0), state_dict),
+                 compute(expression.operands.at(1), state_dict));
+    case Expression::Kind::centred_add:
+      return centred_add(compute(expression.operands.at(0), state_dict),
+                         compute(expression.operands.at(1), state_dict));
+  }
+  require(false, "an expression of an unknown kind");
+  return {};
+}
+
+}  // namespace
+
+Fusion fuse(Network network) { return Fuser(network).run(); }
+
+TensorData evaluate(const Expression& expression, const state_dict::StateDict& state_dict) {
+  if (expression.kind == Expression::Kind::stored) return stored(expression, state_dict);
+  Numbers numbers = compute(expression, state_dict);
+  TensorData data{DType::float64, std::move(numbers.shape), {}};
+  data.bytes.resize(numbers.values.size() * sizeof(double));
+  std::memcpy(data.bytes.data(), numbers.values.data(), data.bytes.size());
+  return data;
+}
+
+}  // namespace aether2onnx::fusion

@@ -1,0 +1,138 @@
+// From modules to operators.
+
+#include "base/error.h"
+#include "graph/graph.h"
+
+namespace aether2onnx::graph {
+
+namespace {
+
+using network::Module;
+using network::Network;
+using network::Parameter;
+using network::ParameterId;
+
+Dim dim_of(const Axis& axis, Symbol symbol) {
+  return axis.dynamic ? Dim{symbol, 1} : Dim::fixed(axis.opt);
+}
+
+class Builder {
+ public:
+  Builder(const Network& network, const state_dict::StateDict& state_dict)
+      : network_(network), state_dict_(state_dict) {}
+
+  Graph build(const InputShape& shape) {
+    graph_.name = fmt::format("{}_x{}", network_.facts.model_type, network_.facts.scale);
+    graph_.scale = network_.facts.scale;
+    values_.push_back(graph_.add_input(
+        "input", DType::float32,
+        {dim_of(shape.batch, Symbol::batch), Dim::fixed(network_.facts.input_channels),
+         dim_of(shape.height, Symbol::height), dim_of(shape.width, Symbol::width)}));
+    for (const Module& module : network_.modules) {
+      module_ = &module;
+      values_.push_back(
+          std::visit([this](const auto& operation) { return add(operation); }, module.operation));
+    }
+    graph_.set_output(values_.back(), "output");
+    return std::move(graph_);
+  }
+
+ private:
+  ValueId input(std::size_t index) const { return values_.at(module_->inputs.at(index)); }
+
+  ValueId node(const std::string& op, std::vector<ValueId> inputs,
+               std::map<std::string, AttributeValue> attributes = {}) {
+    return graph_.add_node(module_->path, op, std::move(inputs), std::move(attributes));
+  }
+
+  // A weight, with axes of size 1 appended up to `rank`.
+  ValueId weight(ParameterId id, std::size_t rank) {
+    const Parameter& parameter = network_.parameters.at(id);
+    std::vector<std::int64_t> shape = parameter.shape;
+    if (shape.size() < rank) shape.resize(rank, 1);
+    return graph_.add_parameter(parameter.name, DType::float32, std::move(shape),
+                                [expression = parameter.value, &state_dict = state_dict_] {
+                                  return fusion::evaluate(expression, state_dict);
+                                });
+  }
+
+  ValueId convolution(ParameterId weights, ParameterId bias, std::int64_t kernel,
+                      std::int64_t groups) {
+    const std::int64_t pad = kernel / 2;
+    const ValueId weights_value = weight(weights, 4);
+    return node("Conv", {input(0), weights_value, weight(bias, 1)},
+                {{"dilations", std::vector<std::int64_t>{1, 1}},
+                 {"group", groups},
+                 {"kernel_shape", std::vector<std::int64_t>{kernel, kernel}},
+                 {"pads", std::vector<std::int64_t>{pad, pad, pad, pad}},
+                 {"strides", std::vector<std::int64_t>{1, 1}}});
+  }
+
+  ValueId add(const network::Shift& shift) {
+    if (shift.value < 0) {
+      return node("Sub", {input(0), graph_.add_constant(DType::float32, -shift.value)});
+    }
+    return node("Add", {input(0), graph_.add_constant(DType::float32, shift.value)});
+  }
+
+  ValueId add(const network::Conv2d& conv) {
+    return convolution(conv.weight, conv.bias, conv.kernel, conv.groups);
+  }
+
+  ValueId add(const network::ReparameterizedConv2d& /*conv*/) {
+    require(false, "a network that isn't fused");
+    return kNoInput;
+  }
+
+  // Over the channel axis by way of NHWC: the form in which TensorRT and ONNX Runtime know the
+  // operator, and recognise it where it is decomposed.
+  ValueId add(const network::LayerNorm& norm) {
+    const ValueId channels_last =
+        node("Transpose", {input(0)}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
+    const ValueId scale = weight(norm.weight, 1);
+    const ValueId normalized =
+        node("LayerNormalization", {channels_last, scale, weight(norm.bias, 1)},
+             {{"axis", std::int64_t{-1}},
+              {"epsilon", static_cast<float>(norm.epsilon)},
+              {"stash_type", std::int64_t{1}}});  // statistics in float32
+    return node("Transpose", {normalized}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}});
+  }
+
+  // A projection at each pixel is a convolution of 1 x 1, which takes the bias along.
+  ValueId add(const network::Linear& linear) {
+    return convolution(linear.weight, linear.bias, 1, 1);
+  }
+
+  ValueId add(const network::Gelu& /*gelu*/) {
+    return node("Gelu", {input(0)}, {{"approximate", std::string("none")}});
+  }
+
+  ValueId add(const network::LeakyRelu& activation) {
+    return node("LeakyRelu", {input(0)}, {{"alpha", static_cast<float>(activation.slope)}});
+  }
+
+  // PyTorch's PixelShuffle takes the channels in the order column-row-depth.
+  ValueId add(const network::PixelShuffle& shuffle) {
+    return node("DepthToSpace", {input(0)},
+                {{"blocksize", shuffle.factor}, {"mode", std::string("CRD")}});
+  }
+
+  ValueId add(const network::Add& /*add*/) { return node("Add", {input(0), input(1)}); }
+
+  ValueId add(const network::Multiply& /*multiply*/) { return node("Mul", {input(0), input(1)}); }
+
+  const Network& network_;
+  const state_dict::StateDict& state_dict_;
+  Graph graph_;
+  std::vector<ValueId> values_;
+  const Module* module_ = nullptr;
+};
+
+}  // namespace
+
+Graph build(const Network& network, const state_dict::StateDict& state_dict,
+            const InputShape& shape) {
+  return Builder(network, state_dict).build(shape);
+}
+
+}  // namespace aether2onnx::graph

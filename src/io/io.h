@@ -1,0 +1,59 @@
+/// @file
+/// Stage "file bytes": reading the checkpoint's file, and putting finished files in place.
+///
+/// Owns every call of the operating system in the core library; they are all in one source file a
+/// platform (os_posix.cpp). A build without a file system (WebAssembly) leaves that file out and
+/// uses MemoryInput and an Output of its own.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace aether2onnx::io {
+
+/// The SHA-256 of everything in `input`, lower-case hex. `progress` is called with the number of
+/// bytes hashed so far.
+std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
+
+/// Throws Error(io) where the model can't go to `target` whatever is in it: it is a folder or
+/// another thing that isn't a regular file, or it is `source` itself. Changes nothing.
+void check_target(const std::filesystem::path& target, const std::filesystem::path& source);
+
+/// Files on their way to their place. They are written into a folder of their own beside the
+/// target, under their final names (so that the model finds its external data there), and renamed
+/// by commit(). Without commit() the destructor removes them, and every folder that was created.
+class StagedFiles {
+ public:
+  /// Creates the missing folders above `target` and the folder for the files under way.
+  explicit StagedFiles(const std::filesystem::path& target);
+  StagedFiles(const StagedFiles&) = delete;
+  StagedFiles& operator=(const StagedFiles&) = delete;
+  ~StagedFiles();
+
+  /// Takes the model file's bytes.
+  Output& model();
+  /// Takes the external data's bytes; the file exists only if something is written to it.
+  Output& external_data();
+  /// File name of the external data, without a folder: that of the target with ".data" behind it.
+  std::string external_data_name() const;
+  /// Ends writing; the model lies at candidate() from now on, complete.
+  void close();
+  std::filesystem::path candidate() const;
+  /// Renames the files into place.
+  void commit();
+
+ private:
+  class File;
+  std::filesystem::path target_;
+  std::filesystem::path folder_;
+  std::unique_ptr<File> model_;
+  std::unique_ptr<File> external_data_;
+  std::vector<std::filesystem::path> created_folders_;  // outermost first
+  bool committed_ = false;
+};
+
+}  // namespace aether2onnx::io

@@ -1,0 +1,36 @@
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/sha256.h"
+#include "io/io.h"
+
+namespace aether2onnx {
+
+Input::~Input() = default;
+Output::~Output() = default;
+
+void MemoryInput::read(std::uint64_t offset, std::span<std::byte> out) const {
+  require(offset <= bytes_.size() && out.size() <= bytes_.size() - offset,
+          "read beyond the end of the input");
+  if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
+}
+
+namespace io {
+
+std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
+  Sha256 hash;
+  const std::uint64_t size = input.size();
+  std::vector<std::byte> chunk(std::min<std::uint64_t>(size, limits::kChunkBytes));
+  for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
+    chunk.resize(std::min<std::uint64_t>(size - offset, limits::kChunkBytes));
+    input.read(offset, chunk);
+    hash.update(chunk);
+    progress(offset + chunk.size());
+  }
+  return hash.finish();
+}
+
+}  // namespace io
+}  // namespace aether2onnx

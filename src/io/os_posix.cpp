@@ -1,0 +1,325 @@
+// The one file with operating-system calls on POSIX systems.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "io/io.h"
+
+namespace aether2onnx {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+std::string shown(const fs::path& path) { return printable(path.string(), 4096); }
+
+}  // namespace
+
+// --- reading ----------------------------------------------------------------------------------
+
+FileInput::FileInput(const fs::path& path) : path_(path) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer. It means nothing for regular files.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) {
+    const int error = errno;
+    if (error == ENOENT) {
+      fail(ErrorKind::io, "{}: there is no such file.\nCheck the path; it is relative to {}.",
+           shown(path), shown(fs::current_path()));
+    }
+    fail(ErrorKind::io, "{}: can't be opened for reading: {}.", shown(path), reason(error));
+  }
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    const bool folder = S_ISDIR(status.st_mode);
+    ::close(descriptor_);
+    descriptor_ = -1;
+    fail(ErrorKind::io, "{}: {}.\nGive the path of a checkpoint file (.pth).", shown(path),
+         folder ? "is a folder, not a file" : "isn't a regular file");
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+FileInput::~FileInput() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void FileInput::read(std::uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      fail(ErrorKind::io, "{}: reading failed at byte {}: {}.", shown(path_), offset,
+           reason(errno));
+    }
+    if (got == 0) {
+      fail(ErrorKind::io,
+           "{}: ended at byte {} of {} while it was being read.\n"
+           "Something else is writing to it; try again when that is done.",
+           shown(path_), offset, size_);
+    }
+    out = out.subspan(static_cast<std::size_t>(got));
+    offset += static_cast<std::uint64_t>(got);
+  }
+}
+
+// --- what is removed if a signal ends the program ---------------------------------------------
+
+namespace {
+
+// Paths to remove, as C strings owned by this table. A handler of signals may run at any time, so
+// a path enters before its file exists and leaves after the file is gone or in place.
+constexpr std::size_t kSlots = 64;
+std::array<std::atomic<char*>, kSlots> temporary_paths{};
+
+void remember(const fs::path& path) {
+  char* copy = ::strdup(path.c_str());
+  if (copy == nullptr) return;
+  for (auto& slot : temporary_paths) {
+    char* empty = nullptr;
+    if (slot.compare_exchange_strong(empty, copy)) return;
+  }
+  std::free(copy);  // NOLINT(cppcoreguidelines-no-malloc): from strdup. A full table loses comfort.
+}
+
+void forget(const fs::path& path) {
+  for (auto& slot : temporary_paths) {
+    char* held = slot.load();
+    if (held != nullptr && path == held && slot.compare_exchange_strong(held, nullptr)) {
+      std::free(held);  // NOLINT(cppcoreguidelines-no-malloc)
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+void remove_temporary_files() noexcept {
+  // Files first, the folders that held them after; two rounds for folders within folders.
+  for (int round = 0; round < 3; ++round) {
+    for (auto& slot : temporary_paths) {
+      const char* path = slot.load();
+      if (path == nullptr) continue;
+      if (round == 0) {
+        ::unlink(path);
+      } else {
+        ::rmdir(path);
+      }
+    }
+  }
+}
+
+// --- writing ----------------------------------------------------------------------------------
+
+namespace io {
+
+namespace {
+
+void check_is_no_special_file(const fs::path& target) {
+  struct stat status {};
+  if (::stat(target.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode)) {
+    fail(ErrorKind::io,
+         "{}: is a folder, so the model can't be saved under this name.\n"
+         "Give a file name, for example {}.",
+         shown(target), shown(target / "model.onnx"));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    fail(ErrorKind::io,
+         "{}: isn't a regular file, so it can't be replaced by the model.\n"
+         "Give the name of an ordinary file.",
+         shown(target));
+  }
+}
+
+}  // namespace
+
+void check_target(const fs::path& target, const fs::path& source) {
+  if (!target.has_filename()) {
+    fail(ErrorKind::io, "{}: names a folder.\nGive a file name, for example {}.", shown(target),
+         shown(target / "model.onnx"));
+  }
+  check_is_no_special_file(target);
+  std::error_code ignored;
+  if (fs::equivalent(target, source, ignored)) {
+    fail(ErrorKind::io,
+         "{}: is the checkpoint itself, which is never overwritten.\n"
+         "Give another name for the ONNX file.",
+         shown(target));
+  }
+}
+
+// One file under way, buffered.
+class StagedFiles::File final : public Output {
+ public:
+  File(fs::path path, fs::path shown_as) : path_(std::move(path)), shown_as_(std::move(shown_as)) {
+    buffer_.reserve(limits::kChunkBytes);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() override {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (opened_) {
+      ::unlink(path_.c_str());
+      forget(path_);
+    }
+  }
+
+  void write(std::span<const std::byte> bytes) override {
+    if (buffer_.size() + bytes.size() > limits::kChunkBytes) flush();
+    if (bytes.size() >= limits::kChunkBytes) {
+      write_through(bytes);
+    } else {
+      buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+    }
+  }
+
+  void close() {
+    flush();
+    if (descriptor_ < 0) return;
+    const int result = ::close(descriptor_);
+    const int error = errno;
+    descriptor_ = -1;
+    if (result != 0 && error != EINTR) failed(error);
+  }
+
+  void rename_to(const fs::path& target) {
+    if (!opened_) return;
+    if (::rename(path_.c_str(), target.c_str()) != 0) {
+      fail(ErrorKind::io, "{}: the finished file can't be put in place: {}.", shown(target),
+           reason(errno));
+    }
+    opened_ = false;
+    forget(path_);
+  }
+
+  bool exists() const { return opened_; }
+
+ private:
+  void flush() {
+    write_through(buffer_);
+    buffer_.clear();
+  }
+
+  void write_through(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;
+    if (!opened_) {
+      remember(path_);
+      opened_ = true;
+      descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0) failed(errno);
+    }
+    while (!bytes.empty()) {
+      const ssize_t put = ::write(descriptor_, bytes.data(), bytes.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) failed(errno);
+      if (put == 0) failed(ENOSPC);
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      written_ += static_cast<std::uint64_t>(put);
+    }
+  }
+
+  [[noreturn]] void failed(int error) const {
+    const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    fail(ErrorKind::io, "{}: writing failed after {}: {}.\n{}", shown(shown_as_),
+         human_bytes(written_), reason(error),
+         full ? "Nothing was saved. Free some space, or give a path on another disk."
+              : "Nothing was saved.");
+  }
+
+  fs::path path_;
+  fs::path shown_as_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t written_ = 0;
+  int descriptor_ = -1;
+  bool opened_ = false;
+};
+
+StagedFiles::StagedFiles(const fs::path& target) {
+  // Through a symbolic link the file that it points to is replaced, not the link.
+  std::error_code ignored;
+  target_ = fs::is_symlink(target, ignored) ? fs::weakly_canonical(target) : target;
+  fs::path parent = target_.parent_path();
+  if (parent.empty()) parent = ".";
+
+  // The folders that have to be created, innermost first.
+  std::vector<fs::path> missing;
+  for (fs::path at = parent; !at.empty() && !fs::exists(at, ignored); at = at.parent_path()) {
+    if (at.has_filename()) missing.push_back(at);
+  }
+  const auto give_up = [&](const char* what, const fs::path& path, int error) {
+    for (auto made = created_folders_.rbegin(); made != created_folders_.rend(); ++made) {
+      ::rmdir(made->c_str());
+      forget(*made);
+    }
+    fail(ErrorKind::io, "{}: {} {}: {}.\nChoose a place that you may write to.", shown(target),
+         what, shown(path), reason(error));
+  };
+  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
+    remember(*folder);
+    if (::mkdir(folder->c_str(), 0777) == 0) {
+      created_folders_.push_back(*folder);
+    } else {
+      const int error = errno;
+      forget(*folder);
+      if (error != EEXIST) give_up("can't create the folder", *folder, error);
+    }
+  }
+
+  std::string pattern = (parent / ".aether2onnx-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) give_up("can't write into", parent, errno);
+  folder_ = pattern;
+  remember(folder_);
+  model_ = std::make_unique<File>(folder_ / target_.filename(), target);
+  external_data_ = std::make_unique<File>(folder_ / external_data_name(),
+                                          parent / external_data_name());
+}
+
+StagedFiles::~StagedFiles() {
+  model_.reset();
+  external_data_.reset();
+  if (!folder_.empty()) {
+    ::rmdir(folder_.c_str());
+    forget(folder_);
+  }
+  for (auto folder = created_folders_.rbegin(); folder != created_folders_.rend(); ++folder) {
+    if (!committed_) ::rmdir(folder->c_str());
+    forget(*folder);
+  }
+}
+
+Output& StagedFiles::model() { return *model_; }
+Output& StagedFiles::external_data() { return *external_data_; }
+
+std::string StagedFiles::external_data_name() const {
+  return target_.filename().string() + ".data";
+}
+
+void StagedFiles::close() {
+  model_->close();
+  external_data_->close();
+}
+
+fs::path StagedFiles::candidate() const { return folder_ / target_.filename(); }
+
+void StagedFiles::commit() {
+  // The weights first: a model must not be seen without them.
+  external_data_->rename_to(target_.parent_path() / external_data_name());
+  model_->rename_to(target_);
+  committed_ = true;
+}
+
+}  // namespace io
+}  // namespace aether2onnx

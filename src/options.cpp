@@ -1,0 +1,112 @@
+// The public types that belong to no stage: versions, errors, options.
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "network/network.h"
+
+namespace aether2onnx {
+
+std::string_view version() noexcept { return AETHER2ONNX_VERSION; }
+
+std::string_view to_string(ErrorKind kind) noexcept {
+  switch (kind) {
+    case ErrorKind::usage:
+      return "usage";
+    case ErrorKind::io:
+      return "io";
+    case ErrorKind::malformed:
+      return "malformed";
+    case ErrorKind::unsupported:
+      return "unsupported";
+    case ErrorKind::mismatch:
+      return "mismatch";
+    case ErrorKind::precision:
+      return "precision";
+    case ErrorKind::limit:
+      return "limit";
+    case ErrorKind::verification:
+      return "verification";
+    case ErrorKind::internal:
+      return "internal";
+  }
+  return "internal";
+}
+
+std::string_view to_string(Precision precision) noexcept {
+  return precision == Precision::fp16 ? "fp16" : "fp32";
+}
+
+Error::Error(ErrorKind kind, const std::string& message)
+    : std::runtime_error(message), kind_(kind) {}
+
+Error::Error(ErrorKind kind, const std::string& message, std::vector<std::string> findings)
+    : std::runtime_error(message), kind_(kind), findings_(std::move(findings)) {}
+
+Observer::~Observer() = default;
+void Observer::on_stage(const Stage& /*stage*/) {}
+void Observer::on_progress(std::string_view /*stage*/, std::uint64_t /*done*/,
+                           std::uint64_t /*total*/) {}
+void Observer::on_warning(const std::string& /*text*/) {}
+
+namespace {
+
+constexpr std::int64_t kLargestAxis = 65536;
+constexpr std::array<std::int64_t, 5> kScales = {1, 2, 3, 4, 8};
+
+void check_axis(const Axis& axis, const char* name) {
+  const auto check_size = [&](std::int64_t size, const char* which) {
+    if (size < 1 || size > kLargestAxis) {
+      fail(ErrorKind::usage, "--{}_{} {}: must be 1 to {}.", which, name, size, kLargestAxis);
+    }
+  };
+  check_size(axis.opt, "opt");
+  if (!axis.dynamic) return;
+  check_size(axis.min, "min");
+  check_size(axis.max, "max");
+  const auto check_order = [&](std::int64_t low, const char* low_name, std::int64_t high,
+                               const char* high_name) {
+    if (low <= high) return;
+    fail(ErrorKind::usage,
+         "--{0}_{4} {1} is larger than --{2}_{4} {3}.\nGive min <= opt <= max for each axis.",
+         low_name, low, high_name, high, name);
+  };
+  check_order(axis.min, "min", axis.max, "max");
+  check_order(axis.min, "min", axis.opt, "opt");
+  check_order(axis.opt, "opt", axis.max, "max");
+}
+
+}  // namespace
+
+void validate(const Options& options) {
+  const auto& names = network::named_variants();
+  if (options.model_type &&
+      std::find(names.begin(), names.end(), *options.model_type) == names.end()) {
+    fail(ErrorKind::usage,
+         "--model_type {}: must be {}, or be left out (it is read from the checkpoint).",
+         printable(*options.model_type), join(names, ", "));
+  }
+  if (options.scale && std::find(kScales.begin(), kScales.end(), *options.scale) == kScales.end()) {
+    fail(ErrorKind::usage,
+         "--scale {}: must be {}, or be left out (it is read from the checkpoint).", *options.scale,
+         join(kScales, ", "));
+  }
+  if (options.input_channels && *options.input_channels < 1) {
+    fail(ErrorKind::usage,
+         "--input_channels {}: must be at least 1, or be left out (it is read from the checkpoint).",
+         *options.input_channels);
+  }
+  if (options.opset_version < kMinOpset || options.opset_version > kMaxOpset) {
+    fail(ErrorKind::usage,
+         "--opset_version {}: must be {} to {} (17 suits TensorRT 8.6 and newer and ONNX Runtime "
+         "1.12 and newer).",
+         options.opset_version, kMinOpset, kMaxOpset);
+  }
+  check_axis(options.shape.batch, "batch_size");
+  check_axis(options.shape.height, "height");
+  check_axis(options.shape.width, "width");
+}
+
+}  // namespace aether2onnx

@@ -1,0 +1,123 @@
+/// @file
+/// Stage "pickle": the values a pickle describes, without making any of them.
+///
+/// Owns the pickle machine. It reads protocols 0 to 5 as data: a global becomes its two names, a
+/// call becomes a record of what would have been called with what. Nothing is executed or imported,
+/// so a pickle can't do anything here but be read or refused. Knows nothing of tensors.
+///
+/// Values live in one arena and refer to each other by index; nothing is copied when the pickle
+/// refers to a value again, and nothing recurses, so that neither a shared nor a deeply nested nor
+/// a cyclic structure costs more than its bytes. Source of the opcodes: Python's pickletools.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace aether2onnx::pickle {
+
+using ValueId = std::uint32_t;
+
+enum class Kind : std::uint8_t {
+  none,
+  boolean,
+  integer,      ///< Fits 64 bits.
+  big_integer,  ///< Doesn't; its value is not kept.
+  real,
+  string,
+  bytes,
+  tuple,
+  list,
+  set,
+  dict,
+  global,         ///< A name, "module" and "name" in it.
+  object,         ///< What a call (REDUCE, NEWOBJ, INST, OBJ) would have made.
+  persistent_id,  ///< A reference to something outside the pickle.
+};
+
+/// A parsed pickle.
+class Document {
+ public:
+  Document(Document&&) noexcept = default;
+  Document& operator=(Document&&) noexcept = default;
+  Document(const Document&) = delete;  // texts point into the pickle's own bytes
+  Document& operator=(const Document&) = delete;
+  ~Document() = default;
+
+  /// Parses the first pickle in `bytes`; what follows its STOP is left alone.
+  /// Throws Error(malformed) with the byte offset, or Error(limit).
+  static Document parse(std::vector<std::byte> bytes);
+
+  ValueId root() const { return root_; }
+  /// Bytes up to and including STOP.
+  std::size_t consumed() const { return consumed_; }
+
+  Kind kind(ValueId value) const { return values_[value].kind; }
+  bool boolean(ValueId value) const { return values_[value].integer != 0; }
+  std::int64_t integer(ValueId value) const { return values_[value].integer; }
+  double real(ValueId value) const { return values_[value].real; }
+  /// Of a string or bytes; not necessarily valid UTF-8.
+  std::string_view text(ValueId value) const { return values_[value].text; }
+  /// Of a tuple, list or set; of an object what was appended to it.
+  std::span<const ValueId> elements(ValueId value) const;
+  /// Of a dict; of an object the items that were set on it. In order, a repeated key repeated.
+  std::span<const std::pair<ValueId, ValueId>> pairs(ValueId value) const;
+  /// Of a global.
+  std::string_view module(ValueId value) const { return values_[value].text; }
+  std::string_view name(ValueId value) const { return values_[value].second_text; }
+  /// Whether `value` is the global `module.name`.
+  bool is_global(ValueId value, std::string_view module, std::string_view name) const;
+  /// Of an object: what would have been called, and with which arguments (a tuple's elements;
+  /// empty where the pickle gave something else).
+  ValueId callable(ValueId value) const { return values_[value].first; }
+  std::span<const ValueId> arguments(ValueId value) const;
+  /// Of an object: the last state set on it by BUILD.
+  std::optional<ValueId> state(ValueId value) const;
+  /// Of a persistent id: the id itself.
+  ValueId persistent(ValueId value) const { return values_[value].first; }
+
+  std::size_t value_count() const { return values_.size(); }
+
+ private:
+  friend class Machine;
+  Document() = default;
+
+  static constexpr ValueId kNoValue = ~ValueId{0};
+  static constexpr std::uint32_t kNoContainer = ~std::uint32_t{0};
+
+  struct Value {
+    Kind kind = Kind::none;
+    std::uint32_t container = kNoContainer;
+    ValueId first = kNoValue;   // callable; persistent id
+    ValueId second = kNoValue;  // arguments
+    ValueId state = kNoValue;
+    union {
+      std::int64_t integer = 0;
+      double real;
+    };
+    std::string_view text;
+    std::string_view second_text;
+  };
+  struct Container {
+    std::vector<ValueId> elements;
+    std::vector<std::pair<ValueId, ValueId>> pairs;
+  };
+
+  std::vector<std::byte> bytes_;      // what the views point into
+  std::deque<std::string> unescaped_;  // texts that don't stand in the pickle as they are
+  std::vector<Value> values_;
+  std::vector<Container> containers_;
+  ValueId root_ = 0;
+  std::size_t consumed_ = 0;
+};
+
+/// "a list", "the number 7", "torch.FloatStorage": for messages.
+std::string describe(const Document& document, ValueId value);
+
+}  // namespace aether2onnx::pickle

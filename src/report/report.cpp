@@ -1,0 +1,157 @@
+#include "report/report.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace aether2onnx::report {
+
+Report::Source describe_source(const state_dict::StateDict& state_dict) {
+  Report::Source source;
+  source.container = state_dict.container();
+  source.wrapper = state_dict.wrapper();
+  source.tensors = state_dict.entries().size();
+  std::map<DType, std::size_t> counts;
+  for (const state_dict::Entry& entry : state_dict.entries()) {
+    if (!entry.tensor) continue;
+    source.parameters += static_cast<std::uint64_t>(entry.tensor->elements);
+    ++counts[entry.tensor->dtype];
+  }
+  std::vector<std::pair<DType, std::size_t>> dtypes(counts.begin(), counts.end());
+  std::stable_sort(dtypes.begin(), dtypes.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (const auto& [dtype, count] : dtypes) {
+    source.dtype += fmt::format("{}{}", source.dtype.empty() ? "" : " + ", to_string(dtype));
+  }
+  return source;
+}
+
+namespace {
+
+TensorInfo describe_value(const graph::Graph& graph, graph::ValueId id) {
+  const graph::Value& value = graph.value(id);
+  TensorInfo info{value.name, std::string(to_string(value.dtype)), {}};
+  for (const graph::Dim& dim : value.shape) info.shape.push_back(onnx::dim_text(dim, graph, id));
+  return info;
+}
+
+std::uint64_t elements_of(const graph::Shape& shape) {
+  std::uint64_t elements = 1;
+  for (const graph::Dim& dim : shape) elements *= static_cast<std::uint64_t>(dim.value);
+  return elements;
+}
+
+}  // namespace
+
+Report::Graph describe_graph(const graph::Graph& graph, const Options& options) {
+  Report::Graph result;
+  result.opset_version = options.opset_version;
+  result.ir_version = onnx::ir_version(options.opset_version);
+  result.precision = options.precision;
+  result.shape = options.shape;
+  result.nodes = graph.nodes().size();
+  std::map<std::string, std::uint64_t> operators;
+  for (const graph::Node& node : graph.nodes()) ++operators[node.op];
+  result.operators.assign(operators.begin(), operators.end());
+  std::stable_sort(result.operators.begin(), result.operators.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  result.initializers = graph.initializers().size();
+  for (const graph::Initializer& initializer : graph.initializers()) {
+    if (initializer.is_parameter) {
+      result.parameters += elements_of(graph.value(initializer.value).shape);
+    }
+  }
+  for (const graph::ValueId id : graph.inputs()) {
+    result.inputs.push_back(describe_value(graph, id));
+  }
+  for (const graph::ValueId id : graph.outputs()) {
+    result.outputs.push_back(describe_value(graph, id));
+  }
+  return result;
+}
+
+std::string summarize(const Report::Source& source) {
+  return fmt::format("{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
+                     source.wrapper.empty() ? "" : fmt::format(" ('{}')", printable(source.wrapper)),
+                     plural(source.tensors, "tensor"), plural(source.parameters, "parameter"),
+                     source.dtype);
+}
+
+std::string summarize(const Report::Network& network) {
+  return fmt::format("{} {}, {} x{}, {}, embed_dim {}, depths {}, hidden {}, kernel {}, {}",
+                     network.architecture, network.generation, network.model_type, network.scale,
+                     plural(static_cast<std::uint64_t>(network.input_channels), "channel"),
+                     network.embed_dim, join(network.depths), network.hidden_dim,
+                     network.fused ? fmt::format("{}", network.large_kernel)
+                                   : fmt::format("{} + {}", network.large_kernel,
+                                                 network.small_kernel),
+                     network.fused ? "fused" : "unfused");
+}
+
+std::string profile_text(const InputShape& shape, std::int64_t channels,
+                         std::int64_t Axis::*which) {
+  const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
+  return fmt::format("{}x{}x{}x{}", size(shape.batch), channels, size(shape.height),
+                     size(shape.width));
+}
+
+std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
+  const Report::Network& network = report.network;
+  const Report::Graph& graph = report.graph;
+  const std::string fused_from =
+      network.fused ? "already fused checkpoint"
+                    : fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64",
+                                  network.large_kernel, network.small_kernel);
+  const auto profile = [&](std::int64_t Axis::*which) {
+    return "input:" + profile_text(graph.shape, network.input_channels, which);
+  };
+  return {
+      {"architecture", network.architecture},
+      {"generation", network.generation},
+      {"model_type", network.model_type},
+      {"scale", fmt::format("{}", network.scale)},
+      {"input_channels", fmt::format("{}", network.input_channels)},
+      {"embed_dim", fmt::format("{}", network.embed_dim)},
+      {"depths", join(network.depths)},
+      {"hidden_dim", fmt::format("{}", network.hidden_dim)},
+      {"large_kernel", fmt::format("{}", network.large_kernel)},
+      {"fused_from", fused_from},
+      {"precision", std::string(to_string(graph.precision))},
+      {"shape", graph.shape.is_dynamic() ? "dynamic" : "static"},
+      {"min_shape", profile(&Axis::min)},
+      {"opt_shape", profile(&Axis::opt)},
+      {"max_shape", profile(&Axis::max)},
+      {"source_name", printable(report.source.name)},
+      {"source_sha256", report.source.sha256},
+      {"aether2onnx_version", std::string(version())},
+  };
+}
+
+}  // namespace aether2onnx::report
+
+namespace aether2onnx {
+
+std::vector<std::string> trtexec_arguments(const Report& report) {
+  const std::filesystem::path& model = report.output.path;
+  std::filesystem::path engine = model;
+  engine.replace_extension(".engine");
+  std::vector<std::string> arguments = {"--onnx=" + model.string(),
+                                        "--saveEngine=" + engine.string()};
+  if (report.graph.shape.is_dynamic()) {
+    const auto add = [&](const char* option, std::int64_t Axis::*which) {
+      arguments.push_back(fmt::format("--{}=input:{}", option,
+                                      report::profile_text(report.graph.shape,
+                                                           report.network.input_channels, which)));
+    };
+    add("minShapes", &Axis::min);
+    add("optShapes", &Axis::opt);
+    add("maxShapes", &Axis::max);
+  }
+  if (report.graph.precision == Precision::fp16) arguments.emplace_back("--stronglyTyped");
+  arguments.emplace_back("--skipInference");
+  return arguments;
+}
+
+}  // namespace aether2onnx

@@ -1,0 +1,36 @@
+/// @file
+/// Reports: what the stages found, in the public Report's terms. Reads the results of every stage,
+/// changes none.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/graph.h"
+#include "network/network.h"
+#include "onnx/onnx.h"
+#include "state_dict/state_dict.h"
+
+namespace aether2onnx::report {
+
+/// All but the name, the size and the hash, which are the file's.
+Report::Source describe_source(const state_dict::StateDict& state_dict);
+
+Report::Graph describe_graph(const graph::Graph& graph, const Options& options);
+
+/// "PyTorch zip, 172 tensors, 1,373,603 parameters, float16": one line about the source.
+std::string summarize(const Report::Source& source);
+/// "AetherNet G1, aether_small x2, …": one line about the network.
+std::string summarize(const Report::Network& network);
+
+/// The metadata_props of the ONNX file, in a fixed order.
+std::vector<std::pair<std::string, std::string>> metadata(const Report& report);
+
+/// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
+std::string profile_text(const InputShape& shape, std::int64_t channels,
+                         std::int64_t Axis::*which);
+
+}  // namespace aether2onnx::report

@@ -1,0 +1,112 @@
+#include "state_dict/state_dict.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace aether2onnx::state_dict {
+
+StorageSource::~StorageSource() = default;
+
+StateDict::StateDict(Parts parts)
+    : storages_(std::move(parts.storages)),
+      entries_(std::move(parts.entries)),
+      container_(std::move(parts.container)),
+      wrapper_(std::move(parts.wrapper)),
+      prefix_(std::move(parts.prefix)),
+      root_keys_(std::move(parts.root_keys)) {
+  by_name_.reserve(entries_.size());
+  for (std::size_t i = 0; i < entries_.size(); ++i) by_name_.emplace(entries_[i].name, i);
+}
+
+const Entry* StateDict::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &entries_[found->second];
+}
+
+namespace {
+
+// A tensor's axes without those of size 1, outermost first.
+struct Axis {
+  std::int64_t size;
+  std::int64_t stride;
+};
+
+std::vector<Axis> axes_of(const Tensor& tensor) {
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (tensor.shape[i] != 1) axes.push_back({tensor.shape[i], tensor.strides[i]});
+  }
+  return axes;
+}
+
+bool is_contiguous(std::span<const Axis> axes) {
+  std::int64_t expected = 1;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    if (axes[i].stride != expected) return false;
+    expected *= axes[i].size;
+  }
+  return true;
+}
+
+// Number of elements from the first to the last one in memory, both included.
+std::int64_t extent(std::span<const Axis> axes) {
+  std::int64_t last = 0;
+  for (const Axis& axis : axes) last += (axis.size - 1) * axis.stride;
+  return last + 1;
+}
+
+// Copies the elements of `window` into row-major order.
+std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const Axis> axes,
+                              std::size_t elements, std::size_t element_size) {
+  std::vector<std::byte> out(elements * element_size);
+  std::vector<std::int64_t> index(axes.size(), 0);
+  std::int64_t from = 0;
+  for (std::size_t to = 0; to < elements; ++to) {
+    std::memcpy(out.data() + to * element_size,
+                window.data() + static_cast<std::size_t>(from) * element_size, element_size);
+    for (std::size_t axis = axes.size(); axis-- > 0;) {
+      from += axes[axis].stride;
+      if (++index[axis] < axes[axis].size) break;
+      from -= axes[axis].stride * axes[axis].size;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+void swap_bytes(std::span<std::byte> bytes, std::size_t element_size) {
+  for (std::size_t at = 0; at + element_size <= bytes.size(); at += element_size) {
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(at + element_size));
+  }
+}
+
+}  // namespace
+
+TensorData StateDict::read(const Entry& entry) const {
+  require(entry.tensor.has_value(), "reading an entry that is no tensor");
+  const Tensor& tensor = *entry.tensor;
+  TensorData data{tensor.dtype, tensor.shape, {}};
+  if (tensor.elements == 0) return data;
+
+  const std::size_t element_size = size_of(tensor.dtype);
+  const std::vector<Axis> axes = axes_of(tensor);
+  std::vector<std::byte> window(static_cast<std::size_t>(extent(axes)) * element_size);
+  storages_->read(tensor.storage, static_cast<std::uint64_t>(tensor.storage_offset) * element_size,
+                  window);
+  data.bytes = is_contiguous(axes)
+                   ? std::move(window)
+                   : gather(window, axes, static_cast<std::size_t>(tensor.elements), element_size);
+
+  const bool swap = storages_->big_endian() != (std::endian::native == std::endian::big);
+  if (swap) swap_bytes(data.bytes, element_size);
+  return data;
+}
+
+}  // namespace aether2onnx::state_dict
