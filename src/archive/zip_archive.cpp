@@ -114,6 +114,11 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
          "Download or copy it again and compare the size with the original's.",
          human_bytes(context.input->size()));
   }
+  if (code == ZIP_ER_EXISTS) {
+    fail(ErrorKind::malformed,
+         "the archive has two entries of one name, so it can't be told which one counts.\n"
+         "Save the checkpoint anew with torch.save.");
+  }
   fail(ErrorKind::malformed,
        "the zip archive is damaged or forged: {}.\n"
        "Download or copy it again, or save it anew with torch.save.",
@@ -181,7 +186,7 @@ void ZipArchive::State::list_entries() {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (!by_name.emplace(entries[i].name, i).second) {
       fail(ErrorKind::malformed,
-           "the archive has two entries named '{}', so it can't be told which one counts.\n"
+           "the archive has two entries of one name ('{}'), so it can't be told which one counts.\n"
            "Save the checkpoint anew with torch.save.",
            printable(entries[i].name));
     }

@@ -380,7 +380,13 @@ std::string first_keys(const std::vector<std::string>& keys) {
   return text;
 }
 
-[[noreturn]] void explain_no_state_dict(const Document& document, ValueId root) {
+[[noreturn]] void explain_no_state_dict(const Document& document, const Describer& describer,
+                                        ValueId root) {
+  if (describer.is_tensor(root)) {
+    fail(ErrorKind::unsupported,
+         "the file holds a single tensor and not a state dict (a dict of named tensors).\n"
+         "Save the weights with torch.save(net.state_dict(), 'weights.pth').");
+  }
   if (document.kind(root) == Kind::object && !is_dict(document, root)) {
     const bool module = document.state(root) && is_dict(document, *document.state(root)) &&
                         find_key(document, *document.state(root), "_modules");
@@ -493,7 +499,7 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   const auto found = is_dict(document, root)
                          ? search(document, describer, {root, ""}, 0, seen)
                          : std::nullopt;
-  if (!found) explain_no_state_dict(document, root);
+  if (!found) explain_no_state_dict(document, describer, root);
 
   StateDict::Parts parts;
   parts.entries = describe_all(document, describer, found->dict);

@@ -1,0 +1,520 @@
+// Every combination of what can be asked for, judged by others: the official ONNX checker, ONNX
+// Runtime's own schemas, and reference outputs computed from the published network.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "onnx_checker.h"
+#include "onnxruntime.h"
+#include "sample_networks.h"
+#include "support.h"
+
+namespace aether2onnx {
+namespace {
+
+using test::MemoryOutput;
+using tools::NamedTensor;
+using tools::NetworkShape;
+using verify::FloatTensor;
+
+struct Converted {
+  Report report;
+  std::vector<std::byte> bytes;
+};
+
+Converted convert_tensors(const std::vector<NamedTensor>& tensors, const Options& options,
+                          const tools::CheckpointLayout& layout = {}) {
+  const auto checkpoint = tools::write_checkpoint(tensors, layout);
+  const MemoryInput input(checkpoint);
+  MemoryOutput output;
+  Report report = convert(input, {&output, nullptr, {}}, options);
+  return {std::move(report), output.bytes()};
+}
+
+verify::Session open_session(const std::vector<std::byte>& bytes) {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "model.onnx", bytes);
+  return verify::OnnxRuntime::load({}).open(folder / "model.onnx");
+}
+
+// --- reference outputs ------------------------------------------------------------------------
+
+// Outputs of the published network in float64 for weights by the sine rule: sums over the output,
+// and four of its elements.
+struct Golden {
+  NetworkShape network;
+  double sum;
+  double sum_of_squares;
+  double points[4];
+};
+
+Golden golden(std::int64_t scale, std::int64_t hidden, double sum, double squares, double p0,
+              double p1, double p2, double p3) {
+  NetworkShape network;
+  network.scale = scale;
+  network.hidden_dim = hidden;
+  return {network, sum, squares, {p0, p1, p2, p3}};
+}
+
+const std::map<std::int64_t, Golden>& goldens() {
+  static const std::map<std::int64_t, Golden> table = {
+      {2, golden(2, 16, 69.145351251, 102.953092280, 0.310502256, -0.614804446, -0.050019296,
+                 -0.438833121)},
+      {3, golden(3, 20, 194.139690778, 11158.238108706, -0.728532295, -3.139479033, 2.514102071,
+                 -6.064844049)},
+      {4, golden(4, 16, 1859.169837739, 1729.640747975, 0.897553169, 1.100234095, 0.869389754,
+                 0.885781780)},
+      {1, golden(1, 16, 42.066589971, 2083.861857255, -0.384662412, 5.447490579, -3.142033012,
+                 6.996830949)},
+  };
+  return table;
+}
+
+Golden epsilon_sensitive() {
+  return golden(2, 16, 69.375366346, 20.627628702, 0.061827199, 0.013990989, 0.260607188,
+                -0.011581049);
+}
+
+FloatTensor golden_input() {
+  FloatTensor input{{1, 3, 7, 6}, {}};
+  for (int n = 0; n < 3 * 7 * 6; ++n) {
+    input.values.push_back(static_cast<float>(0.5 + 0.5 * std::sin(0.3 * n)));
+  }
+  return input;
+}
+
+// `tolerance` is relative to the largest magnitude in the output.
+void expect_golden(const FloatTensor& output, const Golden& expected, double tolerance) {
+  const std::int64_t height = 7 * expected.network.scale;
+  const std::int64_t width = 6 * expected.network.scale;
+  ASSERT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, height, width}));
+  double sum = 0;
+  double squares = 0;
+  double largest = 0;
+  for (const float value : output.values) {
+    sum += value;
+    squares += static_cast<double>(value) * value;
+    largest = std::max(largest, std::abs(static_cast<double>(value)));
+  }
+  const auto count = static_cast<double>(output.values.size());
+  const auto at = [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    return static_cast<double>(
+        output.values[static_cast<std::size_t>((c * height + y) * width + x)]);
+  };
+  EXPECT_NEAR(sum / count, expected.sum / count, tolerance * largest);
+  EXPECT_NEAR(squares / count, expected.sum_of_squares / count, 2 * tolerance * largest * largest);
+  EXPECT_NEAR(at(0, 0, 0), expected.points[0], tolerance * largest);
+  EXPECT_NEAR(at(1, height / 2, width / 2), expected.points[1], tolerance * largest);
+  EXPECT_NEAR(at(2, height - 1, width - 1), expected.points[2], tolerance * largest);
+  EXPECT_NEAR(at(0, 3, 1), expected.points[3], tolerance * largest);
+}
+
+// --- the product of all options ---------------------------------------------------------------
+
+struct Combination {
+  std::int64_t scale;
+  bool fused;
+  bool dynamic;
+  Precision precision;
+};
+
+std::vector<Combination> combinations() {
+  std::vector<Combination> all;
+  for (const std::int64_t scale : {1, 2, 3, 4, 8}) {
+    for (const bool fused : {true, false}) {
+      for (const bool dynamic : {true, false}) {
+        for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+          all.push_back({scale, fused, dynamic, precision});
+        }
+      }
+    }
+  }
+  return all;
+}
+
+std::string name_of(const Combination& c) {
+  return "x" + std::to_string(c.scale) + (c.fused ? "_fused" : "_unfused") +
+         (c.dynamic ? "_dynamic_" : "_static_") + std::string(to_string(c.precision));
+}
+
+class EveryOpset : public testing::TestWithParam<Combination> {};
+
+void check_contract(const onnx::ModelProto& model, const Options& options, const Report& report) {
+  EXPECT_EQ(model.producer_name(), "aether2onnx");
+  ASSERT_EQ(model.opset_import_size(), 1);
+  EXPECT_EQ(model.opset_import(0).version(), options.opset_version);
+  ASSERT_EQ(model.graph().input_size(), 1);
+  ASSERT_EQ(model.graph().output_size(), 1);
+  EXPECT_EQ(model.graph().input(0).name(), "input");
+  EXPECT_EQ(model.graph().output(0).name(), "output");
+  const int type = options.precision == Precision::fp16 ? onnx::TensorProto::FLOAT16
+                                                        : onnx::TensorProto::FLOAT;
+  EXPECT_EQ(model.graph().input(0).type().tensor_type().elem_type(), type);
+  EXPECT_EQ(model.graph().output(0).type().tensor_type().elem_type(), type);
+  const auto axis = [](const onnx::ValueInfoProto& value, int index) {
+    const auto& dim = value.type().tensor_type().shape().dim(index);
+    return dim.has_dim_param() ? dim.dim_param() : std::to_string(dim.dim_value());
+  };
+  const bool dynamic = options.shape.is_dynamic();
+  const std::string height = std::to_string(7 * report.network.scale);
+  const std::string width = std::to_string(6 * report.network.scale);
+  const std::vector<std::string> input = {dynamic ? "batch_size" : "1", "3",
+                                          dynamic ? "height" : "7", dynamic ? "width" : "6"};
+  const std::vector<std::string> output = {dynamic ? "batch_size" : "1", "3",
+                                           dynamic ? "output_height" : height,
+                                           dynamic ? "output_width" : width};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(axis(model.graph().input(0), i), input.at(static_cast<std::size_t>(i)));
+    EXPECT_EQ(axis(model.graph().output(0), i), output.at(static_cast<std::size_t>(i)));
+  }
+
+  // value_info for every intermediate, no Constant nodes.
+  std::set<std::string> described;
+  for (const auto& value : model.graph().value_info()) described.insert(value.name());
+  for (const auto& node : model.graph().node()) {
+    EXPECT_NE(node.op_type(), "Constant");
+    EXPECT_FALSE(node.name().empty());
+    for (const auto& name : node.output()) {
+      EXPECT_TRUE(name == "output" || described.contains(name)) << name;
+    }
+  }
+}
+
+TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
+  const Combination& combination = GetParam();
+  const auto found = goldens().find(combination.scale);
+  NetworkShape network = found == goldens().end() ? NetworkShape{} : found->second.network;
+  network.scale = combination.scale;
+  std::vector<NamedTensor> tensors = tools::make_tensors(network);
+  tools::fill_sines(tensors);
+  if (combination.fused) tensors = tools::fuse(tensors);
+
+  std::vector<float> first_output;
+  for (int opset = kMinOpset; opset <= kMaxOpset; ++opset) {
+    SCOPED_TRACE("opset " + std::to_string(opset));
+    Options options;
+    options.opset_version = opset;
+    options.precision = combination.precision;
+    options.shape = combination.dynamic
+                        ? InputShape{Axis::range(1, 1, 2), Axis::range(1, 7, 16), Axis::range(1, 6, 16)}
+                        : InputShape{Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+    const Converted converted = convert_tensors(tensors, options);
+    const onnx::ModelProto model = test::parse_model(converted.bytes);
+    check_contract(model, options, converted.report);
+    if (opset <= test::checker_max_opset()) {
+      EXPECT_EQ(test::check_with_libonnx(model), "");
+    }
+
+    const verify::Session session = open_session(converted.bytes);
+    EXPECT_TRUE(session.warnings().empty())
+        << testing::PrintToString(session.warnings());
+    const FloatTensor output = session.run(golden_input());
+    const double tolerance = combination.precision == Precision::fp16 ? 6e-3 : 5e-6;
+    if (found != goldens().end()) expect_golden(output, found->second, tolerance);
+
+    // All opsets compute the same.
+    if (first_output.empty()) first_output = output.values;
+    double largest = 0;
+    double difference = 0;
+    for (std::size_t i = 0; i < first_output.size(); ++i) {
+      largest = std::max(largest, std::abs(static_cast<double>(first_output[i])));
+      difference = std::max(difference,
+                            std::abs(static_cast<double>(first_output[i] - output.values[i])));
+    }
+    EXPECT_LE(difference, tolerance * largest);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Product, EveryOpset, testing::ValuesIn(combinations()),
+                         [](const auto& given) { return name_of(given.param); });
+
+TEST(Golden, EpsilonSensitive) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(epsilon_sensitive().network);
+  tools::fill_sines(tensors);
+  tools::make_epsilon_sensitive(tensors);
+  for (const bool fused : {false, true}) {
+    for (const int opset : {11, 17, 20, 24}) {
+      Options options;
+      options.opset_version = opset;
+      options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+      const Converted converted = convert_tensors(fused ? tools::fuse(tensors) : tensors, options);
+      // A wrong epsilon moves the output by 1.1e-2 (blocks) or 2.5e-4 (body).
+      expect_golden(open_session(converted.bytes).run(golden_input()), epsilon_sensitive(), 5e-6);
+    }
+  }
+}
+
+TEST(Golden, EveryStorageTypeOfTheCheckpoint) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(goldens().at(2).network);
+  tools::fill_sines(tensors);
+  const std::map<tools::StorageType, double> tolerances = {{tools::StorageType::float64, 5e-6},
+                                                           {tools::StorageType::float32, 5e-6},
+                                                           {tools::StorageType::float16, 3e-3},
+                                                           {tools::StorageType::bfloat16, 5e-2}};
+  for (const auto& [type, tolerance] : tolerances) {
+    tools::CheckpointLayout layout;
+    layout.type = type;
+    Options options;
+    options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+    expect_golden(
+        open_session(convert_tensors(tensors, options, layout).bytes).run(golden_input()),
+        goldens().at(2), tolerance);
+  }
+}
+
+// --- named variants ---------------------------------------------------------------------------
+
+struct VariantCase {
+  const char* name;
+  NetworkShape (*make)(std::int64_t, bool);
+  std::int64_t scale;
+  bool fused;
+  bool dynamic;
+  Precision precision;
+  int opset;
+};
+
+class Variants : public testing::TestWithParam<VariantCase> {};
+
+TEST_P(Variants, AreAccepted) {
+  const VariantCase& c = GetParam();
+  std::vector<NamedTensor> tensors = tools::make_tensors(c.make(c.scale, c.fused));
+  tools::fill_random(tensors, 7);
+  Options options;
+  options.opset_version = c.opset;
+  options.precision = c.precision;
+  options.model_type = c.name;
+  options.scale = c.scale;
+  if (c.dynamic) options.shape = InputShape::dynamic_defaults();
+  const Converted converted = convert_tensors(tensors, options);
+  const onnx::ModelProto model = test::parse_model(converted.bytes);
+  if (c.opset <= test::checker_max_opset()) {
+    EXPECT_EQ(test::check_with_libonnx(model), "");
+  }
+  const verify::Session session = open_session(converted.bytes);
+  const std::int64_t size = c.dynamic ? 19 : 64;
+  FloatTensor input{{1, 3, size, size}, std::vector<float>(static_cast<std::size_t>(3 * size * size), 0.25F)};
+  const FloatTensor output = session.run(input);
+  EXPECT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, size * c.scale, size * c.scale}));
+  for (const float value : output.values) ASSERT_TRUE(std::isfinite(value));
+}
+
+// Every value of every option stands in at least one row of each variant's rows together.
+INSTANTIATE_TEST_SUITE_P(
+    Subset, Variants,
+    testing::Values(
+        VariantCase{"aether_small", tools::aether_small, 1, true, true, Precision::fp32, 11},
+        VariantCase{"aether_small", tools::aether_small, 2, false, false, Precision::fp16, 13},
+        VariantCase{"aether_small", tools::aether_small, 3, true, false, Precision::fp32, 17},
+        VariantCase{"aether_small", tools::aether_small, 4, false, true, Precision::fp16, 17},
+        VariantCase{"aether_small", tools::aether_small, 8, true, true, Precision::fp16, 20},
+        VariantCase{"aether_small", tools::aether_small, 2, false, true, Precision::fp32, 24},
+        VariantCase{"aether_medium", tools::aether_medium, 2, true, true, Precision::fp32, 17},
+        VariantCase{"aether_medium", tools::aether_medium, 3, false, true, Precision::fp16, 12},
+        VariantCase{"aether_medium", tools::aether_medium, 4, false, false, Precision::fp32, 21},
+        VariantCase{"aether_medium", tools::aether_medium, 1, true, false, Precision::fp16, 23},
+        VariantCase{"aether_large", tools::aether_large, 4, true, true, Precision::fp16, 17},
+        VariantCase{"aether_large", tools::aether_large, 2, false, true, Precision::fp32, 22}),
+    [](const auto& given) {
+      const VariantCase& c = given.param;
+      return std::string(c.name) + "_" + name_of({c.scale, c.fused, c.dynamic, c.precision}) + "_op" +
+             std::to_string(c.opset);
+    });
+
+// --- properties of the file -------------------------------------------------------------------
+
+std::map<std::string, std::string> metadata_of(const onnx::ModelProto& model) {
+  std::map<std::string, std::string> metadata;
+  for (const auto& entry : model.metadata_props()) metadata[entry.key()] = entry.value();
+  return metadata;
+}
+
+TEST(File, Metadata) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(tools::aether_small(4, false));
+  Options options;
+  options.shape = {Axis::fixed(1), Axis::range(32, 128, 256), Axis::range(16, 64, 512)};
+  options.source_name = "net_g.pth";
+  const Converted converted = convert_tensors(tensors, options);
+  const auto metadata = metadata_of(test::parse_model(converted.bytes));
+  const std::map<std::string, std::string> expected = {
+      {"architecture", "AetherNet"},
+      {"generation", "G1"},
+      {"model_type", "aether_small"},
+      {"scale", "4"},
+      {"input_channels", "3"},
+      {"embed_dim", "96"},
+      {"depths", "4,4,4,4"},
+      {"hidden_dim", "192"},
+      {"large_kernel", "11"},
+      {"fused_from", "depthwise 11x11 + 3x3, summed in float64"},
+      {"precision", "fp32"},
+      {"shape", "dynamic"},
+      {"min_shape", "input:1x3x32x16"},
+      {"opt_shape", "input:1x3x128x64"},
+      {"max_shape", "input:1x3x256x512"},
+      {"source_name", "net_g.pth"},
+      {"source_sha256", converted.report.source.sha256},
+      {"aether2onnx_version", std::string(version())}};
+  EXPECT_EQ(metadata, expected);
+  EXPECT_EQ(converted.report.source.sha256.size(), 64U);
+}
+
+TEST(File, SameInputAndOptionsGiveTheSameBytes) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  tools::fill_random(tensors, 3);
+  Options options;
+  options.source_name = "x.pth";
+  EXPECT_EQ(convert_tensors(tensors, options).bytes, convert_tensors(tensors, options).bytes);
+}
+
+TEST(File, FusedAndUnfusedCheckpointsGiveTheSameWeights) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  tools::fill_sines(tensors);
+  tools::CheckpointLayout doubles;  // so that the fused checkpoint holds the exact sums
+  doubles.type = tools::StorageType::float64;
+  Options options;
+  const auto unfused = test::parse_model(convert_tensors(tensors, options, doubles).bytes);
+  const auto fused = test::parse_model(convert_tensors(tools::fuse(tensors), options, doubles).bytes);
+  EXPECT_EQ(unfused.graph().SerializeAsString(), fused.graph().SerializeAsString());
+}
+
+TEST(File, ExternalDataBeyondTheThreshold) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(goldens().at(2).network);
+  tools::fill_sines(tensors);
+  const auto checkpoint = tools::write_checkpoint(tensors);
+  const MemoryInput input(checkpoint);
+  Options options;
+  options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+  options.external_data_threshold = 10000;
+
+  MemoryOutput refused;
+  const auto caught =
+      test::catch_error([&] { convert(input, {&refused, nullptr, {}}, options); });
+  EXPECT_EQ(caught.kind, ErrorKind::limit);
+
+  const test::TemporaryFolder folder;
+  const auto path = folder / "model.onnx";
+  MemoryOutput model;
+  MemoryOutput data;
+  const Report report = convert(input, {&model, &data, "weights.bin"}, options);
+  test::write_file(path, model.bytes());
+  test::write_file(folder / "weights.bin", data.bytes());
+  EXPECT_EQ(report.output.bytes, model.bytes().size());
+  EXPECT_EQ(report.output.external_data_bytes, data.bytes().size());
+  EXPECT_LT(model.bytes().size(), 40000U);
+
+  const onnx::ModelProto parsed = test::parse_model(model.bytes());
+  std::uint64_t expected_end = 0;
+  for (const auto& initializer : parsed.graph().initializer()) {
+    if (initializer.name().starts_with("const/")) continue;
+    EXPECT_EQ(initializer.data_location(), onnx::TensorProto::EXTERNAL);
+    std::map<std::string, std::string> entries;
+    for (const auto& entry : initializer.external_data()) entries[entry.key()] = entry.value();
+    EXPECT_EQ(entries.at("location"), "weights.bin");
+    const std::uint64_t offset = std::stoull(entries.at("offset"));
+    EXPECT_EQ(offset % 4096, 0U);
+    EXPECT_GE(offset, expected_end);
+    expected_end = offset + std::stoull(entries.at("length"));
+  }
+  EXPECT_EQ(expected_end, data.bytes().size());
+  expect_golden(verify::OnnxRuntime::load({}).open(path).run(golden_input()), goldens().at(2), 5e-6);
+}
+
+// --- weights that half can't hold -------------------------------------------------------------
+
+NamedTensor& find(std::vector<NamedTensor>& tensors, const std::string& name) {
+  return *std::find_if(tensors.begin(), tensors.end(),
+                       [&](const NamedTensor& tensor) { return tensor.name == name; });
+}
+
+TEST(HalfRange, AWeightBeyondItIsAnErrorNamingTheTensor) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  NamedTensor& weight = find(tensors, "layers.0.1.ffn.fc2.weight");
+  weight.values[3 * 16 + 5] = -70000;
+  Options options;
+  convert_tensors(tensors, options);
+  options.precision = Precision::fp16;
+  const auto caught = test::catch_error([&] { convert_tensors(tensors, options); });
+  EXPECT_EQ(caught.kind, ErrorKind::precision);
+  EXPECT_NE(caught.message.find("layers.0.1.ffn.fc2.weight"), std::string::npos) << caught.message;
+  EXPECT_NE(caught.message.find("-70000 at [3, 5, 0, 0]"), std::string::npos) << caught.message;
+  EXPECT_NE(caught.message.find("--fp_mode fp32"), std::string::npos) << caught.message;
+}
+
+TEST(HalfRange, ASumBeyondItCountsAfterFusion) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  find(tensors, "layers.0.0.conv.lk_bias").values[2] = 40000;
+  find(tensors, "layers.0.0.conv.sk_bias").values[2] = 40000;
+  Options options;
+  options.precision = Precision::fp16;
+  const auto caught = test::catch_error([&] { convert_tensors(tensors, options); });
+  EXPECT_NE(caught.message.find("layers.0.0.conv.fused_conv.bias"), std::string::npos)
+      << caught.message;
+  EXPECT_NE(caught.message.find("80000 at [2]"), std::string::npos) << caught.message;
+}
+
+TEST(HalfRange, SmallWeightsAreCountedInOneLine) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  for (NamedTensor& tensor : tensors) std::fill(tensor.values.begin(), tensor.values.end(), 1);
+  find(tensors, "conv_last.bias").values = {1e-6, 1e-9, -1e-9};
+  Options options;
+  options.precision = Precision::fp16;
+  const Converted converted = convert_tensors(tensors, options);
+  EXPECT_EQ(converted.report.weights_subnormal, 1U);
+  EXPECT_EQ(converted.report.weights_flushed_to_zero, 2U);
+  ASSERT_EQ(converted.report.warnings.size(), 1U);
+  EXPECT_NE(converted.report.warnings[0].find("1 became subnormal in fp16 and 2 became zero"),
+            std::string::npos)
+      << converted.report.warnings[0];
+}
+
+TEST(Weights, NanIsAnErrorNamingTheTensor) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  find(tensors, "norm.bias").values[4] = std::nan("");
+  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+    Options options;
+    options.precision = precision;
+    const auto caught = test::catch_error([&] { convert_tensors(tensors, options); });
+    EXPECT_EQ(caught.kind, ErrorKind::precision);
+    EXPECT_NE(caught.message.find("norm.bias has 1 element that is NaN or infinite, the first at "
+                                  "[4]"),
+              std::string::npos)
+        << caught.message;
+  }
+}
+
+TEST(Weights, HalvesAreThoseOfThePublishedRounding) {
+  // Round to nearest even, on every weight of a random network.
+  std::vector<NamedTensor> tensors = tools::fuse([] {
+    std::vector<NamedTensor> made = tools::make_tensors(NetworkShape{});
+    tools::fill_random(made, 11);
+    return made;
+  }());
+  Options options;
+  options.precision = Precision::fp16;
+  const onnx::ModelProto model = test::parse_model(convert_tensors(tensors, options).bytes);
+  std::size_t compared = 0;
+  for (const auto& initializer : model.graph().initializer()) {
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor& tensor) {
+      return tensor.name == initializer.name();
+    });
+    if (found == tensors.end()) continue;
+    ASSERT_EQ(initializer.raw_data().size(), 2 * found->values.size());
+    for (std::size_t i = 0; i < found->values.size(); ++i) {
+      const auto low = static_cast<unsigned char>(initializer.raw_data()[2 * i]);
+      const auto high = static_cast<unsigned char>(initializer.raw_data()[2 * i + 1]);
+      const auto value = static_cast<_Float16>(static_cast<float>(found->values[i]));
+      std::uint16_t expected = 0;
+      std::memcpy(&expected, &value, sizeof expected);  // the compiler's own conversion
+      ASSERT_EQ(low | (high << 8), expected) << initializer.name() << ' ' << i;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 150000U);
+}
+
+}  // namespace
+}  // namespace aether2onnx

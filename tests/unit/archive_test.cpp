@@ -1,0 +1,244 @@
+#include "archive/archive.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "checkpoint_writer.h"
+#include "support.h"
+
+namespace aether2onnx::archive {
+namespace {
+
+using namespace std::string_literals;
+using test::Caught;
+using test::catch_error;
+using tools::write_zip;
+
+FileKind sniff_text(const std::string& text) { return sniff(MemoryInput(test::bytes_of(text))); }
+
+TEST(Sniff, TellsFilesByTheirContent) {
+  EXPECT_EQ(sniff_text(""), FileKind::empty);
+  EXPECT_EQ(sniff_text("PK\x03\x04rest"), FileKind::zip);
+  EXPECT_EQ(sniff_text("PK\x05\x06"), FileKind::zip_spanned);
+  EXPECT_EQ(sniff_text("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02"),
+            FileKind::torch_legacy);
+  EXPECT_EQ(sniff_text("\x80\x02}q\x00."s), FileKind::pickle);
+  EXPECT_EQ(sniff_text("\x80\x04\x95."), FileKind::pickle);
+  EXPECT_EQ(sniff_text("\x1f\x8b\x08"), FileKind::gzip);
+  EXPECT_EQ(sniff_text("7z\xbc\xaf\x27\x1c"), FileKind::seven_zip);
+  EXPECT_EQ(sniff_text("\n  <!DOCTYPE html><html>"), FileKind::html);
+  EXPECT_EQ(sniff_text("<HTML><body>"), FileKind::html);
+  EXPECT_EQ(sniff_text("{\"error\": \"not found\"}"), FileKind::json);
+  EXPECT_EQ(sniff_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+            FileKind::git_lfs_pointer);
+  EXPECT_EQ(sniff_text("\x40\0\0\0\0\0\0\0{\"__metadata__\":{}}"s), FileKind::safetensors);
+  EXPECT_EQ(sniff_text("\x08\x08\x12\x07pytorch"s), FileKind::onnx);
+  EXPECT_EQ(sniff_text("\x89PNG\r\n\x1a\n"), FileKind::image);
+  EXPECT_EQ(sniff_text("just a note\n"), FileKind::text);
+  EXPECT_EQ(sniff_text("\x01\x02\x03\x04\x05"), FileKind::unknown);
+  std::string tar(512, '\0');
+  tar.replace(0, 8, "sys_info");
+  tar.replace(257, 5, "ustar");
+  EXPECT_EQ(sniff_text(tar), FileKind::torch_tar);
+  tar.replace(0, 8, "model.pt");
+  EXPECT_EQ(sniff_text(tar), FileKind::tar);
+}
+
+std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Position of the last occurrence of a signature in the archive.
+std::size_t find_last(const std::vector<std::byte>& bytes, const std::string& signature) {
+  return text_of(bytes).rfind(signature);
+}
+
+Caught open_error(const std::vector<std::byte>& bytes) {
+  return catch_error([&] {
+    const MemoryInput input(bytes);
+    const ZipArchive archive(input);
+  });
+}
+
+Caught read_error(const std::vector<std::byte>& bytes, const std::string& name) {
+  return catch_error([&] {
+    const MemoryInput input(bytes);
+    const ZipArchive archive(input);
+    archive.read_all(archive.find(name).value(), 1U << 20U);
+  });
+}
+
+TEST(ZipArchive, ReadsStoredAndDeflatedEntries) {
+  const std::string long_text(100000, 'a');
+  const auto bytes = write_zip({{"a/one", "first"}, {"a/two", long_text, true}, {"a/three", ""}});
+  const MemoryInput input(bytes);
+  const ZipArchive archive(input);
+  ASSERT_EQ(archive.entries().size(), 3U);
+  EXPECT_TRUE(archive.entries()[0].stored);
+  EXPECT_FALSE(archive.entries()[1].stored);
+  EXPECT_EQ(archive.entries()[1].size, long_text.size());
+  EXPECT_FALSE(archive.find("a/four"));
+  EXPECT_FALSE(archive.find("A/ONE"));
+  EXPECT_EQ(text_of(archive.read_all(0, 100)), "first");
+  EXPECT_EQ(text_of(archive.read_all(1, 1000000)), long_text);
+  EXPECT_TRUE(archive.read_all(2, 0).empty());
+  EXPECT_EQ(catch_error([&] { archive.read_all(1, 1000); }).kind, ErrorKind::limit);
+}
+
+TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
+  std::string content;
+  for (int i = 0; i < 300000; ++i) content += static_cast<char>('a' + i % 26);
+  for (const bool deflate : {false, true}) {
+    const auto bytes = write_zip({{"x", content, deflate}});
+    const MemoryInput input(bytes);
+    const ZipArchive archive(input);
+    for (const std::size_t offset : {std::size_t{123456}, std::size_t{0}, content.size() - 10}) {
+      std::vector<std::byte> part(10);
+      archive.read(0, offset, part);
+      EXPECT_EQ(text_of(part), content.substr(offset, 10)) << deflate << ' ' << offset;
+    }
+  }
+}
+
+TEST(ZipArchive, EveryTruncationIsRefused) {
+  const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
+  for (std::size_t length = 4; length < bytes.size(); ++length) {
+    const std::vector<std::byte> cut(bytes.begin(),
+                                     bytes.begin() + static_cast<std::ptrdiff_t>(length));
+    const Caught caught = open_error(cut);
+    EXPECT_TRUE(caught.thrown) << length;
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << caught.message;
+  }
+  const std::vector<std::byte> cut(bytes.begin(), bytes.begin() + 40);
+  EXPECT_NE(open_error(cut).message.find("the file is cut off"), std::string::npos);
+}
+
+TEST(ZipArchive, ChecksTheCrc) {
+  for (const bool deflate : {false, true}) {
+    auto bytes = write_zip({{"x", std::string(200, 'q') + "w", deflate}});
+    // Both headers get another CRC, so that they still agree.
+    for (const auto& [signature, offset] : {std::pair{"PK\x03\x04", 14}, {"PK\x01\x02", 16}}) {
+      bytes[find_last(bytes, signature) + static_cast<std::size_t>(offset)] ^= std::byte{1};
+    }
+    const Caught caught = read_error(bytes, "x");
+    EXPECT_TRUE(caught.thrown);
+    EXPECT_EQ(caught.kind, ErrorKind::malformed);
+    EXPECT_NE(caught.message.find("CRC-32"), std::string::npos) << caught.message;
+    EXPECT_NE(caught.message.find("'x'"), std::string::npos);
+  }
+}
+
+TEST(ZipArchive, ChecksTheCrcWhenOnlyAPartIsWanted) {
+  auto bytes = write_zip({{"x", std::string(1000, 'q')}});
+  const std::size_t content = text_of(bytes).find("qqqq");
+  bytes[content + 900] ^= std::byte{1};
+  const MemoryInput input(bytes);
+  const ZipArchive archive(input);
+  std::vector<std::byte> part(10);
+  EXPECT_EQ(catch_error([&] { archive.read(0, 0, part); }).kind, ErrorKind::malformed);
+}
+
+TEST(ZipArchive, ACrcOfZeroMeansNotComputed) {
+  for (const bool deflate : {false, true}) {
+    auto bytes = write_zip({{"x", "content without checksum", deflate}});
+    for (const auto& [signature, offset] : {std::pair{"PK\x03\x04", 14}, {"PK\x01\x02", 16}}) {
+      std::memset(bytes.data() + find_last(bytes, signature) + offset, 0, 4);
+    }
+    const MemoryInput input(bytes);
+    const ZipArchive archive(input);
+    EXPECT_FALSE(archive.entries()[0].has_crc);
+    EXPECT_EQ(text_of(archive.read_all(0, 100)), "content without checksum");
+  }
+}
+
+TEST(ZipArchive, RefusesWhatContradictsItself) {
+  // Another name in the local header than in the directory.
+  auto renamed = write_zip({{"name", "content"}});
+  renamed[30] = std::byte{'N'};
+  EXPECT_EQ(open_error(renamed).kind, ErrorKind::malformed);
+
+  // Two entries of one name. The writer refuses that, so one is renamed in both headers.
+  auto twice = write_zip({{"same", "a"}, {"samE", "b"}});
+  std::string text = text_of(twice);
+  for (std::size_t at = text.find("samE"); at != std::string::npos; at = text.find("samE", at + 1)) {
+    twice[at + 3] = std::byte{'e'};
+  }
+  const Caught caught = open_error(twice);
+  EXPECT_EQ(caught.kind, ErrorKind::malformed);
+  EXPECT_NE(caught.message.find("two entries of one name"), std::string::npos) << caught.message;
+
+  // A stored entry that claims to be larger than the file.
+  auto large = write_zip({{"x", "content"}});
+  const std::size_t directory = find_last(large, "PK\x01\x02");
+  for (const std::size_t at : {std::size_t{18}, std::size_t{22}}) {
+    large[at + 3] = std::byte{0x10};
+    large[directory + at + 2 + 3] = std::byte{0x10};
+  }
+  EXPECT_EQ(open_error(large).kind, ErrorKind::malformed);
+}
+
+TEST(ZipArchive, RefusesABomb) {
+  // A deflated entry that claims 1 GB from 30 bytes.
+  auto bytes = write_zip({{"x", std::string(1000, 'a'), true}});
+  const std::size_t directory = find_last(bytes, "PK\x01\x02");
+  bytes[22 + 3] = std::byte{0x40};
+  bytes[directory + 24 + 3] = std::byte{0x40};
+  const Caught caught = open_error(bytes);
+  EXPECT_EQ(caught.kind, ErrorKind::malformed);
+  EXPECT_NE(caught.message.find("can't have the size"), std::string::npos) << caught.message;
+}
+
+TEST(ZipArchive, NamesEncryption) {
+  auto bytes = write_zip({{"x", "content of the entry"}});
+  bytes[6] |= std::byte{1};
+  bytes[find_last(bytes, "PK\x01\x02") + 8] |= std::byte{1};
+  const Caught caught = open_error(bytes);
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+  EXPECT_NE(caught.message.find("encrypted"), std::string::npos) << caught.message;
+}
+
+TEST(ZipArchive, NamesOtherCompression) {
+  auto bytes = write_zip({{"x", "content of the entry"}});
+  bytes[8] = std::byte{12};  // bzip2
+  bytes[find_last(bytes, "PK\x01\x02") + 10] = std::byte{12};
+  const Caught caught = open_error(bytes);
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+  EXPECT_NE(caught.message.find("method 12"), std::string::npos) << caught.message;
+}
+
+// An input whose reads fail at some point, as those of a disk that goes away.
+class FailingInput final : public Input {
+ public:
+  FailingInput(std::span<const std::byte> bytes, int reads) : memory_(bytes), reads_left_(reads) {}
+  std::uint64_t size() const override { return memory_.size(); }
+  void read(std::uint64_t offset, std::span<std::byte> out) const override {
+    if (reads_left_-- <= 0) throw Error(ErrorKind::io, "the disk is gone");
+    memory_.read(offset, out);
+  }
+
+ private:
+  MemoryInput memory_;
+  mutable int reads_left_;
+};
+
+TEST(ZipArchive, AFailingReadIsReportedAsItself) {
+  const auto bytes = write_zip({{"x", "content"}});
+  bool succeeded = false;
+  for (int reads = 0; reads < 100 && !succeeded; ++reads) {
+    const FailingInput input(bytes, reads);
+    const Caught caught = catch_error([&] {
+      const ZipArchive archive(input);
+      archive.read_all(0, 100);
+      succeeded = true;
+    });
+    if (!succeeded) {
+      EXPECT_EQ(caught.kind, ErrorKind::io) << caught.message;
+      EXPECT_EQ(caught.message, "the disk is gone");
+    }
+  }
+  EXPECT_TRUE(succeeded);
+}
+
+}  // namespace
+}  // namespace aether2onnx::archive

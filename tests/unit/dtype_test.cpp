@@ -1,0 +1,160 @@
+#include "base/dtype.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+namespace aether2onnx {
+namespace {
+
+template <typename T>
+std::vector<std::byte> raw(const std::vector<T>& values) {
+  std::vector<std::byte> bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+template <typename T>
+std::vector<T> typed(const std::vector<std::byte>& bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+// The value of a half by the definition of the format, without any bit tricks.
+double half_by_definition(unsigned bits) {
+  const double sign = (bits & 0x8000U) != 0 ? -1 : 1;
+  const int exponent = static_cast<int>((bits >> 10U) & 0x1fU);
+  const int fraction = static_cast<int>(bits & 0x3ffU);
+  if (exponent == 31) {
+    return fraction == 0 ? sign * std::numeric_limits<double>::infinity()
+                         : std::numeric_limits<double>::quiet_NaN();
+  }
+  if (exponent == 0) return sign * std::ldexp(fraction, -24);
+  return sign * std::ldexp(1024 + fraction, exponent - 25);
+}
+
+TEST(Half, EveryHalfHasItsValueAndComesBack) {
+  for (unsigned bits = 0; bits <= 0xffff; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const double expected = half_by_definition(bits);
+    const double value = from_half_bits(half);
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(value)) << bits;
+      EXPECT_TRUE(std::isnan(from_half_bits(to_half_bits(value)))) << bits;
+    } else {
+      EXPECT_EQ(value, expected) << bits;
+      EXPECT_EQ(to_half_bits(expected), half) << bits;
+    }
+  }
+}
+
+TEST(Half, RoundsToNearestWithTiesToEven) {
+  // Between each pair of neighbours: just below the middle, the middle, just above.
+  for (unsigned bits = 0; bits < 0x7bff; ++bits) {
+    const double low = half_by_definition(bits);
+    const double high = half_by_definition(bits + 1);
+    const double middle = (low + high) / 2;
+    const auto even = static_cast<std::uint16_t>(bits % 2 == 0 ? bits : bits + 1);
+    ASSERT_EQ(to_half_bits(std::nextafter(middle, 0.0)), bits);
+    ASSERT_EQ(to_half_bits(middle), even);
+    ASSERT_EQ(to_half_bits(std::nextafter(middle, 1e9)), bits + 1);
+    ASSERT_EQ(to_half_bits(-middle), even | 0x8000U);
+  }
+}
+
+TEST(Half, EndsOfTheRange) {
+  EXPECT_EQ(to_half_bits(65504), 0x7bff);
+  EXPECT_EQ(to_half_bits(std::nextafter(65520.0, 0.0)), 0x7bff);
+  EXPECT_EQ(to_half_bits(65520), 0x7c00);
+  EXPECT_EQ(to_half_bits(-1e300), 0xfc00);
+  EXPECT_EQ(to_half_bits(0x1p-24), 0x0001);
+  EXPECT_EQ(to_half_bits(0x1p-25), 0x0000);
+  EXPECT_EQ(to_half_bits(std::nextafter(0x1p-25, 1.0)), 0x0001);
+  EXPECT_EQ(to_half_bits(0x1p-26), 0x0000);
+  EXPECT_EQ(to_half_bits(5e-324), 0x0000);
+  EXPECT_EQ(to_half_bits(-0.0), 0x8000);
+}
+
+TEST(BFloat16, IsTheUpperHalfOfAFloat) {
+  EXPECT_EQ(from_bfloat16_bits(0x3f80), 1.0F);
+  EXPECT_EQ(from_bfloat16_bits(0xc049), -3.140625F);
+  EXPECT_TRUE(std::isinf(from_bfloat16_bits(0x7f80)));
+}
+
+TEST(ConvertElements, WidensExactly) {
+  std::vector<std::uint16_t> halves(0x7c00);
+  std::iota(halves.begin(), halves.end(), 0);
+  std::vector<std::byte> out;
+  const ConversionLoss loss =
+      convert_elements(raw(halves), DType::float16, DType::float32, out);
+  const auto floats = typed<float>(out);
+  ASSERT_EQ(floats.size(), halves.size());
+  for (std::size_t i = 0; i < halves.size(); ++i) {
+    ASSERT_EQ(floats[i], half_by_definition(halves[i]));
+  }
+  EXPECT_EQ(loss.overflows + loss.not_finite + loss.subnormal + loss.flushed_to_zero, 0U);
+}
+
+TEST(ConvertElements, CountsWhatHalfCannotHold) {
+  const std::vector<float> values = {1.0F, 70000.0F, -1e20F, 1e-6F, 1e-9F, 0.0F, -1e-9F, 65504.0F};
+  std::vector<std::byte> out;
+  const ConversionLoss loss = convert_elements(raw(values), DType::float32, DType::float16, out);
+  EXPECT_EQ(loss.overflows, 2U);
+  EXPECT_EQ(loss.first_overflow_index, 1U);
+  EXPECT_EQ(loss.first_overflow_value, 70000.0);
+  EXPECT_EQ(loss.subnormal, 1U);
+  EXPECT_EQ(loss.flushed_to_zero, 2U);
+  EXPECT_EQ(loss.not_finite, 0U);
+}
+
+TEST(ConvertElements, FindsNanAndInfinityEvenWhenCopying) {
+  const std::vector<float> values = {1, 2, std::numeric_limits<float>::quiet_NaN(),
+                                     -std::numeric_limits<float>::infinity()};
+  for (const DType to : {DType::float32, DType::float16}) {
+    std::vector<std::byte> out;
+    const ConversionLoss loss = convert_elements(raw(values), DType::float32, to, out);
+    EXPECT_EQ(loss.not_finite, 2U);
+    EXPECT_EQ(loss.first_not_finite_index, 2U);
+    EXPECT_EQ(loss.overflows, 0U);
+  }
+  const std::vector<std::uint16_t> halves = {0x3c00, 0x7c01};
+  std::vector<std::byte> out;
+  EXPECT_EQ(convert_elements(raw(halves), DType::float16, DType::float16, out).not_finite, 1U);
+}
+
+TEST(ConvertElements, RoundsADoubleOnce) {
+  // Rounded to float first, the value would sit in the middle of two halves and go to the even one.
+  const double just_above = 1 + 0x1p-11 + 0x1p-40;
+  std::vector<std::byte> out;
+  convert_elements(raw(std::vector<double>{just_above}), DType::float64, DType::float16, out);
+  EXPECT_EQ(typed<std::uint16_t>(out).at(0), 0x3c01);
+}
+
+TEST(ConvertElements, DoubleBeyondFloat) {
+  std::vector<std::byte> out;
+  const ConversionLoss loss =
+      convert_elements(raw(std::vector<double>{1e39}), DType::float64, DType::float32, out);
+  EXPECT_EQ(loss.overflows, 1U);
+}
+
+TEST(ConvertElements, AppendsToWhatIsThere) {
+  std::vector<std::byte> out = {std::byte{7}};
+  convert_elements(raw(std::vector<float>{1.5F}), DType::float32, DType::float32, out);
+  ASSERT_EQ(out.size(), 5U);
+  EXPECT_EQ(out[0], std::byte{7});
+}
+
+TEST(ToDoubles, AllWeightTypes) {
+  EXPECT_EQ(to_doubles(raw(std::vector<double>{0.1}), DType::float64).at(0), 0.1);
+  EXPECT_EQ(to_doubles(raw(std::vector<float>{0.1F}), DType::float32).at(0),
+            static_cast<double>(0.1F));
+  EXPECT_EQ(to_doubles(raw(std::vector<std::uint16_t>{0x3c00}), DType::float16).at(0), 1.0);
+  EXPECT_EQ(to_doubles(raw(std::vector<std::uint16_t>{0x3f80}), DType::bfloat16).at(0), 1.0);
+}
+
+}  // namespace
+}  // namespace aether2onnx

@@ -1,0 +1,278 @@
+#include "network/network.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "sample_networks.h"
+#include "support.h"
+
+namespace aether2onnx::network {
+namespace {
+
+using test::Caught;
+using test::catch_error;
+using tools::NamedTensor;
+using tools::NetworkShape;
+
+Network recognise_tensors(const std::vector<NamedTensor>& tensors,
+                          const tools::CheckpointLayout& layout = {}) {
+  const auto bytes = tools::write_checkpoint(tensors, layout);
+  const MemoryInput input(bytes);
+  return recognise(state_dict::StateDict::open(input));
+}
+
+Network recognise_shape(const NetworkShape& shape) {
+  return recognise_tensors(tools::make_tensors(shape));
+}
+
+TEST(Recognise, NamedVariants) {
+  struct Case {
+    NetworkShape (*make)(std::int64_t, bool);
+    const char* name;
+    std::size_t fused_tensors_x2;
+  };
+  for (const Case& variant : {Case{tools::aether_small, "aether_small", 172},
+                              {tools::aether_medium, "aether_medium", 372},
+                              {tools::aether_large, "aether_large", 652}}) {
+    for (const bool fused : {true, false}) {
+      const Network network = recognise_shape(variant.make(2, fused));
+      EXPECT_EQ(network.facts.model_type, variant.name);
+      EXPECT_EQ(network.facts.fused, fused);
+      EXPECT_EQ(network.facts.scale, 2);
+      EXPECT_EQ(network.facts.small_kernel, fused ? 0 : 3);
+      EXPECT_EQ(network.facts.generation, "G1");
+      if (fused) {
+        EXPECT_EQ(network.parameters.size(), variant.fused_tensors_x2);
+      }
+    }
+  }
+}
+
+TEST(Recognise, EveryScale) {
+  for (const std::int64_t scale : {1, 2, 3, 4, 8, 16}) {
+    NetworkShape shape;
+    shape.scale = scale;
+    EXPECT_EQ(recognise_shape(shape).facts.scale, scale);
+  }
+}
+
+TEST(Recognise, CustomDimensions) {
+  NetworkShape shape;
+  shape.channels = 1;
+  shape.embed_dim = 10;
+  shape.depths = {1, 3, 2};
+  shape.hidden_dim = 7;
+  shape.large_kernel = 9;
+  shape.small_kernel = 5;
+  shape.scale = 3;
+  const Report::Network facts = recognise_shape(shape).facts;
+  EXPECT_EQ(facts.model_type, "custom");
+  EXPECT_EQ(facts.input_channels, 1);
+  EXPECT_EQ(facts.embed_dim, 10);
+  EXPECT_EQ(facts.depths, (std::vector<std::int64_t>{1, 3, 2}));
+  EXPECT_EQ(facts.hidden_dim, 7);
+  EXPECT_EQ(facts.large_kernel, 9);
+  EXPECT_EQ(facts.small_kernel, 5);
+  EXPECT_EQ(facts.scale, 3);
+}
+
+TEST(Recognise, AVariantWithAnotherSmallKernelIsCustom) {
+  NetworkShape shape = tools::aether_small(2, false);
+  shape.small_kernel = 5;
+  EXPECT_EQ(recognise_shape(shape).facts.model_type, "custom");
+}
+
+TEST(Recognise, OnlyThreeChannelsHaveAMean) {
+  const auto shifts = [](std::int64_t channels) {
+    NetworkShape shape;
+    shape.channels = channels;
+    const Network network = recognise_shape(shape);
+    return std::count_if(network.modules.begin(), network.modules.end(), [](const Module& module) {
+      return std::holds_alternative<Shift>(module.operation);
+    });
+  };
+  EXPECT_EQ(shifts(3), 2);
+  EXPECT_EQ(shifts(1), 0);
+  EXPECT_EQ(shifts(4), 0);
+}
+
+TEST(Recognise, EpsilonsByPosition) {
+  const Network network = recognise_shape(NetworkShape{});
+  int norms = 0;
+  for (const Module& module : network.modules) {
+    if (const auto* norm = std::get_if<LayerNorm>(&module.operation)) {
+      ++norms;
+      EXPECT_EQ(norm->epsilon, module.path == "norm" ? 1e-5 : 1e-6) << module.path;
+    }
+  }
+  EXPECT_EQ(norms, 4);
+}
+
+// --- what doesn't fit -------------------------------------------------------------------------
+
+void remove(std::vector<NamedTensor>& tensors, const std::string& name) {
+  ASSERT_EQ(std::erase_if(tensors, [&](const NamedTensor& t) { return t.name == name; }), 1U);
+}
+
+NamedTensor& find(std::vector<NamedTensor>& tensors, const std::string& name) {
+  return *std::find_if(tensors.begin(), tensors.end(),
+                       [&](const NamedTensor& tensor) { return tensor.name == name; });
+}
+
+void reshape(NamedTensor& tensor, std::vector<std::int64_t> shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  tensor.shape = std::move(shape);
+  tensor.values.assign(static_cast<std::size_t>(count), 0);
+}
+
+TEST(Strict, EveryDifferenceIsListedAtOnce) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  remove(tensors, "layers.0.1.ffn.fc2.bias");
+  remove(tensors, "conv_last.bias");
+  reshape(find(tensors, "layers.1.0.norm.weight"), {9});
+  reshape(find(tensors, "conv_after_body.weight"), {8, 8, 1, 1});
+  tensors.push_back({"extra.weight", {2}, {0, 0}});
+  tensors.push_back({"layers.0.0.surplus", {1}, {0}});
+  const Caught caught = catch_error([&] { recognise_tensors(tensors); });
+  EXPECT_EQ(caught.kind, ErrorKind::mismatch);
+  const std::vector<std::string> expected = {
+      "missing key: layers.0.1.ffn.fc2.bias (8)",
+      "wrong shape: layers.1.0.norm.weight is (9), expected (8)",
+      "wrong shape: conv_after_body.weight is (8, 8, 1, 1), expected (8, 8, 3, 3)",
+      "missing key: conv_last.bias (3)",
+      "unexpected key: extra.weight (2)",
+      "unexpected key: layers.0.0.surplus (1)",
+  };
+  EXPECT_EQ(caught.findings, expected);
+  for (const std::string& finding : expected) {
+    EXPECT_NE(caught.message.find(finding), std::string::npos) << finding;
+  }
+  EXPECT_NE(caught.message.find("AetherNet of the first generation"), std::string::npos);
+}
+
+TEST(Strict, AMissingBlockIsReportedAsMissing) {
+  NetworkShape shape;
+  shape.depths = {3, 3};
+  std::vector<NamedTensor> tensors = tools::make_tensors(shape);
+  std::erase_if(tensors, [](const NamedTensor& t) { return t.name.starts_with("layers.0.1."); });
+  const Caught caught = catch_error([&] { recognise_tensors(tensors); });
+  EXPECT_EQ(caught.findings.size(), 12U);
+  EXPECT_EQ(caught.findings.at(0), "missing key: layers.0.1.conv.lk_bias (8)");
+}
+
+TEST(Strict, ABlockNumberOutOfAnyProportionIsUnexpected) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  tensors.push_back({"layers.999999999.0.ffn.fc2.bias", {8}, std::vector<double>(8)});
+  tensors.push_back({"layers.0.18446744073709551615.ffn.fc2.bias", {8}, std::vector<double>(8)});
+  tensors.push_back({"layers.99999999999999999999.0.norm.bias", {8}, std::vector<double>(8)});
+  const Caught caught = catch_error([&] { recognise_tensors(tensors); });
+  EXPECT_EQ(caught.findings.size(), 3U) << caught.message;
+}
+
+TEST(Strict, EachTensorIsNeededAndChecked) {
+  for (const bool fused : {true, false}) {
+    NetworkShape shape;
+    shape.fused = fused;
+    const std::vector<NamedTensor> whole = tools::make_tensors(shape);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      std::vector<NamedTensor> without = whole;
+      without.erase(without.begin() + static_cast<std::ptrdiff_t>(i));
+      const Caught missing = catch_error([&] { recognise_tensors(without); });
+      EXPECT_EQ(missing.kind, ErrorKind::mismatch) << whole[i].name << '\n' << missing.message;
+
+      std::vector<NamedTensor> reshaped = whole;
+      std::vector<std::int64_t> other_shape = whole[i].shape;
+      other_shape.push_back(1);
+      reshape(reshaped[i], other_shape);
+      const Caught wrong = catch_error([&] { recognise_tensors(reshaped); });
+      EXPECT_EQ(wrong.kind, ErrorKind::mismatch) << whole[i].name << '\n' << wrong.message;
+    }
+  }
+}
+
+TEST(Strict, HalfFusedIsRefused) {
+  NetworkShape shape;
+  std::vector<NamedTensor> tensors = tools::make_tensors(shape);
+  shape.fused = true;
+  for (const NamedTensor& tensor : tools::make_tensors(shape)) {
+    if (tensor.name.starts_with("layers.0.0.conv.fused")) tensors.push_back(tensor);
+  }
+  const Caught caught = catch_error([&] { recognise_tensors(tensors); });
+  EXPECT_EQ(caught.kind, ErrorKind::mismatch);
+  EXPECT_NE(caught.message.find("fused in part"), std::string::npos) << caught.message;
+}
+
+TEST(Strict, EvenKernelsAreRefused) {
+  NetworkShape even_large;
+  even_large.large_kernel = 6;
+  EXPECT_NE(catch_error([&] { recognise_shape(even_large); }).message.find("large kernel of 6 x 6"),
+            std::string::npos);
+  NetworkShape even_small;
+  even_small.small_kernel = 2;
+  EXPECT_NE(catch_error([&] { recognise_shape(even_small); }).message.find("small kernel of 2 x 2"),
+            std::string::npos);
+  NetworkShape swapped;
+  swapped.large_kernel = 3;
+  swapped.small_kernel = 5;
+  EXPECT_NE(catch_error([&] { recognise_shape(swapped); }).message.find("larger than its large"),
+            std::string::npos);
+}
+
+TEST(Strict, GiantDimensionsAreRefused) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  reshape(find(tensors, "conv_first.weight"), {(1 << 20) + 1, 1, 1, 1});
+  EXPECT_EQ(catch_error([&] { recognise_tensors(tensors); }).kind, ErrorKind::limit);
+}
+
+// --- other networks ---------------------------------------------------------------------------
+
+std::string refusal(const std::vector<std::string>& keys) {
+  std::vector<NamedTensor> tensors;
+  for (const std::string& key : keys) tensors.push_back({key, {1}, {0}});
+  const Caught caught = catch_error([&] { recognise_tensors(tensors); });
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+  return caught.message;
+}
+
+TEST(OtherFiles, AreNamed) {
+  const auto says = [](const std::vector<std::string>& keys, const char* text) {
+    const std::string message = refusal(keys);
+    EXPECT_NE(message.find(text), std::string::npos) << message;
+  };
+  says({"stages.0.0.norm.weight", "conv_first.weight"}, "later generation of AetherNet");
+  says({"conv_first.weight", "body.0.rdb1.conv1.weight"}, "ESRGAN");
+  says({"conv_first.weight", "layers.0.residual_group.blocks.0.attn.qkv.weight"}, "transformer");
+  says({"body.0.weight", "body.1.weight"}, "SRVGGNetCompact");
+  says({"conv0.weight", "conv1.weight_orig"}, "discriminator");
+  says({"something.weight"}, "isn't AetherNet (1 key: something.weight)");
+  says({"layers.0.0.conv.fused_conv.weight", "conv_first.weight_fake_quant.scale"},
+       "quantization-aware training");
+  says({"layers.0.0.ffn.fc1_gate._packed_params._packed_params"}, "int8");
+}
+
+// --- options ----------------------------------------------------------------------------------
+
+TEST(CheckOptions, ContradictionsNameBothSides) {
+  const Network network = recognise_shape(tools::aether_small(2, true));
+  Options options;
+  check_options(network, options);
+  options.model_type = "aether_small";
+  options.scale = 2;
+  options.input_channels = 3;
+  check_options(network, options);
+  options.model_type = "aether_large";
+  options.scale = 4;
+  options.input_channels = 1;
+  const Caught caught = catch_error([&] { check_options(network, options); });
+  EXPECT_EQ(caught.kind, ErrorKind::mismatch);
+  EXPECT_EQ(caught.findings.size(), 3U);
+  for (const char* text : {"aether_large", "is aether_small", "--scale 4", "scale is 2",
+                           "--input_channels 1", "has 3"}) {
+    EXPECT_NE(caught.message.find(text), std::string::npos) << text << '\n' << caught.message;
+  }
+}
+
+}  // namespace
+}  // namespace aether2onnx::network

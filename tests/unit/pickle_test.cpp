@@ -1,0 +1,258 @@
+#include "pickle/pickle.h"
+
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
+#include "support.h"
+
+namespace aether2onnx::pickle {
+namespace {
+
+using namespace std::string_literals;
+using test::Caught;
+using test::catch_error;
+
+Document parse(const std::string& text) {
+  const auto bytes = test::bytes_of(text);
+  return Document::parse({bytes.begin(), bytes.end()});
+}
+
+void expect_malformed(const std::string& pickle, const std::string& reason) {
+  const Caught caught = catch_error([&] { parse(pickle); });
+  EXPECT_TRUE(caught.thrown) << reason;
+  EXPECT_EQ(caught.kind, ErrorKind::malformed) << caught.message;
+  EXPECT_NE(caught.message.find(reason), std::string::npos) << caught.message;
+}
+
+std::int64_t integer(const std::string& pickle) {
+  const Document document = parse(pickle);
+  EXPECT_EQ(document.kind(document.root()), Kind::integer);
+  return document.integer(document.root());
+}
+
+TEST(Pickle, Integers) {
+  EXPECT_EQ(integer("K\xff."s), 255);
+  EXPECT_EQ(integer("M\xff\xff."s), 65535);
+  EXPECT_EQ(integer("J\xff\xff\xff\xff."s), -1);
+  EXPECT_EQ(integer("J\x00\x00\x00\x80."s), -2147483648LL);
+  EXPECT_EQ(integer("\x8a\x00."s), 0);
+  EXPECT_EQ(integer("\x8a\x01\x80."s), -128);
+  EXPECT_EQ(integer("\x8a\x02\xff\x00."s), 255);
+  EXPECT_EQ(integer("\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f."s), INT64_MAX);
+  EXPECT_EQ(integer("\x8b\x02\x00\x00\x00\x01\x01."s), 257);
+  EXPECT_EQ(integer("I-42\n."s), -42);
+  EXPECT_EQ(integer("L123L\n."s), 123);
+  const Document big = parse("\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01."s);
+  EXPECT_EQ(big.kind(big.root()), Kind::big_integer);
+  const Document big_text = parse("L123456789012345678901234567890L\n."s);
+  EXPECT_EQ(big_text.kind(big_text.root()), Kind::big_integer);
+}
+
+TEST(Pickle, OtherScalars) {
+  const Document real = parse("G\x3f\xf8\x00\x00\x00\x00\x00\x00."s);
+  EXPECT_EQ(real.real(real.root()), 1.5);
+  const Document text_real = parse("F-2.5e3\n."s);
+  EXPECT_EQ(text_real.real(text_real.root()), -2500.0);
+  EXPECT_TRUE(parse("\x88."s).boolean(parse("\x88."s).root()));
+  const Document old_true = parse("I01\n."s);
+  EXPECT_EQ(old_true.kind(old_true.root()), Kind::boolean);
+  EXPECT_TRUE(old_true.boolean(old_true.root()));
+  EXPECT_EQ(parse("N."s).kind(parse("N."s).root()), Kind::none);
+}
+
+TEST(Pickle, Texts) {
+  for (const std::string& pickle :
+       {"X\x03\x00\x00\x00"s + "abc."s, "\x8c\x03"s + "abc."s,
+        "\x8d\x03\x00\x00\x00\x00\x00\x00\x00"s + "abc."s, "U\x03"s + "abc."s,
+        "T\x03\x00\x00\x00"s + "abc."s, "S'abc'\n."s, "S\"abc\"\n."s, "Vabc\n."s,
+        "V\\u0061bc\n."s, "V\\U00000061bc\n."s}) {
+    const Document document = parse(pickle);
+    EXPECT_EQ(document.kind(document.root()), Kind::string);
+    EXPECT_EQ(document.text(document.root()), "abc");
+  }
+  const Document accented = parse("V\\u00e9\n."s);
+  EXPECT_EQ(accented.text(accented.root()), "é");
+  for (const std::string& pickle :
+       {"C\x02"s + "ab."s, "B\x02\x00\x00\x00"s + "ab."s,
+        "\x8e\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s,
+        "\x96\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s}) {
+    const Document document = parse(pickle);
+    EXPECT_EQ(document.kind(document.root()), Kind::bytes);
+    EXPECT_EQ(document.text(document.root()), "ab");
+  }
+}
+
+TEST(Pickle, Containers) {
+  const Document tuple = parse("(K\x01K\x02t."s);
+  ASSERT_EQ(tuple.elements(tuple.root()).size(), 2U);
+  EXPECT_EQ(tuple.integer(tuple.elements(tuple.root())[1]), 2);
+  const Document short_tuple = parse("K\x01K\x02K\x03\x87."s);
+  EXPECT_EQ(short_tuple.elements(short_tuple.root()).size(), 3U);
+  const Document list = parse("]K\x01"s + "a(K\x02K\x03"s + "e."s);
+  EXPECT_EQ(list.elements(list.root()).size(), 3U);
+  const Document old_list = parse("(K\x01l."s);
+  EXPECT_EQ(old_list.kind(old_list.root()), Kind::list);
+  const Document set = parse("\x8f(K\x01K\x02\x90."s);
+  EXPECT_EQ(set.elements(set.root()).size(), 2U);
+  const Document frozen = parse("(K\x01\x91."s);
+  EXPECT_EQ(frozen.kind(frozen.root()), Kind::set);
+  const Document dict = parse("}K\x01K\x02s(K\x03K\x04u."s);
+  ASSERT_EQ(dict.pairs(dict.root()).size(), 2U);
+  EXPECT_EQ(dict.integer(dict.pairs(dict.root())[1].second), 4);
+  const Document old_dict = parse("(K\x01K\x02"s + "d."s);
+  EXPECT_EQ(old_dict.pairs(old_dict.root()).size(), 1U);
+}
+
+TEST(Pickle, MemoByAllItsOpcodes) {
+  for (const std::string& pickle :
+       {"]q\x00"s + "0h\x00."s, "]r\x00\x00\x00\x00"s + "0j\x00\x00\x00\x00."s, "]p0\n0g0\n."s,
+        "]\x94"s + "0h\x00."s}) {
+    const Document document = parse(pickle);
+    EXPECT_EQ(document.kind(document.root()), Kind::list);
+  }
+}
+
+TEST(Pickle, CallsBecomeRecords) {
+  // os.system('x'), made in four ways.
+  const std::string argument = "X\x01\x00\x00\x00x"s;
+  for (const std::string& pickle :
+       {"cos\nsystem\n("s + argument + "tR."s, "cos\nsystem\n("s + argument + "t\x81."s,
+        "("s + argument + "ios\nsystem\n."s, "(cos\nsystem\n"s + argument + "o."s,
+        "\x8c\x02os\x8c\x06system\x93"s + argument + "\x85R."s,
+        "cos\nsystem\n"s + argument + "\x85}\x92."s}) {
+    const Document document = parse(pickle);
+    ASSERT_EQ(document.kind(document.root()), Kind::object);
+    EXPECT_TRUE(document.is_global(document.callable(document.root()), "os", "system"));
+    ASSERT_EQ(document.arguments(document.root()).size(), 1U);
+    EXPECT_EQ(document.text(document.arguments(document.root())[0]), "x");
+  }
+}
+
+TEST(Pickle, ObjectsKeepStateItemsAndElements) {
+  const Document document = parse("cm\nC\n)R(K\x01K\x02u}b(K\x05"s + "e."s);
+  const ValueId root = document.root();
+  EXPECT_EQ(document.pairs(root).size(), 1U);
+  EXPECT_EQ(document.elements(root).size(), 1U);
+  ASSERT_TRUE(document.state(root).has_value());
+  EXPECT_EQ(document.kind(*document.state(root)), Kind::dict);
+}
+
+TEST(Pickle, PersistentIds) {
+  const Document binary = parse("(K\x01tQ."s);
+  EXPECT_EQ(binary.kind(binary.root()), Kind::persistent_id);
+  EXPECT_EQ(binary.kind(binary.persistent(binary.root())), Kind::tuple);
+  const Document text = parse("Pabc\n."s);
+  EXPECT_EQ(text.text(text.persistent(text.root())), "abc");
+}
+
+TEST(Pickle, FramesAndWhatFollowsStop) {
+  const Document document = parse("\x80\x04\x95\x02\x00\x00\x00\x00\x00\x00\x00K\x07.rest"s);
+  EXPECT_EQ(document.integer(document.root()), 7);
+  EXPECT_EQ(document.consumed(), 14U);
+}
+
+TEST(Pickle, EveryTruncationIsRefused) {
+  const std::string whole =
+      "\x80\x02}q\x00(X\x06\x00\x00\x00weightq\x01"s
+      "ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"s
+      "ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00"s
+      "0q\x05X\x03\x00\x00\x00"s
+      "cpuq\x06K\x06tq\x07QK\x00K\x02K\x03\x86q\x08K\x03K\x01\x86q\x09\x89"s
+      "ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0du."s;
+  parse(whole);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const Caught caught = catch_error([&] { parse(whole.substr(0, length)); });
+    EXPECT_TRUE(caught.thrown) << length;
+    EXPECT_EQ(caught.kind, ErrorKind::malformed);
+  }
+}
+
+TEST(Pickle, EveryByteAsFirstOpcodeIsReadOrRefused) {
+  for (int opcode = 0; opcode < 256; ++opcode) {
+    const std::string pickle = std::string(1, static_cast<char>(opcode)) + "\x01\x01\n\x01.";
+    const Caught caught = catch_error([&] { parse(pickle); });
+    if (caught.thrown) {
+      EXPECT_EQ(caught.kind, ErrorKind::malformed) << opcode;
+    }
+  }
+}
+
+TEST(Pickle, MalformedPicklesAreRefusedWithTheReason) {
+  expect_malformed(""s, "ends within an opcode");
+  expect_malformed("."s, "empty stack");
+  expect_malformed("0."s, "empty stack");
+  expect_malformed("t."s, "lacks its MARK");
+  expect_malformed("(0t."s, "lacks its MARK");
+  expect_malformed("]K\x01(a."s, "empty stack");  // APPEND may not reach below a mark
+  expect_malformed("}(K\x01u."s, "don't come in pairs");
+  expect_malformed("]K\x01K\x02s."s, "puts items into a list");
+  expect_malformed("}K\x01"s + "a."s, "puts elements into a dict");
+  expect_malformed("K\x01}b."s, "sets the state of the number 1");
+  expect_malformed("h\x05."s, "memo entry 5, which was never set");
+  expect_malformed("]r\xff\xff\xff\xff."s, "memo entry 4294967295 out of turn");
+  expect_malformed("X\xff\xff\xff\xff."s, "ends within a string (4,294,967,295 bytes wanted");
+  expect_malformed("\x8d\xff\xff\xff\xff\xff\xff\xff\xff."s, "ends within a string");
+  expect_malformed("\x8b\xff\xff\xff\xff."s, "negative length");
+  expect_malformed("T\xff\xff\xff\xff."s, "negative length");
+  expect_malformed("\x95\xff\x00\x00\x00\x00\x00\x00\x00."s, "frame is longer");
+  expect_malformed("\x80\x06."s, "protocol above 5");
+  expect_malformed("K\x01K\x02\x93."s, "names of a global");
+  expect_malformed("(o."s, "no class");
+  expect_malformed("I1_000\n."s, "is no number");
+  expect_malformed("I99999999999999999999\n."s, "is no number");
+  expect_malformed("Fabc\n."s, "is no number");
+  expect_malformed("Sabc\n."s, "isn't in quotes");
+  expect_malformed("I1"s, "has no end");
+  expect_malformed("\x82\x01."s, "extension registry");
+  expect_malformed("\x97."s, "buffers outside");
+  expect_malformed("\xfe."s, "no opcode 0xfe");
+  expect_malformed("p-1\n."s, "negative number");
+}
+
+// Structures that cost a naive reader exponential time or its stack.
+
+TEST(Pickle, SharedValuesAreNotCopied) {
+  // Each step puts the value into a tuple of itself, twice: 2^100000 leaves if it were copied.
+  std::string pickle = "N";
+  for (int i = 0; i < 100000; ++i) pickle += "2\x86";
+  const Document document = parse(pickle + ".");
+  EXPECT_LE(document.value_count(), 100010U);
+}
+
+TEST(Pickle, DeepNestingNeedsNoStack) {
+  std::string pickle = "N";
+  for (int i = 0; i < 1000000; ++i) pickle += "\x85";
+  const Document document = parse(pickle + ".");
+  EXPECT_EQ(document.kind(document.root()), Kind::tuple);
+}
+
+TEST(Pickle, CyclesEnd) {
+  const Document document = parse("]q\x00h\x00"s + "a."s);
+  EXPECT_EQ(document.elements(document.root())[0], document.root());
+}
+
+TEST(Pickle, TooManyValuesAreRefused) {
+  const Caught values =
+      catch_error([] { parse("(" + std::string(limits::kPickleValues, ']') + "t."); });
+  EXPECT_EQ(values.kind, ErrorKind::limit);
+  const Caught stack =
+      catch_error([] { parse("(" + std::string(limits::kPickleValues + 1, 'N') + "t."); });
+  EXPECT_EQ(stack.kind, ErrorKind::limit);
+  const Caught marks =
+      catch_error([] { parse(std::string(limits::kPickleValues + 1, '(') + "."); });
+  EXPECT_EQ(marks.kind, ErrorKind::limit);
+}
+
+TEST(Pickle, DescriptionsForMessages) {
+  const Document document = parse("(NK\x07\x88X\x02\x00\x00\x00hi]}cos\nsystem\ncos\nsystem\n)Rt."s);
+  std::string all;
+  for (const ValueId value : document.elements(document.root())) {
+    all += describe(document, value) + "; ";
+  }
+  EXPECT_EQ(all,
+            "None; the number 7; True; the text 'hi'; a list; a dict; os.system; an object of "
+            "os.system; ");
+}
+
+}  // namespace
+}  // namespace aether2onnx::pickle

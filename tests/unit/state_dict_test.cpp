@@ -1,0 +1,372 @@
+#include "state_dict/state_dict.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "checkpoint_writer.h"
+#include "support.h"
+
+namespace aether2onnx::state_dict {
+namespace {
+
+using namespace std::string_literals;
+using test::Caught;
+using test::catch_error;
+using tools::write_zip;
+
+const std::filesystem::path kData = AETHER2ONNX_TEST_DATA "/torch";
+
+// --- files that PyTorch wrote, compared bit by bit --------------------------------------------
+
+struct Expected {
+  std::string name;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<double> values;
+};
+
+std::vector<Expected> read_expected(const std::filesystem::path& path) {
+  std::vector<Expected> tensors;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    Expected tensor;
+    std::string shape;
+    words >> tensor.name >> tensor.dtype >> shape;
+    std::istringstream sizes(shape.substr(1, shape.size() - 2));
+    for (std::string size; std::getline(sizes, size, ',');) tensor.shape.push_back(std::stoll(size));
+    for (std::string value; words >> value;) tensor.values.push_back(std::strtod(value.c_str(), nullptr));
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+class TorchFile : public testing::TestWithParam<std::string> {};
+
+TEST_P(TorchFile, ReadsAsPyTorchDoes) {
+  const FileInput input(kData / (GetParam() + ".pth"));
+  const StateDict state_dict = StateDict::open(input);
+  const std::vector<Expected> expected = read_expected(kData / (GetParam() + ".expected"));
+  ASSERT_FALSE(expected.empty());
+  for (const Expected& want : expected) {
+    const Entry* entry = state_dict.find(want.name);
+    ASSERT_NE(entry, nullptr) << want.name;
+    ASSERT_TRUE(entry->tensor) << want.name << ' ' << entry->problem;
+    const TensorData data = state_dict.read(*entry);
+    EXPECT_EQ(to_string(data.dtype), want.dtype);
+    EXPECT_EQ(data.shape, want.shape);
+    EXPECT_EQ(to_doubles(data.bytes, data.dtype), want.values) << want.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, TorchFile,
+    testing::Values("dtype_float32", "dtype_float16", "dtype_bfloat16", "dtype_float64",
+                    "dtype_mixed", "strides", "channels_last", "offsets_and_sharing",
+                    "module_state_dict", "parameters", "nested_params", "nested_params_ema",
+                    "nested_twice", "module_prefix", "compiled_prefix", "training_checkpoint",
+                    "protocol_3", "protocol_4", "protocol_5"),
+    [](const auto& given) { return given.param; });
+
+StateDict open_file(const std::string& name) {
+  static std::vector<std::unique_ptr<FileInput>> inputs;  // they outlive what was opened
+  inputs.push_back(std::make_unique<FileInput>(kData / name));
+  return StateDict::open(*inputs.back());
+}
+
+TEST(StateDict, TellsWhereItWasFound) {
+  EXPECT_EQ(open_file("dtype_float32.pth").wrapper(), "");
+  EXPECT_EQ(open_file("nested_params.pth").wrapper(), "params");
+  EXPECT_EQ(open_file("nested_params_ema.pth").wrapper(), "params_ema");
+  EXPECT_EQ(open_file("nested_twice.pth").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_file("compiled_prefix.pth").prefix(), "_orig_mod.module.");
+  EXPECT_EQ(open_file("training_checkpoint.pth").wrapper(), "state_dict");
+  EXPECT_EQ(open_file("dtype_float32.pth").container(), "PyTorch zip");
+}
+
+struct NoCheckpoint {
+  std::string file;
+  std::string says;
+};
+
+class NotACheckpoint : public testing::TestWithParam<NoCheckpoint> {};
+
+TEST_P(NotACheckpoint, IsNamedForWhatItIs) {
+  const Caught caught = catch_error([] { open_file(GetParam().file + ".pth"); });
+  ASSERT_TRUE(caught.thrown);
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+  EXPECT_NE(caught.message.find(GetParam().says), std::string::npos) << caught.message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, NotACheckpoint,
+    testing::Values(NoCheckpoint{"not_optimizer", "state of an optimizer"},
+                    NoCheckpoint{"not_training_state", "state of a training run"},
+                    NoCheckpoint{"not_whole_module", "whole network (an object of "
+                                                     "torch.nn.modules.linear.Linear)"},
+                    NoCheckpoint{"not_single_tensor", "single tensor"},
+                    NoCheckpoint{"not_empty", "empty dict"},
+                    NoCheckpoint{"not_settings", "keys are 'name', 'scale'"},
+                    NoCheckpoint{"not_torchscript", "TorchScript"},
+                    NoCheckpoint{"not_legacy", "old format, from before 1.6"}),
+    [](const auto& given) { return given.param.file; });
+
+// --- made files -------------------------------------------------------------------------------
+
+std::vector<tools::NamedTensor> two_tensors() {
+  return {{"weight", {2, 2}, {0.5, -1, 2, 1024}}, {"bias", {2}, {3, -0.25}}};
+}
+
+std::vector<double> values_of(const StateDict& state_dict, const std::string& name) {
+  const Entry* entry = state_dict.find(name);
+  if (entry == nullptr || !entry->tensor) return {};
+  const TensorData data = state_dict.read(*entry);
+  return to_doubles(data.bytes, data.dtype);
+}
+
+TEST(StateDict, EveryTypeInBothByteOrdersStoredAndDeflated) {
+  for (const auto type : {tools::StorageType::float32, tools::StorageType::float16,
+                          tools::StorageType::bfloat16, tools::StorageType::float64}) {
+    for (const bool big_endian : {false, true}) {
+      for (const bool deflate : {false, true}) {
+        tools::CheckpointLayout layout;
+        layout.type = type;
+        layout.big_endian = big_endian;
+        layout.deflate = deflate;
+        layout.root = "some name";
+        const auto bytes = tools::write_checkpoint(two_tensors(), layout);
+        const MemoryInput input(bytes);
+        const StateDict state_dict = StateDict::open(input);
+        EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
+        EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
+      }
+    }
+  }
+}
+
+// A checkpoint of one tensor "w" with every part of its record given.
+struct Record {
+  std::string storage_class = "ctorch\nFloatStorage\n";
+  std::string key = "0";
+  std::string numel = "K\x04";
+  std::string offset = "K\x00"s;
+  std::string size = "K\x04\x85"s;
+  std::string stride = "K\x01\x85"s;
+  std::string storage = std::string(16, '\x01');
+  std::string function = "ctorch._utils\n_rebuild_tensor_v2\n";
+  std::string after_call;
+};
+
+std::string text_opcode(const std::string& text) {
+  return "\x8c" + std::string(1, static_cast<char>(text.size())) + text;
+}
+
+std::string tensor_opcodes(const Record& record) {
+  return record.function + "((" + text_opcode("storage") + record.storage_class +
+         text_opcode(record.key) + text_opcode("cpu") + record.numel + "tQ" + record.offset +
+         record.size + record.stride + "\x89}tR" + record.after_call;
+}
+
+std::vector<std::byte> checkpoint_of(const std::string& items, const std::string& storage,
+                                     const std::string& byteorder = "little",
+                                     const std::string& version = "3\n") {
+  std::vector<tools::ZipEntry> entries = {{"a/data.pkl", "\x80\x04}(" + items + "u."},
+                                          {"a/data/0", storage}};
+  if (!byteorder.empty()) entries.push_back({"a/byteorder", byteorder});
+  if (!version.empty()) entries.push_back({"a/version", version});
+  return write_zip(entries);
+}
+
+// What the reader says of the tensor: "" where it is fine.
+std::string problem_of(const Record& record) {
+  const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(record), record.storage);
+  const MemoryInput input(bytes);
+  const StateDict state_dict = StateDict::open(input);
+  const Entry* entry = state_dict.find("w");
+  if (entry == nullptr) return "is not there";
+  if (entry->tensor) state_dict.read(*entry);  // must never fail once it is described
+  return entry->problem;
+}
+
+template <typename Change>
+std::string problem_with(Change change) {
+  Record record;
+  change(record);
+  return problem_of(record);
+}
+
+#define EXPECT_PROBLEM(change, text)                                             \
+  EXPECT_NE(problem_with([](Record & r) { change; }).find(text), std::string::npos) \
+      << problem_with([](Record & r) { change; })
+
+TEST(TensorRecord, AGoodOne) { EXPECT_EQ(problem_of(Record{}), ""); }
+
+TEST(TensorRecord, LayoutsBeyondTheStorage) {
+  EXPECT_PROBLEM(r.offset = "K\x01", "reaches beyond its storage");
+  EXPECT_PROBLEM(r.size = "K\x05\x85", "reaches beyond its storage");
+  EXPECT_PROBLEM(r.stride = "K\x02\x85", "reaches beyond its storage");
+  EXPECT_PROBLEM(r.offset = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", "reaches beyond");
+  EXPECT_PROBLEM(r.stride = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85", "reaches beyond");
+  EXPECT_PROBLEM(r.size = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85", "reaches beyond");
+  EXPECT_PROBLEM((r.size = "\x8a\x06\xff\xff\xff\xff\xff\x7fK\x7f\x86" "K\x02\x86"s,
+                  r.size = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x7f\x86"s,
+                  r.stride = "K\x00K\x00\x86"s),
+                 "more elements than can be counted");
+}
+
+TEST(TensorRecord, NegativeAndOddNumbers) {
+  EXPECT_PROBLEM(r.offset = "J\xff\xff\xff\xff", "offset is the number -1");
+  EXPECT_PROBLEM(r.size = "J\xff\xff\xff\xff\x85", "size has the number -1 in it");
+  EXPECT_PROBLEM(r.stride = "J\xff\xff\xff\xff\x85", "stride has the number -1 in it");
+  EXPECT_PROBLEM(r.stride = "K\x01K\x01\x86", "1 sizes and 2 strides");
+  EXPECT_PROBLEM(r.size = "N", "size is None");
+  EXPECT_PROBLEM(r.offset = "N", "offset is None");
+  EXPECT_PROBLEM(r.size = "N\x85", "size has None in it");
+}
+
+TEST(TensorRecord, Expansion) {
+  // Torch reads these as views; as weights they would grow without bounds.
+  EXPECT_PROBLEM((r.size = "M\xff\xff\x85", r.stride = "K\x00\x85"s), "expanded from a storage");
+  EXPECT_EQ(problem_with([](Record& r) {
+              r.size = "K\x02K\x02\x86";
+              r.stride = "K\x00K\x01\x86"s;  // overlapping, but no more elements than stored
+            }),
+            "");
+}
+
+TEST(TensorRecord, Storages) {
+  EXPECT_PROBLEM(r.storage.resize(15), "should have 4 elements of float32 and has 15 bytes");
+  EXPECT_PROBLEM(r.storage.clear(), "should have 4 elements of float32 and has 0 bytes");
+  EXPECT_EQ(problem_with([](Record& r) { r.storage += "more"; }), "");
+  EXPECT_PROBLEM(r.key = "1", "storage '1' is missing");
+  EXPECT_PROBLEM(r.key = "../data.pkl", "storage '../data.pkl' is missing");
+  EXPECT_PROBLEM(r.numel = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", "should have");
+  EXPECT_PROBLEM(r.numel = "J\xff\xff\xff\xff", "malformed reference");
+  EXPECT_PROBLEM(r.numel = "G\x40\x10\x00\x00\x00\x00\x00\x00"s, "malformed reference");
+  EXPECT_PROBLEM(r.numel = "", "malformed reference");
+  EXPECT_PROBLEM(r.numel = "K\x04NN", "malformed reference");
+  EXPECT_PROBLEM(r.storage_class = "ctorch\nNoStorage\n", "unknown type torch.NoStorage");
+  EXPECT_PROBLEM(r.storage_class = "N", "malformed reference");
+  EXPECT_EQ(problem_with([](Record& r) { r.storage_class = "ctorch.cuda\nFloatStorage\n"; }), "");
+}
+
+Entry entry_of(const std::string& items, const std::string& name, const std::string& storage) {
+  // Beside a good tensor, so that there is a state dict at all.
+  const auto bytes =
+      checkpoint_of(text_opcode("good") + tensor_opcodes(Record{}) + items, storage);
+  const MemoryInput input(bytes);
+  return *StateDict::open(input).find(name);
+}
+
+TEST(TensorRecord, KindsThatAreNotRead) {
+  const std::string storage(16, '\x01');
+  const auto problem = [&](const std::string& opcodes) {
+    return entry_of(text_opcode("w") + opcodes, "w", storage).problem;
+  };
+  EXPECT_EQ(problem("N"), "is None, not a tensor");
+  EXPECT_EQ(problem("cos\nsystem\n(X\x01\x00\x00\x00xtR"s), "is an object of os.system, not a tensor");
+  EXPECT_EQ(problem("ctorch._utils\n_rebuild_sparse_tensor\n)R"), "is a sparse tensor");
+  EXPECT_NE(problem("ctorch._utils\n_rebuild_meta_tensor_no_storage\n)R").find("without data"),
+            std::string::npos);
+  EXPECT_EQ(problem("ctorch._utils\n_rebuild_tensor_v2\n)R"),
+            "is a tensor with too few arguments");
+  EXPECT_EQ(problem("ctorch._utils\n_rebuild_parameter\n)R"), "is a parameter without a tensor");
+  Record written;
+  written.after_call = "(K\x00K\x01u"s;
+  EXPECT_NE(problem(tensor_opcodes(written)).find("the pickle writes into"), std::string::npos);
+  // A parameter around a parameter around …
+  std::string nested = tensor_opcodes(Record{});
+  for (int i = 0; i < 10; ++i) nested = "ctorch._utils\n_rebuild_parameter\n(" + nested + "\x89NtR";
+  EXPECT_EQ(problem(nested), "is a parameter within a parameter");
+}
+
+TEST(TensorRecord, UntypedStorages) {
+  const std::string storage(16, '\x01');
+  Record record;
+  record.storage_class = "ctorch.storage\nUntypedStorage\n";
+  record.numel = "K\x10";  // bytes
+  record.key = "0";
+  std::string v3 = tensor_opcodes(record);
+  v3.replace(v3.find("_rebuild_tensor_v2"), 18, "_rebuild_tensor_v3");
+  v3.replace(v3.size() - 2, 2, "ctorch\nfloat32\ntR");
+  std::vector<std::byte> bytes = checkpoint_of(text_opcode("w") + v3, storage);
+  const MemoryInput input(bytes);
+  const StateDict state_dict = StateDict::open(input);
+  ASSERT_TRUE(state_dict.find("w")->tensor) << state_dict.find("w")->problem;
+  EXPECT_EQ(state_dict.find("w")->tensor->dtype, DType::float32);
+  EXPECT_EQ(values_of(state_dict, "w").size(), 4U);
+}
+
+TEST(TensorRecord, OneStorageDescribedInTwoWays) {
+  Record other;
+  other.numel = "K\x02";
+  other.size = "K\x02\x85";
+  const Entry entry = entry_of(text_opcode("w") + tensor_opcodes(other), "w", std::string(16, 'a'));
+  EXPECT_NE(entry.problem.find("two different things"), std::string::npos) << entry.problem;
+}
+
+TEST(StateDict, TheLastOfEqualKeysCounts) {
+  Record first;
+  first.size = "K\x01\x85";
+  const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(first) + text_opcode("w") +
+                                       tensor_opcodes(Record{}),
+                                   std::string(16, '\x01'));
+  const MemoryInput input(bytes);
+  const StateDict state_dict = StateDict::open(input);
+  ASSERT_EQ(state_dict.entries().size(), 1U);
+  EXPECT_EQ(state_dict.entries()[0].tensor->elements, 4);
+}
+
+Caught open_error(const std::vector<std::byte>& bytes) {
+  return catch_error([&] {
+    const MemoryInput input(bytes);
+    StateDict::open(input);
+  });
+}
+
+TEST(StateDict, RecordsOfTheContainer) {
+  const std::string items = text_opcode("w") + tensor_opcodes(Record{});
+  const std::string storage(16, '\x01');
+  EXPECT_FALSE(open_error(checkpoint_of(items, storage, "")).thrown);
+  EXPECT_FALSE(open_error(checkpoint_of(items, storage, "little", "10\n")).thrown);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "middle")).kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "")).kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "x")).kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "99")).kind,
+            ErrorKind::unsupported);
+}
+
+TEST(StateDict, OtherZipFiles) {
+  const auto says = [](const std::vector<tools::ZipEntry>& entries, const std::string& text) {
+    const Caught caught = open_error(write_zip(entries));
+    EXPECT_TRUE(caught.thrown);
+    EXPECT_NE(caught.message.find(text), std::string::npos) << caught.message;
+  };
+  says({{"readme.txt", "hello"}}, "no data.pkl in it (it has 'readme.txt')");
+  says({{"models/net.pth", "x"}}, "zip archive with 'models/net.pth' in it");
+  says({{"a/data.pkl", "N."}, {"b/data.pkl", "N."}}, "two checkpoints");
+  says({{"a/notdata.pkl", "N."}}, "no data.pkl");
+  says({{"a/b/data.pkl", "N."}}, "no data.pkl");
+}
+
+TEST(StateDict, WrappersInACircleEnd) {
+  // {"model": itself}
+  const auto bytes = checkpoint_of("", "");
+  const auto circle = write_zip({{"a/data.pkl", "\x80\x02}q\x00"s + text_opcode("model") + "h\x00s."s},
+                                 {"a/version", "3"}});
+  const Caught caught = open_error(circle);
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+}
+
+TEST(StateDict, AKeyWithAndWithoutItsPrefix) {
+  const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(Record{}) +
+                                       text_opcode("module.w") + tensor_opcodes(Record{}),
+                                   std::string(16, '\x01'));
+  EXPECT_NE(open_error(bytes).message.find("'w' stands in the file twice"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace aether2onnx::state_dict
