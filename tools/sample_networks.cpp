@@ -114,9 +114,9 @@ void fill_random(std::vector<NamedTensor>& tensors, std::uint64_t seed) {
     const bool norm_weight = tensor.name.find("norm.weight") != std::string::npos;
     const double fan_in = tensor.shape.size() > 1
                               ? static_cast<double>(count_elements(tensor.shape) / tensor.shape[0])
-                              : 25;
+                              : 12;
     for (double& value : tensor.values) {
-      value = norm_weight ? 1 + 0.2 * uniform() : uniform() / std::sqrt(fan_in);
+      value = norm_weight ? 1 + 0.2 * uniform() : uniform() * std::sqrt(3 / fan_in);
     }
   }
 }

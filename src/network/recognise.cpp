@@ -67,9 +67,9 @@ void check_strictly(const StateDict& state_dict, const std::vector<ExpectedTenso
   }
   for (const Entry& entry : state_dict.entries()) {
     if (!known.contains(entry.name)) {
-      findings.push_back(fmt::format(
-          "unexpected key: {}{}", printable(entry.name),
-          entry.tensor ? " " + shape_text(entry.tensor->shape) : " (" + entry.problem + ")"));
+      findings.push_back(fmt::format("unexpected key: {} {}", printable(entry.name),
+                                     entry.tensor ? shape_text(entry.tensor->shape)
+                                                  : fmt::format("({})", entry.problem)));
     }
   }
   if (findings.empty()) return;
