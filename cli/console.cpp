@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/text.h"
 
 namespace aether2onnx::cli {
 
@@ -125,27 +129,38 @@ std::string model_table(const Report& report) {
   return table;
 }
 
+namespace {
+
+// One word of a POSIX shell. What a terminal would act on stands in it as an escape of $'…'.
+std::string shell_word(const std::string& argument) {
+  static constexpr std::string_view harmless = "-_./=:,+@%";
+  const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           harmless.find(c) != std::string_view::npos;
+  });
+  if (plain) return argument;
+  const bool printable_as_is = printable(argument, argument.size()) == argument;
+  std::string word = printable_as_is ? "'" : "$'";
+  for (const char c : argument) {
+    if (printable_as_is) {
+      word += c == '\'' ? "'\\''" : std::string(1, c);
+    } else if (c == '\'' || c == '\\') {
+      word += {'\\', c};
+    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
+      word += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    } else {
+      word += c;
+    }
+  }
+  return word + "'";
+}
+
+}  // namespace
+
 std::string shell_line(const std::vector<std::string>& arguments) {
   std::string line;
   for (const std::string& argument : arguments) {
-    const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-             std::string_view("-_./=:,+@%").find(c) != std::string_view::npos;
-    });
-    if (!line.empty()) line += ' ';
-    if (plain) {
-      line += argument;
-      continue;
-    }
-    line += '\'';
-    for (const char c : argument) {
-      if (c == '\'') {
-        line += "'\\''";
-      } else {
-        line += c;
-      }
-    }
-    line += '\'';
+    line += (line.empty() ? "" : " ") + shell_word(argument);
   }
   return line;
 }

@@ -6,9 +6,12 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <optional>
 
 #include "arguments.h"
+#include "base/text.h"
 #include "console.h"
+#include "verification.h"
 
 namespace aether2onnx::cli {
 
@@ -28,6 +31,11 @@ void remove_temporary_files_on_signals() {
   }
   // Beyond a file size limit write() shall fail with EFBIG, which is told like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
+}
+
+std::string shown(const std::filesystem::path& path) {
+  constexpr std::size_t longest = 4096;
+  return printable(path.string(), longest);
 }
 
 std::string trtexec_line(const Report& report) {
@@ -65,18 +73,29 @@ int convert(const std::vector<std::string>& command_line, const Arguments& argum
     console.line("note", fmt::format("--device {}: conversion needs no device{}", arguments.device,
                                      arguments.verify ? "; verification runs on the CPU" : ""));
   }
+  std::optional<Verification> verification;
+  BeforeSave before_save;
+  if (arguments.verify) {
+    verification.emplace(arguments);
+    before_save = [&](const Report& report, const std::filesystem::path& candidate) {
+      verification->run(report, candidate, console);
+    };
+  }
   const Report report =
-      convert_file(arguments.input, arguments.output, arguments.options, &console);
-  console.line("saved", report.output.path.string());
+      convert_file(arguments.input, arguments.output, arguments.options, &console, before_save);
+  console.line("saved", shown(report.output.path));
   if (!report.output.external_data_path.empty()) {
     console.line("", fmt::format("{} (keep it beside the model)",
-                                 report.output.external_data_path.string()));
+                                 shown(report.output.external_data_path)));
   }
-  if (arguments.verbose) console.plain("\n" + model_table(report));
+  if (arguments.verbose) console.plain(fmt::format("\n{}", model_table(report)));
   const std::string verify = arguments.verify ? "" : verify_line(command_line);
   const std::string trtexec = trtexec_line(report);
   print_next(console, report, verify, trtexec);
-  if (arguments.json) fmt::print("{}", result_json(report, "", verify, trtexec));
+  if (arguments.json) {
+    fmt::print("{}",
+               result_json(report, verification ? verification->json() : "", verify, trtexec));
+  }
   return kDone;
 }
 

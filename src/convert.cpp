@@ -76,7 +76,7 @@ class Conversion {
     }
   }
 
-  // Ends the stage "written"; told apart so that it comes after the file is in place.
+  // Ends the stage "written", once every byte is.
   void finish() {
     const Report::Output& output = report_.output;
     std::string summary =
@@ -190,9 +190,9 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
       report.output.external_data_path =
           report.output.path.parent_path() / staged.external_data_name();
     }
+    conversion.finish();
     if (before_save) before_save(report, staged.candidate());
     staged.commit();
-    conversion.finish();
     return std::move(report);
   });
 }
