@@ -91,7 +91,7 @@ std::vector<std::string> resolve_names(const std::vector<std::string>& arguments
 
 // What was said of one axis.
 struct AxisArguments {
-  const char* name;
+  const char* name = "";
   Axis defaults;
   std::optional<std::int64_t> min;
   std::optional<std::int64_t> opt;
@@ -175,9 +175,10 @@ void check_order(const AxisArguments& axis, const std::optional<std::int64_t>& l
                  const char* low_name, const std::optional<std::int64_t>& high,
                  const char* high_name) {
   if (low && high && *low > *high) {
-    usage_error(fmt::format("--{0}_{4} {1} is larger than --{2}_{4} {3}.\n"
-                            "Give min <= opt <= max for each axis.",
-                            low_name, *low, high_name, *high, axis.name));
+    usage_error(
+        fmt::format("--{0}_{4} {1} is larger than --{2}_{4} {3}.\n"
+                    "Give min <= opt <= max for each axis.",
+                    low_name, *low, high_name, *high, axis.name));
   }
 }
 
@@ -188,7 +189,8 @@ Axis dynamic_axis(const AxisArguments& axis, std::vector<std::string>& notes) {
       std::min({result.min, axis.opt.value_or(result.min), axis.max.value_or(result.min)}));
   result.max = axis.max.value_or(
       std::max({result.max, axis.opt.value_or(result.max), axis.min.value_or(result.max)}));
-  result.opt = axis.opt.value_or(std::clamp(result.opt, result.min, std::max(result.min, result.max)));
+  result.opt =
+      axis.opt.value_or(std::clamp(result.opt, result.min, std::max(result.min, result.max)));
   const auto note = [&](const char* which, bool given, std::int64_t value, std::int64_t usual) {
     if (given || value == usual) return;
     notes.push_back(fmt::format("--{0}_{1} is {2} instead of {3}, to fit what was given for {1}",
@@ -222,10 +224,11 @@ InputShape resolve_shape(std::array<AxisArguments, 3>& axes, bool dynamic_shapes
       return axis.fixed_by_shape.has_value();
     });
     if (all_fixed && dynamic_shapes) {
-      usage_error(fmt::format(
-          "--shape {} fixes every axis, but --dynamic_shapes was given.\nWrite letters for the axes "
-          "that are to be dynamic, as in --shape 1x3xHxW.",
-          *shape));
+      usage_error(
+          fmt::format("--shape {} fixes every axis, but --dynamic_shapes was given.\nWrite letters "
+                      "for the axes "
+                      "that are to be dynamic, as in --shape 1x3xHxW.",
+                      *shape));
     }
   }
   const auto is_dynamic = [&](const AxisArguments& axis) {
@@ -241,7 +244,8 @@ InputShape resolve_shape(std::array<AxisArguments, 3>& axes, bool dynamic_shapes
 // --- the rest ---------------------------------------------------------------------------------
 
 void check_device(const std::string& device) {
-  const bool numbered = device.starts_with("cuda:") && is_number(std::string_view(device).substr(5));
+  const bool numbered =
+      device.starts_with("cuda:") && is_number(std::string_view(device).substr(5));
   if (device != "cpu" && device != "cuda" && !numbered) {
     usage_error(fmt::format("--device {}: must be cpu, cuda or cuda:N.", device));
   }
@@ -368,8 +372,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
                              result.options.opset_version))
       ->group(graph)
       ->type_name("N");
-  app.add_option("--fp_mode", precision,
-                 "fp32 or fp16: weights, input and output. Default: fp32")
+  app.add_option("--fp_mode", precision, "fp32 or fp16: weights, input and output. Default: fp32")
       ->group(graph)
       ->type_name("MODE");
 
@@ -379,13 +382,11 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
                "needs libtorch and ONNX Runtime")
       ->group(verification);
   CLI::Option* atol =
-      app.add_option("--atol", result.atol,
-                     "Absolute tolerance. Default: 1e-3 (fp16: 1e-2)")
+      app.add_option("--atol", result.atol, "Absolute tolerance. Default: 1e-3 (fp16: 1e-2)")
           ->group(verification)
           ->type_name("X");
   CLI::Option* rtol =
-      app.add_option("--rtol", result.rtol,
-                     "Relative tolerance. Default: 1e-5 (fp16: 1e-2)")
+      app.add_option("--rtol", result.rtol, "Relative tolerance. Default: 1e-5 (fp16: 1e-2)")
           ->group(verification)
           ->type_name("X");
   app.add_option("--device", result.device,
@@ -427,9 +428,9 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     positional.erase(positional.begin());
   }
   if (!positional.empty()) {
-    usage_error(fmt::format(
-        "'{}' is one argument too many: one checkpoint and one ONNX file are expected.",
-        positional.front()));
+    usage_error(
+        fmt::format("'{}' is one argument too many: one checkpoint and one ONNX file are expected.",
+                    positional.front()));
   }
   if (input.empty()) {
     usage_error(
@@ -439,8 +440,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   result.input = input;
   result.output = output;
   result.options.precision = parse_precision(precision);
-  result.options.shape =
-      resolve_shape(axes, dynamic_shapes, shape, result.options, result.notes);
+  result.options.shape = resolve_shape(axes, dynamic_shapes, shape, result.options, result.notes);
   if (!result.device.empty()) check_device(result.device);
   result.atol_given = atol->count() > 0;
   result.rtol_given = rtol->count() > 0;

@@ -107,7 +107,8 @@ std::string model_table(const Report& report) {
       {"parameters", fmt::format("{}", source.parameters), fmt::format("{}", graph.parameters)},
       {"type", source.dtype, graph.precision == Precision::fp16 ? "float16" : "float32"},
   };
-  for (const TensorInfo& tensor : graph.inputs) rows.push_back({tensor.name, "", shape_text(tensor)});
+  for (const TensorInfo& tensor : graph.inputs)
+    rows.push_back({tensor.name, "", shape_text(tensor)});
   for (const TensorInfo& tensor : graph.outputs) {
     rows.push_back({tensor.name, "", shape_text(tensor)});
   }
@@ -181,17 +182,18 @@ std::string result_json(const Report& report, const std::string& verification_js
                     {"tensors", source.tensors},
                     {"parameters", source.parameters},
                     {"dtype", source.dtype}};
-  json["network"] = {{"architecture", network.architecture},
-                     {"generation", network.generation},
-                     {"model_type", network.model_type},
-                     {"scale", network.scale},
-                     {"input_channels", network.input_channels},
-                     {"embed_dim", network.embed_dim},
-                     {"depths", network.depths},
-                     {"hidden_dim", network.hidden_dim},
-                     {"large_kernel", network.large_kernel},
-                     {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
-                     {"fused", network.fused}};
+  json["network"] = {
+      {"architecture", network.architecture},
+      {"generation", network.generation},
+      {"model_type", network.model_type},
+      {"scale", network.scale},
+      {"input_channels", network.input_channels},
+      {"embed_dim", network.embed_dim},
+      {"depths", network.depths},
+      {"hidden_dim", network.hidden_dim},
+      {"large_kernel", network.large_kernel},
+      {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
+      {"fused", network.fused}};
   Json operators = Json::object();
   for (const auto& [op, count] : graph.operators) operators[op] = count;
   json["onnx"] = {{"opset_version", graph.opset_version},

@@ -59,7 +59,8 @@ void print_next(Console& console, const Report& report, const std::string& verif
     console.plain("Next, compare the model with PyTorch:\n  " + verify);
   }
   const bool half = report.graph.precision == Precision::fp16;
-  console.plain(fmt::format("{} a TensorRT engine{}:\n  {}", verify.empty() ? "Next, build" : "Build",
+  console.plain(fmt::format("{} a TensorRT engine{}:\n  {}",
+                            verify.empty() ? "Next, build" : "Build",
                             half ? " (TensorRT 9.1 or newer; for 8.6 write --fp16 instead of "
                                    "--stronglyTyped)"
                                  : "",
@@ -85,8 +86,8 @@ int convert(const std::vector<std::string>& command_line, const Arguments& argum
       convert_file(arguments.input, arguments.output, arguments.options, &console, before_save);
   console.line("saved", shown(report.output.path));
   if (!report.output.external_data_path.empty()) {
-    console.line("", fmt::format("{} (keep it beside the model)",
-                                 shown(report.output.external_data_path)));
+    console.line(
+        "", fmt::format("{} (keep it beside the model)", shown(report.output.external_data_path)));
   }
   if (arguments.verbose) console.plain(fmt::format("\n{}", model_table(report)));
   const std::string verify = arguments.verify ? "" : verify_line(command_line);
@@ -124,9 +125,10 @@ int run(const std::vector<std::string>& command_line) {
   } catch (const std::bad_alloc&) {
     return failed(json, "limit", "there isn't enough memory.", {}, kFailed);
   } catch (const std::exception& error) {
-    return failed(json, "internal",
-                  fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what()),
-                  {}, kFailed);
+    return failed(
+        json, "internal",
+        fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what()), {},
+        kFailed);
   }
 }
 

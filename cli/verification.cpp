@@ -86,12 +86,12 @@ std::string describe(const Json& result) {
   const auto shape = result["shape"].get<std::vector<std::int64_t>>();
   const std::string psnr =
       result["psnr"].is_null() ? "" : fmt::format(", {:.1f} dB", result["psnr"].get<double>());
-  std::string line = fmt::format(
-      "{} {}, {}: largest difference {} at [{}], mean {}{}",
-      result["passed"].get<bool>() ? "pass" : "FAIL", fmt::join(shape, "x"),
-      result["input"].get<std::string>(), number(result["max_absolute"]),
-      fmt::join(result["worst"].get<std::vector<std::int64_t>>(), ", "),
-      number(result["mean_absolute"]), psnr);
+  std::string line =
+      fmt::format("{} {}, {}: largest difference {} at [{}], mean {}{}",
+                  result["passed"].get<bool>() ? "pass" : "FAIL", fmt::join(shape, "x"),
+                  result["input"].get<std::string>(), number(result["max_absolute"]),
+                  fmt::join(result["worst"].get<std::vector<std::int64_t>>(), ", "),
+                  number(result["mean_absolute"]), psnr);
   if (!result["passed"].get<bool>()) {
     line += fmt::format(", {} elements outside the tolerance",
                         result["outside_tolerance"].get<std::uint64_t>());
@@ -117,7 +117,7 @@ Verification::Verification(const Arguments& arguments)
     : arguments_(arguments), module_(std::make_unique<Module>()) {
   const fs::path folder = program_folder();
   fs::path found;
-  for (const fs::path& place : {folder, folder / "../lib", folder / "../lib/aether2onnx"}) {
+  for (const fs::path& place : {folder, folder / "../lib", folder / AETHER2ONNX_MODULE_FOLDER}) {
     std::error_code ignored;
     if (found.empty() && fs::exists(place / kModuleName, ignored)) found = place / kModuleName;
   }
@@ -141,8 +141,7 @@ Verification::Verification(const Arguments& arguments)
     unavailable(fmt::format("{} is of another version of aether2onnx.\nInstall both anew.",
                             found.string()));
   }
-  const std::string problem =
-      module_->take(module_->ready(arguments.onnxruntime_library.c_str()));
+  const std::string problem = module_->take(module_->ready(arguments.onnxruntime_library.c_str()));
   if (!problem.empty()) unavailable(problem);
 }
 

@@ -60,9 +60,11 @@ class Conversion {
 
   void write(const OutputFiles& output) {
     const onnx::ModelProperties properties{options_.opset_version, report::metadata(report_)};
-    const onnx::Written written = onnx::write(
-        graph_, properties, output, options_.external_data_threshold,
-        [this](std::uint64_t done, std::uint64_t total) { journal_.progress("written", done, total); });
+    const onnx::Written written =
+        onnx::write(graph_, properties, output, options_.external_data_threshold,
+                    [this](std::uint64_t done, std::uint64_t total) {
+                      journal_.progress("written", done, total);
+                    });
     report_.output.bytes = written.bytes;
     report_.output.external_data_bytes = written.external_data_bytes;
     report_.weights_subnormal = written.weights_subnormal;
@@ -118,7 +120,7 @@ class Conversion {
 
     graph::Graph graph = graph::build(fusion.network, state_dict_, options_.shape);
     precision::apply(graph, options_.precision);
-    return onnx::lower(std::move(graph), options_.opset_version);
+    return onnx::lower(graph, options_.opset_version);
   }
 
   const Input& input_;

@@ -94,9 +94,10 @@ void validate(const Options& options) {
          join(kScales, ", "));
   }
   if (options.input_channels && *options.input_channels < 1) {
-    fail(ErrorKind::usage,
-         "--input_channels {}: must be at least 1, or be left out (it is read from the checkpoint).",
-         *options.input_channels);
+    fail(
+        ErrorKind::usage,
+        "--input_channels {}: must be at least 1, or be left out (it is read from the checkpoint).",
+        *options.input_channels);
   }
   if (options.opset_version < kMinOpset || options.opset_version > kMaxOpset) {
     fail(ErrorKind::usage,

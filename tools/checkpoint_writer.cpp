@@ -83,8 +83,8 @@ std::string encode(const std::vector<double>& values, const CheckpointLayout& la
         append_little_endian(element, to_half_bits(value), 2);
         break;
       case StorageType::bfloat16:
-        append_little_endian(
-            element, std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16U, 2);
+        append_little_endian(element,
+                             std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16U, 2);
         break;
       case StorageType::float64:
         append_little_endian(element, std::bit_cast<std::uint64_t>(value), 8);
@@ -174,8 +174,8 @@ std::vector<std::byte> write_checkpoint(const std::vector<NamedTensor>& tensors,
   entries.push_back({root + "data.pkl", pickle_state_dict(tensors, layout), layout.deflate});
   entries.push_back({root + "byteorder", layout.big_endian ? "big" : "little", false});
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    entries.push_back({root + "data/" + std::to_string(i), encode(tensors[i].values, layout),
-                       layout.deflate});
+    entries.push_back(
+        {root + "data/" + std::to_string(i), encode(tensors[i].values, layout), layout.deflate});
   }
   entries.push_back({root + "version", "3\n", false});
   return write_zip(entries);

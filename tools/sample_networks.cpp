@@ -112,9 +112,9 @@ void fill_random(std::vector<NamedTensor>& tensors, std::uint64_t seed) {
   };
   for (NamedTensor& tensor : tensors) {
     const bool norm_weight = tensor.name.find("norm.weight") != std::string::npos;
-    const double fan_in = tensor.shape.size() > 1
-                              ? static_cast<double>(count_elements(tensor.shape) / tensor.shape[0])
-                              : 12;
+    const std::int64_t taps =
+        tensor.shape.size() > 1 ? count_elements(tensor.shape) / tensor.shape[0] : 12;
+    const auto fan_in = static_cast<double>(taps);
     for (double& value : tensor.values) {
       value = norm_weight ? 1 + 0.2 * uniform() : uniform() * std::sqrt(3 / fan_in);
     }
@@ -162,8 +162,7 @@ std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused) {
       const std::int64_t channel = at / (inner * inner);
       const std::int64_t y = at / inner % inner + (outer - inner) / 2;
       const std::int64_t x = at % inner + (outer - inner) / 2;
-      weight.values[static_cast<std::size_t>((channel * outer + y) * outer + x)] +=
-          small.values[n];
+      weight.values[static_cast<std::size_t>((channel * outer + y) * outer + x)] += small.values[n];
     }
     const std::string path = bias.name.substr(0, bias.name.size() - std::string("lk_bias").size());
     weight.name = path + "fused_conv.weight";
@@ -227,8 +226,8 @@ void fill_bilinear(std::vector<NamedTensor>& tensors, const NetworkShape& shape)
           const std::vector<double> columns = linear_kernel(position(j));
           for (std::int64_t y = 0; y < 3; ++y) {
             for (std::int64_t x = 0; x < 3; ++x) {
-              const double weight = rows[static_cast<std::size_t>(y)] *
-                                    columns[static_cast<std::size_t>(x)];
+              const double weight =
+                  rows[static_cast<std::size_t>(y)] * columns[static_cast<std::size_t>(x)];
               const std::int64_t out = (c * r + i) * r + j;
               at(up, out, c, y, x) = stage == 0 ? weight * rectified : weight;
               if (stage == 0) at(up, out, channels + c, y, x) = -weight * rectified;

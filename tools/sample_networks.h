@@ -34,8 +34,8 @@ void fill_random(std::vector<NamedTensor>& tensors, std::uint64_t seed);
 /// The published rule by which reference outputs were computed: sines of the element's index.
 void fill_sines(std::vector<NamedTensor>& tensors);
 
-/// The tensors of the fused network: the two branches of each block added up, as the published class
-/// does it when it is deployed.
+/// The tensors of the fused network: the two branches of each block added up, as the published
+/// class does it when it is deployed.
 std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused);
 
 /// Makes an unfused network with sine weights depend on the epsilon of its normalisations.

@@ -45,8 +45,8 @@ FloatTensor make_picture(const std::vector<std::int64_t>& shape) {
     const std::size_t y = i / width % height;
     const std::size_t x = i % width;
     const double gradient = static_cast<double>(x + y + 1) / static_cast<double>(width + height);
-    const double wave = 0.2 * std::sin(0.15 * static_cast<double>((plane + 1) * x) +
-                                       0.23 * static_cast<double>(y));
+    const double wave =
+        0.2 * std::sin(0.15 * static_cast<double>((plane + 1) * x) + 0.23 * static_cast<double>(y));
     const bool edge = (x / 8 + y / 8 + plane) % 2 == 0;
     tensor.values[i] =
         static_cast<float>(std::clamp(0.7 * gradient + wave + (edge ? 0.15 : 0.0), 0.0, 1.0));

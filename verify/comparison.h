@@ -20,8 +20,8 @@ struct Comparison {
   double mean_absolute = 0;
   double max_relative = 0;          ///< Of elements that aren't 0 in the reference.
   std::vector<std::int64_t> worst;  ///< Position of the element that fails most, or differs most.
-  double psnr = 0;                  ///< Between the outputs, in dB for a range of 1; infinite if equal.
-  std::uint64_t outside = 0;        ///< Elements with |a - b| > atol + rtol * |b|, or not finite.
+  double psnr = 0;            ///< Between the outputs, in dB for a range of 1; infinite if equal.
+  std::uint64_t outside = 0;  ///< Elements with |a - b| > atol + rtol * |b|, or not finite.
   bool passed = false;
 };
 

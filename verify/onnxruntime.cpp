@@ -171,8 +171,8 @@ Session OnnxRuntime::open(const fs::path& model) const {
     };
     const Ort::Session& session = *state->session;
     for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
-      state->inputs.push_back(describe(session.GetInputNameAllocated(i, allocator).get(),
-                                       session.GetInputTypeInfo(i)));
+      state->inputs.push_back(
+          describe(session.GetInputNameAllocated(i, allocator).get(), session.GetInputTypeInfo(i)));
     }
     for (std::size_t i = 0; i < session.GetOutputCount(); ++i) {
       state->outputs.push_back(describe(session.GetOutputNameAllocated(i, allocator).get(),
@@ -234,8 +234,8 @@ FloatTensor Session::run(const FloatTensor& input) const {
     }
     const char* input_name = inputs()[0].name.c_str();
     const char* output_name = outputs()[0].name.c_str();
-    auto results = state_->session->Run(Ort::RunOptions{nullptr}, &input_name, &feed, 1,
-                                        &output_name, 1);
+    auto results =
+        state_->session->Run(Ort::RunOptions{nullptr}, &input_name, &feed, 1, &output_name, 1);
     return to_floats(results.at(0));
   });
 }

@@ -73,7 +73,7 @@ at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor
 // The first generation, in the numbering of the specification's forward pass.
 template <typename Weights>
 at::Tensor forward_generation1(const Weights& w, const at::Tensor& image) {
-  const double mean = image.size(1) == 3 ? 0.5 : 0.0;            // 1
+  const double mean = image.size(1) == 3 ? 0.5 : 0.0;              // 1
   const at::Tensor shallow = conv(w, "conv_first", image - mean);  // 2
   at::Tensor y = shallow;
   for (int group = 0;; ++group) {  // 3

@@ -1,7 +1,7 @@
 /// @file
-/// The reference: the network in PyTorch (libtorch), from the checkpoint's own tensors. Written from
-/// the specification of AetherNet; shares nothing with fusion or the graph but the reader of the
-/// file, so that a mistake there shows as a difference.
+/// The reference: the network in PyTorch (libtorch), from the checkpoint's own tensors. Written
+/// from the specification of AetherNet; shares nothing with fusion or the graph but the reader of
+/// the file, so that a mistake there shows as a difference.
 #pragma once
 
 #include <memory>

@@ -79,8 +79,8 @@ __attribute__((visibility("default"))) int aether2onnx_verify_1(const A2oVerifyR
                                                                 char** json) {
   try {
     const auto details = aether2onnx::verify::verify(*request);
-    *json = aether2onnx::verify::copy(details.dump(
-        -1, ' ', false, aether2onnx::verify::Json::error_handler_t::replace));
+    *json = aether2onnx::verify::copy(
+        details.dump(-1, ' ', false, aether2onnx::verify::Json::error_handler_t::replace));
     return details["passed"] ? kA2oPassed : kA2oFailed;
   } catch (const std::exception& error) {
     *json = aether2onnx::verify::copy(error.what());

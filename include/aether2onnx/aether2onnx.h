@@ -61,15 +61,15 @@ AETHER2ONNX_API std::string_view version() noexcept;
 
 /// What kind of thing went wrong, for programs that react to it. The text is in Error::what().
 enum class ErrorKind {
-  usage,        ///< An option is out of range or contradicts another one.
-  io,           ///< A file can't be read, created or written.
-  malformed,    ///< The file claims to be a checkpoint and is damaged or forged.
-  unsupported,  ///< The file is something else, or a kind of checkpoint that is not read.
-  mismatch,     ///< Keys or shapes don't fit the network, or contradict an option.
-  precision,    ///< A weight can't be represented in the precision asked for.
-  limit,        ///< A safety limit was reached.
-  verification, ///< The ONNX file isn't equal to the reference, or that could not be found out.
-  internal,     ///< A defect of aether2onnx itself.
+  usage,         ///< An option is out of range or contradicts another one.
+  io,            ///< A file can't be read, created or written.
+  malformed,     ///< The file claims to be a checkpoint and is damaged or forged.
+  unsupported,   ///< The file is something else, or a kind of checkpoint that is not read.
+  mismatch,      ///< Keys or shapes don't fit the network, or contradict an option.
+  precision,     ///< A weight can't be represented in the precision asked for.
+  limit,         ///< A safety limit was reached.
+  verification,  ///< The ONNX file isn't equal to the reference, or that could not be found out.
+  internal,      ///< A defect of aether2onnx itself.
 };
 
 /// The kind's name as used in the program's JSON output, for example "malformed".

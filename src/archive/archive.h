@@ -20,12 +20,12 @@ namespace aether2onnx::archive {
 enum class FileKind {
   empty,
   zip,
-  zip_spanned,    ///< A zip without any entry, or one part of a split one.
-  torch_legacy,   ///< PyTorch's stream of pickles, from before 1.6.
-  torch_tar,      ///< PyTorch's tar file, from before 0.1.10 (2016).
+  zip_spanned,   ///< A zip without any entry, or one part of a split one.
+  torch_legacy,  ///< PyTorch's stream of pickles, from before 1.6.
+  torch_tar,     ///< PyTorch's tar file, from before 0.1.10 (2016).
   tar,
   safetensors,
-  pickle,         ///< A pickle, but not as PyTorch writes them.
+  pickle,  ///< A pickle, but not as PyTorch writes them.
   onnx,
   gzip,
   seven_zip,

@@ -59,7 +59,8 @@ bool is_text(std::string_view head) {
 // A tar header has "ustar" at byte 257; PyTorch's first member was one of four names.
 std::optional<FileKind> as_tar(std::string_view head) {
   if (head.size() < 262 || head.substr(257, 5) != "ustar"sv) return std::nullopt;
-  for (const std::string_view member : {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
+  for (const std::string_view member :
+       {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
     if (head.starts_with(member)) return FileKind::torch_tar;
   }
   return FileKind::tar;

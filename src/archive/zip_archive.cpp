@@ -63,8 +63,8 @@ zip_int64_t source_callback(void* user, void* data, zip_uint64_t length, zip_sou
     case ZIP_SOURCE_ERROR:
       return zip_error_to_data(&context.error, data, length);
     case ZIP_SOURCE_SEEK: {
-      const zip_int64_t to = zip_source_seek_compute_offset(
-          context.position, context.input->size(), data, length, &context.error);
+      const zip_int64_t to = zip_source_seek_compute_offset(context.position, context.input->size(),
+                                                            data, length, &context.error);
       if (to < 0) return -1;
       context.position = static_cast<std::uint64_t>(to);
       return 0;

@@ -234,8 +234,8 @@ template <typename From>
 std::vector<double> values_of(std::span<const std::byte> source) {
   std::vector<double> values(source.size() / sizeof(typename From::Word));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = From::value(
-        load<typename From::Word>(source.data() + i * sizeof(typename From::Word)));
+    values[i] =
+        From::value(load<typename From::Word>(source.data() + i * sizeof(typename From::Word)));
   }
   return values;
 }
@@ -257,7 +257,7 @@ ConversionLoss convert_elements(std::span<const std::byte> source, DType from, D
     case DType::bfloat16:
       return convert_from<BFloat16>(source, to, out);
     default:
-      require(false, "conversion from a type that no weight has");
+      defect("conversion from a type that no weight has");
   }
   return {};
 }
@@ -273,7 +273,7 @@ std::vector<double> to_doubles(std::span<const std::byte> source, DType from) {
     case DType::bfloat16:
       return values_of<BFloat16>(source);
     default:
-      require(false, "values of a type that no weight has");
+      defect("values of a type that no weight has");
   }
   return {};
 }

@@ -15,13 +15,16 @@ template <typename... Args>
   throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Throws Error(internal) unless `condition` holds: for invariants that only a defect of
-/// aether2onnx can break, whatever the input.
+/// Throws Error(internal): for what only a defect of aether2onnx can bring about, whatever the
+/// input.
+[[noreturn]] inline void defect(const char* what) {
+  fail(ErrorKind::internal,
+       "internal error: {}\nThis is a defect of aether2onnx; please report it.", what);
+}
+
+/// Calls defect() unless `condition` holds.
 inline void require(bool condition, const char* what) {
-  if (!condition) {
-    fail(ErrorKind::internal, "internal error: {}\nThis is a defect of aether2onnx; please report it.",
-         what);
-  }
+  if (!condition) defect(what);
 }
 
 }  // namespace aether2onnx

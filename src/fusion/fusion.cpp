@@ -22,21 +22,19 @@ class Fuser {
   explicit Fuser(Network& source) : source_(source) {}
 
   Fusion run() {
-    Fusion result;
-    result.network.facts = source_.facts;
-    target_ = &result.network;
+    result_.network.facts = source_.facts;
     moved_.assign(source_.parameters.size(), kNotMoved);
     for (Module& module : source_.modules) {
       if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
         module.operation = fused(*pair);
         module.path = pair_path_;
-        ++result.convolutions;
+        ++result_.convolutions;
       } else {
         std::visit([this](auto& operation) { take_parameters(operation); }, module.operation);
       }
-      result.network.modules.push_back(std::move(module));
+      result_.network.modules.push_back(std::move(module));
     }
-    return result;
+    return std::move(result_);
   }
 
  private:
@@ -45,8 +43,8 @@ class Fuser {
   ParameterId take(ParameterId id) {
     if (moved_[id] == kNotMoved) {
       Parameter& parameter = source_.parameters[id];
-      moved_[id] = target_->add_parameter(std::move(parameter.name), std::move(parameter.shape),
-                                          std::move(parameter.value));
+      moved_[id] = result_.network.add_parameter(
+          std::move(parameter.name), std::move(parameter.shape), std::move(parameter.value));
     }
     return moved_[id];
   }
@@ -68,18 +66,17 @@ class Fuser {
     Conv2d conv;
     conv.kernel = large.shape.back();
     conv.groups = large.shape.front();
-    conv.weight = target_->add_parameter(
+    conv.weight = result_.network.add_parameter(
         pair_path_ + ".weight", large.shape,
         Expression::centred_add(std::move(large.value), std::move(small.value)));
-    conv.bias =
-        target_->add_parameter(pair_path_ + ".bias", large_bias.shape,
-                               Expression::add(std::move(large_bias.value),
-                                               std::move(small_bias.value)));
+    conv.bias = result_.network.add_parameter(
+        pair_path_ + ".bias", large_bias.shape,
+        Expression::add(std::move(large_bias.value), std::move(small_bias.value)));
     return conv;
   }
 
   Network& source_;
-  Network* target_ = nullptr;
+  Fusion result_;
   std::vector<ParameterId> moved_;
   std::string pair_path_;
 };
@@ -95,7 +92,7 @@ Numbers compute(const Expression& expression, const state_dict::StateDict& state
 
 TensorData stored(const Expression& expression, const state_dict::StateDict& state_dict) {
   const state_dict::Entry* entry = state_dict.find(expression.key);
-  require(entry != nullptr && entry->tensor.has_value(), "a weight that isn't in the state dict");
+  if (entry == nullptr) defect("a weight that isn't in the state dict");
   return state_dict.read(*entry);
 }
 
@@ -141,8 +138,7 @@ Numbers compute(const Expression& expression, const state_dict::StateDict& state
       return centred_add(compute(expression.operands.at(0), state_dict),
                          compute(expression.operands.at(1), state_dict));
   }
-  require(false, "an expression of an unknown kind");
-  return {};
+  defect("an expression of an unknown kind");
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class Builder {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
     if (shape.size() < rank) shape.resize(rank, 1);
-    return graph_.add_parameter(parameter.name, DType::float32, std::move(shape),
+    return graph_.add_parameter(parameter.name, DType::float32, shape,
                                 [expression = parameter.value, &state_dict = state_dict_] {
                                   return fusion::evaluate(expression, state_dict);
                                 });
@@ -80,8 +80,7 @@ class Builder {
   }
 
   ValueId add(const network::ReparameterizedConv2d& /*conv*/) {
-    require(false, "a network that isn't fused");
-    return kNoInput;
+    defect("a network that isn't fused");
   }
 
   // Over the channel axis by way of NHWC: the form in which TensorRT and ONNX Runtime know the

@@ -18,14 +18,14 @@ ValueId Graph::add_value(std::string value_name, DType dtype, Shape shape) {
   return values_.size() - 1;
 }
 
-ValueId Graph::add_input(std::string input_name, DType dtype, Shape shape) {
+ValueId Graph::add_input(const std::string& input_name, DType dtype, Shape shape) {
   const ValueId id = add_value(unique_name(input_name), dtype, std::move(shape));
   inputs_.push_back(id);
   return id;
 }
 
-ValueId Graph::add_parameter(std::string parameter_name, DType dtype,
-                             std::vector<std::int64_t> shape, TensorLoader load) {
+ValueId Graph::add_parameter(const std::string& parameter_name, DType dtype,
+                             std::span<const std::int64_t> shape, TensorLoader load) {
   Shape dims;
   for (const std::int64_t size : shape) dims.push_back(Dim::fixed(size));
   const ValueId id = add_value(unique_name(parameter_name), dtype, std::move(dims));
@@ -50,10 +50,10 @@ ValueId Graph::add_constant(DType dtype, double number) {
   return id;
 }
 
-ValueId Graph::add_node(const std::string& path, const std::string& op,
-                        std::vector<ValueId> inputs,
+ValueId Graph::add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
                         std::map<std::string, AttributeValue> attributes) {
   std::vector<const Value*> operands;
+  operands.reserve(inputs.size());
   for (const ValueId id : inputs) {
     operands.push_back(id == kNoInput ? nullptr : &values_.at(id));
   }
@@ -69,7 +69,7 @@ ValueId Graph::add_node(const std::string& path, const std::string& op,
   return nodes_.back().output;
 }
 
-void Graph::set_output(ValueId value, std::string output_name) {
+void Graph::set_output(ValueId value, const std::string& output_name) {
   values_.at(value).name = unique_name(output_name);
   outputs_.push_back(value);
 }
@@ -128,7 +128,8 @@ Shape infer_broadcast(const std::vector<const Value*>& inputs) {
 Shape infer_transpose(const Shape& x, const Ints& permutation) {
   require(permutation.size() == x.size(), "Transpose with a wrong perm");
   Shape result;
-  for (const std::int64_t axis : permutation) result.push_back(x.at(static_cast<std::size_t>(axis)));
+  for (const std::int64_t axis : permutation)
+    result.push_back(x.at(static_cast<std::size_t>(axis)));
   return result;
 }
 
@@ -206,7 +207,7 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
     made.shape = inputs[0]->shape;
     made.dtype = attribute<std::int64_t>(attributes, "to") == 1 ? DType::float32 : DType::float16;
   } else {
-    require(false, "an operator without shape inference");
+    defect("an operator without shape inference");
   }
   return made;
 }

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,8 +51,7 @@ struct Value {
 };
 
 /// What a node's attribute may be.
-using AttributeValue =
-    std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
 
 struct Node {
   std::string name;  ///< `<module path>/<operator>`
@@ -77,17 +77,17 @@ class Graph {
   std::string name;
   std::int64_t scale = 1;  ///< Factor from the input's height and width to the output's.
 
-  ValueId add_input(std::string input_name, DType dtype, Shape shape);
+  ValueId add_input(const std::string& input_name, DType dtype, Shape shape);
   /// A weight. `shape` may differ from the loader's as long as the number of elements is the same.
-  ValueId add_parameter(std::string parameter_name, DType dtype, std::vector<std::int64_t> shape,
-                        TensorLoader load);
+  ValueId add_parameter(const std::string& parameter_name, DType dtype,
+                        std::span<const std::int64_t> shape, TensorLoader load);
   /// A scalar of a formula, named "const/<value>"; one initializer serves all who ask for it.
   ValueId add_constant(DType dtype, double number);
   /// Appends a node and infers the type and shape of what it makes.
   ValueId add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
                    std::map<std::string, AttributeValue> attributes = {});
   /// Makes `value` the graph's output, under a name of its own.
-  void set_output(ValueId value, std::string output_name);
+  void set_output(ValueId value, const std::string& output_name);
 
   const Value& value(ValueId id) const { return values_[id]; }
   Value& value(ValueId id) { return values_[id]; }

@@ -52,7 +52,7 @@ class StagedFiles {
   std::filesystem::path folder_;
   std::unique_ptr<File> model_;
   std::unique_ptr<File> external_data_;
-  std::vector<std::filesystem::path> created_folders_;  // outermost first
+  std::vector<std::filesystem::path> created_folders_;  // innermost first
   bool committed_ = false;
 };
 

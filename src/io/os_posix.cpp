@@ -254,27 +254,27 @@ StagedFiles::StagedFiles(const fs::path& target) {
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
 
-  // The folders that have to be created, innermost first.
+  // The folders that have to be created, outermost first.
   std::vector<fs::path> missing;
   for (fs::path at = parent; !at.empty() && !fs::exists(at, ignored); at = at.parent_path()) {
-    if (at.has_filename()) missing.push_back(at);
+    if (at.has_filename()) missing.insert(missing.begin(), at);
   }
   const auto give_up = [&](const char* what, const fs::path& path, int error) {
-    for (auto made = created_folders_.rbegin(); made != created_folders_.rend(); ++made) {
-      ::rmdir(made->c_str());
-      forget(*made);
+    for (const fs::path& made : created_folders_) {
+      ::rmdir(made.c_str());
+      forget(made);
     }
     fail(ErrorKind::io, "{}: {} {}: {}.\nChoose a place that you may write to.", shown(target),
          what, shown(path), reason(error));
   };
-  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
-    remember(*folder);
-    if (::mkdir(folder->c_str(), 0777) == 0) {
-      created_folders_.push_back(*folder);
+  for (const fs::path& folder : missing) {
+    remember(folder);
+    if (::mkdir(folder.c_str(), 0777) == 0) {
+      created_folders_.insert(created_folders_.begin(), folder);
     } else {
       const int error = errno;
-      forget(*folder);
-      if (error != EEXIST) give_up("can't create the folder", *folder, error);
+      forget(folder);
+      if (error != EEXIST) give_up("can't create the folder", folder, error);
     }
   }
 
@@ -283,8 +283,8 @@ StagedFiles::StagedFiles(const fs::path& target) {
   folder_ = pattern;
   remember(folder_);
   model_ = std::make_unique<File>(folder_ / target_.filename(), target);
-  external_data_ = std::make_unique<File>(folder_ / external_data_name(),
-                                          parent / external_data_name());
+  external_data_ =
+      std::make_unique<File>(folder_ / external_data_name(), parent / external_data_name());
 }
 
 StagedFiles::~StagedFiles() {
@@ -294,9 +294,9 @@ StagedFiles::~StagedFiles() {
     ::rmdir(folder_.c_str());
     forget(folder_);
   }
-  for (auto folder = created_folders_.rbegin(); folder != created_folders_.rend(); ++folder) {
-    if (!committed_) ::rmdir(folder->c_str());
-    forget(*folder);
+  for (const fs::path& folder : created_folders_) {
+    if (!committed_) ::rmdir(folder.c_str());
+    forget(folder);
   }
 }
 

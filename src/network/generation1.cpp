@@ -87,12 +87,12 @@ bool is_unfused_key(std::string_view suffix) {
 }
 
 bool claims(const StateDict& state_dict) {
-  return std::any_of(
-      state_dict.entries().begin(), state_dict.entries().end(), [](const Entry& entry) {
-        const auto key = parse_block_key(entry.name);
-        return key && (is_fused_key(key->suffix) || is_unfused_key(key->suffix) ||
-                       key->suffix.starts_with("ffn.fc1_gate."));
-      });
+  return std::any_of(state_dict.entries().begin(), state_dict.entries().end(),
+                     [](const Entry& entry) {
+                       const auto key = parse_block_key(entry.name);
+                       return key && (is_fused_key(key->suffix) || is_unfused_key(key->suffix) ||
+                                      key->suffix.starts_with("ffn.fc1_gate."));
+                     });
 }
 
 // --- dimensions -------------------------------------------------------------------------------
@@ -142,7 +142,8 @@ class Measurer {
   }
 
  private:
-  // The size of one axis of a tensor, where there is such a tensor of that rank with elements in it.
+  // The size of one axis of a tensor, where there is such a tensor of that rank with elements in
+  // it.
   std::optional<std::int64_t> size(const std::string& key, std::size_t rank,
                                    std::size_t axis) const {
     const Entry* entry = state_dict_.find(key);
@@ -238,10 +239,11 @@ class Measurer {
 
   static void require_odd(std::int64_t kernel, const char* what) {
     if (kernel % 2 == 0) {
-      fail(ErrorKind::mismatch,
-           "the file is an AetherNet with a {} kernel of {} x {}: only odd sizes keep the picture's "
-           "size.\nSuch a network can't run in PyTorch either; check how it was trained.",
-           what, kernel, kernel);
+      fail(
+          ErrorKind::mismatch,
+          "the file is an AetherNet with a {} kernel of {} x {}: only odd sizes keep the picture's "
+          "size.\nSuch a network can't run in PyTorch either; check how it was trained.",
+          what, kernel, kernel);
     }
   }
 
@@ -292,14 +294,13 @@ class Describer {
     body = network_.add("body_residual", Add{}, {body, shallow});
 
     ValueId image_space = conv("conv_before_upsample.0", d_.feature_width, d_.embed_dim, 3, body);
-    image_space =
-        network_.add("conv_before_upsample.1", LeakyRelu{kLeakySlope}, {image_space});
+    image_space = network_.add("conv_before_upsample.1", LeakyRelu{kLeakySlope}, {image_space});
     for (std::size_t i = 0; i < d_.shuffle_factors.size(); ++i) {
       const std::int64_t factor = d_.shuffle_factors[i];
       image_space = conv(fmt::format("upsample.{}", 2 * i), d_.feature_width * factor * factor,
                          d_.feature_width, 3, image_space);
-      image_space = network_.add(fmt::format("upsample.{}", 2 * i + 1), PixelShuffle{factor},
-                                 {image_space});
+      image_space =
+          network_.add(fmt::format("upsample.{}", 2 * i + 1), PixelShuffle{factor}, {image_space});
     }
     image_space = conv("conv_last", d_.channels, d_.feature_width, 3, image_space);
     if (mean != 0) network_.add("mean_add", Shift{mean}, {image_space});
@@ -342,10 +343,10 @@ class Describer {
     ReparameterizedConv2d unfused;
     unfused.large_bias = parameter(path + ".lk_bias", {channels});
     unfused.small_bias = parameter(path + ".sk_bias", {channels});
-    unfused.large_weight = parameter(path + ".lk_conv.weight",
-                                     {channels, 1, d_.large_kernel, d_.large_kernel});
-    unfused.small_weight = parameter(path + ".sk_conv.weight",
-                                     {channels, 1, d_.small_kernel, d_.small_kernel});
+    unfused.large_weight =
+        parameter(path + ".lk_conv.weight", {channels, 1, d_.large_kernel, d_.large_kernel});
+    unfused.small_weight =
+        parameter(path + ".sk_conv.weight", {channels, 1, d_.small_kernel, d_.small_kernel});
     unfused.fused_path = path + ".fused_conv";
     return network_.add(path, unfused, {input});
   }
@@ -368,7 +369,8 @@ class Describer {
 std::string variant_of(const Dimensions& d) {
   for (const Variant& variant : variants()) {
     const bool fits = variant.embed_dim == d.embed_dim && variant.depths == d.depths &&
-                      variant.hidden_dim == d.hidden_dim && variant.large_kernel == d.large_kernel &&
+                      variant.hidden_dim == d.hidden_dim &&
+                      variant.large_kernel == d.large_kernel &&
                       (d.fused || variant.small_kernel == d.small_kernel);
     if (fits) return variant.name;
   }
@@ -397,9 +399,10 @@ Network describe(const StateDict& state_dict) {
   for (const Parameter& parameter : network.parameters) {
     expected.push_back({parameter.name, parameter.shape});
   }
-  check_strictly(state_dict, expected,
-                 fmt::format("an AetherNet of the first generation ({} x{}, embed_dim {}, depths {})",
-                             facts.model_type, facts.scale, facts.embed_dim, join(facts.depths)));
+  check_strictly(
+      state_dict, expected,
+      fmt::format("an AetherNet of the first generation ({} x{}, embed_dim {}, depths {})",
+                  facts.model_type, facts.scale, facts.embed_dim, join(facts.depths)));
   return network;
 }
 

@@ -52,30 +52,29 @@ void check_strictly(const StateDict& state_dict, const std::vector<ExpectedTenso
     known.insert(want.name);
     const Entry* entry = state_dict.find(want.name);
     if (entry == nullptr) {
-      findings.push_back(
-          fmt::format("missing key: {} {}", want.name, shape_text(want.shape)));
+      findings.push_back(fmt::format("missing key: {} {}", want.name, shape_text(want.shape)));
     } else if (!entry->tensor) {
       findings.push_back(fmt::format("no usable tensor: {} {}", want.name, entry->problem));
     } else if (entry->tensor->shape != want.shape) {
       findings.push_back(fmt::format("wrong shape: {} is {}, expected {}", want.name,
                                      shape_text(entry->tensor->shape), shape_text(want.shape)));
     } else if (!is_weight_dtype(entry->tensor->dtype) || entry->tensor->quantized) {
-      findings.push_back(fmt::format(
-          "wrong type: {} is {}, expected float32, float16, bfloat16 or float64", want.name,
-          to_string(entry->tensor->dtype)));
+      findings.push_back(
+          fmt::format("wrong type: {} is {}, expected float32, float16, bfloat16 or float64",
+                      want.name, to_string(entry->tensor->dtype)));
     }
   }
   for (const Entry& entry : state_dict.entries()) {
     if (!known.contains(entry.name)) {
-      findings.push_back(fmt::format("unexpected key: {} {}", printable(entry.name),
-                                     entry.tensor ? shape_text(entry.tensor->shape)
-                                                  : fmt::format("({})", entry.problem)));
+      findings.push_back(fmt::format(
+          "unexpected key: {} {}", printable(entry.name),
+          entry.tensor ? shape_text(entry.tensor->shape) : fmt::format("({})", entry.problem)));
     }
   }
   if (findings.empty()) return;
-  std::string message = fmt::format(
-      "the file is {}, but its state dict doesn't fit that network ({}):", what,
-      plural(findings.size(), "difference"));
+  std::string message =
+      fmt::format("the file is {}, but its state dict doesn't fit that network ({}):", what,
+                  plural(findings.size(), "difference"));
   for (const std::string& finding : findings) message += "\n  " + finding;
   throw Error(ErrorKind::mismatch, message, std::move(findings));
 }
@@ -164,7 +163,8 @@ std::string some_keys(const StateDict& state_dict) {
 }
 
 [[noreturn]] void explain_other(const StateDict& state_dict) {
-  constexpr const char* remedy = "Give a checkpoint of a first-generation AetherNet (keys layers.…).";
+  constexpr const char* remedy =
+      "Give a checkpoint of a first-generation AetherNet (keys layers.…).";
   if (any_key(state_dict, [](std::string_view key) { return key.starts_with("stages.0.0."); })) {
     fail(ErrorKind::unsupported,
          "the file is a later generation of AetherNet (its keys start with stages.), which this "

@@ -49,7 +49,7 @@ class Lowerer {
       std::vector<std::int64_t> shape;
       for (const graph::Dim& dim : value.shape) shape.push_back(dim.value);
       moved_[initializer.value] =
-          target_.add_parameter(value.name, value.dtype, std::move(shape), initializer.load);
+          target_.add_parameter(value.name, value.dtype, shape, initializer.load);
     } else {
       const double number = to_doubles(initializer.load().bytes, DType::float64).at(0);
       moved_[initializer.value] = target_.add_constant(value.dtype, number);
@@ -119,7 +119,7 @@ int ir_version(int opset) {
     int opset;
     int ir;
   };
-  constexpr std::array rows = {Row{11, 6}, Row{12, 7},  Row{15, 8}, Row{19, 9},
+  constexpr std::array rows = {Row{11, 6},  Row{12, 7},  Row{15, 8}, Row{19, 9},
                                Row{21, 10}, Row{23, 11}, Row{24, 12}};
   int version = rows.front().ir;
   for (const Row& row : rows) {
@@ -128,7 +128,7 @@ int ir_version(int opset) {
   return version;
 }
 
-Graph lower(Graph graph, int opset) {
+Graph lower(const Graph& graph, int opset) {
   require(opset >= kMinOpset && opset <= kMaxOpset, "an opset out of range");
   return Lowerer(graph, opset).run();
 }

@@ -24,7 +24,7 @@ int ir_version(int opset);
 /// Replaces operators that `opset` lacks by ones that it has. Names, weights and everything else
 /// stay. Opset 20 brought Gelu, 17 LayerNormalization; every other operator in use exists, with the
 /// same attributes and inputs, from kMinOpset to kMaxOpset.
-graph::Graph lower(graph::Graph graph, int opset);
+graph::Graph lower(const graph::Graph& graph, int opset);
 
 /// An axis as it stands in the file: "64", "batch_size", "height", "output_width"; axes between the
 /// input's size and the output's are called "height_x2" and so on.

@@ -23,7 +23,14 @@ using graph::ValueId;
 using protozero::pbf_writer;
 
 namespace model_proto {
-enum { ir_version = 1, producer_name = 2, producer_version = 3, graph = 7, opset_import = 8, metadata_props = 14 };
+enum {
+  ir_version = 1,
+  producer_name = 2,
+  producer_version = 3,
+  graph = 7,
+  opset_import = 8,
+  metadata_props = 14
+};
 }
 namespace operator_set_id_proto {
 enum { domain = 1, version = 2 };
@@ -136,8 +143,8 @@ void append_varint(std::string& out, std::uint64_t value) {
 
 // The tag and length of a length-delimited field, without its content.
 void append_field_header(std::string& out, std::uint32_t field, std::uint64_t length) {
-  append_varint(out, (field << 3U) |
-                         static_cast<std::uint32_t>(protozero::pbf_wire_type::length_delimited));
+  append_varint(
+      out, (field << 3U) | static_cast<std::uint32_t>(protozero::pbf_wire_type::length_delimited));
   append_varint(out, length);
 }
 

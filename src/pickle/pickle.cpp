@@ -197,8 +197,8 @@ class Machine {
       malformed(fmt::format("it ends within {} ({} wanted, {} left)", what, plural(count, "byte"),
                             left()));
     }
-    const auto bytes =
-        std::span<const std::byte>(document_.bytes_).subspan(position_, static_cast<std::size_t>(count));
+    const auto bytes = std::span<const std::byte>(document_.bytes_)
+                           .subspan(position_, static_cast<std::size_t>(count));
     position_ += static_cast<std::size_t>(count);
     return bytes;
   }
@@ -227,7 +227,8 @@ class Machine {
     const auto rest = std::span<const std::byte>(document_.bytes_).subspan(position_);
     const auto newline = std::find(rest.begin(), rest.end(), std::byte{'\n'});
     if (newline == rest.end()) malformed(fmt::format("{} has no end", what));
-    const std::string_view line = take_text(static_cast<std::uint64_t>(newline - rest.begin()), what);
+    const std::string_view line =
+        take_text(static_cast<std::uint64_t>(newline - rest.begin()), what);
     ++position_;
     return line;
   }
@@ -370,9 +371,9 @@ class Machine {
   void push_long_line(std::string_view text) {
     if (text.ends_with('L')) text.remove_suffix(1);
     const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
-    const bool only_digits = !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) {
-      return c >= '0' && c <= '9';
-    });
+    const bool only_digits =
+        !digits.empty() &&
+        std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (only_digits && digits.size() > 18) {
       push(add(Kind::big_integer));
     } else {
@@ -433,8 +434,8 @@ class Machine {
     }
     std::string decoded;
     for (std::size_t i = 0; i < text.size();) {
-      const bool escape = text[i] == '\\' && i + 1 < text.size() &&
-                          (text[i + 1] == 'u' || text[i + 1] == 'U');
+      const bool escape =
+          text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == 'u' || text[i + 1] == 'U');
       const std::size_t digits = escape && text[i + 1] == 'u' ? 4 : 8;
       if (!escape || text.size() - i - 2 < digits) {
         decoded += text[i++];
@@ -443,7 +444,8 @@ class Machine {
       std::uint32_t code = 0;
       const char* begin = text.data() + i + 2;
       const auto result = std::from_chars(begin, begin + digits, code, 16);
-      if (result.ptr != begin + digits || code > 0x10ffff) malformed("a \\u escape is no character");
+      if (result.ptr != begin + digits || code > 0x10ffff)
+        malformed("a \\u escape is no character");
       append_utf8(code, decoded);
       i += 2 + digits;
     }

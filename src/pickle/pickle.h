@@ -97,10 +97,8 @@ class Document {
     ValueId first = kNoValue;   // callable; persistent id
     ValueId second = kNoValue;  // arguments
     ValueId state = kNoValue;
-    union {
-      std::int64_t integer = 0;
-      double real;
-    };
+    std::int64_t integer = 0;
+    double real = 0;
     std::string_view text;
     std::string_view second_text;
   };
@@ -109,7 +107,7 @@ class Document {
     std::vector<std::pair<ValueId, ValueId>> pairs;
   };
 
-  std::vector<std::byte> bytes_;      // what the views point into
+  std::vector<std::byte> bytes_;       // what the views point into
   std::deque<std::string> unescaped_;  // texts that don't stand in the pickle as they are
   std::vector<Value> values_;
   std::vector<Container> containers_;

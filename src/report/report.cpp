@@ -73,10 +73,10 @@ Report::Graph describe_graph(const graph::Graph& graph, const Options& options) 
 }
 
 std::string summarize(const Report::Source& source) {
-  return fmt::format("{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
-                     source.wrapper.empty() ? "" : fmt::format(" ('{}')", printable(source.wrapper)),
-                     plural(source.tensors, "tensor"), plural(source.parameters, "parameter"),
-                     source.dtype);
+  return fmt::format(
+      "{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
+      source.wrapper.empty() ? "" : fmt::format(" ('{}')", printable(source.wrapper)),
+      plural(source.tensors, "tensor"), plural(source.parameters, "parameter"), source.dtype);
 }
 
 std::string summarize(const Report::Network& network) {
@@ -84,9 +84,9 @@ std::string summarize(const Report::Network& network) {
                      network.architecture, network.generation, network.model_type, network.scale,
                      plural(static_cast<std::uint64_t>(network.input_channels), "channel"),
                      network.embed_dim, join(network.depths), network.hidden_dim,
-                     network.fused ? fmt::format("{}", network.large_kernel)
-                                   : fmt::format("{} + {}", network.large_kernel,
-                                                 network.small_kernel),
+                     network.fused
+                         ? fmt::format("{}", network.large_kernel)
+                         : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
                      network.fused ? "fused" : "unfused");
 }
 
@@ -100,10 +100,10 @@ std::string profile_text(const InputShape& shape, std::int64_t channels,
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
   const Report::Network& network = report.network;
   const Report::Graph& graph = report.graph;
-  const std::string fused_from =
-      network.fused ? "already fused checkpoint"
-                    : fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64",
-                                  network.large_kernel, network.small_kernel);
+  const std::string fused_from = network.fused
+                                     ? "already fused checkpoint"
+                                     : fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64",
+                                                   network.large_kernel, network.small_kernel);
   const auto profile = [&](std::int64_t Axis::*which) {
     return "input:" + profile_text(graph.shape, network.input_channels, which);
   };
@@ -141,9 +141,9 @@ std::vector<std::string> trtexec_arguments(const Report& report) {
                                         "--saveEngine=" + engine.string()};
   if (report.graph.shape.is_dynamic()) {
     const auto add = [&](const char* option, std::int64_t Axis::*which) {
-      arguments.push_back(fmt::format("--{}=input:{}", option,
-                                      report::profile_text(report.graph.shape,
-                                                           report.network.input_channels, which)));
+      arguments.push_back(fmt::format(
+          "--{}=input:{}", option,
+          report::profile_text(report.graph.shape, report.network.input_channels, which)));
     };
     add("minShapes", &Axis::min);
     add("optShapes", &Axis::opt);

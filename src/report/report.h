@@ -30,7 +30,6 @@ std::string summarize(const Report::Network& network);
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report);
 
 /// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
-std::string profile_text(const InputShape& shape, std::int64_t channels,
-                         std::int64_t Axis::*which);
+std::string profile_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);
 
 }  // namespace aether2onnx::report

@@ -34,7 +34,8 @@ class TorchZip final : public StorageSource {
   }
 
   pickle::Document parse_pickle() const {
-    return pickle::Document::parse(zip_.read_all(*zip_.find(root_ + "data.pkl"), limits::kPickleBytes));
+    return pickle::Document::parse(
+        zip_.read_all(*zip_.find(root_ + "data.pkl"), limits::kPickleBytes));
   }
 
   std::optional<std::uint64_t> size(std::string_view key) const override {
@@ -59,11 +60,11 @@ class TorchZip final : public StorageSource {
   // The folder that everything lies in, with its slash. It has the name under which the file was
   // first saved, so it isn't derived from the file's name.
   std::string find_root() const {
-    constexpr std::string_view pickle_name = "data.pkl";
     std::vector<std::string> roots;
     for (const archive::Entry& entry : zip_.entries()) {
       const std::size_t slash = entry.name.find('/');
-      if (slash != std::string::npos && std::string_view(entry.name).substr(slash + 1) == pickle_name) {
+      if (slash != std::string::npos &&
+          entry.name.compare(slash + 1, std::string::npos, "data.pkl") == 0) {
         roots.push_back(entry.name.substr(0, slash + 1));
       }
     }
@@ -74,13 +75,12 @@ class TorchZip final : public StorageSource {
            "counts.\nSave the checkpoint anew with torch.save.",
            printable(roots[0]), printable(roots[1]));
     }
-    const std::string& root = roots[0];
-    if (zip_.find(root + "constants.pkl")) {
+    if (zip_.find(roots[0] + "constants.pkl")) {
       fail(ErrorKind::unsupported,
            "the file is TorchScript (made by torch.jit.save), which holds a program, not a "
            "checkpoint.\nGive the .pth file that it was made from.");
     }
-    return root;
+    return roots[0];
   }
 
   [[noreturn]] void explain_other_zip() const {
@@ -98,10 +98,11 @@ class TorchZip final : public StorageSource {
     for (std::size_t i = 0; i < std::min<std::size_t>(entries.size(), 3); ++i) {
       names += fmt::format("{}'{}'", i == 0 ? "" : ", ", printable(entries[i].name, 60));
     }
-    fail(ErrorKind::unsupported,
-         "the file is a zip archive but no PyTorch checkpoint: there is no data.pkl in it{}.\n"
-         "Give a file that torch.save wrote (.pth).",
-         names.empty() ? "" : fmt::format(" (it has {}{})", names, entries.size() > 3 ? ", …" : ""));
+    fail(
+        ErrorKind::unsupported,
+        "the file is a zip archive but no PyTorch checkpoint: there is no data.pkl in it{}.\n"
+        "Give a file that torch.save wrote (.pth).",
+        names.empty() ? "" : fmt::format(" (it has {}{})", names, entries.size() > 3 ? ", …" : ""));
   }
 
   // A small text record without the newline at its end; none where there is no such entry.
@@ -123,8 +124,10 @@ class TorchZip final : public StorageSource {
            "Download or copy it again, or save it anew with torch.save.");
     }
     int version = 0;
-    const auto result = std::from_chars(text->data(), text->data() + text->size(), version);
-    if (result.ec != std::errc{} || result.ptr != text->data() + text->size()) {
+    const std::string_view digits = *text;
+    const char* end = digits.data() + digits.size();
+    const auto result = std::from_chars(digits.data(), end, version);
+    if (result.ec != std::errc{} || result.ptr != end) {
       fail(ErrorKind::malformed, "the checkpoint's 'version' record is '{}', which is no number.",
            printable(*text));
     }
@@ -141,8 +144,8 @@ class TorchZip final : public StorageSource {
     const auto text = record("byteorder");
     if (!text || *text == "little") return false;
     if (*text == "big") return true;
-    fail(ErrorKind::malformed, "the checkpoint's 'byteorder' record is '{}', not 'little' or 'big'.",
-         printable(*text));
+    fail(ErrorKind::malformed,
+         "the checkpoint's 'byteorder' record is '{}', not 'little' or 'big'.", printable(*text));
   }
 
   ZipArchive zip_;
@@ -167,8 +170,9 @@ constexpr Explanation kExplanations[] = {
     {FileKind::torch_tar,
      "the file is in PyTorch's tar format of 2016 (before 0.1.10), which is not read.\n"
      "Load it with a PyTorch of that time and save it with torch.save of 1.6 or later."},
-    {FileKind::tar, "the file is a tar archive, not a checkpoint.\nUnpack it and give the .pth file "
-                    "inside."},
+    {FileKind::tar,
+     "the file is a tar archive, not a checkpoint.\nUnpack it and give the .pth file "
+     "inside."},
     {FileKind::safetensors,
      "the file is safetensors, which is not read yet.\n"
      "Save it as .pth: python -c \"import torch, safetensors.torch as s; "
@@ -212,8 +216,7 @@ constexpr Explanation kExplanations[] = {
   for (const Explanation& explanation : kExplanations) {
     if (explanation.kind == kind) fail(ErrorKind::unsupported, "{}", explanation.text);
   }
-  require(false, "a kind of file without an explanation");
-  std::abort();
+  defect("a kind of file without an explanation");
 }
 
 }  // namespace

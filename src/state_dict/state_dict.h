@@ -1,9 +1,9 @@
 /// @file
 /// Stage "state dict": the named tensors of a checkpoint, described first and read one at a time.
 ///
-/// Owns what PyTorch writes: wrappers around a state dict, the calls that rebuild tensors, storages,
-/// strides, byte order. Nothing but the descriptions is in memory until a tensor is read. Knows
-/// nothing of what the tensors are for.
+/// Owns what PyTorch writes: wrappers around a state dict, the calls that rebuild tensors,
+/// storages, strides, byte order. Nothing but the descriptions is in memory until a tensor is read.
+/// Knows nothing of what the tensors are for.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>

@@ -75,17 +75,17 @@ constexpr std::array kStorageClasses = {
 
 // The names of torch.dtype objects, as _rebuild_tensor_v3 has them.
 constexpr std::array kDTypes = {
-    DType::float64,   DType::float32, DType::float16, DType::bfloat16, DType::complex64,
-    DType::complex128, DType::int64,  DType::int32,   DType::int16,    DType::int8,
-    DType::uint64,    DType::uint32,  DType::uint16,  DType::uint8,    DType::boolean,
+    DType::float64,       DType::float32,     DType::float16, DType::bfloat16, DType::complex64,
+    DType::complex128,    DType::int64,       DType::int32,   DType::int16,    DType::int8,
+    DType::uint64,        DType::uint32,      DType::uint16,  DType::uint8,    DType::boolean,
     DType::float8_e4m3fn, DType::float8_e5m2,
 };
 
 // What stands in the persistent id of a storage.
 struct StorageReference {
   std::string key;
-  std::optional<DType> dtype;    // none for UntypedStorage
-  std::uint64_t elements = 0;    // of an UntypedStorage: bytes
+  std::optional<DType> dtype;  // none for UntypedStorage
+  std::uint64_t elements = 0;  // of an UntypedStorage: bytes
 };
 
 // Why a value is no well-formed tensor. Caught in this file: it becomes Entry::problem.
@@ -124,8 +124,8 @@ class Describer {
     if (document_.kind(callable) != Kind::global) return {};
     const std::string_view module = document_.module(callable);
     const std::string_view name = document_.name(callable);
-    const bool rebuilds = (module == "torch._utils" || module == "torch._tensor") &&
-                          name.starts_with("_rebuild_");
+    const bool rebuilds =
+        (module == "torch._utils" || module == "torch._tensor") && name.starts_with("_rebuild_");
     return rebuilds ? name : std::string_view{};
   }
 
@@ -192,8 +192,8 @@ class Describer {
       no_tensor("is a tensor whose storage is {}", pickle::describe(document_, value));
     }
     const ValueId id = document_.persistent(value);
-    const auto parts = document_.kind(id) == Kind::tuple ? document_.elements(id)
-                                                         : std::span<const ValueId>{};
+    const auto parts =
+        document_.kind(id) == Kind::tuple ? document_.elements(id) : std::span<const ValueId>{};
     const bool well_formed =
         (parts.size() == 5 || parts.size() == 6) && document_.kind(parts[0]) == Kind::string &&
         document_.text(parts[0]) == "storage" && document_.kind(parts[1]) == Kind::global &&
@@ -226,8 +226,8 @@ class Describer {
   // Every reference to a storage must say the same of it.
   void check_consistent(const StorageReference& reference) {
     const auto [known, is_new] = known_storages_.emplace(reference.key, reference);
-    if (!is_new && (known->second.dtype != reference.dtype ||
-                    known->second.elements != reference.elements)) {
+    if (!is_new &&
+        (known->second.dtype != reference.dtype || known->second.elements != reference.elements)) {
       no_tensor("is a tensor on storage '{}', of which the file says two different things",
                 printable(reference.key));
     }
@@ -250,8 +250,7 @@ class Describer {
     }
     for (const ValueId element : document_.elements(value)) {
       if (document_.kind(element) != Kind::integer || document_.integer(element) < 0) {
-        no_tensor("is a tensor whose {} has {} in it", what,
-                  pickle::describe(document_, element));
+        no_tensor("is a tensor whose {} has {} in it", what, pickle::describe(document_, element));
       }
       result.push_back(document_.integer(element));
     }
@@ -301,10 +300,10 @@ class Describer {
       last = next ? *next : available;
     }
     if (last >= available) {
-      no_tensor("is a tensor {} with strides {} from element {} on, which reaches beyond its "
-                "storage of {} elements",
-                shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
-                available);
+      no_tensor(
+          "is a tensor {} with strides {} from element {} on, which reaches beyond its "
+          "storage of {} elements",
+          shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset, available);
     }
     if (tensor.elements > available) {
       no_tensor("is a tensor {} expanded from a storage of {} elements", shape_text(tensor.shape),
@@ -319,12 +318,11 @@ class Describer {
 
 // --- finding the state dict ---
 
-// Where training frameworks put the network's weights, best first: an averaged copy (EMA) before the
-// raw weights, since it is what their authors test and publish.
+// Where training frameworks put the network's weights, best first: an averaged copy (EMA) before
+// the raw weights, since it is what their authors test and publish.
 constexpr std::array<std::string_view, 14> kWrappers = {
-    "params_ema", "params-ema", "params",    "net_g",     "state_dict", "model_state_dict",
-    "model",      "generator",  "net_g_ema", "ema_model", "ema",        "weights",
-    "network",    "net",
+    "params_ema", "params-ema", "params",    "net_g", "state_dict", "model_state_dict", "model",
+    "generator",  "net_g_ema",  "ema_model", "ema",   "weights",    "network",          "net",
 };
 
 bool holds_tensors(const Document& document, const Describer& describer, ValueId dict) {
@@ -496,9 +494,8 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   Describer describer(document, storages);
   const ValueId root = document.root();
   std::unordered_set<ValueId> seen;
-  const auto found = is_dict(document, root)
-                         ? search(document, describer, {root, ""}, 0, seen)
-                         : std::nullopt;
+  const auto found =
+      is_dict(document, root) ? search(document, describer, {root, ""}, 0, seen) : std::nullopt;
   if (!found) explain_no_state_dict(document, describer, root);
 
   StateDict::Parts parts;

@@ -73,21 +73,21 @@ TEST_F(Program, ShortForm) {
 TEST_F(Program, TheScriptsOptions) {
   save("fused_aether_medium_x2.pth", tools::aether_medium(2, true));
   // The two examples of the script's documentation, without the verification (tested elsewhere).
-  const CommandResult fixed = run(
-      "--input_model_path fused_aether_medium_x2.pth --output_onnx_path ./static.onnx "
-      "--model_type aether_medium --scale 2 --opt_height 128 --opt_width 128 --fp_mode fp32 "
-      "--opset_version 17 --device cuda");
+  const CommandResult fixed =
+      run("--input_model_path fused_aether_medium_x2.pth --output_onnx_path ./static.onnx "
+          "--model_type aether_medium --scale 2 --opt_height 128 --opt_width 128 --fp_mode fp32 "
+          "--opset_version 17 --device cuda");
   EXPECT_EQ(fixed.exit_code, 0) << fixed.err;
   EXPECT_TRUE(has("static.onnx"));
   EXPECT_FALSE(contains(fixed.out, "--minShapes")) << fixed.out;
 
-  const CommandResult dynamic = run(
-      "--input_model_path fused_aether_medium_x2.pth --output_onnx_path ./dynamic.onnx "
-      "--model_type aether_medium --scale 2 --dynamic_shapes "
-      "--min_batch_size 1 --opt_batch_size 1 --max_batch_size 2 "
-      "--min_height 32 --opt_height 128 --max_height 256 "
-      "--min_width 32 --opt_width 128 --max_width 256 "
-      "--fp_mode fp32 --opset_version 17 --device cuda");
+  const CommandResult dynamic =
+      run("--input_model_path fused_aether_medium_x2.pth --output_onnx_path ./dynamic.onnx "
+          "--model_type aether_medium --scale 2 --dynamic_shapes "
+          "--min_batch_size 1 --opt_batch_size 1 --max_batch_size 2 "
+          "--min_height 32 --opt_height 128 --max_height 256 "
+          "--min_width 32 --opt_width 128 --max_width 256 "
+          "--fp_mode fp32 --opset_version 17 --device cuda");
   EXPECT_EQ(dynamic.exit_code, 0) << dynamic.err;
   EXPECT_TRUE(contains(dynamic.out,
                        "--minShapes=input:1x3x32x32 --optShapes=input:1x3x128x128 "
@@ -96,8 +96,8 @@ TEST_F(Program, TheScriptsOptions) {
 }
 
 TEST_F(Program, DashesEqualsSignsAndShortenedNames) {
-  const CommandResult result =
-      run("--input-model-path=model.pth --output-onnx-path out.onnx --opset 20 --fp-mode=fp16 --dyn");
+  const CommandResult result = run(
+      "--input-model-path=model.pth --output-onnx-path out.onnx --opset 20 --fp-mode=fp16 --dyn");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(contains(result.out, "opset 20")) << result.out;
   EXPECT_TRUE(contains(result.out, "fp16")) << result.out;
@@ -114,8 +114,8 @@ TEST_F(Program, OutputFoldersAreCreated) {
   const CommandResult result = run("model.pth some/new/folder/out.onnx");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(has("some/new/folder/out.onnx"));
-  EXPECT_EQ(list_files(folder_ / "some"), (std::vector<std::string>{"new", "new/folder",
-                                                                    "new/folder/out.onnx"}));
+  EXPECT_EQ(list_files(folder_ / "some"),
+            (std::vector<std::string>{"new", "new/folder", "new/folder/out.onnx"}));
 }
 
 TEST_F(Program, AnExistingFileIsReplaced) {
@@ -266,13 +266,35 @@ TEST_F(Program, VerboseAddsATable) {
 TEST_F(Program, HelpAndVersion) {
   const CommandResult help = run("--help");
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* option :
-       {"--input_model_path", "--output_onnx_path", "--model_type", "--scale", "--input_channels",
-        "--dynamic_shapes", "--opt_batch_size", "--min_batch_size", "--max_batch_size",
-        "--opt_height", "--min_height", "--max_height", "--opt_width", "--min_width", "--max_width",
-        "--opset_version", "--fp_mode", "--verify_onnx", "--atol", "--rtol", "--device", "--shape",
-        "--quiet", "--json", "--verbose", "--version", "Default: 17", "Default: 256",
-        "Default: 1e-3"}) {
+  for (const char* option : {"--input_model_path",
+                             "--output_onnx_path",
+                             "--model_type",
+                             "--scale",
+                             "--input_channels",
+                             "--dynamic_shapes",
+                             "--opt_batch_size",
+                             "--min_batch_size",
+                             "--max_batch_size",
+                             "--opt_height",
+                             "--min_height",
+                             "--max_height",
+                             "--opt_width",
+                             "--min_width",
+                             "--max_width",
+                             "--opset_version",
+                             "--fp_mode",
+                             "--verify_onnx",
+                             "--atol",
+                             "--rtol",
+                             "--device",
+                             "--shape",
+                             "--quiet",
+                             "--json",
+                             "--verbose",
+                             "--version",
+                             "Default: 17",
+                             "Default: 256",
+                             "Default: 1e-3"}) {
     EXPECT_TRUE(contains(help.out, option)) << option;
   }
   EXPECT_EQ(run("-h").out, help.out);
@@ -315,8 +337,8 @@ TEST_F(Program, OptionsThatContradictEachOther) {
 }
 
 TEST_F(Program, MalformedShapes) {
-  for (const char* shape : {"1x3x64", "1x3x64x64x64", "1x3x64x", "1x3xHx-3", "", "1,3,64,64",
-                            "1x3x6_4x64"}) {
+  for (const char* shape :
+       {"1x3x64", "1x3x64x64x64", "1x3x64x", "1x3xHx-3", "", "1,3,64,64", "1x3x6_4x64"}) {
     expect_failure("model.pth --shape " + quoted(shape), 2, "must be batch x channels x height");
   }
   expect_failure("model.pth --shape 1x3x0x64", 2, "--opt_height 0");

@@ -124,8 +124,8 @@ TEST(Compare, CountsWhatIsOutside) {
 
 TEST(Compare, NanAndInfinityAlwaysFail) {
   const FloatTensor reference{{1, 1, 1, 2}, {1, 2}};
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const FloatTensor candidate{{1, 1, 1, 2}, {1, bad}};
     EXPECT_FALSE(verify::compare(candidate, reference, 1e30, 1e30).passed);
     EXPECT_FALSE(verify::compare(reference, candidate, 1e30, 1e30).passed);

@@ -150,8 +150,8 @@ void check_contract(const onnx::ModelProto& model, const Options& options, const
   ASSERT_EQ(model.graph().output_size(), 1);
   EXPECT_EQ(model.graph().input(0).name(), "input");
   EXPECT_EQ(model.graph().output(0).name(), "output");
-  const int type = options.precision == Precision::fp16 ? onnx::TensorProto::FLOAT16
-                                                        : onnx::TensorProto::FLOAT;
+  const int type =
+      options.precision == Precision::fp16 ? onnx::TensorProto::FLOAT16 : onnx::TensorProto::FLOAT;
   EXPECT_EQ(model.graph().input(0).type().tensor_type().elem_type(), type);
   EXPECT_EQ(model.graph().output(0).type().tensor_type().elem_type(), type);
   const auto axis = [](const onnx::ValueInfoProto& value, int index) {
@@ -198,9 +198,10 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
     Options options;
     options.opset_version = opset;
     options.precision = combination.precision;
-    options.shape = combination.dynamic
-                        ? InputShape{Axis::range(1, 1, 2), Axis::range(1, 7, 16), Axis::range(1, 6, 16)}
-                        : InputShape{Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+    options.shape =
+        combination.dynamic
+            ? InputShape{Axis::range(1, 1, 2), Axis::range(1, 7, 16), Axis::range(1, 6, 16)}
+            : InputShape{Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
     const Converted converted = convert_tensors(tensors, options);
     const onnx::ModelProto model = test::parse_model(converted.bytes);
     check_contract(model, options, converted.report);
@@ -209,8 +210,7 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
     }
 
     const verify::Session session = open_session(converted.bytes);
-    EXPECT_TRUE(session.warnings().empty())
-        << testing::PrintToString(session.warnings());
+    EXPECT_TRUE(session.warnings().empty()) << testing::PrintToString(session.warnings());
     const FloatTensor output = session.run(golden_input());
     const double tolerance = combination.precision == Precision::fp16 ? 6e-3 : 5e-6;
     if (found != goldens().end()) expect_golden(output, found->second, tolerance);
@@ -221,8 +221,8 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
     double difference = 0;
     for (std::size_t i = 0; i < first_output.size(); ++i) {
       largest = std::max(largest, std::abs(static_cast<double>(first_output[i])));
-      difference = std::max(difference,
-                            std::abs(static_cast<double>(first_output[i] - output.values[i])));
+      difference =
+          std::max(difference, std::abs(static_cast<double>(first_output[i] - output.values[i])));
     }
     EXPECT_LE(difference, tolerance * largest);
   }
@@ -259,9 +259,8 @@ TEST(Golden, EveryStorageTypeOfTheCheckpoint) {
     layout.type = type;
     Options options;
     options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
-    expect_golden(
-        open_session(convert_tensors(tensors, options, layout).bytes).run(golden_input()),
-        goldens().at(2), tolerance);
+    expect_golden(open_session(convert_tensors(tensors, options, layout).bytes).run(golden_input()),
+                  goldens().at(2), tolerance);
   }
 }
 
@@ -296,7 +295,8 @@ TEST_P(Variants, AreAccepted) {
   }
   const verify::Session session = open_session(converted.bytes);
   const std::int64_t size = c.dynamic ? 19 : 64;
-  FloatTensor input{{1, 3, size, size}, std::vector<float>(static_cast<std::size_t>(3 * size * size), 0.25F)};
+  FloatTensor input{{1, 3, size, size},
+                    std::vector<float>(static_cast<std::size_t>(3 * size * size), 0.25F)};
   const FloatTensor output = session.run(input);
   EXPECT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, size * c.scale, size * c.scale}));
   for (const float value : output.values) ASSERT_TRUE(std::isfinite(value));
@@ -320,8 +320,8 @@ INSTANTIATE_TEST_SUITE_P(
         VariantCase{"aether_large", tools::aether_large, 2, false, true, Precision::fp32, 22}),
     [](const auto& given) {
       const VariantCase& c = given.param;
-      return std::string(c.name) + "_" + name_of({c.scale, c.fused, c.dynamic, c.precision}) + "_op" +
-             std::to_string(c.opset);
+      return std::string(c.name) + "_" + name_of({c.scale, c.fused, c.dynamic, c.precision}) +
+             "_op" + std::to_string(c.opset);
     });
 
 // --- properties of the file -------------------------------------------------------------------
@@ -377,7 +377,8 @@ TEST(File, FusedAndUnfusedCheckpointsGiveTheSameWeights) {
   doubles.type = tools::StorageType::float64;
   Options options;
   const auto unfused = test::parse_model(convert_tensors(tensors, options, doubles).bytes);
-  const auto fused = test::parse_model(convert_tensors(tools::fuse(tensors), options, doubles).bytes);
+  const auto fused =
+      test::parse_model(convert_tensors(tools::fuse(tensors), options, doubles).bytes);
   EXPECT_EQ(unfused.graph().SerializeAsString(), fused.graph().SerializeAsString());
 }
 
@@ -391,8 +392,7 @@ TEST(File, ExternalDataBeyondTheThreshold) {
   options.external_data_threshold = 10000;
 
   MemoryOutput refused;
-  const auto caught =
-      test::catch_error([&] { convert(input, {&refused, nullptr, {}}, options); });
+  const auto caught = test::catch_error([&] { convert(input, {&refused, nullptr, {}}, options); });
   EXPECT_EQ(caught.kind, ErrorKind::limit);
 
   const test::TemporaryFolder folder;
@@ -420,7 +420,8 @@ TEST(File, ExternalDataBeyondTheThreshold) {
     expected_end = offset + std::stoull(entries.at("length"));
   }
   EXPECT_EQ(expected_end, data.bytes().size());
-  expect_golden(verify::OnnxRuntime::load({}).open(path).run(golden_input()), goldens().at(2), 5e-6);
+  expect_golden(verify::OnnxRuntime::load({}).open(path).run(golden_input()), goldens().at(2),
+                5e-6);
 }
 
 // --- weights that half can't hold -------------------------------------------------------------

@@ -41,8 +41,7 @@ FloatTensor load_input(const std::string& name) {
 }
 
 double largest_difference(const FloatTensor& output, const std::string& name) {
-  const test::Array expected =
-      test::load_npy(kShared / "reference" / (name + "_output_fp64.npy"));
+  const test::Array expected = test::load_npy(kShared / "reference" / (name + "_output_fp64.npy"));
   EXPECT_EQ(output.shape, expected.shape);
   double largest = 0;
   for (std::size_t i = 0; i < expected.values.size(); ++i) {
@@ -110,7 +109,8 @@ TEST_F(RealModel, PicturesScoreAsWithPyTorch) {
     // PyTorch's scores of the same model, printed as 29.10 and 30.36.
     for (const auto& [name, expected] : {std::pair{"7.png", 29.1028}, {"8.png", 30.3561}}) {
       const FloatTensor output = session.run(verify::load_png(kShared / "images/lr_x2" / name));
-      EXPECT_NEAR(psnr(output, verify::load_png(kShared / "images/hr" / name)), expected, precision == Precision::fp16 ? 0.005 : 0.0005)
+      EXPECT_NEAR(psnr(output, verify::load_png(kShared / "images/hr" / name)), expected,
+                  precision == Precision::fp16 ? 0.005 : 0.0005)
           << name << ' ' << to_string(precision);
     }
   }

@@ -68,8 +68,7 @@ Checked check_case(const std::string& name, Precision precision, const std::vect
     for (const std::string& line : lines_of(kCases / (name + ".txt"))) {
       const FloatTensor output =
           session.run(to_tensor(test::load_npy(kCases / (line + ".in.npy"))));
-      const Difference difference =
-          compare(output, test::load_npy(kCases / (line + ".out.npy")));
+      const Difference difference = compare(output, test::load_npy(kCases / (line + ".out.npy")));
       result.worst.absolute = std::max(result.worst.absolute, difference.absolute);
       result.worst.magnitude = std::max(result.worst.magnitude, difference.magnitude);
       ++result.comparisons;

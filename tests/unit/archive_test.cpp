@@ -11,8 +11,8 @@ namespace aether2onnx::archive {
 namespace {
 
 using namespace std::string_literals;
-using test::Caught;
 using test::catch_error;
+using test::Caught;
 using tools::write_zip;
 
 FileKind sniff_text(const std::string& text) { return sniff(MemoryInput(test::bytes_of(text))); }
@@ -161,7 +161,8 @@ TEST(ZipArchive, RefusesWhatContradictsItself) {
   // Two entries of one name. The writer refuses that, so one is renamed in both headers.
   auto twice = write_zip({{"same", "a"}, {"samE", "b"}});
   std::string text = text_of(twice);
-  for (std::size_t at = text.find("samE"); at != std::string::npos; at = text.find("samE", at + 1)) {
+  for (std::size_t at = text.find("samE"); at != std::string::npos;
+       at = text.find("samE", at + 1)) {
     twice[at + 3] = std::byte{'e'};
   }
   const Caught caught = open_error(twice);

@@ -89,8 +89,7 @@ TEST(ConvertElements, WidensExactly) {
   std::vector<std::uint16_t> halves(0x7c00);
   std::iota(halves.begin(), halves.end(), 0);
   std::vector<std::byte> out;
-  const ConversionLoss loss =
-      convert_elements(raw(halves), DType::float16, DType::float32, out);
+  const ConversionLoss loss = convert_elements(raw(halves), DType::float16, DType::float32, out);
   const auto floats = typed<float>(out);
   ASSERT_EQ(floats.size(), halves.size());
   for (std::size_t i = 0; i < halves.size(); ++i) {

@@ -54,9 +54,9 @@ TEST(Evaluate, TheSmallKernelGoesToTheMiddle) {
     const auto bytes = tools::write_checkpoint(tensors);
     const MemoryInput input(bytes);
     const auto state_dict = state_dict::StateDict::open(input);
-    const TensorData sum = evaluate(
-        Expression::centred_add(Expression::stored("large"), Expression::stored("small")),
-        state_dict);
+    const TensorData sum =
+        evaluate(Expression::centred_add(Expression::stored("large"), Expression::stored("small")),
+                 state_dict);
     EXPECT_EQ(sum.shape, (std::vector<std::int64_t>{2, 1, 5, 5}));
     const std::vector<double> values = numbers(sum);
     const std::int64_t offset = (5 - k) / 2;

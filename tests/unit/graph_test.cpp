@@ -33,7 +33,7 @@ class Built {
     Graph graph =
         graph::build(fusion::fuse(network::recognise(state_dict_)).network, state_dict_, shape);
     precision::apply(graph, precision);
-    return onnx::lower(std::move(graph), opset);
+    return onnx::lower(graph, opset);
   }
   std::vector<std::byte> bytes_;
   MemoryInput input_;
@@ -210,9 +210,10 @@ TEST(Graph, AxesMayBeFixedOneByOne) {
 TEST(Infer, RefusesWhatDoesNotFit) {
   // Shape inference is the net under every later change of the graph: it must not let wrong graphs
   // through.
-  const graph::Value picture{"x", DType::float32,
-                             {graph::Dim::fixed(1), graph::Dim::fixed(4), graph::Dim::fixed(8),
-                              graph::Dim::fixed(8)}};
+  const graph::Value picture{
+      "x",
+      DType::float32,
+      {graph::Dim::fixed(1), graph::Dim::fixed(4), graph::Dim::fixed(8), graph::Dim::fixed(8)}};
   const auto fixed = [](std::vector<std::int64_t> sizes) {
     graph::Value value{"v", DType::float32, {}};
     for (const std::int64_t size : sizes) value.shape.push_back(graph::Dim::fixed(size));
@@ -221,8 +222,9 @@ TEST(Infer, RefusesWhatDoesNotFit) {
   using Ints = std::vector<std::int64_t>;
   const auto conv = [&](const graph::Value& weight, const graph::Value& bias, Ints pads,
                         std::int64_t group) {
-    return graph::infer("Conv", {&picture, &weight, &bias},
-                        {{"group", group}, {"kernel_shape", Ints{3, 3}}, {"pads", std::move(pads)}});
+    return graph::infer(
+        "Conv", {&picture, &weight, &bias},
+        {{"group", group}, {"kernel_shape", Ints{3, 3}}, {"pads", std::move(pads)}});
   };
   EXPECT_EQ(conv(fixed({6, 4, 3, 3}), fixed({6}), {1, 1, 1, 1}, 1).shape[1].value, 6);
   EXPECT_THROW(conv(fixed({6, 5, 3, 3}), fixed({6}), {1, 1, 1, 1}, 1), Error);
@@ -239,9 +241,9 @@ TEST(Infer, RefusesWhatDoesNotFit) {
 }
 
 TEST(IrVersion, IsTheLowestOfEachOpset) {
-  const std::vector<std::pair<int, int>> expected = {
-      {11, 6}, {12, 7}, {13, 7},  {14, 7},  {15, 8},  {16, 8},  {17, 8},
-      {18, 8}, {19, 9}, {20, 9}, {21, 10}, {22, 10}, {23, 11}, {24, 12}};
+  const std::vector<std::pair<int, int>> expected = {{11, 6},  {12, 7},  {13, 7},  {14, 7}, {15, 8},
+                                                     {16, 8},  {17, 8},  {18, 8},  {19, 9}, {20, 9},
+                                                     {21, 10}, {22, 10}, {23, 11}, {24, 12}};
   for (const auto& [opset, ir] : expected) EXPECT_EQ(onnx::ir_version(opset), ir) << opset;
 }
 

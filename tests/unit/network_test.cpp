@@ -10,8 +10,8 @@
 namespace aether2onnx::network {
 namespace {
 
-using test::Caught;
 using test::catch_error;
+using test::Caught;
 using tools::NamedTensor;
 using tools::NetworkShape;
 

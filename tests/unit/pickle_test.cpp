@@ -9,8 +9,8 @@ namespace aether2onnx::pickle {
 namespace {
 
 using namespace std::string_literals;
-using test::Caught;
 using test::catch_error;
+using test::Caught;
 
 Document parse(const std::string& text) {
   const auto bytes = test::bytes_of(text);
@@ -64,18 +64,17 @@ TEST(Pickle, Texts) {
   for (const std::string& pickle :
        {"X\x03\x00\x00\x00"s + "abc."s, "\x8c\x03"s + "abc."s,
         "\x8d\x03\x00\x00\x00\x00\x00\x00\x00"s + "abc."s, "U\x03"s + "abc."s,
-        "T\x03\x00\x00\x00"s + "abc."s, "S'abc'\n."s, "S\"abc\"\n."s, "Vabc\n."s,
-        "V\\u0061bc\n."s, "V\\U00000061bc\n."s}) {
+        "T\x03\x00\x00\x00"s + "abc."s, "S'abc'\n."s, "S\"abc\"\n."s, "Vabc\n."s, "V\\u0061bc\n."s,
+        "V\\U00000061bc\n."s}) {
     const Document document = parse(pickle);
     EXPECT_EQ(document.kind(document.root()), Kind::string);
     EXPECT_EQ(document.text(document.root()), "abc");
   }
   const Document accented = parse("V\\u00e9\n."s);
   EXPECT_EQ(accented.text(accented.root()), "é");
-  for (const std::string& pickle :
-       {"C\x02"s + "ab."s, "B\x02\x00\x00\x00"s + "ab."s,
-        "\x8e\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s,
-        "\x96\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s}) {
+  for (const std::string& pickle : {"C\x02"s + "ab."s, "B\x02\x00\x00\x00"s + "ab."s,
+                                    "\x8e\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s,
+                                    "\x96\x02\x00\x00\x00\x00\x00\x00\x00"s + "ab."s}) {
     const Document document = parse(pickle);
     EXPECT_EQ(document.kind(document.root()), Kind::bytes);
     EXPECT_EQ(document.text(document.root()), "ab");
@@ -244,7 +243,8 @@ TEST(Pickle, TooManyValuesAreRefused) {
 }
 
 TEST(Pickle, DescriptionsForMessages) {
-  const Document document = parse("(NK\x07\x88X\x02\x00\x00\x00hi]}cos\nsystem\ncos\nsystem\n)Rt."s);
+  const Document document =
+      parse("(NK\x07\x88X\x02\x00\x00\x00hi]}cos\nsystem\ncos\nsystem\n)Rt."s);
   std::string all;
   for (const ValueId value : document.elements(document.root())) {
     all += describe(document, value) + "; ";

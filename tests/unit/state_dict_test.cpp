@@ -13,8 +13,8 @@ namespace aether2onnx::state_dict {
 namespace {
 
 using namespace std::string_literals;
-using test::Caught;
 using test::catch_error;
+using test::Caught;
 using tools::write_zip;
 
 const std::filesystem::path kData = AETHER2ONNX_TEST_DATA "/torch";
@@ -37,8 +37,10 @@ std::vector<Expected> read_expected(const std::filesystem::path& path) {
     std::string shape;
     words >> tensor.name >> tensor.dtype >> shape;
     std::istringstream sizes(shape.substr(1, shape.size() - 2));
-    for (std::string size; std::getline(sizes, size, ',');) tensor.shape.push_back(std::stoll(size));
-    for (std::string value; words >> value;) tensor.values.push_back(std::strtod(value.c_str(), nullptr));
+    for (std::string size; std::getline(sizes, size, ',');)
+      tensor.shape.push_back(std::stoll(size));
+    for (std::string value; words >> value;)
+      tensor.values.push_back(std::strtod(value.c_str(), nullptr));
     tensors.push_back(std::move(tensor));
   }
   return tensors;
@@ -62,14 +64,14 @@ TEST_P(TorchFile, ReadsAsPyTorchDoes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Files, TorchFile,
-    testing::Values("dtype_float32", "dtype_float16", "dtype_bfloat16", "dtype_float64",
-                    "dtype_mixed", "strides", "channels_last", "offsets_and_sharing",
-                    "module_state_dict", "parameters", "nested_params", "nested_params_ema",
-                    "nested_twice", "module_prefix", "compiled_prefix", "training_checkpoint",
-                    "protocol_3", "protocol_4", "protocol_5"),
-    [](const auto& given) { return given.param; });
+INSTANTIATE_TEST_SUITE_P(Files, TorchFile,
+                         testing::Values("dtype_float32", "dtype_float16", "dtype_bfloat16",
+                                         "dtype_float64", "dtype_mixed", "strides", "channels_last",
+                                         "offsets_and_sharing", "module_state_dict", "parameters",
+                                         "nested_params", "nested_params_ema", "nested_twice",
+                                         "module_prefix", "compiled_prefix", "training_checkpoint",
+                                         "protocol_3", "protocol_4", "protocol_5"),
+                         [](const auto& given) { return given.param; });
 
 StateDict open_file(const std::string& name) {
   static std::vector<std::unique_ptr<FileInput>> inputs;  // they outlive what was opened
@@ -101,18 +103,19 @@ TEST_P(NotACheckpoint, IsNamedForWhatItIs) {
   EXPECT_NE(caught.message.find(GetParam().says), std::string::npos) << caught.message;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Files, NotACheckpoint,
-    testing::Values(NoCheckpoint{"not_optimizer", "state of an optimizer"},
-                    NoCheckpoint{"not_training_state", "state of a training run"},
-                    NoCheckpoint{"not_whole_module", "whole network (an object of "
-                                                     "torch.nn.modules.linear.Linear)"},
-                    NoCheckpoint{"not_single_tensor", "single tensor"},
-                    NoCheckpoint{"not_empty", "empty dict"},
-                    NoCheckpoint{"not_settings", "keys are 'name', 'scale'"},
-                    NoCheckpoint{"not_torchscript", "TorchScript"},
-                    NoCheckpoint{"not_legacy", "old format, from before 1.6"}),
-    [](const auto& given) { return given.param.file; });
+INSTANTIATE_TEST_SUITE_P(Files, NotACheckpoint,
+                         testing::Values(NoCheckpoint{"not_optimizer", "state of an optimizer"},
+                                         NoCheckpoint{"not_training_state",
+                                                      "state of a training run"},
+                                         NoCheckpoint{"not_whole_module",
+                                                      "whole network (an object of "
+                                                      "torch.nn.modules.linear.Linear)"},
+                                         NoCheckpoint{"not_single_tensor", "single tensor"},
+                                         NoCheckpoint{"not_empty", "empty dict"},
+                                         NoCheckpoint{"not_settings", "keys are 'name', 'scale'"},
+                                         NoCheckpoint{"not_torchscript", "TorchScript"},
+                                         NoCheckpoint{"not_legacy", "old format, from before 1.6"}),
+                         [](const auto& given) { return given.param.file; });
 
 // --- made files -------------------------------------------------------------------------------
 
@@ -198,9 +201,9 @@ std::string problem_with(Change change) {
   return problem_of(record);
 }
 
-#define EXPECT_PROBLEM(change, text)                                             \
-  EXPECT_NE(problem_with([](Record & r) { change; }).find(text), std::string::npos) \
-      << problem_with([](Record & r) { change; })
+#define EXPECT_PROBLEM(change, text)                                               \
+  EXPECT_NE(problem_with([](Record& r) { change; }).find(text), std::string::npos) \
+      << problem_with([](Record& r) { change; })
 
 TEST(TensorRecord, AGoodOne) { EXPECT_EQ(problem_of(Record{}), ""); }
 
@@ -211,10 +214,11 @@ TEST(TensorRecord, LayoutsBeyondTheStorage) {
   EXPECT_PROBLEM(r.offset = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", "reaches beyond");
   EXPECT_PROBLEM(r.stride = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85", "reaches beyond");
   EXPECT_PROBLEM(r.size = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85", "reaches beyond");
-  EXPECT_PROBLEM((r.size = "\x8a\x06\xff\xff\xff\xff\xff\x7fK\x7f\x86" "K\x02\x86"s,
-                  r.size = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x7f\x86"s,
-                  r.stride = "K\x00K\x00\x86"s),
-                 "more elements than can be counted");
+  EXPECT_PROBLEM(
+      (r.size = "\x8a\x06\xff\xff\xff\xff\xff\x7fK\x7f\x86"
+                "K\x02\x86"s,
+       r.size = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x7f\x86"s, r.stride = "K\x00K\x00\x86"s),
+      "more elements than can be counted");
 }
 
 TEST(TensorRecord, NegativeAndOddNumbers) {
@@ -255,8 +259,7 @@ TEST(TensorRecord, Storages) {
 
 Entry entry_of(const std::string& items, const std::string& name, const std::string& storage) {
   // Beside a good tensor, so that there is a state dict at all.
-  const auto bytes =
-      checkpoint_of(text_opcode("good") + tensor_opcodes(Record{}) + items, storage);
+  const auto bytes = checkpoint_of(text_opcode("good") + tensor_opcodes(Record{}) + items, storage);
   const MemoryInput input(bytes);
   return *StateDict::open(input).find(name);
 }
@@ -267,12 +270,12 @@ TEST(TensorRecord, KindsThatAreNotRead) {
     return entry_of(text_opcode("w") + opcodes, "w", storage).problem;
   };
   EXPECT_EQ(problem("N"), "is None, not a tensor");
-  EXPECT_EQ(problem("cos\nsystem\n(X\x01\x00\x00\x00xtR"s), "is an object of os.system, not a tensor");
+  EXPECT_EQ(problem("cos\nsystem\n(X\x01\x00\x00\x00xtR"s),
+            "is an object of os.system, not a tensor");
   EXPECT_EQ(problem("ctorch._utils\n_rebuild_sparse_tensor\n)R"), "is a sparse tensor");
   EXPECT_NE(problem("ctorch._utils\n_rebuild_meta_tensor_no_storage\n)R").find("without data"),
             std::string::npos);
-  EXPECT_EQ(problem("ctorch._utils\n_rebuild_tensor_v2\n)R"),
-            "is a tensor with too few arguments");
+  EXPECT_EQ(problem("ctorch._utils\n_rebuild_tensor_v2\n)R"), "is a tensor with too few arguments");
   EXPECT_EQ(problem("ctorch._utils\n_rebuild_parameter\n)R"), "is a parameter without a tensor");
   Record written;
   written.after_call = "(K\x00K\x01u"s;
@@ -311,9 +314,9 @@ TEST(TensorRecord, OneStorageDescribedInTwoWays) {
 TEST(StateDict, TheLastOfEqualKeysCounts) {
   Record first;
   first.size = "K\x01\x85";
-  const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(first) + text_opcode("w") +
-                                       tensor_opcodes(Record{}),
-                                   std::string(16, '\x01'));
+  const auto bytes = checkpoint_of(
+      text_opcode("w") + tensor_opcodes(first) + text_opcode("w") + tensor_opcodes(Record{}),
+      std::string(16, '\x01'));
   const MemoryInput input(bytes);
   const StateDict state_dict = StateDict::open(input);
   ASSERT_EQ(state_dict.entries().size(), 1U);
@@ -335,8 +338,7 @@ TEST(StateDict, RecordsOfTheContainer) {
   EXPECT_EQ(open_error(checkpoint_of(items, storage, "middle")).kind, ErrorKind::malformed);
   EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "")).kind, ErrorKind::malformed);
   EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "x")).kind, ErrorKind::malformed);
-  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "99")).kind,
-            ErrorKind::unsupported);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "99")).kind, ErrorKind::unsupported);
 }
 
 TEST(StateDict, OtherZipFiles) {
@@ -355,8 +357,8 @@ TEST(StateDict, OtherZipFiles) {
 TEST(StateDict, WrappersInACircleEnd) {
   // {"model": itself}
   const auto bytes = checkpoint_of("", "");
-  const auto circle = write_zip({{"a/data.pkl", "\x80\x02}q\x00"s + text_opcode("model") + "h\x00s."s},
-                                 {"a/version", "3"}});
+  const auto circle = write_zip(
+      {{"a/data.pkl", "\x80\x02}q\x00"s + text_opcode("model") + "h\x00s."s}, {"a/version", "3"}});
   const Caught caught = open_error(circle);
   EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
 }

@@ -17,15 +17,17 @@ TEST(Printable, LeavesText) {
 TEST(Printable, ReplacesWhatATerminalActsOn) {
   EXPECT_EQ(printable("a\x1b[31mb\n\t\x7f"), "a\\x1b[31mb\\x0a\\x09\\x7f");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");                  // CSI as one character
-  EXPECT_EQ(printable("a\xe2\x80\xae" "b"), "a\\xe2\\x80\\xaeb");  // right-to-left override
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");  // CSI as one character
+  EXPECT_EQ(printable("a\xe2\x80\xae"
+                      "b"),
+            "a\\xe2\\x80\\xaeb");  // right-to-left override
 }
 
 TEST(Printable, ReplacesInvalidUtf8) {
   EXPECT_EQ(printable("\xff"), "\\xff");
-  EXPECT_EQ(printable("\xc0\x80"), "\\xc0\\x80");          // overlong
+  EXPECT_EQ(printable("\xc0\x80"), "\\xc0\\x80");           // overlong
   EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
-  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");          // cut off
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");           // cut off
   EXPECT_EQ(printable("\xf5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80");
 }
 

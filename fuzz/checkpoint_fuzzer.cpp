@@ -1,0 +1,46 @@
+// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory.
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "state_dict/state_dict.h"
+
+namespace {
+
+class CountingOutput final : public aether2onnx::Output {
+ public:
+  void write(std::span<const std::byte> bytes) override { count_ += bytes.size(); }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace aether2onnx;
+  const MemoryInput input(std::as_bytes(std::span(data, size)));
+  try {
+    const auto state_dict = state_dict::StateDict::open(input);
+    for (const state_dict::Entry& entry : state_dict.entries()) {
+      if (!entry.tensor) continue;
+      const TensorData tensor = state_dict.read(entry);
+      const auto elements = static_cast<std::size_t>(entry.tensor->elements);
+      if (tensor.bytes.size() != elements * size_of(tensor.dtype)) std::abort();
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) std::abort();
+  }
+  try {
+    CountingOutput output;
+    Options options;
+    options.opset_version = size % 2 == 0 ? 11 : 20;
+    options.precision = size % 3 == 0 ? Precision::fp16 : Precision::fp32;
+    const Report report = convert(input, {&output, nullptr, {}}, options);
+    if (report.output.bytes != output.count()) std::abort();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) std::abort();
+  }
+  return 0;
+}
