@@ -45,8 +45,8 @@ std::string trtexec_line(const Report& report) {
 }
 
 // The command that repeats this conversion with verification.
-std::string verify_line(const std::vector<std::string>& command_line) {
-  std::vector<std::string> arguments = {"aether2onnx"};
+std::string verify_line(const std::string& program, const std::vector<std::string>& command_line) {
+  std::vector<std::string> arguments = {program};
   arguments.insert(arguments.end(), command_line.begin(), command_line.end());
   arguments.emplace_back("--verify_onnx");
   return shell_line(arguments);
@@ -67,8 +67,8 @@ void print_next(Console& console, const Report& report, const std::string& verif
                             trtexec));
 }
 
-int convert(const std::vector<std::string>& command_line, const Arguments& arguments,
-            Console& console) {
+int convert(const std::string& program, const std::vector<std::string>& command_line,
+            const Arguments& arguments, Console& console) {
   for (const std::string& note : arguments.notes) console.line("note", note);
   if (!arguments.device.empty()) {
     console.line("note", fmt::format("--device {}: conversion needs no device{}", arguments.device,
@@ -90,7 +90,7 @@ int convert(const std::vector<std::string>& command_line, const Arguments& argum
         "", fmt::format("{} (keep it beside the model)", shown(report.output.external_data_path)));
   }
   if (arguments.verbose) console.plain(fmt::format("\n{}", model_table(report)));
-  const std::string verify = arguments.verify ? "" : verify_line(command_line);
+  const std::string verify = arguments.verify ? "" : verify_line(program, command_line);
   const std::string trtexec = trtexec_line(report);
   print_next(console, report, verify, trtexec);
   if (arguments.json) {
@@ -107,7 +107,7 @@ int failed(bool json, const std::string& kind, const std::string& message,
   return exit_code;
 }
 
-int run(const std::vector<std::string>& command_line) {
+int run(const std::string& program, const std::vector<std::string>& command_line) {
   const bool json = wants_json(command_line);
   try {
     remove_temporary_files_on_signals();
@@ -117,7 +117,7 @@ int run(const std::vector<std::string>& command_line) {
       return answer->exit_code;
     }
     Console console(arguments.json, arguments.quiet);
-    return convert(command_line, arguments, console);
+    return convert(program, command_line, arguments, console);
   } catch (const Error& error) {
     const bool usage = error.kind() == ErrorKind::usage;
     return failed(json, std::string(to_string(error.kind())), error.what(), error.findings(),
@@ -137,5 +137,7 @@ int run(const std::vector<std::string>& command_line) {
 }  // namespace aether2onnx::cli
 
 int main(int count, char** values) {
-  return aether2onnx::cli::run(std::vector<std::string>(values + 1, values + count));
+  const std::vector<std::string> words(values, values + count);
+  if (words.empty()) return 2;
+  return aether2onnx::cli::run(words[0], {words.begin() + 1, words.end()});
 }

@@ -16,7 +16,8 @@ int main(int count, char** values) {
   try {
     const OnnxRuntime& runtime = OnnxRuntime::load({});
     const Session session = runtime.open(values[1]);
-    const FloatTensor picture = load_png(values[2]);
+    FloatTensor picture = load_png(values[2]);
+    if (session.inputs().at(0).shape.at(1) == 1) picture = to_grey(picture);
     const auto started = std::chrono::steady_clock::now();
     const FloatTensor result = session.run(picture);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;

@@ -55,6 +55,18 @@ FloatTensor load_png(const std::filesystem::path& path) {
   return picture;
 }
 
+FloatTensor to_grey(const FloatTensor& picture) {
+  require(picture.shape.size() == 4 && picture.shape[0] == 1 && picture.shape[1] == 3,
+          "a picture of another shape than (1, 3, H, W)");
+  const std::size_t pixels = picture.values.size() / 3;
+  FloatTensor grey{{1, 1, picture.shape[2], picture.shape[3]}, std::vector<float>(pixels)};
+  for (std::size_t i = 0; i < pixels; ++i) {
+    grey.values[i] = 0.299F * picture.values[i] + 0.587F * picture.values[pixels + i] +
+                     0.114F * picture.values[2 * pixels + i];
+  }
+  return grey;
+}
+
 void save_png(const FloatTensor& picture, const std::filesystem::path& path) {
   require(picture.shape.size() == 4 && picture.shape[0] == 1 &&
               (picture.shape[1] == 3 || picture.shape[1] == 1),

@@ -49,6 +49,7 @@ double largest_difference(const FloatTensor& output, const std::string& name) {
     EXPECT_TRUE(std::isfinite(difference));
     largest = std::max(largest, difference);
   }
+  std::printf("%-22s largest difference %.2e\n", name.c_str(), largest);
   return largest;
 }
 
@@ -97,7 +98,9 @@ double psnr(const FloatTensor& output, const FloatTensor& truth) {
     const double difference = shown - static_cast<double>(truth.values[i]);
     squares += difference * difference;
   }
-  return 10 * std::log10(static_cast<double>(truth.values.size()) / squares);
+  const double decibels = 10 * std::log10(static_cast<double>(truth.values.size()) / squares);
+  std::printf("PSNR %.4f dB\n", decibels);
+  return decibels;
 }
 
 TEST_F(RealModel, PicturesScoreAsWithPyTorch) {

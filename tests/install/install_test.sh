@@ -20,7 +20,7 @@ check_example() {
 use_prefix() {
   prefix=$1 kind=$2
   libdir=$(dirname "$(find "$prefix" -name aether2onnx.pc)")/..
-  cmake -S "$source/tests/install" -B "$work/$kind-cmake" -DCMAKE_PREFIX_PATH="$prefix" \
+  cmake -G Ninja -S "$source/tests/install" -B "$work/$kind-cmake" -DCMAKE_PREFIX_PATH="$prefix" \
     -DEXAMPLE="$source/examples/convert_file.cpp" >"$work/$kind-cmake.log"
   cmake --build "$work/$kind-cmake" >>"$work/$kind-cmake.log"
   check_example "$work/$kind-cmake/convert_file" "$kind-cmake"
@@ -41,7 +41,7 @@ cmake --install "$build" --prefix "$work/shared-prefix" >"$work/install.log"
 [ -s "$work/program.onnx" ]
 use_prefix "$work/shared-prefix" shared
 
-cmake -S "$source" -B "$work/static-build" -DBUILD_SHARED_LIBS=OFF -DAETHER2ONNX_TESTS=OFF \
+cmake -G Ninja -S "$source" -B "$work/static-build" -DBUILD_SHARED_LIBS=OFF -DAETHER2ONNX_TESTS=OFF \
   -DAETHER2ONNX_VERIFICATION=OFF -DCMAKE_BUILD_TYPE=Debug >"$work/static.log"
 cmake --build "$work/static-build" -j 2 --target aether2onnx aether2onnx_cli >>"$work/static.log"
 cmake --install "$work/static-build" --prefix "$work/static-prefix" >>"$work/static.log"

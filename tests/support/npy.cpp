@@ -1,7 +1,6 @@
 #include "npy.h"
 
 #include <cstring>
-#include <regex>
 #include <stdexcept>
 #include <string>
 
@@ -9,9 +8,32 @@
 
 namespace aether2onnx::test {
 
+namespace {
+
+// What stands in the header between `before` and `after`; "" where they don't.
+std::string between(const std::string& header, const std::string& before,
+                    const std::string& after) {
+  const std::size_t begin = header.find(before);
+  if (begin == std::string::npos) return "";
+  const std::size_t end = header.find(after, begin + before.size());
+  if (end == std::string::npos) return "";
+  return header.substr(begin + before.size(), end - begin - before.size());
+}
+
+template <typename Element>
+void append_values(const std::string& data, std::vector<double>& values) {
+  for (std::size_t at = 0; at + sizeof(Element) <= data.size(); at += sizeof(Element)) {
+    Element value = 0;
+    std::memcpy(&value, data.data() + at, sizeof value);
+    values.push_back(value);
+  }
+}
+
+}  // namespace
+
 Array load_npy(const std::filesystem::path& path) {
   const std::string file = read_text(path);
-  const auto refuse = [&](const char* why) -> void {
+  const auto refuse = [&](const char* why) {
     throw std::runtime_error(path.string() + ": " + why);
   };
   if (file.size() < 10 || file.compare(0, 8, std::string("\x93NUMPY\x01\x00", 8)) != 0) {
@@ -20,34 +42,26 @@ Array load_npy(const std::filesystem::path& path) {
   const std::size_t header_size =
       static_cast<unsigned char>(file[8]) + 256U * static_cast<unsigned char>(file[9]);
   const std::string header = file.substr(10, header_size);
-  std::smatch match;
-  const std::regex pattern(
-      R"('descr': '<f([48])', 'fortran_order': False, 'shape': \(([0-9, ]*)\))");
-  if (!std::regex_search(header, match, pattern)) refuse("has another layout than expected");
-  const std::size_t element_size = match[1] == "4" ? 4 : 8;
+  const std::string type = between(header, "'descr': '", "'");
+  if ((type != "<f4" && type != "<f8") || between(header, "'fortran_order': ", ",") != "False") {
+    refuse("has another layout than expected");
+  }
 
   Array array;
-  std::int64_t count = 1;
-  const std::string sizes = match[2];
-  const std::regex number("[0-9]+");
-  for (auto at = std::sregex_iterator(sizes.begin(), sizes.end(), number);
-       at != std::sregex_iterator(); ++at) {
-    array.shape.push_back(std::stoll(at->str()));
-    count *= array.shape.back();
+  std::size_t count = 1;
+  const std::string sizes = between(header, "'shape': (", ")");
+  for (std::size_t at = 0; at < sizes.size();) {
+    std::size_t length = 0;
+    array.shape.push_back(std::stoll(sizes.substr(at), &length));
+    count *= static_cast<std::size_t>(array.shape.back());
+    at = sizes.find_first_of("0123456789", sizes.find(',', at + length));
   }
-  const std::size_t begin = 10 + header_size;
-  if (file.size() != begin + static_cast<std::size_t>(count) * element_size) refuse("is cut off");
-  for (std::int64_t i = 0; i < count; ++i) {
-    const char* at = file.data() + begin + static_cast<std::size_t>(i) * element_size;
-    if (element_size == 4) {
-      float value = 0;
-      std::memcpy(&value, at, sizeof value);
-      array.values.push_back(value);
-    } else {
-      double value = 0;
-      std::memcpy(&value, at, sizeof value);
-      array.values.push_back(value);
-    }
+  const std::string data = file.substr(10 + header_size);
+  if (data.size() != count * (type == "<f4" ? 4 : 8)) refuse("is cut off");
+  if (type == "<f4") {
+    append_values<float>(data, array.values);
+  } else {
+    append_values<double>(data, array.values);
   }
   return array;
 }

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test.
+#
+#   install_packages.sh build [run] [test]
+set -eu
+
+build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
+  nlohmann-json3-dev nettle-dev"
+run="libpng-dev ca-certificates"
+test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
+  python3-torch python3-numpy clang clang-format clang-tidy clang-tools"
+
+packages=
+for group in "$@"; do
+  case $group in
+    build) packages="$packages $build" ;;
+    run)
+      packages="$packages $run"
+      # ONNX Runtime's library comes from npm where the distribution has none.
+      command -v npm >/dev/null || packages="$packages npm"
+      ;;
+    test) packages="$packages $test" ;;
+    *) echo "error: no group of packages is called $group" >&2; exit 2 ;;
+  esac
+done
+
+missing=
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+    missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "error: these packages are missing, and neither root nor sudo is at hand:$missing" >&2
+    exit 1
+  }
+  as_root=sudo
+fi
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get -qq update
+# shellcheck disable=SC2086: a list of packages
+$as_root apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null
