@@ -1,6 +1,7 @@
 #include "console.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,8 +21,8 @@ using Json = nlohmann::ordered_json;
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 
-std::string milliseconds(double seconds) {
-  if (seconds >= 10) return fmt::format("{:.1f} s", seconds);
+std::string duration_text(double seconds) {
+  if (seconds >= 1) return fmt::format("{:.1f} s", seconds);
   return fmt::format("{:.1f} ms", seconds * 1e3);
 }
 
@@ -68,7 +69,7 @@ void Console::line(const std::string& name, const std::string& text) {
 }
 
 void Console::on_stage(const Stage& stage) {
-  line(stage.name, fmt::format("{}  ({})", stage.summary, milliseconds(stage.seconds)));
+  line(stage.name, fmt::format("{}  ({})", stage.summary, duration_text(stage.seconds)));
 }
 
 void Console::on_warning(const std::string& text) { line("note", text); }

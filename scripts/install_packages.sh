@@ -16,8 +16,12 @@ for group in "$@"; do
     build) packages="$packages $build" ;;
     run)
       packages="$packages $run"
-      # ONNX Runtime's library comes from npm where the distribution has none.
-      command -v npm >/dev/null || packages="$packages npm"
+      # ONNX Runtime: the distribution's, or (Debian 12 has none) npm's library.
+      if apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
+        packages="$packages libonnxruntime-dev"
+      else
+        command -v npm >/dev/null || packages="$packages npm"
+      fi
       ;;
     test) packages="$packages $test" ;;
     *) echo "error: no group of packages is called $group" >&2; exit 2 ;;

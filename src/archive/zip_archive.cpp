@@ -109,9 +109,9 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
   if (context.exception) std::rethrow_exception(context.exception);
   if (code == ZIP_ER_NOZIP) {
     fail(ErrorKind::malformed,
-         "the file is cut off: it starts as a zip archive (as PyTorch checkpoints are), but the "
-         "directory that belongs at its end is missing; there are {}.\n"
-         "Download or copy it again and compare the size with the original's.",
+         "the file is cut off, or something was appended to it: it starts as a zip archive (as "
+         "PyTorch checkpoints are), but the directory that belongs at its end isn't there.\n"
+         "Download or copy it again; it has {}, compare that with the original's size.",
          human_bytes(context.input->size()));
   }
   if (code == ZIP_ER_EXISTS) {

@@ -1,5 +1,6 @@
 #include "base/dtype.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -241,6 +242,13 @@ std::vector<double> values_of(std::span<const std::byte> source) {
 }
 
 }  // namespace
+
+void swap_byte_order(std::span<std::byte> elements, std::size_t element_size) {
+  for (std::size_t at = 0; at + element_size <= elements.size(); at += element_size) {
+    const auto element = elements.subspan(at, element_size);
+    std::reverse(element.begin(), element.end());
+  }
+}
 
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out) {

@@ -74,6 +74,9 @@ struct ConversionLoss {
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
 
+/// Turns the bytes of each element around, from one byte order to the other.
+void swap_byte_order(std::span<std::byte> elements, std::size_t element_size);
+
 /// The elements of `source`, a weight type in native byte order, as float64; exact.
 std::vector<double> to_doubles(std::span<const std::byte> source, DType from);
 

@@ -1,7 +1,6 @@
 // The wire format. Field numbers and enumerators: onnx.proto (ONNX's repository, file
 // onnx/onnx.proto); external data: docs/ExternalData.md there.
 
-#include <algorithm>
 #include <bit>
 #include <protozero/pbf_writer.hpp>
 #include <protozero/varint.hpp>
@@ -298,14 +297,6 @@ void check(const ConversionLoss& loss, const Value& value) {
   }
 }
 
-void to_little_endian(std::vector<std::byte>& bytes, std::size_t element_size) {
-  if constexpr (std::endian::native == std::endian::little) return;
-  for (std::size_t at = 0; at + element_size <= bytes.size(); at += element_size) {
-    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(at);
-    std::reverse(begin, begin + static_cast<std::ptrdiff_t>(element_size));
-  }
-}
-
 class Writer {
  public:
   Writer(const Graph& graph, const OutputFiles& output,
@@ -369,7 +360,9 @@ class Writer {
       written_.weights_subnormal += loss.subnormal;
       written_.weights_flushed_to_zero += loss.flushed_to_zero;
     }
-    to_little_endian(elements_, size_of(value.dtype));
+    if constexpr (std::endian::native == std::endian::big) {
+      swap_byte_order(elements_, size_of(value.dtype));
+    }
     if (tensor.external) {
       pad_external_to(tensor.external_offset);
       output_.external_data->write(elements_);

@@ -1,7 +1,5 @@
 #include "state_dict/state_dict.h"
 
-#include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
@@ -80,13 +78,6 @@ std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const
   return out;
 }
 
-void swap_bytes(std::span<std::byte> bytes, std::size_t element_size) {
-  for (std::size_t at = 0; at + element_size <= bytes.size(); at += element_size) {
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                 bytes.begin() + static_cast<std::ptrdiff_t>(at + element_size));
-  }
-}
-
 }  // namespace
 
 TensorData StateDict::read(const Entry& entry) const {
@@ -105,7 +96,7 @@ TensorData StateDict::read(const Entry& entry) const {
                    : gather(window, axes, static_cast<std::size_t>(tensor.elements), element_size);
 
   const bool swap = storages_->big_endian() != (std::endian::native == std::endian::big);
-  if (swap) swap_bytes(data.bytes, element_size);
+  if (swap) swap_byte_order(data.bytes, element_size);
   return data;
 }
 
