@@ -50,6 +50,11 @@ Json tensors_json(const std::vector<TensorInfo>& tensors) {
 
 }  // namespace
 
+bool write_text(std::FILE* stream, const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
+  return std::fflush(stream) == 0 && written;
+}
+
 Console::Console(bool json, bool quiet)
     : stream_(json ? stderr : stdout),
       quiet_(quiet),
@@ -60,8 +65,7 @@ Console::~Console() { clear_progress(); }
 void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
-  fmt::print(stream_, "{}\n", text);
-  std::fflush(stream_);
+  write_text(stream_, text + "\n");  // a log that nobody reads any more stops no conversion
 }
 
 void Console::line(const std::string& name, const std::string& text) {
@@ -82,13 +86,12 @@ void Console::on_progress(std::string_view stage, std::uint64_t done, std::uint6
   }
   last_progress_ = now;
   progress_shown_ = true;
-  fmt::print(stream_, "\r{:<11} {:3d} %", stage, done * 100 / total);
-  std::fflush(stream_);
+  write_text(stream_, fmt::format("\r{:<11} {:3d} %", stage, done * 100 / total));
 }
 
 void Console::clear_progress() {
   if (!progress_shown_) return;
-  fmt::print(stream_, "\r{:40}\r", "");
+  write_text(stream_, fmt::format("\r{:40}\r", ""));
   progress_shown_ = false;
 }
 

@@ -13,6 +13,10 @@
 
 namespace aether2onnx::cli {
 
+/// Writes all of `text` and flushes; false where the stream doesn't take it (a closed pipe, a full
+/// disk behind it).
+bool write_text(std::FILE* stream, const std::string& text);
+
 /// A line of the log, "name        text".
 class Console final : public Observer {
  public:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -31,6 +32,8 @@ void remove_temporary_files_on_signals() {
   }
   // Beyond a file size limit write() shall fail with EFBIG, which is told like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
+  // A reader of the log that goes away must not end the conversion.
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 std::string shown(const std::filesystem::path& path) {
@@ -47,8 +50,10 @@ std::string trtexec_line(const Report& report) {
 // The command that repeats this conversion with verification.
 std::string verify_line(const std::string& program, const std::vector<std::string>& command_line) {
   std::vector<std::string> arguments = {program};
-  arguments.insert(arguments.end(), command_line.begin(), command_line.end());
+  const auto end_of_options = std::find(command_line.begin(), command_line.end(), "--");
+  arguments.insert(arguments.end(), command_line.begin(), end_of_options);
   arguments.emplace_back("--verify_onnx");
+  arguments.insert(arguments.end(), end_of_options, command_line.end());
   return shell_line(arguments);
 }
 
@@ -94,16 +99,20 @@ int convert(const std::string& program, const std::vector<std::string>& command_
   const std::string trtexec = trtexec_line(report);
   print_next(console, report, verify, trtexec);
   if (arguments.json) {
-    fmt::print("{}",
-               result_json(report, verification ? verification->json() : "", verify, trtexec));
+    const std::string json =
+        result_json(report, verification ? verification->json() : "", verify, trtexec);
+    if (!write_text(stdout, json)) {
+      throw Error(ErrorKind::io, fmt::format("{} was saved, but the result can't be printed.",
+                                             shown(report.output.path)));
+    }
   }
   return kDone;
 }
 
 int failed(bool json, const std::string& kind, const std::string& message,
            const std::vector<std::string>& findings, int exit_code) {
-  fmt::print(stderr, "error: {}\n", message);
-  if (json) fmt::print("{}", error_json(kind, message, findings, exit_code));
+  write_text(stderr, fmt::format("error: {}\n", message));
+  if (json) write_text(stdout, error_json(kind, message, findings, exit_code));
   return exit_code;
 }
 
@@ -113,8 +122,7 @@ int run(const std::string& program, const std::vector<std::string>& command_line
     remove_temporary_files_on_signals();
     Arguments arguments;
     if (const auto answer = parse(command_line, arguments)) {
-      fmt::print("{}", answer->text);
-      return answer->exit_code;
+      return write_text(stdout, answer->text) ? answer->exit_code : kFailed;
     }
     Console console(arguments.json, arguments.quiet);
     return convert(program, command_line, arguments, console);

@@ -88,7 +88,7 @@ bool looks_like_safetensors(std::string_view head) {
 FileKind sniff(const Input& input) {
   const std::uint64_t size = input.size();
   if (size == 0) return FileKind::empty;
-  std::string buffer(std::min<std::uint64_t>(size, 512), '\0');
+  std::string buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, 512)), '\0');
   input.read(0, std::as_writable_bytes(std::span(buffer)));
   const std::string_view head = buffer;
 

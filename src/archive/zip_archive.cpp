@@ -26,7 +26,7 @@ zip_int64_t read_source(SourceContext& context, void* data, zip_uint64_t length)
   const std::uint64_t left = context.input->size() - context.position;
   const std::uint64_t count = std::min<std::uint64_t>(length, left);
   try {
-    context.input->read(context.position, {static_cast<std::byte*>(data), count});
+    context.input->read(context.position, {static_cast<std::byte*>(data), to_size(count)});
   } catch (...) {
     context.exception = std::current_exception();
     zip_error_set(&context.error, ZIP_ER_READ, 0);
@@ -256,7 +256,7 @@ std::vector<std::byte> ZipArchive::read_all(std::size_t entry, std::uint64_t lim
          printable(described.name), human_bytes(described.size), human_bytes(limit));
   }
   // A compressed entry may promise more than it holds, but no more than `limit` is ever allocated.
-  std::vector<std::byte> bytes(static_cast<std::size_t>(described.size));
+  std::vector<std::byte> bytes(to_size(described.size));
   read(entry, 0, bytes);
   return bytes;
 }
@@ -279,7 +279,7 @@ void ZipArchive::read(std::size_t entry, std::uint64_t offset, std::span<std::by
   std::vector<std::byte> skipped;
   const auto skip = [&](std::uint64_t count) {
     while (count > 0) {
-      skipped.resize(std::min<std::uint64_t>(count, limits::kChunkBytes));
+      skipped.resize(to_size(std::min<std::uint64_t>(count, limits::kChunkBytes)));
       state.fill(file.get(), described, skipped);
       count -= skipped.size();
     }

@@ -5,6 +5,9 @@
 #include <aether2onnx/aether2onnx.h>
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace aether2onnx {
@@ -25,6 +28,15 @@ template <typename... Args>
 /// Calls defect() unless `condition` holds.
 inline void require(bool condition, const char* what) {
   if (!condition) defect(what);
+}
+
+/// `count` as a size in memory. Throws Error(limit) where it is beyond what this build can address,
+/// which only one for 32 bits (WebAssembly) can run into.
+inline std::size_t to_size(std::uint64_t count) {
+  if (count > std::numeric_limits<std::size_t>::max()) {
+    fail(ErrorKind::limit, "{} bytes are needed at once, more than this build can address.", count);
+  }
+  return static_cast<std::size_t>(count);
 }
 
 }  // namespace aether2onnx

@@ -22,9 +22,9 @@ namespace io {
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
   Sha256 hash;
   const std::uint64_t size = input.size();
-  std::vector<std::byte> chunk(std::min<std::uint64_t>(size, limits::kChunkBytes));
+  std::vector<std::byte> chunk(to_size(std::min<std::uint64_t>(size, limits::kChunkBytes)));
   for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
-    chunk.resize(std::min<std::uint64_t>(size - offset, limits::kChunkBytes));
+    chunk.resize(to_size(std::min<std::uint64_t>(size - offset, limits::kChunkBytes)));
     input.read(offset, chunk);
     hash.update(chunk);
     progress(offset + chunk.size());

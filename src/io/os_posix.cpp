@@ -278,10 +278,20 @@ StagedFiles::StagedFiles(const fs::path& target) {
     }
   }
 
-  std::string pattern = (parent / ".aether2onnx-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) give_up("can't write into", parent, errno);
-  folder_ = pattern;
-  remember(folder_);
+  // A name that no other conversion has: this process's number and a count. It is remembered before
+  // the folder exists, so that a signal at any moment leaves nothing.
+  static std::atomic<unsigned> count = 0;
+  for (;;) {
+    const fs::path folder = parent / fmt::format(".aether2onnx-{}-{}", ::getpid(), count++);
+    remember(folder);
+    if (::mkdir(folder.c_str(), 0700) == 0) {
+      folder_ = folder;
+      break;
+    }
+    const int error = errno;
+    forget(folder);
+    if (error != EEXIST) give_up("can't write into", parent, error);
+  }
   model_ = std::make_unique<File>(folder_ / target_.filename(), target);
   external_data_ =
       std::make_unique<File>(folder_ / external_data_name(), parent / external_data_name());

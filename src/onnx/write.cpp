@@ -376,7 +376,7 @@ class Writer {
   }
 
   void pad_external_to(std::uint64_t offset) {
-    const std::vector<std::byte> padding(offset - written_.external_data_bytes);
+    const std::vector<std::byte> padding(to_size(offset - written_.external_data_bytes));
     output_.external_data->write(padding);
     written_.external_data_bytes = offset;
   }

@@ -330,16 +330,19 @@ class Machine {
   // before it; a larger one is forged, and would make the memo larger than the file.
   void put(std::uint64_t slot) {
     if (slot >= position_) malformed(fmt::format("it sets memo entry {} out of turn", slot));
-    if (slot >= memo_.size()) memo_.resize(static_cast<std::size_t>(slot) + 1, Document::kNoValue);
-    if (memo_[slot] == Document::kNoValue) ++memo_count_;
-    memo_[slot] = top();
+    const auto at = static_cast<std::size_t>(slot);
+    if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);
+    if (memo_[at] == Document::kNoValue) ++memo_count_;
+    memo_[at] = top();
   }
 
   void get(std::uint64_t slot) {
-    if (slot >= memo_.size() || memo_[slot] == Document::kNoValue) {
+    const bool set =
+        slot < memo_.size() && memo_[static_cast<std::size_t>(slot)] != Document::kNoValue;
+    if (!set) {
       malformed(fmt::format("it refers to memo entry {}, which was never set", slot));
     }
-    push(memo_[slot]);
+    push(memo_[static_cast<std::size_t>(slot)]);
   }
 
   // --- numbers written as text or with any length ---

@@ -88,7 +88,7 @@ TensorData StateDict::read(const Entry& entry) const {
 
   const std::size_t element_size = size_of(tensor.dtype);
   const std::vector<Axis> axes = axes_of(tensor);
-  std::vector<std::byte> window(static_cast<std::size_t>(extent(axes)) * element_size);
+  std::vector<std::byte> window(to_size(static_cast<std::uint64_t>(extent(axes)) * element_size));
   storages_->read(tensor.storage, static_cast<std::uint64_t>(tensor.storage_offset) * element_size,
                   window);
   data.bytes = is_contiguous(axes)

@@ -255,6 +255,24 @@ TEST_F(Program, JsonOfAFailure) {
   EXPECT_EQ(json_of(usage)["error"]["kind"], "usage");
 }
 
+TEST_F(Program, AReaderThatGoesAwayStopsNothing) {
+  const CommandResult result = run("model.pth out.onnx | true");
+  EXPECT_TRUE(has("out.onnx"));
+  EXPECT_EQ(list_files(folder_.path()), (std::vector<std::string>{"model.pth", "out.onnx"}));
+  EXPECT_EQ(result.err, "");
+  // What was asked for and can't be delivered is a failure.
+  const CommandResult json = run("model.pth out.onnx --json --quiet >/dev/full");
+  EXPECT_EQ(json.exit_code, 1);
+  EXPECT_TRUE(contains(json.err, "the result can't be printed")) << json.err;
+}
+
+TEST_F(Program, WhatIsPrintedForPastingKeepsTheEndOfOptions) {
+  save("--odd.pth", {});
+  const CommandResult result = run("--opset 18 -- --odd.pth");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "--opset 18 --verify_onnx -- --odd.pth")) << result.out;
+}
+
 TEST_F(Program, VerboseAddsATable) {
   const CommandResult result = run("model.pth out.onnx --verbose");
   for (const char* text : {"checkpoint", "parameters", "float32 [1, 3, 64, 64]",

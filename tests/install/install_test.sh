@@ -26,10 +26,9 @@ use_prefix() {
   check_example "$work/$kind-cmake/convert_file" "$kind-cmake"
 
   export PKG_CONFIG_PATH="$libdir/pkgconfig"
-  static=$([ "$kind" = static ] && echo --static || true)
-  # shellcheck disable=SC2046,SC2086: flags are to be split
+  # shellcheck disable=SC2046: flags are to be split
   c++ -std=c++20 "$source/examples/convert_file.cpp" -o "$work/$kind-pkgconfig" \
-    $(pkg-config $static --cflags --libs aether2onnx) -Wl,-rpath,"$libdir"
+    $(pkg-config --cflags --libs aether2onnx) -Wl,-rpath,"$libdir"
   check_example "$work/$kind-pkgconfig" "$kind-pkgconfig"
 }
 
