@@ -4,7 +4,7 @@
     make_cases.py FOLDER
 
 Each case N is N.pth (what the converter gets) and N.txt, whose lines name inputs and outputs
-(N.K.in.npy and N.K.out.npy, float32). Also checks the network of this folder against the published
+(N.K.in.npy and N.K.out.npy, float32). Some are exported with torch.onnx.export, too (N.exported.onnx). Also checks the network of this folder against the published
 reference values, so that parity with it means parity with AetherNet.
 """
 
@@ -75,6 +75,23 @@ def make_case(folder, name, arguments, how, sizes, seed):
     (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
 
+# Models as PyTorch's own exporter makes them: case, opset, and whether its shapes are dynamic.
+EXPORTS = [("x2_fused", 17, True), ("x2_unfused", 11, True), ("x3_unfused", 16, False),
+           ("x8_unfused", 17, False), ("grey", 13, True), ("four_channels", 17, True),
+           ("aether_small", 17, True), ("aether_medium", 14, False)]
+
+
+def export(folder, name, opset, dynamic):
+    arguments = CASES[name][0]
+    net = Aether(**arguments).eval()
+    net.load_state_dict(torch.load(folder / f"{name}.pth"))
+    axes = {0: "batch_size", 2: "height", 3: "width"}
+    torch.onnx.export(net, torch.rand(1, arguments.get("channels", 3), 12, 15),
+                      str(folder / f"{name}.exported.onnx"), opset_version=opset,
+                      input_names=["input"], output_names=["output"],
+                      dynamic_axes={"input": axes, "output": axes} if dynamic else None)
+
+
 # The published reference: case, sum, sum of squares, four elements; float64, weights by sines.
 GOLDEN = [
     (dict(scale=2, hidden=16), False, 69.145351251, 102.953092280,
@@ -132,6 +149,9 @@ def main():
     check_golden()
     for seed, (name, (arguments, how, sizes)) in enumerate(CASES.items()):
         make_case(folder, name, arguments, how, sizes, 100 * seed)
+    for name, opset, dynamic in EXPORTS:
+        export(folder, name, opset, dynamic)
+    (folder / "exports.txt").write_text("\n".join(name for name, _, _ in EXPORTS) + "\n")
     (folder / "cases.txt").write_text("\n".join(CASES) + "\n")
 
 
