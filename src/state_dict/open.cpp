@@ -52,6 +52,14 @@ class TorchZip final : public StorageSource {
 
   bool big_endian() const override { return big_endian_; }
 
+  // The note that the checkpoint stage leaves; anything longer isn't one.
+  std::string fused_from() const {
+    constexpr const char* name = ".data/fused_from";
+    const auto entry = zip_.find(root_ + name);
+    if (!entry || zip_.entries()[*entry].size > kSmallRecord) return {};
+    return *record(name);
+  }
+
  private:
   std::string entry_name(std::string_view key) const {
     return fmt::format("{}data/{}", root_, key);
@@ -228,6 +236,7 @@ StateDict StateDict::open(const Input& input) {
   const pickle::Document document = zip->parse_pickle();
   Parts parts = find_state_dict(document, *zip);
   parts.container = "PyTorch zip";
+  parts.fused_from = zip->fused_from();
   parts.storages = std::move(zip);
   return StateDict(std::move(parts));
 }

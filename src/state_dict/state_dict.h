@@ -82,6 +82,10 @@ class StateDict {
   /// The keys beside the state dict, at the root of the file.
   const std::vector<std::string>& root_keys() const { return root_keys_; }
 
+  /// What a fused checkpoint says that it was fused from, "" where it doesn't say: the words that
+  /// the checkpoint stage was given, or anything else, as everything in a file.
+  const std::string& fused_from() const { return fused_from_; }
+
   /// What a container hands over.
   struct Parts {
     std::unique_ptr<StorageSource> storages;
@@ -90,6 +94,7 @@ class StateDict {
     std::string wrapper;
     std::string prefix;
     std::vector<std::string> root_keys;
+    std::string fused_from;
   };
   explicit StateDict(Parts parts);
 
@@ -101,6 +106,7 @@ class StateDict {
   std::string wrapper_;
   std::string prefix_;
   std::vector<std::string> root_keys_;
+  std::string fused_from_;
 };
 
 }  // namespace aether2onnx::state_dict
