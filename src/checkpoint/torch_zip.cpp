@@ -2,6 +2,8 @@
 // Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that it takes),
 // Python's pickletools.
 
+#include <cstdint>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -29,6 +31,9 @@ const char* storage_class(DType dtype) {
       defect("a tensor of a type that no weight has");
   }
 }
+
+// EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
+constexpr std::string_view kTuples = ")\x85\x86\x87";
 
 // Protocol 2. What is written a second time refers to the first, as Python's pickler does it.
 class Pickler {
@@ -67,11 +72,10 @@ class Pickler {
   }
 
   void tuple(const std::vector<std::int64_t>& values) {
-    constexpr const char* kShort[] = {")", "\x85", "\x86", "\x87"};
-    const bool is_short = values.size() < std::size(kShort);
+    const bool is_short = values.size() < kTuples.size();
     if (!is_short) out_ += '(';
     for (const std::int64_t value : values) integer(value);
-    out_ += is_short ? kShort[values.size()] : "t";
+    out_ += is_short ? kTuples[values.size()] : 't';
   }
 
   void opcodes(const char* opcodes) { out_ += opcodes; }

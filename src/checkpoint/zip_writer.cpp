@@ -29,8 +29,8 @@ constexpr std::uint16_t kPaddingField = 0x4246;  // "FB", as PyTorch's
 constexpr std::uint64_t kFieldHeader = 4;
 constexpr std::uint64_t kLocalHeaderSize = 30;
 
-void append(std::string& out, std::uint64_t number, int bytes) {
-  for (int i = 0; i < bytes; ++i) out += static_cast<char>((number >> (8U * i)) & 0xffU);
+void append(std::string& out, std::uint64_t number, unsigned bytes) {
+  for (unsigned i = 0; i < bytes; ++i) out += static_cast<char>((number >> (8 * i)) & 0xffU);
 }
 
 }  // namespace
