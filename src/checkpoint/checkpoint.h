@@ -28,8 +28,8 @@ struct Tensor {
 /// What the file holds.
 struct Content {
   std::vector<Tensor> tensors;
-  /// What the weights were fused from, in words that the state dict stage gives again when the file
-  /// is read; nothing is noted where it is empty.
+  /// What the weights were fused from, which is "fused_from" in the metadata when the file is read;
+  /// nothing is noted where it is empty.
   std::string fused_from;
 };
 

@@ -212,11 +212,14 @@ class Measurer {
   // The small kernel that a fused checkpoint says it had. The note is the file's word: it counts
   // only where it is, to the letter, what is written for some kernel that goes with the large one.
   std::int64_t noted_small_kernel(std::int64_t large_kernel) const {
-    if (state_dict_.fused_from().empty()) return 0;
+    const auto& metadata = state_dict_.metadata();
+    const auto note = std::find_if(metadata.begin(), metadata.end(),
+                                   [](const auto& entry) { return entry.first == "fused_from"; });
+    if (note == metadata.end()) return 0;
     Report::Network facts;
     facts.large_kernel = large_kernel;
     for (facts.small_kernel = 1; facts.small_kernel <= large_kernel; facts.small_kernel += 2) {
-      if (fused_from(facts) == state_dict_.fused_from()) return facts.small_kernel;
+      if (fused_from(facts) == note->second) return facts.small_kernel;
     }
     return 0;
   }

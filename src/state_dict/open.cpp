@@ -52,12 +52,12 @@ class TorchZip final : public StorageSource {
 
   bool big_endian() const override { return big_endian_; }
 
-  // The note that the checkpoint stage leaves; anything longer isn't one.
-  std::string fused_from() const {
-    constexpr const char* name = ".data/fused_from";
-    const auto entry = zip_.find(root_ + name);
+  // The note that the checkpoint stage leaves of what the weights were fused from; an entry too
+  // long for that isn't one.
+  std::vector<std::pair<std::string, std::string>> metadata() const {
+    const auto entry = zip_.find(root_ + ".data/fused_from");
     if (!entry || zip_.entries()[*entry].size > kSmallRecord) return {};
-    return *record(name);
+    return {{"fused_from", *record(".data/fused_from")}};
   }
 
  private:
@@ -236,7 +236,7 @@ StateDict StateDict::open(const Input& input) {
   const pickle::Document document = zip->parse_pickle();
   Parts parts = find_state_dict(document, *zip);
   parts.container = "PyTorch zip";
-  parts.fused_from = zip->fused_from();
+  parts.metadata = zip->metadata();
   parts.storages = std::move(zip);
   return StateDict(std::move(parts));
 }

@@ -18,7 +18,7 @@ StateDict::StateDict(Parts parts)
       wrapper_(std::move(parts.wrapper)),
       prefix_(std::move(parts.prefix)),
       root_keys_(std::move(parts.root_keys)),
-      fused_from_(std::move(parts.fused_from)) {
+      metadata_(std::move(parts.metadata)) {
   by_name_.reserve(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) by_name_.emplace(entries_[i].name, i);
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/tensor.h"
@@ -82,9 +83,9 @@ class StateDict {
   /// The keys beside the state dict, at the root of the file.
   const std::vector<std::string>& root_keys() const { return root_keys_; }
 
-  /// What a fused checkpoint says that it was fused from, "" where it doesn't say: the words that
-  /// the checkpoint stage was given, or anything else, as everything in a file.
-  const std::string& fused_from() const { return fused_from_; }
+  /// What the file says beside the tensors, key and text: "fused_from" of a fused checkpoint. Not
+  /// made printable, and true only as far as the file is.
+  const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
 
   /// What a container hands over.
   struct Parts {
@@ -94,7 +95,7 @@ class StateDict {
     std::string wrapper;
     std::string prefix;
     std::vector<std::string> root_keys;
-    std::string fused_from;
+    std::vector<std::pair<std::string, std::string>> metadata;
   };
   explicit StateDict(Parts parts);
 
@@ -106,7 +107,7 @@ class StateDict {
   std::string wrapper_;
   std::string prefix_;
   std::vector<std::string> root_keys_;
-  std::string fused_from_;
+  std::vector<std::pair<std::string, std::string>> metadata_;
 };
 
 }  // namespace aether2onnx::state_dict

@@ -176,7 +176,7 @@ TEST(TorchZip, IsReadBackBitForBit) {
   const auto state_dict = state_dict::StateDict::open(input);
   EXPECT_EQ(state_dict.container(), "PyTorch zip");
   EXPECT_EQ(state_dict.wrapper(), "");
-  EXPECT_EQ(state_dict.fused_from(), "");
+  EXPECT_TRUE(state_dict.metadata().empty());
   ASSERT_EQ(state_dict.entries().size(), tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const state_dict::Entry& entry = state_dict.entries()[i];
@@ -203,13 +203,15 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
   EXPECT_EQ(text_of(zip.read_all(3, 100)), "3\n");
   EXPECT_EQ(text_of(zip.read_all(4, 100)), "two kernels");
   EXPECT_EQ(text_of(zip.read_all(0, 1000)).substr(0, 2), "\x80\x02");
-  EXPECT_EQ(state_dict::StateDict::open(input).fused_from(), "two kernels");
+  const auto metadata = state_dict::StateDict::open(input).metadata();
+  ASSERT_EQ(metadata.size(), 1U);
+  EXPECT_EQ(metadata[0], (std::pair<std::string, std::string>("fused_from", "two kernels")));
 }
 
 TEST(TorchZip, ALongNoteOfOthersIsIgnored) {
   const auto file = written({{floats("a", {1}, {1})}, std::string(65, 'x')}, CheckpointFormat::pth);
   const MemoryInput input(file);
-  EXPECT_EQ(state_dict::StateDict::open(input).fused_from(), "");
+  EXPECT_TRUE(state_dict::StateDict::open(input).metadata().empty());
 }
 
 // --- safetensors ------------------------------------------------------------------------------
