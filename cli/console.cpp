@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
+#include <cmath>
 #include <string_view>
 
 #include "base/text.h"
@@ -14,8 +14,6 @@
 namespace aether2onnx::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Progress is for work that takes long; until then the lines of the stages are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
@@ -30,35 +28,29 @@ std::string shape_text(const TensorInfo& tensor) {
   return fmt::format("{} [{}]", tensor.dtype, fmt::join(tensor.shape, ", "));
 }
 
-// File names may hold any bytes; JSON must be UTF-8.
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Json axis_json(const Axis& axis) {
-  if (!axis.dynamic) return axis.opt;
-  return Json{{"min", axis.min}, {"opt", axis.opt}, {"max", axis.max}};
-}
-
-Json tensors_json(const std::vector<TensorInfo>& tensors) {
-  Json list = Json::array();
-  for (const TensorInfo& tensor : tensors) {
-    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
-  }
-  return list;
-}
-
 }  // namespace
+
+int print_answer(const Answer& answer) { return write_text(stdout, answer.text) ? kDone : kFailed; }
+
+std::string shown(const std::filesystem::path& path) {
+  constexpr std::size_t longest = 4096;
+  return printable(path.string(), longest);
+}
+
+std::string argument_path(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  return text.starts_with('-') ? "./" + text : text;
+}
 
 bool write_text(std::FILE* stream, const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
   return std::fflush(stream) == 0 && written;
 }
 
-Console::Console(bool json, bool quiet)
-    : stream_(json ? stderr : stdout),
-      quiet_(quiet),
-      terminal_(!quiet && ::isatty(::fileno(json ? stderr : stdout)) == 1) {}
+Console::Console(const Printing& printing)
+    : stream_(printing.json ? stderr : stdout),
+      quiet_(printing.quiet),
+      terminal_(!quiet_ && ::isatty(::fileno(stream_)) == 1) {}
 
 Console::~Console() { clear_progress(); }
 
@@ -78,20 +70,42 @@ void Console::on_stage(const Stage& stage) {
 
 void Console::on_warning(const std::string& text) { line("note", text); }
 
-void Console::on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+bool Console::progress_is_due() {
   const auto now = std::chrono::steady_clock::now();
-  if (!terminal_ || total == 0 || now - started_ < kProgressAfter ||
-      now - last_progress_ < kProgressEvery) {
-    return;
+  if (!terminal_ || now - started_ < kProgressAfter || now - last_progress_ < kProgressEvery) {
+    return false;
   }
   last_progress_ = now;
+  return true;
+}
+
+void Console::on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+  if (total == 0 || !progress_is_due()) return;
+  show_progress(fmt::format("{:<11} {:3d} %", stage, done * 100 / total));
+}
+
+void Console::on_work(std::string_view name, const std::string& what, double share) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!work_started_) work_started_ = now;
+  if (!terminal_) return;
+  std::string text = fmt::format("{:<11} {}", name, what);
+  const double elapsed = std::chrono::duration<double>(now - *work_started_).count();
+  constexpr double enough_to_tell = 0.01;
+  if (share > enough_to_tell && elapsed > 1) {
+    text += fmt::format(", about {:.0f} s left", std::ceil(elapsed * (1 - share) / share));
+  }
+  show_progress(text);
+}
+
+void Console::show_progress(const std::string& text) {
+  clear_progress();
   progress_shown_ = true;
-  write_text(stream_, fmt::format("\r{:<11} {:3d} %", stage, done * 100 / total));
+  write_text(stream_, "\r" + text);
 }
 
 void Console::clear_progress() {
   if (!progress_shown_) return;
-  write_text(stream_, fmt::format("\r{:40}\r", ""));
+  write_text(stream_, "\r\x1b[K");  // to the line's end; progress is shown on terminals alone
   progress_shown_ = false;
 }
 
@@ -170,78 +184,11 @@ std::string shell_line(const std::vector<std::string>& arguments) {
   return line;
 }
 
-std::string result_json(const Report& report, const std::string& verification_json,
-                        const std::string& verify_command, const std::string& trtexec_command) {
-  const auto& source = report.source;
-  const auto& network = report.network;
-  const auto& graph = report.graph;
-  Json json;
-  json["status"] = "ok";
-  json["version"] = version();
-  json["source"] = {{"name", source.name},
-                    {"container", source.container},
-                    {"wrapper", source.wrapper},
-                    {"sha256", source.sha256},
-                    {"bytes", source.bytes},
-                    {"tensors", source.tensors},
-                    {"parameters", source.parameters},
-                    {"dtype", source.dtype}};
-  json["network"] = {
-      {"architecture", network.architecture},
-      {"generation", network.generation},
-      {"model_type", network.model_type},
-      {"scale", network.scale},
-      {"input_channels", network.input_channels},
-      {"embed_dim", network.embed_dim},
-      {"depths", network.depths},
-      {"hidden_dim", network.hidden_dim},
-      {"large_kernel", network.large_kernel},
-      {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
-      {"fused", network.fused}};
-  Json operators = Json::object();
-  for (const auto& [op, count] : graph.operators) operators[op] = count;
-  json["onnx"] = {{"opset_version", graph.opset_version},
-                  {"ir_version", graph.ir_version},
-                  {"precision", to_string(graph.precision)},
-                  {"dynamic", graph.shape.is_dynamic()},
-                  {"batch_size", axis_json(graph.shape.batch)},
-                  {"height", axis_json(graph.shape.height)},
-                  {"width", axis_json(graph.shape.width)},
-                  {"inputs", tensors_json(graph.inputs)},
-                  {"outputs", tensors_json(graph.outputs)},
-                  {"nodes", graph.nodes},
-                  {"operators", operators},
-                  {"initializers", graph.initializers},
-                  {"parameters", graph.parameters},
-                  {"weights_subnormal", report.weights_subnormal},
-                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
-  const bool external = !report.output.external_data_path.empty();
-  json["output"] = {
-      {"path", report.output.path.string()},
-      {"bytes", report.output.bytes},
-      {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
-      {"external_data_bytes", report.output.external_data_bytes}};
-  json["verification"] =
-      verification_json.empty() ? Json() : Json::parse(verification_json, nullptr, false);
-  json["stages"] = Json::array();
-  for (const Stage& stage : report.stages) {
-    json["stages"].push_back(
-        {{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
-  }
-  json["warnings"] = report.warnings;
-  json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
-                  {"trtexec", trtexec_command}};
-  return dump(json);
-}
-
-std::string error_json(const std::string& kind, const std::string& message,
-                       const std::vector<std::string>& findings, int exit_code) {
-  Json json;
-  json["status"] = "error";
-  json["version"] = version();
-  json["error"] = {{"kind", kind}, {"message", message}, {"findings", findings}};
-  json["exit_code"] = exit_code;
-  return dump(json);
+std::string command_line_text(const Invocation& invocation) {
+  std::vector<std::string> words = {invocation.program};
+  if (!invocation.command.empty()) words.push_back(invocation.command);
+  words.insert(words.end(), invocation.arguments.begin(), invocation.arguments.end());
+  return shell_line(words);
 }
 
 }  // namespace aether2onnx::cli

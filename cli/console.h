@@ -6,10 +6,11 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "arguments.h"
+#include "command_line.h"
 
 namespace aether2onnx::cli {
 
@@ -21,7 +22,7 @@ bool write_text(std::FILE* stream, const std::string& text);
 class Console final : public Observer {
  public:
   /// The log goes to stdout, or to stderr where --json takes stdout; --quiet drops it.
-  Console(bool json, bool quiet);
+  explicit Console(const Printing& printing);
   ~Console() override;
 
   void line(const std::string& name, const std::string& text);
@@ -32,7 +33,13 @@ class Console final : public Observer {
   void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) override;
   void on_warning(const std::string& text) override;
 
+  /// Progress of work that is told in shares: `share` (0 to 1) is done, `what` comes next. An
+  /// estimate of the time that is left stands behind it.
+  void on_work(std::string_view name, const std::string& what, double share);
+
  private:
+  bool progress_is_due();
+  void show_progress(const std::string& text);
   void clear_progress();
 
   std::FILE* stream_;
@@ -41,6 +48,7 @@ class Console final : public Observer {
   bool progress_shown_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_progress_ = started_;
+  std::optional<std::chrono::steady_clock::time_point> work_started_;
 };
 
 /// "what was there, what is there now": operators, parameters, inputs and outputs.
@@ -49,10 +57,16 @@ std::string model_table(const Report& report);
 /// The arguments as one line for a POSIX shell.
 std::string shell_line(const std::vector<std::string>& arguments);
 
-/// The result object of --json.
-std::string result_json(const Report& report, const std::string& verification_json,
-                        const std::string& verify_command, const std::string& trtexec_command);
-std::string error_json(const std::string& kind, const std::string& message,
-                       const std::vector<std::string>& findings, int exit_code);
+/// The command line as it was typed, for a POSIX shell.
+std::string command_line_text(const Invocation& invocation);
+
+/// A path as it is printed: with what a terminal would act on replaced.
+std::string shown(const std::filesystem::path& path);
+
+/// A path as an argument: one that would look like an option begins with "./".
+std::string argument_path(const std::filesystem::path& path);
+
+/// Prints help or the version; gives the exit code.
+int print_answer(const Answer& answer);
 
 }  // namespace aether2onnx::cli

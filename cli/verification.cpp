@@ -7,10 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <vector>
 
 #include "../verify/verify_module.h"
+#include "base/text.h"
 
 namespace aether2onnx::cli {
 
@@ -18,19 +17,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kModuleName = "libaether2onnx_verify.so";
-constexpr std::uint64_t kSeed = 2025;
+constexpr std::uint64_t kDefaultSeed = 2025;
 
-// The looser tolerances that the reference script takes for fp16, where the user gave none.
-constexpr double kHalfTolerance = 1e-2;
-
-[[noreturn]] void unavailable(const std::string& why) {
+[[noreturn]] void unavailable(const std::string& asked_by, const std::string& why) {
   throw Error(ErrorKind::verification,
-              fmt::format("--verify_onnx: {}\nNothing was converted. Without --verify_onnx the "
-                          "conversion itself needs none of it.",
-                          why));
+              fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.",
+                          asked_by, why));
 }
 
 fs::path program_folder() {
@@ -39,68 +32,93 @@ fs::path program_folder() {
   return error ? fs::path() : program.parent_path();
 }
 
-using Sizes = std::array<std::int64_t, 4>;
-
-// A static model at its shape; a dynamic one at min, opt and max, and at an odd size between that
-// is no square.
-std::vector<Sizes> shapes_to_check(const InputShape& shape, std::int64_t channels) {
-  const auto at = [&](std::int64_t Axis::*which) {
-    const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
-    return Sizes{size(shape.batch), channels, size(shape.height), size(shape.width)};
-  };
-  std::vector<Sizes> shapes = {at(&Axis::opt)};
-  if (!shape.is_dynamic()) return shapes;
-  const auto odd_between = [](const Axis& axis, std::int64_t above_min) {
-    if (!axis.dynamic) return axis.opt;
-    const std::int64_t odd = (axis.min + above_min) | 1;
-    return std::clamp(odd, axis.min, axis.max);
-  };
-  shapes = {at(&Axis::min),
-            {odd_between(shape.batch, 1), channels, odd_between(shape.height, 6),
-             odd_between(shape.width, 16)},
-            at(&Axis::opt),
-            at(&Axis::max)};
-  std::vector<Sizes> distinct;
-  for (const Sizes& sizes : shapes) {
-    if (std::find(distinct.begin(), distinct.end(), sizes) == distinct.end()) {
-      distinct.push_back(sizes);
-    }
-  }
-  return distinct;
-}
-
-struct Progress {
-  Console* console;
-  std::size_t count;
-};
-
-void report_progress(std::size_t index, void* user) {
-  const auto& progress = *static_cast<Progress*>(user);
-  progress.console->on_progress("verifying", index, progress.count);
-}
-
-std::string number(const Json& value) {
-  return value.is_null() ? "not finite" : fmt::format("{:.2e}", value.get<double>());
-}
-
-std::string describe(const Json& result) {
-  const auto shape = result["shape"].get<std::vector<std::int64_t>>();
-  const std::string psnr =
-      result["psnr"].is_null() ? "" : fmt::format(", {:.1f} dB", result["psnr"].get<double>());
-  std::string line =
-      fmt::format("{} {}, {}: largest difference {} at [{}], mean {}{}",
-                  result["passed"].get<bool>() ? "pass" : "FAIL", fmt::join(shape, "x"),
-                  result["input"].get<std::string>(), number(result["max_absolute"]),
-                  fmt::join(result["worst"].get<std::vector<std::int64_t>>(), ", "),
-                  number(result["mean_absolute"]), psnr);
-  if (!result["passed"].get<bool>()) {
-    line += fmt::format(", {} elements outside the tolerance",
-                        result["outside_tolerance"].get<std::uint64_t>());
-  }
-  return line;
+bool is_numbered_cuda(const std::string& device) {
+  constexpr std::string_view start = "cuda:";
+  return device.starts_with(start) && device.size() <= start.size() + 4 &&
+         is_number(std::string_view(device).substr(start.size()));
 }
 
 }  // namespace
+
+// --- options ----------------------------------------------------------------------------------
+
+void VerificationArguments::add_to(CLI::App& app) {
+  const auto add = [&app](const char* name, auto& value, const std::string& text,
+                          const char* type) {
+    app.add_option(name, value, text)->group(kGroup)->type_name(type);
+  };
+  add("--atol", atol, "Absolute tolerance. Default: 1e-3 (fp16: 1e-2)", "X");
+  add("--rtol", rtol, "Relative tolerance. Default: 1e-5 (fp16: 1e-2)", "X");
+  add("--device", device,
+      "cpu, cuda or cuda:N, to verify on; conversion needs none.\n"
+      "Default: cuda where it can be used, else cpu",
+      "NAME");
+  add("--provider", provider,
+      "ONNX Runtime's execution provider: cpu, cuda or\n"
+      "tensorrt. Default: that of the device",
+      "NAME");
+  add("--reference_precision", reference_precision,
+      "fp32 or fp64: what PyTorch computes in. Default: fp32", "MODE");
+  add("--seed", seed, fmt::format("Of the random input. Default: {}", kDefaultSeed), "N");
+  add("--verify_images", images, "Compare on the PNG and JPEG files in this folder, too", "DIR");
+  add("--report", report, "Write an HTML page with verdict, pictures and figures", "FILE");
+  add("--onnxruntime_library", onnxruntime_library,
+      "libonnxruntime.so to verify with. Default: the environment\n"
+      "variable AETHER2ONNX_ONNXRUNTIME, beside the program, the\n"
+      "system's",
+      "FILE");
+}
+
+void VerificationArguments::check() const {
+  const auto check_tolerance = [](const char* name, const std::optional<double>& value) {
+    if (value && !(*value >= 0 && std::isfinite(*value))) {
+      usage_error(fmt::format("--{} {}: must be 0 or more.", name, *value));
+    }
+  };
+  check_tolerance("atol", atol);
+  check_tolerance("rtol", rtol);
+  if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
+    usage_error(fmt::format("--device {}: must be cpu, cuda or cuda:N.", printable(*device)));
+  }
+  if (provider && *provider != "cpu" && *provider != "cuda" && *provider != "tensorrt") {
+    usage_error(fmt::format("--provider {}: must be cpu, cuda or tensorrt.", printable(*provider)));
+  }
+  if (device == "cpu" && provider && *provider != "cpu") {
+    usage_error(fmt::format("--provider {} needs a GPU, but --device cpu was given.", *provider));
+  }
+  if (device && *device != "cpu" && provider == "cpu") {
+    usage_error(fmt::format("--provider cpu contradicts --device {}.", *device));
+  }
+  if (reference_precision && *reference_precision != "fp32" && *reference_precision != "fp64") {
+    usage_error(fmt::format("--reference_precision {}: must be fp32 or fp64.",
+                            printable(*reference_precision)));
+  }
+  if (images && !fs::is_directory(*images)) {
+    usage_error(fmt::format("--verify_images {}: there is no such folder.", shown(*images)));
+  }
+  if (report && (report->empty() || fs::is_directory(*report))) {
+    usage_error(fmt::format("--report {}: must be a file name.", shown(*report)));
+  }
+}
+
+std::vector<std::string> VerificationArguments::given_for_verification() const {
+  std::vector<std::string> names;
+  const auto add = [&names](const char* name, bool given) {
+    if (given) names.emplace_back(name);
+  };
+  add("--atol", atol.has_value());
+  add("--rtol", rtol.has_value());
+  add("--device", device.has_value());
+  add("--provider", provider.has_value());
+  add("--reference_precision", reference_precision.has_value());
+  add("--seed", seed.has_value());
+  add("--verify_images", images.has_value());
+  add("--report", report.has_value());
+  add("--onnxruntime_library", onnxruntime_library.has_value());
+  return names;
+}
+
+// --- the module -------------------------------------------------------------------------------
 
 struct Verification::Module {
   A2oVerify verify = nullptr;
@@ -114,7 +132,23 @@ struct Verification::Module {
   }
 };
 
-Verification::Verification(const Arguments& arguments)
+namespace {
+
+Json settings(const VerificationArguments& arguments) {
+  return {{"onnxruntime_library", arguments.onnxruntime_library.value_or("")},
+          {"device", arguments.device.value_or("auto")},
+          {"provider", arguments.provider.value_or("auto")}};
+}
+
+template <typename Function>
+Function symbol(void* handle, const char* name) {
+  return reinterpret_cast<Function>(::dlsym(handle, name));
+}
+
+}  // namespace
+
+Verification::Verification(const VerificationArguments& arguments, const std::string& asked_by,
+                           Console& console)
     : arguments_(arguments), module_(std::make_unique<Module>()) {
   const fs::path folder = program_folder();
   fs::path found;
@@ -123,74 +157,116 @@ Verification::Verification(const Arguments& arguments)
     if (found.empty() && fs::exists(place / kModuleName, ignored)) found = place / kModuleName;
   }
   if (found.empty()) {
-    unavailable(fmt::format(
-        "the verification module ({}) isn't beside the program.\nIt is built where libtorch "
-        "(libtorch-dev) and ONNX Runtime's headers are installed; see the README.",
-        kModuleName));
+    unavailable(asked_by,
+                fmt::format("the verification module ({}) isn't beside the program.\nIt is built "
+                            "where libtorch (libtorch-dev) and ONNX Runtime's headers are "
+                            "installed; see the README.",
+                            kModuleName));
   }
   void* handle = ::dlopen(fs::absolute(found).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
-    unavailable(fmt::format(
-        "the verification module can't be loaded: {}.\nIt needs PyTorch's library, on Debian the "
-        "package libtorch1.13.",
-        ::dlerror()));
+    unavailable(asked_by,
+                fmt::format("the verification module can't be loaded: {}.\nIt needs PyTorch's "
+                            "library, on Debian the package libtorch1.13.",
+                            ::dlerror()));
   }
-  module_->verify = reinterpret_cast<A2oVerify>(::dlsym(handle, kA2oVerifySymbol));
-  module_->free = reinterpret_cast<A2oVerifyFree>(::dlsym(handle, kA2oVerifyFreeSymbol));
-  module_->ready = reinterpret_cast<A2oVerifyReady>(::dlsym(handle, kA2oVerifyReadySymbol));
+  module_->verify = symbol<A2oVerify>(handle, kA2oVerifySymbol);
+  module_->free = symbol<A2oVerifyFree>(handle, kA2oVerifyFreeSymbol);
+  module_->ready = symbol<A2oVerifyReady>(handle, kA2oVerifyReadySymbol);
   if (module_->verify == nullptr || module_->free == nullptr || module_->ready == nullptr) {
-    unavailable(fmt::format("{} is of another version of aether2onnx.\nInstall both anew.",
-                            found.string()));
+    unavailable(
+        asked_by,
+        fmt::format("{} is of another version of aether2onnx.\nInstall both anew.", shown(found)));
   }
-  const std::string problem = module_->take(module_->ready(arguments.onnxruntime_library.c_str()));
-  if (!problem.empty()) unavailable(problem);
+  char* answer = nullptr;
+  const int verdict = module_->ready(dump(settings(arguments)).c_str(), &answer);
+  const std::string text = module_->take(answer);
+  if (verdict != kA2oPassed) unavailable(asked_by, text);
+  const Json ready = Json::parse(text);
+  for (const Json& note : ready["notes"]) console.line("note", note.get<std::string>());
 }
 
 Verification::~Verification() = default;
 
-void Verification::run(const Report& report, const fs::path& candidate, Console& console) {
-  const bool half = report.graph.precision == Precision::fp16;
-  const double atol = half && !arguments_.atol_given ? kHalfTolerance : arguments_.atol;
-  const double rtol = half && !arguments_.rtol_given ? kHalfTolerance : arguments_.rtol;
-  const std::vector<Sizes> shapes =
-      shapes_to_check(report.graph.shape, report.network.input_channels);
-  Progress progress{&console, shapes.size()};
+int Verification::print_failure(const Error& error, bool as_json) const {
+  Failure failure = failure_of(error);
+  failure.verification = json_;
+  return cli::print_failure(failure, as_json);
+}
 
-  A2oVerifyRequest request{};
-  request.checkpoint = arguments_.input.c_str();
-  request.onnx = candidate.c_str();
-  request.onnxruntime_library = arguments_.onnxruntime_library.c_str();
-  request.shapes = shapes.front().data();
-  request.shape_count = shapes.size();
-  request.atol = atol;
-  request.rtol = rtol;
-  request.seed = kSeed;
-  request.progress = report_progress;
-  request.user = &progress;
+// --- what is printed --------------------------------------------------------------------------
+
+namespace {
+
+std::string number(const Json& value) {
+  return value.is_null() ? "not finite" : fmt::format("{:.2e}", value.get<double>());
+}
+
+std::string describe(const Json& result) {
+  const bool passed = result["passed"].get<bool>();
+  std::string line =
+      fmt::format("{} {}, {}: largest difference {} at [{}], mean {}", passed ? "pass" : "FAIL",
+                  fmt::join(result["shape"].get<std::vector<std::int64_t>>(), "x"),
+                  result["input"].get<std::string>(), number(result["max_absolute"]),
+                  fmt::join(result["worst"].get<std::vector<std::int64_t>>(), ", "),
+                  number(result["mean_absolute"]));
+  if (!result["psnr"].is_null()) line += fmt::format(", {:.1f} dB", result["psnr"].get<double>());
+  if (!passed) {
+    line += fmt::format(", {} elements outside the tolerance",
+                        with_thousands(result["outside_tolerance"].get<std::uint64_t>()));
+  }
+  return line;
+}
+
+void report_progress(std::size_t index, std::size_t count, double share, const char* what,
+                     void* user) {
+  static_cast<Console*>(user)->on_work("verifying",
+                                       fmt::format("{} of {}, {}", index + 1, count, what), share);
+}
+
+}  // namespace
+
+void Verification::run(const VerificationTask& task, Console& console) {
+  const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
+  Json request = settings(arguments_);
+  request["checkpoint"] = task.checkpoint.string();
+  request["params_key"] = nullptr;
+  request["model"] = task.model.string();
+  request["model_name"] = task.model_name;
+  request["shapes"] = task.shapes;
+  request["images"] = arguments_.images.value_or("");
+  request["atol"] = optional(arguments_.atol);
+  request["rtol"] = optional(arguments_.rtol);
+  request["reference_precision"] = arguments_.reference_precision.value_or("fp32");
+  request["seed"] = arguments_.seed.value_or(kDefaultSeed);
+  request["report"] = arguments_.report.value_or("");
+  request["command"] = task.command;
 
   char* answer = nullptr;
-  const int verdict = module_->verify(&request, &answer);
+  const int verdict = module_->verify(dump(request).c_str(), report_progress, &console, &answer);
   const std::string text = module_->take(answer);
   if (verdict == kA2oError) {
-    throw Error(ErrorKind::verification, fmt::format("verification failed to run: {}\nNothing was "
-                                                     "saved.",
-                                                     text));
+    throw Error(ErrorKind::verification, fmt::format("the comparison couldn't be made: {}", text));
   }
-  json_ = text;
-  const Json json = Json::parse(text);
+  json_ = Json::parse(text);
   console.line("verifying", fmt::format("{} against {}, tolerance {:g} + {:g} of the value",
-                                        json["candidate"].get<std::string>(),
-                                        json["reference"].get<std::string>(), atol, rtol));
+                                        json_["candidate"].get<std::string>(),
+                                        json_["reference"].get<std::string>(),
+                                        json_["atol"].get<double>(), json_["rtol"].get<double>()));
   std::vector<std::string> failures;
-  for (const Json& result : json["results"]) {
+  for (const Json& result : json_["results"]) {
     const std::string line = describe(result);
     console.line("", line);
     if (!result["passed"].get<bool>()) failures.push_back(line);
   }
+  if (arguments_.report) console.line("report", shown(*arguments_.report));
   if (verdict == kA2oPassed) return;
+  failed_ = true;
   std::string message =
-      "the ONNX model isn't equal to PyTorch within the tolerance; nothing was saved.";
+      fmt::format("{} isn't equal to PyTorch within the tolerance.", printable(task.model_name));
   for (const std::string& failure : failures) message += "\n  " + failure;
+  const std::string where = json_["first_difference"]["text"].get<std::string>();
+  if (!where.empty()) message += "\n" + where;
   throw Error(ErrorKind::verification, message, failures);
 }
 

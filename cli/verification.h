@@ -1,38 +1,81 @@
 /// @file
-/// Loads the verification module and has it compare a finished ONNX file with its checkpoint.
+/// Loads the verification module and has it compare an ONNX file with its checkpoint.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "arguments.h"
+#include "command_line.h"
 #include "console.h"
+#include "json.h"
 
 namespace aether2onnx::cli {
 
+/// The options that say how to verify.
+struct VerificationArguments {
+  static constexpr const char* kGroup = "Verification";
+
+  std::optional<double> atol;
+  std::optional<double> rtol;
+  std::optional<std::string> device;
+  std::optional<std::string> provider;
+  std::optional<std::string> reference_precision;
+  std::optional<std::uint64_t> seed;
+  std::optional<std::string> images;
+  std::optional<std::string> report;
+  std::optional<std::string> onnxruntime_library;
+
+  void add_to(CLI::App& app);
+  /// Throws Error(usage) where a value is out of range or contradicts another.
+  void check() const;
+  /// Which of the options were given.
+  std::vector<std::string> given_for_verification() const;
+};
+
+/// What is to be compared.
+struct VerificationTask {
+  std::filesystem::path checkpoint;
+  std::filesystem::path model;
+  std::string model_name;  ///< What the model is called where it is printed.
+  /// (N, C, H, W) each; empty: the shapes that the model is for.
+  std::vector<std::array<std::int64_t, 4>> shapes;
+  std::string command;  ///< The command line, for the report.
+};
+
 class Verification {
  public:
-  /// Loads the module and ONNX Runtime. Throws Error(verification), naming what is missing and how
-  /// to get it.
-  explicit Verification(const Arguments& arguments);
+  /// Loads the module and ONNX Runtime, and finds the device. Throws Error(verification), naming
+  /// what is missing and how to get it; `asked_by` is the option or command that wants it.
+  Verification(const VerificationArguments& arguments, const std::string& asked_by,
+               Console& console);
   Verification(const Verification&) = delete;
   Verification& operator=(const Verification&) = delete;
   ~Verification();
 
-  /// Compares at every shape that the model is for, and prints a line each. Throws
-  /// Error(verification) where any of them fails.
-  void run(const Report& report, const std::filesystem::path& candidate, Console& console);
+  /// Compares at every shape, and prints a line each. Throws Error(verification) where any of them
+  /// fails.
+  void run(const VerificationTask& task, Console& console);
 
-  /// The details as a JSON object; "" before run().
-  const std::string& json() const { return json_; }
+  /// Whether run() found a difference, and not that it couldn't run.
+  bool failed() const { return failed_; }
+  /// Prints the failure that run() threw, with the figures; gives the exit code.
+  int print_failure(const Error& error, bool as_json) const;
+  /// The details; null before run().
+  const Json& json() const { return json_; }
 
  private:
   struct Module;
-  const Arguments& arguments_;
+  const VerificationArguments& arguments_;
   std::unique_ptr<Module> module_;
-  std::string json_;
+  Json json_;
+  bool failed_ = false;
 };
 
 }  // namespace aether2onnx::cli

@@ -10,13 +10,13 @@
 int main(int count, char** values) {
   using namespace aether2onnx::verify;
   if (count != 4) {
-    std::fprintf(stderr, "Usage: upscale MODEL.onnx PICTURE.png RESULT.png\n");
+    std::fprintf(stderr, "Usage: upscale MODEL.onnx PICTURE RESULT.png\n");
     return 2;
   }
   try {
     const OnnxRuntime& runtime = OnnxRuntime::load({});
     const Session session = runtime.open(values[1]);
-    FloatTensor picture = load_png(values[2]);
+    FloatTensor picture = load_picture(values[2]);
     if (session.inputs().at(0).shape.at(1) == 1) picture = to_grey(picture);
     const auto started = std::chrono::steady_clock::now();
     const FloatTensor result = session.run(picture);

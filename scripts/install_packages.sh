@@ -6,9 +6,9 @@ set -eu
 
 build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
   nlohmann-json3-dev nettle-dev"
-run="libpng-dev ca-certificates"
+run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
-  python3-torch python3-numpy clang clang-format clang-tidy clang-tools"
+  python3-torch python3-numpy chromium clang clang-format clang-tidy clang-tools"
 
 packages=
 for group in "$@"; do

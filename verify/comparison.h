@@ -1,19 +1,17 @@
 /// @file
-/// Inputs to compare two implementations on, and how far their outputs are apart.
+/// How far the outputs of two implementations are apart.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "onnxruntime.h"
+#include "tensor.h"
 
 namespace aether2onnx::verify {
 
-/// Uniform noise in [0, 1]; the same seed and shape give the same on every machine.
-FloatTensor make_noise(const std::vector<std::int64_t>& shape, std::uint64_t seed);
-
-/// Something like a picture in [0, 1]: gradients and edges.
-FloatTensor make_picture(const std::vector<std::int64_t>& shape);
+/// Absolute differences by their power of ten: below 1e-9, [1e-9, 1e-8), …, [1e-1, 1), 1 and above.
+inline constexpr std::size_t kHistogramBins = 11;
 
 struct Comparison {
   double max_absolute = 0;
@@ -22,11 +20,13 @@ struct Comparison {
   std::vector<std::int64_t> worst;  ///< Position of the element that fails most, or differs most.
   double psnr = 0;            ///< Between the outputs, in dB for a range of 1; infinite if equal.
   std::uint64_t outside = 0;  ///< Elements with |a - b| > atol + rtol * |b|, or not finite.
+  std::array<std::uint64_t, kHistogramBins> histogram{};
   bool passed = false;
 };
 
-/// Compares a candidate with a reference of the same shape; other shapes fail.
-Comparison compare(const FloatTensor& candidate, const FloatTensor& reference, double atol,
+/// Compares a candidate (a) with a reference (b) of the same shape; other shapes fail, and so does
+/// every NaN and infinity on either side.
+Comparison compare(const FloatTensor& candidate, const DoubleTensor& reference, double atol,
                    double rtol);
 
 }  // namespace aether2onnx::verify

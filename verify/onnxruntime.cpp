@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -12,10 +13,13 @@
 // The functions are taken from the library loaded below.
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
+#include <onnxruntime_session_options_config_keys.h>
 
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "graph/graph.h"
+#include "onnx/onnx.h"
 
 namespace aether2onnx::verify {
 
@@ -77,6 +81,7 @@ Library find_library(const fs::path& explicit_path) {
 std::string describe_type(ONNXTensorElementDataType type) {
   if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) return "float32";
   if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16) return "float16";
+  if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16) return "bfloat16";
   return fmt::format("ONNX type {}", static_cast<int>(type));
 }
 
@@ -156,12 +161,49 @@ const std::vector<ModelValue>& Session::inputs() const { return state_->inputs; 
 const std::vector<ModelValue>& Session::outputs() const { return state_->outputs; }
 const std::vector<std::string>& Session::warnings() const { return state_->warnings; }
 
-Session OnnxRuntime::open(const fs::path& model) const {
+namespace {
+
+// Frees provider options through the library's own functions.
+template <typename Options>
+using ProviderOptions = std::unique_ptr<Options, void(ORT_API_CALL*)(Options*)>;
+
+void append_provider(Ort::SessionOptions& options, const Device& device) {
+  if (device.provider == Provider::cpu) return;
+  const OrtApi& api = Ort::GetApi();
+  const std::string index = std::to_string(device.index);
+  const std::array<const char*, 1> keys = {"device_id"};
+  const std::array<const char*, 1> values = {index.c_str()};
+  if (device.provider == Provider::tensorrt) {
+    OrtTensorRTProviderOptionsV2* made = nullptr;
+    Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&made));
+    const ProviderOptions<OrtTensorRTProviderOptionsV2> tensorrt(
+        made, api.ReleaseTensorRTProviderOptions);
+    Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(made, keys.data(), values.data(), 1));
+    options.AppendExecutionProvider_TensorRT_V2(*made);
+  }
+  // CUDA also runs what TensorRT doesn't take.
+  OrtCUDAProviderOptionsV2* made = nullptr;
+  Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
+  const ProviderOptions<OrtCUDAProviderOptionsV2> cuda(made, api.ReleaseCUDAProviderOptions);
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(made, keys.data(), values.data(), 1));
+  options.AppendExecutionProvider_CUDA_V2(*made);
+}
+
+// Without the arena, memory is what is needed and goes back after each run.
+Ort::SessionOptions session_options(const Device& device) {
+  Ort::SessionOptions options;
+  options.DisableCpuMemArena();
+  append_provider(options, device);
+  return options;
+}
+
+// Opens a session by `create` and describes its inputs and outputs.
+template <typename Create>
+Session open_session(Create create) {
   return explained("to load the model", [&] {
     auto state = std::make_unique<Session::State>();
     log().clear();
-    Ort::SessionOptions options;
-    state->session.emplace(environment(), model.c_str(), options);
+    state->session.emplace(create());
     state->warnings = log();
 
     Ort::AllocatorWithDefaultOptions allocator;
@@ -182,6 +224,73 @@ Session OnnxRuntime::open(const fs::path& model) const {
   });
 }
 
+class StringOutput final : public Output {
+ public:
+  void write(std::span<const std::byte> bytes) override {
+    text_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// A model that squares four numbers.
+std::string trial_model() {
+  graph::Graph graph;
+  graph.name = "trial";
+  const graph::ValueId input =
+      graph.add_input("input", DType::float32, graph::Shape(4, graph::Dim::fixed(1)));
+  graph.set_output(graph.add_node("trial", "Mul", {input, input}), "output");
+  StringOutput output;
+  onnx::write(onnx::lower(graph, kMinOpset), {kMinOpset, {}}, {&output, nullptr, {}},
+              std::uint64_t{1} << 30U, [](std::uint64_t, std::uint64_t) {});
+  return output.text();
+}
+
+}  // namespace
+
+std::string to_string(const Device& device) {
+  if (device.provider == Provider::cpu) return "CPU";
+  return fmt::format("{}, device {}", device.provider == Provider::cuda ? "CUDA" : "TensorRT",
+                     device.index);
+}
+
+void OnnxRuntime::check(const Device& device) const {
+  if (device.provider == Provider::cpu) return;
+  const char* wanted =
+      device.provider == Provider::cuda ? "CUDAExecutionProvider" : "TensorrtExecutionProvider";
+  const std::vector<std::string> offered = Ort::GetAvailableProviders();
+  if (std::find(offered.begin(), offered.end(), wanted) == offered.end()) {
+    fail(ErrorKind::verification,
+         "{}: ONNX Runtime {} ({}) has no {}; it offers {}.\nVerify with --device cpu, or name a "
+         "library with GPU support by --onnxruntime_library.",
+         to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "));
+  }
+  try {
+    environment();  // the providers' functions need it
+    open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});
+  } catch (const Error& error) {
+    fail(ErrorKind::verification, "{} can't be used: {}\nVerify with --device cpu.",
+         to_string(device), error.what());
+  }
+}
+
+Session OnnxRuntime::open(const fs::path& model, const Device& device) const {
+  return open_session(
+      [&] { return Ort::Session(environment(), model.c_str(), session_options(device)); });
+}
+
+Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
+                          const Device& device) const {
+  return open_session([&] {
+    Ort::SessionOptions options = session_options(device);
+    options.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath,
+                           folder.c_str());
+    return Ort::Session(environment(), model.data(), model.size(), options);
+  });
+}
+
 namespace {
 
 std::vector<Ort::Float16_t> to_halves(std::span<const float> values) {
@@ -197,16 +306,26 @@ FloatTensor to_floats(const Ort::Value& value) {
   const auto info = value.GetTensorTypeAndShapeInfo();
   FloatTensor tensor{info.GetShape(), {}};
   const std::size_t count = info.GetElementCount();
-  if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
-    const auto* data = value.GetTensorData<float>();
-    tensor.values.assign(data, data + count);
-  } else if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16) {
-    const auto* data = value.GetTensorData<Ort::Float16_t>();
+  const auto take = [&](const auto* data, const auto& convert) {
     tensor.values.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) tensor.values.push_back(from_half_bits(data[i].val));
-  } else {
-    fail(ErrorKind::verification, "the model's output is of {}; float32 or float16 is expected.",
-         describe_type(info.GetElementType()));
+    for (std::size_t i = 0; i < count; ++i) tensor.values.push_back(convert(data[i]));
+  };
+  switch (info.GetElementType()) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      take(value.GetTensorData<float>(), [](float number) { return number; });
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+      take(value.GetTensorData<Ort::Float16_t>(),
+           [](Ort::Float16_t number) { return from_half_bits(number.val); });
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16:
+      take(value.GetTensorData<Ort::BFloat16_t>(),
+           [](Ort::BFloat16_t number) { return from_bfloat16_bits(number.val); });
+      break;
+    default:
+      fail(ErrorKind::verification,
+           "the model's output is of {}; a floating-point one is expected.",
+           describe_type(info.GetElementType()));
   }
   return tensor;
 }
@@ -214,13 +333,21 @@ FloatTensor to_floats(const Ort::Value& value) {
 }  // namespace
 
 FloatTensor Session::run(const FloatTensor& input) const {
-  if (inputs().size() != 1 || outputs().size() != 1) {
-    fail(ErrorKind::verification, "the model has {} and {}; one of each is expected.",
-         plural(inputs().size(), "input"), plural(outputs().size(), "output"));
+  if (outputs().size() != 1) {
+    fail(ErrorKind::verification, "the model has {}; one is expected.",
+         plural(outputs().size(), "output"));
+  }
+  return std::move(run(input, {outputs()[0].name}).at(0));
+}
+
+std::vector<FloatTensor> Session::run(const FloatTensor& input,
+                                      const std::vector<std::string>& output_names) const {
+  if (inputs().size() != 1) {
+    fail(ErrorKind::verification, "the model has {}; one is expected.",
+         plural(inputs().size(), "input"));
   }
   return explained("to run the model", [&] {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    std::vector<float> values;
     std::vector<Ort::Float16_t> halves;
     Ort::Value feed{nullptr};
     if (inputs()[0].dtype == "float16") {
@@ -228,15 +355,21 @@ FloatTensor Session::run(const FloatTensor& input) const {
       feed = Ort::Value::CreateTensor<Ort::Float16_t>(memory, halves.data(), halves.size(),
                                                       input.shape.data(), input.shape.size());
     } else {
-      values = input.values;
-      feed = Ort::Value::CreateTensor<float>(memory, values.data(), values.size(),
-                                             input.shape.data(), input.shape.size());
+      // ONNX Runtime only reads what it is fed.
+      feed = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(input.values.data()),
+                                             input.values.size(), input.shape.data(),
+                                             input.shape.size());
     }
     const char* input_name = inputs()[0].name.c_str();
-    const char* output_name = outputs()[0].name.c_str();
-    auto results =
-        state_->session->Run(Ort::RunOptions{nullptr}, &input_name, &feed, 1, &output_name, 1);
-    return to_floats(results.at(0));
+    std::vector<const char*> names;
+    names.reserve(output_names.size());
+    for (const std::string& name : output_names) names.push_back(name.c_str());
+    const auto results = state_->session->Run(Ort::RunOptions{nullptr}, &input_name, &feed, 1,
+                                              names.data(), names.size());
+    std::vector<FloatTensor> outputs;
+    outputs.reserve(results.size());
+    for (const Ort::Value& result : results) outputs.push_back(to_floats(result));
+    return outputs;
   });
 }
 

@@ -5,24 +5,30 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
-namespace aether2onnx::verify {
+#include "tensor.h"
 
-/// A tensor as float32, row-major. Half inputs and outputs are converted on the way.
-struct FloatTensor {
-  std::vector<std::int64_t> shape;
-  std::vector<float> values;
-};
+namespace aether2onnx::verify {
 
 /// An input or output of a model; a dynamic axis is -1.
 struct ModelValue {
   std::string name;
-  std::string dtype;  ///< "float32", "float16", or ONNX's number of another type.
+  std::string dtype;  ///< "float32", "float16", "bfloat16", or ONNX's number of another type.
   std::vector<std::int64_t> shape;
 };
+
+/// What runs a model.
+enum class Provider { cpu, cuda, tensorrt };
+
+struct Device {
+  Provider provider = Provider::cpu;
+  int index = 0;  ///< Of the GPU.
+};
+
+/// "CPU", "CUDA, device 0", "TensorRT, device 0".
+std::string to_string(const Device& device);
 
 class Session;
 
@@ -38,8 +44,15 @@ class OnnxRuntime {
   const std::string& version() const { return version_; }
   const std::string& path() const { return path_; }
 
-  /// Loads a model from a file, for the CPU. Throws Error(verification) with ONNX Runtime's reason.
-  Session open(const std::filesystem::path& model) const;
+  /// Throws Error(verification), naming the device and what the library offers, where models can't
+  /// be run on it; finds out by running one.
+  void check(const Device& device) const;
+
+  /// Loads a model from a file. Throws Error(verification) with ONNX Runtime's reason.
+  Session open(const std::filesystem::path& model, const Device& device = {}) const;
+  /// Loads a model from its bytes; `folder` is where its external data lies.
+  Session open(const std::string& model, const std::filesystem::path& folder,
+               const Device& device) const;
 
   OnnxRuntime(const OnnxRuntime&) = delete;
   OnnxRuntime& operator=(const OnnxRuntime&) = delete;
@@ -68,8 +81,12 @@ class Session {
   /// What ONNX Runtime warned of while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model of one input and one output. Throws Error(verification).
+  /// Runs a model of one input and one output; half inputs and outputs are converted on the way.
+  /// Throws Error(verification).
   FloatTensor run(const FloatTensor& input) const;
+  /// The same for a model of one input, and the outputs that are named.
+  std::vector<FloatTensor> run(const FloatTensor& input,
+                               const std::vector<std::string>& output_names) const;
 
  private:
   std::unique_ptr<State> state_;

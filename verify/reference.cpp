@@ -1,122 +1,122 @@
 #include "reference.h"
 
-#include <ATen/ATen.h>
 #include <torch/csrc/api/include/torch/version.h>
 
+#include <array>
 #include <cstring>
-#include <unordered_map>
+#include <string_view>
 
 #include "base/error.h"
+#include "reference_generation.h"
 
 namespace aether2onnx::verify {
 
-struct Reference::Weights {
-  std::unordered_map<std::string, at::Tensor> tensors;
-
-  const at::Tensor& operator[](const std::string& name) const {
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) {
-      fail(ErrorKind::verification, "the reference needs the tensor {}, which isn't there.", name);
-    }
-    return found->second;
-  }
-  bool has(const std::string& name) const { return tensors.contains(name); }
-};
-
-Reference::Reference(const state_dict::StateDict& state_dict)
-    : weights_(std::make_unique<Weights>()) {
-  for (const state_dict::Entry& entry : state_dict.entries()) {
-    if (!entry.tensor || !is_weight_dtype(entry.tensor->dtype)) continue;
-    const TensorData data = state_dict.read(entry);
-    const std::vector<double> values = to_doubles(data.bytes, data.dtype);
-    at::Tensor tensor = at::empty(data.shape, at::kDouble);
-    std::memcpy(tensor.data_ptr<double>(), values.data(), values.size() * sizeof(double));
-    weights_->tensors.emplace(entry.name, tensor.to(at::kFloat));
-  }
-}
-
-Reference::~Reference() = default;
-
 namespace {
 
-template <typename Weights>
+struct Row {
+  std::string_view generation;  // as the recogniser calls it
+  Forward forward;
+};
+
+constexpr std::array kGenerations = {Row{"G1", forward_generation1}};
+
+Forward forward_of(const std::string& generation) {
+  for (const Row& row : kGenerations) {
+    if (row.generation == generation) return row.forward;
+  }
+  fail(ErrorKind::verification, "there is no reference for AetherNet {}.", generation);
+}
+
+DoubleTensor to_doubles(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
+  const auto* data = values.data_ptr<double>();
+  return {values.sizes().vec(), std::vector<double>(data, data + values.numel())};
+}
+
+class Recorder final : public Trace {
+ public:
+  explicit Recorder(BlockOutputs* blocks) : blocks_(blocks) {}
+  void block(const std::string& path, const at::Tensor& output) override {
+    if (blocks_ != nullptr) blocks_->emplace_back(path, to_doubles(output));
+  }
+
+ private:
+  BlockOutputs* blocks_;
+};
+
+}  // namespace
+
+const at::Tensor& Weights::operator[](const std::string& name) const {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    fail(ErrorKind::verification, "the reference needs the tensor {}, which isn't there.", name);
+  }
+  return found->second;
+}
+
 at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x) {
   const at::Tensor& weight = w[path + ".weight"];
   return at::conv2d(x, weight, w[path + ".bias"], 1, weight.size(2) / 2);
 }
 
-template <typename Weights>
 at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps) {
   const at::Tensor& weight = w[path + ".weight"];
   return at::layer_norm(x, weight.sizes(), weight, w[path + ".bias"], eps);
 }
 
-template <typename Weights>
 at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x) {
   return at::linear(x, w[path + ".weight"], w[path + ".bias"]);
 }
 
-// The depthwise part of a block: one convolution where it is fused, the sum of two where it isn't.
-template <typename Weights>
-at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x) {
-  const std::int64_t groups = x.size(1);
-  const auto branch = [&](const std::string& weight, const std::string& bias) {
-    return at::conv2d(x, w[weight], w[bias], 1, w[weight].size(2) / 2, 1, groups);
-  };
-  if (w.has(path + ".fused_conv.weight")) {
-    return branch(path + ".fused_conv.weight", path + ".fused_conv.bias");
+struct Reference::State {
+  Weights weights;
+  Forward forward = nullptr;
+  at::TensorOptions options;
+  std::string description;
+};
+
+Reference::Reference(const state_dict::StateDict& state_dict, const network::Network& network,
+                     const Settings& settings)
+    : state_(std::make_unique<State>()) {
+  state_->forward = forward_of(network.facts.generation);
+  const bool cuda = settings.cuda_device >= 0;
+  const at::Device device =
+      cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(settings.cuda_device))
+           : at::Device(at::kCPU);
+  state_->options =
+      at::TensorOptions().dtype(settings.float64 ? at::kDouble : at::kFloat).device(device);
+  state_->description =
+      fmt::format("PyTorch {}.{}.{}, {}, {}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR,
+                  TORCH_VERSION_PATCH, settings.float64 ? "float64" : "float32",
+                  cuda ? fmt::format("cuda:{}", settings.cuda_device) : "CPU");
+  for (const state_dict::Entry& entry : state_dict.entries()) {
+    if (!entry.tensor || !is_weight_dtype(entry.tensor->dtype)) continue;
+    const TensorData data = state_dict.read(entry);
+    const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
+    at::Tensor tensor = at::empty(data.shape, at::kDouble);
+    std::memcpy(tensor.data_ptr<double>(), values.data(), values.size() * sizeof(double));
+    state_->weights.tensors.emplace(entry.name, tensor.to(state_->options));
   }
-  return branch(path + ".lk_conv.weight", path + ".lk_bias") +
-         branch(path + ".sk_conv.weight", path + ".sk_bias");
 }
 
-// The first generation, in the numbering of the specification's forward pass.
-template <typename Weights>
-at::Tensor forward_generation1(const Weights& w, const at::Tensor& image) {
-  const double mean = image.size(1) == 3 ? 0.5 : 0.0;              // 1
-  const at::Tensor shallow = conv(w, "conv_first", image - mean);  // 2
-  at::Tensor y = shallow;
-  for (int group = 0;; ++group) {  // 3
-    const std::string group_path = "layers." + std::to_string(group) + ".";
-    if (!w.has(group_path + "0.norm.weight")) break;
-    for (int block = 0;; ++block) {
-      const std::string path = group_path + std::to_string(block);
-      if (!w.has(path + ".norm.weight")) break;
-      at::Tensor n = depthwise(w, path + ".conv", y).permute({0, 2, 3, 1});
-      n = layer_norm(w, path + ".norm", n, 1e-6);
-      const at::Tensor gate = at::gelu(linear(w, path + ".ffn.fc1_gate", n), "none");
-      const at::Tensor main = linear(w, path + ".ffn.fc1_main", n);
-      y = y + linear(w, path + ".ffn.fc2", gate * main).permute({0, 3, 1, 2});
-    }
-  }
-  const at::Tensor n = layer_norm(w, "norm", y.permute({0, 2, 3, 1}), 1e-5).permute({0, 3, 1, 2});
-  const at::Tensor r = conv(w, "conv_after_body", n) + shallow;  // 5
-  at::Tensor t = at::leaky_relu(conv(w, "conv_before_upsample.0", r), 0.01);
-  const std::int64_t width = t.size(1);
-  for (int index = 0;; index += 2) {  // 7
-    const std::string path = "upsample." + std::to_string(index);
-    if (!w.has(path + ".weight")) break;
-    t = conv(w, path, t);
-    t = at::pixel_shuffle(t, t.size(1) == 9 * width ? 3 : 2);
-  }
-  return conv(w, "conv_last", t) + mean;  // 8, 9
-}
+Reference::~Reference() = default;
 
-}  // namespace
-
-FloatTensor Reference::run(const FloatTensor& input) const {
+DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks) const {
   const at::NoGradGuard no_grad;
   // The tensor only borrows the values, and is only read.
   const at::Tensor image = at::from_blob(const_cast<float*>(input.values.data()), input.shape,
-                                         at::TensorOptions(at::kFloat));
-  const at::Tensor output = forward_generation1(*weights_, image).contiguous();
-  const auto* values = output.data_ptr<float>();
-  return {output.sizes().vec(), std::vector<float>(values, values + output.numel())};
+                                         at::TensorOptions(at::kFloat))
+                               .to(state_->options);
+  Recorder recorder(blocks);
+  try {
+    return to_doubles(state_->forward(state_->weights, image, recorder));
+  } catch (const c10::Error& error) {
+    fail(ErrorKind::verification, "PyTorch failed: {}", error.what_without_backtrace());
+  }
 }
 
-std::string Reference::description() {
-  return fmt::format("PyTorch {}.{}.{} (libtorch)", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR,
-                     TORCH_VERSION_PATCH);
-}
+std::string Reference::description() const { return state_->description; }
+
+bool Reference::has_cuda() { return at::hasCUDA(); }
 
 }  // namespace aether2onnx::verify

@@ -1,35 +1,52 @@
 /// @file
 /// The reference: the network in PyTorch (libtorch), from the checkpoint's own tensors. Written
 /// from the specification of AetherNet; shares nothing with fusion or the graph but the reader of
-/// the file, so that a mistake there shows as a difference.
+/// the file, so that a mistake there shows as a difference. A generation is one file,
+/// reference_<generation>.cpp, and one row in reference.cpp.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "onnxruntime.h"
+#include "network/network.h"
 #include "state_dict/state_dict.h"
+#include "tensor.h"
 
 namespace aether2onnx::verify {
 
+/// Outputs of the network's parts in the order in which they are computed, each named as the module
+/// that makes it, "layers.0.1".
+using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
+
 class Reference {
  public:
-  /// Loads the weights as float32. `state_dict` must be that of a recognised network.
-  explicit Reference(const state_dict::StateDict& state_dict);
+  struct Settings {
+    bool float64 = false;  ///< Otherwise float32.
+    int cuda_device = -1;  ///< -1: the CPU.
+  };
+
+  /// Loads the weights. `network` is what the state dict was recognised as.
+  Reference(const state_dict::StateDict& state_dict, const network::Network& network,
+            const Settings& settings);
   Reference(const Reference&) = delete;
   Reference& operator=(const Reference&) = delete;
   ~Reference();
 
   /// The network's output for a (N, C, H, W) input. An unfused checkpoint runs through both of its
-  /// branches.
-  FloatTensor run(const FloatTensor& input) const;
+  /// branches. Where `blocks` isn't null, the outputs of the network's parts are put there.
+  DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr) const;
 
-  /// "PyTorch 1.13.1 (libtorch)".
-  static std::string description();
+  /// "PyTorch 1.13.1, float32, CPU".
+  std::string description() const;
+
+  /// Whether this libtorch can compute on CUDA devices.
+  static bool has_cuda();
 
  private:
-  struct Weights;
-  std::unique_ptr<Weights> weights_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace aether2onnx::verify

@@ -32,6 +32,14 @@ inline constexpr std::int64_t kLayerWidth = 1 << 20;
 /// more; weights reach about 1.1:1.
 inline constexpr std::uint64_t kInflation = 1040;
 
+/// Parts of an ONNX file (nodes, initializers, names, attributes, …) that are looked at. The
+/// largest published AetherNet has about 3,000 nodes as PyTorch exports it.
+inline constexpr std::size_t kOnnxParts = 2'000'000;
+
+/// Bytes of one name or text in an ONNX file. Metadata of other exporters holds whole
+/// configurations.
+inline constexpr std::uint64_t kOnnxText = 1U << 20U;
+
 /// Bytes read at a time where a stream is looked through.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
 

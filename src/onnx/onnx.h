@@ -3,13 +3,17 @@
 ///
 /// Owns what differs between opsets, and the wire format (onnx.proto, through protozero). The file
 /// is streamed: sizes are computed first, then each weight goes from its loader to the output.
+/// Files made by anybody are read back as far as reports need it; their weights stay where they
+/// are.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,5 +56,59 @@ struct Written {
 Written write(const graph::Graph& graph, const ModelProperties& properties,
               const OutputFiles& output, std::uint64_t external_data_threshold,
               const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+
+// --- reading ---
+
+/// An input or output of a graph.
+struct FileValue {
+  std::string name;
+  int elem_type = 0;              ///< TensorProto.DataType; 0 where it is no tensor.
+  std::vector<std::string> dims;  ///< Decimal numbers, names of dynamic axes, "" for neither.
+};
+
+struct FileNode {
+  std::string name;
+  std::string op_type;
+  std::string domain;  ///< "" for ONNX's own operators.
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  /// Numbers, texts and lists of integers; tensors and graphs are left out.
+  std::map<std::string, graph::AttributeValue> attributes;
+};
+
+/// A constant of a graph: an initializer, or the tensor of a Constant node.
+struct FileTensor {
+  std::string name;
+  int data_type = 0;  ///< TensorProto.DataType.
+  std::vector<std::int64_t> dims;
+  /// Where the elements lie in the ONNX file, where they are raw_data; 0 bytes otherwise.
+  std::uint64_t raw_offset = 0;
+  std::uint64_t raw_bytes = 0;
+  std::string external_file;  ///< File name of external data, "" if there is none.
+};
+
+/// What an ONNX file holds, without the elements of its weights.
+struct File {
+  std::int64_t ir_version = 0;
+  std::vector<std::pair<std::string, std::int64_t>> opsets;  ///< Domain and version.
+  std::string producer_name;
+  std::string producer_version;
+  std::string graph_name;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<FileValue> inputs;
+  std::vector<FileValue> outputs;
+  std::vector<FileNode> nodes;
+  std::vector<FileTensor> initializers;
+
+  const std::string* find_metadata(std::string_view key) const;
+};
+
+/// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
+/// it is no ONNX file or damaged, Error(limit) where it has more parts than limits.h allows.
+File read(const Input& input);
+
+/// The bytes that, put behind an ONNX file, make `values` of its graph outputs as well: protobuf
+/// joins messages that follow each other.
+std::string additional_outputs(const std::vector<std::string>& values);
 
 }  // namespace aether2onnx::onnx

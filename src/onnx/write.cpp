@@ -1,5 +1,4 @@
-// The wire format. Field numbers and enumerators: onnx.proto (ONNX's repository, file
-// onnx/onnx.proto); external data: docs/ExternalData.md there.
+// The wire format, written. External data: docs/ExternalData.md in ONNX's repository.
 
 #include <bit>
 #include <protozero/pbf_writer.hpp>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "onnx/onnx.h"
+#include "onnx/proto.h"
 
 namespace aether2onnx::onnx {
 
@@ -20,47 +20,6 @@ using graph::Node;
 using graph::Value;
 using graph::ValueId;
 using protozero::pbf_writer;
-
-namespace model_proto {
-enum {
-  ir_version = 1,
-  producer_name = 2,
-  producer_version = 3,
-  graph = 7,
-  opset_import = 8,
-  metadata_props = 14
-};
-}
-namespace operator_set_id_proto {
-enum { domain = 1, version = 2 };
-}
-namespace string_string_entry_proto {
-enum { key = 1, value = 2 };
-}
-namespace graph_proto {
-enum { node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13 };
-}
-namespace node_proto {
-enum { input = 1, output = 2, name = 3, op_type = 4, attribute = 5 };
-}
-namespace attribute_proto {
-enum { name = 1, f = 2, i = 3, s = 4, ints = 8, type = 20 };
-enum { type_float = 1, type_int = 2, type_string = 3, type_ints = 7 };
-}  // namespace attribute_proto
-namespace tensor_proto {
-enum { dims = 1, data_type = 2, name = 8, raw_data = 9, external_data = 13, data_location = 14 };
-enum { type_float = 1, type_float16 = 10 };
-enum { location_external = 1 };
-}  // namespace tensor_proto
-namespace value_info_proto {
-enum { name = 1, type = 2 };
-}
-namespace type_proto {
-enum { tensor_type = 1 };
-enum { elem_type = 1, shape = 2 };
-enum { dim = 1 };
-enum { dim_value = 1, dim_param = 2 };
-}  // namespace type_proto
 
 // Where the ONNX documentation wants tensors in external data to begin.
 constexpr std::uint64_t kExternalAlignment = 4096;

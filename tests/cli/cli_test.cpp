@@ -62,7 +62,8 @@ TEST_F(Program, ShortForm) {
   EXPECT_EQ(result.err, "");
   EXPECT_TRUE(has("2x_model_fp32_op17.onnx"));
   std::size_t at = 0;
-  for (const char* line : {"read ", "recognised ", "fused ", "written ", "saved ", "--verify_onnx",
+  for (const char* line : {"read ", "recognised ", "fused ", "written ", "saved ",
+                           "verify 2x_model_fp32_op17.onnx --against model.pth",
                            "trtexec --onnx=2x_model_fp32_op17.onnx"}) {
     const std::size_t found = result.out.find(line, at);
     EXPECT_NE(found, std::string::npos) << line << '\n' << result.out;
@@ -266,11 +267,11 @@ TEST_F(Program, AReaderThatGoesAwayStopsNothing) {
   EXPECT_TRUE(contains(json.err, "the result can't be printed")) << json.err;
 }
 
-TEST_F(Program, WhatIsPrintedForPastingKeepsTheEndOfOptions) {
-  save("--odd.pth", {});
-  const CommandResult result = run("--opset 18 -- --odd.pth");
+TEST_F(Program, WhatIsPrintedForPastingNamesFilesSafely) {
+  std::filesystem::rename(folder_ / "model.pth", folder_ / "--a b.pth");
+  const CommandResult result = run("-- '--a b.pth' -out.onnx");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(contains(result.out, "--opset 18 --verify_onnx -- --odd.pth")) << result.out;
+  EXPECT_TRUE(contains(result.out, "verify ./-out.onnx --against './--a b.pth'")) << result.out;
 }
 
 TEST_F(Program, VerboseAddsATable) {

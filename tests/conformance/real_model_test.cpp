@@ -111,8 +111,8 @@ TEST_F(RealModel, PicturesScoreAsWithPyTorch) {
     const verify::Session session = convert_and_open(options);
     // PyTorch's scores of the same model, printed as 29.10 and 30.36.
     for (const auto& [name, expected] : {std::pair{"7.png", 29.1028}, {"8.png", 30.3561}}) {
-      const FloatTensor output = session.run(verify::load_png(kShared / "images/lr_x2" / name));
-      EXPECT_NEAR(psnr(output, verify::load_png(kShared / "images/hr" / name)), expected,
+      const FloatTensor output = session.run(verify::load_picture(kShared / "images/lr_x2" / name));
+      EXPECT_NEAR(psnr(output, verify::load_picture(kShared / "images/hr" / name)), expected,
                   precision == Precision::fp16 ? 0.005 : 0.0005)
           << name << ' ' << to_string(precision);
     }

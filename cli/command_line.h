@@ -1,0 +1,72 @@
+/// @file
+/// What every command's line has in common: how options are spelled, help, errors, the options that
+/// say what is printed.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aether2onnx::cli {
+
+enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
+
+/// How the program was called.
+struct Invocation {
+  std::string program;  ///< As it was typed, for commands that are to be pasted.
+  std::string command;  ///< The command's name, "" where none was given.
+  std::vector<std::string> arguments;
+};
+
+/// What to do instead of the work: print `text` and end with success.
+struct Answer {
+  std::string text;
+};
+
+/// --quiet, --json and --verbose.
+struct Printing {
+  bool quiet = false;
+  bool json = false;
+  bool verbose = false;
+};
+
+/// Whether --json stands on the command line; known before parsing, which may fail.
+bool wants_json(const std::vector<std::string>& arguments);
+
+[[noreturn]] void usage_error(const std::string& message);
+
+/// The parser of one command. Dashes count as underscores, and as in Python's argparse the start of
+/// an option's name stands for it where no other begins so. Of a repeated option the last counts.
+class CommandLine {
+ public:
+  /// `usage` and `footer` stand before and after the options in the help.
+  CommandLine(const std::string& description, std::string usage, const std::string& footer);
+
+  /// To add options to, by CLI11's own functions.
+  CLI::App& app() { return app_; }
+  /// Adds the positional arguments; they are in positionals() after parse().
+  void add_positionals(const std::string& description);
+  /// Adds the options that say what is printed; the caller may leave out --verbose.
+  void add_printing(Printing& printing, const std::string& verbose_text);
+
+  /// Parses. Throws Error(usage). Gives an Answer for --help and --version.
+  std::optional<Answer> parse(const std::vector<std::string>& arguments);
+
+  const std::vector<std::string>& positionals() const { return positionals_; }
+
+ private:
+  CLI::App app_;
+  std::vector<std::string> positionals_;
+  bool help_ = false;
+  bool version_ = false;
+};
+
+/// The decimal digits alone: no sign, no space.
+bool is_number(std::string_view text);
+
+}  // namespace aether2onnx::cli

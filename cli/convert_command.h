@@ -1,0 +1,13 @@
+/// @file
+/// The main command: a checkpoint in, an ONNX file out. Every option of the reference script under
+/// its name, and our own.
+#pragma once
+
+#include "command_line.h"
+
+namespace aether2onnx::cli {
+
+/// Gives the exit code; throws Error.
+int run_convert(const Invocation& invocation);
+
+}  // namespace aether2onnx::cli

@@ -1,0 +1,122 @@
+#include "json.h"
+
+#include <fmt/format.h>
+
+#include "console.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+Json axis_json(const Axis& axis) {
+  if (!axis.dynamic) return axis.opt;
+  return Json{{"min", axis.min}, {"opt", axis.opt}, {"max", axis.max}};
+}
+
+Json tensors_json(const std::vector<TensorInfo>& tensors) {
+  Json list = Json::array();
+  for (const TensorInfo& tensor : tensors) {
+    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Json source_json(const Report::Source& source) {
+  return {{"name", source.name},
+          {"container", source.container},
+          {"wrapper", source.wrapper},
+          {"sha256", source.sha256},
+          {"bytes", source.bytes},
+          {"tensors", source.tensors},
+          {"parameters", source.parameters},
+          {"dtype", source.dtype}};
+}
+
+Json network_json(const Report::Network& network) {
+  return {{"architecture", network.architecture},
+          {"generation", network.generation},
+          {"model_type", network.model_type},
+          {"scale", network.scale},
+          {"input_channels", network.input_channels},
+          {"embed_dim", network.embed_dim},
+          {"depths", network.depths},
+          {"hidden_dim", network.hidden_dim},
+          {"large_kernel", network.large_kernel},
+          {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
+          {"fused", network.fused}};
+}
+
+Json conversion_json(const Report& report, const Json& verification,
+                     const std::string& verify_command, const std::string& trtexec_command) {
+  const auto& graph = report.graph;
+  Json json;
+  json["status"] = "ok";
+  json["version"] = version();
+  json["source"] = source_json(report.source);
+  json["network"] = network_json(report.network);
+  Json operators = Json::object();
+  for (const auto& [op, count] : graph.operators) operators[op] = count;
+  json["onnx"] = {{"opset_version", graph.opset_version},
+                  {"ir_version", graph.ir_version},
+                  {"precision", to_string(graph.precision)},
+                  {"dynamic", graph.shape.is_dynamic()},
+                  {"batch_size", axis_json(graph.shape.batch)},
+                  {"height", axis_json(graph.shape.height)},
+                  {"width", axis_json(graph.shape.width)},
+                  {"inputs", tensors_json(graph.inputs)},
+                  {"outputs", tensors_json(graph.outputs)},
+                  {"nodes", graph.nodes},
+                  {"operators", operators},
+                  {"initializers", graph.initializers},
+                  {"parameters", graph.parameters},
+                  {"weights_subnormal", report.weights_subnormal},
+                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
+  const bool external = !report.output.external_data_path.empty();
+  json["output"] = {
+      {"path", report.output.path.string()},
+      {"bytes", report.output.bytes},
+      {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
+      {"external_data_bytes", report.output.external_data_bytes}};
+  json["verification"] = verification;
+  json["stages"] = Json::array();
+  for (const Stage& stage : report.stages) {
+    json["stages"].push_back(
+        {{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
+  }
+  json["warnings"] = report.warnings;
+  json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
+                  {"trtexec", trtexec_command}};
+  return json;
+}
+
+Failure failure_of(const Error& error) {
+  const int exit_code = error.kind() == ErrorKind::usage ? kWrongUsage : kFailed;
+  return {std::string(to_string(error.kind())), error.what(), error.findings(), exit_code, {}};
+}
+
+int print_failure(const Failure& failure, bool json) {
+  write_text(stderr, fmt::format("error: {}\n", failure.message));
+  if (!json) return failure.exit_code;
+  const Json result = {
+      {"status", "error"},
+      {"version", version()},
+      {"error",
+       {{"kind", failure.kind}, {"message", failure.message}, {"findings", failure.findings}}},
+      {"verification", failure.verification},
+      {"exit_code", failure.exit_code}};
+  write_text(stdout, dump(result));
+  return failure.exit_code;
+}
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void print_result(const Json& json, const std::string& done) {
+  if (write_text(stdout, dump(json))) return;
+  throw Error(ErrorKind::io, fmt::format("{}, but the result can't be printed.", done));
+}
+
+}  // namespace aether2onnx::cli

@@ -1,0 +1,12 @@
+/// @file
+/// The command `verify`: an ONNX file made by anybody against the checkpoint it was made from.
+#pragma once
+
+#include "command_line.h"
+
+namespace aether2onnx::cli {
+
+/// Gives the exit code; throws Error.
+int run_verify(const Invocation& invocation);
+
+}  // namespace aether2onnx::cli

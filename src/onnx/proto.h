@@ -1,0 +1,60 @@
+/// @file
+/// Field numbers and enumerators of ONNX's messages. Private to this stage. Source: onnx.proto (in
+/// ONNX's repository, file onnx/onnx.proto).
+#pragma once
+
+namespace aether2onnx::onnx {
+
+namespace model_proto {
+enum {
+  ir_version = 1,
+  producer_name = 2,
+  producer_version = 3,
+  graph = 7,
+  opset_import = 8,
+  metadata_props = 14,
+};
+}
+namespace operator_set_id_proto {
+enum { domain = 1, version = 2 };
+}
+namespace string_string_entry_proto {
+enum { key = 1, value = 2 };
+}
+namespace graph_proto {
+enum { node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13 };
+}
+namespace node_proto {
+enum { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7 };
+}
+namespace attribute_proto {
+enum { name = 1, f = 2, i = 3, s = 4, t = 5, ints = 8, type = 20 };
+enum { type_float = 1, type_int = 2, type_string = 3, type_ints = 7 };
+}  // namespace attribute_proto
+namespace tensor_proto {
+enum {
+  dims = 1,
+  data_type = 2,
+  float_data = 4,
+  int32_data = 5,
+  int64_data = 7,
+  name = 8,
+  raw_data = 9,
+  double_data = 10,
+  external_data = 13,
+  data_location = 14
+};
+enum { type_float = 1, type_float16 = 10, type_double = 11, type_bfloat16 = 16 };
+enum { location_external = 1 };
+}  // namespace tensor_proto
+namespace value_info_proto {
+enum { name = 1, type = 2 };
+}
+namespace type_proto {
+enum { tensor_type = 1 };
+enum { elem_type = 1, shape = 2 };
+enum { dim = 1 };
+enum { dim_value = 1, dim_param = 2 };
+}  // namespace type_proto
+
+}  // namespace aether2onnx::onnx

@@ -1,0 +1,115 @@
+#include "blocks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "base/error.h"
+
+namespace aether2onnx::verify {
+
+namespace {
+
+// A block's error must be so many times the largest one before it to be a jump.
+constexpr double kJump = 10;
+
+}  // namespace
+
+std::string module_path(const std::string& node_name) {
+  // Every folder is a module's name within its parent; a child of a container that isn't called
+  // itself repeats the container's name, as layers.0.1 does in layers.0.
+  std::string path;
+  std::string parent;
+  std::size_t begin = node_name.starts_with('/') ? 1 : 0;
+  for (std::size_t slash = node_name.find('/', begin); slash != std::string::npos;
+       slash = node_name.find('/', begin)) {
+    const std::string folder = node_name.substr(begin, slash - begin);
+    if (path.empty()) {
+      path = folder;
+    } else if (folder.starts_with(parent + ".")) {
+      path.replace(path.size() - parent.size(), parent.size(), folder);
+    } else {
+      path += "." + folder;
+    }
+    parent = folder;
+    begin = slash + 1;
+  }
+  return path;
+}
+
+std::map<std::string, std::string> module_outputs(const onnx::File& model,
+                                                  const std::vector<std::string>& paths) {
+  const std::set<std::string> wanted(paths.begin(), paths.end());
+  std::map<std::string, std::string> outputs;
+  for (const onnx::FileNode& node : model.nodes) {
+    const std::string path = module_path(node.name);
+    if (wanted.contains(path) && node.outputs.size() == 1) outputs[path] = node.outputs[0];
+  }
+  return outputs;
+}
+
+BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
+                              const DoubleTensor& reference) {
+  BlockDifference result{path, 0, 0};
+  const auto& shape = reference.shape;
+  const bool same = candidate.shape == shape;
+  const bool channels_last =
+      !same && shape.size() == 4 &&
+      candidate.shape == std::vector<std::int64_t>{shape[0], shape[2], shape[3], shape[1]};
+  if (!same && !channels_last) {
+    result.max_absolute = result.relative = std::numeric_limits<double>::infinity();
+    return result;
+  }
+  const std::size_t channels = shape.size() == 4 ? static_cast<std::size_t>(shape[1]) : 1;
+  const std::size_t pixels =
+      shape.size() == 4 ? static_cast<std::size_t>(shape[2] * shape[3]) : reference.values.size();
+  double largest = 0;
+  for (std::size_t i = 0; i < reference.values.size(); ++i) {
+    std::size_t other = i;
+    if (channels_last) {
+      const std::size_t image = i / (channels * pixels);
+      other = (image * pixels + i % pixels) * channels + i / pixels % channels;
+    }
+    const double difference = std::abs(candidate.values[other] - reference.values[i]);
+    result.max_absolute = std::isfinite(difference) ? std::max(result.max_absolute, difference)
+                                                    : std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::abs(reference.values[i]));
+  }
+  result.relative = largest > 0 ? result.max_absolute / largest : result.max_absolute;
+  return result;
+}
+
+FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor) {
+  if (blocks.empty()) {
+    return {"",
+            "The names of the model's nodes don't tell the network's blocks, so it can't be "
+            "told where the difference begins."};
+  }
+  double before = floor;
+  const BlockDifference* steepest = &blocks.front();
+  double steepest_step = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const double step = blocks[i].relative / before;
+    if (step >= kJump) {
+      const std::string previous = i == 0 ? "it is the first one"
+                                          : fmt::format("the one before it, {}, by {:.1e}",
+                                                        blocks[i - 1].path, blocks[i - 1].relative);
+      return {blocks[i].path,
+              fmt::format("The first block that differs is {}: it is off by {:.1e} of its largest "
+                          "value; {}.",
+                          blocks[i].path, blocks[i].relative, previous)};
+    }
+    if (step > steepest_step) {
+      steepest_step = step;
+      steepest = &blocks[i];
+    }
+    before = std::max(before, blocks[i].relative);
+  }
+  return {"",
+          fmt::format("No single block stands out: the error grows step by step, most at {} (to "
+                      "{:.1e} of its largest value).",
+                      steepest->path, steepest->relative)};
+}
+
+}  // namespace aether2onnx::verify

@@ -1,0 +1,298 @@
+#include "html_report.h"
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/text.h"
+#include "comparison.h"
+#include "picture.h"
+
+namespace aether2onnx::verify {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// --- pictures ---------------------------------------------------------------------------------
+
+// The largest side of a picture in the page, in pixels of the output.
+constexpr std::int64_t kLargestSide = 768;
+
+// A part of the first image of a batch: 3 channels, or the first one.
+template <typename T, typename Map>
+FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
+  const std::int64_t channels = tensor.shape[1] == 3 ? 3 : 1;
+  const std::int64_t height = std::min(tensor.shape[2], side);
+  const std::int64_t width = std::min(tensor.shape[3], side);
+  const std::int64_t top = (tensor.shape[2] - height) / 2;
+  const std::int64_t left = (tensor.shape[3] - width) / 2;
+  FloatTensor part{{1, channels, height, width}, {}};
+  part.values.reserve(count_elements(part.shape));
+  for (std::int64_t channel = 0; channel < channels; ++channel) {
+    for (std::int64_t y = 0; y < height; ++y) {
+      for (std::int64_t x = 0; x < width; ++x) {
+        const std::int64_t at = (channel * tensor.shape[2] + top + y) * tensor.shape[3] + left + x;
+        part.values.push_back(map(static_cast<std::size_t>(at)));
+      }
+    }
+  }
+  return part;
+}
+
+// The round number (1, 2 or 5 times a power of ten) by which a difference is to be multiplied so
+// that the largest one is just below white.
+double amplification_for(double largest) {
+  if (!(largest > 0) || !std::isfinite(largest)) return 1;
+  const double wanted = 1 / largest;
+  const double power = std::pow(10, std::floor(std::log10(wanted)));
+  for (const double step : {5.0, 2.0}) {
+    if (step * power <= wanted) return step * power;
+  }
+  return power;
+}
+
+std::string base64(const std::string& bytes) {
+  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group << 8U | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      text += j <= count ? digits[group >> (18 - 6 * j) & 63U] : '=';
+    }
+  }
+  return text;
+}
+
+// --- HTML -------------------------------------------------------------------------------------
+
+std::string escape(std::string_view text) {
+  std::string result;
+  for (const char c : printable(text, 1U << 16U)) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        result += c;
+    }
+  }
+  return result;
+}
+
+std::string number(const Json& value) {
+  return value.is_null() ? "not finite" : fmt::format("{:.2e}", value.get<double>());
+}
+
+template <typename T>
+std::string joined(const Json& list, const char* separator) {
+  return fmt::format("{}", fmt::join(list.get<std::vector<T>>(), separator));
+}
+
+constexpr const char* kStyle = R"(
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 2em auto;
+       max-width: 76em; padding: 0 1em; }
+h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
+.verdict { padding: .6em 1em; border-radius: .4em; font-weight: 600; }
+.passed { background: #d9f2e0; color: #12522a; } .failed { background: #fbdcdc; color: #7a1414; }
+table { border-collapse: collapse; } td, th { padding: .25em .8em; text-align: left;
+       border-bottom: 1px solid #ddd; vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+tr.first td { background: #fbdcdc; }
+pre { background: #f4f4f4; padding: .8em; overflow-x: auto; white-space: pre-wrap; }
+figure { display: inline-block; margin: 0 1em 1em 0; vertical-align: top; }
+figure img { display: block; image-rendering: pixelated; max-width: 36em; min-width: 16em;
+       border: 1px solid #ccc; } figcaption { font-size: .85em; color: #555; }
+.scroll { overflow-x: auto; }
+@media (prefers-color-scheme: dark) {
+  body { color: #ddd; background: #1b1b1d; } td, th { border-color: #444; }
+  .passed { background: #12522a; color: #d9f2e0; } .failed { background: #7a1414; color: #fbdcdc; }
+  tr.first td { background: #7a1414; } pre { background: #28282b; } figcaption { color: #aaa; } }
+)";
+
+std::string verdict_table(const Json& details) {
+  std::string html =
+      "<div class=\"scroll\"><table id=\"results\"><tr><th>Verdict</th><th>Shape</th><th>Input</th>"
+      "<th>Largest difference</th><th>at [n, c, y, x]</th><th>Mean difference</th>"
+      "<th>Largest relative</th><th>PSNR</th><th>Outside the tolerance</th></tr>\n";
+  for (const Json& result : details["results"]) {
+    const bool passed = result["passed"].get<bool>();
+    html += fmt::format(
+        "<tr><td><span class=\"verdict {}\">{}</span></td><td>{}</td><td>{}</td><td class=\"n\">{}"
+        "</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+        passed ? "passed" : "failed", passed ? "pass" : "FAIL",
+        joined<std::int64_t>(result["shape"], " &times; "),
+        escape(result["input"].get<std::string>()), number(result["max_absolute"]),
+        joined<std::int64_t>(result["worst"], ", "), number(result["mean_absolute"]),
+        number(result["max_relative"]),
+        result["psnr"].is_null() ? "&ndash;"
+                                 : fmt::format("{:.1f} dB", result["psnr"].get<double>()),
+        with_thousands(result["outside_tolerance"].get<std::uint64_t>()));
+  }
+  return html + "</table></div>\n";
+}
+
+// Bars of the absolute differences by their power of ten, over all results.
+std::string histogram(const Json& details) {
+  std::array<std::uint64_t, kHistogramBins> counts{};
+  std::uint64_t total = 0;
+  for (const Json& result : details["results"]) {
+    for (std::size_t bin = 0; bin < kHistogramBins; ++bin) {
+      counts.at(bin) += result["histogram"][bin].get<std::uint64_t>();
+      total += result["histogram"][bin].get<std::uint64_t>();
+    }
+  }
+  constexpr int bar = 26;
+  constexpr int left = 130;
+  constexpr int length = 460;
+  std::string svg = fmt::format(
+      "<svg id=\"histogram\" role=\"img\" aria-label=\"Histogram of absolute differences\" "
+      "width=\"{}\" height=\"{}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n",
+      left + length + 170, bar * static_cast<int>(kHistogramBins) + 4);
+  for (std::size_t bin = 0; bin < kHistogramBins; ++bin) {
+    const double share =
+        total == 0 ? 0 : static_cast<double>(counts.at(bin)) / static_cast<double>(total);
+    const int exponent = static_cast<int>(bin) - 10;
+    const std::string label = bin == 0 ? "below 1e-9"
+                              : bin + 1 == kHistogramBins
+                                  ? "1 and above"
+                                  : fmt::format("1e{} to 1e{}", exponent, exponent + 1);
+    const int y = bar * static_cast<int>(bin);
+    svg += fmt::format(
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"currentColor\">{}</text>"
+        "<rect x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"#4878a8\"/>"
+        "<text x=\"{:.1f}\" y=\"{}\" fill=\"currentColor\">{}</text>\n",
+        left - 8, y + 17, label, left, y + 4, share * length, bar - 8, left + share * length + 6,
+        y + 17,
+        counts.at(bin) == 0
+            ? ""
+            : fmt::format("{} ({:.2f} %)", with_thousands(counts.at(bin)), share * 100));
+  }
+  return svg + "</svg>\n";
+}
+
+std::string block_table(const Json& first) {
+  if (first["blocks"].empty()) return {};
+  std::string html =
+      "<table id=\"blocks\"><tr><th>Block</th><th>Largest difference</th><th>of its largest value"
+      "</th></tr>\n";
+  const std::string path = first["path"].get<std::string>();
+  for (const Json& block : first["blocks"]) {
+    const std::string name = block["path"].get<std::string>();
+    html += fmt::format("<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                        name == path ? " class=\"first\"" : "", escape(name),
+                        number(block["max_absolute"]), number(block["relative"]));
+  }
+  return html + "</table>\n";
+}
+
+std::string figure(const std::string& png, const std::string& caption) {
+  return fmt::format(
+      "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption>"
+      "</figure>",
+      caption, base64(png));
+}
+
+}  // namespace
+
+PictureSet make_pictures(const std::string& title, const FloatTensor& input,
+                         const DoubleTensor& reference, const FloatTensor& candidate) {
+  PictureSet set;
+  set.title = title;
+  const std::int64_t scale = reference.shape[2] / input.shape[2];
+  const std::int64_t side =
+      std::max<std::int64_t>(1, kLargestSide / std::max<std::int64_t>(1, scale));
+  set.input = encode_png(crop(input, side, [&](std::size_t i) { return input.values[i]; }));
+  const auto of_reference = [&](std::size_t i) { return static_cast<float>(reference.values[i]); };
+  set.reference = encode_png(crop(reference, side * scale, of_reference));
+  if (candidate.shape != reference.shape) return set;
+  set.candidate =
+      encode_png(crop(candidate, side * scale, [&](std::size_t i) { return candidate.values[i]; }));
+  FloatTensor difference = crop(reference, side * scale, [&](std::size_t i) {
+    return static_cast<float>(std::abs(candidate.values[i] - reference.values[i]));
+  });
+  float largest = 0;
+  for (const float value : difference.values) {
+    largest = std::isfinite(value) ? std::max(largest, value) : largest;
+  }
+  set.amplification = amplification_for(largest);
+  for (float& value : difference.values) {
+    value = std::isfinite(value) ? value * static_cast<float>(set.amplification) : 1.0F;
+  }
+  set.difference = encode_png(difference);
+  return set;
+}
+
+std::string html_report(const Json& details,
+                        const std::vector<std::pair<std::string, std::string>>& facts,
+                        const std::vector<PictureSet>& pictures, const std::string& command) {
+  const bool passed = details["passed"].get<bool>();
+  const Json& first = details["first_difference"];
+  std::string html = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+      "style-src 'unsafe-inline'\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n"
+      "<title>{0}: {1}</title>\n<style>{2}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
+      "<p id=\"verdict\" class=\"verdict {3}\">{4}</p>\n",
+      escape(details["model"].get<std::string>()),
+      passed ? "equal to PyTorch" : "NOT equal to PyTorch", kStyle, passed ? "passed" : "failed",
+      passed ? "Passed: the ONNX model computes what PyTorch does."
+             : "Failed: the ONNX model does not compute what PyTorch does.");
+  html += fmt::format(
+      "<p>{} against {}. A difference passes where |a &minus; b| &le; {:g} + {:g} &middot; "
+      "|b|.</p>\n",
+      escape(details["candidate"].get<std::string>()),
+      escape(details["reference"].get<std::string>()), details["atol"].get<double>(),
+      details["rtol"].get<double>());
+  html += "<h2>Verdict by shape and input</h2>\n" + verdict_table(details);
+  if (!passed) {
+    html += fmt::format("<h2>Where the difference begins</h2>\n<p id=\"first\">{}</p>\n{}",
+                        escape(first["text"].get<std::string>()), block_table(first));
+  }
+  html += "<h2>Pictures</h2>\n";
+  for (const PictureSet& set : pictures) {
+    html += fmt::format("<h3>{}</h3>\n<div>{}{}", escape(set.title), figure(set.input, "input"),
+                        figure(set.reference, "PyTorch"));
+    if (!set.candidate.empty()) {
+      html += figure(set.candidate, "ONNX") +
+              figure(set.difference, fmt::format("difference, {:g} times", set.amplification));
+    }
+    html += "</div>\n";
+  }
+  html += "<h2>Absolute differences of all elements</h2>\n" + histogram(details);
+  html += "<h2>Model</h2>\n<table id=\"model\">\n";
+  for (const auto& [name, text] : facts) {
+    html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape(name), escape(text));
+  }
+  html += fmt::format(
+      "</table>\n<h2>Command</h2>\n<pre>{}</pre>\n<p>aether2onnx {}</p>\n</body>\n"
+      "</html>\n",
+      escape(command), version());
+  return html;
+}
+
+}  // namespace aether2onnx::verify

@@ -1,0 +1,42 @@
+/// @file
+/// What a generation's reference is made of. Private to the reference.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <unordered_map>
+
+namespace aether2onnx::verify {
+
+/// The checkpoint's tensors by their keys.
+class Weights {
+ public:
+  std::unordered_map<std::string, at::Tensor> tensors;
+
+  /// Throws Error(verification) where there is none of that name.
+  const at::Tensor& operator[](const std::string& name) const;
+  bool has(const std::string& name) const { return tensors.contains(name); }
+};
+
+/// Is shown the outputs of the network's parts.
+class Trace {
+ public:
+  Trace() = default;
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+  virtual ~Trace() = default;
+  virtual void block(const std::string& path, const at::Tensor& output) = 0;
+};
+
+// Layers by the path of their module, with weights `path`.weight and `path`.bias.
+at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x);
+at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps);
+at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x);
+
+/// A generation's forward pass: image (N, C, H, W) to image (N, C, scale H, scale W).
+using Forward = at::Tensor (*)(const Weights& w, const at::Tensor& image, Trace& trace);
+
+at::Tensor forward_generation1(const Weights& w, const at::Tensor& image, Trace& trace);
+
+}  // namespace aether2onnx::verify

@@ -1,0 +1,29 @@
+/// @file
+/// Tensors as they go into and come out of the two implementations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace aether2onnx::verify {
+
+/// Row-major.
+template <typename T>
+struct TensorOf {
+  std::vector<std::int64_t> shape;
+  std::vector<T> values;
+};
+
+/// What goes in, and what the candidate gives.
+using FloatTensor = TensorOf<float>;
+/// What the reference gives, whichever precision it computes in.
+using DoubleTensor = TensorOf<double>;
+
+inline std::size_t count_elements(const std::vector<std::int64_t>& shape) {
+  std::size_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
+  return count;
+}
+
+}  // namespace aether2onnx::verify

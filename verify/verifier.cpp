@@ -1,0 +1,416 @@
+#include "verifier.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "blocks.h"
+#include "comparison.h"
+#include "html_report.h"
+#include "inputs.h"
+#include "io/io.h"
+#include "memory.h"
+#include "network/network.h"
+#include "onnx/onnx.h"
+#include "onnxruntime.h"
+#include "reference.h"
+#include "report/report.h"
+#include "state_dict/state_dict.h"
+
+namespace aether2onnx::verify {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The script's tolerances, and the looser ones that it takes for half precision.
+constexpr double kDefaultAtol = 1e-3;
+constexpr double kDefaultRtol = 1e-5;
+constexpr double kHalfTolerance = 1e-2;
+
+// Relative errors of a block that are usual for the candidate's precision: a few times the rounding
+// of one operation, 2^-24 and 2^-11.
+constexpr double kFloatFloor = 1e-6;
+constexpr double kHalfFloor = 2e-3;
+
+// TensorProto.DataType of the 16-bit floating-point types.
+constexpr int kOnnxFloat16 = 10;
+constexpr int kOnnxBFloat16 = 16;
+
+// JSON has no infinity; a number that isn't finite becomes null.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+// --- devices ----------------------------------------------------------------------------------
+
+struct Setup {
+  const OnnxRuntime* runtime = nullptr;
+  Device device;
+  int reference_device = -1;
+  std::vector<std::string> notes;
+};
+
+int device_index(const std::string& device) {
+  int index = 0;
+  const std::size_t colon = device.find(':');
+  if (colon != std::string::npos) {
+    std::from_chars(device.data() + colon + 1, device.data() + device.size(), index);
+  }
+  return index;
+}
+
+Setup set_up(const Json& settings) {
+  Setup setup;
+  setup.runtime = &OnnxRuntime::load(settings["onnxruntime_library"].get<std::string>());
+  const auto device = settings["device"].get<std::string>();
+  const auto provider = settings["provider"].get<std::string>();
+  const bool automatic = device == "auto" && provider == "auto";
+  if (device == "cpu" || provider == "cpu") return setup;
+
+  const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
+                   device_index(device)};
+  try {
+    setup.runtime->check(gpu);
+  } catch (const Error& error) {
+    if (!automatic) fail(ErrorKind::verification, "--device {}: {}", device, error.what());
+    return setup;  // no GPU was asked for
+  }
+  setup.device = gpu;
+  if (Reference::has_cuda()) {
+    setup.reference_device = gpu.index;
+  } else {
+    setup.notes.emplace_back(
+        "this libtorch was built without CUDA: the reference is computed on the CPU");
+  }
+  return setup;
+}
+
+// --- what is compared -------------------------------------------------------------------------
+
+// One input; made when its turn comes.
+struct Run {
+  std::string kind;  // "noise", "picture", or a file's name
+  Sizes sizes{};
+  std::function<FloatTensor()> make;
+
+  std::string title() const {
+    return fmt::format("{}x{}x{}x{}, {}", sizes[0], sizes[1], sizes[2], sizes[3], kind);
+  }
+};
+
+std::vector<Run> plan(const Json& request, const onnx::File& model, std::int64_t channels) {
+  std::vector<Sizes> shapes = request["shapes"].get<std::vector<Sizes>>();
+  for (const Sizes& sizes : shapes) {
+    if (sizes[1] != channels) {
+      fail(ErrorKind::mismatch, "the shape {}x{}x{}x{} has {} channels, the network {}.", sizes[0],
+           sizes[1], sizes[2], sizes[3], sizes[1], channels);
+    }
+  }
+  const std::vector<Sizes> own_shapes = shapes_of(model, channels);
+  if (shapes.empty()) shapes = own_shapes;
+  const auto seed = request["seed"].get<std::uint64_t>();
+  std::vector<Run> runs;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const std::vector<std::int64_t> shape(shapes[i].begin(), shapes[i].end());
+    runs.push_back({"noise", shapes[i], [shape, seed, i] { return make_noise(shape, seed + i); }});
+    runs.push_back({"picture", shapes[i], [shape] { return make_picture(shape); }});
+  }
+  const fs::path folder = request["images"].get<std::string>();
+  if (folder.empty()) return runs;
+  for (const fs::path& file : list_pictures(folder)) {
+    const FloatTensor picture = picture_for(file, model, channels);
+    Sizes sizes{};
+    std::copy(picture.shape.begin(), picture.shape.end(), sizes.begin());
+    runs.push_back({file.filename().string(), sizes,
+                    [file, &model, channels] { return picture_for(file, model, channels); }});
+  }
+  return runs;
+}
+
+// What the largest run takes. Throws Error(limit) where that isn't there.
+MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
+                            std::size_t element_size, std::uint64_t available) {
+  MemoryEstimate most;
+  for (const Run& run : runs) {
+    const MemoryEstimate needed = estimate_memory(network, run.sizes, element_size);
+    if (needed.frugal > available) {
+      fail(ErrorKind::limit,
+           "comparing at {} would take about {} of memory, and {} are left.\n"
+           "Give smaller shapes (--max_height, --max_width and --max_batch_size for a conversion, "
+           "--shape for verify), or verify on a larger machine.",
+           run.title(), human_bytes(needed.frugal), human_bytes(available));
+    }
+    if (needed.roomy > most.roomy) most = needed;
+  }
+  return most;
+}
+
+bool is_half(const onnx::File& model) {
+  return std::any_of(model.initializers.begin(), model.initializers.end(), [](const auto& tensor) {
+    return tensor.data_type == kOnnxFloat16 || tensor.data_type == kOnnxBFloat16;
+  });
+}
+
+Json to_json(const Comparison& comparison, const Run& run) {
+  return {{"shape", run.sizes},
+          {"input", run.kind},
+          {"passed", comparison.passed},
+          {"max_absolute", number(comparison.max_absolute)},
+          {"mean_absolute", number(comparison.mean_absolute)},
+          {"max_relative", number(comparison.max_relative)},
+          {"worst", comparison.worst},
+          {"outside_tolerance", comparison.outside},
+          {"psnr", number(comparison.psnr)},
+          {"histogram", comparison.histogram}};
+}
+
+// --- where it went wrong ----------------------------------------------------------------------
+
+std::string read_all(const fs::path& path) {
+  const FileInput input(path);
+  std::string bytes(to_size(input.size()), '\0');
+  input.read(0, std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+// Runs both with the outputs of their blocks exposed.
+std::vector<BlockDifference> compare_blocks(const Setup& setup, const fs::path& path,
+                                            const onnx::File& model, const Reference& reference,
+                                            const FloatTensor& input) {
+  BlockOutputs expected;
+  reference.run(input, &expected);
+  std::vector<std::string> paths;
+  paths.reserve(expected.size());
+  for (const auto& [block, output] : expected) paths.push_back(block);
+  const std::map<std::string, std::string> outputs = module_outputs(model, paths);
+  if (outputs.empty()) return {};
+
+  std::vector<std::string> names;
+  std::vector<std::string> additional;
+  for (const auto& [block, value] : outputs) {
+    names.push_back(value);
+    const bool is_output =
+        std::any_of(model.outputs.begin(), model.outputs.end(),
+                    [&value = value](const auto& output) { return output.name == value; });
+    if (!is_output) additional.push_back(value);
+  }
+  const Session session = setup.runtime->open(read_all(path) + onnx::additional_outputs(additional),
+                                              fs::absolute(path).parent_path(), setup.device);
+  const std::vector<FloatTensor> found = session.run(input, names);
+  std::vector<BlockDifference> blocks;
+  for (const auto& [block, output] : expected) {
+    const auto at = outputs.find(block);
+    if (at == outputs.end()) continue;
+    const auto index = static_cast<std::size_t>(std::distance(outputs.begin(), at));
+    blocks.push_back(compare_block(block, found.at(index), output));
+  }
+  return blocks;
+}
+
+// What the metadata says of the file that the model was made from, where it was another one.
+std::string other_source(const onnx::File& model, const Input& checkpoint) {
+  const std::string* expected = model.find_metadata("source_sha256");
+  if (expected == nullptr || expected->empty()) return {};
+  if (io::sha256_of(checkpoint, [](std::uint64_t) {}) == *expected) return {};
+  const std::string* name = model.find_metadata("source_name");
+  return fmt::format(" The model's metadata says that it was made from another file{}.",
+                     name == nullptr ? "" : fmt::format(" ({})", printable(*name)));
+}
+
+// --- the report -------------------------------------------------------------------------------
+
+std::vector<std::pair<std::string, std::string>> facts_of(const onnx::File& model,
+                                                          const fs::path& path,
+                                                          const network::Network& network,
+                                                          const Json& request) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const onnx::FileNode& node : model.nodes) ++counts[node.op_type];
+  std::vector<std::string> operators;
+  for (const auto& [op, count] : counts) operators.push_back(fmt::format("{} {}", count, op));
+  std::vector<std::string> opsets;
+  for (const auto& [domain, version] : model.opsets) {
+    opsets.push_back(domain.empty() ? fmt::format("{}", version)
+                                    : fmt::format("{} {}", domain, version));
+  }
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"Checkpoint", fs::path(request["checkpoint"].get<std::string>()).filename().string()},
+      {"Network", report::summarize(network.facts)},
+      {"ONNX file", human_bytes(FileInput(path).size())},
+      {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
+      {"Nodes", fmt::format("{}: {}", model.nodes.size(), join(operators, ", "))},
+      {"Made by", fmt::format("{} {}", model.producer_name, model.producer_version)}};
+  for (const auto& [key, value] : model.metadata) facts.emplace_back(key, value);
+  return facts;
+}
+
+void save_report(const fs::path& path, const std::string& html) {
+  io::StagedFiles staged(path);
+  staged.model().write(std::as_bytes(std::span(html)));
+  staged.close();
+  staged.commit();
+}
+
+// Feature maps are allocated and freed over and over; giving each back to the system and taking it
+// anew can cost more time than computing it.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int largest = 1 << 30;
+  ::mallopt(M_MMAP_THRESHOLD, largest);
+  ::mallopt(M_TRIM_THRESHOLD, largest);
+#endif
+}
+
+// --- all of it --------------------------------------------------------------------------------
+
+class Verifier {
+ public:
+  Verifier(const Json& request, A2oVerifyProgress progress, void* user)
+      : request_(request),
+        progress_(progress),
+        user_(user),
+        setup_(set_up(request)),
+        float64_(request["reference_precision"] == "fp64"),
+        path_(request["model"].get<std::string>()),
+        checkpoint_(request["checkpoint"].get<std::string>()),
+        state_dict_(state_dict::StateDict::open(checkpoint_)),
+        network_(network::recognise(state_dict_)),
+        model_(onnx::read(FileInput(path_))),
+        runs_(plan(request, model_, network_.facts.input_channels)) {
+    const std::uint64_t available =
+        available_bytes().value_or(std::numeric_limits<std::uint64_t>::max());
+    memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
+    roomy_ = memory_.roomy <= available / 2;
+    if (!request["report"].get<std::string>().empty()) {
+      io::check_target(request["report"].get<std::string>(), path_);
+    }
+  }
+
+  Json run() {
+    if (roomy_) keep_freed_memory();
+    reference_.emplace(state_dict_, network_,
+                       Reference::Settings{float64_, setup_.reference_device});
+    candidate_.emplace(setup_.runtime->open(path_, setup_.device));
+    begin_details();
+    compare_all();
+    if (!details_["passed"].get<bool>()) find_out_where();
+    const auto report = request_["report"].get<std::string>();
+    if (!report.empty()) {
+      save_report(report, html_report(details_, facts_of(model_, path_, network_, request_),
+                                      pictures_, request_["command"].get<std::string>()));
+    }
+    return std::move(details_);
+  }
+
+ private:
+  void begin_details() {
+    const bool half = is_half(model_);
+    const auto tolerance = [&](const char* key, double usual) {
+      return request_[key].is_null() ? (half ? kHalfTolerance : usual)
+                                     : request_[key].get<double>();
+    };
+    details_ = {{"passed", true},
+                {"model", request_["model_name"]},
+                {"reference", reference_->description()},
+                {"candidate", fmt::format("ONNX Runtime {}, {}", setup_.runtime->version(),
+                                          to_string(setup_.device))},
+                {"onnxruntime_library", setup_.runtime->path()},
+                {"onnxruntime_version", setup_.runtime->version()},
+                {"execution_provider", to_string(setup_.device)},
+                {"atol", tolerance("atol", kDefaultAtol)},
+                {"rtol", tolerance("rtol", kDefaultRtol)},
+                {"seed", request_["seed"]},
+                {"memory_estimate", roomy_ ? memory_.roomy : memory_.frugal},
+                {"results", Json::array()},
+                {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
+  }
+
+  void compare_all() {
+    double total = 0;
+    for (const Run& run : runs_) total += estimate_work(network_, run.sizes);
+    double done = 0;
+    for (std::size_t i = 0; i < runs_.size(); ++i) {
+      const Run& run = runs_[i];
+      if (progress_ != nullptr) {
+        progress_(i, runs_.size(), done / total, run.title().c_str(), user_);
+      }
+      done += estimate_work(network_, run.sizes);
+      compare_one(run);
+    }
+  }
+
+  void compare_one(const Run& run) {
+    const FloatTensor input = run.make();
+    const DoubleTensor expected = reference_->run(input);
+    const FloatTensor found = candidate_->run(input);
+    const Comparison comparison =
+        compare(found, expected, details_["atol"].get<double>(), details_["rtol"].get<double>());
+    details_["results"].push_back(to_json(comparison, run));
+    if (!request_["report"].get<std::string>().empty()) {
+      pictures_.push_back(make_pictures(run.title(), input, expected, found));
+    }
+    if (comparison.passed) return;
+    details_["passed"] = false;
+    const bool smaller =
+        smallest_failure_ == nullptr ||
+        estimate_work(network_, run.sizes) < estimate_work(network_, smallest_failure_->sizes);
+    if (smaller) smallest_failure_ = &run;
+  }
+
+  void find_out_where() {
+    const std::vector<BlockDifference> blocks =
+        compare_blocks(setup_, path_, model_, *reference_, smallest_failure_->make());
+    const FirstDifference first =
+        find_first_difference(blocks, is_half(model_) ? kHalfFloor : kFloatFloor);
+    Json& json = details_["first_difference"];
+    json["path"] = first.path;
+    json["text"] = first.text + other_source(model_, checkpoint_);
+    for (const BlockDifference& block : blocks) {
+      json["blocks"].push_back({{"path", block.path},
+                                {"max_absolute", number(block.max_absolute)},
+                                {"relative", number(block.relative)}});
+    }
+  }
+
+  const Json& request_;
+  A2oVerifyProgress progress_;
+  void* user_;
+  Setup setup_;
+  bool float64_;
+  fs::path path_;
+  FileInput checkpoint_;
+  state_dict::StateDict state_dict_;
+  network::Network network_;
+  onnx::File model_;
+  std::vector<Run> runs_;
+  MemoryEstimate memory_;
+  bool roomy_ = false;
+  std::optional<Reference> reference_;
+  std::optional<Session> candidate_;
+  std::vector<PictureSet> pictures_;
+  const Run* smallest_failure_ = nullptr;
+  Json details_;
+};
+
+}  // namespace
+
+Json ready(const Json& settings) {
+  const Setup setup = set_up(settings);
+  return {{"candidate",
+           fmt::format("ONNX Runtime {}, {}", setup.runtime->version(), to_string(setup.device))},
+          {"notes", setup.notes}};
+}
+
+Json verify(const Json& request, A2oVerifyProgress progress, void* user) {
+  return Verifier(request, progress, user).run();
+}
+
+}  // namespace aether2onnx::verify
