@@ -48,6 +48,14 @@ Json network_json(const Report::Network& network) {
           {"fused", network.fused}};
 }
 
+Json stages_json(const std::vector<Stage>& stages) {
+  Json list = Json::array();
+  for (const Stage& stage : stages) {
+    list.push_back({{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
+  }
+  return list;
+}
+
 Json conversion_json(const Report& report, const Json& verification,
                      const std::string& verify_command, const std::string& trtexec_command) {
   const auto& graph = report.graph;
@@ -80,11 +88,7 @@ Json conversion_json(const Report& report, const Json& verification,
       {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
       {"external_data_bytes", report.output.external_data_bytes}};
   json["verification"] = verification;
-  json["stages"] = Json::array();
-  for (const Stage& stage : report.stages) {
-    json["stages"].push_back(
-        {{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
-  }
+  json["stages"] = stages_json(report.stages);
   json["warnings"] = report.warnings;
   json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
                   {"trtexec", trtexec_command}};

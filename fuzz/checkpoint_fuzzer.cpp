@@ -1,4 +1,5 @@
-// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory.
+// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory, fused, and
+// what was fused converted again.
 
 #include <cstdlib>
 
@@ -6,6 +7,17 @@
 #include "state_dict/state_dict.h"
 
 namespace {
+
+class KeepingOutput final : public aether2onnx::Output {
+ public:
+  void write(std::span<const std::byte> bytes) override {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
 
 class CountingOutput final : public aether2onnx::Output {
  public:
@@ -41,6 +53,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (report.output.bytes != output.count()) std::abort();
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();
+  }
+  KeepingOutput fused;
+  try {
+    fuse(input, fused, {});
+    CountingOutput output;
+    FuseOptions options;
+    options.format = CheckpointFormat::safetensors;
+    if (fuse(input, output, options).output.bytes != output.count()) std::abort();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) std::abort();
+    return 0;
+  }
+  // What was fused is a checkpoint that converts, whatever it came from.
+  const MemoryInput fused_input(fused.bytes());
+  CountingOutput output;
+  try {
+    convert(fused_input, {&output, nullptr, {}}, {});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::precision) std::abort();  // float64 beyond float32
   }
   return 0;
 }

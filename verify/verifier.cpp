@@ -290,7 +290,7 @@ class Verifier {
     memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!request["report"].get<std::string>().empty()) {
-      io::check_target(request["report"].get<std::string>(), path_);
+      io::check_target(request["report"].get<std::string>(), path_, "report.html");
     }
   }
 

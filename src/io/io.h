@@ -20,8 +20,10 @@ namespace aether2onnx::io {
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
 /// Throws Error(io) where the model can't go to `target` whatever is in it: it is a folder or
-/// another thing that isn't a regular file, or it is `source` itself. Changes nothing.
-void check_target(const std::filesystem::path& target, const std::filesystem::path& source);
+/// another thing that isn't a regular file, or it is `source` itself. Changes nothing. `example` is
+/// a file name that messages suggest.
+void check_target(const std::filesystem::path& target, const std::filesystem::path& source,
+                  const char* example);
 
 /// Files on their way to their place. They are written into a folder of their own beside the
 /// target, under their final names (so that the model finds its external data there), and renamed

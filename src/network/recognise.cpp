@@ -199,9 +199,17 @@ Network recognise(const StateDict& state_dict) {
   explain_other(state_dict);
 }
 
+// --- what a network was fused from ---------------------------------------------------------------
+
+std::string fused_from(const Report::Network& facts) {
+  if (facts.small_kernel == 0) return {};
+  return fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
+                     facts.small_kernel);
+}
+
 // --- options against the network --------------------------------------------------------------
 
-void check_options(const Network& network, const Options& options) {
+void check_options(const Network& network, const CheckpointOptions& options) {
   const Report::Network& facts = network.facts;
   std::vector<std::string> findings;
   if (options.model_type && *options.model_type != facts.model_type) {

@@ -52,6 +52,14 @@ class TorchZip final : public StorageSource {
 
   bool big_endian() const override { return big_endian_; }
 
+  // The note that the checkpoint stage leaves of what the weights were fused from; an entry too
+  // long for that isn't one.
+  std::vector<std::pair<std::string, std::string>> metadata() const {
+    const auto entry = zip_.find(root_ + ".data/fused_from");
+    if (!entry || zip_.entries()[*entry].size > kSmallRecord) return {};
+    return {{"fused_from", *record(".data/fused_from")}};
+  }
+
  private:
   std::string entry_name(std::string_view key) const {
     return fmt::format("{}data/{}", root_, key);
@@ -228,6 +236,7 @@ StateDict StateDict::open(const Input& input) {
   const pickle::Document document = zip->parse_pickle();
   Parts parts = find_state_dict(document, *zip);
   parts.container = "PyTorch zip";
+  parts.metadata = zip->metadata();
   parts.storages = std::move(zip);
   return StateDict(std::move(parts));
 }
