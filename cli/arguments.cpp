@@ -342,6 +342,12 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
       ->group(network)
       ->type_name("N");
 
+  app.add_option("--params_key", result.options.params_key,
+                 "Which state dict of the file to take, as in model/state_dict.\n"
+                 "Default: the usual keys, an averaged copy (EMA) first")
+      ->group(network)
+      ->type_name("KEY");
+
   const std::string shapes = "Input shape";
   app.add_flag("--dynamic_shapes", dynamic_shapes,
                "Batch size, height and width dynamic.\n"

@@ -178,13 +178,10 @@ std::string result_json(const Report& report, const std::string& verification_js
   Json json;
   json["status"] = "ok";
   json["version"] = version();
-  json["source"] = {{"name", source.name},
-                    {"container", source.container},
-                    {"wrapper", source.wrapper},
-                    {"sha256", source.sha256},
-                    {"bytes", source.bytes},
-                    {"tensors", source.tensors},
-                    {"parameters", source.parameters},
+  json["source"] = {{"name", source.name},       {"container", source.container},
+                    {"wrapper", source.wrapper}, {"other_wrappers", source.other_wrappers},
+                    {"sha256", source.sha256},   {"bytes", source.bytes},
+                    {"tensors", source.tensors}, {"parameters", source.parameters},
                     {"dtype", source.dtype}};
   json["network"] = {
       {"architecture", network.architecture},

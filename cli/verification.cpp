@@ -160,6 +160,8 @@ void Verification::run(const Report& report, const fs::path& candidate, Console&
   request.checkpoint = arguments_.input.c_str();
   request.onnx = candidate.c_str();
   request.onnxruntime_library = arguments_.onnxruntime_library.c_str();
+  const auto& params_key = arguments_.options.params_key;
+  request.params_key = params_key ? params_key->c_str() : nullptr;
   request.shapes = shapes.front().data();
   request.shape_count = shapes.size();
   request.atol = atol;

@@ -50,8 +50,10 @@ class Journal {
 // A conversion from the checkpoint to the graph; write() may follow once it is known where to.
 class Conversion {
  public:
-  Conversion(const Input& input, const Options& options, Observer* observer)
-      : input_(input), options_(options), journal_(report_, observer), state_dict_(read()) {
+  // `siblings` opens the files beside the checkpoint; null where it lies in memory.
+  Conversion(const Input& input, const io::Siblings* siblings, const Options& options,
+             Observer* observer)
+      : options_(options), journal_(report_, observer), state_dict_(read(input, siblings)) {
     graph_ = build();
     report_.graph = report::describe_graph(graph_, options_);
   }
@@ -93,12 +95,12 @@ class Conversion {
   }
 
  private:
-  state_dict::StateDict read() {
-    state_dict::StateDict state_dict = state_dict::StateDict::open(input_);
+  state_dict::StateDict read(const Input& input, const io::Siblings* siblings) {
+    state_dict::StateDict state_dict =
+        state_dict::StateDict::open(input, {options_.params_key, siblings});
     report_.source = report::describe_source(state_dict);
     report_.source.name = options_.source_name;
-    report_.source.bytes = input_.size();
-    report_.source.sha256 = io::sha256_of(input_, [this](std::uint64_t done) {
+    report_.source.sha256 = io::sha256_of(state_dict.files(), [this](std::uint64_t done) {
       journal_.progress("read", done, report_.source.bytes);
     });
     journal_.stage("read", report::summarize(report_.source));
@@ -123,7 +125,6 @@ class Conversion {
     return onnx::lower(graph, options_.opset_version);
   }
 
-  const Input& input_;
   const Options& options_;
   Report report_;
   Journal journal_;
@@ -155,7 +156,7 @@ Report convert(const Input& input, const OutputFiles& output, const Options& opt
   validate(options);
   require(output.model != nullptr, "convert() without an output");
   return naming(printable(options.source_name), [&] {
-    Conversion conversion(input, options, observer);
+    Conversion conversion(input, nullptr, options, observer);
     conversion.write(output);
     conversion.finish();
     return std::move(conversion.report());
@@ -167,21 +168,36 @@ std::string default_output_name(std::int64_t scale, std::string_view stem, Preci
   return fmt::format("{}x_{}_{}_op{}.onnx", scale, stem, to_string(precision), opset_version);
 }
 
+namespace {
+
+// The checkpoint's name without its ending, of an index "model" of model.safetensors.index.json.
+std::string stem_of(const std::filesystem::path& input) {
+  constexpr std::string_view index = ".safetensors.index.json";
+  const std::string name = input.filename().string();
+  if (name.size() > index.size() && name.ends_with(index)) {
+    return name.substr(0, name.size() - index.size());
+  }
+  return input.stem().string();
+}
+
+}  // namespace
+
 Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
                     const Options& options, Observer* observer, const BeforeSave& before_save) {
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const FileInput source(input);
+  const io::FolderSiblings siblings(input);
   if (!output.empty()) io::check_target(output, input);
 
   return naming(printable(input.string(), 4096), [&] {
-    Conversion conversion(source, named, observer);
+    Conversion conversion(source, &siblings, named, observer);
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
       report.output.path =
-          input.parent_path() / default_output_name(report.network.scale, input.stem().string(),
+          input.parent_path() / default_output_name(report.network.scale, stem_of(input),
                                                     named.precision, named.opset_version);
       io::check_target(report.output.path, input);
     }

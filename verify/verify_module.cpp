@@ -41,7 +41,10 @@ Json to_json(const Comparison& comparison, const FloatTensor& input, const char*
 Json verify(const A2oVerifyRequest& request) {
   const OnnxRuntime& runtime = OnnxRuntime::load(request.onnxruntime_library);
   const FileInput checkpoint(request.checkpoint);
-  const auto state_dict = state_dict::StateDict::open(checkpoint);
+  const io::FolderSiblings siblings(request.checkpoint);
+  state_dict::OpenOptions how{{}, &siblings};
+  if (request.params_key != nullptr) how.params_key = request.params_key;
+  const auto state_dict = state_dict::StateDict::open(checkpoint, how);
   network::recognise(state_dict);  // the reference is only defined for what is recognised
   const Reference reference(state_dict);
   const Session candidate = runtime.open(request.onnx);
@@ -75,7 +78,7 @@ Json verify(const A2oVerifyRequest& request) {
 
 extern "C" {
 
-__attribute__((visibility("default"))) int aether2onnx_verify_1(const A2oVerifyRequest* request,
+__attribute__((visibility("default"))) int aether2onnx_verify_2(const A2oVerifyRequest* request,
                                                                 char** json) {
   try {
     const auto details = aether2onnx::verify::verify(*request);
@@ -88,11 +91,11 @@ __attribute__((visibility("default"))) int aether2onnx_verify_1(const A2oVerifyR
   }
 }
 
-__attribute__((visibility("default"))) void aether2onnx_verify_free_1(char* json) {
+__attribute__((visibility("default"))) void aether2onnx_verify_free_2(char* json) {
   std::free(json);
 }
 
-__attribute__((visibility("default"))) char* aether2onnx_verify_ready_1(
+__attribute__((visibility("default"))) char* aether2onnx_verify_ready_2(
     const char* onnxruntime_library) {
   try {
     aether2onnx::verify::OnnxRuntime::load(onnxruntime_library);

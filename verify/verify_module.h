@@ -14,6 +14,8 @@ struct A2oVerifyRequest {
   const char* checkpoint;
   const char* onnx;
   const char* onnxruntime_library;
+  /// As Options::params_key; null where it is unset.
+  const char* params_key;
   /// `shape_count` input shapes, four sizes (N, C, H, W) each.
   const std::int64_t* shapes;
   std::size_t shape_count;
@@ -36,6 +38,6 @@ using A2oVerifyReady = char* (*)(const char* onnxruntime_library);
 }
 
 /// The functions' names; the number changes with the interface.
-inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_1";
-inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_1";
-inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_1";
+inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_2";
+inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_2";
+inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_2";

@@ -149,6 +149,11 @@ struct Options {
   /// Channels of the input image. If set and the checkpoint's is another, conversion fails.
   std::optional<std::int64_t> input_channels;
 
+  /// Where in the file the state dict is: keys with '/' between them, "params" or
+  /// "model/state_dict"; "/" for the root. If set and nothing is there, conversion fails with what
+  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  std::optional<std::string> params_key;
+
   InputShape shape;
   /// Opset of the default ONNX domain, kMinOpset to kMaxOpset.
   int opset_version = 17;
@@ -191,8 +196,12 @@ struct Report {
     std::string name;
     std::string container;  ///< For example "PyTorch zip".
     std::string wrapper;    ///< Where in the file the state dict was, "" if at the root.
-    std::string sha256;     ///< Lower-case hex, of the whole file.
-    std::uint64_t bytes = 0;
+    /// Where else in the file there is one, for Options::params_key; "" for the root.
+    std::vector<std::string> other_wrappers;
+    /// Lower-case hex, of the whole file; of a sharded checkpoint of the index and then the shards,
+    /// in the order of their names.
+    std::string sha256;
+    std::uint64_t bytes = 0;  ///< Of all files.
     std::uint64_t tensors = 0;
     std::uint64_t parameters = 0;
     std::string dtype;  ///< "float32", or "float16 + float32" where tensors differ.
@@ -339,7 +348,8 @@ AETHER2ONNX_API Report convert(const Input& input, const OutputFiles& output,
 using BeforeSave =
     std::function<void(const Report& report, const std::filesystem::path& candidate)>;
 
-/// Converts the file `input` to the file `output`, whose folders are created where they are
+/// Converts the file `input`, beside which the shards lie where it is the index of a sharded
+/// checkpoint (*.safetensors.index.json), to the file `output`, whose folders are created where they are
 /// missing. An empty `output` stands for default_output_name() beside the input.
 ///
 /// The output appears at once and whole: it is written aside and renamed at the end, so that on

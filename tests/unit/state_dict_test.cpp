@@ -107,14 +107,10 @@ INSTANTIATE_TEST_SUITE_P(Files, NotACheckpoint,
                          testing::Values(NoCheckpoint{"not_optimizer", "state of an optimizer"},
                                          NoCheckpoint{"not_training_state",
                                                       "state of a training run"},
-                                         NoCheckpoint{"not_whole_module",
-                                                      "whole network (an object of "
-                                                      "torch.nn.modules.linear.Linear)"},
                                          NoCheckpoint{"not_single_tensor", "single tensor"},
                                          NoCheckpoint{"not_empty", "empty dict"},
                                          NoCheckpoint{"not_settings", "keys are 'name', 'scale'"},
-                                         NoCheckpoint{"not_torchscript", "TorchScript"},
-                                         NoCheckpoint{"not_legacy", "old format, from before 1.6"}),
+                                         NoCheckpoint{"not_torchscript", "TorchScript"}),
                          [](const auto& given) { return given.param.file; });
 
 // --- made files -------------------------------------------------------------------------------
