@@ -164,7 +164,7 @@ std::vector<Place> Finder::all_places() const {
     int depth;
   };
   std::vector<Node> nodes = {{document_.root(), 0, 0, 0}};
-  std::unordered_set<ValueId> seen = {document_.root()};
+  std::unordered_map<ValueId, bool> seen;  // whether it is a place
   const auto path_of = [&](std::size_t node) {
     std::string path;
     for (; node != 0; node = nodes[node].parent) {
@@ -174,17 +174,18 @@ std::vector<Place> Finder::all_places() const {
     return path;
   };
   std::vector<Place> places;
-  for (std::size_t at = 0;
-       at < nodes.size() && at < limits::kStateDictEntries && places.size() < kPlaces; ++at) {
+  for (std::size_t at = 0; at < nodes.size() && places.size() < kPlaces; ++at) {
     const Node node = nodes[at];
-    if (is_place(node.value)) places.push_back({node.value, path_of(at)});
-    if (node.depth >= limits::kWrapperDepth) continue;
+    const auto [known, is_new] = seen.try_emplace(node.value, false);
+    if (is_new) known->second = is_place(node.value);
+    if (known->second) places.push_back({node.value, path_of(at)});
+    if (!is_new || node.depth >= limits::kWrapperDepth) continue;
     for (const auto& [key, value] : children(node.value)) {
       if (document_.kind(key) != Kind::string || document_.text(key).starts_with("optim")) continue;
       const Kind kind = document_.kind(value);
       const bool followed =
           kind == Kind::dict || (kind == Kind::object && !tensors_.is_tensor(value));
-      if (followed && seen.insert(value).second) {
+      if (followed && nodes.size() < limits::kStateDictEntries) {
         nodes.push_back({value, key, at, node.depth + 1});
       }
     }
@@ -214,7 +215,8 @@ std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
     left.remove_prefix(std::min(left.size(), longest.size() + 1));
   }
   rest = left;
-  const std::string path(key.substr(0, key.size() - left.size()));
+  std::string path(key.substr(0, key.size() - left.size()));
+  while (path.ends_with('/')) path.pop_back();
   if (!rest.empty()) return is_place(at) ? std::optional(Place{at, path}) : std::nullopt;
   if (is_place(at)) return Place{at, path};
   return search({at, path});
@@ -377,7 +379,7 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
     }
     parts.wrapper = joined(parts.wrapper, start_of_names);
   }
-  std::erase_if(places, [&](const Place& place) { return place.value == chosen->value; });
+  std::erase_if(places, [&](const Place& place) { return place.path == chosen->path; });
   parts.other_wrappers = paths_of(places);
   if (is_dict(document, root)) parts.root_keys = keys_of(document, root);
   parts.metadata = facts_of(document, root);

@@ -140,12 +140,11 @@ void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
   for (std::string& name : shown) {
     if (name.empty()) name = "/";
   }
-  throw Error(ErrorKind::mismatch,
-              fmt::format("--params_key {}: {}. On offer: {}.\nGive one of these ('/' is the root "
-                          "of the file), or leave the option out.",
-                          printable(key), what_is_wrong,
-                          shown.empty() ? "nothing" : first_names(shown, 20)),
-              std::move(shown));
+  const std::string message = fmt::format(
+      "--params_key {}: {}. On offer: {}.\n"
+      "Give one of these ('/' is the root of the file), or leave the option out.",
+      printable(key), what_is_wrong, shown.empty() ? "nothing" : first_names(shown, 20));
+  throw Error(ErrorKind::mismatch, message, std::move(shown));
 }
 
 }  // namespace aether2onnx::state_dict
