@@ -51,5 +51,7 @@ int main(int count, char** values) {
       write(folder / "pickle" / name, pickle.data(), pickle.size());
     }
   }
+  const std::string index = R"({"metadata":{},"weight_map":{"w":"one"}})";
+  write(folder / "checkpoint" / "shards", index.data(), index.size());
   return 0;
 }

@@ -466,5 +466,34 @@ TEST(OnlyWhatIsNeeded, OptimizerStateIsNeverRead) {
   }
 }
 
+// --- what is made of it -----------------------------------------------------------------------
+
+// The ONNX file of a checkpoint, the hash of the source replaced.
+std::string onnx_of(const std::vector<std::byte>& file) {
+  const MemoryInput input(file);
+  test::MemoryOutput output;
+  Options options;
+  options.source_name = "name";
+  const Report report = convert(input, {&output, nullptr, {}}, options);
+  std::string bytes(reinterpret_cast<const char*>(output.bytes().data()), output.bytes().size());
+  const std::size_t at = bytes.find(report.source.sha256);
+  EXPECT_NE(at, std::string::npos);
+  return bytes.replace(at, 64, 64, '0');
+}
+
+TEST(Containers, GiveTheSameModel) {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  tools::fill_random(tensors, 1);
+  const std::string plain = onnx_of(tools::write_checkpoint(tensors));
+  EXPECT_EQ(onnx_of(tools::write_legacy_checkpoint(tensors)), plain);
+  EXPECT_EQ(onnx_of(tools::write_safetensors(tensors)), plain);
+  tools::CheckpointLayout wrapped;
+  wrapped.wrapper = "params_ema";
+  wrapped.prefix = "module.";
+  wrapped.optimizer_copies = 3;
+  EXPECT_EQ(onnx_of(tools::write_checkpoint(tensors, wrapped)), plain);
+  EXPECT_EQ(onnx_of(tools::write_legacy_checkpoint(tensors, wrapped)), plain);
+}
+
 }  // namespace
 }  // namespace aether2onnx::state_dict
