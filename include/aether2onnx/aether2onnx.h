@@ -349,8 +349,8 @@ using BeforeSave =
     std::function<void(const Report& report, const std::filesystem::path& candidate)>;
 
 /// Converts the file `input`, beside which the shards lie where it is the index of a sharded
-/// checkpoint (*.safetensors.index.json), to the file `output`, whose folders are created where they are
-/// missing. An empty `output` stands for default_output_name() beside the input.
+/// checkpoint (*.safetensors.index.json), to the file `output`, whose folders are created where
+/// they are missing. An empty `output` stands for default_output_name() beside the input.
 ///
 /// The output appears at once and whole: it is written aside and renamed at the end, so that on
 /// any failure no output file exists, or the old one is still there unchanged.
