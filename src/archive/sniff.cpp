@@ -122,8 +122,8 @@ FileKind sniff(const Input& input) {
 }
 
 std::string gzip_name(const Input& input) {
-  constexpr std::uint64_t kLongest = 1024;
-  std::string head(static_cast<std::size_t>(std::min(input.size(), kLongest)), '\0');
+  constexpr std::uint64_t longest = 1024;
+  std::string head(static_cast<std::size_t>(std::min(input.size(), longest)), '\0');
   input.read(0, std::as_writable_bytes(std::span(head)));
   if (head.size() < 10) return {};
   const auto flags = static_cast<unsigned char>(head[3]);

@@ -169,7 +169,8 @@ std::vector<Place> Finder::all_places() const {
     std::string path;
     for (; node != 0; node = nodes[node].parent) {
       const std::string key = key_text(document_, nodes[node].key);
-      path = path.empty() ? key : key + "/" + path;
+      if (!path.empty()) path.insert(0, 1, '/');
+      path.insert(0, key);
     }
     return path;
   };
@@ -276,6 +277,7 @@ bool has(const std::vector<std::string>& keys, std::string_view key) {
 
 std::vector<std::string> paths_of(const std::vector<Place>& places) {
   std::vector<std::string> paths;
+  paths.reserve(places.size());
   for (const Place& place : places) paths.push_back(place.path);
   return paths;
 }
@@ -314,19 +316,19 @@ std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors
 
 // Numbers and short texts at the root: "iter", "epoch" and the like.
 std::vector<std::pair<std::string, std::string>> facts_of(const Document& document, ValueId root) {
-  constexpr std::size_t kFacts = 100;
-  constexpr std::size_t kLongest = 200;
+  constexpr std::size_t most = 100;
+  constexpr std::size_t longest = 200;
   std::vector<std::pair<std::string, std::string>> facts;
   if (!is_dict(document, root)) return facts;
   for (const auto& [key, value] : items_of(document, root)) {
-    if (facts.size() == kFacts) break;
+    if (facts.size() == most) break;
     const Kind kind = document.kind(value);
     std::string text;
     if (kind == Kind::integer) {
       text = fmt::format("{}", document.integer(value));
     } else if (kind == Kind::real) {
       text = fmt::format("{}", document.real(value));
-    } else if (kind == Kind::string && document.text(value).size() <= kLongest) {
+    } else if (kind == Kind::string && document.text(value).size() <= longest) {
       text = document.text(value);
     } else {
       continue;
