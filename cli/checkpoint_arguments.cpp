@@ -46,6 +46,11 @@ void add_network_options(CLI::App& app, CheckpointOptions& options) {
   app.add_option("--input_channels", options.input_channels, "Channels of the input image")
       ->group(group)
       ->type_name("N");
+  app.add_option("--params_key", options.params_key,
+                 "Which state dict of the file to take, as in model/state_dict.\n"
+                 "Default: the usual keys, an averaged copy (EMA) first")
+      ->group(group)
+      ->type_name("KEY");
 }
 
 }  // namespace aether2onnx::cli

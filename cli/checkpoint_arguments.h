@@ -34,7 +34,7 @@ class FileArguments {
   std::string output_;
 };
 
-/// Adds --model_type, --scale and --input_channels.
+/// Adds --model_type, --scale, --input_channels and --params_key.
 void add_network_options(CLI::App& app, CheckpointOptions& options);
 
 }  // namespace aether2onnx::cli

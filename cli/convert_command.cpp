@@ -115,8 +115,12 @@ std::string trtexec_line(const Report& report) {
 // The command that compares the saved model with its checkpoint.
 std::string verify_line(const std::string& program, const Arguments& arguments,
                         const Report& report) {
-  return shell_line({program, "verify", argument_path(report.output.path), "--against",
-                     argument_path(arguments.input)});
+  std::vector<std::string> words = {program, "verify", argument_path(report.output.path),
+                                    "--against", argument_path(arguments.input)};
+  if (arguments.options.params_key) {
+    words.insert(words.end(), {"--params_key", *arguments.options.params_key});
+  }
+  return shell_line(words);
 }
 
 void print_next(Console& console, const Report& report, const std::string& verify,
@@ -148,6 +152,7 @@ Report convert_verified(const Arguments& arguments, Verification& verification,
     output = report.output.path;
     VerificationTask task;
     task.checkpoint = arguments.input;
+    task.params_key = arguments.options.params_key;
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;

@@ -24,13 +24,10 @@ Json tensors_json(const std::vector<TensorInfo>& tensors) {
 }  // namespace
 
 Json source_json(const Report::Source& source) {
-  return {{"name", source.name},
-          {"container", source.container},
-          {"wrapper", source.wrapper},
-          {"sha256", source.sha256},
-          {"bytes", source.bytes},
-          {"tensors", source.tensors},
-          {"parameters", source.parameters},
+  return {{"name", source.name},       {"container", source.container},
+          {"wrapper", source.wrapper}, {"other_wrappers", source.other_wrappers},
+          {"sha256", source.sha256},   {"bytes", source.bytes},
+          {"tensors", source.tensors}, {"parameters", source.parameters},
           {"dtype", source.dtype}};
 }
 

@@ -28,13 +28,26 @@ class CountingOutput final : public aether2onnx::Output {
   std::uint64_t count_ = 0;
 };
 
+// Every shard that an index may name is the same small file, with one tensor "w".
+class SameSibling final : public aether2onnx::io::Siblings {
+ public:
+  std::unique_ptr<aether2onnx::Input> open(const std::string& name) const override {
+    static const std::string file = std::string("\x36\0\0\0\0\0\0\0", 8) +
+                                    R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" +
+                                    "....";
+    if (name == "missing") return nullptr;
+    return std::make_unique<aether2onnx::MemoryInput>(std::as_bytes(std::span(file)));
+  }
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    const auto state_dict = state_dict::StateDict::open(input);
+    const SameSibling siblings;
+    const auto state_dict = state_dict::StateDict::open(input, {{}, &siblings});
     for (const state_dict::Entry& entry : state_dict.entries()) {
       if (!entry.tensor) continue;
       const TensorData tensor = state_dict.read(entry);

@@ -16,10 +16,12 @@ namespace {
 // A conversion from the checkpoint to the graph; write() may follow once it is known where to.
 class Conversion {
  public:
-  Conversion(const Input& input, const Options& options, Observer* observer)
+  // `siblings` opens the files beside the checkpoint; null where it lies in memory.
+  Conversion(const Input& input, const io::Siblings* siblings, const Options& options,
+             Observer* observer)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, options, report_.source, journal_)) {
+        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)) {
     graph_ = build();
     report_.graph = report::describe_graph(graph_, options_);
   }
@@ -78,7 +80,7 @@ Report convert(const Input& input, const OutputFiles& output, const Options& opt
   validate(options);
   require(output.model != nullptr, "convert() without an output");
   return pipeline::naming(printable(options.source_name), [&] {
-    Conversion conversion(input, options, observer);
+    Conversion conversion(input, nullptr, options, observer);
     conversion.write(output);
     conversion.finish();
     return std::move(conversion.report());
@@ -96,15 +98,16 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const FileInput source(input);
+  const io::FolderSiblings siblings(input);
   if (!output.empty()) io::check_target(output, input, "model.onnx");
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
-    Conversion conversion(source, named, observer);
+    Conversion conversion(source, &siblings, named, observer);
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
       report.output.path =
-          input.parent_path() / default_output_name(report.network.scale, input.stem().string(),
+          input.parent_path() / default_output_name(report.network.scale, pipeline::stem_of(input),
                                                     named.precision, named.opset_version);
       io::check_target(report.output.path, input, "model.onnx");
     }

@@ -36,10 +36,12 @@ DType dtype_in_file(WeightType type, DType stored) {
 // where to.
 class FusionRun {
  public:
-  FusionRun(const Input& input, const FuseOptions& options, Observer* observer)
+  // `siblings` opens the files beside the checkpoint; null where it lies in memory.
+  FusionRun(const Input& input, const io::Siblings* siblings, const FuseOptions& options,
+            Observer* observer)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, options, report_.source, journal_)),
+        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)),
         fusion_(pipeline::recognise_and_fuse(state_dict_, options, report_.network, journal_)) {
     list_weights();
   }
@@ -151,7 +153,7 @@ FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
                 Observer* observer) {
   validate(options);
   return pipeline::naming(printable(options.source_name), [&] {
-    FusionRun run(input, options, observer);
+    FusionRun run(input, nullptr, options, observer);
     run.write(options.format.value_or(CheckpointFormat::pth), output);
     run.finish();
     return std::move(run.report());
@@ -165,15 +167,16 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   validate(named);
   const CheckpointFormat format = choose_format(output, named);
   const FileInput source(input);
+  const io::FolderSiblings siblings(input);
   std::filesystem::path target = output;
   if (target.empty()) {
-    target =
-        input.parent_path() / fmt::format("{}_fused.{}", input.stem().string(), to_string(format));
+    target = input.parent_path() /
+             fmt::format("{}_fused.{}", pipeline::stem_of(input), to_string(format));
   }
   io::check_target(target, input, kExampleName);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
-    FusionRun run(source, named, observer);
+    FusionRun run(source, &siblings, named, observer);
     run.report().output.path = target;
     io::StagedFiles staged(target);
     run.write(format, staged.model());

@@ -24,14 +24,16 @@ void Journal::warn(std::string text) {
   if (observer_ != nullptr) observer_->on_warning(warnings_.back());
 }
 
-state_dict::StateDict read(const Input& input, const CheckpointOptions& options,
-                           Report::Source& source, Journal& journal) {
-  state_dict::StateDict state_dict = state_dict::StateDict::open(input);
+state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
+                           const CheckpointOptions& options, Report::Source& source,
+                           Journal& journal) {
+  state_dict::StateDict state_dict =
+      state_dict::StateDict::open(input, {options.params_key, siblings});
   source = report::describe_source(state_dict);
   source.name = options.source_name;
-  source.bytes = input.size();
-  source.sha256 = io::sha256_of(
-      input, [&](std::uint64_t done) { journal.progress("read", done, source.bytes); });
+  source.sha256 = io::sha256_of(state_dict.files(), [&](std::uint64_t done) {
+    journal.progress("read", done, source.bytes);
+  });
   journal.stage("read", report::summarize(source));
   return state_dict;
 }
@@ -51,6 +53,15 @@ fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
                                            "summed in float64",
                                            fusion.convolutions));
   return fusion;
+}
+
+std::string stem_of(const std::filesystem::path& input) {
+  constexpr std::string_view index = ".safetensors.index.json";
+  const std::string name = input.filename().string();
+  if (name.size() > index.size() && name.ends_with(index)) {
+    return name.substr(0, name.size() - index.size());
+  }
+  return input.stem().string();
 }
 
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "fusion/fusion.h"
+#include "io/io.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::pipeline {
@@ -36,14 +37,19 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
-/// The stage "read": the state dict in `input`, which must outlive it. Fills in `source`.
-state_dict::StateDict read(const Input& input, const CheckpointOptions& options,
-                           Report::Source& source, Journal& journal);
+/// The stage "read": the state dict in `input`, which must outlive it. `siblings` opens the files
+/// beside it; null where it lies in memory. Fills in `source`.
+state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
+                           const CheckpointOptions& options, Report::Source& source,
+                           Journal& journal);
 
 /// The stages "recognised" and "fused". Fills in `network`.
 fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const CheckpointOptions& options, Report::Network& network,
                                   Journal& journal);
+
+/// The checkpoint's name without its ending, of an index "model" of model.safetensors.index.json.
+std::string stem_of(const std::filesystem::path& input);
 
 /// Warns of weights that became subnormal or zero in `type`, float16 or bfloat16, where there are
 /// any among the `weights`.

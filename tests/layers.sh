@@ -48,7 +48,7 @@ only '#include <zip\.h>' src/archive tools
 only '#include <protozero' src/onnx
 only '#include <nettle' src/base
 only '#include <CLI/' cli
-only '#include <nlohmann' cli verify
+only '#include <nlohmann' cli verify src/state_dict
 only '#include <(ATen|torch|c10)/' verify
 only '#include <onnxruntime' verify
 only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/io cli verify

@@ -148,6 +148,11 @@ struct CheckpointOptions {
   /// Channels of the input image. If set and the checkpoint's is another, it is refused.
   std::optional<std::int64_t> input_channels;
 
+  /// Where in the file the state dict is: keys with '/' between them, "params" or
+  /// "model/state_dict"; "/" for the root. If set and nothing is there, it is refused with what
+  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  std::optional<std::string> params_key;
+
   /// Name of the source in reports and metadata; convert_file() and fuse_file() fill in the file
   /// name (without its folder) where it is empty.
   std::string source_name;
@@ -194,8 +199,12 @@ struct Report {
     std::string name;
     std::string container;  ///< For example "PyTorch zip".
     std::string wrapper;    ///< Where in the file the state dict was, "" if at the root.
-    std::string sha256;     ///< Lower-case hex, of the whole file.
-    std::uint64_t bytes = 0;
+    /// Where else in the file there is one, for Options::params_key; "" for the root.
+    std::vector<std::string> other_wrappers;
+    /// Lower-case hex, of the whole file; of a sharded checkpoint of the index and then the shards,
+    /// in the order of their names.
+    std::string sha256;
+    std::uint64_t bytes = 0;  ///< Of all files.
     std::uint64_t tensors = 0;
     std::uint64_t parameters = 0;
     std::string dtype;  ///< "float32", or "float16 + float32" where tensors differ.
@@ -343,8 +352,9 @@ AETHER2ONNX_API Report convert(const Input& input, const OutputFiles& output,
 using BeforeSave =
     std::function<void(const Report& report, const std::filesystem::path& candidate)>;
 
-/// Converts the file `input` to the file `output`, whose folders are created where they are
-/// missing. An empty `output` stands for default_output_name() beside the input.
+/// Converts the file `input`, beside which the shards lie where it is the index of a sharded
+/// checkpoint (*.safetensors.index.json), to the file `output`, whose folders are created where
+/// they are missing. An empty `output` stands for default_output_name() beside the input.
 ///
 /// The output appears at once and whole: it is written aside and renamed at the end, so that on
 /// any failure no output file exists, or the old one is still there unchanged.

@@ -25,6 +25,8 @@ Report::Source describe_source(const state_dict::StateDict& state_dict) {
   Report::Source source;
   source.container = state_dict.container();
   source.wrapper = state_dict.wrapper();
+  source.other_wrappers = state_dict.other_wrappers();
+  for (const Input* file : state_dict.files()) source.bytes += file->size();
   source.tensors = state_dict.entries().size();
   std::vector<DType> dtypes;
   for (const state_dict::Entry& entry : state_dict.entries()) {
@@ -80,11 +82,30 @@ Report::Graph describe_graph(const graph::Graph& graph, const Options& options) 
   return result;
 }
 
+namespace {
+
+// " ('params_ema'; also there: 'params')": which state dict was taken, and what else is on offer.
+std::string choice_text(const Report::Source& source) {
+  constexpr std::size_t shown = 4;
+  std::string others;
+  for (std::size_t i = 0; i < std::min(source.other_wrappers.size(), shown); ++i) {
+    const std::string& other = source.other_wrappers[i];
+    others += fmt::format("{}'{}'", i == 0 ? "" : ", ", other.empty() ? "/" : printable(other, 60));
+  }
+  if (source.other_wrappers.size() > shown) {
+    others += fmt::format(" and {} more", source.other_wrappers.size() - shown);
+  }
+  if (source.wrapper.empty() && others.empty()) return "";
+  return fmt::format(" ('{}'{})", source.wrapper.empty() ? "/" : printable(source.wrapper),
+                     others.empty() ? "" : "; also there: " + others);
+}
+
+}  // namespace
+
 std::string summarize(const Report::Source& source) {
-  return fmt::format(
-      "{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
-      source.wrapper.empty() ? "" : fmt::format(" ('{}')", printable(source.wrapper)),
-      plural(source.tensors, "tensor"), plural(source.parameters, "parameter"), source.dtype);
+  return fmt::format("{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
+                     choice_text(source), plural(source.tensors, "tensor"),
+                     plural(source.parameters, "parameter"), source.dtype);
 }
 
 std::string summarize(const Report::Network& network) {

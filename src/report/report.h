@@ -16,7 +16,7 @@
 
 namespace aether2onnx::report {
 
-/// All but the name, the size and the hash, which are the file's.
+/// All but the name and the hash, which are the file's.
 Report::Source describe_source(const state_dict::StateDict& state_dict);
 
 Report::Graph describe_graph(const graph::Graph& graph, const Options& options);
