@@ -71,10 +71,12 @@ TEST_F(FuseProgram, WritesBesideTheCheckpoint) {
 
 TEST_F(FuseProgram, ItsOutputConvertsToTheSameModel) {
   ASSERT_EQ(run("fuse model.pth sub/fused.pth").exit_code, 0);
-  for (const char* precision : {"fp32", "fp16"}) {
+  ASSERT_EQ(run("fuse model.pth sub/fused.safetensors").exit_code, 0);
+  for (const auto& [precision, file] :
+       {std::pair{"fp32", "fused.pth"}, {"fp16", "fused.pth"}, {"fp32", "fused.safetensors"}}) {
     const std::string options = std::string(" --fp_mode ") + precision + " --quiet";
     ASSERT_EQ(run("model.pth unfused.onnx" + options).exit_code, 0);
-    ASSERT_EQ(run("sub/fused.pth fused.onnx" + options).exit_code, 0);
+    ASSERT_EQ(run(std::string("sub/") + file + " fused.onnx" + options).exit_code, 0);
     std::string unfused = test::read_text(folder_ / "unfused.onnx");
     std::string fused = test::read_text(folder_ / "fused.onnx");
     // Behind the key source_name come only the name, the hash and our version.

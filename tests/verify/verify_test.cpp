@@ -305,6 +305,19 @@ TEST_F(VerifyCommand, AnotherCheckpointFailsAndTheMetadataTellsIt) {
   EXPECT_TRUE(contains(result.err, "first block that differs is conv_first")) << result.err;
 }
 
+TEST_F(VerifyCommand, FollowsTheKeyOfTheStateDict) {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  tools::fill_random(tensors, 8);
+  tools::CheckpointLayout layout;
+  layout.wrapper = "params";
+  test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors, layout));
+  EXPECT_EQ(run("--shape 1x3x8x8 --params_key params").exit_code, 0);
+  EXPECT_EQ(program("verify out.onnx --against model.pth --params_key params").exit_code, 0);
+  const CommandResult other = program("verify out.onnx --against model.pth --params_key ema");
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_TRUE(contains(other.err, "params")) << other.err;
+}
+
 TEST_F(VerifyCommand, WrongUsageAndWrongFiles) {
   ASSERT_EQ(program("model.pth m.onnx --shape 1x3x8x8 --quiet").exit_code, 0);
   EXPECT_EQ(program("verify").exit_code, 2);
