@@ -144,7 +144,7 @@ std::string verdict_table(const Json& details) {
         "</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         passed ? "passed" : "failed", passed ? "pass" : "FAIL",
-        joined<std::int64_t>(result["shape"], " &times; "),
+        joined<std::int64_t>(result["shape"], "&times;"),
         escape(result["input"].get<std::string>()), number(result["max_absolute"]),
         joined<std::int64_t>(result["worst"], ", "), number(result["mean_absolute"]),
         number(result["max_relative"]),
