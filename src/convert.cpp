@@ -47,11 +47,15 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
+// A plan reads no weights, nor the whole file for its hash.
+enum class Purpose { plan, convert };
+
 // A conversion from the checkpoint to the graph; write() may follow once it is known where to.
 class Conversion {
  public:
-  Conversion(const Input& input, const Options& options, Observer* observer)
-      : input_(input), options_(options), journal_(report_, observer), state_dict_(read()) {
+  Conversion(const Input& input, const Options& options, Observer* observer,
+             Purpose purpose = Purpose::convert)
+      : input_(input), options_(options), journal_(report_, observer), state_dict_(read(purpose)) {
     graph_ = build();
     report_.graph = report::describe_graph(graph_, options_);
   }
@@ -93,14 +97,16 @@ class Conversion {
   }
 
  private:
-  state_dict::StateDict read() {
+  state_dict::StateDict read(Purpose purpose) {
     state_dict::StateDict state_dict = state_dict::StateDict::open(input_);
     report_.source = report::describe_source(state_dict);
     report_.source.name = options_.source_name;
     report_.source.bytes = input_.size();
-    report_.source.sha256 = io::sha256_of(input_, [this](std::uint64_t done) {
-      journal_.progress("read", done, report_.source.bytes);
-    });
+    if (purpose == Purpose::convert) {
+      report_.source.sha256 = io::sha256_of(input_, [this](std::uint64_t done) {
+        journal_.progress("read", done, report_.source.bytes);
+      });
+    }
     journal_.stage("read", report::summarize(report_.source));
     return state_dict;
   }
@@ -167,24 +173,70 @@ std::string default_output_name(std::int64_t scale, std::string_view stem, Preci
   return fmt::format("{}x_{}_{}_op{}.onnx", scale, stem, to_string(precision), opset_version);
 }
 
-Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                    const Options& options, Observer* observer, const BeforeSave& before_save) {
+namespace {
+
+// Opens the file and calls `work` with the conversion up to the graph, its output's path decided.
+template <typename Work>
+Report with_conversion(const std::filesystem::path& input, const std::filesystem::path& output,
+                       const Options& options, Observer* observer, Purpose purpose, Work work) {
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const FileInput source(input);
-  if (!output.empty()) io::check_target(output, input);
+  if (!output.empty() && purpose == Purpose::convert) io::check_target(output, input);
 
   return naming(printable(input.string(), 4096), [&] {
-    Conversion conversion(source, named, observer);
+    Conversion conversion(source, named, observer, purpose);
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
       report.output.path =
           input.parent_path() / default_output_name(report.network.scale, input.stem().string(),
                                                     named.precision, named.opset_version);
-      io::check_target(report.output.path, input);
+      if (purpose == Purpose::convert) io::check_target(report.output.path, input);
     }
+    work(conversion);
+    return std::move(report);
+  });
+}
+
+}  // namespace
+
+Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                 const Options& options, Observer* observer) {
+  return with_conversion(input, output, options, observer, Purpose::plan, [](Conversion&) {});
+}
+
+std::string why_outdated(const std::filesystem::path& input, const Report& planned) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
+  onnx::File file;
+  try {
+    file = onnx::read(FileInput(planned.output.path));
+  } catch (const Error&) {
+    return "it can't be read as an ONNX file";
+  }
+  const std::filesystem::path data = planned.output.path.string() + ".data";
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    if (tensor.external_file.empty()) continue;
+    if (tensor.external_file != data.filename() ||
+        !std::filesystem::is_regular_file(data, ignored)) {
+      return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
+    }
+  }
+  std::string difference = report::difference_from(file, planned);
+  if (!difference.empty()) return difference;
+  // Last, since it costs the most.
+  const std::string* made_from = file.find_metadata("source_sha256");
+  const bool same =
+      made_from != nullptr && *made_from == io::sha256_of(FileInput(input), [](std::uint64_t) {});
+  return same ? "" : "it was made from another checkpoint";
+}
+
+Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                    const Options& options, Observer* observer, const BeforeSave& before_save) {
+  const auto work = [&](Conversion& conversion) {
+    Report& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();
@@ -195,8 +247,8 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
     conversion.finish();
     if (before_save) before_save(report, staged.candidate());
     staged.commit();
-    return std::move(report);
-  });
+  };
+  return with_conversion(input, output, options, observer, Purpose::convert, work);
 }
 
 }  // namespace aether2onnx
