@@ -189,7 +189,7 @@ void plan_item(Item& item, const ConvertArguments& arguments, const NameTemplate
   });
 }
 
-fs::path canonical(const fs::path& path) {
+fs::path identity(const fs::path& path) {
   std::error_code ignored;
   return fs::weakly_canonical(fs::absolute(path), ignored);
 }
@@ -198,11 +198,11 @@ fs::path canonical(const fs::path& path) {
 void check_for_collisions(const std::vector<Item>& items) {
   std::map<fs::path, const Item*> outputs;
   std::map<fs::path, const Item*> inputs;
-  for (const Item& item : items) inputs[canonical(item.input)] = &item;
+  for (const Item& item : items) inputs[identity(item.input)] = &item;
   for (const Item& item : items) {
     if (item.result != Result::open) continue;
     const fs::path& output = item.report.output.path;
-    const auto [other, is_new] = outputs.emplace(canonical(output), &item);
+    const auto [other, is_new] = outputs.emplace(identity(output), &item);
     if (!is_new) {
       usage_error(
           fmt::format("{} and {} would both be saved as {}; nothing was converted.\n"
