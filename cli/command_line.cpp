@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace aether2onnx::cli {
 
 void usage_error(const std::string& message) { throw Error(ErrorKind::usage, message); }
@@ -48,6 +50,16 @@ std::vector<std::string> long_names(const CLI::App& app) {
   return names;
 }
 
+// "; did you mean --scale?" where one of the names is close.
+std::string suggestion(const std::string& name, const std::vector<std::string>& known) {
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+        return edit_distance(a, name) < edit_distance(b, name);
+      });
+  const bool close = nearest != known.end() && edit_distance(*nearest, name) <= 3;
+  return close ? fmt::format("; did you mean {}?", *nearest) : "";
+}
+
 // The option that was meant by `name`: dashes count as underscores, and as in Python's argparse the
 // start of a name stands for it where no other begins so.
 std::string resolve_name(std::string name, const std::vector<std::string>& known) {
@@ -57,16 +69,16 @@ std::string resolve_name(std::string name, const std::vector<std::string>& known
   std::copy_if(known.begin(), known.end(), std::back_inserter(candidates),
                [&](const std::string& option) { return option.starts_with(name); });
   if (candidates.size() == 1) return candidates[0];
+  // The script's own options come first: with them alone, --output is unambiguous.
+  constexpr const char* scripts_own = "--output_onnx_path";
+  if (std::find(candidates.begin(), candidates.end(), scripts_own) != candidates.end()) {
+    return scripts_own;
+  }
   if (candidates.size() > 1) {
     usage_error(fmt::format("{} is ambiguous: it may be {}.", name, fmt::join(candidates, ", ")));
   }
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(a, name) < edit_distance(b, name);
-      });
-  const bool close = edit_distance(*nearest, name) <= 3;
   usage_error(fmt::format("there is no option {}{}.\nRun aether2onnx --help for all of them.", name,
-                          close ? fmt::format("; did you mean {}?", *nearest) : ""));
+                          suggestion(name, known)));
 }
 
 std::vector<std::string> resolve_names(const std::vector<std::string>& arguments,
@@ -104,9 +116,56 @@ class HelpFormatter final : public CLI::Formatter {
 
 }  // namespace
 
+// Reads the file of --config as CLI11 does (TOML), and refuses what isn't an option.
+class CommandLine::ConfigFile final : public CLI::ConfigTOML {
+ public:
+  explicit ConfigFile(CommandLine& line) : line_(line) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> found = CLI::ConfigTOML::from_config(input);
+    for (CLI::ConfigItem& item : found) check(item);
+    return found;
+  }
+
+ private:
+  void check(CLI::ConfigItem& item) const {
+    const std::string file = line_.config_name();
+    if (!item.parents.empty()) {
+      usage_error(
+          fmt::format("{}: '{}' stands in a section, but options have none.\nWrite "
+                      "name = value, one a line, as in fp_mode = \"fp16\".",
+                      file, printable(item.fullname())));
+    }
+    std::string name = item.name;
+    std::replace(name.begin(), name.end(), '-', '_');
+    std::vector<std::string> known = line_.configurable_names();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      const bool elsewhere = line_.app_.get_option_no_throw("--" + name) != nullptr;
+      usage_error(elsewhere ? fmt::format("{}: {} can be given on the command line only.", file,
+                                          printable(item.name))
+                            : fmt::format("{}: there is no option '{}'{}.", file,
+                                          printable(item.name), suggestion(name, known)));
+    }
+    const CLI::Option& option = *line_.app_.get_option("--" + name);
+    const bool many = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+    if (item.inputs.size() != 1 && !(many && !item.inputs.empty())) {
+      usage_error(fmt::format("{}: {} has {} values, one is expected.", file, printable(item.name),
+                              item.inputs.size()));
+    }
+    item.name = name;
+    if (!option.empty()) return;  // the command line counts
+    if (line_.from_file(name)) {
+      usage_error(fmt::format("{}: {} is given twice.", file, printable(item.name)));
+    }
+    line_.in_file_.push_back(name);
+  }
+
+  CommandLine& line_;
+};
+
 CommandLine::CommandLine(const std::string& description, std::string usage,
                          const std::string& footer)
-    : app_(description + "\n", "aether2onnx") {
+    : app_(description + "\n", "aether2onnx"), usage_(usage) {
   app_.footer("\n" + footer);
   app_.formatter(std::make_shared<HelpFormatter>(std::move(usage)));
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -119,16 +178,64 @@ void CommandLine::add_positionals(const std::string& description) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+namespace {
+constexpr const char* kPrintingGroup = "Output";
+}  // namespace
+
+void CommandLine::add_help() {
+  app_.add_flag("-h,--help", help_, "Print this help")->group(kPrintingGroup)->configurable(false);
+  app_.add_flag("--version", version_, "Print the version")
+      ->group(kPrintingGroup)
+      ->configurable(false);
+}
+
 void CommandLine::add_printing(Printing& printing, const std::string& verbose_text) {
-  const std::string group = "Output";
+  app_.set_config("--config", "",
+                  "Read options from this TOML file, name = value;\n"
+                  "those on the command line count for more")
+      ->group("Configuration")
+      ->type_name("FILE");
+  app_.config_formatter(std::make_shared<ConfigFile>(*this));
   if (!verbose_text.empty()) {
-    app_.add_flag("--verbose", printing.verbose, verbose_text)->group(group);
+    app_.add_flag("--verbose", printing.verbose, verbose_text)->group(kPrintingGroup);
   }
-  app_.add_flag("--quiet", printing.quiet, "Print errors only")->group(group);
+  app_.add_flag("--quiet", printing.quiet, "Print errors only")->group(kPrintingGroup);
+  // How errors are told must be known before anything is read.
   app_.add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
-      ->group(group);
-  app_.add_flag("-h,--help", help_, "Print this help")->group(group);
-  app_.add_flag("--version", version_, "Print the version")->group(group);
+      ->group(kPrintingGroup)
+      ->configurable(false);
+  add_help();
+}
+
+std::string CommandLine::config_name() const {
+  const CLI::Option* config = app_.get_config_ptr();
+  if (config == nullptr || config->empty()) return "";
+  return printable(config->results().back(), 4096);
+}
+
+std::vector<std::string> CommandLine::configurable_names() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app_.get_options()) {
+    if (!option->get_configurable()) continue;
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  }
+  return names;
+}
+
+bool CommandLine::from_file(const std::string& name) const {
+  return std::find(in_file_.begin(), in_file_.end(), name) != in_file_.end();
+}
+
+std::vector<GivenOption> CommandLine::given() const {
+  std::vector<GivenOption> result;
+  for (const CLI::Option* option : app_.get_options()) {
+    if (option->empty() || option->get_lnames().empty() || option == app_.get_config_ptr())
+      continue;
+    const std::string& name = option->get_lnames().front();
+    result.push_back({name, fmt::format("{}", fmt::join(option->reduced_results(), ", ")),
+                      from_file(name) ? config_name() : "command line"});
+  }
+  return result;
 }
 
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
@@ -136,8 +243,17 @@ std::optional<Answer> CommandLine::parse(const std::vector<std::string>& argumen
   std::reverse(resolved.begin(), resolved.end());  // as CLI11 wants them
   try {
     app_.parse(resolved);
+  } catch (const CLI::FileError&) {
+    throw Error(
+        ErrorKind::io,
+        fmt::format("--config {}: there is no such file, or it can't be read.", config_name()));
   } catch (const CLI::ParseError& error) {
-    usage_error(fmt::format("{}\nRun aether2onnx --help for all options.", error.what()));
+    const std::string message = error.what();
+    const bool of_file = std::any_of(
+        in_file_.begin(), in_file_.end(),
+        [&](const std::string& name) { return message.find("--" + name) != std::string::npos; });
+    usage_error(fmt::format("{}{}\nRun aether2onnx --help for all options.",
+                            of_file ? config_name() + ": " : "", message));
   }
   if (help_) return Answer{app_.help() + "\n"};
   if (version_) return Answer{fmt::format("aether2onnx {}\n", version())};

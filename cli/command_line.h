@@ -6,6 +6,7 @@
 #include <aether2onnx/aether2onnx.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,13 @@ struct Printing {
   bool verbose = false;
 };
 
+/// An option that was given, and where.
+struct GivenOption {
+  std::string name;    ///< Without dashes, "fp_mode".
+  std::string value;   ///< As it was given; "true" or "false" for flags.
+  std::string origin;  ///< "command line", or the configuration file's name.
+};
+
 /// Whether --json stands on the command line; known before parsing, which may fail.
 bool wants_json(const std::vector<std::string>& arguments);
 
@@ -49,22 +57,38 @@ class CommandLine {
 
   /// To add options to, by CLI11's own functions.
   CLI::App& app() { return app_; }
+  const CLI::App& app() const { return app_; }
+  const std::string& usage() const { return usage_; }
   /// Adds the positional arguments; they are in positionals() after parse().
   void add_positionals(const std::string& description);
-  /// Adds the options that say what is printed; the caller may leave out --verbose.
+  /// Adds --help and --version.
+  void add_help();
+  /// Adds --config, and the options that say what is printed; the caller may leave out --verbose.
   void add_printing(Printing& printing, const std::string& verbose_text);
 
   /// Parses. Throws Error(usage). Gives an Answer for --help and --version.
   std::optional<Answer> parse(const std::vector<std::string>& arguments);
 
   const std::vector<std::string>& positionals() const { return positionals_; }
+  /// What was given on the command line and in the file of --config, in the order of the help.
+  std::vector<GivenOption> given() const;
 
  private:
+  class ConfigFile;
+  bool from_file(const std::string& name) const;
+  std::string config_name() const;
+  std::vector<std::string> configurable_names() const;
+
+  std::vector<std::string> in_file_;  // options that the file decided
   CLI::App app_;
+  std::string usage_;
   std::vector<std::string> positionals_;
   bool help_ = false;
   bool version_ = false;
 };
+
+/// Takes the options of a command, unparsed.
+using UseCommandLine = std::function<void(const CommandLine& line)>;
 
 /// The decimal digits alone: no sign, no space.
 bool is_number(std::string_view text);

@@ -4,37 +4,31 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+#include "batch.h"
 #include "checkpoint_arguments.h"
-#include "console.h"
+#include "conversion.h"
+#include "dry_run.h"
 #include "json.h"
+#include "name_template.h"
 #include "shape_arguments.h"
-#include "verification.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
-struct Arguments {
-  std::filesystem::path input;
-  std::filesystem::path output;  // empty: default_output_name() beside the input
-  Options options;
-  bool verify = false;
-  bool keep_failed = false;
-  VerificationArguments verification;
-  Printing printing;
-  // What was made of the options that the user should know, one line each.
-  std::vector<std::string> notes;
-};
-
 constexpr const char* kUsage =
     "Usage: aether2onnx MODEL.pth [MODEL.onnx] [options]\n"
+    "       aether2onnx MODEL.pth... | FOLDER [--output_dir DIR] [options]\n"
     "       aether2onnx --input_model_path MODEL.pth --output_onnx_path MODEL.onnx [options]\n"
     "       aether2onnx COMMAND --help\n"
     "\n"
     "Commands:\n"
     "  convert                         Convert; needs not be written\n"
     "  fuse                            Fuse a checkpoint, for PyTorch\n"
-    "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n";
+    "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
+    "  completion                      Print the completion script of a shell\n"
+    "  manual                          Print the manual page\n";
 
 constexpr const char* kFooter = R"(Examples:
   aether2onnx model.pth
@@ -44,6 +38,8 @@ constexpr const char* kFooter = R"(Examples:
       Any size from 32x32 to 256x256, half precision.
   aether2onnx model.pth --shape 1x3xHxW --max_height 1080 --max_width 1920
       One picture at a time, any size up to full HD.
+  aether2onnx checkpoints/ --output_dir onnx --skip_existing
+      Every checkpoint in the folder, over all cores.
 
 Dashes may stand for underscores (--fp-mode), and an option's name may be cut
 short while it stays unambiguous. Exit code: 0 done, 1 failed, 2 wrong usage.)";
@@ -55,6 +51,18 @@ Precision parse_precision(const std::string& text) {
   usage_error(fmt::format("--fp_mode {}: must be fp32 or fp16.", text));
 }
 
+void add_files(CLI::App& app, std::string& input, std::string& output) {
+  const std::string group = "Files";
+  app.add_option("--input_model_path", input, "The checkpoint (.pth), fused or not")
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option("--output_onnx_path", output,
+                 "Where to save the model. Missing folders are created.\n"
+                 "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint")
+      ->group(group)
+      ->type_name("FILE");
+}
+
 void add_graph(CLI::App& app, Options& options, std::string& precision) {
   const std::string group = "ONNX file";
   app.add_option("--opset_version", options.opset_version,
@@ -64,21 +72,122 @@ void add_graph(CLI::App& app, Options& options, std::string& precision) {
       ->type_name("N");
   app.add_option("--fp_mode", precision, "fp32 or fp16: weights, input and output. Default: fp32")
       ->group(group)
-      ->type_name("MODE");
+      ->type_name("fp32|fp16");
 }
 
-std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
-  CommandLine line("Converts an AetherNet checkpoint (PyTorch .pth) to ONNX, without PyTorch.",
-                   kUsage, kFooter);
-  FileArguments files("ONNX file", "aether2onnx MODEL.pth [MODEL.onnx] [options]");
+void add_batch(CLI::App& app, ConvertArguments& arguments) {
+  const std::string group = "Many at once";
+  BatchArguments& batch = arguments.batch;
+  app.add_option("--output_dir", batch.output_dir,
+                 "Folder for the models; created where it is missing.\n"
+                 "Default: beside each checkpoint")
+      ->group(group)
+      ->type_name("DIR");
+  app.add_option(
+         "--name_template", batch.name_template,
+         fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}.\n"
+                     "Default: {}",
+                     NameTemplate::kDefault))
+      ->group(group)
+      ->type_name("NAME");
+  app.add_option("--jobs", batch.jobs, "Conversions at a time. Default: one a core")
+      ->group(group)
+      ->type_name("N");
+  app.add_flag("--skip_existing", batch.skip_existing,
+               "Leave a model alone that was made from this\n"
+               "checkpoint with these options")
+      ->group(group);
+  app.add_flag("--dry_run", arguments.dry_run, "Print what would be done and why; write nothing")
+      ->group(group);
+}
+
+// Whether two arguments are two checkpoints, and not a checkpoint and where to save it.
+bool second_is_checkpoint(const std::vector<std::string>& positionals) {
+  return positionals.size() == 2 && has_checkpoint_suffix(positionals[1]);
+}
+
+// Several checkpoints, a folder of them, or one with an option that is for many.
+void take_batch(const std::vector<std::string>& positionals, const std::string& input,
+                const std::string& output, ConvertArguments& result) {
+  BatchArguments& batch = result.batch;
+  result.is_batch = true;
+  if (!input.empty()) batch.inputs.emplace_back(input);
+  batch.inputs.insert(batch.inputs.end(), positionals.begin(), positionals.end());
+  result.output = output;
+  std::error_code ignored;
+  const bool several =
+      batch.inputs.size() > 1 || std::filesystem::is_directory(batch.inputs.front(), ignored);
+  for (const std::filesystem::path& path : batch.inputs) {
+    if (path.extension() == ".onnx") {
+      usage_error(
+          fmt::format("{} is no checkpoint, and several of them or --output_dir were given; "
+                      "the models' names come from --name_template.",
+                      shown(path)));
+    }
+  }
+  if (!output.empty() && (several || batch.output_dir || batch.name_template)) {
+    usage_error(fmt::format("{} names one model{}.\nUse --output_dir and --name_template.",
+                            shown(output),
+                            several ? ", but there are several checkpoints"
+                                    : ", but --output_dir or --name_template was given"));
+  }
+}
+
+// The files, named by option or by position.
+void take_files(std::vector<std::string> positionals, std::string input, std::string output,
+                ConvertArguments& result) {
+  const auto take = [&](std::string& file) {
+    if (!file.empty() || positionals.empty()) return;
+    file = positionals.front();
+    positionals.erase(positionals.begin());
+  };
+  const BatchArguments& batch = result.batch;
+  const bool many = positionals.size() > 2 || batch.output_dir || second_is_checkpoint(positionals);
+  if (!many) {
+    take(input);
+    take(output);
+  }
+  if (input.empty() && positionals.empty()) {
+    usage_error(
+        "no checkpoint was given.\nUsage: aether2onnx MODEL.pth [MODEL.onnx] [options]; "
+        "--help lists them.");
+  }
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(input, ignored);
+  if (is_folder && !output.empty()) {
+    usage_error(
+        fmt::format("{0} is a folder; two arguments are a checkpoint and where to save it.\n"
+                    "To convert the checkpoints in it, write {0} --output_dir {1}.",
+                    shown(input), shown(output)));
+  }
+  if (many || is_folder || !positionals.empty() || batch.name_template || batch.jobs ||
+      batch.skip_existing) {
+    take_batch(positionals, input, output, result);
+    return;
+  }
+  result.input = input;
+  result.output = output;
+}
+
+// The command line, and what is kept of it until it is parsed.
+struct Parser {
+  CommandLine line{"Converts AetherNet checkpoints (PyTorch .pth) to ONNX, without PyTorch.",
+                   kUsage, kFooter};
+  std::string input;
+  std::string output;
   std::string precision = "fp32";
   ShapeArguments shape;
-  files.add_to(line, "--output_onnx_path",
-               "Where to save the model. Missing folders are created.\n"
-               "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
+
+  explicit Parser(ConvertArguments& result);
+};
+
+Parser::Parser(ConvertArguments& result) {
+  line.add_positionals("MODEL.pth and, optionally, MODEL.onnx; or several checkpoints");
+  add_files(line.app(), input, output);
   add_network_options(line.app(), result.options);
   shape.add_to(line.app());
   add_graph(line.app(), result.options, precision);
+  add_batch(line.app(), result);
   line.app()
       .add_flag("--verify_onnx", result.verify,
                 "Compare the model with PyTorch before it is saved;\n"
@@ -89,11 +198,15 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
       .add_flag("--keep_failed", result.keep_failed, "Save a model that fails as NAME.failed.onnx")
       ->group(VerificationArguments::kGroup);
   line.add_printing(result.printing, "Add a table of the model");
+}
 
-  if (auto answer = line.parse(arguments)) return answer;
-  files.take(line.positionals(), result.input, result.output);
-  result.options.precision = parse_precision(precision);
-  result.options.shape = shape.resolve(result.options.input_channels, result.notes);
+std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertArguments& result) {
+  Parser parser(result);
+  if (auto answer = parser.line.parse(arguments)) return answer;
+  result.given = parser.line.given();
+  take_files(parser.line.positionals(), parser.input, parser.output, result);
+  result.options.precision = parse_precision(parser.precision);
+  result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();
   if (!result.verify) {
     for (const std::string& option : result.verification.given_for_verification()) {
@@ -104,23 +217,6 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   }
   validate(result.options);
   return std::nullopt;
-}
-
-std::string trtexec_line(const Report& report) {
-  std::vector<std::string> arguments = {"trtexec"};
-  for (std::string& argument : trtexec_arguments(report)) arguments.push_back(std::move(argument));
-  return shell_line(arguments);
-}
-
-// The command that compares the saved model with its checkpoint.
-std::string verify_line(const std::string& program, const Arguments& arguments,
-                        const Report& report) {
-  std::vector<std::string> words = {program, "verify", argument_path(report.output.path),
-                                    "--against", argument_path(arguments.input)};
-  if (arguments.options.params_key) {
-    words.insert(words.end(), {"--params_key", *arguments.options.params_key});
-  }
-  return shell_line(words);
 }
 
 void print_next(Console& console, const Report& report, const std::string& verify,
@@ -138,61 +234,14 @@ void print_next(Console& console, const Report& report, const std::string& verif
                             trtexec));
 }
 
-// The name under which a model that failed is kept: out.onnx becomes out.failed.onnx.
-std::filesystem::path failed_name(std::filesystem::path output) {
-  return output.replace_extension(".failed" + output.extension().string());
-}
-
-// Converts, with the comparison before the model is saved. A model that fails the comparison is
-// written once more under its other name where that was asked for.
-Report convert_verified(const Arguments& arguments, Verification& verification,
-                        const std::string& command, Console& console) {
-  std::filesystem::path output = arguments.output;
-  const BeforeSave before_save = [&](const Report& report, const std::filesystem::path& candidate) {
-    output = report.output.path;
-    VerificationTask task;
-    task.checkpoint = arguments.input;
-    task.params_key = arguments.options.params_key;
-    task.model = candidate;
-    task.model_name = report.output.path.filename().string();
-    task.command = command;
-    verification.run(task, console);
-  };
-  try {
-    return convert_file(arguments.input, arguments.output, arguments.options, &console,
-                        before_save);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::verification || !verification.failed()) throw;
-    if (!arguments.keep_failed) {
-      throw Error(error.kind(),
-                  fmt::format("{}\nNothing was saved; --keep_failed saves such a "
-                              "model under another name.",
-                              error.what()),
-                  error.findings());
-    }
-    const std::filesystem::path kept = failed_name(output);
-    convert_file(arguments.input, kept, arguments.options);
-    throw Error(error.kind(),
-                fmt::format("{}\nThe model was kept as {}; {} was not saved.", error.what(),
-                            shown(kept), shown(output)),
-                error.findings());
-  }
-}
-
-}  // namespace
-
-int run_convert(const Invocation& invocation) {
-  Arguments arguments;
-  if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
-  Console console(arguments.printing);
-  for (const std::string& note : arguments.notes) console.line("note", note);
-
+int convert_one(const ConvertArguments& arguments, const Invocation& invocation, Console& console) {
   std::optional<Verification> verification;
   Report report;
   if (arguments.verify) {
     verification.emplace(arguments.verification, "--verify_onnx", console);
     try {
-      report = convert_verified(arguments, *verification, command_line_text(invocation), console);
+      report = convert_verified(arguments, {arguments.input, arguments.output}, *verification,
+                                command_line_text(invocation), console);
     } catch (const Error& error) {
       return verification->print_failure(error, arguments.printing.json);
     }
@@ -205,7 +254,8 @@ int run_convert(const Invocation& invocation) {
         "", fmt::format("{} (keep it beside the model)", shown(report.output.external_data_path)));
   }
   if (arguments.printing.verbose) console.plain(fmt::format("\n{}", model_table(report)));
-  const std::string verify = verification ? "" : verify_line(invocation.program, arguments, report);
+  const std::string verify =
+      verification ? "" : verify_line(invocation.program, arguments, arguments.input, report);
   const std::string trtexec = trtexec_line(report);
   print_next(console, report, verify, trtexec);
   if (arguments.printing.json) {
@@ -214,6 +264,24 @@ int run_convert(const Invocation& invocation) {
         fmt::format("{} was saved", shown(report.output.path)));
   }
   return kDone;
+}
+
+}  // namespace
+
+void describe_convert(const UseCommandLine& use) {
+  ConvertArguments arguments;
+  Parser parser(arguments);
+  use(parser.line);
+}
+
+int run_convert(const Invocation& invocation) {
+  ConvertArguments arguments;
+  if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
+  Console console(arguments.printing);
+  for (const std::string& note : arguments.notes) console.line("note", note);
+  if (arguments.is_batch) return run_batch(arguments, invocation, console);
+  if (arguments.dry_run) return run_dry(arguments, console);
+  return convert_one(arguments, invocation, console);
 }
 
 }  // namespace aether2onnx::cli

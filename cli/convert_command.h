@@ -7,6 +7,9 @@
 
 namespace aether2onnx::cli {
 
+/// Calls `use` with the command's options.
+void describe_convert(const UseCommandLine& use);
+
 /// Gives the exit code; throws Error.
 int run_convert(const Invocation& invocation);
 

@@ -31,16 +31,14 @@ Exit code: 0 done, 1 failed, 2 wrong usage.)";
 
 void add_options(CLI::App& app, std::string& dtype, std::string& format) {
   const std::string group = "Fused checkpoint";
-  app.add_option("--dtype", dtype,
-                 "Type of the weights: same, float32, float16, bfloat16 or\n"
-                 "float64. Default: same as stored")
+  app.add_option("--dtype", dtype, "Type of the weights. Default: same as stored")
       ->group(group)
-      ->type_name("TYPE");
+      ->type_name("same|float32|float16|bfloat16|float64");
   app.add_option("--format", format,
-                 "pth or safetensors. Default: as the output's name ends,\n"
-                 "pth where it doesn't tell")
+                 "Default: as the output's name ends, pth where it doesn't\n"
+                 "tell")
       ->group(group)
-      ->type_name("FORMAT");
+      ->type_name("pth|safetensors");
 }
 
 WeightType parse_dtype(const std::string& text) {
@@ -60,23 +58,32 @@ std::optional<CheckpointFormat> parse_format(const std::string& text) {
   usage_error(fmt::format("--format {}: must be pth or safetensors.", text));
 }
 
-std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
-  CommandLine line("Fuses an AetherNet checkpoint: one convolution in place of each pair.", kUsage,
-                   kFooter);
-  FileArguments files("fused checkpoint", "aether2onnx fuse MODEL.pth [FUSED.pth] [options]");
-  std::string dtype(to_string(WeightType::same));
+// The command line, and what is kept of it until it is parsed.
+struct Parser {
+  CommandLine line{"Fuses an AetherNet checkpoint: one convolution in place of each pair.", kUsage,
+                   kFooter};
+  FileArguments files{"fused checkpoint", "aether2onnx fuse MODEL.pth [FUSED.pth] [options]"};
+  std::string dtype{to_string(WeightType::same)};
   std::string format;
+
+  explicit Parser(Arguments& result);
+};
+
+Parser::Parser(Arguments& result) {
   files.add_to(line, "--output_model_path",
                "Where to save the fused checkpoint. Missing folders are\n"
                "created. Default: {name}_fused.pth beside the checkpoint");
   add_network_options(line.app(), result.options);
   add_options(line.app(), dtype, format);
   line.add_printing(result.printing, "");
+}
 
-  if (auto answer = line.parse(arguments)) return answer;
-  files.take(line.positionals(), result.input, result.output);
-  result.options.dtype = parse_dtype(dtype);
-  result.options.format = parse_format(format);
+std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
+  Parser parser(result);
+  if (auto answer = parser.line.parse(arguments)) return answer;
+  parser.files.take(parser.line.positionals(), result.input, result.output);
+  result.options.dtype = parse_dtype(parser.dtype);
+  result.options.format = parse_format(parser.format);
   validate(result.options);
   return std::nullopt;
 }
@@ -101,6 +108,12 @@ Json fusion_json(const FuseReport& report, const std::string& convert_command) {
 }
 
 }  // namespace
+
+void describe_fuse(const UseCommandLine& use) {
+  Arguments arguments;
+  Parser parser(arguments);
+  use(parser.line);
+}
 
 int run_fuse(const Invocation& invocation) {
   Arguments arguments;

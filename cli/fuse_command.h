@@ -9,4 +9,7 @@ namespace aether2onnx::cli {
 /// Gives the exit code; throws Error.
 int run_fuse(const Invocation& invocation);
 
+/// Calls `use` with the command's options.
+void describe_fuse(const UseCommandLine& use);
+
 }  // namespace aether2onnx::cli

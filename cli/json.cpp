@@ -97,17 +97,18 @@ Failure failure_of(const Error& error) {
   return {std::string(to_string(error.kind())), error.what(), error.findings(), exit_code, {}};
 }
 
+Json failure_json(const Failure& failure) {
+  return {{"status", "error"},
+          {"version", version()},
+          {"error",
+           {{"kind", failure.kind}, {"message", failure.message}, {"findings", failure.findings}}},
+          {"verification", failure.verification},
+          {"exit_code", failure.exit_code}};
+}
+
 int print_failure(const Failure& failure, bool json) {
   write_text(stderr, fmt::format("error: {}\n", failure.message));
-  if (!json) return failure.exit_code;
-  const Json result = {
-      {"status", "error"},
-      {"version", version()},
-      {"error",
-       {{"kind", failure.kind}, {"message", failure.message}, {"findings", failure.findings}}},
-      {"verification", failure.verification},
-      {"exit_code", failure.exit_code}};
-  write_text(stdout, dump(result));
+  if (json) write_text(stdout, dump(failure_json(failure)));
   return failure.exit_code;
 }
 

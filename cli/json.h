@@ -32,6 +32,9 @@ struct Failure {
 };
 Failure failure_of(const Error& error);
 
+/// The result object of a failure.
+Json failure_json(const Failure& failure);
+
 /// Prints the message on stderr, and with `json` the result object of a failure on stdout; gives
 /// the exit code.
 int print_failure(const Failure& failure, bool json);

@@ -3,31 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 
+#include "commands.h"
 #include "console.h"
-#include "convert_command.h"
-#include "fuse_command.h"
 #include "json.h"
-#include "verify_command.h"
 
 namespace aether2onnx::cli {
 
 namespace {
-
-struct Command {
-  const char* name;
-  int (*run)(const Invocation& invocation);
-};
-
-// The first one is the command where none is named. A checkpoint of such a name is given as
-// ./verify.
-constexpr std::array kCommands = {Command{"convert", run_convert}, Command{"fuse", run_fuse},
-                                  Command{"verify", run_verify}};
 
 extern "C" void end_on_signal(int signal) {
   remove_temporary_files();
@@ -46,10 +33,11 @@ void remove_temporary_files_on_signals() {
 }
 
 int dispatch(const std::string& program, const std::vector<std::string>& words) {
-  const auto named = std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& command) {
+  const auto table = commands();
+  const auto named = std::find_if(table.begin(), table.end(), [&](const Command& command) {
     return !words.empty() && words.front() == command.name;
   });
-  if (named == kCommands.end()) return kCommands.front().run({program, "", words});
+  if (named == table.end()) return table.front().run({program, "", words});
   return named->run({program, named->name, {words.begin() + 1, words.end()}});
 }
 

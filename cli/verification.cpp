@@ -227,6 +227,8 @@ void report_progress(std::size_t index, std::size_t count, double share, const c
 }  // namespace
 
 void Verification::run(const VerificationTask& task, Console& console) {
+  json_ = Json();
+  failed_ = false;
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
   Json request = settings(arguments_);
   request["checkpoint"] = task.checkpoint.string();

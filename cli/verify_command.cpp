@@ -31,12 +31,18 @@ converter's defaults, 1x32x32 to 4x256x256) and at an odd one between.
 Exit code: 0 equal within the tolerance, 1 not, or it couldn't be found out,
 2 wrong usage.)";
 
-std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
-  CommandLine line(
+// The command line, and what is kept of it until it is parsed.
+struct Parser {
+  CommandLine line{
       "Compares an ONNX file with PyTorch: the model in ONNX Runtime, the checkpoint in libtorch.",
-      kUsage, kFooter);
+      kUsage, kFooter};
   std::string checkpoint;
   std::vector<std::string> shapes;
+
+  explicit Parser(Arguments& result);
+};
+
+Parser::Parser(Arguments& result) {
   line.add_positionals("MODEL.onnx");
   line.app()
       .add_option("--against", checkpoint, "The checkpoint that the model was made from")
@@ -54,15 +60,18 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
       ->type_name("BxCxHxW");
   result.verification.add_to(line.app());
   line.add_printing(result.printing, "");
+}
 
-  if (auto answer = line.parse(arguments)) return answer;
-  if (line.positionals().size() != 1 || checkpoint.empty()) {
+std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
+  Parser parser(result);
+  if (auto answer = parser.line.parse(arguments)) return answer;
+  if (parser.line.positionals().size() != 1 || parser.checkpoint.empty()) {
     usage_error(fmt::format("one ONNX file and the checkpoint to compare it with are expected.\n{}",
                             kUsage));
   }
-  result.model = line.positionals().front();
-  result.checkpoint = checkpoint;
-  for (const std::string& shape : shapes) {
+  result.model = parser.line.positionals().front();
+  result.checkpoint = parser.checkpoint;
+  for (const std::string& shape : parser.shapes) {
     result.shapes.push_back(parse_fixed_shape(shape, "--shape"));
   }
   result.verification.check();
@@ -70,6 +79,12 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
 }
 
 }  // namespace
+
+void describe_verify(const UseCommandLine& use) {
+  Arguments arguments;
+  Parser parser(arguments);
+  use(parser.line);
+}
 
 int run_verify(const Invocation& invocation) {
   Arguments arguments;

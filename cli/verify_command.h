@@ -6,6 +6,9 @@
 
 namespace aether2onnx::cli {
 
+/// Calls `use` with the command's options.
+void describe_verify(const UseCommandLine& use);
+
 /// Gives the exit code; throws Error.
 int run_verify(const Invocation& invocation);
 

@@ -13,15 +13,17 @@ namespace aether2onnx {
 
 namespace {
 
+using pipeline::Purpose;
+
 // A conversion from the checkpoint to the graph; write() may follow once it is known where to.
 class Conversion {
  public:
   // `siblings` opens the files beside the checkpoint; null where it lies in memory.
   Conversion(const Input& input, const io::Siblings* siblings, const Options& options,
-             Observer* observer)
+             Observer* observer, Purpose purpose = Purpose::use)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)) {
+        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_, purpose)) {
     graph_ = build();
     report_.graph = report::describe_graph(graph_, options_);
   }
@@ -92,25 +94,74 @@ std::string default_output_name(std::int64_t scale, std::string_view stem, Preci
   return fmt::format("{}x_{}_{}_op{}.onnx", scale, stem, to_string(precision), opset_version);
 }
 
-Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                    const Options& options, Observer* observer, const BeforeSave& before_save) {
+namespace {
+
+// Opens the file and calls `work` with the conversion up to the graph, its output's path decided.
+template <typename Work>
+Report with_conversion(const std::filesystem::path& input, const std::filesystem::path& output,
+                       const Options& options, Observer* observer, Purpose purpose, Work work) {
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
-  if (!output.empty()) io::check_target(output, input, "model.onnx");
+  const auto check_target = [&](const std::filesystem::path& target) {
+    if (purpose == Purpose::use) io::check_target(target, input, "model.onnx");
+  };
+  if (!output.empty()) check_target(output);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
-    Conversion conversion(source, &siblings, named, observer);
+    Conversion conversion(source, &siblings, named, observer, purpose);
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
       report.output.path =
           input.parent_path() / default_output_name(report.network.scale, pipeline::stem_of(input),
                                                     named.precision, named.opset_version);
-      io::check_target(report.output.path, input, "model.onnx");
+      check_target(report.output.path);
     }
+    work(conversion);
+    return std::move(report);
+  });
+}
+
+}  // namespace
+
+Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                 const Options& options, Observer* observer) {
+  return with_conversion(input, output, options, observer, Purpose::plan, [](Conversion&) {});
+}
+
+std::string why_outdated(const std::filesystem::path& input, const Report& planned) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
+  onnx::File file;
+  try {
+    file = onnx::read(FileInput(planned.output.path));
+  } catch (const Error&) {
+    return "it can't be read as an ONNX file";
+  }
+  const std::filesystem::path data = planned.output.path.string() + ".data";
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    if (tensor.external_file.empty()) continue;
+    if (tensor.external_file != data.filename() ||
+        !std::filesystem::is_regular_file(data, ignored)) {
+      return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
+    }
+  }
+  std::string difference = report::difference_from(file, planned);
+  if (!difference.empty()) return difference;
+  // Last, since it costs the most.
+  const std::string* made_from = file.find_metadata("source_sha256");
+  const bool same =
+      made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source);
+  return same ? "" : "it was made from another checkpoint";
+}
+
+Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                    const Options& options, Observer* observer, const BeforeSave& before_save) {
+  const auto work = [&](Conversion& conversion) {
+    Report& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();
@@ -121,8 +172,8 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
     conversion.finish();
     if (before_save) before_save(report, staged.candidate());
     staged.commit();
-    return std::move(report);
-  });
+  };
+  return with_conversion(input, output, options, observer, Purpose::use, work);
 }
 
 }  // namespace aether2onnx

@@ -26,14 +26,17 @@ void Journal::warn(std::string text) {
 
 state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
                            const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal) {
+                           Journal& journal, Purpose purpose) {
   state_dict::StateDict state_dict =
       state_dict::StateDict::open(input, {options.params_key, siblings});
   source = report::describe_source(state_dict);
   source.name = options.source_name;
-  source.sha256 = io::sha256_of(state_dict.files(), [&](std::uint64_t done) {
-    journal.progress("read", done, source.bytes);
-  });
+  source.params_key = options.params_key.value_or("");
+  if (purpose == Purpose::use) {
+    source.sha256 = io::sha256_of(state_dict.files(), [&](std::uint64_t done) {
+      journal.progress("read", done, source.bytes);
+    });
+  }
   journal.stage("read", report::summarize(source));
   return state_dict;
 }
@@ -53,6 +56,15 @@ fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
                                            "summed in float64",
                                            fusion.convolutions));
   return fusion;
+}
+
+std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned) {
+  const FileInput source(input);
+  const io::FolderSiblings siblings(input);
+  state_dict::OpenOptions options{{}, &siblings};
+  if (!planned.params_key.empty()) options.params_key = planned.params_key;
+  const auto state_dict = state_dict::StateDict::open(source, options);
+  return io::sha256_of(state_dict.files(), [](std::uint64_t) {});
 }
 
 std::string stem_of(const std::filesystem::path& input) {

@@ -37,11 +37,17 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
+/// What a checkpoint is opened for: a plan reads no weights, nor the whole file for its hash.
+enum class Purpose { plan, use };
+
 /// The stage "read": the state dict in `input`, which must outlive it. `siblings` opens the files
-/// beside it; null where it lies in memory. Fills in `source`.
+/// beside it; null where it lies in memory. Fills in `source`, its hash only for Purpose::use.
 state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
                            const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal);
+                           Journal& journal, Purpose purpose = Purpose::use);
+
+/// The hash that read() leaves out of a plan.
+std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned);
 
 /// The stages "recognised" and "fused". Fills in `network`.
 fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,

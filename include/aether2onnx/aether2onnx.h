@@ -201,6 +201,7 @@ struct Report {
     std::string wrapper;    ///< Where in the file the state dict was, "" if at the root.
     /// Where else in the file there is one, for Options::params_key; "" for the root.
     std::vector<std::string> other_wrappers;
+    std::string params_key;  ///< CheckpointOptions::params_key, "" where it was unset.
     /// Lower-case hex, of the whole file; of a sharded checkpoint of the index and then the shards,
     /// in the order of their names.
     std::string sha256;
@@ -364,6 +365,26 @@ AETHER2ONNX_API Report convert_file(const std::filesystem::path& input,
                                     const std::filesystem::path& output, const Options& options,
                                     Observer* observer = nullptr,
                                     const BeforeSave& before_save = {});
+
+/// Everything of convert_file() but the weights and the writing: reads, recognises, checks the
+/// options against the checkpoint and builds the graph. In the report output.path is where the
+/// model would go, output.bytes is 0 and source.sha256 is empty, since the file isn't read whole.
+/// What only the weights tell (that one is NaN or beyond fp16's range) isn't found out, nor whether
+/// the model can be written.
+///
+/// @throws Error as convert_file() does.
+AETHER2ONNX_API Report plan_file(const std::filesystem::path& input,
+                                 const std::filesystem::path& output, const Options& options,
+                                 Observer* observer = nullptr);
+
+/// Whether the file at `planned.output.path` is what convert_file() would make: an ONNX file whose
+/// metadata has the SHA-256 of `input`, these options and this version of aether2onnx, with the
+/// inputs and outputs planned, and its external data beside it. The source's name doesn't count,
+/// nor are weights compared. Returns "" where that is so, else what differs, in a few words, for
+/// example "its opset_version is 17, not 20". `planned` comes from plan_file().
+///
+/// @throws Error(io) where `input` can't be read.
+AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, const Report& planned);
 
 /// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx".
 AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_view stem,

@@ -63,6 +63,11 @@ inline constexpr std::size_t kOnnxParts = 2'000'000;
 /// configurations.
 inline constexpr std::uint64_t kOnnxText = 1U << 20U;
 
+/// Files and folders under way that are removed where a signal ends the program, and the bytes of
+/// such a path. One conversion has up to three and the folders that it created.
+inline constexpr std::size_t kTemporaryPaths = 512;
+inline constexpr std::size_t kTemporaryPathBytes = 4096;
+
 /// Bytes read at a time where a stream is looked through.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
 

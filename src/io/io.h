@@ -52,6 +52,27 @@ class FolderSiblings final : public Siblings {
 void check_target(const std::filesystem::path& target, const std::filesystem::path& source,
                   const char* example);
 
+/// The folders that were missing above a file that is to be written. They are removed again, as far
+/// as they are empty, unless keep() was called; also where a signal ends the program.
+class CreatedFolders {
+ public:
+  CreatedFolders() = default;
+  /// Creates `folder` and what is missing above it. Throws Error(io), naming `target`, the file or
+  /// folder that was asked for.
+  CreatedFolders(const std::filesystem::path& folder, const std::filesystem::path& target);
+  CreatedFolders(const CreatedFolders&) = delete;
+  CreatedFolders& operator=(const CreatedFolders&) = delete;
+  ~CreatedFolders();
+
+  void keep() { kept_ = true; }
+
+ private:
+  void undo();
+
+  std::vector<std::filesystem::path> created_;  // innermost first
+  bool kept_ = false;
+};
+
 /// Files on their way to their place. They are written into a folder of their own beside the
 /// target, under their final names (so that the model finds its external data there), and renamed
 /// by commit(). Without commit() the destructor removes them, and every folder that was created.
@@ -78,11 +99,10 @@ class StagedFiles {
  private:
   class File;
   std::filesystem::path target_;
+  std::unique_ptr<CreatedFolders> created_folders_;
   std::filesystem::path folder_;
   std::unique_ptr<File> model_;
   std::unique_ptr<File> external_data_;
-  std::vector<std::filesystem::path> created_folders_;  // innermost first
-  bool committed_ = false;
 };
 
 }  // namespace aether2onnx::io

@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
+#include <mutex>
 #include <system_error>
 
 #include "base/error.h"
@@ -86,43 +86,56 @@ std::unique_ptr<Input> io::FolderSiblings::open(const std::string& name) const {
 
 namespace {
 
-// Paths to remove, as C strings owned by this table. A handler of signals may run at any time, so
-// a path enters before its file exists and leaves after the file is gone or in place.
-constexpr std::size_t kSlots = 64;
-std::array<std::atomic<char*>, kSlots> temporary_paths{};
+// A path to remove. A handler of signals may run at any time and on any thread: a path enters
+// before its file exists and leaves after the file is gone or in place. The texts are here and not
+// on the heap, so that a handler never reads what another thread has freed.
+struct TemporaryPath {
+  std::atomic<bool> in_use = false;
+  std::array<char, limits::kTemporaryPathBytes> text{};
+};
 
+std::array<TemporaryPath, limits::kTemporaryPaths> temporary_paths;
+std::mutex temporary_paths_mutex;  // for all but the handler
+
+// Set before a handler reads the table. No text changes from then on.
+std::atomic<bool> ending = false;
+
+// A path too long, or one beyond a full table, is left behind where a signal ends the program.
 void remember(const fs::path& path) {
-  char* copy = ::strdup(path.c_str());
-  if (copy == nullptr) return;
-  for (auto& slot : temporary_paths) {
-    char* empty = nullptr;
-    if (slot.compare_exchange_strong(empty, copy)) return;
+  const std::string& text = path.native();
+  if (text.size() >= limits::kTemporaryPathBytes) return;
+  const std::lock_guard lock(temporary_paths_mutex);
+  for (TemporaryPath& slot : temporary_paths) {
+    if (slot.in_use) continue;
+    if (ending) fail(ErrorKind::io, "{}: not written, the program is being ended.", shown(path));
+    std::copy(text.begin(), text.end(), slot.text.begin());
+    slot.text.at(text.size()) = '\0';
+    slot.in_use = true;
+    return;
   }
-  std::free(copy);  // NOLINT(cppcoreguidelines-no-malloc): from strdup. A full table loses comfort.
 }
 
 void forget(const fs::path& path) {
-  for (auto& slot : temporary_paths) {
-    char* held = slot.load();
-    if (held != nullptr && path == held && slot.compare_exchange_strong(held, nullptr)) {
-      std::free(held);  // NOLINT(cppcoreguidelines-no-malloc)
-      return;
-    }
+  const std::lock_guard lock(temporary_paths_mutex);
+  for (TemporaryPath& slot : temporary_paths) {
+    if (!slot.in_use || path.native() != slot.text.data()) continue;
+    slot.in_use = false;
+    return;
   }
 }
 
 }  // namespace
 
 void remove_temporary_files() noexcept {
+  ending = true;
   // Files first, the folders that held them after; two rounds for folders within folders.
   for (int round = 0; round < 3; ++round) {
-    for (auto& slot : temporary_paths) {
-      const char* path = slot.load();
-      if (path == nullptr) continue;
+    for (const TemporaryPath& slot : temporary_paths) {
+      if (!slot.in_use) continue;
       if (round == 0) {
-        ::unlink(path);
+        ::unlink(slot.text.data());
       } else {
-        ::rmdir(path);
+        ::rmdir(slot.text.data());
       }
     }
   }
@@ -254,36 +267,53 @@ class StagedFiles::File final : public Output {
   bool opened_ = false;
 };
 
+namespace {
+
+[[noreturn]] void no_place(const fs::path& target, const char* what, const fs::path& path,
+                           int error) {
+  fail(ErrorKind::io, "{}: {} {}: {}.\nChoose a place that you may write to.", shown(target), what,
+       shown(path), reason(error));
+}
+
+}  // namespace
+
+CreatedFolders::CreatedFolders(const fs::path& folder, const fs::path& target) {
+  std::error_code ignored;
+  std::vector<fs::path> missing;  // outermost first
+  for (fs::path at = folder; !at.empty() && !fs::exists(at, ignored); at = at.parent_path()) {
+    if (at.has_filename()) missing.insert(missing.begin(), at);
+  }
+  for (const fs::path& path : missing) {
+    remember(path);
+    if (::mkdir(path.c_str(), 0777) == 0) {
+      created_.insert(created_.begin(), path);
+      continue;
+    }
+    const int error = errno;
+    forget(path);
+    if (error == EEXIST) continue;
+    undo();
+    no_place(target, "can't create the folder", path, error);
+  }
+}
+
+CreatedFolders::~CreatedFolders() { undo(); }
+
+void CreatedFolders::undo() {
+  for (const fs::path& folder : created_) {
+    if (!kept_) ::rmdir(folder.c_str());
+    forget(folder);
+  }
+  created_.clear();
+}
+
 StagedFiles::StagedFiles(const fs::path& target) {
   // Through a symbolic link the file that it points to is replaced, not the link.
   std::error_code ignored;
   target_ = fs::is_symlink(target, ignored) ? fs::weakly_canonical(target) : target;
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
-
-  // The folders that have to be created, outermost first.
-  std::vector<fs::path> missing;
-  for (fs::path at = parent; !at.empty() && !fs::exists(at, ignored); at = at.parent_path()) {
-    if (at.has_filename()) missing.insert(missing.begin(), at);
-  }
-  const auto give_up = [&](const char* what, const fs::path& path, int error) {
-    for (const fs::path& made : created_folders_) {
-      ::rmdir(made.c_str());
-      forget(made);
-    }
-    fail(ErrorKind::io, "{}: {} {}: {}.\nChoose a place that you may write to.", shown(target),
-         what, shown(path), reason(error));
-  };
-  for (const fs::path& folder : missing) {
-    remember(folder);
-    if (::mkdir(folder.c_str(), 0777) == 0) {
-      created_folders_.insert(created_folders_.begin(), folder);
-    } else {
-      const int error = errno;
-      forget(folder);
-      if (error != EEXIST) give_up("can't create the folder", folder, error);
-    }
-  }
+  created_folders_ = std::make_unique<CreatedFolders>(parent, target);
 
   // A name that no other conversion has: this process's number and a count. It is remembered before
   // the folder exists, so that a signal at any moment leaves nothing.
@@ -297,7 +327,7 @@ StagedFiles::StagedFiles(const fs::path& target) {
     }
     const int error = errno;
     forget(folder);
-    if (error != EEXIST) give_up("can't write into", parent, error);
+    if (error != EEXIST) no_place(target, "can't write into", parent, error);
   }
   model_ = std::make_unique<File>(folder_ / target_.filename(), target);
   external_data_ =
@@ -310,10 +340,6 @@ StagedFiles::~StagedFiles() {
   if (!folder_.empty()) {
     ::rmdir(folder_.c_str());
     forget(folder_);
-  }
-  for (const fs::path& folder : created_folders_) {
-    if (!committed_) ::rmdir(folder.c_str());
-    forget(folder);
   }
 }
 
@@ -335,7 +361,7 @@ void StagedFiles::commit() {
   // The weights first: a model must not be seen without them.
   external_data_->rename_to(target_.parent_path() / external_data_name());
   model_->rename_to(target_);
-  committed_ = true;
+  created_folders_->keep();
 }
 
 }  // namespace io

@@ -8,6 +8,12 @@
 
 namespace aether2onnx::report {
 
+namespace {
+
+constexpr const char* kStateDictKey = "source_state_dict";
+
+}  // namespace
+
 std::string dtypes_text(const std::vector<DType>& dtypes) {
   std::map<DType, std::size_t> counts;
   for (const DType dtype : dtypes) ++counts[dtype];
@@ -133,7 +139,7 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
   const auto profile = [&](std::int64_t Axis::*which) {
     return "input:" + profile_text(graph.shape, network.input_channels, which);
   };
-  return {
+  std::vector<std::pair<std::string, std::string>> entries = {
       {"architecture", network.architecture},
       {"generation", network.generation},
       {"model_type", network.model_type},
@@ -153,6 +159,62 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
       {"source_sha256", report.source.sha256},
       {"aether2onnx_version", std::string(version())},
   };
+  // Which of several state dicts in the file it was made of.
+  if (!report.source.other_wrappers.empty()) {
+    entries.emplace_back(kStateDictKey,
+                         report.source.wrapper.empty() ? "/" : printable(report.source.wrapper));
+  }
+  return entries;
+}
+
+namespace {
+
+// "input [1, 3, 64, 64], …": names and shapes, for comparison.
+std::string shapes_text(const std::vector<TensorInfo>& tensors) {
+  std::vector<std::string> texts;
+  for (const TensorInfo& tensor : tensors) {
+    texts.push_back(fmt::format("{} [{}]", tensor.name, join(tensor.shape, ", ")));
+  }
+  return join(texts, ", ");
+}
+
+std::string shapes_text(const std::vector<onnx::FileValue>& values) {
+  std::vector<std::string> texts;
+  for (const onnx::FileValue& value : values) {
+    texts.push_back(fmt::format("{} [{}]", value.name, join(value.dims, ", ")));
+  }
+  return join(texts, ", ");
+}
+
+}  // namespace
+
+std::string difference_from(const onnx::File& file, const Report& planned) {
+  const auto differs = [](std::string_view what, std::string_view found, std::string_view wanted) {
+    return fmt::format("its {} is {}, not {}", what, printable(found), printable(wanted));
+  };
+  for (const auto& [key, wanted] : metadata(planned)) {
+    if (key == "source_name" || key == "source_sha256") continue;
+    const std::string* found = file.find_metadata(key);
+    if (found == nullptr) return fmt::format("its metadata has no {}", key);
+    if (*found != wanted) return differs(key, *found, wanted);
+  }
+  std::int64_t opset = 0;
+  for (const auto& [domain, number] : file.opsets) {
+    if (domain.empty() || domain == "ai.onnx") opset = number;
+  }
+  if (opset != planned.graph.opset_version) {
+    return differs("opset_version", fmt::format("{}", opset),
+                   fmt::format("{}", planned.graph.opset_version));
+  }
+  const auto compare = [&](const char* what, const std::vector<onnx::FileValue>& found,
+                           const std::vector<TensorInfo>& wanted) {
+    const std::string found_text = shapes_text(found);
+    const std::string wanted_text = shapes_text(wanted);
+    return found_text == wanted_text ? "" : differs(what, found_text, wanted_text);
+  };
+  std::string difference = compare("input", file.inputs, planned.graph.inputs);
+  if (difference.empty()) difference = compare("output", file.outputs, planned.graph.outputs);
+  return difference;
 }
 
 }  // namespace aether2onnx::report

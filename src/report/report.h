@@ -32,6 +32,11 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report);
 /// "float32", or "float16 + float32", the most frequent first.
 std::string dtypes_text(const std::vector<DType>& dtypes);
 
+/// How an ONNX file differs from the one that `planned` describes, by metadata, opset, inputs and
+/// outputs: the first difference in a few words, "" if there is none. The source's name and hash
+/// are left out.
+std::string difference_from(const onnx::File& file, const Report& planned);
+
 /// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
 std::string profile_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);
 

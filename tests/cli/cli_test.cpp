@@ -368,7 +368,7 @@ TEST_F(Program, UnknownAndAmbiguousOptions) {
   expect_failure("model.pth --opset_versoin 17", 2, "did you mean --opset_version?");
   expect_failure("model.pth --frobnicate", 2, "there is no option --frobnicate");
   expect_failure("model.pth --opt 3", 2, "--opt is ambiguous");
-  expect_failure("model.pth a.onnx b.onnx", 2, "'b.onnx' is one argument too many");
+  expect_failure("model.pth a.onnx b.onnx", 2, "a.onnx is no checkpoint");
   expect_failure("", 2, "no checkpoint was given");
 }
 
@@ -406,7 +406,7 @@ TEST_F(Program, FilesThatAreNoCheckpoint) {
   expect({reinterpret_cast<const char*>(zip.data()), zip.size()}, "no data.pkl");
   expect_failure("missing.pth", 1, "missing.pth: there is no such file");
   std::filesystem::create_directory(folder_ / "folder.pth");
-  expect_failure("folder.pth", 1, "is a folder, not a file");
+  expect_failure("folder.pth", 1, "no checkpoint in this folder");
   ASSERT_EQ(::mkfifo((folder_ / "pipe.pth").c_str(), 0600), 0);
   expect_failure("pipe.pth", 1, "isn't a regular file");
 }
@@ -434,7 +434,7 @@ TEST_F(Program, OutputsThatCannotBe) {
   std::filesystem::create_directory(folder_ / "folder");
   expect_failure("model.pth folder", 1, "is a folder");
   expect_failure("model.pth folder/", 1, "names a folder");
-  expect_failure("model.pth model.pth", 1, "is the checkpoint itself");
+  expect_failure("model.pth --output_onnx_path model.pth", 1, "is the checkpoint itself");
   std::filesystem::create_hard_link(folder_ / "model.pth", folder_ / "same.onnx");
   expect_failure("model.pth same.onnx", 1, "is the checkpoint itself");
   expect_failure("model.pth model.pth/out.onnx", 1, "can't");

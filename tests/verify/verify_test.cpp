@@ -81,6 +81,31 @@ TEST_F(Verify, ADifferenceBeyondTheToleranceSavesNothing) {
   EXPECT_FALSE(saved());
 }
 
+TEST_F(Verify, ABatchIsVerifiedOneByOneAndOneFailureStopsNoOther) {
+  std::filesystem::copy_file(folder_ / "model.pth", folder_ / "b.pth");
+  test::write_text(folder_ / "a.pth", "hello");
+  const auto batch = [&](const std::string& arguments) {
+    const CommandResult result = test::run_shell(
+        "cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
+        " a.pth b.pth model.pth --output_dir out --verify_onnx --shape 1x3x16x16 --json " +
+        arguments);
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    return nlohmann::json::parse(result.out);
+  };
+  const auto passed = batch("");
+  EXPECT_EQ(passed["results"][0]["result"], "failed");
+  for (const int i : {1, 2}) {
+    EXPECT_EQ(passed["results"][i]["result"], "saved");
+    EXPECT_TRUE(passed["results"][i]["verification"]["results"][0]["passed"]);
+  }
+  std::filesystem::remove_all(folder_ / "out");
+  const auto failed = batch("--atol 0 --rtol 0");
+  EXPECT_EQ(failed["failed"], 3);
+  EXPECT_EQ(failed["results"][1]["error"]["kind"], "verification");
+  EXPECT_FALSE(failed["results"][1]["verification"].is_null());
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
 TEST_F(Verify, WithoutOnnxRuntimeItFailsBeforeAnyWork) {
   const CommandResult result = run("--onnxruntime_library /nonexistent/libonnxruntime.so");
   EXPECT_EQ(result.exit_code, 1);

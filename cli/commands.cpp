@@ -1,0 +1,28 @@
+#include "commands.h"
+
+#include <array>
+
+#include "completion_command.h"
+#include "convert_command.h"
+#include "fuse_command.h"
+#include "manual_command.h"
+#include "verify_command.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+constexpr std::array kCommands = {
+    Command{"convert", "Convert; needs not be written", run_convert, describe_convert},
+    Command{"fuse", "Fuse a checkpoint, for PyTorch", run_fuse, describe_fuse},
+    Command{"verify", "Compare an ONNX file with its checkpoint in PyTorch", run_verify,
+            describe_verify},
+    Command{"completion", "Print the completion script of a shell", run_completion,
+            describe_completion, "bash zsh fish"},
+    Command{"manual", "Print the manual page", run_manual, describe_manual, " "}};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace aether2onnx::cli

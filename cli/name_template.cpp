@@ -1,0 +1,63 @@
+#include "name_template.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/text.h"
+#include "command_line.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kPlaceholders = {"stem", "model", "scale", "precision",
+                                                           "opset"};
+
+[[noreturn]] void refuse(const std::string& text, const std::string& why) {
+  usage_error(
+      fmt::format("--name_template {}: {}.\nThe placeholders are {{stem}}, {{model}}, "
+                  "{{scale}}, {{precision}} and {{opset}}.",
+                  printable(text), why));
+}
+
+}  // namespace
+
+NameTemplate::NameTemplate(const std::string& text) {
+  if (text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+    refuse(text, "must be a name without a folder; --output_dir says where it goes");
+  }
+  if (!text.ends_with(".onnx")) refuse(text, "must end in .onnx");
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t brace = std::min(text.find_first_of("{}", at), text.size());
+    if (brace > at) parts_.push_back({false, text.substr(at, brace - at)});
+    if (brace == text.size()) break;
+    const std::size_t end = text.find_first_of("{}", brace + 1);
+    if (text[brace] == '}' || end == std::string::npos || text[end] == '{') {
+      refuse(text, "a brace has no partner");
+    }
+    std::string placeholder = text.substr(brace + 1, end - brace - 1);
+    if (std::find(kPlaceholders.begin(), kPlaceholders.end(), placeholder) == kPlaceholders.end()) {
+      refuse(text, fmt::format("there is no placeholder {{{}}}", printable(placeholder)));
+    }
+    parts_.push_back({true, std::move(placeholder)});
+    at = end + 1;
+  }
+}
+
+std::string NameTemplate::name(const std::string& stem, const Report& planned) const {
+  const auto value = [&](const std::string& placeholder) -> std::string {
+    if (placeholder == "stem") return stem;
+    if (placeholder == "model") return planned.network.model_type;
+    if (placeholder == "scale") return fmt::format("{}", planned.network.scale);
+    if (placeholder == "precision") return std::string(to_string(planned.graph.precision));
+    return fmt::format("{}", planned.graph.opset_version);
+  };
+  std::string result;
+  for (const Part& part : parts_) result += part.placeholder ? value(part.text) : part.text;
+  return result;
+}
+
+}  // namespace aether2onnx::cli
