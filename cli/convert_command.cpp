@@ -32,7 +32,8 @@ constexpr const char* kUsage =
     "\n"
     "Commands:\n"
     "  convert                         Convert; needs not be written\n"
-    "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n";
+    "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
+    "  inspect                         Say what a checkpoint or an ONNX file is\n";
 
 constexpr const char* kFooter = R"(Examples:
   aether2onnx model.pth

@@ -1,7 +1,6 @@
 // The pipeline, stage by stage. To read the code, begin here.
 
 #include <chrono>
-#include <new>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -10,6 +9,7 @@
 #include "io/io.h"
 #include "network/network.h"
 #include "onnx/onnx.h"
+#include "pipeline.h"
 #include "precision/precision.h"
 #include "report/report.h"
 #include "state_dict/state_dict.h"
@@ -131,30 +131,13 @@ class Conversion {
   graph::Graph graph_;
 };
 
-// Runs `work`, and puts the source's name before the message of what is wrong with its content.
-template <typename Work>
-auto naming(const std::string& source, Work work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    const bool of_content = error.kind() != ErrorKind::io && error.kind() != ErrorKind::usage &&
-                            error.kind() != ErrorKind::internal &&
-                            error.kind() != ErrorKind::verification;
-    if (!of_content || source.empty()) throw;
-    throw Error(error.kind(), fmt::format("{}: {}", source, error.what()), error.findings());
-  } catch (const std::bad_alloc&) {
-    fail(ErrorKind::limit, "{}: there isn't enough memory for the largest weight in it.",
-         source.empty() ? "the checkpoint" : source);
-  }
-}
-
 }  // namespace
 
 Report convert(const Input& input, const OutputFiles& output, const Options& options,
                Observer* observer) {
   validate(options);
   require(output.model != nullptr, "convert() without an output");
-  return naming(printable(options.source_name), [&] {
+  return pipeline::naming(printable(options.source_name), [&] {
     Conversion conversion(input, options, observer);
     conversion.write(output);
     conversion.finish();
@@ -175,7 +158,7 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
   const FileInput source(input);
   if (!output.empty()) io::check_target(output, input);
 
-  return naming(printable(input.string(), 4096), [&] {
+  return pipeline::naming(printable(input.string(), 4096), [&] {
     Conversion conversion(source, named, observer);
     Report& report = conversion.report();
     report.output.path = output;

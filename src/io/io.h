@@ -19,6 +19,29 @@ namespace aether2onnx::io {
 /// bytes hashed so far.
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
+/// Opens the files that lie beside a checkpoint: the shards of a sharded one.
+class Siblings {
+ public:
+  Siblings() = default;
+  Siblings(const Siblings&) = delete;
+  Siblings& operator=(const Siblings&) = delete;
+  virtual ~Siblings();
+
+  /// The file `name`, a file name without a folder; null where there is none. Throws Error(io)
+  /// where it is no regular file or can't be opened.
+  virtual std::unique_ptr<Input> open(const std::string& name) const = 0;
+};
+
+/// The files in the folder of `path`.
+class FolderSiblings final : public Siblings {
+ public:
+  explicit FolderSiblings(const std::filesystem::path& path) : folder_(path.parent_path()) {}
+  std::unique_ptr<Input> open(const std::string& name) const override;
+
+ private:
+  std::filesystem::path folder_;
+};
+
 /// Throws Error(io) where the model can't go to `target` whatever is in it: it is a folder or
 /// another thing that isn't a regular file, or it is `source` itself. Changes nothing.
 void check_target(const std::filesystem::path& target, const std::filesystem::path& source);

@@ -19,6 +19,8 @@ void MemoryInput::read(std::uint64_t offset, std::span<std::byte> out) const {
 
 namespace io {
 
+Siblings::~Siblings() = default;
+
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
   Sha256 hash;
   const std::uint64_t size = input.size();

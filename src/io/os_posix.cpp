@@ -75,6 +75,13 @@ void FileInput::read(std::uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
+std::unique_ptr<Input> io::FolderSiblings::open(const std::string& name) const {
+  const fs::path path = folder_ / name;
+  std::error_code error;
+  if (fs::status(path, error).type() == fs::file_type::not_found) return nullptr;
+  return std::make_unique<FileInput>(path);
+}
+
 // --- what is removed if a signal ends the program ---------------------------------------------
 
 namespace {

@@ -17,7 +17,8 @@ StateDict::StateDict(Parts parts)
       container_(std::move(parts.container)),
       wrapper_(std::move(parts.wrapper)),
       prefix_(std::move(parts.prefix)),
-      root_keys_(std::move(parts.root_keys)) {
+      root_keys_(std::move(parts.root_keys)),
+      metadata_(std::move(parts.metadata)) {
   by_name_.reserve(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) by_name_.emplace(entries_[i].name, i);
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/tensor.h"
@@ -82,6 +83,10 @@ class StateDict {
   /// The keys beside the state dict, at the root of the file.
   const std::vector<std::string>& root_keys() const { return root_keys_; }
 
+  /// What the file says beside the tensors: numbers at the root of a pickle ("iter", "50000"). Not
+  /// made printable.
+  const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
+
   /// What a container hands over.
   struct Parts {
     std::unique_ptr<StorageSource> storages;
@@ -90,6 +95,7 @@ class StateDict {
     std::string wrapper;
     std::string prefix;
     std::vector<std::string> root_keys;
+    std::vector<std::pair<std::string, std::string>> metadata;
   };
   explicit StateDict(Parts parts);
 
@@ -101,6 +107,7 @@ class StateDict {
   std::string wrapper_;
   std::string prefix_;
   std::vector<std::string> root_keys_;
+  std::vector<std::pair<std::string, std::string>> metadata_;
 };
 
 }  // namespace aether2onnx::state_dict

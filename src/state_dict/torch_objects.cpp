@@ -364,6 +364,17 @@ std::vector<std::string> keys_of(const Document& document, ValueId dict) {
   return keys;
 }
 
+// "iter", "epoch" and the like.
+std::vector<std::pair<std::string, std::string>> numbers_of(const Document& document,
+                                                            ValueId dict) {
+  std::vector<std::pair<std::string, std::string>> numbers;
+  for (const auto& [key, value] : document.pairs(dict)) {
+    if (document.kind(value) != Kind::integer) continue;
+    numbers.emplace_back(key_text(document, key), fmt::format("{}", document.integer(value)));
+  }
+  return numbers;
+}
+
 bool has(const std::vector<std::string>& keys, std::string_view key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
@@ -502,6 +513,7 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   parts.entries = describe_all(document, describer, found->dict);
   parts.wrapper = found->path;
   parts.root_keys = keys_of(document, root);
+  parts.metadata = numbers_of(document, root);
   parts.prefix = remove_prefixes(parts.entries);
   // A counter of averaged models (torch.optim.swa_utils), no part of the network.
   std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
