@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "checkpoint_arguments.h"
 #include "console.h"
 #include "json.h"
 #include "shape_arguments.h"
@@ -32,6 +33,7 @@ constexpr const char* kUsage =
     "\n"
     "Commands:\n"
     "  convert                         Convert; needs not be written\n"
+    "  fuse                            Fuse a checkpoint, for PyTorch\n"
     "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
     "  inspect                         Say what a checkpoint or an ONNX file is\n";
 
@@ -54,31 +56,6 @@ Precision parse_precision(const std::string& text) {
   usage_error(fmt::format("--fp_mode {}: must be fp32 or fp16.", text));
 }
 
-void add_files(CLI::App& app, std::string& input, std::string& output) {
-  const std::string group = "Files";
-  app.add_option("--input_model_path", input, "The checkpoint (.pth), fused or not")
-      ->group(group)
-      ->type_name("FILE");
-  app.add_option("--output_onnx_path", output,
-                 "Where to save the model. Missing folders are created.\n"
-                 "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint")
-      ->group(group)
-      ->type_name("FILE");
-}
-
-void add_network(CLI::App& app, Options& options) {
-  const std::string group = "Network (read from the checkpoint; give them to have them checked)";
-  app.add_option("--model_type", options.model_type, "aether_small, aether_medium or aether_large")
-      ->group(group)
-      ->type_name("NAME");
-  app.add_option("--scale", options.scale, "Upscale factor: 1, 2, 3, 4 or 8")
-      ->group(group)
-      ->type_name("N");
-  app.add_option("--input_channels", options.input_channels, "Channels of the input image")
-      ->group(group)
-      ->type_name("N");
-}
-
 void add_graph(CLI::App& app, Options& options, std::string& precision) {
   const std::string group = "ONNX file";
   app.add_option("--opset_version", options.opset_version,
@@ -91,40 +68,16 @@ void add_graph(CLI::App& app, Options& options, std::string& precision) {
       ->type_name("MODE");
 }
 
-// The files, named by option or by position.
-void take_files(std::vector<std::string> positionals, std::string input, std::string output,
-                Arguments& result) {
-  const auto take = [&](std::string& file) {
-    if (!file.empty() || positionals.empty()) return;
-    file = positionals.front();
-    positionals.erase(positionals.begin());
-  };
-  take(input);
-  take(output);
-  if (!positionals.empty()) {
-    usage_error(
-        fmt::format("'{}' is one argument too many: one checkpoint and one ONNX file are expected.",
-                    positionals.front()));
-  }
-  if (input.empty()) {
-    usage_error(
-        "no checkpoint was given.\nUsage: aether2onnx MODEL.pth [MODEL.onnx] [options]; "
-        "--help lists them.");
-  }
-  result.input = input;
-  result.output = output;
-}
-
 std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments& result) {
   CommandLine line("Converts an AetherNet checkpoint (PyTorch .pth) to ONNX, without PyTorch.",
                    kUsage, kFooter);
-  std::string input;
-  std::string output;
+  FileArguments files("ONNX file", "aether2onnx MODEL.pth [MODEL.onnx] [options]");
   std::string precision = "fp32";
   ShapeArguments shape;
-  line.add_positionals("MODEL.pth and, optionally, MODEL.onnx");
-  add_files(line.app(), input, output);
-  add_network(line.app(), result.options);
+  files.add_to(line, "--output_onnx_path",
+               "Where to save the model. Missing folders are created.\n"
+               "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
+  add_network_options(line.app(), result.options);
   shape.add_to(line.app());
   add_graph(line.app(), result.options, precision);
   line.app()
@@ -139,7 +92,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   line.add_printing(result.printing, "Add a table of the model");
 
   if (auto answer = line.parse(arguments)) return answer;
-  take_files(line.positionals(), input, output, result);
+  files.take(line.positionals(), result.input, result.output);
   result.options.precision = parse_precision(precision);
   result.options.shape = shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();
@@ -163,8 +116,12 @@ std::string trtexec_line(const Report& report) {
 // The command that compares the saved model with its checkpoint.
 std::string verify_line(const std::string& program, const Arguments& arguments,
                         const Report& report) {
-  return shell_line({program, "verify", argument_path(report.output.path), "--against",
-                     argument_path(arguments.input)});
+  std::vector<std::string> words = {program, "verify", argument_path(report.output.path),
+                                    "--against", argument_path(arguments.input)};
+  if (arguments.options.params_key) {
+    words.insert(words.end(), {"--params_key", *arguments.options.params_key});
+  }
+  return shell_line(words);
 }
 
 void print_next(Console& console, const Report& report, const std::string& verify,
@@ -196,6 +153,7 @@ Report convert_verified(const Arguments& arguments, Verification& verification,
     output = report.output.path;
     VerificationTask task;
     task.checkpoint = arguments.input;
+    task.params_key = arguments.options.params_key;
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;

@@ -39,6 +39,12 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
                 "List every tensor: type, shape, smallest, largest and mean\n"
                 "element, number of NaN and infinite ones")
       ->group("Output");
+  line.app()
+      .add_option("--params_key", result.options.params_key,
+                  "Where in the checkpoint the state dict is, \"params\" or\n"
+                  "\"model/state_dict\"; \"/\" for the root. Default: the usual keys")
+      ->group("Files")
+      ->type_name("KEY");
   line.add_printing(result.printing, "");
 
   if (auto answer = line.parse(arguments)) return answer;

@@ -24,13 +24,10 @@ Json tensors_json(const std::vector<TensorInfo>& tensors) {
 }
 
 Json source_json(const Report::Source& source) {
-  return {{"name", source.name},
-          {"container", source.container},
-          {"wrapper", source.wrapper},
-          {"sha256", source.sha256},
-          {"bytes", source.bytes},
-          {"tensors", source.tensors},
-          {"parameters", source.parameters},
+  return {{"name", source.name},       {"container", source.container},
+          {"wrapper", source.wrapper}, {"other_wrappers", source.other_wrappers},
+          {"sha256", source.sha256},   {"bytes", source.bytes},
+          {"tensors", source.tensors}, {"parameters", source.parameters},
           {"dtype", source.dtype}};
 }
 
@@ -46,6 +43,14 @@ Json network_json(const Report::Network& network) {
           {"large_kernel", network.large_kernel},
           {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
           {"fused", network.fused}};
+}
+
+Json stages_json(const std::vector<Stage>& stages) {
+  Json list = Json::array();
+  for (const Stage& stage : stages) {
+    list.push_back({{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
+  }
+  return list;
 }
 
 Json conversion_json(const Report& report, const Json& verification,
@@ -80,11 +85,7 @@ Json conversion_json(const Report& report, const Json& verification,
       {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
       {"external_data_bytes", report.output.external_data_bytes}};
   json["verification"] = verification;
-  json["stages"] = Json::array();
-  for (const Stage& stage : report.stages) {
-    json["stages"].push_back(
-        {{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
-  }
+  json["stages"] = stages_json(report.stages);
   json["warnings"] = report.warnings;
   json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
                   {"trtexec", trtexec_command}};

@@ -11,6 +11,7 @@
 
 #include "console.h"
 #include "convert_command.h"
+#include "fuse_command.h"
 #include "inspect_command.h"
 #include "json.h"
 #include "verify_command.h"
@@ -26,8 +27,8 @@ struct Command {
 
 // The first one is the command where none is named. A checkpoint of such a name is given as
 // ./verify.
-constexpr std::array kCommands = {Command{"convert", run_convert}, Command{"verify", run_verify},
-                                  Command{"inspect", run_inspect}};
+constexpr std::array kCommands = {Command{"convert", run_convert}, Command{"fuse", run_fuse},
+                                  Command{"verify", run_verify}, Command{"inspect", run_inspect}};
 
 extern "C" void end_on_signal(int signal) {
   remove_temporary_files();

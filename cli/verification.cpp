@@ -230,7 +230,7 @@ void Verification::run(const VerificationTask& task, Console& console) {
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
   Json request = settings(arguments_);
   request["checkpoint"] = task.checkpoint.string();
-  request["params_key"] = nullptr;
+  request["params_key"] = optional(task.params_key);
   request["model"] = task.model.string();
   request["model_name"] = task.model_name;
   request["shapes"] = task.shapes;

@@ -14,6 +14,7 @@ namespace {
 struct Arguments {
   std::filesystem::path model;
   std::filesystem::path checkpoint;
+  std::optional<std::string> params_key;
   std::vector<std::array<std::int64_t, 4>> shapes;
   VerificationArguments verification;
   Printing printing;
@@ -41,6 +42,11 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
       .add_option("--against", checkpoint, "The checkpoint that the model was made from")
       ->group("Files")
       ->type_name("FILE");
+  line.app()
+      .add_option("--params_key", result.params_key,
+                  "Which state dict of the checkpoint to take, as for the conversion")
+      ->group("Files")
+      ->type_name("KEY");
   line.app()
       .add_option("--shape", shapes, "Compare at this shape; may be repeated")
       ->group("Input shape")
@@ -73,6 +79,7 @@ int run_verify(const Invocation& invocation) {
 
   VerificationTask task;
   task.checkpoint = arguments.checkpoint;
+  task.params_key = arguments.params_key;
   task.model = arguments.model;
   task.model_name = arguments.model.filename().string();
   task.shapes = arguments.shapes;

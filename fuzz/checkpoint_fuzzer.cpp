@@ -1,4 +1,5 @@
-// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory.
+// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory, fused, and
+// what was fused converted again.
 
 #include <cstdlib>
 
@@ -6,6 +7,17 @@
 #include "state_dict/state_dict.h"
 
 namespace {
+
+class KeepingOutput final : public aether2onnx::Output {
+ public:
+  void write(std::span<const std::byte> bytes) override {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
 
 class CountingOutput final : public aether2onnx::Output {
  public:
@@ -16,13 +28,26 @@ class CountingOutput final : public aether2onnx::Output {
   std::uint64_t count_ = 0;
 };
 
+// Every shard that an index may name is the same small file, with one tensor "w".
+class SameSibling final : public aether2onnx::io::Siblings {
+ public:
+  std::unique_ptr<aether2onnx::Input> open(const std::string& name) const override {
+    static const std::string file = std::string("\x36\0\0\0\0\0\0\0", 8) +
+                                    R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" +
+                                    "....";
+    if (name == "missing") return nullptr;
+    return std::make_unique<aether2onnx::MemoryInput>(std::as_bytes(std::span(file)));
+  }
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    const auto state_dict = state_dict::StateDict::open(input);
+    const SameSibling siblings;
+    const auto state_dict = state_dict::StateDict::open(input, {{}, &siblings});
     for (const state_dict::Entry& entry : state_dict.entries()) {
       if (!entry.tensor) continue;
       const TensorData tensor = state_dict.read(entry);
@@ -41,6 +66,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (report.output.bytes != output.count()) std::abort();
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();
+  }
+  KeepingOutput fused;
+  try {
+    fuse(input, fused, {});
+    CountingOutput output;
+    FuseOptions options;
+    options.format = CheckpointFormat::safetensors;
+    if (fuse(input, output, options).output.bytes != output.count()) std::abort();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) std::abort();
+    return 0;
+  }
+  // What was fused is a checkpoint that converts, whatever it came from.
+  const MemoryInput fused_input(fused.bytes());
+  CountingOutput output;
+  try {
+    convert(fused_input, {&output, nullptr, {}}, {});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::precision) std::abort();  // float64 beyond float32
   }
   return 0;
 }

@@ -72,9 +72,16 @@ int main(int count, char** values) {
       const auto bytes = write_checkpoint(tensors, layout);
       write(folder / "checkpoint" / name, bytes.data(), bytes.size());
       write_onnx(folder / "onnx" / name, bytes, deflate);
+      const auto legacy = write_legacy_checkpoint(tensors, layout);
+      write(folder / "checkpoint" / (name + "_legacy"), legacy.data(), legacy.size());
+      const auto safetensors = write_safetensors(tensors, layout);
+      write(folder / "checkpoint" / (name + "_safetensors"), safetensors.data(),
+            safetensors.size());
       const std::string pickle = pickle_state_dict(tensors, layout);
       write(folder / "pickle" / name, pickle.data(), pickle.size());
     }
   }
+  const std::string index = R"({"metadata":{},"weight_map":{"w":"one"}})";
+  write(folder / "checkpoint" / "shards", index.data(), index.size());
   return 0;
 }

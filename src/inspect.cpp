@@ -1,6 +1,7 @@
 // What a file is: the stages of reading, and reports of what they found.
 
 #include <algorithm>
+#include <array>
 
 #include "archive/archive.h"
 #include "base/error.h"
@@ -31,9 +32,6 @@ class Inspector {
       inspect_checkpoint();
     }
     result_.source.name = name;
-    result_.source.bytes = input_.size();
-    result_.source.sha256 = io::sha256_of(
-        input_, [this](std::uint64_t done) { progress("hashing", done, input_.size()); });
     return std::move(result_);
   }
 
@@ -42,11 +40,18 @@ class Inspector {
     if (observer_ != nullptr) observer_->on_progress(what, done, total);
   }
 
+  void hash(std::span<const Input* const> files) {
+    result_.source.sha256 = io::sha256_of(
+        files, [this](std::uint64_t done) { progress("hashing", done, result_.source.bytes); });
+  }
+
   // --- checkpoints ---
 
   void inspect_checkpoint() {
-    const state_dict::StateDict state_dict = state_dict::StateDict::open(input_);
+    const state_dict::StateDict state_dict =
+        state_dict::StateDict::open(input_, {options_.params_key, siblings_});
     result_.source = report::describe_source(state_dict);
+    hash(state_dict.files());
     result_.training = report::training(state_dict);
     recognise(state_dict);
     if (!options_.tensors) return;
@@ -88,6 +93,8 @@ class Inspector {
   void inspect_onnx() {
     const onnx::File file = onnx::read(input_);
     result_.source = report::describe_source(file);
+    result_.source.bytes = input_.size();
+    hash(std::array{&input_});
     result_.onnx = report::describe_onnx(file);
     recognise(file);
     if (!options_.tensors) return;

@@ -39,6 +39,26 @@ std::string_view to_string(Precision precision) noexcept {
   return precision == Precision::fp16 ? "fp16" : "fp32";
 }
 
+std::string_view to_string(WeightType type) noexcept {
+  switch (type) {
+    case WeightType::same:
+      return "same";
+    case WeightType::float32:
+      return "float32";
+    case WeightType::float16:
+      return "float16";
+    case WeightType::bfloat16:
+      return "bfloat16";
+    case WeightType::float64:
+      return "float64";
+  }
+  return "same";
+}
+
+std::string_view to_string(CheckpointFormat format) noexcept {
+  return format == CheckpointFormat::safetensors ? "safetensors" : "pth";
+}
+
 Error::Error(ErrorKind kind, const std::string& message)
     : std::runtime_error(message), kind_(kind) {}
 
@@ -78,9 +98,7 @@ void check_axis(const Axis& axis, const char* name) {
   check_order(axis.opt, "opt", axis.max, "max");
 }
 
-}  // namespace
-
-void validate(const Options& options) {
+void check_expectations(const CheckpointOptions& options) {
   const auto& names = network::named_variants();
   if (options.model_type &&
       std::find(names.begin(), names.end(), *options.model_type) == names.end()) {
@@ -99,6 +117,12 @@ void validate(const Options& options) {
         "--input_channels {}: must be at least 1, or be left out (it is read from the checkpoint).",
         *options.input_channels);
   }
+}
+
+}  // namespace
+
+void validate(const Options& options) {
+  check_expectations(options);
   if (options.opset_version < kMinOpset || options.opset_version > kMaxOpset) {
     fail(ErrorKind::usage,
          "--opset_version {}: must be {} to {} (17 suits TensorRT 8.6 and newer and ONNX Runtime "
@@ -109,5 +133,7 @@ void validate(const Options& options) {
   check_axis(options.shape.height, "height");
   check_axis(options.shape.width, "width");
 }
+
+void validate(const FuseOptions& options) { check_expectations(options); }
 
 }  // namespace aether2onnx

@@ -1,12 +1,60 @@
-// What the uses of a file (conversion, inspection) have in common.
+// What the uses of a checkpoint (conversion, fusion) have in common: the first stages, telling of
+// them, and the names in messages.
 #pragma once
 
+#include <aether2onnx/aether2onnx.h>
+
+#include <chrono>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "fusion/fusion.h"
+#include "io/io.h"
+#include "state_dict/state_dict.h"
 
 namespace aether2onnx::pipeline {
+
+/// Measures the stages, keeps what is told in a report's lists, and tells the observer.
+class Journal {
+ public:
+  /// The lists must outlive the journal; `observer` may be null.
+  Journal(std::vector<Stage>& stages, std::vector<std::string>& warnings, Observer* observer)
+      : stages_(stages), warnings_(warnings), observer_(observer) {}
+
+  /// Ends a stage.
+  void stage(std::string name, std::string summary);
+  void progress(std::string_view name, std::uint64_t done, std::uint64_t total) const;
+  void warn(std::string text);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<Stage>& stages_;
+  std::vector<std::string>& warnings_;
+  Observer* observer_;
+  Clock::time_point started_ = Clock::now();
+};
+
+/// The stage "read": the state dict in `input`, which must outlive it. `siblings` opens the files
+/// beside it; null where it lies in memory. Fills in `source`.
+state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
+                           const CheckpointOptions& options, Report::Source& source,
+                           Journal& journal);
+
+/// The stages "recognised" and "fused". Fills in `network`.
+fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
+                                  const CheckpointOptions& options, Report::Network& network,
+                                  Journal& journal);
+
+/// The checkpoint's name without its ending, of an index "model" of model.safetensors.index.json.
+std::string stem_of(const std::filesystem::path& input);
+
+/// Warns of weights that became subnormal or zero in `type`, float16 or bfloat16, where there are
+/// any among the `weights`.
+void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
+                           std::uint64_t weights, DType type, Journal& journal);
 
 /// Runs `work`, and puts the source's name before the message of what is wrong with its content.
 template <typename Work>

@@ -13,7 +13,7 @@ complain() {
 }
 
 # Stages in the order of the data flow; base and io come first.
-stages="base io archive pickle state_dict network fusion graph precision onnx report"
+stages="base io archive pickle state_dict network fusion checkpoint graph precision onnx report"
 allowed=
 for stage in $stages; do
   allowed="$allowed $stage"
@@ -48,7 +48,7 @@ only '#include <zip\.h>' src/archive tools
 only '#include <protozero' src/onnx
 only '#include <nettle' src/base
 only '#include <CLI/' cli
-only '#include <nlohmann' cli verify
+only '#include <nlohmann' cli verify src/state_dict
 only '#include <(ATen|torch|c10)/' verify
 only '#include <onnxruntime' verify
 only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/io cli verify

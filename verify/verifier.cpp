@@ -217,10 +217,10 @@ std::vector<BlockDifference> compare_blocks(const Setup& setup, const fs::path& 
 }
 
 // What the metadata says of the file that the model was made from, where it was another one.
-std::string other_source(const onnx::File& model, const Input& checkpoint) {
+std::string other_source(const onnx::File& model, const state_dict::StateDict& checkpoint) {
   const std::string* expected = model.find_metadata("source_sha256");
   if (expected == nullptr || expected->empty()) return {};
-  if (io::sha256_of(checkpoint, [](std::uint64_t) {}) == *expected) return {};
+  if (io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected) return {};
   const std::string* name = model.find_metadata("source_name");
   return fmt::format(" The model's metadata says that it was made from another file{}.",
                      name == nullptr ? "" : fmt::format(" ({})", printable(*name)));
@@ -271,6 +271,11 @@ void keep_freed_memory() {
 
 // --- all of it --------------------------------------------------------------------------------
 
+std::optional<std::string> params_key(const Json& request) {
+  const Json& key = request["params_key"];
+  return key.is_null() ? std::nullopt : std::optional(key.get<std::string>());
+}
+
 class Verifier {
  public:
   Verifier(const Json& request, A2oVerifyProgress progress, void* user)
@@ -281,7 +286,8 @@ class Verifier {
         float64_(request["reference_precision"] == "fp64"),
         path_(request["model"].get<std::string>()),
         checkpoint_(request["checkpoint"].get<std::string>()),
-        state_dict_(state_dict::StateDict::open(checkpoint_)),
+        siblings_(request["checkpoint"].get<std::string>()),
+        state_dict_(state_dict::StateDict::open(checkpoint_, {params_key(request), &siblings_})),
         network_(network::recognise(state_dict_)),
         model_(onnx::read(FileInput(path_))),
         runs_(plan(request, model_, network_.facts.input_channels)) {
@@ -290,7 +296,7 @@ class Verifier {
     memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!request["report"].get<std::string>().empty()) {
-      io::check_target(request["report"].get<std::string>(), path_);
+      io::check_target(request["report"].get<std::string>(), path_, "report.html");
     }
   }
 
@@ -372,7 +378,7 @@ class Verifier {
         find_first_difference(blocks, is_half(model_) ? kHalfFloor : kFloatFloor);
     Json& json = details_["first_difference"];
     json["path"] = first.path;
-    json["text"] = first.text + other_source(model_, checkpoint_);
+    json["text"] = first.text + other_source(model_, state_dict_);
     for (const BlockDifference& block : blocks) {
       json["blocks"].push_back({{"path", block.path},
                                 {"max_absolute", number(block.max_absolute)},
@@ -387,6 +393,7 @@ class Verifier {
   bool float64_;
   fs::path path_;
   FileInput checkpoint_;
+  io::FolderSiblings siblings_;
   state_dict::StateDict state_dict_;
   network::Network network_;
   onnx::File model_;

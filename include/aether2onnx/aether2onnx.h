@@ -138,25 +138,33 @@ struct InputShape {
 inline constexpr int kMinOpset = 11;
 inline constexpr int kMaxOpset = 24;
 
-/// What to convert to. The defaults are those of the reference script, except that what describes
-/// the checkpoint is read from it where it isn't given.
-struct Options {
+/// What the checkpoint is expected to be, and what to call it.
+struct CheckpointOptions {
   /// "aether_small", "aether_medium" or "aether_large". If set and the checkpoint is another
-  /// variant, conversion fails with both named. Unset: read from the checkpoint.
+  /// variant, it is refused with both named. Unset: read from the checkpoint.
   std::optional<std::string> model_type;
-  /// Upscale factor. If set and the checkpoint's is another, conversion fails with both named.
+  /// Upscale factor. If set and the checkpoint's is another, it is refused with both named.
   std::optional<std::int64_t> scale;
-  /// Channels of the input image. If set and the checkpoint's is another, conversion fails.
+  /// Channels of the input image. If set and the checkpoint's is another, it is refused.
   std::optional<std::int64_t> input_channels;
 
+  /// Where in the file the state dict is: keys with '/' between them, "params" or
+  /// "model/state_dict"; "/" for the root. If set and nothing is there, it is refused with what
+  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  std::optional<std::string> params_key;
+
+  /// Name of the source in reports and metadata; convert_file() and fuse_file() fill in the file
+  /// name (without its folder) where it is empty.
+  std::string source_name;
+};
+
+/// What to convert to. The defaults are those of the reference script, except that what describes
+/// the checkpoint is read from it where it isn't given.
+struct Options : CheckpointOptions {
   InputShape shape;
   /// Opset of the default ONNX domain, kMinOpset to kMaxOpset.
   int opset_version = 17;
   Precision precision = Precision::fp32;
-
-  /// Name of the source as written to the metadata; convert_file() fills in the file name (without
-  /// its folder) where it is empty.
-  std::string source_name;
 
   /// A model whose file would be larger than this many bytes gets its weights written to a second
   /// file beside it (ONNX external data). The default is protobuf's limit of 2 GiB - 1.
@@ -191,8 +199,12 @@ struct Report {
     std::string name;
     std::string container;  ///< For example "PyTorch zip".
     std::string wrapper;    ///< Where in the file the state dict was, "" if at the root.
-    std::string sha256;     ///< Lower-case hex, of the whole file.
-    std::uint64_t bytes = 0;
+    /// Where else in the file there is one, for Options::params_key; "" for the root.
+    std::vector<std::string> other_wrappers;
+    /// Lower-case hex, of the whole file; of a sharded checkpoint of the index and then the shards,
+    /// in the order of their names.
+    std::string sha256;
+    std::uint64_t bytes = 0;  ///< Of all files.
     std::uint64_t tensors = 0;
     std::uint64_t parameters = 0;
     std::string dtype;  ///< "float32", or "float16 + float32" where tensors differ.
@@ -208,8 +220,9 @@ struct Report {
     std::vector<std::int64_t> depths;
     std::int64_t hidden_dim = 0;
     std::int64_t large_kernel = 0;
-    std::int64_t small_kernel = 0;  ///< 0 where the checkpoint is fused: it can't be told any more.
-    bool fused = false;             ///< Whether the checkpoint was fused already.
+    /// 0 where the checkpoint is fused and doesn't say what from, as those of fuse() do.
+    std::int64_t small_kernel = 0;
+    bool fused = false;  ///< Whether the checkpoint was fused already.
   } network;
 
   struct Graph {
@@ -339,8 +352,9 @@ AETHER2ONNX_API Report convert(const Input& input, const OutputFiles& output,
 using BeforeSave =
     std::function<void(const Report& report, const std::filesystem::path& candidate)>;
 
-/// Converts the file `input` to the file `output`, whose folders are created where they are
-/// missing. An empty `output` stands for default_output_name() beside the input.
+/// Converts the file `input`, beside which the shards lie where it is the index of a sharded
+/// checkpoint (*.safetensors.index.json), to the file `output`, whose folders are created where
+/// they are missing. An empty `output` stands for default_output_name() beside the input.
 ///
 /// The output appears at once and whole: it is written aside and renamed at the end, so that on
 /// any failure no output file exists, or the old one is still there unchanged.
@@ -358,6 +372,8 @@ AETHER2ONNX_API Report convert_file(const std::filesystem::path& input,
 struct InspectOptions {
   /// Whether Inspection::tensors is wanted, for which every tensor is read, one at a time.
   bool tensors = false;
+  /// As CheckpointOptions::params_key.
+  std::optional<std::string> params_key;
 };
 
 /// One tensor of a file.
@@ -450,6 +466,93 @@ AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_
 /// the program's own name and not quoted for any shell: --onnx, --saveEngine, for a dynamic model
 /// --minShapes, --optShapes and --maxShapes, and what the precision needs.
 AETHER2ONNX_API std::vector<std::string> trtexec_arguments(const Report& report);
+
+// ---------------------------------------------------------------------------------------------
+// Fusion alone: a checkpoint in, a fused checkpoint out
+// ---------------------------------------------------------------------------------------------
+
+/// Element type of the weights in a fused checkpoint.
+enum class WeightType {
+  same,  ///< As each weight is stored in the source; a sum as PyTorch's sum of the stored types.
+  float32,
+  float16,
+  bfloat16,
+  float64,
+};
+
+/// File formats of a fused checkpoint.
+enum class CheckpointFormat {
+  pth,  ///< PyTorch's zip container with a bare state dict, for torch.load(weights_only=True).
+  safetensors,  ///< With "format": "pt" in its metadata.
+};
+
+/// "same", "float32", …; "pth" or "safetensors".
+AETHER2ONNX_API std::string_view to_string(WeightType type) noexcept;
+AETHER2ONNX_API std::string_view to_string(CheckpointFormat format) noexcept;
+
+/// How to write the fused checkpoint.
+struct FuseOptions : CheckpointOptions {
+  /// A sum is made in float64 and rounded once, to float32, or to float64 where a tensor in it is
+  /// stored so; this is the number that the network fused in PyTorch has, and what convert() begins
+  /// with too. From there, as every stored weight, it is rounded to the type asked for, to nearest
+  /// even. A value beyond that type's range is an error.
+  WeightType dtype = WeightType::same;
+  /// Unset: safetensors where the output's name ends so, pth elsewhere.
+  std::optional<CheckpointFormat> format;
+};
+
+/// As validate(const Options&).
+AETHER2ONNX_API void validate(const FuseOptions& options);
+
+/// What was read, recognised, fused and written.
+struct FuseReport {
+  Report::Source source;
+  Report::Network network;  ///< Of the source.
+
+  struct Output {
+    std::filesystem::path path;  ///< Empty where the checkpoint was written to memory.
+    CheckpointFormat format = CheckpointFormat::pth;
+    std::uint64_t bytes = 0;
+    std::uint64_t tensors = 0;
+    std::uint64_t parameters = 0;
+    std::string dtype;  ///< As in Report::Source.
+  } output;
+
+  /// Pairs of convolutions that became one each; 0 where the source is fused already.
+  std::uint64_t convolutions = 0;
+  /// Weights that became a subnormal number of float16 or bfloat16, and those that became zero.
+  std::uint64_t weights_subnormal = 0;
+  std::uint64_t weights_flushed_to_zero = 0;
+
+  std::vector<Stage> stages;
+  std::vector<std::string> warnings;
+};
+
+/// Fuses the checkpoint in `input` and writes the fused one to `output`: the state dict of the
+/// network in its fused state, names without prefixes, nothing around it. An input that is fused
+/// already is written in the format and type asked for.
+///
+/// Converting the fused checkpoint gives the same ONNX file as converting the unfused one, name and
+/// hash of the source aside, unless it is written in a type that doesn't hold the weights (as
+/// float16 for an ONNX file in fp32).
+///
+/// Throws Error; what was written to `output` until then is to be thrown away.
+AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
+                                Observer* observer = nullptr);
+
+/// Fuses the file `input` to the file `output`, which appears at once and whole, as with
+/// convert_file(). An empty `output` stands for `{stem}_fused.pth` (or `.safetensors`) beside the
+/// input.
+///
+/// @throws Error(usage) also where the output's name ends as one format's and the options have the
+/// other; Error(io) as convert_file().
+AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
+                                     const std::filesystem::path& output,
+                                     const FuseOptions& options, Observer* observer = nullptr);
+
+// ---------------------------------------------------------------------------------------------
+// Ending early
+// ---------------------------------------------------------------------------------------------
 
 /// Removes the temporary files of conversions under way. For signal handlers of programs that end
 /// on a signal; async-signal-safe.

@@ -46,6 +46,10 @@ enum class FileKind {
 
 FileKind sniff(const Input& input);
 
+/// The name of the file inside a gzip file, as its header states it; "" where it doesn't.
+/// Source: RFC 1952, section 2.3.
+std::string gzip_name(const Input& input);
+
 /// One entry of an archive.
 struct Entry {
   std::string name;

@@ -16,15 +16,12 @@ struct Signature {
   FileKind kind;
 };
 
-// Sources: the formats' own specifications; for PyTorch's legacy stream torch/serialization.py
-// (PROTO 2, then LONG1 with the ten bytes of the magic number 0x1950a86a20f9469cfc6c, STOP).
+// Sources: the formats' own specifications.
 constexpr std::array kSignatures = {
     Signature{"PK\x03\x04"sv, FileKind::zip},
     Signature{"PK\x05\x06"sv, FileKind::zip_spanned},
     Signature{"PK\x06\x06"sv, FileKind::zip_spanned},
     Signature{"PK\x07\x08"sv, FileKind::zip_spanned},
-    Signature{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv,
-              FileKind::torch_legacy},
     Signature{"version https://git-lfs"sv, FileKind::git_lfs_pointer},
     Signature{"\x1f\x8b"sv, FileKind::gzip},
     Signature{"7z\xbc\xaf\x27\x1c"sv, FileKind::seven_zip},
@@ -54,6 +51,18 @@ bool is_text(std::string_view head) {
     const auto byte = static_cast<unsigned char>(c);
     return byte >= 0x20 || byte == '\n' || byte == '\r' || byte == '\t' || byte == 0x0c;
   });
+}
+
+// PyTorch's legacy stream begins with a pickle of the number 0x1950a86a20f9469cfc6c. Source:
+// torch/serialization.py. Protocol 2 is usual; from 4 on there is a frame around the number.
+bool is_torch_legacy(std::string_view head) {
+  constexpr std::string_view number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv;
+  constexpr std::string_view frame = "\x95\x0d\0\0\0\0\0\0\0"sv;
+  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // protocol 1
+  if (head.size() < 2 || head[0] != '\x80' || head[1] < 2 || head[1] > 5) return false;
+  head.remove_prefix(2);
+  if (head.starts_with(frame)) head.remove_prefix(frame.size());
+  return head.starts_with(number);
 }
 
 // A tar header has "ustar" at byte 257; PyTorch's first member was one of four names.
@@ -95,6 +104,7 @@ FileKind sniff(const Input& input) {
   for (const Signature& signature : kSignatures) {
     if (head.starts_with(signature.bytes)) return signature.kind;
   }
+  if (is_torch_legacy(head)) return FileKind::torch_legacy;
   if (const auto tar = as_tar(head)) return *tar;
   if (looks_like_safetensors(head)) return FileKind::safetensors;
   if (looks_like_onnx(head)) return FileKind::onnx;
@@ -109,6 +119,23 @@ FileKind sniff(const Input& input) {
     return text.starts_with('{') || text.starts_with('[') ? FileKind::json : FileKind::text;
   }
   return FileKind::unknown;
+}
+
+std::string gzip_name(const Input& input) {
+  constexpr std::uint64_t longest = 1024;
+  std::string head(static_cast<std::size_t>(std::min(input.size(), longest)), '\0');
+  input.read(0, std::as_writable_bytes(std::span(head)));
+  if (head.size() < 10) return {};
+  const auto flags = static_cast<unsigned char>(head[3]);
+  std::size_t at = 10;
+  if ((flags & 0x04U) != 0) {  // an extra field, with its length before it
+    if (head.size() < at + 2) return {};
+    at += 2 + static_cast<std::size_t>(static_cast<unsigned char>(head[at]) |
+                                       static_cast<unsigned char>(head[at + 1]) << 8U);
+  }
+  if ((flags & 0x08U) == 0 || at >= head.size()) return {};
+  const std::size_t end = head.find('\0', at);
+  return end == std::string::npos ? std::string{} : head.substr(at, end - at);
 }
 
 }  // namespace aether2onnx::archive

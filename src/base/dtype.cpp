@@ -94,40 +94,62 @@ bool is_weight_dtype(DType dtype) noexcept {
 
 namespace {
 
-constexpr std::uint16_t kHalfInfinity = 0x7c00;
-constexpr std::uint16_t kHalfQuietNan = 0x7e00;
-constexpr int kHalfMinExponent = -14;
+// The formats of 16 bits: a sign, an exponent, a fraction.
+struct HalfFormat {
+  static constexpr unsigned kFractionBits = 10;
+  static constexpr int kMaxExponent = 15;
+};
+struct BFloat16Format {
+  static constexpr unsigned kFractionBits = 7;
+  static constexpr int kMaxExponent = 127;
+};
 
-}  // namespace
+// The exponent's bits, which are all set in infinity and NaN.
+template <typename Format>
+constexpr std::uint16_t kExponentMask = (0x7fffU << Format::kFractionBits) & 0x7fffU;
 
-std::uint16_t to_half_bits(double value) noexcept {
+template <typename Format>
+std::uint16_t round_to(double value) noexcept {
+  constexpr unsigned fraction_bits = Format::kFractionBits;
+  constexpr int min_exponent = 1 - Format::kMaxExponent;
+  constexpr std::uint16_t infinity = kExponentMask<Format>;
+  constexpr std::uint16_t quiet_nan = infinity | (1U << (fraction_bits - 1));
+
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 48U) & 0x8000U);
   const int biased = static_cast<int>((bits >> 52U) & 0x7ffU);
   const std::uint64_t fraction = bits & 0x000fffffffffffffULL;
-  if (biased == 0x7ff) {
-    return static_cast<std::uint16_t>(sign | (fraction != 0 ? kHalfQuietNan : kHalfInfinity));
-  }
+  if (biased == 0x7ff)
+    return static_cast<std::uint16_t>(sign | (fraction != 0 ? quiet_nan : infinity));
   const int exponent = biased - 1023;
-  if (exponent > 15) return static_cast<std::uint16_t>(sign | kHalfInfinity);
-  if (exponent < -25) return sign;  // below half of the smallest subnormal, or a float64 subnormal
+  if (exponent > Format::kMaxExponent) return static_cast<std::uint16_t>(sign | infinity);
+  // Below half of the smallest subnormal, or a float64 subnormal.
+  if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
-  // Drop the fraction to 10 bits below the leading one; below the smallest normal number, to as
-  // many as a subnormal has there. At most 42 + 11 bits are dropped.
+  // Drop the fraction to that many bits below the leading one; below the smallest normal number, to
+  // as many as a subnormal has there. At most 53 bits are dropped.
   const std::uint64_t significand = fraction | (1ULL << 52U);
-  const bool subnormal = exponent < kHalfMinExponent;
-  const auto drop = static_cast<unsigned>(42 + (subnormal ? kHalfMinExponent - exponent : 0));
+  const bool subnormal = exponent < min_exponent;
+  const unsigned drop =
+      52 - fraction_bits + (subnormal ? static_cast<unsigned>(min_exponent - exponent) : 0U);
   std::uint64_t kept = significand >> drop;
   const std::uint64_t dropped = significand & ((1ULL << drop) - 1);
   const std::uint64_t half = 1ULL << (drop - 1);
   if (dropped > half || (dropped == half && (kept & 1U) != 0)) ++kept;
 
-  // `kept` of a normal number carries its leading one as 0x400, which adds 1 to the exponent field;
-  // so does a carry out of the fraction.
+  // `kept` of a normal number carries its leading one above the fraction, which adds 1 to the
+  // exponent field; so does a carry out of the fraction.
   const std::uint64_t field =
-      subnormal ? kept : kept + (static_cast<std::uint64_t>(exponent + 14) << 10U);
+      subnormal ? kept
+                : kept + (static_cast<std::uint64_t>(exponent - min_exponent) << fraction_bits);
   return static_cast<std::uint16_t>(sign | field);
 }
+
+}  // namespace
+
+std::uint16_t to_half_bits(double value) noexcept { return round_to<HalfFormat>(value); }
+
+std::uint16_t to_bfloat16_bits(double value) noexcept { return round_to<BFloat16Format>(value); }
 
 float from_half_bits(std::uint16_t bits) noexcept {
   const std::uint32_t sign = (static_cast<std::uint32_t>(bits) & 0x8000U) << 16U;
@@ -155,32 +177,31 @@ Word load(const std::byte* at) {
   return word;
 }
 
-// How an element type is stored and what its value is.
+// How an element type is stored, what its value is, and which number is stored for a value.
 struct Float64 {
   using Word = std::uint64_t;
+  static constexpr Word kExponentMask = 0x7ff0000000000000U;
   static double value(Word word) { return std::bit_cast<double>(word); }
+  static Word narrow(double value) { return std::bit_cast<Word>(value); }
 };
 struct Float32 {
   using Word = std::uint32_t;
+  static constexpr Word kExponentMask = 0x7f800000U;
   static double value(Word word) { return std::bit_cast<float>(word); }
+  static Word narrow(double value) { return std::bit_cast<Word>(static_cast<float>(value)); }
 };
 struct Float16 {
   using Word = std::uint16_t;
+  static constexpr Word kExponentMask = aether2onnx::kExponentMask<HalfFormat>;
   static double value(Word word) { return from_half_bits(word); }
+  static Word narrow(double value) { return to_half_bits(value); }
 };
 struct BFloat16 {
   using Word = std::uint16_t;
+  static constexpr Word kExponentMask = aether2onnx::kExponentMask<BFloat16Format>;
   static double value(Word word) { return from_bfloat16_bits(word); }
+  static Word narrow(double value) { return to_bfloat16_bits(value); }
 };
-
-Float32::Word narrow(Float32 /*to*/, double value) {
-  return std::bit_cast<std::uint32_t>(static_cast<float>(value));
-}
-Float16::Word narrow(Float16 /*to*/, double value) { return to_half_bits(value); }
-
-bool is_subnormal_half(Float16::Word word) {
-  return (word & kHalfInfinity) == 0 && (word & 0x3ffU) != 0;
-}
 
 template <typename From, typename To>
 ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>& out) {
@@ -191,7 +212,7 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
   for (std::size_t i = 0; i < count; ++i) {
     const auto word = load<typename From::Word>(source.data() + i * sizeof(typename From::Word));
     const double value = From::value(word);
-    const auto converted = narrow(To{}, value);
+    const typename To::Word converted = To::narrow(value);
     std::memcpy(out.data() + start + i * sizeof converted, &converted, sizeof converted);
     if (!std::isfinite(value)) {
       if (loss.not_finite++ == 0) loss.first_not_finite_index = i;
@@ -200,9 +221,11 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
         loss.first_overflow_index = i;
         loss.first_overflow_value = value;
       }
-    } else if constexpr (std::is_same_v<To, Float16> && !std::is_same_v<From, Float16>) {
-      loss.subnormal += is_subnormal_half(converted) ? 1U : 0U;
-      loss.flushed_to_zero += (value != 0 && (converted & 0x7fffU) == 0) ? 1U : 0U;
+    } else if constexpr (sizeof converted == 2) {
+      const bool tiny = (converted & To::kExponentMask) == 0;
+      const bool zero = (converted & 0x7fffU) == 0;
+      loss.subnormal += tiny && !zero ? 1U : 0U;
+      loss.flushed_to_zero += zero && value != 0 ? 1U : 0U;
     }
   }
   return loss;
@@ -210,25 +233,44 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
 
 // Copying one type to itself: only the exponent has to be looked at.
 template <typename Type>
-ConversionLoss copy(std::span<const std::byte> source, typename Type::Word exponent_mask,
-                    std::vector<std::byte>& out) {
+ConversionLoss copy(std::span<const std::byte> source, std::vector<std::byte>& out) {
   out.insert(out.end(), source.begin(), source.end());
   ConversionLoss loss;
   const std::size_t count = source.size() / sizeof(typename Type::Word);
   for (std::size_t i = 0; i < count; ++i) {
     const auto word = load<typename Type::Word>(source.data() + i * sizeof(typename Type::Word));
-    if ((word & exponent_mask) == exponent_mask && loss.not_finite++ == 0) {
+    if ((word & Type::kExponentMask) == Type::kExponentMask && loss.not_finite++ == 0) {
       loss.first_not_finite_index = i;
     }
   }
   return loss;
 }
 
+template <typename From, typename To>
+ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<std::byte>& out) {
+  if constexpr (std::is_same_v<From, To>) {
+    return copy<From>(source, out);
+  } else {
+    return convert<From, To>(source, out);
+  }
+}
+
 template <typename From>
 ConversionLoss convert_from(std::span<const std::byte> source, DType to,
                             std::vector<std::byte>& out) {
-  return to == DType::float32 ? convert<From, Float32>(source, out)
-                              : convert<From, Float16>(source, out);
+  switch (to) {
+    case DType::float64:
+      return convert_or_copy<From, Float64>(source, out);
+    case DType::float32:
+      return convert_or_copy<From, Float32>(source, out);
+    case DType::float16:
+      return convert_or_copy<From, Float16>(source, out);
+    case DType::bfloat16:
+      return convert_or_copy<From, BFloat16>(source, out);
+    default:
+      defect("conversion to a type that no weight has");
+  }
+  return {};
 }
 
 template <typename From>
@@ -252,9 +294,6 @@ void swap_byte_order(std::span<std::byte> elements, std::size_t element_size) {
 
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out) {
-  require(to == DType::float32 || to == DType::float16, "conversion to a type that is no target");
-  if (from == DType::float32 && to == from) return copy<Float32>(source, 0x7f800000U, out);
-  if (from == DType::float16 && to == from) return copy<Float16>(source, kHalfInfinity, out);
   switch (from) {
     case DType::float64:
       return convert_from<Float64>(source, to, out);

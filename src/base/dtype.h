@@ -47,6 +47,10 @@ bool is_weight_dtype(DType dtype) noexcept;
 /// NaN stays NaN (quiet). Source: IEEE 754-2019, sections 3.4 and 4.3.1.
 std::uint16_t to_half_bits(double value) noexcept;
 
+/// Rounds to bfloat16, to nearest with ties to even; beyond 3.3961e38 gives infinity. NaN stays NaN
+/// (quiet). Its exponent is binary32's, so it has binary32's range and subnormals.
+std::uint16_t to_bfloat16_bits(double value) noexcept;
+
 /// The value of a binary16 number; exact.
 float from_half_bits(std::uint16_t bits) noexcept;
 
@@ -62,15 +66,15 @@ struct ConversionLoss {
   double first_overflow_value = 0;
   std::uint64_t not_finite = 0;
   std::uint64_t first_not_finite_index = 0;
-  /// Values that are subnormal (but not zero) after the conversion to float16 and were no float16
-  /// before; and values that weren't zero and are now.
+  /// Counted for the types of 16 bits: values that are subnormal (but not zero) after the
+  /// conversion and were of another type before; and values that weren't zero and are now.
   std::uint64_t subnormal = 0;
   std::uint64_t flushed_to_zero = 0;
 };
 
 /// Appends the elements of `source`, `from` in native byte order, to `out` as elements of type
-/// `to`, rounded once, to nearest with ties to even. `from` is one of the four weight types, `to`
-/// is float32 or float16. The same type is copied; the values are looked at all the same.
+/// `to`, rounded once, to nearest with ties to even. Both are weight types. The same type is
+/// copied; the values are looked at all the same.
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
 

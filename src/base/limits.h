@@ -18,6 +18,29 @@ inline constexpr std::uint64_t kPickleBytes = 64U << 20U;
 /// takes up to about 100 bytes here.
 inline constexpr std::size_t kPickleValues = 2'000'000;
 
+/// Places for values in the lists, tuples, sets and dicts of a pickle, all together.
+inline constexpr std::size_t kPickleItems = 8'000'000;
+
+/// Bytes of the JSON that heads a safetensors file, or of a shard index, which is read whole. The
+/// format's own limit is 100 MB; a tensor takes about 100 bytes.
+inline constexpr std::uint64_t kJsonBytes = 64U << 20U;
+
+/// How deep JSON may be nested. A header has three levels.
+inline constexpr std::size_t kJsonDepth = 32;
+
+/// Files that a sharded checkpoint may consist of; all of them are open at a time.
+inline constexpr std::size_t kShards = 256;
+
+/// Entries of a state dict, and modules of a pickled network. The largest published network has
+/// about 500.
+inline constexpr std::size_t kStateDictEntries = 200'000;
+
+/// Bytes of the name of an entry or a wrapper. A longer key is no name.
+inline constexpr std::size_t kNameBytes = 1000;
+
+/// How deep the modules of a pickled network may be nested.
+inline constexpr std::size_t kModuleDepth = 100;
+
 /// How deep wrappers around the state dict may be nested ({"model": {"state_dict": {…}}} is 2).
 inline constexpr int kWrapperDepth = 4;
 

@@ -1,6 +1,6 @@
 #include "fusion/fusion.h"
 
-#include <cstring>
+#include <span>
 
 #include "base/error.h"
 
@@ -90,10 +90,15 @@ struct Numbers {
 
 Numbers compute(const Expression& expression, const state_dict::StateDict& state_dict);
 
-TensorData stored(const Expression& expression, const state_dict::StateDict& state_dict) {
+const state_dict::Entry& entry_of(const Expression& expression,
+                                  const state_dict::StateDict& state_dict) {
   const state_dict::Entry* entry = state_dict.find(expression.key);
-  if (entry == nullptr) defect("a weight that isn't in the state dict");
-  return state_dict.read(*entry);
+  if (entry == nullptr || !entry->tensor) defect("a weight that isn't in the state dict");
+  return *entry;
+}
+
+TensorData stored(const Expression& expression, const state_dict::StateDict& state_dict) {
+  return state_dict.read(entry_of(expression, state_dict));
 }
 
 Numbers add(Numbers a, const Numbers& b) {
@@ -145,12 +150,35 @@ Numbers compute(const Expression& expression, const state_dict::StateDict& state
 
 Fusion fuse(Network network) { return Fuser(network).run(); }
 
+DType stored_dtype(const Expression& expression, const state_dict::StateDict& state_dict) {
+  if (expression.kind == Expression::Kind::stored) {
+    return entry_of(expression, state_dict).tensor->dtype;
+  }
+  DType widest = stored_dtype(expression.operands.at(0), state_dict);
+  for (const Expression& operand : expression.operands) {
+    const DType dtype = stored_dtype(operand, state_dict);
+    if (size_of(dtype) > size_of(widest)) {
+      widest = dtype;
+    } else if (size_of(dtype) == size_of(widest) && dtype != widest) {
+      widest = DType::float32;
+    }
+  }
+  return widest;
+}
+
 TensorData evaluate(const Expression& expression, const state_dict::StateDict& state_dict) {
   if (expression.kind == Expression::Kind::stored) return stored(expression, state_dict);
   Numbers numbers = compute(expression, state_dict);
   TensorData data{DType::float64, std::move(numbers.shape), {}};
-  data.bytes.resize(numbers.values.size() * sizeof(double));
-  std::memcpy(data.bytes.data(), numbers.values.data(), data.bytes.size());
+  const auto bytes = std::as_bytes(std::span(numbers.values));
+  if (stored_dtype(expression, state_dict) != DType::float64) {
+    const ConversionLoss loss = convert_elements(bytes, DType::float64, DType::float32, data.bytes);
+    if (loss.overflows == 0) {
+      data.dtype = DType::float32;
+      return data;
+    }
+  }
+  data.bytes.assign(bytes.begin(), bytes.end());
   return data;
 }
 

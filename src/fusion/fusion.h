@@ -2,7 +2,7 @@
 /// Stage "fused weights": the network as it is deployed, and the numbers of its weights.
 ///
 /// Owns the re-parameterisation (which modules become one) and the arithmetic on weights, all of it
-/// in float64. Knows modules and expressions, no network in particular.
+/// in float64, and to what it is rounded. Knows modules and expressions, no network in particular.
 #pragma once
 
 #include "base/tensor.h"
@@ -21,7 +21,15 @@ struct Fusion {
 /// the large one, the biases are added. Exact up to one rounding of each sum, at the very end.
 Fusion fuse(network::Network network);
 
-/// The elements of a weight: as stored for a stored tensor, float64 for a computed one.
+/// The type in which a weight is stored. For a computed one, what PyTorch gives for a sum of
+/// tensors of those types: the wider one, and float32 for float16 with bfloat16.
+DType stored_dtype(const network::Expression& expression, const state_dict::StateDict& state_dict);
+
+/// The elements of a weight: as stored for a stored tensor. A computed one is made in float64 and
+/// rounded once, to float32, or to float64 where a tensor in it is stored so: those are the numbers
+/// of the network fused in PyTorch, and what every further conversion of them begins with, so that
+/// a fused checkpoint and the unfused one give the same. A tensor with a sum beyond float32's range
+/// stays float64, for the writer to tell.
 /// Throws Error(malformed) where the checkpoint can't be read.
 TensorData evaluate(const network::Expression& expression, const state_dict::StateDict& state_dict);
 

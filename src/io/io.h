@@ -9,14 +9,18 @@
 #include <aether2onnx/aether2onnx.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace aether2onnx::io {
 
-/// The SHA-256 of everything in `input`, lower-case hex. `progress` is called with the number of
-/// bytes hashed so far.
+/// The SHA-256 of the bytes of all `inputs`, one after the other, lower-case hex. `progress` is
+/// called with the number of bytes hashed so far.
+std::string sha256_of(std::span<const Input* const> inputs,
+                      const std::function<void(std::uint64_t)>& progress);
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
 /// Opens the files that lie beside a checkpoint: the shards of a sharded one.
@@ -43,8 +47,10 @@ class FolderSiblings final : public Siblings {
 };
 
 /// Throws Error(io) where the model can't go to `target` whatever is in it: it is a folder or
-/// another thing that isn't a regular file, or it is `source` itself. Changes nothing.
-void check_target(const std::filesystem::path& target, const std::filesystem::path& source);
+/// another thing that isn't a regular file, or it is `source` itself. Changes nothing. `example` is
+/// a file name that messages suggest.
+void check_target(const std::filesystem::path& target, const std::filesystem::path& source,
+                  const char* example);
 
 /// Files on their way to their place. They are written into a folder of their own beside the
 /// target, under their final names (so that the model finds its external data there), and renamed

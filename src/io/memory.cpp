@@ -21,17 +21,27 @@ namespace io {
 
 Siblings::~Siblings() = default;
 
-std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
+std::string sha256_of(std::span<const Input* const> inputs,
+                      const std::function<void(std::uint64_t)>& progress) {
   Sha256 hash;
-  const std::uint64_t size = input.size();
-  std::vector<std::byte> chunk(to_size(std::min<std::uint64_t>(size, limits::kChunkBytes)));
-  for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
-    chunk.resize(to_size(std::min<std::uint64_t>(size - offset, limits::kChunkBytes)));
-    input.read(offset, chunk);
-    hash.update(chunk);
-    progress(offset + chunk.size());
+  std::uint64_t done = 0;
+  std::vector<std::byte> chunk;
+  for (const Input* input : inputs) {
+    const std::uint64_t size = input->size();
+    for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
+      chunk.resize(to_size(std::min<std::uint64_t>(size - offset, limits::kChunkBytes)));
+      input->read(offset, chunk);
+      hash.update(chunk);
+      done += chunk.size();
+      progress(done);
+    }
   }
   return hash.finish();
+}
+
+std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
+  const Input* const inputs[] = {&input};
+  return sha256_of(inputs, progress);
 }
 
 }  // namespace io

@@ -134,14 +134,14 @@ namespace io {
 
 namespace {
 
-void check_is_no_special_file(const fs::path& target) {
+void check_is_no_special_file(const fs::path& target, const char* example) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) return;
   if (S_ISDIR(status.st_mode)) {
     fail(ErrorKind::io,
          "{}: is a folder, so the model can't be saved under this name.\n"
          "Give a file name, for example {}.",
-         shown(target), shown(target / "model.onnx"));
+         shown(target), shown(target / example));
   }
   if (!S_ISREG(status.st_mode)) {
     fail(ErrorKind::io,
@@ -153,18 +153,18 @@ void check_is_no_special_file(const fs::path& target) {
 
 }  // namespace
 
-void check_target(const fs::path& target, const fs::path& source) {
+void check_target(const fs::path& target, const fs::path& source, const char* example) {
   if (!target.has_filename()) {
     fail(ErrorKind::io, "{}: names a folder.\nGive a file name, for example {}.", shown(target),
-         shown(target / "model.onnx"));
+         shown(target / example));
   }
-  check_is_no_special_file(target);
+  check_is_no_special_file(target, example);
   std::error_code ignored;
   if (fs::equivalent(target, source, ignored)) {
     fail(ErrorKind::io,
          "{}: is the checkpoint itself, which is never overwritten.\n"
-         "Give another name for the ONNX file.",
-         shown(target));
+         "Give another name for the output, for example {}.",
+         shown(target), example);
   }
 }
 

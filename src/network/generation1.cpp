@@ -114,7 +114,8 @@ class Measurer {
     if (d.hidden_dim == 0) d.hidden_dim = first_block_size("ffn.fc1_main.weight", 2, 0);
     d.large_kernel =
         first_block_size(d.fused ? "conv.fused_conv.weight" : "conv.lk_conv.weight", 4, 3);
-    if (!d.fused) d.small_kernel = first_block_size("conv.sk_conv.weight", 4, 3);
+    d.small_kernel = d.fused ? noted_small_kernel(d.large_kernel)
+                             : first_block_size("conv.sk_conv.weight", 4, 3);
     d.feature_width = size("conv_before_upsample.0.weight", 4, 0).value_or(0);
     if (d.feature_width == 0) d.feature_width = size("conv_last.weight", 4, 1).value_or(0);
     measure_upsampler(d);
@@ -187,6 +188,21 @@ class Measurer {
     std::size_t count = 0;
     while (by_index.contains(count)) ++count;
     return std::max<std::size_t>(count, 1);
+  }
+
+  // The small kernel that a fused checkpoint says it had. The note is the file's word: it counts
+  // only where it is, to the letter, what is written for some kernel that goes with the large one.
+  std::int64_t noted_small_kernel(std::int64_t large_kernel) const {
+    const auto& metadata = state_dict_.metadata();
+    const auto note = std::find_if(metadata.begin(), metadata.end(),
+                                   [](const auto& entry) { return entry.first == "fused_from"; });
+    if (note == metadata.end()) return 0;
+    Report::Network facts;
+    facts.large_kernel = large_kernel;
+    for (facts.small_kernel = 1; facts.small_kernel <= large_kernel; facts.small_kernel += 2) {
+      if (fused_from(facts) == note->second) return facts.small_kernel;
+    }
+    return 0;
   }
 
   void measure_upsampler(Dimensions& d) const {
@@ -352,7 +368,7 @@ std::string variant_of(const Dimensions& d) {
     const bool fits = variant.embed_dim == d.embed_dim && variant.depths == d.depths &&
                       variant.hidden_dim == d.hidden_dim &&
                       variant.large_kernel == d.large_kernel &&
-                      (d.fused || variant.small_kernel == d.small_kernel);
+                      (d.small_kernel == 0 || variant.small_kernel == d.small_kernel);
     if (fits) return variant.name;
   }
   return "custom";

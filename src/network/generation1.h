@@ -31,7 +31,7 @@ struct Dimensions {
   std::vector<std::int64_t> depths;
   std::int64_t hidden_dim = 0;
   std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  ///< 0 where fused.
+  std::int64_t small_kernel = 0;  ///< 0 where fused and not noted.
   std::int64_t feature_width = 0;
   std::vector<std::int64_t> shuffle_factors;
   bool fused = true;

@@ -167,10 +167,14 @@ std::optional<Network> recognise(const Outline& outline, const Report::Network& 
 /// another network or a generation that isn't read.
 Network recognise(const state_dict::StateDict& state_dict);
 
+/// What the network's weights were fused from, as it stands in metadata and in fused checkpoints:
+/// "depthwise 11x11 + 3x3, summed in float64"; "" for a fused one that doesn't say.
+std::string fused_from(const Report::Network& facts);
+
 /// The names of the variants that Options::model_type may ask for.
 const std::vector<std::string>& named_variants();
 
 /// Throws Error(mismatch), naming both sides, where the options contradict the network.
-void check_options(const Network& network, const Options& options);
+void check_options(const Network& network, const CheckpointOptions& options);
 
 }  // namespace aether2onnx::network

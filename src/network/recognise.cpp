@@ -206,9 +206,17 @@ std::optional<Network> recognise(const Outline& outline, const Report::Network& 
   return std::nullopt;
 }
 
+// --- what a network was fused from ---------------------------------------------------------------
+
+std::string fused_from(const Report::Network& facts) {
+  if (facts.small_kernel == 0) return {};
+  return fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
+                     facts.small_kernel);
+}
+
 // --- options against the network --------------------------------------------------------------
 
-void check_options(const Network& network, const Options& options) {
+void check_options(const Network& network, const CheckpointOptions& options) {
   const Report::Network& facts = network.facts;
   std::vector<std::string> findings;
   if (options.model_type && *options.model_type != facts.model_type) {

@@ -227,33 +227,12 @@ Frame make_frame(const Graph& graph, const ModelProperties& properties,
 
 // --- weights ----------------------------------------------------------------------------------
 
-// "[3, 0, 1, 1]" of the element at `index` of a row-major tensor.
-std::string position_text(std::uint64_t index, const graph::Shape& shape) {
-  std::vector<std::int64_t> position(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    const auto size = static_cast<std::uint64_t>(shape[axis].value);
-    position[axis] = static_cast<std::int64_t>(index % size);
-    index /= size;
-  }
-  return fmt::format("[{}]", join(position, ", "));
-}
-
 void check(const ConversionLoss& loss, const Value& value) {
-  if (loss.not_finite > 0) {
-    fail(ErrorKind::precision,
-         "the weight {} has {} that {} NaN or infinite, the first at {}.\n"
-         "The checkpoint is broken (the training diverged); take an earlier one.",
-         value.name, plural(loss.not_finite, "element"), loss.not_finite == 1 ? "is" : "are",
-         position_text(loss.first_not_finite_index, value.shape));
-  }
-  if (loss.overflows > 0) {
-    const bool half = value.dtype == DType::float16;
-    fail(ErrorKind::precision,
-         "the weight {} has {} beyond the range of {} (largest {}): {} at {}.\n{}", value.name,
-         plural(loss.overflows, "element"), half ? "fp16" : "fp32", half ? "65504" : "3.4e38",
-         loss.first_overflow_value, position_text(loss.first_overflow_index, value.shape),
-         half ? "Convert with --fp_mode fp32." : "Such weights can't be deployed.");
-  }
+  std::vector<std::int64_t> shape;
+  for (const graph::Dim& dim : value.shape) shape.push_back(dim.value);
+  check_loss(loss, value.name, shape, value.dtype,
+             value.dtype == DType::float16 ? "Convert with --fp_mode fp32."
+                                           : "Such weights can't be deployed.");
 }
 
 class Writer {

@@ -10,6 +10,8 @@
 /// a cyclic structure costs more than its bytes. Source of the opcodes: Python's pickletools.
 #pragma once
 
+#include <aether2onnx/aether2onnx.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -53,6 +55,9 @@ class Document {
   /// Parses the first pickle in `bytes`; what follows its STOP is left alone.
   /// Throws Error(malformed) with the byte offset, or Error(limit).
   static Document parse(std::vector<std::byte> bytes);
+  /// The same for the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads
+  /// no further than to the end of the piece that STOP lies in (up to 256 KiB).
+  static Document parse(const Input& input, std::uint64_t offset);
 
   ValueId root() const { return root_; }
   /// Bytes up to and including STOP.
@@ -107,8 +112,8 @@ class Document {
     std::vector<std::pair<ValueId, ValueId>> pairs;
   };
 
-  std::vector<std::byte> bytes_;       // what the views point into
-  std::deque<std::string> unescaped_;  // texts that don't stand in the pickle as they are
+  std::vector<std::vector<std::byte>> bytes_;  // what the views point into
+  std::deque<std::string> unescaped_;          // texts that don't stand in the pickle as they are
   std::vector<Value> values_;
   std::vector<Container> containers_;
   ValueId root_ = 0;

@@ -8,23 +8,33 @@
 
 namespace aether2onnx::report {
 
+std::string dtypes_text(const std::vector<DType>& dtypes) {
+  std::map<DType, std::size_t> counts;
+  for (const DType dtype : dtypes) ++counts[dtype];
+  std::vector<std::pair<DType, std::size_t>> by_frequency(counts.begin(), counts.end());
+  std::stable_sort(by_frequency.begin(), by_frequency.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [dtype, count] : by_frequency) {
+    text += fmt::format("{}{}", text.empty() ? "" : " + ", to_string(dtype));
+  }
+  return text;
+}
+
 Report::Source describe_source(const state_dict::StateDict& state_dict) {
   Report::Source source;
   source.container = state_dict.container();
   source.wrapper = state_dict.wrapper();
+  source.other_wrappers = state_dict.other_wrappers();
+  for (const Input* file : state_dict.files()) source.bytes += file->size();
   source.tensors = state_dict.entries().size();
-  std::map<DType, std::size_t> counts;
+  std::vector<DType> dtypes;
   for (const state_dict::Entry& entry : state_dict.entries()) {
     if (!entry.tensor) continue;
     source.parameters += static_cast<std::uint64_t>(entry.tensor->elements);
-    ++counts[entry.tensor->dtype];
+    dtypes.push_back(entry.tensor->dtype);
   }
-  std::vector<std::pair<DType, std::size_t>> dtypes(counts.begin(), counts.end());
-  std::stable_sort(dtypes.begin(), dtypes.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
-  for (const auto& [dtype, count] : dtypes) {
-    source.dtype += fmt::format("{}{}", source.dtype.empty() ? "" : " + ", to_string(dtype));
-  }
+  source.dtype = dtypes_text(dtypes);
   return source;
 }
 
@@ -72,11 +82,30 @@ Report::Graph describe_graph(const graph::Graph& graph, const Options& options) 
   return result;
 }
 
+namespace {
+
+// " ('params_ema'; also there: 'params')": which state dict was taken, and what else is on offer.
+std::string choice_text(const Report::Source& source) {
+  constexpr std::size_t shown = 4;
+  std::string others;
+  for (std::size_t i = 0; i < std::min(source.other_wrappers.size(), shown); ++i) {
+    const std::string& other = source.other_wrappers[i];
+    others += fmt::format("{}'{}'", i == 0 ? "" : ", ", other.empty() ? "/" : printable(other, 60));
+  }
+  if (source.other_wrappers.size() > shown) {
+    others += fmt::format(" and {} more", source.other_wrappers.size() - shown);
+  }
+  if (source.wrapper.empty() && others.empty()) return "";
+  return fmt::format(" ('{}'{})", source.wrapper.empty() ? "/" : printable(source.wrapper),
+                     others.empty() ? "" : "; also there: " + others);
+}
+
+}  // namespace
+
 std::string summarize(const Report::Source& source) {
-  return fmt::format(
-      "{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
-      source.wrapper.empty() ? "" : fmt::format(" ('{}')", printable(source.wrapper)),
-      plural(source.tensors, "tensor"), plural(source.parameters, "parameter"), source.dtype);
+  return fmt::format("{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
+                     choice_text(source), plural(source.tensors, "tensor"),
+                     plural(source.parameters, "parameter"), source.dtype);
 }
 
 std::string summarize(const Report::Network& network) {
@@ -100,10 +129,7 @@ std::string profile_text(const InputShape& shape, std::int64_t channels,
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
   const Report::Network& network = report.network;
   const Report::Graph& graph = report.graph;
-  const std::string fused_from = network.fused
-                                     ? "already fused checkpoint"
-                                     : fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64",
-                                                   network.large_kernel, network.small_kernel);
+  const std::string fused_from = network::fused_from(network);
   const auto profile = [&](std::int64_t Axis::*which) {
     return "input:" + profile_text(graph.shape, network.input_channels, which);
   };
@@ -117,7 +143,7 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
       {"depths", join(network.depths)},
       {"hidden_dim", fmt::format("{}", network.hidden_dim)},
       {"large_kernel", fmt::format("{}", network.large_kernel)},
-      {"fused_from", fused_from},
+      {"fused_from", fused_from.empty() ? "already fused checkpoint" : fused_from},
       {"precision", std::string(to_string(graph.precision))},
       {"shape", graph.shape.is_dynamic() ? "dynamic" : "static"},
       {"min_shape", profile(&Axis::min)},

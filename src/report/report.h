@@ -16,7 +16,7 @@
 
 namespace aether2onnx::report {
 
-/// All but the name, the size and the hash, which are the file's.
+/// All but the name and the hash, which are the file's.
 Report::Source describe_source(const state_dict::StateDict& state_dict);
 
 Report::Graph describe_graph(const graph::Graph& graph, const Options& options);
@@ -28,6 +28,9 @@ std::string summarize(const Report::Network& network);
 
 /// The metadata_props of the ONNX file, in a fixed order.
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report);
+
+/// "float32", or "float16 + float32", the most frequent first.
+std::string dtypes_text(const std::vector<DType>& dtypes);
 
 /// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
 std::string profile_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);

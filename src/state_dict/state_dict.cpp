@@ -11,21 +11,14 @@ namespace aether2onnx::state_dict {
 
 StorageSource::~StorageSource() = default;
 
-StateDict::StateDict(Parts parts)
-    : storages_(std::move(parts.storages)),
-      entries_(std::move(parts.entries)),
-      container_(std::move(parts.container)),
-      wrapper_(std::move(parts.wrapper)),
-      prefix_(std::move(parts.prefix)),
-      root_keys_(std::move(parts.root_keys)),
-      metadata_(std::move(parts.metadata)) {
-  by_name_.reserve(entries_.size());
-  for (std::size_t i = 0; i < entries_.size(); ++i) by_name_.emplace(entries_[i].name, i);
+StateDict::StateDict(Parts parts) : parts_(std::move(parts)) {
+  by_name_.reserve(entries().size());
+  for (std::size_t i = 0; i < entries().size(); ++i) by_name_.emplace(entries()[i].name, i);
 }
 
 const Entry* StateDict::find(std::string_view name) const {
   const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : &entries_[found->second];
+  return found == by_name_.end() ? nullptr : &entries()[found->second];
 }
 
 namespace {
@@ -90,13 +83,13 @@ TensorData StateDict::read(const Entry& entry) const {
   const std::size_t element_size = size_of(tensor.dtype);
   const std::vector<Axis> axes = axes_of(tensor);
   std::vector<std::byte> window(to_size(static_cast<std::uint64_t>(extent(axes)) * element_size));
-  storages_->read(tensor.storage, static_cast<std::uint64_t>(tensor.storage_offset) * element_size,
-                  window);
+  parts_.storages->read(tensor.storage,
+                        static_cast<std::uint64_t>(tensor.storage_offset) * element_size, window);
   data.bytes = is_contiguous(axes)
                    ? std::move(window)
                    : gather(window, axes, static_cast<std::size_t>(tensor.elements), element_size);
 
-  const bool swap = storages_->big_endian() != (std::endian::native == std::endian::big);
+  const bool swap = parts_.storages->big_endian() != (std::endian::native == std::endian::big);
   if (swap) swap_byte_order(data.bytes, element_size);
   return data;
 }

@@ -1,9 +1,9 @@
 /// @file
 /// Stage "state dict": the named tensors of a checkpoint, described first and read one at a time.
 ///
-/// Owns what PyTorch writes: wrappers around a state dict, the calls that rebuild tensors,
-/// storages, strides, byte order. Nothing but the descriptions is in memory until a tensor is read.
-/// Knows nothing of what the tensors are for.
+/// Owns what PyTorch and safetensors write: wrappers around a state dict, the calls that rebuild
+/// tensors, storages, strides, byte order. Nothing but the descriptions is in memory until a tensor
+/// is read. Knows nothing of what the tensors are for.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -14,10 +14,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/tensor.h"
+#include "io/io.h"
 
 namespace aether2onnx::state_dict {
 
@@ -58,34 +58,51 @@ class StorageSource {
   virtual bool big_endian() const = 0;
 };
 
+/// What open() may be told beside the file.
+struct OpenOptions {
+  /// Where in the file the state dict is: keys with '/' between them ("model/state_dict"), the last
+  /// of which may be what names of a flat state dict begin with ("net_g" for "net_g.body.weight");
+  /// "" or "/" for the root. Unset: found by itself.
+  std::optional<std::string> params_key;
+  /// Opens the shards of a sharded checkpoint; used by open() alone. Null where there is only the
+  /// one Input, as in memory.
+  const io::Siblings* siblings = nullptr;
+};
+
 /// The named tensors of a checkpoint.
 class StateDict {
  public:
   /// Recognises the file by its content and describes its state dict. `input` must outlive the
   /// result. Throws Error(unsupported) with a plain word on what the file is where it is no
-  /// checkpoint that is read here, Error(malformed) where it is damaged.
-  static StateDict open(const Input& input);
+  /// checkpoint that is read here, Error(malformed) where it is damaged, Error(mismatch) where
+  /// OpenOptions::params_key names nothing in it.
+  static StateDict open(const Input& input, const OpenOptions& options = {});
 
   /// In the order of the file, names without prefixes such as "module.".
-  const std::vector<Entry>& entries() const { return entries_; }
+  const std::vector<Entry>& entries() const { return parts_.entries; }
   const Entry* find(std::string_view name) const;
 
   /// The elements of an entry that has a tensor: row-major, native byte order.
   TensorData read(const Entry& entry) const;
 
-  /// For example "PyTorch zip".
-  const std::string& container() const { return container_; }
+  /// For example "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards".
+  const std::string& container() const { return parts_.container; }
   /// The keys under which the state dict was found, "params_ema" or "model/state_dict"; "" at the
   /// root.
-  const std::string& wrapper() const { return wrapper_; }
+  const std::string& wrapper() const { return parts_.wrapper; }
+  /// Where else in the file there is a state dict, written likewise, in the order of the file.
+  const std::vector<std::string>& other_wrappers() const { return parts_.other_wrappers; }
   /// The prefix that was taken off the names, "" if none.
-  const std::string& prefix() const { return prefix_; }
+  const std::string& prefix() const { return parts_.prefix; }
   /// The keys beside the state dict, at the root of the file.
-  const std::vector<std::string>& root_keys() const { return root_keys_; }
-
-  /// What the file says beside the tensors: numbers at the root of a pickle ("iter", "50000"). Not
-  /// made printable.
-  const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
+  const std::vector<std::string>& root_keys() const { return parts_.root_keys; }
+  /// What the file says beside the tensors: numbers and short texts at the root of a pickle
+  /// ("iter", "50000"), the __metadata__ of a safetensors file. Not made printable.
+  const std::vector<std::pair<std::string, std::string>>& metadata() const {
+    return parts_.metadata;
+  }
+  /// Every file that the checkpoint consists of: the one that was opened, then the shards, by name.
+  const std::vector<const Input*>& files() const { return parts_.files; }
 
   /// What a container hands over.
   struct Parts {
@@ -93,21 +110,17 @@ class StateDict {
     std::vector<Entry> entries;
     std::string container;
     std::string wrapper;
+    std::vector<std::string> other_wrappers;
     std::string prefix;
     std::vector<std::string> root_keys;
     std::vector<std::pair<std::string, std::string>> metadata;
+    std::vector<const Input*> files;  ///< Those of `storages`, which owns all but the first.
   };
   explicit StateDict(Parts parts);
 
  private:
-  std::unique_ptr<StorageSource> storages_;
-  std::vector<Entry> entries_;
+  Parts parts_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
-  std::string container_;
-  std::string wrapper_;
-  std::string prefix_;
-  std::vector<std::string> root_keys_;
-  std::vector<std::pair<std::string, std::string>> metadata_;
 };
 
 }  // namespace aether2onnx::state_dict

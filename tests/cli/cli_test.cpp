@@ -415,7 +415,6 @@ TEST_F(Program, FilesOfPyTorchThatAreNoCheckpoint) {
   const std::string data = AETHER2ONNX_TEST_DATA "/torch/";
   expect_failure(data + "not_torchscript.pth", 1, "TorchScript");
   expect_failure(data + "not_optimizer.pth", 1, "state of an optimizer");
-  expect_failure(data + "not_legacy.pth", 1, "old format");
   expect_failure(data + "dtype_float32.pth", 1, "isn't AetherNet");
 }
 

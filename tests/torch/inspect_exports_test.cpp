@@ -19,7 +19,7 @@ const InspectedTensor* find(const Inspection& inspection, const std::string& nam
 }
 
 TEST(InspectExports, SaysTheSameOfTheExportAndTheCheckpoint) {
-  std::ifstream list(kCases / "exports.txt");
+  std::ifstream list(kCases / "inspected.txt");
   int cases = 0;
   std::size_t compared = 0;
   for (std::string name; std::getline(list, name); ++cases) {

@@ -4,7 +4,7 @@
     make_cases.py FOLDER
 
 Each case N is N.pth (what the converter gets) and N.txt, whose lines name inputs and outputs
-(N.K.in.npy and N.K.out.npy, float32). Also checks the network of this folder against the published
+(N.K.in.npy and N.K.out.npy, float32). Some are exported with torch.onnx.export, too (N.exported.onnx). Also checks the network of this folder against the published
 reference values, so that parity with it means parity with AetherNet.
 """
 
@@ -61,10 +61,10 @@ def make_case(folder, name, arguments, how, sizes, seed):
     torch.save(saved_form(net, how), folder / f"{name}.pth")
     if "dtype" in how:  # what PyTorch computes with the weights as they were saved
         net = net.to(how["dtype"])
-    if name in EXPORTS:
+    if name in INSPECTED:
         channels = arguments.get("channels", 3)
         torch.onnx.export(net, torch.rand(1, channels, 16, 16), folder / f"{name}.onnx",
-                          input_names=["input"], output_names=["output"], **EXPORTS[name])
+                          input_names=["input"], output_names=["output"], **INSPECTED[name])
     reference = net.double()
     lines = []
     for index, (batch, height, width) in enumerate(sizes):
@@ -80,7 +80,7 @@ def make_case(folder, name, arguments, how, sizes, seed):
 
 
 # Cases of which PyTorch's exporter writes N.onnx too, for inspect_exports_test.
-EXPORTS = {
+INSPECTED = {
     "x2_fused": dict(opset_version=17, dynamic_axes={"input": {0: "n", 2: "h", 3: "w"}}),
     "x2_unfused": dict(opset_version=17),
     "x1_unfused": dict(opset_version=11),
@@ -92,6 +92,23 @@ EXPORTS = {
     "kernel_one": dict(opset_version=12),
     "aether_small": dict(opset_version=17),
 }
+
+# Models as PyTorch's own exporter makes them: case, opset, and whether its shapes are dynamic.
+EXPORTS = [("x2_fused", 17, True), ("x2_unfused", 11, True), ("x3_unfused", 16, False),
+           ("x8_unfused", 17, False), ("grey", 13, True), ("four_channels", 17, True),
+           ("aether_small", 17, True), ("aether_medium", 14, False)]
+
+
+def export(folder, name, opset, dynamic):
+    arguments = CASES[name][0]
+    net = Aether(**arguments).eval()
+    net.load_state_dict(torch.load(folder / f"{name}.pth"))
+    axes = {0: "batch_size", 2: "height", 3: "width"}
+    torch.onnx.export(net, torch.rand(1, arguments.get("channels", 3), 12, 15),
+                      str(folder / f"{name}.exported.onnx"), opset_version=opset,
+                      input_names=["input"], output_names=["output"],
+                      dynamic_axes={"input": axes, "output": axes} if dynamic else None)
+
 
 # The published reference: case, sum, sum of squares, four elements; float64, weights by sines.
 GOLDEN = [
@@ -150,7 +167,10 @@ def main():
     check_golden()
     for seed, (name, (arguments, how, sizes)) in enumerate(CASES.items()):
         make_case(folder, name, arguments, how, sizes, 100 * seed)
-    (folder / "exports.txt").write_text("\n".join(EXPORTS) + "\n")
+    for name, opset, dynamic in EXPORTS:
+        export(folder, name, opset, dynamic)
+    (folder / "exports.txt").write_text("\n".join(name for name, _, _ in EXPORTS) + "\n")
+    (folder / "inspected.txt").write_text("\n".join(INSPECTED) + "\n")
     (folder / "cases.txt").write_text("\n".join(CASES) + "\n")
 
 

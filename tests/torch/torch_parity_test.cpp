@@ -94,6 +94,38 @@ TEST(TorchParity, EveryCaseAtEveryOpsetThatMatters) {
   }
 }
 
+// The files that PyTorch's exporter makes of the same checkpoints.
+TEST(TorchExport, PassesVerification) {
+  const std::vector<std::string> exports = lines_of(kCases / "exports.txt");
+  ASSERT_GE(exports.size(), 8U);
+  for (const std::string& name : exports) {
+    const std::string file = (kCases / name).string();
+    const std::string shape = name == "grey"            ? "2x1x9x20"
+                              : name == "four_channels" ? "2x4x9x20"
+                                                        : "2x3x9x20";
+    const auto verify = [&](const std::string& checkpoint, const std::string& options) {
+      return test::run_shell(test::quoted(AETHER2ONNX_PROGRAM) + " verify " +
+                             test::quoted(file + ".exported.onnx") + " --against " +
+                             test::quoted(checkpoint) + " --atol 1e-4 " + options);
+    };
+    const bool dynamic = name != "x3_unfused" && name != "x8_unfused" && name != "aether_medium";
+    const test::CommandResult result = verify(file + ".pth", dynamic ? "--shape " + shape : "");
+    EXPECT_EQ(result.exit_code, 0) << name << result.err;
+    EXPECT_NE(result.out.find("pass "), std::string::npos) << result.out;
+  }
+}
+
+// An exporter's file of other weights fails, and the block is found by the exporter's names.
+TEST(TorchExport, OfAnotherNetworkFailsAtTheFirstBlock) {
+  const test::CommandResult result =
+      test::run_shell(test::quoted(AETHER2ONNX_PROGRAM) + " verify " +
+                      test::quoted((kCases / "x2_fused.exported.onnx").string()) + " --against " +
+                      test::quoted((kCases / "x2_unfused.pth").string()) + " --shape 1x3x9x20");
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_NE(result.err.find("first block that differs is conv_first"), std::string::npos)
+      << result.err;
+}
+
 TEST(TorchParity, HalfPrecision) {
   for (const std::string& name : lines_of(kCases / "cases.txt")) {
     const Checked checked = check_case(name, Precision::fp16, {11, 17, 20});

@@ -23,6 +23,12 @@ TEST(Sniff, TellsFilesByTheirContent) {
   EXPECT_EQ(sniff_text("PK\x05\x06"), FileKind::zip_spanned);
   EXPECT_EQ(sniff_text("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02"),
             FileKind::torch_legacy);
+  EXPECT_EQ(sniff_text("\x80\x05\x95\x0d\0\0\0\0\0\0\0"s
+                       "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s),
+            FileKind::torch_legacy);
+  EXPECT_EQ(sniff_text("L119547037146038801333356L\n.M\xe9\x03."), FileKind::torch_legacy);
+  EXPECT_EQ(sniff_text("\x80\x02\x8a\x0a\x6d\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."),
+            FileKind::pickle);
   EXPECT_EQ(sniff_text("\x80\x02}q\x00."s), FileKind::pickle);
   EXPECT_EQ(sniff_text("\x80\x04\x95."), FileKind::pickle);
   EXPECT_EQ(sniff_text("\x1f\x8b\x08"), FileKind::gzip);
@@ -43,6 +49,20 @@ TEST(Sniff, TellsFilesByTheirContent) {
   EXPECT_EQ(sniff_text(tar), FileKind::torch_tar);
   tar.replace(0, 8, "model.pt");
   EXPECT_EQ(sniff_text(tar), FileKind::tar);
+}
+
+TEST(Sniff, TheNameInsideAGzipFile) {
+  const auto name = [](const std::string& text) {
+    return gzip_name(MemoryInput(test::bytes_of(text)));
+  };
+  const std::string head = "\x1f\x8b\x08"s;
+  const std::string rest = "\0\0\0\0\x02\x03"s;
+  EXPECT_EQ(name(head + "\x08" + rest + "net.pth\0data"s), "net.pth");
+  EXPECT_EQ(name(head + "\x0c" + rest + "\x03\0abcnet.pth\0data"s), "net.pth");
+  EXPECT_EQ(name(head + "\x00"s + rest + "net.pth\0data"s), "");
+  EXPECT_EQ(name(head + "\x08" + rest + "net.pth"), "");
+  EXPECT_EQ(name(head + "\x0c" + rest + "\xff\xff"), "");
+  EXPECT_EQ(name(head), "");
 }
 
 std::string text_of(const std::vector<std::byte>& bytes) {

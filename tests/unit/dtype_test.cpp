@@ -85,6 +85,79 @@ TEST(BFloat16, IsTheUpperHalfOfAFloat) {
   EXPECT_TRUE(std::isinf(from_bfloat16_bits(0x7f80)));
 }
 
+TEST(BFloat16, EveryOneComesBack) {
+  for (unsigned bits = 0; bits <= 0xffff; ++bits) {
+    const double value = from_bfloat16_bits(static_cast<std::uint16_t>(bits));
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(from_bfloat16_bits(to_bfloat16_bits(value)))) << bits;
+    } else {
+      EXPECT_EQ(to_bfloat16_bits(value), bits);
+    }
+  }
+}
+
+TEST(BFloat16, RoundsToNearestWithTiesToEven) {
+  for (unsigned bits = 0; bits < 0x7f7f; ++bits) {
+    const double low = from_bfloat16_bits(static_cast<std::uint16_t>(bits));
+    const double high = from_bfloat16_bits(static_cast<std::uint16_t>(bits + 1));
+    const double middle = (low + high) / 2;
+    const auto even = static_cast<std::uint16_t>(bits % 2 == 0 ? bits : bits + 1);
+    ASSERT_EQ(to_bfloat16_bits(std::nextafter(middle, 0.0)), bits);
+    ASSERT_EQ(to_bfloat16_bits(middle), even);
+    ASSERT_EQ(to_bfloat16_bits(std::nextafter(middle, 1e300)), bits + 1);
+    ASSERT_EQ(to_bfloat16_bits(-middle), even | 0x8000U);
+  }
+}
+
+TEST(BFloat16, EndsOfTheRange) {
+  const double largest = from_bfloat16_bits(0x7f7f);
+  const double beyond = 0x1.ffp127;  // in the middle of the largest and what would follow it
+  EXPECT_EQ(to_bfloat16_bits(std::nextafter(beyond, 0.0)), 0x7f7f);
+  EXPECT_EQ(to_bfloat16_bits(beyond), 0x7f80);
+  EXPECT_EQ(to_bfloat16_bits(-1e300), 0xff80);
+  EXPECT_EQ(to_bfloat16_bits(largest), 0x7f7f);
+  EXPECT_EQ(to_bfloat16_bits(0x1p-133), 0x0001);
+  EXPECT_EQ(to_bfloat16_bits(0x1p-134), 0x0000);
+  EXPECT_EQ(to_bfloat16_bits(std::nextafter(0x1p-134, 1.0)), 0x0001);
+  EXPECT_EQ(to_bfloat16_bits(5e-324), 0x0000);
+  EXPECT_EQ(to_bfloat16_bits(-0.0), 0x8000);
+}
+
+TEST(ConvertElements, ToEveryWeightType) {
+  const std::vector<double> values = {1.0000001, -2.5, 3e4};
+  const auto source = raw(values);
+  std::vector<std::byte> out;
+  convert_elements(source, DType::float64, DType::float64, out);
+  EXPECT_EQ(typed<double>(out), values);
+  out.clear();
+  convert_elements(source, DType::float64, DType::float32, out);
+  EXPECT_EQ(typed<float>(out), (std::vector<float>{1.0000001F, -2.5F, 3e4F}));
+  const auto floats = out;
+  out.clear();
+  convert_elements(floats, DType::float32, DType::float64, out);
+  EXPECT_EQ(typed<double>(out).at(0), static_cast<double>(1.0000001F));
+  out.clear();
+  convert_elements(floats, DType::float32, DType::bfloat16, out);
+  EXPECT_EQ(typed<std::uint16_t>(out), (std::vector<std::uint16_t>{0x3f80, 0xc020, 0x46ea}));
+  const auto bfloats = out;
+  out.clear();
+  convert_elements(bfloats, DType::bfloat16, DType::float16, out);
+  EXPECT_EQ(typed<std::uint16_t>(out), (std::vector<std::uint16_t>{0x3c00, 0xc100, 0x7750}));
+  out.clear();
+  convert_elements(bfloats, DType::bfloat16, DType::bfloat16, out);
+  EXPECT_EQ(out, bfloats);
+}
+
+TEST(ConvertElements, CountsWhatBFloat16CannotHold) {
+  const std::vector<double> values = {1, 3.4e38, 1e300, 1e-39, 1e-45, 0, -1e-100};
+  std::vector<std::byte> out;
+  const ConversionLoss loss = convert_elements(raw(values), DType::float64, DType::bfloat16, out);
+  EXPECT_EQ(loss.overflows, 2U);
+  EXPECT_EQ(loss.first_overflow_index, 1U);
+  EXPECT_EQ(loss.subnormal, 1U);
+  EXPECT_EQ(loss.flushed_to_zero, 2U);
+}
+
 TEST(ConvertElements, WidensExactly) {
   std::vector<std::uint16_t> halves(0x7c00);
   std::iota(halves.begin(), halves.end(), 0);

@@ -76,15 +76,38 @@ TEST(Evaluate, TheSmallKernelGoesToTheMiddle) {
   }
 }
 
-TEST(Evaluate, SumsAreMadeInFloat64) {
-  // In float32 the small bias would vanish: 2^25 + 1 isn't a float.
-  const auto bytes = tools::write_checkpoint({{"a", {1}, {33554432}}, {"b", {1}, {1}}});
+TensorData sum_of(const std::vector<double>& a, const std::vector<double>& b,
+                  tools::StorageType type) {
+  tools::CheckpointLayout layout;
+  layout.type = type;
+  const auto count = static_cast<std::int64_t>(a.size());
+  const auto bytes = tools::write_checkpoint({{"a", {count}, a}, {"b", {count}, b}}, layout);
   const MemoryInput input(bytes);
   const auto state_dict = state_dict::StateDict::open(input);
-  const TensorData sum =
-      evaluate(Expression::add(Expression::stored("a"), Expression::stored("b")), state_dict);
+  return evaluate(Expression::add(Expression::stored("a"), Expression::stored("b")), state_dict);
+}
+
+TEST(Evaluate, SumsAreMadeInFloat64AndRoundedOnceToFloat32) {
+  using tools::StorageType;
+  // Ties between two floats, one to each side, and just beside a tie.
+  const TensorData sum = sum_of({33554432, 33554436, 33554432}, {2, 2, 2.5}, StorageType::float32);
+  EXPECT_EQ(sum.dtype, DType::float32);
+  EXPECT_EQ(numbers(sum), (std::vector<double>{33554432, 33554440, 33554436}));
+
+  // In float16 the small one would vanish; the sum has more digits than float16.
+  const TensorData of_halves = sum_of({2048}, {1}, StorageType::float16);
+  EXPECT_EQ(of_halves.dtype, DType::float32);
+  EXPECT_EQ(numbers(of_halves), (std::vector<double>{2049}));
+
+  const TensorData of_doubles = sum_of({33554432}, {1}, StorageType::float64);
+  EXPECT_EQ(of_doubles.dtype, DType::float64);
+  EXPECT_EQ(numbers(of_doubles), (std::vector<double>{33554433}));
+}
+
+TEST(Evaluate, ASumBeyondFloat32IsKeptForTheWriterToTell) {
+  const TensorData sum = sum_of({3e38, 1}, {3e38, 1}, tools::StorageType::float32);
   EXPECT_EQ(sum.dtype, DType::float64);
-  EXPECT_EQ(numbers(sum).at(0), 33554433.0);
+  EXPECT_EQ(numbers(sum).at(0), 2 * static_cast<double>(3e38F));
 }
 
 TEST(Evaluate, AStoredTensorKeepsItsType) {

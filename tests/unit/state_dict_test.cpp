@@ -48,9 +48,18 @@ std::vector<Expected> read_expected(const std::filesystem::path& path) {
 
 class TorchFile : public testing::TestWithParam<std::string> {};
 
+// The file of that name, whatever its ending.
+std::filesystem::path path_of(const std::string& name) {
+  for (const char* ending : {".pth", ".safetensors", ".safetensors.index.json"}) {
+    if (std::filesystem::exists(kData / (name + ending))) return kData / (name + ending);
+  }
+  return kData / (name + ".pth");
+}
+
 TEST_P(TorchFile, ReadsAsPyTorchDoes) {
-  const FileInput input(kData / (GetParam() + ".pth"));
-  const StateDict state_dict = StateDict::open(input);
+  const FileInput input(path_of(GetParam()));
+  const io::FolderSiblings siblings(path_of(GetParam()));
+  const StateDict state_dict = StateDict::open(input, {{}, &siblings});
   const std::vector<Expected> expected = read_expected(kData / (GetParam() + ".expected"));
   ASSERT_FALSE(expected.empty());
   for (const Expected& want : expected) {
@@ -73,10 +82,29 @@ INSTANTIATE_TEST_SUITE_P(Files, TorchFile,
                                          "protocol_3", "protocol_4", "protocol_5"),
                          [](const auto& given) { return given.param; });
 
-StateDict open_file(const std::string& name) {
+INSTANTIATE_TEST_SUITE_P(Wrappers, TorchFile,
+                         testing::Values("wrapper_params_ema", "wrapper_net_g",
+                                         "wrapper_model_state_dict", "wrapper_model",
+                                         "wrapper_generator", "wrapper_ema",
+                                         "wrapper_state_dict_ema", "wrapper_of_any_name",
+                                         "wrapper_gan", "wrapper_attribute", "prefix_twice",
+                                         "prefix_within", "averaged_model", "trained"),
+                         [](const auto& given) { return given.param; });
+
+INSTANTIATE_TEST_SUITE_P(Containers, TorchFile,
+                         testing::Values("legacy_protocol_1", "legacy_protocol_2",
+                                         "legacy_protocol_3", "legacy_protocol_4",
+                                         "legacy_protocol_5", "legacy_sharing", "legacy_dtypes",
+                                         "trained_legacy", "module_zip", "module_legacy",
+                                         "module_parallel", "module_wrapped", "safetensors_types",
+                                         "shards"),
+                         [](const auto& given) { return given.param; });
+
+StateDict open_file(const std::string& name, std::optional<std::string> params_key = {}) {
   static std::vector<std::unique_ptr<FileInput>> inputs;  // they outlive what was opened
   inputs.push_back(std::make_unique<FileInput>(kData / name));
-  return StateDict::open(*inputs.back());
+  const io::FolderSiblings siblings(kData / name);
+  return StateDict::open(*inputs.back(), {std::move(params_key), &siblings});
 }
 
 TEST(StateDict, TellsWhereItWasFound) {
@@ -86,7 +114,90 @@ TEST(StateDict, TellsWhereItWasFound) {
   EXPECT_EQ(open_file("nested_twice.pth").wrapper(), "model/state_dict");
   EXPECT_EQ(open_file("compiled_prefix.pth").prefix(), "_orig_mod.module.");
   EXPECT_EQ(open_file("training_checkpoint.pth").wrapper(), "state_dict");
+  EXPECT_EQ(open_file("wrapper_of_any_name.pth").wrapper(), "my_network");
+  EXPECT_EQ(open_file("wrapper_attribute.pth").wrapper(), "model");
+  EXPECT_EQ(open_file("prefix_twice.pth").prefix(), "model.net_g.");
+}
+
+TEST(StateDict, TellsTheContainer) {
   EXPECT_EQ(open_file("dtype_float32.pth").container(), "PyTorch zip");
+  EXPECT_EQ(open_file("module_wrapped.pth").container(), "PyTorch zip, whole module");
+  EXPECT_EQ(open_file("legacy_protocol_2.pth").container(), "PyTorch legacy stream");
+  EXPECT_EQ(open_file("module_legacy.pth").container(), "PyTorch legacy stream, whole module");
+  EXPECT_EQ(open_file("safetensors_types.safetensors").container(), "safetensors");
+  EXPECT_EQ(open_file("shards.safetensors.index.json").container(), "safetensors, 2 shards");
+  EXPECT_EQ(open_file("shards.safetensors.index.json").files().size(), 3U);
+}
+
+TEST(StateDict, TellsWhatTheFileSaysBesideTheTensors) {
+  using Facts = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(open_file("nested_params_ema.pth").metadata(), (Facts{{"iter", "5000"}}));
+  EXPECT_EQ(open_file("safetensors_types.safetensors").metadata(),
+            (Facts{{"format", "pt"}, {"iter", "5000"}}));
+}
+
+TEST(StateDict, ABufferThatIsNotPersistentIsNoPartOfIt) {
+  const StateDict state_dict = open_file("module_zip.pth");
+  EXPECT_NE(state_dict.find("kept"), nullptr);
+  EXPECT_NE(state_dict.find("1.num_batches_tracked"), nullptr);
+  EXPECT_EQ(state_dict.find("omitted"), nullptr);
+}
+
+// --- choosing where there are several ---------------------------------------------------------
+
+using Paths = std::vector<std::string>;
+
+TEST(Wrappers, TheOthersOnOfferAreTold) {
+  const StateDict gan = open_file("wrapper_gan.pth");
+  EXPECT_EQ(gan.wrapper(), "net_g_ema");
+  EXPECT_EQ(gan.other_wrappers(), (Paths{"net_d", "net_g"}));
+  EXPECT_EQ(open_file("nested_params_ema.pth").other_wrappers(), (Paths{"params"}));
+  // Neither the optimizer's state nor the states of random generators nor single numbers.
+  EXPECT_EQ(open_file("trained.pth").wrapper(), "state_dict");
+  EXPECT_EQ(open_file("trained.pth").other_wrappers(), (Paths{"averaged"}));
+  EXPECT_EQ(open_file("trained_legacy.pth").other_wrappers(), (Paths{"averaged"}));
+  EXPECT_TRUE(open_file("dtype_float32.pth").other_wrappers().empty());
+}
+
+TEST(Wrappers, AKeyThatIsGivenCounts) {
+  const StateDict raw = open_file("wrapper_gan.pth", "net_d");
+  EXPECT_EQ(raw.wrapper(), "net_d");
+  EXPECT_EQ(raw.other_wrappers(), (Paths{"net_g", "net_g_ema"}));
+  EXPECT_EQ(raw.find("weight")->tensor->shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(open_file("nested_twice.pth", "model/state_dict").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_file("nested_twice.pth", "model").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_file("dtype_float32.pth", "").entries().size(), 2U);
+  EXPECT_EQ(open_file("dtype_float32.pth", "/").entries().size(), 2U);
+  EXPECT_EQ(open_file("trained.pth", "averaged").prefix(), "module.");
+}
+
+TEST(Wrappers, AKeyMayBeTheStartOfNames) {
+  const StateDict flat = open_file("flat_gan.pth", "state_dict/net_g");
+  EXPECT_EQ(flat.wrapper(), "state_dict/net_g");
+  EXPECT_EQ(flat.prefix(), "module.");
+  EXPECT_EQ(flat.entries().size(), 2U);
+  EXPECT_NE(flat.find("weight"), nullptr);
+}
+
+TEST(Wrappers, AnUnknownKeyIsAnErrorThatNamesWhatThereIs) {
+  for (const char* key : {"params", "net_g/params", "net_g_em", "net_g_ema2"}) {
+    const Caught caught = catch_error([&] { open_file("wrapper_gan.pth", key); });
+    EXPECT_EQ(caught.kind, ErrorKind::mismatch) << key;
+    EXPECT_NE(caught.message.find("On offer: 'net_d', 'net_g', 'net_g_ema'"), std::string::npos)
+        << caught.message;
+    EXPECT_EQ(caught.findings, (Paths{"net_d", "net_g", "net_g_ema"}));
+  }
+  EXPECT_EQ(catch_error([] { open_file("safetensors_types.safetensors", "params"); }).kind,
+            ErrorKind::mismatch);
+  const Caught root = catch_error([] { open_file("wrapper_gan.pth", "/"); });
+  EXPECT_FALSE(root.thrown) << "the root leads to the usual keys";
+}
+
+TEST(Wrappers, SeveralOfUnusualNamesAreNotGuessedAmong) {
+  const Caught caught = catch_error([] { open_file("not_one_state_dict.pth"); });
+  EXPECT_EQ(caught.kind, ErrorKind::mismatch);
+  EXPECT_NE(caught.message.find("'first', 'second'"), std::string::npos) << caught.message;
+  EXPECT_EQ(open_file("not_one_state_dict.pth", "second").entries().size(), 2U);
 }
 
 struct NoCheckpoint {
@@ -107,14 +218,10 @@ INSTANTIATE_TEST_SUITE_P(Files, NotACheckpoint,
                          testing::Values(NoCheckpoint{"not_optimizer", "state of an optimizer"},
                                          NoCheckpoint{"not_training_state",
                                                       "state of a training run"},
-                                         NoCheckpoint{"not_whole_module",
-                                                      "whole network (an object of "
-                                                      "torch.nn.modules.linear.Linear)"},
                                          NoCheckpoint{"not_single_tensor", "single tensor"},
                                          NoCheckpoint{"not_empty", "empty dict"},
                                          NoCheckpoint{"not_settings", "keys are 'name', 'scale'"},
-                                         NoCheckpoint{"not_torchscript", "TorchScript"},
-                                         NoCheckpoint{"not_legacy", "old format, from before 1.6"}),
+                                         NoCheckpoint{"not_torchscript", "TorchScript"}),
                          [](const auto& given) { return given.param.file; });
 
 // --- made files -------------------------------------------------------------------------------
@@ -351,7 +458,9 @@ TEST(StateDict, OtherZipFiles) {
   says({{"models/net.pth", "x"}}, "zip archive with 'models/net.pth' in it");
   says({{"a/data.pkl", "N."}, {"b/data.pkl", "N."}}, "two checkpoints");
   says({{"a/notdata.pkl", "N."}}, "no data.pkl");
-  says({{"a/b/data.pkl", "N."}}, "no data.pkl");
+  says({{"a/b/data.pkl", "N."}}, "unpacked and zipped again another way: its 'a/b/data.pkl'");
+  says({{"data.pkl", "N."}}, "unpacked and zipped again another way");
+  says({{"x/model.safetensors", "x"}}, "zip archive with 'x/model.safetensors' in it");
 }
 
 TEST(StateDict, WrappersInACircleEnd) {

@@ -1,0 +1,40 @@
+/// @file
+/// What commands that make one file from one checkpoint have in common: the two files, named by
+/// option or by position, and what the checkpoint is expected to be.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <string>
+#include <vector>
+
+#include "command_line.h"
+
+namespace aether2onnx::cli {
+
+/// The two files. It must outlive the parsing.
+class FileArguments {
+ public:
+  /// `made` is what the command makes ("ONNX file"), `usage` its usage in one line.
+  FileArguments(std::string made, std::string usage)
+      : made_(std::move(made)), usage_(std::move(usage)) {}
+
+  /// Adds --input_model_path, the option that names the output, and the positional arguments.
+  void add_to(CommandLine& line, const std::string& output_option, const std::string& output_help);
+
+  /// Gives the files once the command line is parsed; the output is empty where none was named.
+  /// Throws Error(usage) where there is no input, or an argument too many.
+  void take(std::vector<std::string> positionals, std::filesystem::path& input,
+            std::filesystem::path& output) const;
+
+ private:
+  std::string made_;
+  std::string usage_;
+  std::string input_;
+  std::string output_;
+};
+
+/// Adds --model_type, --scale, --input_channels and --params_key.
+void add_network_options(CLI::App& app, CheckpointOptions& options);
+
+}  // namespace aether2onnx::cli

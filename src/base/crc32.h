@@ -1,0 +1,15 @@
+/// @file
+/// CRC-32 as zip archives have it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace aether2onnx {
+
+/// The CRC-32 of `bytes` (reflected polynomial 0xEDB88320). For bytes that come piece by piece,
+/// `before` is the CRC of all that came before. Source: PKWARE's APPNOTE.TXT, section 4.4.7.
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before = 0) noexcept;
+
+}  // namespace aether2onnx

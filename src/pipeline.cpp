@@ -1,0 +1,78 @@
+#include "pipeline.h"
+
+#include "base/text.h"
+#include "io/io.h"
+#include "network/network.h"
+#include "report/report.h"
+
+namespace aether2onnx::pipeline {
+
+void Journal::stage(std::string name, std::string summary) {
+  const auto now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  started_ = now;
+  stages_.push_back({std::move(name), std::move(summary), seconds});
+  if (observer_ != nullptr) observer_->on_stage(stages_.back());
+}
+
+void Journal::progress(std::string_view name, std::uint64_t done, std::uint64_t total) const {
+  if (observer_ != nullptr) observer_->on_progress(name, done, total);
+}
+
+void Journal::warn(std::string text) {
+  warnings_.push_back(std::move(text));
+  if (observer_ != nullptr) observer_->on_warning(warnings_.back());
+}
+
+state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
+                           const CheckpointOptions& options, Report::Source& source,
+                           Journal& journal) {
+  state_dict::StateDict state_dict =
+      state_dict::StateDict::open(input, {options.params_key, siblings});
+  source = report::describe_source(state_dict);
+  source.name = options.source_name;
+  source.sha256 = io::sha256_of(state_dict.files(), [&](std::uint64_t done) {
+    journal.progress("read", done, source.bytes);
+  });
+  journal.stage("read", report::summarize(source));
+  return state_dict;
+}
+
+fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
+                                  const CheckpointOptions& options, Report::Network& network,
+                                  Journal& journal) {
+  network::Network recognised = network::recognise(state_dict);
+  network::check_options(recognised, options);
+  network = recognised.facts;
+  journal.stage("recognised", report::summarize(network));
+
+  fusion::Fusion fusion = fusion::fuse(std::move(recognised));
+  journal.stage("fused", fusion.convolutions == 0
+                             ? "the checkpoint is fused already"
+                             : fmt::format("{} pairs of depthwise convolutions into one each, "
+                                           "summed in float64",
+                                           fusion.convolutions));
+  return fusion;
+}
+
+std::string stem_of(const std::filesystem::path& input) {
+  constexpr std::string_view index = ".safetensors.index.json";
+  const std::string name = input.filename().string();
+  if (name.size() > index.size() && name.ends_with(index)) {
+    return name.substr(0, name.size() - index.size());
+  }
+  return input.stem().string();
+}
+
+void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
+                           std::uint64_t weights, DType type, Journal& journal) {
+  if (subnormal + flushed_to_zero == 0) return;
+  const bool half = type == DType::float16;
+  journal.warn(fmt::format(
+      "of {} weights, {} became subnormal in {} and {} became zero (below {}); this is harmless "
+      "unless verification fails",
+      with_thousands(weights), with_thousands(subnormal), half ? "fp16" : "bf16",
+      with_thousands(flushed_to_zero), half ? "6e-8" : "9e-41"));
+}
+
+}  // namespace aether2onnx::pipeline

@@ -1,0 +1,30 @@
+/// @file
+/// The containers that a checkpoint may come in; one source file each. Private to this stage.
+#pragma once
+
+#include <string>
+
+#include "archive/archive.h"
+#include "state_dict/state_dict.h"
+
+namespace aether2onnx::state_dict {
+
+/// PyTorch's zip container, 1.6 to today.
+StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options);
+
+/// PyTorch's stream of pickles and storages, from before 1.6.
+StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& options);
+
+/// A safetensors file.
+StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options);
+
+/// The shard index of a safetensors checkpoint; nothing where the JSON is none.
+std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options);
+
+/// Throws Error(unsupported) that says what a file of this kind is.
+[[noreturn]] void explain(archive::FileKind kind, const Input& input);
+
+/// The same for a zip archive that is no PyTorch checkpoint.
+[[noreturn]] void explain_zip(const archive::ZipArchive& zip);
+
+}  // namespace aether2onnx::state_dict

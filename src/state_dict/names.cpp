@@ -1,0 +1,150 @@
+#include "state_dict/names.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace aether2onnx::state_dict {
+
+namespace {
+
+// What torch.compile, FSDP, activation checkpointing and DeepSpeed call the module that they wrap.
+// They wrap parts of a network as well, so these stand anywhere in a name; no network calls a
+// module of its own so.
+constexpr std::array<std::string_view, 4> kWrapperModules = {
+    "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module."};
+
+// DataParallel and DistributedDataParallel, and torch.optim.swa_utils.AveragedModel.
+constexpr std::string_view kParallel = "module.";
+
+// What training frameworks call the network within the module that they train, where all names
+// share it.
+constexpr std::array<std::string_view, 16> kContainers = {
+    "net_g_ema.",  "net_g.",  "netG_ema.",   "netG.",   "generator_ema.", "generator.",
+    "ema_model.",  "ema.",    "model_ema.",  "model.",  "network.",       "net.",
+    "params_ema.", "params.", "state_dict.", "_model.",
+};
+
+bool remove_prefix(std::string& name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return false;
+  name.erase(0, prefix.size());
+  return true;
+}
+
+// Takes wrappers off the front of a name; gives what was taken off.
+std::string remove_wrappers_in_front(std::string& name) {
+  std::string removed;
+  for (bool again = true; again;) {
+    again = remove_prefix(name, kParallel);
+    if (again) removed += kParallel;
+    for (const std::string_view wrapper : kWrapperModules) {
+      if (!remove_prefix(name, wrapper)) continue;
+      removed += wrapper;
+      again = true;
+    }
+  }
+  return removed;
+}
+
+void remove_wrappers_within(std::string& name) {
+  for (const std::string_view wrapper : kWrapperModules) {
+    const std::string within = "." + std::string(wrapper);
+    for (std::size_t at = name.find(within); at != std::string::npos; at = name.find(within, at)) {
+      name.erase(at, wrapper.size());
+    }
+  }
+}
+
+std::string_view shared_container(const std::vector<Entry>& entries) {
+  for (const std::string_view container : kContainers) {
+    const bool shared = std::all_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+      return entry.name.starts_with(container) || entry.name == "n_averaged";
+    });
+    if (shared) return container;
+  }
+  return {};
+}
+
+std::string remove_prefixes(std::vector<Entry>& entries) {
+  std::string removed;
+  for (int round = 0; round < 4 && !entries.empty(); ++round) {
+    std::string wrappers;
+    for (Entry& entry : entries) {
+      const std::string prefix = remove_wrappers_in_front(entry.name);
+      if (wrappers.empty()) wrappers = prefix;
+    }
+    removed += wrappers;
+    const std::string_view container = shared_container(entries);
+    if (container.empty()) break;
+    for (Entry& entry : entries) remove_prefix(entry.name, container);
+    removed += container;
+  }
+  for (Entry& entry : entries) remove_wrappers_within(entry.name);
+  return removed;
+}
+
+void check_unique(const std::vector<Entry>& entries) {
+  std::unordered_map<std::string_view, int> seen;
+  for (const Entry& entry : entries) {
+    if (++seen[entry.name] > 1) {
+      fail(ErrorKind::unsupported,
+           "the key '{}' stands in the file twice, with and without a prefix such as 'module.'.\n"
+           "Save the state dict with one of them.",
+           printable(entry.name));
+    }
+  }
+}
+
+}  // namespace
+
+bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix) {
+  std::string start(prefix);
+  std::replace(start.begin(), start.end(), '/', '.');
+  if (!start.ends_with('.')) start += '.';
+  const auto is_under = [&](const Entry& entry) {
+    return entry.name.size() > start.size() && entry.name.starts_with(start);
+  };
+  if (std::none_of(entries.begin(), entries.end(), is_under)) return false;
+  std::erase_if(entries, [&](const Entry& entry) { return !is_under(entry); });
+  for (Entry& entry : entries) entry.name.erase(0, start.size());
+  return true;
+}
+
+void clean_names(StateDict::Parts& parts) {
+  if (parts.entries.size() > limits::kStateDictEntries) {
+    fail(ErrorKind::limit, "the state dict has {} entries; at most {} are read.",
+         with_thousands(parts.entries.size()), with_thousands(limits::kStateDictEntries));
+  }
+  parts.prefix = remove_prefixes(parts.entries);
+  // A counter of averaged models (torch.optim.swa_utils), no part of the network.
+  std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
+  check_unique(parts.entries);
+}
+
+std::string first_names(const std::vector<std::string>& names, std::size_t shown) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), shown); ++i) {
+    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", printable(names[i], 60));
+  }
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
+                        const std::vector<std::string>& on_offer) {
+  std::vector<std::string> shown = on_offer;
+  for (std::string& name : shown) {
+    if (name.empty()) name = "/";
+  }
+  const std::string message = fmt::format(
+      "--params_key {}: {}. On offer: {}.\n"
+      "Give one of these ('/' is the root of the file), or leave the option out.",
+      printable(key), what_is_wrong, shown.empty() ? "nothing" : first_names(shown, 20));
+  throw Error(ErrorKind::mismatch, message, std::move(shown));
+}
+
+}  // namespace aether2onnx::state_dict

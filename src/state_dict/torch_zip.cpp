@@ -1,0 +1,149 @@
+// The zip container of PyTorch 1.6 and later.
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "state_dict/containers.h"
+#include "state_dict/find.h"
+
+namespace aether2onnx::state_dict {
+
+namespace {
+
+using archive::ZipArchive;
+
+// Versions of the zip container that PyTorch itself reads (caffe2/serialize/inline_container.h).
+constexpr int kLowestVersion = 1;
+constexpr int kHighestVersion = 10;
+
+// The records that describe the container are a few bytes long.
+constexpr std::uint64_t kSmallRecord = 64;
+
+class TorchZip final : public StorageSource {
+ public:
+  explicit TorchZip(const Input& input) : zip_(input), root_(find_root()) {
+    check_version();
+    big_endian_ = read_byte_order();
+  }
+
+  pickle::Document parse_pickle() const {
+    return pickle::Document::parse(
+        zip_.read_all(*zip_.find(root_ + "data.pkl"), limits::kPickleBytes));
+  }
+
+  // The note that the checkpoint stage leaves of what the weights were fused from; an entry too
+  // long for that isn't one.
+  std::optional<std::string> fused_from() const {
+    const auto entry = zip_.find(root_ + ".data/fused_from");
+    if (!entry || zip_.entries()[*entry].size > kSmallRecord) return std::nullopt;
+    return record(".data/fused_from");
+  }
+
+  std::optional<std::uint64_t> size(std::string_view key) const override {
+    const auto entry = zip_.find(entry_name(key));
+    if (!entry) return std::nullopt;
+    return zip_.entries()[*entry].size;
+  }
+
+  void read(std::string_view key, std::uint64_t offset, std::span<std::byte> out) const override {
+    const auto entry = zip_.find(entry_name(key));
+    require(entry.has_value(), "reading a storage that isn't there");
+    zip_.read(*entry, offset, out);
+  }
+
+  bool big_endian() const override { return big_endian_; }
+
+ private:
+  std::string entry_name(std::string_view key) const {
+    return fmt::format("{}data/{}", root_, key);
+  }
+
+  // The folder that everything lies in, with its slash. It has the name under which the file was
+  // first saved, so it isn't derived from the file's name.
+  std::string find_root() const {
+    std::vector<std::string> roots;
+    for (const archive::Entry& entry : zip_.entries()) {
+      const std::size_t slash = entry.name.find('/');
+      if (slash != std::string::npos &&
+          entry.name.compare(slash + 1, std::string::npos, "data.pkl") == 0) {
+        roots.push_back(entry.name.substr(0, slash + 1));
+      }
+    }
+    if (roots.empty()) explain_zip(zip_);
+    if (roots.size() > 1) {
+      fail(ErrorKind::malformed,
+           "the archive has two checkpoints in it, '{}' and '{}', so it can't be told which one "
+           "counts.\nSave the checkpoint anew with torch.save.",
+           printable(roots[0]), printable(roots[1]));
+    }
+    if (zip_.find(roots[0] + "constants.pkl")) {
+      fail(ErrorKind::unsupported,
+           "the file is TorchScript (made by torch.jit.save), which holds a program, not a "
+           "checkpoint.\nGive the .pth file that it was made from.");
+    }
+    return roots[0];
+  }
+
+  // A small text record without the newline at its end; none where there is no such entry.
+  std::optional<std::string> record(std::string_view name) const {
+    const auto entry = zip_.find(root_ + std::string(name));
+    if (!entry) return std::nullopt;
+    const auto bytes = zip_.read_all(*entry, kSmallRecord);
+    std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    return text;
+  }
+
+  void check_version() const {
+    auto text = record("version");
+    if (!text) text = record(".data/version");
+    if (!text) {
+      fail(ErrorKind::malformed,
+           "the checkpoint is incomplete: its 'version' record is missing.\n"
+           "Download or copy it again, or save it anew with torch.save.");
+    }
+    int version = 0;
+    const std::string_view digits = *text;
+    const char* end = digits.data() + digits.size();
+    const auto result = std::from_chars(digits.data(), end, version);
+    if (result.ec != std::errc{} || result.ptr != end) {
+      fail(ErrorKind::malformed, "the checkpoint's 'version' record is '{}', which is no number.",
+           printable(*text));
+    }
+    if (version < kLowestVersion || version > kHighestVersion) {
+      fail(ErrorKind::unsupported,
+           "the checkpoint's container is of version {}; versions {} to {} are read.\n"
+           "Save it anew with a release of PyTorch.",
+           version, kLowestVersion, kHighestVersion);
+    }
+  }
+
+  // PyTorch 1.6 to 2.0 wrote no record; those files are little-endian.
+  bool read_byte_order() const {
+    const auto text = record("byteorder");
+    if (!text || *text == "little") return false;
+    if (*text == "big") return true;
+    fail(ErrorKind::malformed,
+         "the checkpoint's 'byteorder' record is '{}', not 'little' or 'big'.", printable(*text));
+  }
+
+  ZipArchive zip_;
+  std::string root_;
+  bool big_endian_ = false;
+};
+
+}  // namespace
+
+StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options) {
+  auto zip = std::make_unique<TorchZip>(input);
+  StateDict::Parts parts = find_state_dict(zip->parse_pickle(), *zip, options);
+  parts.container = "PyTorch zip" + parts.container;
+  if (auto note = zip->fused_from()) parts.metadata.emplace_back("fused_from", std::move(*note));
+  parts.storages = std::move(zip);
+  parts.files = {&input};
+  return parts;
+}
+
+}  // namespace aether2onnx::state_dict

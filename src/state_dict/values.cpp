@@ -1,0 +1,243 @@
+#include "state_dict/values.h"
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace aether2onnx::state_dict {
+
+using pickle::Document;
+using pickle::Kind;
+using pickle::ValueId;
+
+namespace {
+
+bool is_ordered_dict(const Document& document, ValueId value) {
+  return document.kind(value) == Kind::object &&
+         document.is_global(document.callable(value), "collections", "OrderedDict");
+}
+
+bool is_sequence(const Document& document, ValueId value) {
+  const Kind kind = document.kind(value);
+  return kind == Kind::list || kind == Kind::tuple;
+}
+
+}  // namespace
+
+bool is_dict(const Document& document, ValueId value) {
+  return document.kind(value) == Kind::dict || is_ordered_dict(document, value) ||
+         (document.kind(value) == Kind::object && !document.pairs(value).empty());
+}
+
+std::vector<Item> items_of(const Document& document, ValueId dict) {
+  std::vector<Item> items;
+  // Python 2 gave an OrderedDict its items as the one argument, a list of pairs.
+  if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1 &&
+      is_sequence(document, document.arguments(dict)[0])) {
+    for (const ValueId item : document.elements(document.arguments(dict)[0])) {
+      if (!is_sequence(document, item) || document.elements(item).size() != 2) continue;
+      items.emplace_back(document.elements(item)[0], document.elements(item)[1]);
+    }
+  }
+  const auto pairs = document.pairs(dict);
+  items.insert(items.end(), pairs.begin(), pairs.end());
+  return items;
+}
+
+std::optional<ValueId> attributes_of(const Document& document, ValueId object) {
+  if (document.kind(object) != Kind::object) return std::nullopt;
+  auto state = document.state(object);
+  // A class with __slots__ has a pair: the __dict__ and the slots.
+  if (state && document.kind(*state) == Kind::tuple && document.elements(*state).size() == 2) {
+    state = document.elements(*state)[0];
+  }
+  if (!state || !is_dict(document, *state)) return std::nullopt;
+  return state;
+}
+
+std::optional<ValueId> find_key(const Document& document, ValueId dict, std::string_view key) {
+  std::optional<ValueId> found;
+  for (const auto& [name, value] : items_of(document, dict)) {
+    if (document.kind(name) == Kind::string && document.text(name) == key) found = value;
+  }
+  return found;
+}
+
+namespace {
+
+// The attributes of an object that may be a module. Modules have a few dozen.
+std::optional<ValueId> module_attributes(const Document& document, ValueId value) {
+  constexpr std::size_t most = 1000;
+  const auto attributes = attributes_of(document, value);
+  if (!attributes || document.pairs(*attributes).size() > most) return std::nullopt;
+  return attributes;
+}
+
+}  // namespace
+
+bool is_module(const Document& document, ValueId value) {
+  const auto attributes = module_attributes(document, value);
+  if (!attributes) return false;
+  const auto has_dict = [&](std::string_view key) {
+    const auto found = find_key(document, *attributes, key);
+    return found && is_dict(document, *found);
+  };
+  return has_dict("_parameters") && has_dict("_modules");
+}
+
+std::string describe_value(const Document& document, ValueId value) {
+  if (document.kind(value) == Kind::object) {
+    const ValueId callable = document.callable(value);
+    if (document.kind(callable) == Kind::persistent_id) {
+      const ValueId id = document.persistent(callable);
+      const auto parts = document.elements(id);
+      if (document.kind(id) == Kind::tuple && parts.size() > 1 &&
+          document.kind(parts[1]) == Kind::global) {
+        return "an object of " + pickle::describe(document, parts[1]);
+      }
+    }
+  }
+  return pickle::describe(document, value);
+}
+
+std::string key_text(const Document& document, ValueId key) {
+  switch (document.kind(key)) {
+    case Kind::string:
+      if (document.text(key).size() > limits::kNameBytes) {
+        return fmt::format("<a text of {}>", plural(document.text(key).size(), "byte"));
+      }
+      return std::string(document.text(key));
+    case Kind::integer:
+      return fmt::format("{}", document.integer(key));
+    default:
+      return fmt::format("<{}>", pickle::describe(document, key));
+  }
+}
+
+namespace {
+
+// Walks through the modules in a module, without recursion.
+class ModuleWalk {
+ public:
+  explicit ModuleWalk(const Document& document) : document_(document) {}
+
+  std::vector<std::pair<std::string, ValueId>> entries_of(ValueId root) {
+    pending_.push_back({root, "", 0});
+    for (std::size_t visited = 0; !pending_.empty(); ++visited) {
+      const Pending module = std::move(pending_.back());
+      pending_.pop_back();
+      if (visited >= limits::kStateDictEntries) too_many();
+      if (module.depth > limits::kModuleDepth) {
+        fail(ErrorKind::limit,
+             "the network in the file has modules nested over {} deep.\nSave the weights alone: "
+             "torch.save(net.state_dict(), 'weights.pth').",
+             limits::kModuleDepth);
+      }
+      visit(module);
+    }
+    return std::move(entries_);
+  }
+
+ private:
+  struct Pending {
+    ValueId module;
+    std::string prefix;
+    std::size_t depth;
+  };
+
+  [[noreturn]] static void too_many() {
+    fail(ErrorKind::limit, "the network in the file has over {} modules or tensors.",
+         with_thousands(limits::kStateDictEntries));
+  }
+
+  static std::string joined(const std::string& prefix, std::string name) {
+    if (prefix.size() + name.size() > limits::kNameBytes) {
+      fail(ErrorKind::limit, "a name in the network in the file is over {} long.",
+           plural(limits::kNameBytes, "byte"));
+    }
+    return prefix + std::move(name);
+  }
+
+  // Modules may share their dicts, so that reading all of them costs more than their bytes.
+  void count(std::size_t items) {
+    effort_ += items;
+    if (effort_ > 2 * limits::kPickleItems) too_many();
+  }
+
+  // The items of one of a module's dicts; None stands for what a module hasn't got.
+  std::vector<Item> items(ValueId attributes, std::string_view dict) {
+    const auto found = find_key(document_, attributes, dict);
+    if (!found || !is_dict(document_, *found)) return {};
+    std::vector<Item> result = items_of(document_, *found);
+    count(result.size());
+    std::erase_if(result,
+                  [&](const Item& item) { return document_.kind(item.second) == Kind::none; });
+    return result;
+  }
+
+  std::unordered_set<std::string> non_persistent_buffers(ValueId attributes) {
+    std::unordered_set<std::string> names;
+    auto set = find_key(document_, attributes, "_non_persistent_buffers_set");
+    // Before protocol 4 a set is a call of the class with a list.
+    if (set && document_.kind(*set) == Kind::object && document_.arguments(*set).size() == 1) {
+      set = document_.arguments(*set)[0];
+    }
+    if (!set) return names;
+    count(document_.elements(*set).size());
+    for (const ValueId name : document_.elements(*set)) names.insert(key_text(document_, name));
+    return names;
+  }
+
+  // What a module has itself. Worked out once, however often the module is used.
+  struct Own {
+    std::vector<Item> tensors;
+    std::vector<Item> modules;
+  };
+
+  const Own& own(ValueId module) {
+    const auto [at, is_new] = own_.try_emplace(module);
+    const auto attributes = is_new ? module_attributes(document_, module) : std::nullopt;
+    if (!attributes) return at->second;
+    Own& result = at->second;
+    result.tensors = items(*attributes, "_parameters");
+    const auto omitted = non_persistent_buffers(*attributes);
+    for (const Item& item : items(*attributes, "_buffers")) {
+      if (!omitted.contains(key_text(document_, item.first))) result.tensors.push_back(item);
+    }
+    result.modules = items(*attributes, "_modules");
+    return result;
+  }
+
+  void visit(const Pending& at) {
+    const Own& module = own(at.module);
+    for (const Item& item : module.tensors) {
+      if (entries_.size() >= limits::kStateDictEntries) too_many();
+      entries_.emplace_back(joined(at.prefix, key_text(document_, item.first)), item.second);
+    }
+    const std::vector<Item>& modules = module.modules;
+    if (pending_.size() + modules.size() > limits::kStateDictEntries) too_many();
+    for (std::size_t i = modules.size(); i-- > 0;) {  // the first is to be taken first
+      pending_.push_back({modules[i].second,
+                          joined(at.prefix, key_text(document_, modules[i].first) + "."),
+                          at.depth + 1});
+    }
+  }
+
+  const Document& document_;
+  std::unordered_map<ValueId, Own> own_;
+  std::size_t effort_ = 0;
+  std::vector<Pending> pending_;
+  std::vector<std::pair<std::string, ValueId>> entries_;
+};
+
+}  // namespace
+
+std::vector<std::pair<std::string, ValueId>> module_entries(const Document& document,
+                                                            ValueId module) {
+  return ModuleWalk(document).entries_of(module);
+}
+
+}  // namespace aether2onnx::state_dict

@@ -1,0 +1,499 @@
+// The legacy stream, safetensors and its shards: made files, hostile ones, and what is read of
+// them.
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "checkpoint_writer.h"
+#include "sample_networks.h"
+#include "state_dict/state_dict.h"
+#include "support.h"
+
+namespace aether2onnx::state_dict {
+namespace {
+
+using namespace std::string_literals;
+using test::catch_error;
+using test::Caught;
+
+std::vector<tools::NamedTensor> two_tensors() {
+  return {{"weight", {2, 2}, {0.5, -1, 2, 1024}}, {"bias", {2}, {3, -0.25}}};
+}
+
+std::vector<double> values_of(const StateDict& state_dict, const std::string& name) {
+  const Entry* entry = state_dict.find(name);
+  if (entry == nullptr || !entry->tensor) return {};
+  const TensorData data = state_dict.read(*entry);
+  return to_doubles(data.bytes, data.dtype);
+}
+
+void expect_two_tensors(const std::vector<std::byte>& bytes) {
+  const MemoryInput input(bytes);
+  const StateDict state_dict = StateDict::open(input);
+  EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
+  EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
+}
+
+Caught open_error(const std::vector<std::byte>& bytes) {
+  return catch_error([&] {
+    const MemoryInput input(bytes);
+    StateDict::open(input);
+  });
+}
+
+void expect_malformed(const std::vector<std::byte>& bytes, const std::string& text) {
+  const Caught caught = open_error(bytes);
+  EXPECT_EQ(caught.kind, ErrorKind::malformed) << text << ": " << caught.message;
+  EXPECT_NE(caught.message.find(text), std::string::npos) << caught.message;
+}
+
+constexpr tools::StorageType kTypes[] = {tools::StorageType::float32, tools::StorageType::float16,
+                                         tools::StorageType::bfloat16, tools::StorageType::float64};
+
+// --- the legacy stream ------------------------------------------------------------------------
+
+TEST(LegacyStream, EveryTypeFromMachinesOfBothByteOrders) {
+  for (const auto type : kTypes) {
+    for (const bool big_endian : {false, true}) {
+      tools::CheckpointLayout layout;
+      layout.type = type;
+      layout.big_endian =
+          big_endian;  // of the machine; the elements are little-endian all the same
+      layout.wrapper = "params";
+      layout.optimizer_copies = 2;
+      expect_two_tensors(tools::write_legacy_checkpoint(two_tensors(), layout));
+    }
+  }
+}
+
+TEST(LegacyStream, EveryTruncationIsRefused) {
+  const auto bytes = tools::write_legacy_checkpoint(two_tensors());
+  for (std::size_t length = 16; length < bytes.size(); ++length) {
+    const Caught caught = open_error({bytes.begin(), bytes.begin() + static_cast<long>(length)});
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << length << ' ' << caught.message;
+  }
+}
+
+// With `change` made to the parts of a good file.
+template <typename Change>
+std::vector<std::byte> forged(Change change) {
+  tools::LegacyParts parts = tools::legacy_parts(two_tensors());
+  change(parts);
+  return tools::join_legacy(parts);
+}
+
+using Parts = tools::LegacyParts;
+
+std::string list_of(const std::vector<std::string>& keys) {
+  std::string pickle = "\x80\x04](";
+  for (const std::string& key : keys) {
+    pickle += "\x8c" + std::string(1, static_cast<char>(key.size())) + key;
+  }
+  return pickle + "e.";
+}
+
+TEST(LegacyStream, BytesBehindTheLastStorageAreLeftAlone) {
+  expect_two_tensors(forged([](Parts& p) { p.storages += "more"; }));
+}
+
+TEST(LegacyStream, HeadsThatAreNotWhatTheyShouldBe) {
+  const Caught other = open_error(forged([](Parts& p) { p.protocol = "\x80\x02M\xe8\x03."; }));
+  EXPECT_EQ(other.kind, ErrorKind::unsupported);
+  EXPECT_NE(other.message.find("protocol 1000"), std::string::npos) << other.message;
+  expect_malformed(forged([](Parts& p) { p.protocol = "N."; }), "its protocol is None");
+  expect_malformed(forged([](Parts& p) { p.system = "N."; }), "writing system should be is None");
+  const Caught nothing = open_error(forged([](Parts& p) {
+    p.object = "N.";
+    p.keys = "].";
+  }));
+  EXPECT_EQ(nothing.kind, ErrorKind::unsupported);
+  EXPECT_NE(nothing.message.find("the file holds None"), std::string::npos) << nothing.message;
+  expect_malformed(forged([](Parts& p) { p.object = "\x80\x02\xff."; }), "no opcode 0xff");
+}
+
+TEST(LegacyStream, ListsOfStoragesThatPyTorchTakes) {
+  // PyTorch leaves an unlisted storage as it was in memory, and takes any iterable for the list.
+  expect_malformed(forged([](Parts& p) { p.keys = list_of({"0"}); }), "'1' isn't in its list");
+  expect_malformed(forged([](Parts& p) { p.keys = "]."; }), "isn't in its list");
+  expect_malformed(forged([](Parts& p) { p.keys = "}."; }), "its list of storages is a dict");
+  expect_malformed(forged([](Parts& p) { p.keys = "]K\x00"s + "a."; }), "has the number 0 in it");
+  expect_malformed(forged([](Parts& p) {
+                     p.keys = list_of({"0", "1", "2"});
+                   }),
+                   "'2', which no tensor refers to");
+  expect_malformed(forged([](Parts& p) {
+                     p.keys = list_of({"1", "0"});
+                   }),
+                   "'1' has 4 elements where its tensors say 2");
+  expect_malformed(forged([](Parts& p) {
+                     p.keys = list_of({"0", "0", "1"});
+                     p.storages = p.storages.substr(0, 24) + p.storages;
+                   }),
+                   "'0' twice");
+}
+
+TEST(LegacyStream, CountsThatAreWrong) {
+  expect_malformed(forged([](Parts& p) { p.storages[0] = 3; }), "has 3 elements where");
+  expect_malformed(forged([](Parts& p) { p.storages[7] = '\x7f'; }), "elements where");
+  expect_malformed(forged([](Parts& p) { p.storages.resize(p.storages.size() - 1); }),
+                   "ends within storage '1'");
+  expect_malformed(forged([](Parts& p) { p.storages.resize(28); }), "ends before storage '1'");
+}
+
+// A stream with one tensor of 4 elements on a view, and its storage of 6.
+std::vector<std::byte> with_view(const std::string& view, const std::string& size = "K\x04\x85") {
+  Parts parts = tools::legacy_parts({});
+  parts.object =
+      "\x80\x04}\x8c\x01wctorch._utils\n_rebuild_tensor\n((\x8c\x07storage"
+      "ctorch\nFloatStorage\n\x8c\x01"
+      "0\x8c\x03"
+      "cpuK\x06"s +
+      view + "tQK\x00"s + size + "K\x01\x85tRs."s;
+  parts.keys = list_of({"0"});
+  parts.storages = "\x06\0\0\0\0\0\0\0"s;
+  for (const float value : {0.F, 1.F, 2.F, 3.F, 4.F, 5.F}) {
+    parts.storages.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  return tools::join_legacy(parts);
+}
+
+std::string problem_with_view(const std::string& view, const std::string& size = "K\x04\x85") {
+  const auto bytes = with_view(view, size);
+  const MemoryInput input(bytes);
+  return StateDict::open(input).find("w")->problem;
+}
+
+TEST(LegacyStream, ViewsOfStorages) {
+  const auto bytes = with_view("\x8c\x01vK\x02K\x04\x87");
+  const MemoryInput input(bytes);
+  EXPECT_EQ(values_of(StateDict::open(input), "w"), (std::vector<double>{2, 3, 4, 5}));
+  EXPECT_EQ(problem_with_view("N"), "");
+  EXPECT_NE(problem_with_view("\x8c\x01vK\x02K\x03\x87").find("beyond its storage of 3 elements"),
+            std::string::npos);
+  expect_malformed(with_view("\x8c\x01vK\x03K\x04\x87"), "malformed reference");
+  expect_malformed(with_view("\x8c\x01vK\x02\x86"), "malformed reference");
+  expect_malformed(with_view("\x8c\x01vJ\xff\xff\xff\xffK\x04\x87"), "malformed reference");
+}
+
+TEST(LegacyStream, AStorageOfAnUnknownTypeHidesWhatIsBehindIt) {
+  const Caught caught = open_error(forged(
+      [](Parts& p) { p.object.replace(p.object.find("FloatStorage"), 12, "FleetStorage"); }));
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported);
+  EXPECT_NE(caught.message.find("unknown type torch.FleetStorage"), std::string::npos);
+}
+
+// --- safetensors ------------------------------------------------------------------------------
+
+TEST(Safetensors, EveryType) {
+  for (const auto type : kTypes) {
+    tools::CheckpointLayout layout;
+    layout.type = type;
+    expect_two_tensors(tools::write_safetensors(two_tensors(), layout));
+  }
+}
+
+TEST(Safetensors, EveryTruncationIsRefused) {
+  const auto bytes = tools::write_safetensors(two_tensors());
+  for (std::size_t length = 10; length < bytes.size(); ++length) {
+    const Caught caught = open_error({bytes.begin(), bytes.begin() + static_cast<long>(length)});
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << length << ' ' << caught.message;
+  }
+  auto longer = bytes;
+  longer.push_back(std::byte{0});
+  expect_malformed(longer, "1 byte behind its last tensor");
+}
+
+std::vector<std::byte> file_of(const std::string& header, std::size_t data = 16) {
+  return tools::join_safetensors(header, std::string(data, '\x01'));
+}
+
+// A header with one tensor "w" of these fields.
+std::string one(const std::string& fields) { return R"({"w":{)" + fields + "}}"; }
+
+TEST(Safetensors, WhatTheFormatAllows) {
+  const auto opens = [](const std::string& header, std::size_t data) {
+    const Caught caught = open_error(file_of(header, data));
+    EXPECT_FALSE(caught.thrown) << header << ' ' << caught.message;
+  };
+  opens(one(R"("dtype":"F32","shape":[4],"data_offsets":[0,16])"), 16);
+  opens(one(R"("data_offsets":[0,16],"shape":[2,2],"dtype":"F32")") + "    ", 16);
+  opens(one(R"("dtype":"F32","shape":[],"data_offsets":[0,4])"), 4);
+  opens(one(R"("dtype":"F32","shape":[0,9223372036854775807,9],"data_offsets":[0,0])"), 0);
+  opens(one(R"("dtype":"F4","shape":[4],"data_offsets":[0,2])"), 2);
+  opens(one(R"("dtype":"NEWER","shape":[4],"data_offsets":[0,2])"), 2);
+  opens(R"({"__metadata__":{"a":"b","c":""}})", 0);
+  opens(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},)"
+        R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+        2);
+}
+
+TEST(Safetensors, HeadersThatAreDamagedOrForged) {
+  const auto refused = [](const std::string& header, const std::string& text) {
+    expect_malformed(file_of(header), text);
+  };
+  refused("{}", "16 bytes behind its last tensor");
+  refused("{", "no JSON");
+  refused("{\"\xff\":{}}", "no JSON");
+  refused("{}{}", "no JSON");
+  refused("{}\0{}"s, "no JSON");
+  refused(R"({"w":[]})", "an array where none belongs");
+  refused(R"({"w":5})", "a number where none belongs");
+  refused(R"({"w":"x"})", "a text where none belongs");
+  refused(R"({"w":{"dtype":{}}})", "an object where none belongs");
+  refused(R"({"w":{}})", "lacks its dtype, shape or data_offsets");
+  refused(R"({"__metadata__":{"a":1}})", "a number where none belongs");
+  refused(R"({"__metadata__":{"a":{}}})", "an object where none belongs");
+  refused(R"({"__metadata__":"a"})", "a text where none belongs");
+  refused(R"({"__metadata__":{"a":"1","a":"2"}})", "'a' twice");
+  refused(one(R"("dtype":"F32","shape":[4])"), "lacks its dtype");
+  refused(one(R"("dtype":"F32","shape":[4],"data_offsets":[0])"), "lacks its dtype");
+  refused(one(R"("dtype":"F32","shape":[4],"data_offsets":[0,16,16])"), "more than two offsets");
+  refused(one(R"("dtype":"F32","shape":[4],"data_offsets":[0,16],"more":1)"), "unknown field");
+  refused(one(R"("dtype":"F32","shape":[4],"data_offsets":[0,16],"dtype":"F16")"), "'dtype' twice");
+  refused(one(R"("dtype":"F32","shape":[-4],"data_offsets":[0,16])"), "a negative number");
+  refused(one(R"("dtype":"F32","shape":[4.0],"data_offsets":[0,16])"), "no 64-bit integer");
+  refused(one(R"("dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,16])"),
+          "no 64-bit integer");
+  refused(one(R"("dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,16])"), "the size");
+  refused(one(R"("dtype":"F32","shape":[[4]],"data_offsets":[0,16])"), "an array where none");
+  refused(one(R"("dtype":null,"shape":[4],"data_offsets":[0,16])"), "null where none belongs");
+  const std::string w = R"("w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]})";
+  refused("{" + w + "," + w + "}", "its header has 'w' twice");
+}
+
+TEST(Safetensors, SizesThatDoNotFit) {
+  const auto refused = [](const std::string& fields, const std::string& text) {
+    expect_malformed(file_of(one(fields)), text);
+  };
+  refused(R"("dtype":"F32","shape":[5],"data_offsets":[0,16])", "'w' (5) of F32 has 16 bytes");
+  refused(R"("dtype":"F16","shape":[4],"data_offsets":[0,16])", "'w' (4) of F16 has 16 bytes");
+  refused(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])", "'w' (3) of F4 has 2 bytes");
+  refused(R"("dtype":"F32","shape":[4],"data_offsets":[16,0])", "ends before it begins");
+  refused(R"("dtype":"F32","shape":[3],"data_offsets":[4,16])", "begins at byte 4");
+  refused(R"("dtype":"F32","shape":[5],"data_offsets":[0,20])", "beyond the end of the file");
+  refused(R"("dtype":"F32","shape":[3],"data_offsets":[0,12])", "4 bytes behind its last tensor");
+  refused(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16])",
+          "more elements than can be counted");
+  refused(R"("dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0])", "of F32 has");
+  refused(R"("dtype":"F32","shape":[4],"data_offsets":[18446744073709551600,18446744073709551615])",
+          "'w' (4) of F32 has 15 bytes");
+  std::string dimensions = "1";
+  for (int i = 0; i < 64; ++i) dimensions += ",1";
+  refused(R"("dtype":"F32","shape":[)" + dimensions + R"(],"data_offsets":[0,4])", "dimensions");
+}
+
+TEST(Safetensors, HolesAndOverlaps) {
+  const auto two = [](const std::string& first, const std::string& second) {
+    return file_of(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":)" + first +
+                   R"(},"b":{"dtype":"U8","shape":[8],"data_offsets":)" + second + "}}");
+  };
+  EXPECT_FALSE(open_error(two("[0,8]", "[8,16]")).thrown);
+  EXPECT_FALSE(open_error(two("[8,16]", "[0,8]")).thrown);
+  expect_malformed(two("[0,8]", "[0,8]"), "'b' begins at byte 0");
+  expect_malformed(two("[0,8]", "[4,12]"), "'b' begins at byte 4");
+  expect_malformed(two("[0,8]", "[9,17]"), "'b' begins at byte 9");
+}
+
+TEST(Safetensors, LengthsOfTheHeader) {
+  auto bytes = tools::write_safetensors(two_tensors());
+  for (std::size_t i = 0; i < 5; ++i) bytes[i] = std::byte{0xff};
+  expect_malformed(bytes, "its header should have 1,099,511,627,775 bytes");
+  bytes = tools::write_safetensors(two_tensors());
+  bytes[0] = std::byte{0};
+  bytes[1] = std::byte{0};
+  expect_malformed(bytes, "doesn't begin with '{'");
+}
+
+// --- shards -----------------------------------------------------------------------------------
+
+// Files in memory.
+class MemorySiblings final : public io::Siblings {
+ public:
+  std::map<std::string, std::vector<std::byte>> files;
+  std::unique_ptr<Input> open(const std::string& name) const override {
+    const auto found = files.find(name);
+    return found == files.end() ? nullptr : std::make_unique<MemoryInput>(found->second);
+  }
+};
+
+class Shards : public testing::Test {
+ protected:
+  Shards() {
+    siblings_.files["one"] = tools::write_safetensors({two_tensors()[0]});
+    siblings_.files["two"] = tools::write_safetensors({two_tensors()[1]});
+  }
+
+  Caught open_error(const std::string& index) const {
+    return catch_error([&] {
+      const MemoryInput input(test::bytes_of(index));
+      StateDict::open(input, {{}, &siblings_});
+    });
+  }
+
+  MemorySiblings siblings_;
+  const std::string index_ = R"({"metadata":{"a":[1,{"weight_map":2}]},)"
+                             R"("weight_map":{"weight":"one","bias":"two"}})";
+};
+
+TEST_F(Shards, AreReadTogether) {
+  const MemoryInput input(test::bytes_of(index_));
+  const StateDict state_dict = StateDict::open(input, {{}, &siblings_});
+  EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
+  EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
+  EXPECT_EQ(state_dict.container(), "safetensors, 2 shards");
+  EXPECT_EQ(state_dict.files().size(), 3U);
+}
+
+TEST_F(Shards, CanNotBeReachedFromMemory) {
+  const Caught caught = catch_error([&] {
+    const MemoryInput input(test::bytes_of(index_));
+    StateDict::open(input);
+  });
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported);
+  EXPECT_NE(caught.message.find("2 files"), std::string::npos) << caught.message;
+}
+
+TEST_F(Shards, MissingOnesAreListedAtOnce) {
+  siblings_.files.clear();
+  const Caught caught = open_error(index_);
+  EXPECT_EQ(caught.kind, ErrorKind::io);
+  EXPECT_EQ(caught.findings, (std::vector<std::string>{"one", "two"}));
+  EXPECT_NE(caught.message.find("\n  one\n  two\n"), std::string::npos) << caught.message;
+}
+
+TEST_F(Shards, NamesThatLeadElsewhereAreRefused) {
+  for (const char* name : {"../one", "/one", "a/one", "..", ".", "", "a\\\\one", "c:one",
+                           "one\\u0000", "o\\u001bne", "o\\u202ene"}) {
+    const Caught caught = open_error(R"({"weight_map":{"weight":")"s + name + R"("}})");
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << name << ' ' << caught.message;
+    EXPECT_NE(caught.message.find("can't be a file beside it"), std::string::npos);
+  }
+}
+
+TEST_F(Shards, MustAgreeWithTheIndex) {
+  const auto says = [&](const std::string& map, const std::string& text) {
+    const Caught caught = open_error(R"({"weight_map":{)" + map + "}}");
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << caught.message;
+    EXPECT_NE(caught.message.find(text), std::string::npos) << caught.message;
+  };
+  says(R"("weight":"two","bias":"one")", "weight is in 'one', not where the index says");
+  says(R"("weight":"one","bias":"two","more":"two")", "more isn't in 'two'");
+  siblings_.files["two"] = tools::write_safetensors(two_tensors());
+  says(R"("weight":"one","bias":"two")", "weight is in 'two', not where the index says");
+  says(R"("bias":"two")", "weight is in 'two', which the index doesn't say");
+  siblings_.files["two"].pop_back();
+  says(R"("bias":"two")", "'two': the safetensors file is damaged");
+  siblings_.files["two"] = tools::write_checkpoint(two_tensors());
+  EXPECT_EQ(open_error(R"({"weight_map":{"bias":"two"}})").kind, ErrorKind::unsupported);
+}
+
+TEST_F(Shards, OtherJson) {
+  for (const char* text :
+       {"{\"error\": \"not found\"}", "[{\"weight_map\": {}}]", "{\"weight_map\": 1}",
+        "{\"weight_map\"", "{\"a\": {\"weight_map\": {\"w\": \"one\"}}}"}) {
+    const Caught caught = open_error(text);
+    EXPECT_EQ(caught.kind, ErrorKind::unsupported) << text;
+    EXPECT_NE(caught.message.find("JSON text"), std::string::npos) << text << caught.message;
+  }
+  EXPECT_EQ(open_error(R"({"weight_map":{"w":"one","w":"two"}})").kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error(R"({"weight_map":{"w":1}})").kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error(R"({"weight_map":{},"weight_map":{}})").kind, ErrorKind::malformed);
+  EXPECT_EQ(open_error("{\"a\":" + std::string(1000, '[')).kind, ErrorKind::limit);
+}
+
+// --- what is read of a file -------------------------------------------------------------------
+
+// Counts the bytes that are read, in pieces other than those of the hash.
+class CountingInput final : public Input {
+ public:
+  explicit CountingInput(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+  std::uint64_t size() const override { return bytes_.size(); }
+  void read(std::uint64_t offset, std::span<std::byte> out) const override {
+    count_ += out.size();
+    MemoryInput(bytes_).read(offset, out);
+  }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+  mutable std::uint64_t count_ = 0;
+};
+
+class DroppedOutput final : public Output {
+ public:
+  void write(std::span<const std::byte> bytes) override { count_ += bytes.size(); }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  std::uint64_t count_ = 0;
+};
+
+// Bytes read while a checkpoint is converted, the hash's reading of everything left out.
+std::uint64_t bytes_read(std::vector<std::byte> file, std::uint64_t& written) {
+  const CountingInput input(std::move(file));
+  DroppedOutput output;
+  convert(input, {&output, nullptr, {}}, {});
+  written = output.count();
+  return input.count() - input.size();
+}
+
+TEST(OnlyWhatIsNeeded, OptimizerStateIsNeverRead) {
+  tools::NetworkShape shape;
+  shape.embed_dim = 32;
+  shape.hidden_dim = 64;
+  shape.depths = {2, 2};
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
+  tools::fill_random(tensors, 1);
+  tools::CheckpointLayout plain;
+  plain.wrapper = "params";
+  tools::CheckpointLayout training = plain;
+  training.optimizer_copies = 3;
+  for (const auto write : {tools::write_checkpoint, tools::write_legacy_checkpoint}) {
+    const auto small = write(tensors, plain);
+    const auto large = write(tensors, training);
+    ASSERT_GT(large.size(), 3 * small.size());
+    std::uint64_t small_written = 0;
+    std::uint64_t large_written = 0;
+    const std::uint64_t of_small = bytes_read(small, small_written);
+    const std::uint64_t of_large = bytes_read(large, large_written);
+    EXPECT_EQ(small_written, large_written);
+    // The pickle and the archive's directory grow with the number of tensors, the rest must not:
+    // per tensor of the optimizer some 400 bytes of both.
+    const std::uint64_t growth = 3 * tensors.size() * 800 + 65536;
+    EXPECT_LT(of_large, of_small + growth);
+    EXPECT_LT(growth, (large.size() - small.size()) / 2) << "the test could not fail";
+  }
+}
+
+// --- what is made of it -----------------------------------------------------------------------
+
+// The ONNX file of a checkpoint, the hash of the source replaced.
+std::string onnx_of(const std::vector<std::byte>& file) {
+  const MemoryInput input(file);
+  test::MemoryOutput output;
+  Options options;
+  options.source_name = "name";
+  const Report report = convert(input, {&output, nullptr, {}}, options);
+  std::string bytes(reinterpret_cast<const char*>(output.bytes().data()), output.bytes().size());
+  const std::size_t at = bytes.find(report.source.sha256);
+  EXPECT_NE(at, std::string::npos);
+  return bytes.replace(at, 64, 64, '0');
+}
+
+TEST(Containers, GiveTheSameModel) {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  tools::fill_random(tensors, 1);
+  const std::string plain = onnx_of(tools::write_checkpoint(tensors));
+  EXPECT_EQ(onnx_of(tools::write_legacy_checkpoint(tensors)), plain);
+  EXPECT_EQ(onnx_of(tools::write_safetensors(tensors)), plain);
+  tools::CheckpointLayout wrapped;
+  wrapped.wrapper = "params_ema";
+  wrapped.prefix = "module.";
+  wrapped.optimizer_copies = 3;
+  EXPECT_EQ(onnx_of(tools::write_checkpoint(tensors, wrapped)), plain);
+  EXPECT_EQ(onnx_of(tools::write_legacy_checkpoint(tensors, wrapped)), plain);
+}
+
+}  // namespace
+}  // namespace aether2onnx::state_dict

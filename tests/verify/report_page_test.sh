@@ -1,0 +1,59 @@
+#!/bin/sh
+# Opens HTML reports in headless Chromium: no error, every picture drawn, the verdict there.
+#
+#   report_page_test.sh PROGRAM SAMPLE_MAKER PICTURES WORK_FOLDER
+set -eu
+program=$1 make_sample=$2 pictures=$3 work=$4
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+if [ -z "$chromium" ]; then
+  echo "skipped: there is no Chromium on this machine to open the report with"
+  exit 77
+fi
+rm -rf "$work"
+mkdir -p "$work/profile"
+
+"$make_sample" "$work/model.pth"
+"$program" "$work/model.pth" "$work/model.onnx" --shape 1x3x24x30 --verify_onnx \
+  --verify_images "$pictures" --report "$work/passed.html" --quiet
+# A model that fails, under a name that would break a careless page.
+if "$program" "$work/model.pth" "$work/<b>\"&.onnx" --shape 1x3x24x30 --fp_mode fp16 --verify_onnx --atol 0 --rtol 0 \
+  --report "$work/failed.html" --quiet 2>/dev/null; then
+  echo "a comparison without any tolerance passed"
+  exit 1
+fi
+
+browse() {
+  "$chromium" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+    --disable-background-networking --disable-component-update --disable-sync \
+    --user-data-dir="$work/profile" --enable-logging=stderr "$@"
+}
+
+check_page() {
+  page=$1 verdict=$2 pictures_expected=$3
+  # The page as it is: nothing on the console, and a screenshot that isn't empty.
+  browse --screenshot="$work/$page.png" --window-size=1300,2400 "file://$work/$page.html" \
+    2>"$work/$page.log"
+  if grep -E 'CONSOLE|Refused to|Uncaught' "$work/$page.log"; then exit 1; fi
+  [ "$(wc -c <"$work/$page.png")" -gt 20000 ] || { echo "$page: the page is empty"; exit 1; }
+  # A copy that tells what became of its pictures; the page itself allows no script.
+  sed -e "s/default-src 'none'/script-src 'unsafe-inline'/" \
+      -e 's|</body>|<script>addEventListener("load", () => { document.body.dataset.drawn = [...document.images].filter(i => i.complete \&\& i.naturalWidth > 1).length + " of " + document.images.length; document.body.dataset.verdict = document.getElementById("verdict").innerText; });</script></body>|' \
+      "$work/$page.html" >"$work/$page-checked.html"
+  browse --virtual-time-budget=5000 --dump-dom "file://$work/$page-checked.html" \
+    >"$work/$page.dom" 2>"$work/$page-checked.log"
+  if grep -E 'CONSOLE|Uncaught' "$work/$page-checked.log"; then exit 1; fi
+  for expected in "data-drawn=\"$pictures_expected of $pictures_expected\"" "data-verdict=\"$verdict" \
+    'id="histogram"' 'id="results"' 'id="model"'; do
+    grep -qF "$expected" "$work/$page.dom" || { echo "$page: no $expected in the page"; exit 1; }
+  done
+  if grep -F 'http' "$work/$page.html" | grep -vF 'http-equiv'; then
+    echo "$page: the page refers to something outside itself"
+    exit 1
+  fi
+}
+
+count=$(find "$pictures" -name '*.png' -o -name '*.jpg' | wc -l)
+check_page passed 'Passed: ' $((4 * (2 + count)))
+check_page failed 'Failed: ' 8
+grep -qF '&lt;b&gt;&quot;&amp;.onnx' "$work/failed.html"
+echo "the reports are drawn"
