@@ -24,8 +24,10 @@ TEST(InspectExports, SaysTheSameOfTheExportAndTheCheckpoint) {
   std::size_t compared = 0;
   for (std::string name; std::getline(list, name); ++cases) {
     SCOPED_TRACE(name);
-    const Inspection before = inspect_file(kCases / (name + ".pth"), {true});
-    const Inspection after = inspect_file(kCases / (name + ".onnx"), {true});
+    InspectOptions options;
+    options.tensors = true;
+    const Inspection before = inspect_file(kCases / (name + ".pth"), options);
+    const Inspection after = inspect_file(kCases / (name + ".onnx"), options);
     ASSERT_TRUE(before.network && after.network && before.cost && after.cost);
     EXPECT_EQ(before.network->generation, after.network->generation);
     EXPECT_EQ(before.network->model_type, after.network->model_type);

@@ -34,7 +34,9 @@ std::vector<std::byte> convert_to_memory(std::span<const std::byte> checkpoint,
 }
 
 Inspection inspect_bytes(std::span<const std::byte> bytes, bool tensors = false) {
-  return inspect(MemoryInput(bytes), {tensors});
+  InspectOptions options;
+  options.tensors = tensors;
+  return inspect(MemoryInput(bytes), options);
 }
 
 // What must be the same of a checkpoint and of the ONNX file made of it.
