@@ -27,6 +27,7 @@ constexpr const char* kUsage =
     "  convert                         Convert; needs not be written\n"
     "  fuse                            Fuse a checkpoint, for PyTorch\n"
     "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
+    "  inspect                         Say what a checkpoint or an ONNX file is\n"
     "  completion                      Print the completion script of a shell\n"
     "  manual                          Print the manual page\n";
 

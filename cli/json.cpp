@@ -13,6 +13,8 @@ Json axis_json(const Axis& axis) {
   return Json{{"min", axis.min}, {"opt", axis.opt}, {"max", axis.max}};
 }
 
+}  // namespace
+
 Json tensors_json(const std::vector<TensorInfo>& tensors) {
   Json list = Json::array();
   for (const TensorInfo& tensor : tensors) {
@@ -20,8 +22,6 @@ Json tensors_json(const std::vector<TensorInfo>& tensors) {
   }
   return list;
 }
-
-}  // namespace
 
 Json source_json(const Report::Source& source) {
   return {{"name", source.name},       {"container", source.container},

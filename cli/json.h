@@ -20,6 +20,7 @@ Json conversion_json(const Report& report, const Json& verification,
 
 Json source_json(const Report::Source& source);
 Json network_json(const Report::Network& network);
+Json tensors_json(const std::vector<TensorInfo>& tensors);
 Json stages_json(const std::vector<Stage>& stages);
 
 /// How a failure is told.

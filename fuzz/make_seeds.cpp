@@ -1,4 +1,7 @@
-// Writes the fuzzers' first inputs: make_seeds FOLDER makes FOLDER/pickle and FOLDER/checkpoint.
+// Writes the fuzzers' first inputs: make_seeds FOLDER makes FOLDER/pickle, FOLDER/checkpoint
+// and FOLDER/onnx.
+
+#include <aether2onnx/aether2onnx.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +15,31 @@ void write(const std::filesystem::path& path, const void* data, std::size_t size
   file.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
 }
 
+class StringOutput final : public aether2onnx::Output {
+ public:
+  explicit StringOutput(std::string& out) : out_(out) {}
+  void write(std::span<const std::byte> bytes) override {
+    out_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+
+ private:
+  std::string& out_;
+};
+
+// As the converter writes it; with external data too.
+void write_onnx(const std::filesystem::path& path, const std::vector<std::byte>& checkpoint,
+                bool external) {
+  aether2onnx::Options options;
+  if (external) options.external_data_threshold = 1;
+  std::string model;
+  std::string data;
+  StringOutput model_output(model);
+  StringOutput data_output(data);
+  aether2onnx::convert(aether2onnx::MemoryInput(checkpoint),
+                       {&model_output, &data_output, "model.data"}, options);
+  write(path, model.data(), model.size());
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -20,6 +48,7 @@ int main(int count, char** values) {
   const std::filesystem::path folder = values[1];
   std::filesystem::create_directories(folder / "pickle");
   std::filesystem::create_directories(folder / "checkpoint");
+  std::filesystem::create_directories(folder / "onnx");
 
   NetworkShape shape;
   shape.embed_dim = 1;
@@ -42,6 +71,7 @@ int main(int count, char** values) {
           std::string(fused ? "fused" : "unfused") + (deflate ? "_deflated" : "");
       const auto bytes = write_checkpoint(tensors, layout);
       write(folder / "checkpoint" / name, bytes.data(), bytes.size());
+      write_onnx(folder / "onnx" / name, bytes, deflate);
       const auto legacy = write_legacy_checkpoint(tensors, layout);
       write(folder / "checkpoint" / (name + "_legacy"), legacy.data(), legacy.size());
       const auto safetensors = write_safetensors(tensors, layout);

@@ -6,14 +6,9 @@
 #include <fstream>
 #include <limits>
 #include <string>
-#include <variant>
-#include <vector>
-
-#include "base/error.h"
 
 namespace aether2onnx::verify {
 
-using network::Module;
 using network::Network;
 
 namespace {
@@ -26,50 +21,6 @@ constexpr double kLibraries = 250e6;
 constexpr double kKeptSmallBlocks = 512e6;
 constexpr double kKeptShare = 9;
 
-// What a value of the network is, for one image.
-struct Extent {
-  double channels = 0;
-  double factor = 1;  // of height and of width
-  double per_pixel() const { return channels * factor * factor; }
-};
-
-Extent extent_after(const Network& network, const Module& module, const Extent& input) {
-  const auto rows = [&](network::ParameterId id) {
-    return static_cast<double>(network.parameters.at(id).shape.front());
-  };
-  Extent result = input;
-  if (const auto* conv = std::get_if<network::Conv2d>(&module.operation)) {
-    result.channels = rows(conv->weight);
-  } else if (const auto* linear = std::get_if<network::Linear>(&module.operation)) {
-    result.channels = rows(linear->weight);
-  } else if (const auto* shuffle = std::get_if<network::PixelShuffle>(&module.operation)) {
-    const auto factor = static_cast<double>(shuffle->factor);
-    result.channels /= factor * factor;
-    result.factor *= factor;
-  }
-  return result;
-}
-
-std::vector<Extent> extents_of(const Network& network, const Sizes& sizes) {
-  std::vector<Extent> extents = {{static_cast<double>(sizes[1]), 1}};
-  for (const Module& module : network.modules) {
-    extents.push_back(extent_after(network, module, extents.at(module.inputs.at(0))));
-  }
-  return extents;
-}
-
-bool rearranges(const Module& module) {
-  return std::holds_alternative<network::Conv2d>(module.operation) ||
-         std::holds_alternative<network::ReparameterizedConv2d>(module.operation) ||
-         std::holds_alternative<network::LayerNorm>(module.operation);
-}
-
-double elements_of(const network::Parameter& parameter) {
-  double elements = 1;
-  for (const std::int64_t size : parameter.shape) elements *= static_cast<double>(size);
-  return elements;
-}
-
 double pixels_of(const Sizes& sizes) {
   return static_cast<double>(sizes[0]) * static_cast<double>(sizes[2]) *
          static_cast<double>(sizes[3]);
@@ -79,36 +30,13 @@ double pixels_of(const Sizes& sizes) {
 
 MemoryEstimate estimate_memory(const Network& network, const Sizes& sizes,
                                std::size_t element_size) {
-  const std::vector<Extent> extents = extents_of(network, sizes);
-  std::vector<std::size_t> last_use(extents.size(), 0);
-  for (std::size_t i = 0; i < network.modules.size(); ++i) {
-    for (const network::ValueId input : network.modules[i].inputs) last_use.at(input) = i;
-  }
-  double live = extents[0].per_pixel();
-  double peak = live;
-  for (std::size_t i = 0; i < network.modules.size(); ++i) {
-    const Module& module = network.modules[i];
-    const double made = extents[i + 1].per_pixel();
-    double copies = 0;
-    if (rearranges(module)) copies = extents.at(module.inputs[0]).per_pixel() + made;
-    if (std::holds_alternative<network::ReparameterizedConv2d>(module.operation)) copies += made;
-    peak = std::max(peak, live + made + copies);
-    live += made;
-    std::vector<network::ValueId> ended = module.inputs;
-    std::sort(ended.begin(), ended.end());
-    ended.erase(std::unique(ended.begin(), ended.end()), ended.end());
-    for (const network::ValueId input : ended) {
-      if (last_use[input] == i) live -= extents[input].per_pixel();
-    }
-  }
-  double weights = 0;
-  for (const network::Parameter& parameter : network.parameters) weights += elements_of(parameter);
+  const network::Cost cost = network::cost_of(network);
   // The image, and both outputs: float32 and float64.
-  const double kept = extents.front().per_pixel() * 4 + extents.back().per_pixel() * (4 + 8);
+  const double kept = cost.input_elements * 4 + cost.output_elements * (4 + 8);
   const auto size = static_cast<double>(element_size);
   // Weights: the reference's, the candidate's and its rearranged copy.
-  const double fixed = kLibraries + weights * (size + 4 + 4) + kept * pixels_of(sizes);
-  const double values = peak * size * pixels_of(sizes);
+  const double fixed = kLibraries + cost.parameters * (size + 4 + 4) + kept * pixels_of(sizes);
+  const double values = cost.live_elements_with_copies * size * pixels_of(sizes);
   const auto whole = [](double bytes) {
     constexpr double largest = 1e18;
     return static_cast<std::uint64_t>(std::min(bytes, largest));
@@ -118,22 +46,7 @@ MemoryEstimate estimate_memory(const Network& network, const Sizes& sizes,
 }
 
 double estimate_work(const Network& network, const Sizes& sizes) {
-  const std::vector<Extent> extents = extents_of(network, sizes);
-  double work = 0;
-  for (std::size_t i = 0; i < network.modules.size(); ++i) {
-    const double factor = extents[i + 1].factor;
-    const auto add = [&](network::ParameterId weight) {
-      work += elements_of(network.parameters.at(weight)) * factor * factor;
-    };
-    const auto& operation = network.modules[i].operation;
-    if (const auto* conv = std::get_if<network::Conv2d>(&operation)) add(conv->weight);
-    if (const auto* linear = std::get_if<network::Linear>(&operation)) add(linear->weight);
-    if (const auto* pair = std::get_if<network::ReparameterizedConv2d>(&operation)) {
-      add(pair->large_weight);
-      add(pair->small_weight);
-    }
-  }
-  return work * pixels_of(sizes);
+  return network::cost_of(network).multiply_adds * pixels_of(sizes);
 }
 
 // --- what there is ----------------------------------------------------------------------------

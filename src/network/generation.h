@@ -13,6 +13,8 @@ struct Generation {
   bool (*claims)(const state_dict::StateDict& state_dict);
   /// The description; throws as recognise() does.
   Network (*describe)(const state_dict::StateDict& state_dict);
+  /// The network of this generation that a graph is of, as recognise() gives it.
+  std::optional<Network> (*recognise)(const Outline& outline, const Report::Network& hint);
 };
 
 extern const Generation kGeneration1;

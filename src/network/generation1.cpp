@@ -8,12 +8,14 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "network/generation.h"
+#include "network/generation1.h"
 
 namespace aether2onnx::network {
 
@@ -26,7 +28,6 @@ constexpr double kBlockNormEpsilon = 1e-6;
 constexpr double kBodyNormEpsilon = 1e-5;
 constexpr double kLeakySlope = 0.01;
 constexpr double kMeanOfThreeChannels = 0.5;  // networks with any other channel count have none
-constexpr std::size_t kMostUpsamplers = 5;    // a factor of 32
 
 struct Variant {
   const char* name;
@@ -63,11 +64,7 @@ std::optional<std::size_t> take_index(std::string_view& text) {
   return index;
 }
 
-struct BlockKey {
-  std::size_t group = 0;
-  std::size_t block = 0;
-  std::string_view suffix;  // "ffn.fc2.weight"
-};
+}  // namespace
 
 std::optional<BlockKey> parse_block_key(std::string_view key) {
   constexpr std::string_view start = "layers.";
@@ -78,6 +75,8 @@ std::optional<BlockKey> parse_block_key(std::string_view key) {
   if (!block) return std::nullopt;
   return BlockKey{*group, *block, key};
 }
+
+namespace {
 
 bool is_fused_key(std::string_view suffix) { return suffix.starts_with("conv.fused_conv."); }
 
@@ -96,24 +95,6 @@ bool claims(const StateDict& state_dict) {
 }
 
 // --- dimensions -------------------------------------------------------------------------------
-
-struct Dimensions {
-  std::int64_t channels = 0;
-  std::int64_t embed_dim = 0;
-  std::vector<std::int64_t> depths;
-  std::int64_t hidden_dim = 0;
-  std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  // 0 where fused and not noted
-  std::int64_t feature_width = 0;
-  std::vector<std::int64_t> shuffle_factors;
-  bool fused = true;
-
-  std::int64_t scale() const {
-    std::int64_t product = 1;
-    for (const std::int64_t factor : shuffle_factors) product *= factor;
-    return product;
-  }
-};
 
 // Reads dimensions from whichever tensors have them. What contradicts is found afterwards, when all
 // tensors are compared with the shapes that follow from the dimensions.
@@ -393,10 +374,10 @@ std::string variant_of(const Dimensions& d) {
   return "custom";
 }
 
-Network describe(const StateDict& state_dict) {
-  const Dimensions d = Measurer(state_dict).measure();
-  Network network = Describer(d).describe();
+}  // namespace
 
+Network network_of(const Dimensions& d) {
+  Network network = Describer(d).describe();
   Report::Network& facts = network.facts;
   facts.architecture = "AetherNet";
   facts.generation = kGeneration1.name;
@@ -409,7 +390,26 @@ Network describe(const StateDict& state_dict) {
   facts.large_kernel = d.large_kernel;
   facts.small_kernel = d.small_kernel;
   facts.fused = d.fused;
+  return network;
+}
 
+std::vector<std::int64_t> depths_of_variant(Dimensions d) {
+  const std::int64_t blocks = std::accumulate(d.depths.begin(), d.depths.end(), std::int64_t{0});
+  for (const Variant& variant : variants()) {
+    if (std::accumulate(variant.depths.begin(), variant.depths.end(), std::int64_t{0}) != blocks) {
+      continue;
+    }
+    d.depths = variant.depths;
+    if (variant_of(d) == variant.name) return variant.depths;
+  }
+  return {};
+}
+
+namespace {
+
+Network describe(const StateDict& state_dict) {
+  Network network = network_of(Measurer(state_dict).measure());
+  const Report::Network& facts = network.facts;
   std::vector<ExpectedTensor> expected;
   expected.reserve(network.parameters.size());
   for (const Parameter& parameter : network.parameters) {
@@ -424,7 +424,7 @@ Network describe(const StateDict& state_dict) {
 
 }  // namespace
 
-const Generation kGeneration1 = {"G1", claims, describe};
+const Generation kGeneration1 = {"G1", claims, describe, recognise_generation1};
 
 const std::vector<std::string>& named_variants() {
   static const std::vector<std::string> names = [] {

@@ -10,6 +10,7 @@
 #include <aether2onnx/aether2onnx.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -115,6 +116,48 @@ struct Network {
   /// Appends a module and gives its value.
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 };
+
+/// What one run of a network costs: the sums over its modules, for each pixel of the input picture
+/// (height times width, for each image of the batch) where nothing else is said.
+struct Cost {
+  double parameters = 0;     ///< Elements of all weights; not for each pixel.
+  double multiply_adds = 0;  ///< Of convolutions and projections, biases left out.
+  /// Elements of the feature maps that are alive at once at the most: each from the module that
+  /// makes it to the last one that uses it.
+  double live_elements = 0;
+  /// The same where each convolution and normalization has a copy of what goes in and comes out
+  /// beside it, as libraries that rearrange channels do.
+  double live_elements_with_copies = 0;
+  double input_elements = 0;
+  double output_elements = 0;
+};
+
+Cost cost_of(const Network& network);
+
+/// What is left of a network in the operators of an ONNX graph, whoever made it: the steps that
+/// have weights or move pixels, in the order of execution.
+struct OutlineStep {
+  enum class Kind {
+    convolution,  ///< Stride 1 with a padding of half the kernel; `shape` (out, in / groups, k, k).
+    projection,   ///< A matrix product with a weight; `shape` (out, in).
+    leaky_relu,
+    pixel_shuffle,
+  };
+  Kind kind = Kind::convolution;
+  std::string name;  ///< Of the weight.
+  std::vector<std::int64_t> shape;
+  std::int64_t groups = 1;
+  std::int64_t factor = 1;  ///< Of a pixel shuffle.
+};
+struct Outline {
+  std::vector<OutlineStep> steps;
+  std::size_t gelus = 0;
+};
+
+/// Recognises the network that a graph is of. `hint` are the facts that the file notes of itself,
+/// where it does; they count only for what the graph leaves open: how the blocks are grouped, where
+/// names of weights don't tell. Nothing where the graph is of no network that is known here.
+std::optional<Network> recognise(const Outline& outline, const Report::Network& hint);
 
 /// Recognises the network and checks the state dict against it as strictly as PyTorch's
 /// load_state_dict(strict=True).

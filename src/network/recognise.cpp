@@ -199,6 +199,13 @@ Network recognise(const StateDict& state_dict) {
   explain_other(state_dict);
 }
 
+std::optional<Network> recognise(const Outline& outline, const Report::Network& hint) {
+  for (const Generation* generation : kGenerations) {
+    if (auto network = generation->recognise(outline, hint)) return network;
+  }
+  return std::nullopt;
+}
+
 // --- what a network was fused from ---------------------------------------------------------------
 
 std::string fused_from(const Report::Network& facts) {

@@ -12,12 +12,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/tensor.h"
 #include "graph/graph.h"
+#include "io/io.h"
+#include "network/network.h"
 
 namespace aether2onnx::onnx {
 
@@ -84,7 +88,16 @@ struct FileTensor {
   /// Where the elements lie in the ONNX file, where they are raw_data; 0 bytes otherwise.
   std::uint64_t raw_offset = 0;
   std::uint64_t raw_bytes = 0;
-  std::string external_file;  ///< File name of external data, "" if there is none.
+  /// Where they lie otherwise: the fields of numbers (float_data, int32_data, …), in order.
+  struct Piece {
+    std::uint64_t field = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::vector<Piece> pieces;
+  std::string external_file;    ///< File name of external data, "" if there is none.
+  std::string external_offset;  ///< Decimal, as it stands in the file; "" where it doesn't.
+  std::string external_bytes;
 };
 
 /// What an ONNX file holds, without the elements of its weights.
@@ -106,6 +119,21 @@ struct File {
 /// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
 /// it is no ONNX file or damaged, Error(limit) where it has more parts than limits.h allows.
 File read(const Input& input);
+
+/// PyTorch's name of an element type, "float32"; for what PyTorch hasn't, ONNX's, "string"; "type
+/// 99" for an unknown number.
+std::string type_text(int data_type);
+/// The element type, where it is one that is read.
+std::optional<DType> dtype_of(int data_type);
+
+/// The elements of a tensor of the ONNX file `file`. `siblings` opens external data, which is
+/// looked for beside the file only; it may be null. Throws Error(unsupported) where the type isn't
+/// read, Error(malformed) where the data don't fit the shape, Error(io) where external data isn't
+/// there.
+TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Siblings* siblings);
+
+/// What a recogniser of networks needs of the graph.
+network::Outline outline_of(const File& file);
 
 /// The bytes that, put behind an ONNX file, make `values` of its graph outputs as well: protobuf
 /// joins messages that follow each other.

@@ -41,6 +41,7 @@ enum {
   name = 8,
   raw_data = 9,
   double_data = 10,
+  uint64_data = 11,
   external_data = 13,
   data_location = 14
 };

@@ -71,6 +71,7 @@ class Fields {
     wire_ = static_cast<Wire>(key & 7U);
     switch (wire_) {
       case Wire::varint:
+        begin_ = next_;
         value_ = read_varint();
         break;
       case Wire::fixed64:
@@ -91,6 +92,11 @@ class Fields {
   }
 
   bool is(std::uint64_t field, Wire wire) const { return field_ == field && wire_ == wire; }
+
+  bool is_any_of(std::initializer_list<std::uint64_t> fields) const {
+    return std::find(fields.begin(), fields.end(), field_) != fields.end();
+  }
+  std::uint64_t number() const { return field_; }
 
   std::int64_t integer() const { return static_cast<std::int64_t>(value_); }
   int enumerator() const { return value_ <= 0xffff ? static_cast<int>(value_) : -1; }
@@ -220,9 +226,16 @@ FileTensor tensor(Fields fields) {
       result.raw_offset = fields.begin();
       result.raw_bytes = fields.length();
     }
+    if (fields.is_any_of({tensor_proto::float_data, tensor_proto::int32_data,
+                          tensor_proto::int64_data, tensor_proto::double_data,
+                          tensor_proto::uint64_data})) {
+      result.pieces.push_back({fields.number(), fields.begin(), fields.length()});
+    }
     if (fields.is(tensor_proto::external_data, Wire::length)) {
-      const auto [key, value] = string_entry(fields.message());
-      if (key == "location") result.external_file = value;
+      auto [key, value] = string_entry(fields.message());
+      if (key == "location") result.external_file = std::move(value);
+      if (key == "offset") result.external_offset = std::move(value);
+      if (key == "length") result.external_bytes = std::move(value);
     }
   }
   return result;

@@ -40,4 +40,28 @@ std::string difference_from(const onnx::File& file, const Report& planned);
 /// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
 std::string profile_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);
 
+/// Fills in what the elements say.
+void measure(const TensorData& data, InspectedTensor& tensor);
+
+/// The numbers of `state_dict` that say how far the training had come.
+std::vector<std::pair<std::string, std::string>> training(const state_dict::StateDict& state_dict);
+
+/// What the network takes, with weights and feature maps of `weight_size` and `value_size` bytes.
+Inspection::Cost describe_cost(const network::Network& network, std::string precision,
+                               std::size_t weight_size, std::size_t value_size);
+
+/// Whether a tensor of an ONNX file is a weight, and not a constant of a formula.
+bool is_weight(const onnx::FileTensor& tensor);
+
+/// All but the name, the size and the hash.
+Report::Source describe_source(const onnx::File& file);
+Inspection::Onnx describe_onnx(const onnx::File& file);
+
+/// The network's facts as far as the metadata of the converter state them; empty otherwise.
+Report::Network noted_network(const onnx::File& file);
+/// What of the metadata contradicts the network in the graph, one line each. Where the graph leaves
+/// it open which variant it is, `network` gets what is noted.
+std::vector<std::string> check_metadata(const onnx::File& file, const std::string& precision,
+                                        Report::Network& network);
+
 }  // namespace aether2onnx::report

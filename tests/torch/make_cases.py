@@ -61,6 +61,10 @@ def make_case(folder, name, arguments, how, sizes, seed):
     torch.save(saved_form(net, how), folder / f"{name}.pth")
     if "dtype" in how:  # what PyTorch computes with the weights as they were saved
         net = net.to(how["dtype"])
+    if name in INSPECTED:
+        channels = arguments.get("channels", 3)
+        torch.onnx.export(net, torch.rand(1, channels, 16, 16), folder / f"{name}.onnx",
+                          input_names=["input"], output_names=["output"], **INSPECTED[name])
     reference = net.double()
     lines = []
     for index, (batch, height, width) in enumerate(sizes):
@@ -74,6 +78,20 @@ def make_case(folder, name, arguments, how, sizes, seed):
         lines.append(f"{name}.{index}")
     (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
+
+# Cases of which PyTorch's exporter writes N.onnx too, for inspect_exports_test.
+INSPECTED = {
+    "x2_fused": dict(opset_version=17, dynamic_axes={"input": {0: "n", 2: "h", 3: "w"}}),
+    "x2_unfused": dict(opset_version=17),
+    "x1_unfused": dict(opset_version=11),
+    "x3_unfused": dict(opset_version=11, do_constant_folding=False),
+    "x4_fused": dict(opset_version=13, keep_initializers_as_inputs=True),
+    "x8_unfused": dict(opset_version=16, export_params=False),
+    "grey": dict(opset_version=14),
+    "kernels_equal": dict(opset_version=17),
+    "kernel_one": dict(opset_version=12),
+    "aether_small": dict(opset_version=17),
+}
 
 # Models as PyTorch's own exporter makes them: case, opset, and whether its shapes are dynamic.
 EXPORTS = [("x2_fused", 17, True), ("x2_unfused", 11, True), ("x3_unfused", 16, False),
@@ -152,6 +170,7 @@ def main():
     for name, opset, dynamic in EXPORTS:
         export(folder, name, opset, dynamic)
     (folder / "exports.txt").write_text("\n".join(name for name, _, _ in EXPORTS) + "\n")
+    (folder / "inspected.txt").write_text("\n".join(INSPECTED) + "\n")
     (folder / "cases.txt").write_text("\n".join(CASES) + "\n")
 
 

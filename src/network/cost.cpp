@@ -1,0 +1,113 @@
+// What a run of a network costs.
+
+#include <algorithm>
+#include <variant>
+
+#include "network/network.h"
+
+namespace aether2onnx::network {
+
+namespace {
+
+// What a value of the network is, for one image.
+struct Extent {
+  double channels = 0;
+  double factor = 1;  // of height and of width
+  double per_pixel() const { return channels * factor * factor; }
+};
+
+Extent extent_after(const Network& network, const Module& module, const Extent& input) {
+  const auto rows = [&](ParameterId id) {
+    return static_cast<double>(network.parameters.at(id).shape.front());
+  };
+  Extent result = input;
+  if (const auto* conv = std::get_if<Conv2d>(&module.operation)) {
+    result.channels = rows(conv->weight);
+  } else if (const auto* linear = std::get_if<Linear>(&module.operation)) {
+    result.channels = rows(linear->weight);
+  } else if (const auto* shuffle = std::get_if<PixelShuffle>(&module.operation)) {
+    const auto factor = static_cast<double>(shuffle->factor);
+    result.channels /= factor * factor;
+    result.factor *= factor;
+  }
+  return result;
+}
+
+std::vector<Extent> extents_of(const Network& network) {
+  std::vector<Extent> extents = {{static_cast<double>(network.facts.input_channels), 1}};
+  for (const Module& module : network.modules) {
+    extents.push_back(extent_after(network, module, extents.at(module.inputs.at(0))));
+  }
+  return extents;
+}
+
+bool rearranges(const Module& module) {
+  return std::holds_alternative<Conv2d>(module.operation) ||
+         std::holds_alternative<ReparameterizedConv2d>(module.operation) ||
+         std::holds_alternative<LayerNorm>(module.operation);
+}
+
+double elements_of(const Parameter& parameter) {
+  double elements = 1;
+  for (const std::int64_t size : parameter.shape) elements *= static_cast<double>(size);
+  return elements;
+}
+
+// At each pixel of what the module makes.
+double multiply_adds_of(const Network& network, const Module& module) {
+  const auto elements = [&](ParameterId weight) {
+    return elements_of(network.parameters.at(weight));
+  };
+  if (const auto* conv = std::get_if<Conv2d>(&module.operation)) return elements(conv->weight);
+  if (const auto* linear = std::get_if<Linear>(&module.operation)) return elements(linear->weight);
+  if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
+    return elements(pair->large_weight) + elements(pair->small_weight);
+  }
+  return 0;
+}
+
+void count_live(const Network& network, const std::vector<Extent>& extents, Cost& cost) {
+  std::vector<std::size_t> last_use(extents.size(), 0);
+  for (std::size_t i = 0; i < network.modules.size(); ++i) {
+    for (const ValueId input : network.modules[i].inputs) last_use.at(input) = i;
+  }
+  double live = extents.front().per_pixel();
+  cost.live_elements = live;
+  cost.live_elements_with_copies = live;
+  for (std::size_t i = 0; i < network.modules.size(); ++i) {
+    const Module& module = network.modules[i];
+    const double made = extents[i + 1].per_pixel();
+    // The two convolutions of a pair make a value each before they are added up.
+    const bool pair = std::holds_alternative<ReparameterizedConv2d>(module.operation);
+    const double within = pair ? made : 0;
+    const double copies = rearranges(module) ? extents.at(module.inputs[0]).per_pixel() + made : 0;
+    cost.live_elements = std::max(cost.live_elements, live + made + within);
+    cost.live_elements_with_copies =
+        std::max(cost.live_elements_with_copies, live + made + within + copies);
+    live += made;
+    std::vector<ValueId> ended = module.inputs;
+    std::sort(ended.begin(), ended.end());
+    ended.erase(std::unique(ended.begin(), ended.end()), ended.end());
+    for (const ValueId input : ended) {
+      if (last_use[input] == i) live -= extents[input].per_pixel();
+    }
+  }
+}
+
+}  // namespace
+
+Cost cost_of(const Network& network) {
+  const std::vector<Extent> extents = extents_of(network);
+  Cost cost;
+  for (const Parameter& parameter : network.parameters) cost.parameters += elements_of(parameter);
+  for (std::size_t i = 0; i < network.modules.size(); ++i) {
+    const double factor = extents[i + 1].factor;
+    cost.multiply_adds += multiply_adds_of(network, network.modules[i]) * factor * factor;
+  }
+  count_live(network, extents, cost);
+  cost.input_elements = extents.front().per_pixel();
+  cost.output_elements = extents.back().per_pixel();
+  return cost;
+}
+
+}  // namespace aether2onnx::network

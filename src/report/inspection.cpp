@@ -1,0 +1,221 @@
+// What an inspection says.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "report/report.h"
+
+namespace aether2onnx::report {
+
+namespace {
+
+// 2^64 and above become the largest number there is.
+std::uint64_t whole(double number) {
+  constexpr double limit = 18446744073709551615.0;
+  return number >= limit ? ~std::uint64_t{0} : static_cast<std::uint64_t>(std::llround(number));
+}
+
+// The most frequent first, then by name.
+template <typename Key>
+std::vector<std::pair<Key, std::uint64_t>> by_frequency(
+    const std::map<Key, std::uint64_t>& counts) {
+  std::vector<std::pair<Key, std::uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return sorted;
+}
+
+TensorInfo describe_value(const onnx::FileValue& value) {
+  TensorInfo info{value.name, value.elem_type == 0 ? "no tensor" : onnx::type_text(value.elem_type),
+                  value.dims};
+  for (std::string& dim : info.shape) {
+    if (dim.empty()) dim = "?";
+  }
+  return info;
+}
+
+std::vector<const onnx::FileValue*> open_inputs(const onnx::File& file) {
+  std::map<std::string_view, int> given;
+  for (const onnx::FileTensor& tensor : file.initializers) given[tensor.name] = 1;
+  std::vector<const onnx::FileValue*> inputs;
+  for (const onnx::FileValue& input : file.inputs) {
+    if (!given.contains(input.name)) inputs.push_back(&input);
+  }
+  return inputs;
+}
+
+std::string precision_text(const onnx::File& file) {
+  std::map<std::string, std::uint64_t> types;
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    if (is_weight(tensor)) ++types[onnx::type_text(tensor.data_type)];
+  }
+  for (const onnx::FileValue* input : open_inputs(file)) {
+    if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
+  }
+  if (types.size() == 1 && types.contains("float32"))
+    return std::string(to_string(Precision::fp32));
+  if (types.size() == 1 && types.contains("float16"))
+    return std::string(to_string(Precision::fp16));
+  std::string text;
+  for (const auto& [type, count] : by_frequency(types)) text += (text.empty() ? "" : " + ") + type;
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> training(const state_dict::StateDict& state_dict) {
+  static constexpr std::array<std::string_view, 11> keys = {
+      "iter",        "iteration", "iterations",  "current_iter",  "total_iter", "step",
+      "global_step", "steps",     "total_steps", "current_epoch", "epoch"};
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& [key, value] : state_dict.metadata()) {
+    const bool number = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                      [](char c) { return c >= '0' && c <= '9'; });
+    if (number && std::find(keys.begin(), keys.end(), key) != keys.end()) {
+      found.emplace_back(key, value);
+    }
+  }
+  return found;
+}
+
+Inspection::Cost describe_cost(const network::Network& network, std::string precision,
+                               std::size_t weight_size, std::size_t value_size) {
+  constexpr double megapixel = 1e6;
+  const network::Cost cost = network::cost_of(network);
+  const auto scale = static_cast<double>(network.facts.scale);
+  const double input_pixels = megapixel / (scale * scale);
+  Inspection::Cost result;
+  result.parameters = whole(cost.parameters);
+  result.multiply_adds_per_megapixel = whole(cost.multiply_adds * input_pixels);
+  result.weight_bytes = whole(cost.parameters * static_cast<double>(weight_size));
+  result.activation_bytes_per_megapixel =
+      whole(cost.live_elements * input_pixels * static_cast<double>(value_size));
+  result.precision = std::move(precision);
+  return result;
+}
+
+bool is_weight(const onnx::FileTensor& tensor) {
+  const auto dtype = onnx::dtype_of(tensor.data_type);
+  return !tensor.dims.empty() && (!dtype || is_weight_dtype(*dtype));
+}
+
+Report::Source describe_source(const onnx::File& file) {
+  Report::Source source;
+  source.container = "ONNX";
+  std::map<std::string, std::uint64_t> types;
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    if (!is_weight(tensor)) continue;
+    ++source.tensors;
+    const auto elements = checked_product(tensor.dims);
+    source.parameters =
+        checked_add(source.parameters, static_cast<std::uint64_t>(elements.value_or(0)))
+            .value_or(~std::uint64_t{0});
+    ++types[onnx::type_text(tensor.data_type)];
+  }
+  for (const auto& [type, count] : by_frequency(types)) {
+    source.dtype += (source.dtype.empty() ? "" : " + ") + type;
+  }
+  if (types.empty()) source.dtype = "no weights";
+  return source;
+}
+
+Inspection::Onnx describe_onnx(const onnx::File& file) {
+  Inspection::Onnx result;
+  result.ir_version = file.ir_version;
+  result.opsets = file.opsets;
+  result.producer_name = file.producer_name;
+  result.producer_version = file.producer_version;
+  result.precision = precision_text(file);
+  for (const onnx::FileValue* input : open_inputs(file)) {
+    result.inputs.push_back(describe_value(*input));
+  }
+  for (const onnx::FileValue& output : file.outputs) {
+    result.outputs.push_back(describe_value(output));
+  }
+  std::map<std::string, std::uint64_t> operators;
+  for (const onnx::FileNode& node : file.nodes) {
+    if (node.op_type != "Constant") ++operators[node.op_type];
+  }
+  result.operators = by_frequency(operators);
+  for (const auto& [name, count] : result.operators) result.nodes += count;
+  result.metadata = file.metadata;
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    auto& files = result.external_files;
+    if (!tensor.external_file.empty() &&
+        std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
+      files.push_back(tensor.external_file);
+    }
+  }
+  return result;
+}
+
+// --- metadata against the graph ---------------------------------------------------------------
+
+namespace {
+
+// "4,4,4,4"; empty where the text isn't such a list.
+std::vector<std::int64_t> numbers_of(std::string_view text) {
+  std::vector<std::int64_t> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at != end) {
+    std::int64_t number = 0;
+    const auto result = std::from_chars(at, end, number);
+    if (result.ec != std::errc{} || (result.ptr != end && *result.ptr != ',')) return {};
+    numbers.push_back(number);
+    at = result.ptr == end ? end : result.ptr + 1;
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Report::Network noted_network(const onnx::File& file) {
+  Report::Network network;
+  const auto text = [&](const char* key) {
+    const std::string* found = file.find_metadata(key);
+    return found == nullptr ? std::string() : *found;
+  };
+  network.architecture = text("architecture");
+  network.generation = text("generation");
+  network.model_type = text("model_type");
+  network.depths = numbers_of(text("depths"));
+  return network;
+}
+
+std::vector<std::string> check_metadata(const onnx::File& file, const std::string& precision,
+                                        Report::Network& network) {
+  const Report::Network noted = noted_network(file);
+  if (noted.architecture != network.architecture) return {};
+  // A fused network may have the dimensions of a variant and have been trained with another small
+  // kernel.
+  if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
+  const std::array<std::pair<const char*, std::string>, 9> facts = {{
+      {"generation", network.generation},
+      {"model_type", network.model_type},
+      {"scale", fmt::format("{}", network.scale)},
+      {"input_channels", fmt::format("{}", network.input_channels)},
+      {"embed_dim", fmt::format("{}", network.embed_dim)},
+      {"depths", join(network.depths)},
+      {"hidden_dim", fmt::format("{}", network.hidden_dim)},
+      {"large_kernel", fmt::format("{}", network.large_kernel)},
+      {"precision", precision},
+  }};
+  std::vector<std::string> findings;
+  for (const auto& [key, value] : facts) {
+    const std::string* found = file.find_metadata(key);
+    if (found == nullptr || *found == value) continue;
+    findings.push_back(
+        fmt::format("the metadata contradict the graph: {} is '{}' there, and {} here", key,
+                    printable(*found, 60), value));
+  }
+  return findings;
+}
+
+}  // namespace aether2onnx::report

@@ -1,0 +1,325 @@
+// Reading ONNX files: our own, forged ones, and parts of them.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstring>
+#include <map>
+
+#include "base/limits.h"
+#include "onnx/onnx.h"
+#include "sample_networks.h"
+#include "support.h"
+
+namespace aether2onnx {
+namespace {
+
+using test::bytes_of;
+using test::catch_error;
+using test::Caught;
+using test::MemoryOutput;
+
+// --- protobuf, by hand ---
+
+std::string varint(std::uint64_t number) {
+  std::string bytes;
+  for (; number >= 0x80; number >>= 7U) bytes += static_cast<char>(number | 0x80U);
+  return bytes + static_cast<char>(number);
+}
+
+std::string number_field(std::uint64_t field, std::uint64_t number) {
+  return varint(field << 3U) + varint(number);
+}
+
+std::string field(std::uint64_t number, const std::string& content) {
+  return varint(number << 3U | 2U) + varint(content.size()) + content;
+}
+
+std::string fixed32(float number) {
+  std::string bytes(sizeof number, '\0');
+  std::memcpy(bytes.data(), &number, sizeof number);
+  return bytes;
+}
+
+// A model with one initializer of these fields.
+std::string model_of(const std::string& tensor) {
+  return number_field(1, 8) + field(7, field(5, tensor));
+}
+
+std::string tensor_head(int type, std::uint64_t elements) {
+  return number_field(1, elements) + number_field(2, static_cast<std::uint64_t>(type)) +
+         field(8, "t");
+}
+
+onnx::File read(const std::string& model) { return onnx::read(MemoryInput(bytes_of(model))); }
+
+TensorData only_tensor(const std::string& model) {
+  return onnx::read_tensor(read(model).initializers.at(0), MemoryInput(bytes_of(model)), nullptr);
+}
+
+Caught tensor_error(const std::string& tensor) {
+  return catch_error([&] { only_tensor(model_of(tensor)); });
+}
+
+std::string hex(const std::vector<std::byte>& bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  }
+  return text;
+}
+
+// --- our own files ---
+
+struct Written {
+  Report report;
+  std::vector<std::byte> model;
+  std::vector<std::byte> external;
+};
+
+Written write_sample(Options options, bool external) {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  tools::fill_random(tensors, 3);
+  const auto checkpoint = tools::write_checkpoint(tensors);
+  if (external) options.external_data_threshold = 1;
+  MemoryOutput model;
+  MemoryOutput data;
+  Written written;
+  written.report = convert(MemoryInput(checkpoint), {&model, &data, "weights"}, options);
+  written.model = model.bytes();
+  written.external = data.bytes();
+  return written;
+}
+
+class OneFile final : public io::Siblings {
+ public:
+  explicit OneFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::unique_ptr<Input> open(const std::string& name) const override {
+    opened.push_back(name);
+    if (name != "weights") return nullptr;
+    return std::make_unique<MemoryInput>(bytes_);
+  }
+  mutable std::vector<std::string> opened;
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+TEST(OnnxRead, DescribesOurOwnFiles) {
+  for (const int opset : {11, 17, 20}) {
+    Options options;
+    options.opset_version = opset;
+    options.source_name = "x.pth";
+    options.shape = InputShape::dynamic_defaults();
+    const Written written = write_sample(options, false);
+    const onnx::File file = onnx::read(MemoryInput(written.model));
+    EXPECT_EQ(file.ir_version, written.report.graph.ir_version);
+    ASSERT_EQ(file.opsets.size(), 1U);
+    EXPECT_EQ(file.opsets[0], (std::pair<std::string, std::int64_t>("", opset)));
+    EXPECT_EQ(file.producer_name, "aether2onnx");
+    EXPECT_EQ(file.nodes.size(), written.report.graph.nodes);
+    EXPECT_EQ(file.initializers.size(), written.report.graph.initializers);
+    ASSERT_NE(file.find_metadata("source_name"), nullptr);
+    EXPECT_EQ(*file.find_metadata("source_name"), "x.pth");
+    ASSERT_EQ(file.inputs.size(), 1U);
+    EXPECT_EQ(file.inputs[0].dims, written.report.graph.inputs[0].shape);
+    EXPECT_EQ(file.outputs[0].dims, written.report.graph.outputs[0].shape);
+  }
+}
+
+TEST(OnnxRead, WeightsAreTheSameInTheFileAndBesideIt) {
+  const Written inside = write_sample({}, false);
+  const Written outside = write_sample({}, true);
+  ASSERT_FALSE(outside.external.empty());
+  const MemoryInput inside_input(inside.model);
+  const MemoryInput outside_input(outside.model);
+  const onnx::File inside_file = onnx::read(inside_input);
+  const onnx::File outside_file = onnx::read(outside_input);
+  const OneFile siblings(outside.external);
+  ASSERT_EQ(inside_file.initializers.size(), outside_file.initializers.size());
+  std::size_t external = 0;
+  for (std::size_t i = 0; i < inside_file.initializers.size(); ++i) {
+    const onnx::FileTensor& tensor = outside_file.initializers[i];
+    external += tensor.external_file.empty() ? 0U : 1U;
+    const TensorData a = onnx::read_tensor(inside_file.initializers[i], inside_input, nullptr);
+    const TensorData b = onnx::read_tensor(tensor, outside_input, &siblings);
+    EXPECT_EQ(a.bytes, b.bytes) << tensor.name;
+    EXPECT_EQ(a.shape, b.shape) << tensor.name;
+  }
+  EXPECT_GT(external, 20U);
+}
+
+TEST(OnnxRead, EveryTruncationIsRefusedOrRead) {
+  const Written written = write_sample({}, false);
+  // The weights are passed over, so that the places between are alike.
+  std::size_t refused = 0;
+  std::size_t tried = 0;
+  const std::size_t step = written.model.size() > 40'000 ? 97 : 1;
+  for (std::size_t length = 0; length < written.model.size();
+       length += length < 4000 || length + 4000 > written.model.size() ? 1 : step) {
+    ++tried;
+    const MemoryInput input(std::span(written.model).first(length));
+    try {
+      onnx::read(input);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::malformed) << length;
+      ++refused;
+    }
+  }
+  EXPECT_GT(tried, 4000U);
+  EXPECT_GT(refused, tried * 9 / 10);
+}
+
+TEST(OnnxRead, ExternalDataThatEndsEarlyIsNamed) {
+  Written written = write_sample({}, true);
+  const MemoryInput input(written.model);
+  const onnx::File file = onnx::read(input);
+  const auto last = std::find_if(file.initializers.rbegin(), file.initializers.rend(),
+                                 [](const auto& tensor) { return !tensor.external_file.empty(); });
+  ASSERT_NE(last, file.initializers.rend());
+  written.external.pop_back();
+  const OneFile siblings(written.external);
+  const Caught caught = catch_error([&] { onnx::read_tensor(*last, input, &siblings); });
+  ASSERT_TRUE(caught.thrown);
+  EXPECT_EQ(caught.kind, ErrorKind::malformed);
+  EXPECT_NE(caught.message.find("'weights'"), std::string::npos) << caught.message;
+}
+
+// --- external data elsewhere ---
+
+std::string external_tensor(const std::string& location, const std::string& offset,
+                            const std::string& length) {
+  const auto entry = [](const std::string& key, const std::string& value) {
+    return field(13, field(1, key) + field(2, value));
+  };
+  return tensor_head(1, 2) + entry("location", location) + entry("offset", offset) +
+         entry("length", length);
+}
+
+TEST(OnnxRead, ExternalDataIsOpenedBesideTheFileOnly) {
+  const std::string content(64, '\0');
+  for (const std::string location :
+       {"../weights", "/etc/passwd", "a/weights", "..", ".", "a\\weights"}) {
+    const std::string model = model_of(external_tensor(location, "0", "8"));
+    const OneFile siblings(bytes_of(content));
+    const Caught caught = catch_error([&] {
+      onnx::read_tensor(read(model).initializers.at(0), MemoryInput(bytes_of(model)), &siblings);
+    });
+    EXPECT_TRUE(caught.thrown) << location;
+    EXPECT_TRUE(siblings.opened.empty()) << location;
+  }
+}
+
+TEST(OnnxRead, ExternalPlacesAreChecked) {
+  const std::string content(64, '\1');
+  const OneFile siblings(bytes_of(content));
+  const auto read_at = [&](const std::string& offset, const std::string& length) {
+    const std::string model = model_of(external_tensor("weights", offset, length));
+    return onnx::read_tensor(read(model).initializers.at(0), MemoryInput(bytes_of(model)),
+                             &siblings);
+  };
+  EXPECT_EQ(read_at("56", "8").bytes.size(), 8U);
+  EXPECT_EQ(read_at("", "").bytes.size(), 8U);
+  for (const std::string offset :
+       {"57", "64", "65", "18446744073709551615", "-1", "x", "99999999999999999999999"}) {
+    EXPECT_TRUE(catch_error([&] { read_at(offset, "8"); }).thrown) << offset;
+  }
+  for (const std::string length : {"7", "9", "0", "18446744073709551615", " 8"}) {
+    EXPECT_TRUE(catch_error([&] { read_at("0", length); }).thrown) << length;
+  }
+}
+
+// --- elements in fields of numbers ---
+
+TEST(OnnxRead, NumbersInFieldsOfTheirTypes) {
+  EXPECT_EQ(
+      hex(only_tensor(model_of(tensor_head(1, 2) + field(4, fixed32(1) + fixed32(-2)))).bytes),
+      "0000803f000000c0");
+  // One by one instead of packed.
+  const std::string single = varint(4U << 3U | 5U) + fixed32(1);
+  EXPECT_EQ(hex(only_tensor(model_of(tensor_head(1, 2) + single + single)).bytes),
+            "0000803f0000803f");
+  EXPECT_EQ(
+      hex(only_tensor(model_of(tensor_head(10, 2) + field(5, varint(0x3c00) + varint(0xc000))))
+              .bytes),
+      "003c00c0");
+  EXPECT_EQ(
+      hex(only_tensor(model_of(tensor_head(7, 2) + field(7, varint(1) + varint(~0ULL)))).bytes),
+      "0100000000000000ffffffffffffffff");
+  EXPECT_EQ(hex(only_tensor(model_of(tensor_head(3, 1) + number_field(5, ~0ULL))).bytes), "ff");
+  EXPECT_EQ(hex(only_tensor(model_of(tensor_head(13, 1) + field(11, varint(258)))).bytes),
+            "0201000000000000");
+}
+
+TEST(OnnxRead, ElementsThatDontFitTheShapeAreRefused) {
+  const std::vector<std::string> tensors = {
+      tensor_head(1, 2) + field(9, std::string(7, '\0')),
+      tensor_head(1, 2) + field(9, std::string(9, '\0')),
+      tensor_head(1, 2),
+      tensor_head(1, 2) + field(4, fixed32(1)),
+      tensor_head(1, 2) + field(4, fixed32(1) + fixed32(1) + fixed32(1)),
+      tensor_head(1, 2) + field(5, varint(1) + varint(1)),
+      tensor_head(7, 1) + field(7, varint(1) + varint(1)),
+      tensor_head(7, 1) + field(7, std::string(10, '\xff')),
+      tensor_head(7, 1) + field(7, "\x80"),
+      tensor_head(1, 1ULL << 62U) + field(9, "abcd"),
+      tensor_head(1, ~0ULL) + field(9, "abcd"),
+      number_field(1, 1ULL << 40U) + number_field(1, 1ULL << 40U) + tensor_head(1, 1),
+  };
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Caught caught = tensor_error(tensors[i]);
+    EXPECT_TRUE(caught.thrown) << i;
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << i << caught.message;
+  }
+  EXPECT_EQ(tensor_error(tensor_head(8, 1)).kind, ErrorKind::unsupported);
+  EXPECT_EQ(tensor_error(tensor_head(99, 1)).kind, ErrorKind::unsupported);
+}
+
+// --- forged files ---
+
+TEST(OnnxRead, ForgedFilesAreRefused) {
+  const std::string graph = field(7, field(2, "g"));
+  ASSERT_NO_THROW(read(graph));
+  const std::vector<std::string> files = {
+      "",
+      "\x08",
+      number_field(1, 8),                                         // no graph
+      varint(7U << 3U | 2U) + varint(~0ULL),                      // a length beyond everything
+      varint(7U << 3U | 2U) + varint(1000) + "short",             // and beyond the end
+      varint(1U << 3U) + std::string(11, '\x80') + '\1',          // a number of twelve bytes
+      varint(1U << 3U) + std::string(10, '\xff') + '\1' + graph,  // of eleven
+      varint(7U << 3U | 3U) + graph,                              // a group
+      varint(7U << 3U | 7U) + graph,                              // no wire type
+      field(7, field(1, varint(1U << 3U | 2U) + varint(100))),    // within a node, beyond the node
+      varint(1U << 3U | 1U) + "1234567",                          // seven of eight bytes
+  };
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const Caught caught = catch_error([&] { read(files[i]); });
+    EXPECT_TRUE(caught.thrown) << i;
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << i;
+  }
+}
+
+TEST(OnnxRead, DeepNestingCostsNothing) {
+  // An attribute's graph, in whose node is an attribute with a graph, and so on.
+  std::string graph;
+  for (int depth = 0; depth < 2000; ++depth) graph = field(1, field(5, field(6, graph)));
+  const onnx::File file = read(field(7, graph));
+  EXPECT_EQ(file.nodes.size(), 1U);
+}
+
+TEST(OnnxRead, TextsAndPartsAreLimited) {
+  const std::string text(limits::kOnnxText + 1, 'x');
+  EXPECT_EQ(catch_error([&] { read(field(7, field(2, text))); }).kind, ErrorKind::limit);
+
+  std::string many;
+  many.reserve(2 * limits::kOnnxParts + 8);
+  for (std::size_t i = 0; i <= limits::kOnnxParts; ++i) many.append("\x0a\x00", 2);
+  EXPECT_EQ(catch_error([&] { read(field(7, many)); }).kind, ErrorKind::limit);
+  const std::string dims = field(1, std::string(limits::kOnnxParts + 1, '\1'));
+  EXPECT_EQ(catch_error([&] { read(model_of(dims)); }).kind, ErrorKind::limit);
+}
+
+}  // namespace
+}  // namespace aether2onnx
