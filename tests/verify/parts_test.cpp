@@ -149,7 +149,8 @@ TEST(Shapes, OtherInputsAreRefused) {
   onnx::File two = model_of({"1", "3", "8", "8"});
   two.inputs.push_back({"second", 1, {"1"}});
   EXPECT_EQ(refused(two).kind, ErrorKind::unsupported);
-  two.initializers.push_back({"second", 1, {1}, 0, 0, ""});  // as old exporters list them
+  two.initializers.emplace_back();  // as old exporters list them
+  two.initializers.back().name = "second";
   EXPECT_FALSE(refused(two).thrown);
 }
 
