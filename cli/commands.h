@@ -9,13 +9,13 @@
 namespace aether2onnx::cli {
 
 struct Command {
-  const char* name;
+  const char* name = "";
   /// One line without a full stop, for lists.
-  const char* summary;
+  const char* summary = "";
   /// Gives the exit code; throws Error.
-  int (*run)(const Invocation& invocation);
+  int (*run)(const Invocation& invocation) = nullptr;
   /// Calls `use` with the command's options.
-  void (*describe)(const UseCommandLine& use);
+  void (*describe)(const UseCommandLine& use) = nullptr;
   /// The words that stand where other commands have files; empty where files do.
   const char* choices = "";
 };

@@ -35,7 +35,8 @@ std::vector<GivenOption> options_in_effect(const ConvertArguments& arguments,
   std::vector<GivenOption> rest = arguments.given;
   std::vector<GivenOption> result;
   // Moves what was given under one of the names; gives where it came from.
-  const auto origin_of = [&rest](const std::vector<std::string>& names, std::string otherwise) {
+  const auto origin_of = [&rest](const std::vector<std::string>& names,
+                                 const std::string& otherwise) {
     std::vector<std::string> origins;
     std::erase_if(rest, [&](const GivenOption& option) {
       if (std::find(names.begin(), names.end(), option.name) == names.end()) return false;

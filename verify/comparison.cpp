@@ -19,12 +19,10 @@ std::vector<std::int64_t> position(std::size_t index, const std::vector<std::int
 }
 
 std::size_t histogram_bin(double difference) {
-  std::size_t bin = 0;
-  for (double limit = 1e-9; bin + 1 < kHistogramBins && difference >= limit * (1 - 1e-12);
-       limit *= 10) {
-    ++bin;
-  }
-  return bin;
+  static constexpr std::array<double, kHistogramBins - 1> limits = {1e-9, 1e-8, 1e-7, 1e-6, 1e-5,
+                                                                    1e-4, 1e-3, 1e-2, 1e-1, 1};
+  const auto* above = std::upper_bound(limits.begin(), limits.end(), difference);
+  return static_cast<std::size_t>(above - limits.begin());
 }
 
 }  // namespace

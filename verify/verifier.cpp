@@ -235,8 +235,10 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::File& mode
   std::map<std::string, std::uint64_t> counts;
   for (const onnx::FileNode& node : model.nodes) ++counts[node.op_type];
   std::vector<std::string> operators;
+  operators.reserve(counts.size());
   for (const auto& [op, count] : counts) operators.push_back(fmt::format("{} {}", count, op));
   std::vector<std::string> opsets;
+  opsets.reserve(model.opsets.size());
   for (const auto& [domain, version] : model.opsets) {
     opsets.push_back(domain.empty() ? fmt::format("{}", version)
                                     : fmt::format("{} {}", domain, version));

@@ -232,10 +232,10 @@ FileTensor tensor(Fields fields) {
       result.pieces.push_back({fields.number(), fields.begin(), fields.length()});
     }
     if (fields.is(tensor_proto::external_data, Wire::length)) {
-      auto [key, value] = string_entry(fields.message());
-      if (key == "location") result.external_file = std::move(value);
-      if (key == "offset") result.external_offset = std::move(value);
-      if (key == "length") result.external_bytes = std::move(value);
+      const auto [key, value] = string_entry(fields.message());
+      if (key == "location") result.external_file = value;
+      if (key == "offset") result.external_offset = value;
+      if (key == "length") result.external_bytes = value;
     }
   }
   return result;

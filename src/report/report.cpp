@@ -172,6 +172,7 @@ namespace {
 // "input [1, 3, 64, 64], …": names and shapes, for comparison.
 std::string shapes_text(const std::vector<TensorInfo>& tensors) {
   std::vector<std::string> texts;
+  texts.reserve(tensors.size());
   for (const TensorInfo& tensor : tensors) {
     texts.push_back(fmt::format("{} [{}]", tensor.name, join(tensor.shape, ", ")));
   }
@@ -180,6 +181,7 @@ std::string shapes_text(const std::vector<TensorInfo>& tensors) {
 
 std::string shapes_text(const std::vector<onnx::FileValue>& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const onnx::FileValue& value : values) {
     texts.push_back(fmt::format("{} [{}]", value.name, join(value.dims, ", ")));
   }
