@@ -256,7 +256,7 @@ template <typename Word>
 InspectedTensor measured(DType dtype, const std::vector<Word>& words) {
   TensorData data{dtype, {static_cast<std::int64_t>(words.size())}, {}};
   data.bytes.resize(words.size() * sizeof(Word));
-  std::memcpy(data.bytes.data(), words.data(), data.bytes.size());
+  if (!words.empty()) std::memcpy(data.bytes.data(), words.data(), data.bytes.size());
   InspectedTensor tensor;
   report::measure(data, tensor);
   return tensor;
