@@ -110,8 +110,9 @@ auto explained(const char* doing, Work work) {
   try {
     return work();
   } catch (const Ort::Exception& error) {
-    fail(ErrorKind::verification, "ONNX Runtime failed {}: {}", doing,
-         printable(error.what(), 2000));
+    std::string reason = error.what();
+    while (reason.ends_with('\n')) reason.pop_back();
+    fail(ErrorKind::verification, "ONNX Runtime failed {}: {}", doing, printable(reason, 2000));
   }
 }
 
