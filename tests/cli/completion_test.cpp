@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <set>
 #include <sstream>
 
@@ -111,7 +113,8 @@ TEST(Completion, TheScriptsAreWellFormed) {
     const CommandResult result =
         test::run_shell("fish -c " + quoted(kProgram + " completion fish | source; "
                                                        "complete -C 'aether2onnx --fp_mode fp1'"));
-    EXPECT_EQ(result.out, "fp16\n") << result.err;
+    EXPECT_TRUE(result.out.starts_with("fp16\t")) << result.out << result.err;
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
   }
 }
 
