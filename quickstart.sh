@@ -21,7 +21,7 @@ fi
 scripts/install_packages.sh build run
 scripts/fetch_onnxruntime.sh
 
-echo "Building (about three minutes on two cores) ..."
+echo "Building (two to three minutes on two cores) ..."
 build=$root/build/quickstart
 cmake --preset release -B "$build" -DAETHER2ONNX_TESTS=OFF >/dev/null
 cmake --build "$build" --target aether2onnx_cli make_sample_checkpoint upscale -- --quiet

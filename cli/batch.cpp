@@ -185,7 +185,7 @@ void plan_item(Item& item, const ConvertArguments& arguments, const NameTemplate
     if (!arguments.output.empty()) return;
     const fs::path folder = arguments.batch.output_dir ? fs::path(*arguments.batch.output_dir)
                                                        : item.input.parent_path();
-    item.report.output.path = folder / names.name(item.input.stem().string(), item.report);
+    item.report.output.path = folder / names.name(checkpoint_stem(item.input), item.report);
   });
 }
 

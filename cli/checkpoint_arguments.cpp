@@ -30,9 +30,11 @@ void FileArguments::take(std::vector<std::string> positionals, std::filesystem::
         fmt::format("'{}' is one argument too many: one checkpoint and one {} are expected.",
                     positionals.front(), made_));
   }
-  if (input.empty()) {
-    usage_error(fmt::format("no checkpoint was given.\nUsage: {}; --help lists them.", usage_));
-  }
+  if (input.empty()) fail_without_input();
+}
+
+void FileArguments::fail_without_input() const {
+  usage_error(fmt::format("no checkpoint was given.\nUsage: {}; --help lists them.", usage_));
 }
 
 void add_network_options(CLI::App& app, CheckpointOptions& options) {

@@ -22,6 +22,11 @@ class FileArguments {
   /// Adds --input_model_path, the option that names the output, and the positional arguments.
   void add_to(CommandLine& line, const std::string& output_option, const std::string& output_help);
 
+  /// As the options name them, "" where they don't.
+  const std::string& input() const { return input_; }
+  const std::string& output() const { return output_; }
+  [[noreturn]] void fail_without_input() const;
+
   /// Gives the files once the command line is parsed; the output is empty where none was named.
   /// Throws Error(usage) where there is no input, or an argument too many.
   void take(std::vector<std::string> positionals, std::filesystem::path& input,

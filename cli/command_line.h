@@ -1,52 +1,17 @@
 /// @file
-/// What every command's line has in common: how options are spelled, help, errors, the options that
-/// say what is printed.
+/// The parser of a command's line: how options are spelled, help, errors, the options that say what
+/// is printed.
 #pragma once
 
-#include <aether2onnx/aether2onnx.h>
-
 #include <CLI/CLI.hpp>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "invocation.h"
+
 namespace aether2onnx::cli {
-
-enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
-
-/// How the program was called.
-struct Invocation {
-  std::string program;  ///< As it was typed, for commands that are to be pasted.
-  std::string command;  ///< The command's name, "" where none was given.
-  std::vector<std::string> arguments;
-};
-
-/// What to do instead of the work: print `text` and end with success.
-struct Answer {
-  std::string text;
-};
-
-/// --quiet, --json and --verbose.
-struct Printing {
-  bool quiet = false;
-  bool json = false;
-  bool verbose = false;
-};
-
-/// An option that was given, and where.
-struct GivenOption {
-  std::string name;    ///< Without dashes, "fp_mode".
-  std::string value;   ///< As it was given; "true" or "false" for flags.
-  std::string origin;  ///< "command line", or the configuration file's name.
-};
-
-/// Whether --json stands on the command line; known before parsing, which may fail.
-bool wants_json(const std::vector<std::string>& arguments);
-
-[[noreturn]] void usage_error(const std::string& message);
 
 /// The parser of one command. Dashes count as underscores, and as in Python's argparse the start of
 /// an option's name stands for it where no other begins so. Of a repeated option the last counts.
@@ -86,11 +51,5 @@ class CommandLine {
   bool help_ = false;
   bool version_ = false;
 };
-
-/// Takes the options of a command, unparsed.
-using UseCommandLine = std::function<void(const CommandLine& line)>;
-
-/// The decimal digits alone: no sign, no space.
-bool is_number(std::string_view text);
 
 }  // namespace aether2onnx::cli

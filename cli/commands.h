@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "command_line.h"
 #include "console.h"
 #include "option_list.h"
 

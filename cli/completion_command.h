@@ -3,7 +3,7 @@
 /// of the table of commands and their options, so it can't lack one.
 #pragma once
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

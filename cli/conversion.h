@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "command_line.h"
 #include "console.h"
+#include "invocation.h"
 #include "verification.h"
 
 namespace aether2onnx::cli {

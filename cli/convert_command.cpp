@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "batch.h"
 #include "checkpoint_arguments.h"
+#include "command_line.h"
 #include "conversion.h"
 #include "dry_run.h"
 #include "json.h"
@@ -50,18 +51,6 @@ Precision parse_precision(const std::string& text) {
     if (text == to_string(precision)) return precision;
   }
   usage_error(fmt::format("--fp_mode {}: must be fp32 or fp16.", text));
-}
-
-void add_files(CLI::App& app, std::string& input, std::string& output) {
-  const std::string group = "Files";
-  app.add_option("--input_model_path", input, "The checkpoint (.pth), fused or not")
-      ->group(group)
-      ->type_name("FILE");
-  app.add_option("--output_onnx_path", output,
-                 "Where to save the model. Missing folders are created.\n"
-                 "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint")
-      ->group(group)
-      ->type_name("FILE");
 }
 
 void add_graph(CLI::App& app, Options& options, std::string& precision) {
@@ -135,8 +124,10 @@ void take_batch(const std::vector<std::string>& positionals, const std::string& 
 }
 
 // The files, named by option or by position.
-void take_files(std::vector<std::string> positionals, std::string input, std::string output,
+void take_files(const FileArguments& files, std::vector<std::string> positionals,
                 ConvertArguments& result) {
+  std::string input = files.input();
+  std::string output = files.output();
   const auto take = [&](std::string& file) {
     if (!file.empty() || positionals.empty()) return;
     file = positionals.front();
@@ -148,11 +139,7 @@ void take_files(std::vector<std::string> positionals, std::string input, std::st
     take(input);
     take(output);
   }
-  if (input.empty() && positionals.empty()) {
-    usage_error(
-        "no checkpoint was given.\nUsage: aether2onnx MODEL.pth [MODEL.onnx] [options]; "
-        "--help lists them.");
-  }
+  if (input.empty() && positionals.empty()) files.fail_without_input();
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(input, ignored);
   if (is_folder && !output.empty()) {
@@ -174,8 +161,7 @@ void take_files(std::vector<std::string> positionals, std::string input, std::st
 struct Parser {
   CommandLine line{"Converts AetherNet checkpoints (PyTorch .pth) to ONNX, without PyTorch.",
                    kUsage, kFooter};
-  std::string input;
-  std::string output;
+  FileArguments files{"ONNX file", "aether2onnx MODEL.pth [MODEL.onnx] [options]"};
   std::string precision = "fp32";
   ShapeArguments shape;
 
@@ -183,8 +169,9 @@ struct Parser {
 };
 
 Parser::Parser(ConvertArguments& result) {
-  line.add_positionals("MODEL.pth and, optionally, MODEL.onnx; or several checkpoints");
-  add_files(line.app(), input, output);
+  files.add_to(line, "--output_onnx_path",
+               "Where to save the model. Missing folders are created.\n"
+               "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
   add_network_options(line.app(), result.options);
   shape.add_to(line.app());
   add_graph(line.app(), result.options, precision);
@@ -205,7 +192,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   Parser parser(result);
   if (auto answer = parser.line.parse(arguments)) return answer;
   result.given = parser.line.given();
-  take_files(parser.line.positionals(), parser.input, parser.output, result);
+  take_files(parser.files, parser.line.positionals(), result);
   result.options.precision = parse_precision(parser.precision);
   result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();

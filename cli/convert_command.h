@@ -3,7 +3,7 @@
 /// its name, and our own.
 #pragma once
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "checkpoint_arguments.h"
+#include "command_line.h"
 #include "console.h"
 #include "json.h"
 

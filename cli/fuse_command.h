@@ -2,7 +2,7 @@
 /// The command "fuse": a checkpoint in, the same network fused out, for PyTorch.
 #pragma once
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

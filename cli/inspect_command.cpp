@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "command_line.h"
 #include "console.h"
 #include "json.h"
 #include "report/report.h"

@@ -2,7 +2,7 @@
 /// The command `inspect`: what a checkpoint or an ONNX file is.
 #pragma once
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "command_line.h"
 #include "console.h"
 #include "option_list.h"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "command_line.h"
+
 namespace aether2onnx::cli {
 
 namespace {

@@ -10,6 +10,7 @@
 
 #include "../verify/verify_module.h"
 #include "base/text.h"
+#include "command_line.h"
 
 namespace aether2onnx::cli {
 

@@ -12,9 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "command_line.h"
 #include "console.h"
+#include "invocation.h"
 #include "json.h"
+
+namespace CLI {
+class App;
+}
 
 namespace aether2onnx::cli {
 

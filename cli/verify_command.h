@@ -2,7 +2,7 @@
 /// The command `verify`: an ONNX file made by anybody against the checkpoint it was made from.
 #pragma once
 
-#include "command_line.h"
+#include "invocation.h"
 
 namespace aether2onnx::cli {
 

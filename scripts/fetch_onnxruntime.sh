@@ -51,7 +51,7 @@ fetch_library() {
     aarch64) arch=arm64 ;;
     *) echo "error: npm has no ONNX Runtime for $(uname -m); install your distribution's." >&2; exit 1 ;;
   esac
-  (cd "$work" && npm pack --silent "onnxruntime-node@$library_version" > archive_name)
+  (cd "$work" && npm pack --loglevel=error "onnxruntime-node@$library_version" > archive_name)
   archive=$work/$(tail -n 1 "$work/archive_name")
   echo "$library_sha512  $archive" | sha512sum --check --quiet
   library=package/bin/napi-v6/linux/$arch/libonnxruntime.so.1

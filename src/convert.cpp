@@ -89,6 +89,15 @@ Report convert(const Input& input, const OutputFiles& output, const Options& opt
   });
 }
 
+std::string checkpoint_stem(const std::filesystem::path& input) {
+  constexpr std::string_view index = ".safetensors.index.json";
+  const std::string name = input.filename().string();
+  if (name.size() > index.size() && name.ends_with(index)) {
+    return name.substr(0, name.size() - index.size());
+  }
+  return input.stem().string();
+}
+
 std::string default_output_name(std::int64_t scale, std::string_view stem, Precision precision,
                                 int opset_version) {
   return fmt::format("{}x_{}_{}_op{}.onnx", scale, stem, to_string(precision), opset_version);
@@ -116,7 +125,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
     report.output.path = output;
     if (output.empty()) {
       report.output.path =
-          input.parent_path() / default_output_name(report.network.scale, pipeline::stem_of(input),
+          input.parent_path() / default_output_name(report.network.scale, checkpoint_stem(input),
                                                     named.precision, named.opset_version);
       check_target(report.output.path);
     }

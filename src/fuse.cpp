@@ -170,8 +170,8 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   const io::FolderSiblings siblings(input);
   std::filesystem::path target = output;
   if (target.empty()) {
-    target = input.parent_path() /
-             fmt::format("{}_fused.{}", pipeline::stem_of(input), to_string(format));
+    target =
+        input.parent_path() / fmt::format("{}_fused.{}", checkpoint_stem(input), to_string(format));
   }
   io::check_target(target, input, kExampleName);
 

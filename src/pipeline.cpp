@@ -67,15 +67,6 @@ std::string sha256_of(const std::filesystem::path& input, const Report::Source& 
   return io::sha256_of(state_dict.files(), [](std::uint64_t) {});
 }
 
-std::string stem_of(const std::filesystem::path& input) {
-  constexpr std::string_view index = ".safetensors.index.json";
-  const std::string name = input.filename().string();
-  if (name.size() > index.size() && name.ends_with(index)) {
-    return name.substr(0, name.size() - index.size());
-  }
-  return input.stem().string();
-}
-
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal) {
   if (subnormal + flushed_to_zero == 0) return;

@@ -54,9 +54,6 @@ fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const CheckpointOptions& options, Report::Network& network,
                                   Journal& journal);
 
-/// The checkpoint's name without its ending, of an index "model" of model.safetensors.index.json.
-std::string stem_of(const std::filesystem::path& input);
-
 /// Warns of weights that became subnormal or zero in `type`, float16 or bfloat16, where there are
 /// any among the `weights`.
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,

@@ -386,6 +386,10 @@ AETHER2ONNX_API Report plan_file(const std::filesystem::path& input,
 /// @throws Error(io) where `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, const Report& planned);
 
+/// The checkpoint's file name without its ending, "net" of net.pth and of
+/// net.safetensors.index.json.
+AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
+
 /// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx".
 AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_view stem,
                                                 Precision precision, int opset_version);

@@ -196,17 +196,8 @@ std::vector<std::string> check_metadata(const onnx::File& file, const std::strin
   // A fused network may have the dimensions of a variant and have been trained with another small
   // kernel.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
-  const std::array<std::pair<const char*, std::string>, 9> facts = {{
-      {"generation", network.generation},
-      {"model_type", network.model_type},
-      {"scale", fmt::format("{}", network.scale)},
-      {"input_channels", fmt::format("{}", network.input_channels)},
-      {"embed_dim", fmt::format("{}", network.embed_dim)},
-      {"depths", join(network.depths)},
-      {"hidden_dim", fmt::format("{}", network.hidden_dim)},
-      {"large_kernel", fmt::format("{}", network.large_kernel)},
-      {"precision", precision},
-  }};
+  std::vector<std::pair<std::string, std::string>> facts = network_facts(network);
+  facts.emplace_back("precision", precision);
   std::vector<std::string> findings;
   for (const auto& [key, value] : facts) {
     const std::string* found = file.find_metadata(key);

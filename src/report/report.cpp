@@ -132,14 +132,8 @@ std::string profile_text(const InputShape& shape, std::int64_t channels,
                      size(shape.width));
 }
 
-std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
-  const Report::Network& network = report.network;
-  const Report::Graph& graph = report.graph;
-  const std::string fused_from = network::fused_from(network);
-  const auto profile = [&](std::int64_t Axis::*which) {
-    return "input:" + profile_text(graph.shape, network.input_channels, which);
-  };
-  std::vector<std::pair<std::string, std::string>> entries = {
+std::vector<std::pair<std::string, std::string>> network_facts(const Report::Network& network) {
+  return {
       {"architecture", network.architecture},
       {"generation", network.generation},
       {"model_type", network.model_type},
@@ -149,6 +143,18 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
       {"depths", join(network.depths)},
       {"hidden_dim", fmt::format("{}", network.hidden_dim)},
       {"large_kernel", fmt::format("{}", network.large_kernel)},
+  };
+}
+
+std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
+  const Report::Network& network = report.network;
+  const Report::Graph& graph = report.graph;
+  const std::string fused_from = network::fused_from(network);
+  const auto profile = [&](std::int64_t Axis::*which) {
+    return "input:" + profile_text(graph.shape, network.input_channels, which);
+  };
+  std::vector<std::pair<std::string, std::string>> entries = network_facts(network);
+  const std::vector<std::pair<std::string, std::string>> others = {
       {"fused_from", fused_from.empty() ? "already fused checkpoint" : fused_from},
       {"precision", std::string(to_string(graph.precision))},
       {"shape", graph.shape.is_dynamic() ? "dynamic" : "static"},
@@ -159,6 +165,7 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
       {"source_sha256", report.source.sha256},
       {"aether2onnx_version", std::string(version())},
   };
+  entries.insert(entries.end(), others.begin(), others.end());
   // Which of several state dicts in the file it was made of.
   if (!report.source.other_wrappers.empty()) {
     entries.emplace_back(kStateDictKey,

@@ -26,6 +26,9 @@ std::string summarize(const Report::Source& source);
 /// "AetherNet G1, aether_small x2, …": one line about the network.
 std::string summarize(const Report::Network& network);
 
+/// What the metadata_props say of the network, key and text.
+std::vector<std::pair<std::string, std::string>> network_facts(const Report::Network& network);
+
 /// The metadata_props of the ONNX file, in a fixed order.
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report);
 

@@ -170,6 +170,12 @@ TEST(Convert, ChecksTheOptionsFirst) {
             ErrorKind::unsupported);
 }
 
+TEST(Names, OfACheckpointWithoutItsEnding) {
+  EXPECT_EQ(checkpoint_stem("in/net_g.50.pth"), "net_g.50");
+  EXPECT_EQ(checkpoint_stem("in/net.safetensors.index.json"), "net");
+  EXPECT_EQ(checkpoint_stem(".safetensors.index.json"), ".safetensors.index");
+}
+
 TEST(Names, DefaultOutput) {
   EXPECT_EQ(default_output_name(2, "net_g_50000", Precision::fp16, 17),
             "2x_net_g_50000_fp16_op17.onnx");
