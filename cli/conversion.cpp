@@ -1,8 +1,13 @@
 #include "conversion.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace aether2onnx::cli {
+
+bool is_mixed(Precision precision) {
+  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
+}
 
 std::string trtexec_line(const Report& report) {
   std::vector<std::string> arguments = {"trtexec"};
@@ -22,6 +27,40 @@ std::string verify_line(const std::string& program, const ConvertArguments& argu
 
 namespace {
 
+// Thrown out of a conversion that is to be repeated with more parts in float32.
+struct Repeat {
+  std::vector<std::string> fp32_blocks;
+};
+
+// What a repeated conversion tells anew.
+class RepeatObserver final : public Observer {
+ public:
+  explicit RepeatObserver(Console& console) : console_(console) {}
+  void on_stage(const Stage& stage) override {
+    if (stage.name == "typed" || stage.name == "written") console_.on_stage(stage);
+  }
+  void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) override {
+    console_.on_progress(stage, done, total);
+  }
+
+ private:
+  Console& console_;
+};
+
+// "layers.0.3 (largest value 1.2e+05)", from the verification's ranges.
+std::string blocks_text(const std::vector<std::string>& blocks, const Json& verification) {
+  std::vector<std::string> texts;
+  for (const std::string& block : blocks) {
+    std::string text = block;
+    for (const Json& range : verification["ranges"]) {
+      if (range["path"] != block || range["max_absolute"].is_null()) continue;
+      text += fmt::format(" (largest value {:.3g})", range["max_absolute"].get<double>());
+    }
+    texts.push_back(std::move(text));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
 // The name under which a model that failed is kept: out.onnx becomes out.failed.onnx.
 std::filesystem::path failed_name(std::filesystem::path output) {
   return output.replace_extension(".failed" + output.extension().string());
@@ -32,6 +71,7 @@ std::filesystem::path failed_name(std::filesystem::path output) {
 Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
                         Verification& verification, const std::string& command, Console& console) {
   std::filesystem::path output = paths.output;
+  Options options = arguments.options;
   const BeforeSave before_save = [&](const Report& report, const std::filesystem::path& candidate) {
     output = report.output.path;
     VerificationTask task;
@@ -40,10 +80,25 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;
-    verification.run(task, console);
+    if (is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
+    std::vector<std::string> blocks = verification.run(task, console);
+    if (!blocks.empty()) throw Repeat{std::move(blocks)};
   };
+  RepeatObserver repeat_observer(console);
+  Observer* observer = &console;
   try {
-    return convert_file(paths.input, paths.output, arguments.options, &console, before_save);
+    for (;;) {
+      try {
+        return convert_file(paths.input, paths.output, options, observer, before_save);
+      } catch (Repeat& repeat) {
+        // Each time there are more of them, and the network has only so many.
+        console.line("float32", blocks_text(repeat.fp32_blocks, verification.json()) +
+                                    ": too large or too coarse in half precision");
+        options.fp32_blocks.insert(options.fp32_blocks.end(), repeat.fp32_blocks.begin(),
+                                   repeat.fp32_blocks.end());
+        observer = &repeat_observer;
+      }
+    }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::verification || !verification.failed()) throw;
     if (!arguments.keep_failed) {
@@ -54,7 +109,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
                   error.findings());
     }
     const std::filesystem::path kept = failed_name(output);
-    convert_file(paths.input, kept, arguments.options);
+    convert_file(paths.input, kept, options);
     throw Error(error.kind(),
                 fmt::format("{}\nThe model was kept as {}; {} was not saved.", error.what(),
                             shown(kept), shown(output)),

@@ -48,6 +48,9 @@ struct Paths {
   std::filesystem::path output;
 };
 
+/// Whether the mode keeps what is sensitive in float32.
+bool is_mixed(Precision precision);
+
 /// The command that builds a TensorRT engine.
 std::string trtexec_line(const Report& report);
 

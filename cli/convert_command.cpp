@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "batch.h"
@@ -46,23 +47,82 @@ constexpr const char* kFooter = R"(Examples:
 Dashes may stand for underscores (--fp-mode), and an option's name may be cut
 short while it stays unambiguous. Exit code: 0 done, 1 failed, 2 wrong usage.)";
 
-Precision parse_precision(const std::string& text) {
-  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
-    if (text == to_string(precision)) return precision;
+// The options of the graph as they are typed.
+struct GraphArguments {
+  std::string precision = "fp32";
+  std::optional<std::string> io_type;
+  std::string form = "standard";
+  std::vector<std::string> fp32_blocks;
+
+  void add_to(CLI::App& app, Options& options);
+  void take(Options& options) const;
+};
+
+// The value called `text`, of those that an option may have.
+template <typename Value, std::size_t Count>
+Value parse_choice(const char* option, const std::string& text,
+                   const std::array<Value, Count>& values) {
+  std::vector<std::string> names;
+  for (const Value value : values) {
+    if (text == to_string(value)) return value;
+    names.emplace_back(to_string(value));
   }
-  usage_error(fmt::format("--fp_mode {}: must be fp32 or fp16.", text));
+  const std::string last = names.back();
+  names.pop_back();
+  usage_error(
+      fmt::format("{} {}: must be {} or {}.", option, printable(text), join(names, ", "), last));
 }
 
-void add_graph(CLI::App& app, Options& options, std::string& precision) {
+void GraphArguments::add_to(CLI::App& app, Options& options) {
   const std::string group = "ONNX file";
-  app.add_option("--opset_version", options.opset_version,
-                 fmt::format("ONNX opset, {} to {}. Default: {}", kMinOpset, kMaxOpset,
-                             options.opset_version))
+  app.add_option(
+         "--opset_version", options.opset_version,
+         fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
+                     default_opset(Precision::fp32), default_opset(Precision::bf16)))
       ->group(group)
       ->type_name("N");
-  app.add_option("--fp_mode", precision, "fp32 or fp16: weights, input and output. Default: fp32")
+  app.add_option("--fp_mode", precision,
+                 "fp32; fp16 or bf16: all of it; mixed_fp16 or mixed_bf16:\n"
+                 "convolutions in 16 bits, what is sensitive in float32.\n"
+                 "Default: fp32")
       ->group(group)
-      ->type_name("fp32|fp16");
+      ->type_name("MODE");
+  app.add_option("--io_type", io_type,
+                 "Of the model's input and output: same (as the\n"
+                 "convolutions) or fp32. Default: same for fp32 and fp16,\n"
+                 "fp32 for the others")
+      ->group(group)
+      ->type_name("same|fp32");
+  app.add_option("--graph_form", form,
+                 "standard, or channels_first: neither Transpose nor\n"
+                 "Reshape, which VideoJaNai needs for engines of any size,\n"
+                 "and TensorRT where it fails on LayerNormalization. On a\n"
+                 "CPU it takes about 1.2 times as long. Default: standard")
+      ->group(group)
+      ->type_name("FORM");
+  app.add_flag("--depthwise_fp32", options.depthwise_fp32,
+               "Keep the large depthwise convolutions in float32")
+      ->group(group);
+  app.add_option("--fp32_blocks", fp32_blocks,
+                 "Parts to keep in float32, by their path: layers.0.3,\n"
+                 "conv_last; several with commas between")
+      ->group(group)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("PATHS");
+}
+
+void GraphArguments::take(Options& options) const {
+  options.precision = parse_choice("--fp_mode", precision,
+                                   std::array{Precision::fp32, Precision::fp16, Precision::bf16,
+                                              Precision::mixed_fp16, Precision::mixed_bf16});
+  if (io_type) {
+    options.io_type = parse_choice("--io_type", *io_type, std::array{IoType::same, IoType::fp32});
+  }
+  options.graph_form = parse_choice("--graph_form", form,
+                                    std::array{GraphForm::standard, GraphForm::channels_first});
+  options.fp32_blocks = fp32_blocks;
 }
 
 void add_batch(CLI::App& app, ConvertArguments& arguments) {
@@ -75,8 +135,8 @@ void add_batch(CLI::App& app, ConvertArguments& arguments) {
       ->type_name("DIR");
   app.add_option(
          "--name_template", batch.name_template,
-         fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}.\n"
-                     "Default: {}",
+         fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}\n"
+                     "{{form}}. Default:\n{}",
                      NameTemplate::kDefault))
       ->group(group)
       ->type_name("NAME");
@@ -162,7 +222,7 @@ struct Parser {
   CommandLine line{"Converts AetherNet checkpoints (PyTorch .pth) to ONNX, without PyTorch.",
                    kUsage, kFooter};
   FileArguments files{"ONNX file", "aether2onnx MODEL.pth [MODEL.onnx] [options]"};
-  std::string precision = "fp32";
+  GraphArguments graph;
   ShapeArguments shape;
 
   explicit Parser(ConvertArguments& result);
@@ -174,7 +234,7 @@ Parser::Parser(ConvertArguments& result) {
                "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
   add_network_options(line.app(), result.options);
   shape.add_to(line.app());
-  add_graph(line.app(), result.options, precision);
+  graph.add_to(line.app(), result.options);
   add_batch(line.app(), result);
   line.app()
       .add_flag("--verify_onnx", result.verify,
@@ -193,9 +253,14 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   if (auto answer = parser.line.parse(arguments)) return answer;
   result.given = parser.line.given();
   take_files(parser.files, parser.line.positionals(), result);
-  result.options.precision = parse_precision(parser.precision);
+  parser.graph.take(result.options);
   result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();
+  if (!result.verify && result.options.precision == Precision::mixed_fp16) {
+    result.notes.emplace_back(
+        "without --verify_onnx the values in the network aren't measured, and a part that is too "
+        "large for float16 isn't found");
+  }
   if (!result.verify) {
     for (const std::string& option : result.verification.given_for_verification()) {
       result.notes.push_back(

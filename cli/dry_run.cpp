@@ -70,8 +70,10 @@ std::vector<GivenOption> options_in_effect(const ConvertArguments& arguments,
     const std::string origin = origin_of({"min_" + name, "opt_" + name, "max_" + name}, of_all);
     result.push_back({name, axis_text(axis), origin});
   }
-  add("opset_version", fmt::format("{}", arguments.options.opset_version), "default");
+  add("opset_version", fmt::format("{}", arguments.options.opset()), "default");
   add("fp_mode", std::string(to_string(arguments.options.precision)), "default");
+  add("io_type", std::string(to_string(arguments.options.edges())), "default");
+  add("graph_form", std::string(to_string(arguments.options.graph_form)), "default");
   result.insert(result.end(), rest.begin(), rest.end());
   return result;
 }

@@ -13,13 +13,13 @@ namespace aether2onnx::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kPlaceholders = {"stem", "model", "scale", "precision",
-                                                           "opset"};
+constexpr std::array<std::string_view, 6> kPlaceholders = {"stem",      "model", "scale",
+                                                           "precision", "opset", "form"};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
   usage_error(
       fmt::format("--name_template {}: {}.\nThe placeholders are {{stem}}, {{model}}, "
-                  "{{scale}}, {{precision}} and {{opset}}.",
+                  "{{scale}}, {{precision}}, {{opset}} and {{form}}.",
                   printable(text), why));
 }
 
@@ -53,7 +53,10 @@ std::string NameTemplate::name(const std::string& stem, const Report& planned) c
     if (placeholder == "model") return planned.network.model_type;
     if (placeholder == "scale") return fmt::format("{}", planned.network.scale);
     if (placeholder == "precision") return std::string(to_string(planned.graph.precision));
-    return fmt::format("{}", planned.graph.opset_version);
+    if (placeholder == "opset") return fmt::format("{}", planned.graph.opset_version);
+    return planned.graph.form == GraphForm::standard
+               ? ""
+               : fmt::format("_{}", to_string(planned.graph.form));
   };
   std::string result;
   for (const Part& part : parts_) result += part.placeholder ? value(part.text) : part.text;

@@ -9,11 +9,12 @@
 
 namespace aether2onnx::cli {
 
-/// Text with the placeholders {stem}, {model}, {scale}, {precision} and {opset}.
+/// Text with the placeholders {stem}, {model}, {scale}, {precision}, {opset} and {form}, which is
+/// empty for the standard form and "_channels_first" for the other.
 class NameTemplate {
  public:
   /// The template of default_output_name().
-  static constexpr const char* kDefault = "{scale}x_{stem}_{precision}_op{opset}.onnx";
+  static constexpr const char* kDefault = "{scale}x_{stem}_{precision}_op{opset}{form}.onnx";
 
   /// Throws Error(usage) where `text` has another placeholder, a lone brace or a slash, or doesn't
   /// end in ".onnx".

@@ -20,6 +20,8 @@ namespace {
 
 constexpr const char* kModuleName = "libaether2onnx_verify.so";
 constexpr std::uint64_t kDefaultSeed = 2025;
+// A part that comes within so many times of float16's range is told.
+constexpr double kFewTimes = 4;
 
 [[noreturn]] void unavailable(const std::string& asked_by, const std::string& why) {
   throw Error(ErrorKind::verification,
@@ -219,6 +221,22 @@ std::string describe(const Json& result) {
   return line;
 }
 
+// Parts that come close to the end of float16's range, for a model in which they are float16.
+void warn_of_ranges(const Json& details, Console& console) {
+  std::vector<std::string> parts;
+  for (const Json& range : details["ranges"]) {
+    const Json& headroom = range["fp16_headroom"];
+    if (headroom.is_null() || headroom.get<double>() >= kFewTimes) continue;
+    parts.push_back(
+        fmt::format("{} ({})", range["path"].get<std::string>(), number(range["max_absolute"])));
+  }
+  if (parts.empty()) return;
+  console.on_warning(fmt::format(
+      "the largest values of {} are close to or beyond the 65504 of float16: {}; --fp_mode "
+      "mixed_fp16 keeps such parts in float32",
+      plural(parts.size(), "part"), fmt::join(parts, ", ")));
+}
+
 void report_progress(std::size_t index, std::size_t count, double share, const char* what,
                      void* user) {
   static_cast<Console*>(user)->on_work("verifying",
@@ -227,7 +245,7 @@ void report_progress(std::size_t index, std::size_t count, double share, const c
 
 }  // namespace
 
-void Verification::run(const VerificationTask& task, Console& console) {
+std::vector<std::string> Verification::run(const VerificationTask& task, Console& console) {
   json_ = Json();
   failed_ = false;
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
@@ -244,6 +262,7 @@ void Verification::run(const VerificationTask& task, Console& console) {
   request["seed"] = arguments_.seed.value_or(kDefaultSeed);
   request["report"] = arguments_.report.value_or("");
   request["command"] = task.command;
+  request["fp32_blocks"] = optional(task.fp32_blocks);
 
   char* answer = nullptr;
   const int verdict = module_->verify(dump(request).c_str(), report_progress, &console, &answer);
@@ -252,10 +271,14 @@ void Verification::run(const VerificationTask& task, Console& console) {
     throw Error(ErrorKind::verification, fmt::format("the comparison couldn't be made: {}", text));
   }
   json_ = Json::parse(text);
+  if (auto blocks = json_["fp32_blocks"].get<std::vector<std::string>>(); !blocks.empty()) {
+    return blocks;
+  }
   console.line("verifying", fmt::format("{} against {}, tolerance {:g} + {:g} of the value",
                                         json_["candidate"].get<std::string>(),
                                         json_["reference"].get<std::string>(),
                                         json_["atol"].get<double>(), json_["rtol"].get<double>()));
+  if (json_["weights"] == "float16" && !task.fp32_blocks) warn_of_ranges(json_, console);
   std::vector<std::string> failures;
   for (const Json& result : json_["results"]) {
     const std::string line = describe(result);
@@ -263,7 +286,7 @@ void Verification::run(const VerificationTask& task, Console& console) {
     if (!result["passed"].get<bool>()) failures.push_back(line);
   }
   if (arguments_.report) console.line("report", shown(*arguments_.report));
-  if (verdict == kA2oPassed) return;
+  if (verdict == kA2oPassed) return {};
   failed_ = true;
   std::string message =
       fmt::format("{} isn't equal to PyTorch within the tolerance.", printable(task.model_name));

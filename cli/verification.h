@@ -52,6 +52,8 @@ struct VerificationTask {
   /// (N, C, H, W) each; empty: the shapes that the model is for.
   std::vector<std::array<std::int64_t, 4>> shapes;
   std::string command;  ///< The command line, for the report.
+  /// Of a conversion that can be repeated: the parts that are float32. Unset: what they are is so.
+  std::optional<std::vector<std::string>> fp32_blocks;
 };
 
 class Verification {
@@ -65,8 +67,9 @@ class Verification {
   ~Verification();
 
   /// Compares at every shape, and prints a line each. Throws Error(verification) where any of them
-  /// fails.
-  void run(const VerificationTask& task, Console& console);
+  /// fails. Where the task has fp32_blocks and more parts should be float32, because half precision
+  /// is too small or too coarse for them, gives those instead, and prints nothing.
+  std::vector<std::string> run(const VerificationTask& task, Console& console);
 
   /// Whether run() found a difference, and not that it couldn't run.
   bool failed() const { return failed_; }

@@ -24,14 +24,13 @@ class Conversion {
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
         state_dict_(pipeline::read(input, siblings, options, report_.source, journal_, purpose)) {
-    graph_ = build();
-    report_.graph = report::describe_graph(graph_, options_);
+    build(purpose == Purpose::use);
   }
 
   Report& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    const onnx::ModelProperties properties{options_.opset_version, report::metadata(report_)};
+    const onnx::ModelProperties properties{options_.opset(), report::metadata(report_)};
     const onnx::Written written =
         onnx::write(graph_, properties, output, options_.external_data_threshold,
                     [this](std::uint64_t done, std::uint64_t total) {
@@ -42,7 +41,8 @@ class Conversion {
     report_.weights_subnormal = written.weights_subnormal;
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
     pipeline::warn_of_small_weights(written.weights_subnormal, written.weights_flushed_to_zero,
-                                    report_.graph.parameters, DType::float16, journal_);
+                                    report_.graph.parameters, report::half_type(options_.precision),
+                                    journal_);
   }
 
   // Ends the stage "written", once every byte is.
@@ -60,12 +60,21 @@ class Conversion {
   }
 
  private:
-  graph::Graph build() {
+  void build(bool read_weights) {
     const fusion::Fusion fusion =
         pipeline::recognise_and_fuse(state_dict_, options_, report_.network, journal_);
-    graph::Graph graph = graph::build(fusion.network, state_dict_, options_.shape);
-    precision::apply(graph, options_.precision);
-    return onnx::lower(graph, options_.opset_version);
+    const graph::Graph plain =
+        graph::build(fusion.network, state_dict_, options_.shape, options_.graph_form);
+    precision::Typed typed = precision::apply(plain, options_, read_weights);
+    graph_ = onnx::lower(typed.graph, options_.opset());
+    report_.graph = report::describe_graph(graph_, options_);
+    report_.graph.fp32_for_weights = std::move(typed.out_of_range);
+    if (options_.precision != Precision::fp32) {
+      journal_.stage("typed", report::summarize(report_.graph, typed));
+    }
+    if (!report_.graph.fp32_for_weights.empty()) {
+      journal_.warn(report::explain_weights_out_of_range(report_.graph));
+    }
   }
 
   const Options& options_;
@@ -99,8 +108,10 @@ std::string checkpoint_stem(const std::filesystem::path& input) {
 }
 
 std::string default_output_name(std::int64_t scale, std::string_view stem, Precision precision,
-                                int opset_version) {
-  return fmt::format("{}x_{}_{}_op{}.onnx", scale, stem, to_string(precision), opset_version);
+                                int opset_version, GraphForm form) {
+  const bool standard = form == GraphForm::standard;
+  return fmt::format("{}x_{}_{}_op{}{}{}.onnx", scale, stem, to_string(precision), opset_version,
+                     standard ? "" : "_", standard ? "" : to_string(form));
 }
 
 namespace {
@@ -124,9 +135,9 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
-      report.output.path =
-          input.parent_path() / default_output_name(report.network.scale, checkpoint_stem(input),
-                                                    named.precision, named.opset_version);
+      report.output.path = input.parent_path() /
+                           default_output_name(report.network.scale, checkpoint_stem(input),
+                                               named.precision, named.opset(), named.graph_form);
       check_target(report.output.path);
     }
     work(conversion);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "archive/archive.h"
 #include "base/error.h"
@@ -117,17 +118,21 @@ class Inspector {
     const std::string& precision = result_.onnx->precision;
     result_.warnings = report::check_metadata(file, precision, network->facts);
     result_.network = network->facts;
-    std::size_t weight_size = 0;
+    // The type that most of the weights have is that of the feature maps, too.
+    std::map<std::size_t, double> elements;  // by the size of one
     for (const onnx::FileTensor& tensor : file.initializers) {
       if (const auto dtype = onnx::dtype_of(tensor.data_type); dtype && report::is_weight(tensor)) {
-        weight_size = std::max(weight_size, size_of(*dtype));
+        elements[size_of(*dtype)] += static_cast<double>(report::elements_of(tensor));
       }
     }
+    const auto most =
+        std::max_element(elements.begin(), elements.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     const auto input_type =
         file.inputs.empty() ? std::nullopt : onnx::dtype_of(file.inputs.front().elem_type);
-    const std::size_t value_size = input_type ? size_of(*input_type) : sizeof(float);
-    take_cost(std::move(*network), precision, weight_size == 0 ? value_size : weight_size,
-              value_size);
+    std::size_t size = input_type ? size_of(*input_type) : sizeof(float);
+    if (most != elements.end()) size = most->first;
+    take_cost(std::move(*network), precision, size, size);
   }
 
   // --- tensors ---

@@ -36,7 +36,43 @@ std::string_view to_string(ErrorKind kind) noexcept {
 }
 
 std::string_view to_string(Precision precision) noexcept {
-  return precision == Precision::fp16 ? "fp16" : "fp32";
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::fp16:
+      return "fp16";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::mixed_fp16:
+      return "mixed_fp16";
+    case Precision::mixed_bf16:
+      return "mixed_bf16";
+  }
+  return "fp32";
+}
+
+std::string_view to_string(IoType type) noexcept { return type == IoType::fp32 ? "fp32" : "same"; }
+
+std::string_view to_string(GraphForm form) noexcept {
+  return form == GraphForm::channels_first ? "channels_first" : "standard";
+}
+
+namespace {
+
+bool is_bfloat16(Precision precision) {
+  return precision == Precision::bf16 || precision == Precision::mixed_bf16;
+}
+
+}  // namespace
+
+int default_opset(Precision precision) noexcept {
+  constexpr int usual = 17;
+  return is_bfloat16(precision) ? kMinOpsetOfBfloat16 : usual;
+}
+
+IoType default_io_type(Precision precision) noexcept {
+  const bool as_the_script = precision == Precision::fp32 || precision == Precision::fp16;
+  return as_the_script ? IoType::same : IoType::fp32;
 }
 
 std::string_view to_string(WeightType type) noexcept {
@@ -123,11 +159,19 @@ void check_expectations(const CheckpointOptions& options) {
 
 void validate(const Options& options) {
   check_expectations(options);
-  if (options.opset_version < kMinOpset || options.opset_version > kMaxOpset) {
+  const int opset = options.opset();
+  if (opset < kMinOpset || opset > kMaxOpset) {
     fail(ErrorKind::usage,
          "--opset_version {}: must be {} to {} (17 suits TensorRT 8.6 and newer and ONNX Runtime "
          "1.12 and newer).",
-         options.opset_version, kMinOpset, kMaxOpset);
+         opset, kMinOpset, kMaxOpset);
+  }
+  if (is_bfloat16(options.precision) && opset < kMinOpsetOfBfloat16) {
+    fail(ErrorKind::usage,
+         "--opset_version {0}: --fp_mode {1} needs opset {2} or newer, the first whose Conv takes "
+         "bfloat16.\nGive --opset_version {2} or leave it out. For TensorRT before 10.6, which "
+         "doesn't read opset {2}, convert with --fp_mode fp32 and build the engine with --bf16.",
+         opset, to_string(options.precision), kMinOpsetOfBfloat16);
   }
   check_axis(options.shape.batch, "batch_size");
   check_axis(options.shape.height, "height");

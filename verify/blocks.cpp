@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "graph/graph.h"
 
 namespace aether2onnx::verify {
 
@@ -13,6 +14,10 @@ namespace {
 
 // A block's error must be so many times the largest one before it to be a jump.
 constexpr double kJump = 10;
+
+bool is_in(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 }  // namespace
 
@@ -110,6 +115,31 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
           fmt::format("No single block stands out: the error grows step by step, most at {} (to "
                       "{:.1e} of its largest value).",
                       steepest->path, steepest->relative)};
+}
+
+std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
+                                         const std::vector<std::string>& already) {
+  struct Growth {
+    std::string block;
+    double error = 0;
+  };
+  std::vector<Growth> growths;
+  double before = 0;
+  for (const BlockDifference& difference : differences) {
+    const double growth = difference.relative - before;
+    before = std::max(before, difference.relative);
+    const std::string block = graph::block_of(difference.path);
+    if (!(growth > 0) || is_in(already, block)) continue;
+    growths.push_back({block, growth});
+  }
+  std::stable_sort(growths.begin(), growths.end(),
+                   [](const Growth& a, const Growth& b) { return a.error > b.error; });
+  const std::size_t count = std::max<std::size_t>(1, already.size());
+  std::vector<std::string> names;
+  for (const Growth& growth : growths) {
+    if (names.size() < count && !is_in(names, growth.block)) names.push_back(growth.block);
+  }
+  return names;
 }
 
 }  // namespace aether2onnx::verify

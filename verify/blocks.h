@@ -42,4 +42,9 @@ struct FirstDifference {
 /// `floor` is the relative error that is usual for the candidate's precision.
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor);
 
+/// The parts that the error of a half precision model grows most in, as many as there are in
+/// `already`, at least one; those are left out. Empty where it grows nowhere else.
+std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
+                                         const std::vector<std::string>& already);
+
 }  // namespace aether2onnx::verify

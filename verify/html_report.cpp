@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "comparison.h"
 #include "picture.h"
+#include "ranges.h"
 
 namespace aether2onnx::verify {
 
@@ -209,6 +210,24 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
+// How far each part of the network is from the largest number of float16.
+std::string range_table(const Json& details) {
+  std::string html =
+      "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>times below 65504</th>"
+      "</tr>\n";
+  for (const Json& range : details["ranges"]) {
+    const Json& headroom = range["fp16_headroom"];
+    const bool tight = range["max_absolute"].is_null() ||
+                       (!headroom.is_null() && headroom.get<double>() < kHeadroom);
+    html +=
+        fmt::format("<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                    tight ? " class=\"first\"" : "", escape(range["path"].get<std::string>()),
+                    number(range["max_absolute"]),
+                    headroom.is_null() ? "&ndash;" : fmt::format("{:.3g}", headroom.get<double>()));
+  }
+  return html + "</table>\n";
+}
+
 std::string figure(const std::string& png, const std::string& caption) {
   return fmt::format(
       "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption>"
@@ -284,6 +303,7 @@ std::string html_report(const Json& details,
     html += "</div>\n";
   }
   html += "<h2>Absolute differences of all elements</h2>\n" + histogram(details);
+  html += "<h2>Largest values in PyTorch, and float16's headroom</h2>\n" + range_table(details);
   html += "<h2>Model</h2>\n<table id=\"model\">\n";
   for (const auto& [name, text] : facts) {
     html += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape(name), escape(text));

@@ -112,6 +112,10 @@ auto explained(const char* doing, Work work) {
   } catch (const Ort::Exception& error) {
     std::string reason = error.what();
     while (reason.ends_with('\n')) reason.pop_back();
+    if (error.GetOrtErrorCode() == ORT_NOT_IMPLEMENTED) {
+      throw NotImplemented(ErrorKind::verification, fmt::format("ONNX Runtime failed {}: {}", doing,
+                                                                printable(reason, 2000)));
+    }
     fail(ErrorKind::verification, "ONNX Runtime failed {}: {}", doing, printable(reason, 2000));
   }
 }
@@ -294,13 +298,16 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
 
 namespace {
 
-std::vector<Ort::Float16_t> to_halves(std::span<const float> values) {
-  std::vector<Ort::Float16_t> halves;
-  halves.reserve(values.size());
-  for (const float value : values) {
-    halves.push_back(Ort::Float16_t::FromBits(to_half_bits(static_cast<double>(value))));
-  }
-  return halves;
+// The values as a tensor of a 16-bit type, whose elements are `storage`.
+template <typename Half, typename ToBits>
+Ort::Value make_half_tensor(const FloatTensor& tensor, std::vector<std::uint16_t>& storage,
+                            ToBits to_bits) {
+  static_assert(sizeof(Half) == sizeof(std::uint16_t));
+  storage.reserve(tensor.values.size());
+  for (const float value : tensor.values) storage.push_back(to_bits(static_cast<double>(value)));
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  return Ort::Value::CreateTensor<Half>(memory, reinterpret_cast<Half*>(storage.data()),
+                                        storage.size(), tensor.shape.data(), tensor.shape.size());
 }
 
 FloatTensor to_floats(const Ort::Value& value) {
@@ -349,12 +356,12 @@ std::vector<FloatTensor> Session::run(const FloatTensor& input,
   }
   return explained("to run the model", [&] {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    std::vector<Ort::Float16_t> halves;
+    std::vector<std::uint16_t> halves;
     Ort::Value feed{nullptr};
     if (inputs()[0].dtype == "float16") {
-      halves = to_halves(input.values);
-      feed = Ort::Value::CreateTensor<Ort::Float16_t>(memory, halves.data(), halves.size(),
-                                                      input.shape.data(), input.shape.size());
+      feed = make_half_tensor<Ort::Float16_t>(input, halves, to_half_bits);
+    } else if (inputs()[0].dtype == "bfloat16") {
+      feed = make_half_tensor<Ort::BFloat16_t>(input, halves, to_bfloat16_bits);
     } else {
       // ONNX Runtime only reads what it is fed.
       feed = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(input.values.data()),

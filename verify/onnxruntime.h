@@ -2,6 +2,8 @@
 /// ONNX Runtime, found and loaded while the program runs; nothing links it.
 #pragma once
 
+#include <aether2onnx/aether2onnx.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -32,6 +34,12 @@ std::string to_string(const Device& device);
 
 class Session;
 
+/// ONNX Runtime found the model to be right, but has no operator for a type in it.
+class NotImplemented : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A loaded ONNX Runtime library, 1.20 or newer. Only one can be loaded in a process.
 class OnnxRuntime {
  public:
@@ -48,7 +56,8 @@ class OnnxRuntime {
   /// be run on it; finds out by running one.
   void check(const Device& device) const;
 
-  /// Loads a model from a file. Throws Error(verification) with ONNX Runtime's reason.
+  /// Loads a model from a file. Throws Error(verification) with ONNX Runtime's reason, as a
+  /// NotImplemented where that is it.
   Session open(const std::filesystem::path& model, const Device& device = {}) const;
   /// Loads a model from its bytes; `folder` is where its external data lies.
   Session open(const std::string& model, const std::filesystem::path& folder,
@@ -81,7 +90,7 @@ class Session {
   /// What ONNX Runtime warned of while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model of one input and one output; half inputs and outputs are converted on the way.
+  /// Runs a model of one input and one output; 16-bit inputs and outputs are converted on the way.
   /// Throws Error(verification).
   FloatTensor run(const FloatTensor& input) const;
   /// The same for a model of one input, and the outputs that are named.

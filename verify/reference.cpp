@@ -2,8 +2,11 @@
 
 #include <torch/csrc/api/include/torch/version.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 #include "base/error.h"
@@ -33,15 +36,30 @@ DoubleTensor to_doubles(const at::Tensor& tensor) {
   return {values.sizes().vec(), std::vector<double>(data, data + values.numel())};
 }
 
+// Infinite where a value isn't finite.
+double largest_magnitude(const at::Tensor& value) {
+  const auto [low, high] = at::aminmax(value);
+  const double largest = std::max(std::abs(low.item<double>()), std::abs(high.item<double>()));
+  return std::isfinite(largest) ? largest : std::numeric_limits<double>::infinity();
+}
+
 class Recorder final : public Trace {
  public:
-  explicit Recorder(BlockOutputs* blocks) : blocks_(blocks) {}
+  Recorder(BlockOutputs* blocks, Ranges* ranges) : blocks_(blocks), ranges_(ranges) {}
+  void value(const at::Tensor& value) override {
+    if (ranges_ != nullptr) largest_ = std::max(largest_, largest_magnitude(value));
+  }
   void block(const std::string& path, const at::Tensor& output) override {
+    value(output);
+    if (ranges_ != nullptr) ranges_->add(path, largest_);
+    largest_ = 0;
     if (blocks_ != nullptr) blocks_->emplace_back(path, to_doubles(output));
   }
 
  private:
   BlockOutputs* blocks_;
+  Ranges* ranges_;
+  double largest_ = 0;
 };
 
 }  // namespace
@@ -54,18 +72,23 @@ const at::Tensor& Weights::operator[](const std::string& name) const {
   return found->second;
 }
 
+at::Tensor Weights::seen(at::Tensor value) const {
+  if (trace != nullptr) trace->value(value);
+  return value;
+}
+
 at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x) {
   const at::Tensor& weight = w[path + ".weight"];
-  return at::conv2d(x, weight, w[path + ".bias"], 1, weight.size(2) / 2);
+  return w.seen(at::conv2d(x, weight, w[path + ".bias"], 1, weight.size(2) / 2));
 }
 
 at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps) {
   const at::Tensor& weight = w[path + ".weight"];
-  return at::layer_norm(x, weight.sizes(), weight, w[path + ".bias"], eps);
+  return w.seen(at::layer_norm(x, weight.sizes(), weight, w[path + ".bias"], eps));
 }
 
 at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x) {
-  return at::linear(x, w[path + ".weight"], w[path + ".bias"]);
+  return w.seen(at::linear(x, w[path + ".weight"], w[path + ".bias"]));
 }
 
 struct Reference::State {
@@ -101,13 +124,14 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
 
 Reference::~Reference() = default;
 
-DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks) const {
+DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks, Ranges* ranges) const {
   const at::NoGradGuard no_grad;
   // The tensor only borrows the values, and is only read.
   const at::Tensor image = at::from_blob(const_cast<float*>(input.values.data()), input.shape,
                                          at::TensorOptions(at::kFloat))
                                .to(state_->options);
-  Recorder recorder(blocks);
+  Recorder recorder(blocks, ranges);
+  state_->weights.trace = &recorder;
   try {
     return to_doubles(state_->forward(state_->weights, image, recorder));
   } catch (const c10::Error& error) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "network/network.h"
+#include "ranges.h"
 #include "state_dict/state_dict.h"
 #include "tensor.h"
 
@@ -35,8 +36,10 @@ class Reference {
   ~Reference();
 
   /// The network's output for a (N, C, H, W) input. An unfused checkpoint runs through both of its
-  /// branches. Where `blocks` isn't null, the outputs of the network's parts are put there.
-  DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr) const;
+  /// branches. Where `blocks` isn't null, the outputs of the network's parts are put there; where
+  /// `ranges` isn't, the largest magnitudes in them are added to it. Not for several threads.
+  DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr,
+                   Ranges* ranges = nullptr) const;
 
   /// "PyTorch 1.13.1, float32, CPU".
   std::string description() const;

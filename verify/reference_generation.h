@@ -9,16 +9,6 @@
 
 namespace aether2onnx::verify {
 
-/// The checkpoint's tensors by their keys.
-class Weights {
- public:
-  std::unordered_map<std::string, at::Tensor> tensors;
-
-  /// Throws Error(verification) where there is none of that name.
-  const at::Tensor& operator[](const std::string& name) const;
-  bool has(const std::string& name) const { return tensors.contains(name); }
-};
-
 /// Is shown the outputs of the network's parts.
 class Trace {
  public:
@@ -26,10 +16,28 @@ class Trace {
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
+  /// What a part makes; the values seen since the one before belong to it.
   virtual void block(const std::string& path, const at::Tensor& output) = 0;
+  /// A value on the way.
+  virtual void value(const at::Tensor& value) = 0;
 };
 
-// Layers by the path of their module, with weights `path`.weight and `path`.bias.
+/// The checkpoint's tensors by their keys.
+class Weights {
+ public:
+  std::unordered_map<std::string, at::Tensor> tensors;
+  Trace* trace = nullptr;
+
+  /// Shows the trace a value that isn't a layer's, and gives it back.
+  at::Tensor seen(at::Tensor value) const;
+
+  /// Throws Error(verification) where there is none of that name.
+  const at::Tensor& operator[](const std::string& name) const;
+  bool has(const std::string& name) const { return tensors.contains(name); }
+};
+
+// Layers by the path of their module, with weights `path`.weight and `path`.bias. What they make is
+// shown to the trace.
 at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x);
 at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps);
 at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x);

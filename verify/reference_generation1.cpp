@@ -13,21 +13,21 @@ at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor
     return at::conv2d(x, w[weight], w[bias], 1, w[weight].size(2) / 2, 1, groups);
   };
   if (w.has(path + ".fused_conv.weight")) {
-    return branch(path + ".fused_conv.weight", path + ".fused_conv.bias");
+    return w.seen(branch(path + ".fused_conv.weight", path + ".fused_conv.bias"));
   }
-  return branch(path + ".lk_conv.weight", path + ".lk_bias") +
-         branch(path + ".sk_conv.weight", path + ".sk_bias");
+  return w.seen(branch(path + ".lk_conv.weight", path + ".lk_bias") +
+                branch(path + ".sk_conv.weight", path + ".sk_bias"));
 }
 
 at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
 at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 
 at::Tensor block(const Weights& w, const std::string& path, const at::Tensor& y) {
-  const at::Tensor a = channels_last(depthwise(w, path + ".conv", y));
+  const at::Tensor a = channels_last(depthwise(w, path + ".conv", w.seen(y)));
   const at::Tensor n = layer_norm(w, path + ".norm", a, 1e-6);
   const at::Tensor gate = at::gelu(linear(w, path + ".ffn.fc1_gate", n), "none");
   const at::Tensor main = linear(w, path + ".ffn.fc1_main", n);
-  return y + channels_first(linear(w, path + ".ffn.fc2", gate * main));
+  return y + channels_first(linear(w, path + ".ffn.fc2", w.seen(gate * main)));
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ at::Tensor forward_generation1(const Weights& w, const at::Tensor& image, Trace&
   trace.block("norm", y);
   y = conv(w, "conv_after_body", y);
   trace.block("conv_after_body", y);
-  y = y + shallow;                                                            // 5
+  y = y + shallow;  // 5
+  trace.block("body_residual", y);
   at::Tensor t = at::leaky_relu(conv(w, "conv_before_upsample.0", y), 0.01);  // 6
   trace.block("conv_before_upsample.1", t);
   const std::int64_t width = t.size(1);

@@ -33,7 +33,7 @@ int answered(char** answer, Work work) {
 
 extern "C" {
 
-__attribute__((visibility("default"))) int aether2onnx_verify_2(const char* request,
+__attribute__((visibility("default"))) int aether2onnx_verify_3(const char* request,
                                                                 A2oVerifyProgress progress,
                                                                 void* user, char** answer) {
   return answered(answer, [&] {
@@ -43,7 +43,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_2(const char* requ
   });
 }
 
-__attribute__((visibility("default"))) int aether2onnx_verify_ready_2(const char* settings,
+__attribute__((visibility("default"))) int aether2onnx_verify_ready_3(const char* settings,
                                                                       char** answer) {
   return answered(answer, [&] {
     *answer = copy(aether2onnx::verify::ready(Json::parse(settings)));
@@ -51,7 +51,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_ready_2(const char
   });
 }
 
-__attribute__((visibility("default"))) void aether2onnx_verify_free_2(char* answer) {
+__attribute__((visibility("default"))) void aether2onnx_verify_free_3(char* answer) {
   std::free(answer);
 }
 }

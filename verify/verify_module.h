@@ -34,15 +34,19 @@ using A2oVerifyReady = int (*)(const char* settings, char** answer);
 ///   reference_precision  "fp32" or "fp64"
 ///   seed                 of the noise
 ///   report               file name for an HTML report, "" for none
+///   fp32_blocks          null; or the parts that a mixed precision model has in float32, where
+///                        others are wanted that should be
 ///   command              the command line, for the report
 /// Gives a verdict; `*answer` is set to the details as a JSON object (kA2oPassed, kA2oFailed) or to
-/// a message (kA2oError). Every answer is to be given to aether2onnx_verify_free().
+/// a message (kA2oError). The object's fp32_blocks lists parts that should be float32, too, where
+/// the request had some; no report is written then. Every answer is to be given to
+/// aether2onnx_verify_free().
 using A2oVerify = int (*)(const char* request, A2oVerifyProgress progress, void* user,
                           char** answer);
 using A2oVerifyFree = void (*)(char* answer);
 }
 
 /// The functions' names; the number changes with the interface.
-inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_2";
-inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_2";
-inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_2";
+inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_3";
+inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_3";
+inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_3";

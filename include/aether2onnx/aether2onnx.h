@@ -95,14 +95,40 @@ class AETHER2ONNX_API Error : public std::runtime_error {
 // Options
 // ---------------------------------------------------------------------------------------------
 
-/// Floating-point precision of the ONNX file: weights, input and output.
+/// Floating-point precision of the ONNX file. docs/precision.md says which operator has which type.
 enum class Precision {
   fp32,
-  fp16,  ///< Rounded to nearest even; LayerNormalization keeps float32 statistics.
+  fp16,  ///< Everything float16, as a PyTorch network after .half().
+  bf16,  ///< Everything bfloat16.
+  /// Convolutions and what lies between them float16; normalizations, residual sums where it
+  /// matters, the mean's subtraction and addition float32, with explicit casts.
+  mixed_fp16,
+  mixed_bf16,  ///< The same with bfloat16.
 };
 
-/// "fp32" or "fp16".
+/// "fp32", "fp16", "bf16", "mixed_fp16" or "mixed_bf16".
 AETHER2ONNX_API std::string_view to_string(Precision precision) noexcept;
+
+/// The types of the graph's input and output.
+enum class IoType {
+  same,  ///< That of the convolutions: float16 or bfloat16, float32 in fp32.
+  fp32,
+};
+
+/// "same" or "fp32".
+AETHER2ONNX_API std::string_view to_string(IoType type) noexcept;
+
+/// How the graph is put together.
+enum class GraphForm {
+  /// LayerNormalization over the last axis, between transposes.
+  standard,
+  /// Neither Transpose nor Reshape: the normalization is made of elementwise operators and means
+  /// over the channel axis.
+  channels_first,
+};
+
+/// "standard" or "channels_first".
+AETHER2ONNX_API std::string_view to_string(GraphForm form) noexcept;
 
 /// One axis of the input: a fixed size, or a range that TensorRT is told as min, opt and max.
 struct Axis {
@@ -137,6 +163,15 @@ struct InputShape {
 /// Smallest and largest ONNX opset that can be written.
 inline constexpr int kMinOpset = 11;
 inline constexpr int kMaxOpset = 24;
+/// The first one whose Conv takes bfloat16.
+inline constexpr int kMinOpsetOfBfloat16 = 22;
+
+/// The opset that is written where none is asked for: 17, and 22 for bf16 and mixed_bf16.
+AETHER2ONNX_API int default_opset(Precision precision) noexcept;
+/// The graph's edges where nothing is asked for: as the precision for fp32 and fp16 (as the
+/// reference script does), fp32 for the others, since few programs can feed bfloat16 and the mixed
+/// modes subtract the mean in float32.
+AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
 /// What the checkpoint is expected to be, and what to call it.
 struct CheckpointOptions {
@@ -162,9 +197,20 @@ struct CheckpointOptions {
 /// the checkpoint is read from it where it isn't given.
 struct Options : CheckpointOptions {
   InputShape shape;
-  /// Opset of the default ONNX domain, kMinOpset to kMaxOpset.
-  int opset_version = 17;
+  /// Opset of the default ONNX domain, kMinOpset to kMaxOpset. Unset: default_opset().
+  std::optional<int> opset_version;
   Precision precision = Precision::fp32;
+  /// Unset: default_io_type().
+  std::optional<IoType> io_type;
+  GraphForm graph_form = GraphForm::standard;
+  /// Keeps the large depthwise convolutions float32, whatever the precision.
+  bool depthwise_fp32 = false;
+  /// Parts of the network that stay float32, whatever the precision: module paths, "layers.0.3"
+  /// with everything in it, "conv_last". A path that isn't there is an error.
+  std::vector<std::string> fp32_blocks;
+
+  int opset() const { return opset_version.value_or(default_opset(precision)); }
+  IoType edges() const { return io_type.value_or(default_io_type(precision)); }
 
   /// A model whose file would be larger than this many bytes gets its weights written to a second
   /// file beside it (ONNX external data). The default is protobuf's limit of 2 GiB - 1.
@@ -230,6 +276,12 @@ struct Report {
     int opset_version = 0;
     int ir_version = 0;
     Precision precision = Precision::fp32;
+    IoType io_type = IoType::same;
+    GraphForm form = GraphForm::standard;
+    bool depthwise_fp32 = false;
+    std::vector<std::string> fp32_blocks;  ///< As asked for.
+    /// Convolutions that stay float32 because a weight is beyond float16's range, by their path.
+    std::vector<std::string> fp32_for_weights;
     InputShape shape;
     std::uint64_t nodes = 0;
     std::vector<std::pair<std::string, std::uint64_t>> operators;  ///< Most frequent first.
@@ -390,9 +442,11 @@ AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, con
 /// net.safetensors.index.json.
 AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
 
-/// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx".
+/// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx"; in
+/// another form than the standard one with its name behind, "…_op17_channels_first.onnx".
 AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_view stem,
-                                                Precision precision, int opset_version);
+                                                Precision precision, int opset_version,
+                                                GraphForm form = GraphForm::standard);
 
 /// The arguments of NVIDIA's `trtexec` (8.6 or newer) that build an engine from the model, without
 /// the program's own name and not quoted for any shell: --onnx, --saveEngine, for a dynamic model

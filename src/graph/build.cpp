@@ -18,8 +18,8 @@ Dim dim_of(const Axis& axis, Symbol symbol) {
 
 class Builder {
  public:
-  Builder(const Network& network, const state_dict::StateDict& state_dict)
-      : network_(network), state_dict_(state_dict) {}
+  Builder(const Network& network, const state_dict::StateDict& state_dict, GraphForm form)
+      : network_(network), state_dict_(state_dict), form_(form) {}
 
   Graph build(const InputShape& shape) {
     graph_.name = fmt::format("{}_x{}", network_.facts.model_type, network_.facts.scale);
@@ -84,8 +84,13 @@ class Builder {
   }
 
   // Over the channel axis by way of NHWC: the form in which TensorRT and ONNX Runtime know the
-  // operator, and recognise it where it is decomposed.
+  // operator, and recognise it where it is decomposed. Or in place, without a Transpose.
   ValueId add(const network::LayerNorm& norm) {
+    if (form_ == GraphForm::channels_first) {
+      const ValueId each = weight(norm.weight, 3);
+      return node(kChannelNormalization, {input(0), each, weight(norm.bias, 3)},
+                  {{"epsilon", static_cast<float>(norm.epsilon)}});
+    }
     const ValueId channels_last =
         node("Transpose", {input(0)}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
     const ValueId scale = weight(norm.weight, 1);
@@ -122,6 +127,7 @@ class Builder {
 
   const Network& network_;
   const state_dict::StateDict& state_dict_;
+  GraphForm form_;
   Graph graph_;
   std::vector<ValueId> values_;
   const Module* module_ = nullptr;
@@ -130,8 +136,8 @@ class Builder {
 }  // namespace
 
 Graph build(const Network& network, const state_dict::StateDict& state_dict,
-            const InputShape& shape) {
-  return Builder(network, state_dict).build(shape);
+            const InputShape& shape, GraphForm form) {
+  return Builder(network, state_dict, form).build(shape);
 }
 
 }  // namespace aether2onnx::graph

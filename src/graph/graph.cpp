@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -50,6 +51,22 @@ ValueId Graph::add_constant(DType dtype, double number) {
   return id;
 }
 
+ValueId Graph::add_axes(const std::vector<std::int64_t>& axes) {
+  const auto [known, is_new] = axes_.try_emplace(axes, kNoInput);
+  if (!is_new) return known->second;
+  const auto count = static_cast<std::int64_t>(axes.size());
+  const ValueId id = add_value(unique_name("const/axes"), DType::int64, {Dim::fixed(count)});
+  values_[id].integers = axes;
+  known->second = id;
+  initializers_.push_back({id,
+                           [axes, count] {
+                             const auto bytes = std::as_bytes(std::span(axes));
+                             return TensorData{DType::int64, {count}, {bytes.begin(), bytes.end()}};
+                           },
+                           false});
+  return id;
+}
+
 ValueId Graph::add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
                         std::map<std::string, AttributeValue> attributes) {
   std::vector<const Value*> operands;
@@ -78,7 +95,51 @@ bool Graph::is_output(ValueId id) const {
   return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
 }
 
+ValueId copy_initializer(const Graph& source, const Initializer& initializer, DType dtype,
+                         Graph& target) {
+  const Value& value = source.value(initializer.value);
+  if (initializer.is_parameter) {
+    std::vector<std::int64_t> shape;
+    for (const Dim& dim : value.shape) shape.push_back(dim.value);
+    return target.add_parameter(value.name, dtype, shape, initializer.load);
+  }
+  if (!value.integers.empty()) return target.add_axes(value.integers);
+  return target.add_constant(dtype, to_doubles(initializer.load().bytes, DType::float64).at(0));
+}
+
+bool is_depthwise(const Node& node) {
+  const auto group = node.attributes.find("group");
+  return node.op == "Conv" && group != node.attributes.end() &&
+         std::get<std::int64_t>(group->second) > 1;
+}
+
+std::string block_of(std::string_view path) {
+  std::size_t end = std::min(path.find('.'), path.size());
+  while (end < path.size()) {
+    const std::size_t next = std::min(path.find('.', end + 1), path.size());
+    const std::string_view name = path.substr(end + 1, next - end - 1);
+    const bool number = !name.empty() && std::all_of(name.begin(), name.end(),
+                                                     [](char c) { return c >= '0' && c <= '9'; });
+    if (!number) break;
+    end = next;
+  }
+  return std::string(path.substr(0, end));
+}
+
 // --- shape inference --------------------------------------------------------------------------
+
+std::int64_t cast_type(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return 1;
+    case DType::float16:
+      return 10;
+    case DType::bfloat16:
+      return 16;
+    default:
+      defect("a type that no value is cast to");
+  }
+}
 
 namespace {
 
@@ -114,15 +175,20 @@ Shape infer_conv(const std::vector<const Value*>& inputs,
   return {x[0], w[0], x[2], x[3]};
 }
 
-// A scalar or a vector along the last axis goes with anything; otherwise the shapes are equal.
+// As ONNX broadcasts: aligned at the last axis, equal sizes or 1.
 Shape infer_broadcast(const std::vector<const Value*>& inputs) {
   require(inputs.size() == 2, "a binary operator without two inputs");
-  const Shape& a = inputs[0]->shape;
-  const Shape& b = inputs[1]->shape;
-  const bool scalar = b.empty();
-  const bool vector = b.size() == 1 && !a.empty() && a.back() == b.front();
-  require(a == b || scalar || vector, "a binary operator on shapes that don't fit");
-  return a;
+  Shape longer = inputs[0]->shape;
+  Shape shorter = inputs[1]->shape;
+  if (longer.size() < shorter.size()) std::swap(longer, shorter);
+  for (std::size_t i = 1; i <= shorter.size(); ++i) {
+    Dim& a = longer[longer.size() - i];
+    const Dim& b = shorter[shorter.size() - i];
+    if (a == b || is_size(b, 1)) continue;
+    require(is_size(a, 1), "a binary operator on shapes that don't fit");
+    a = b;
+  }
+  return longer;
 }
 
 Shape infer_transpose(const Shape& x, const Ints& permutation) {
@@ -152,12 +218,36 @@ Shape infer_depth_to_space(Shape x, std::int64_t factor) {
   return x;
 }
 
-Shape infer_reduce_last(Shape x, const std::map<std::string, AttributeValue>& attributes) {
-  require(attribute<Ints>(attributes, "axes") == Ints{-1} &&
-              attribute<std::int64_t>(attributes, "keepdims") == 1 && !x.empty(),
-          "ReduceMean over other axes than the last");
-  x.back() = Dim::fixed(1);
+// (N, C, H, W) with scale and bias (C, 1, 1).
+Shape infer_channel_normalization(const std::vector<const Value*>& inputs) {
+  require(inputs.size() == 3 && inputs[0]->shape.size() == 4,
+          "ChannelNormalization of a rank other than 4");
+  const Shape each{inputs[0]->shape[1], Dim::fixed(1), Dim::fixed(1)};
+  require(inputs[1]->shape == each && inputs[2]->shape == each,
+          "ChannelNormalization with a wrong scale or bias");
+  return inputs[0]->shape;
+}
+
+// The axes are an attribute, or, from opset 18 on, an input.
+Shape infer_reduce(const std::vector<const Value*>& inputs,
+                   const std::map<std::string, AttributeValue>& attributes) {
+  Shape x = inputs[0]->shape;
+  const Ints& axes = inputs.size() > 1 ? inputs[1]->integers : attribute<Ints>(attributes, "axes");
+  require(axes.size() == 1 && attribute<std::int64_t>(attributes, "keepdims") == 1,
+          "ReduceMean over several axes");
+  const auto rank = static_cast<std::int64_t>(x.size());
+  const std::int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
+  require(axis >= 0 && axis < rank, "ReduceMean over an axis that isn't there");
+  x[static_cast<std::size_t>(axis)] = Dim::fixed(1);
   return x;
+}
+
+DType infer_cast(const std::map<std::string, AttributeValue>& attributes) {
+  const auto to = attribute<std::int64_t>(attributes, "to");
+  for (const DType dtype : {DType::float32, DType::float16, DType::bfloat16}) {
+    if (to == cast_type(dtype)) return dtype;
+  }
+  defect("a Cast to an unknown type");
 }
 
 bool is_unary(const std::string& op) {
@@ -168,44 +258,36 @@ bool is_binary(const std::string& op) {
   return op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Pow";
 }
 
-// A - mean(A): the second operand has size 1 where the first has its channels.
-bool broadcasts_last_axis(const std::vector<const Value*>& inputs) {
-  if (inputs.size() != 2) return false;
-  Shape a = inputs[0]->shape;
-  const Shape& b = inputs[1]->shape;
-  if (a.empty() || a.size() != b.size() || !is_size(b.back(), 1)) return false;
-  a.back() = Dim::fixed(1);
-  return a == b;
-}
-
 }  // namespace
 
 Value infer(const std::string& op, const std::vector<const Value*>& inputs,
             const std::map<std::string, AttributeValue>& attributes) {
   require(!inputs.empty(), "an operator without inputs");
   for (const Value* input : inputs) {
-    require(input != nullptr && input->dtype == inputs[0]->dtype,
+    require(input != nullptr && (input->dtype == inputs[0]->dtype || !input->integers.empty()),
             "an operator on inputs of two types");
   }
   Value made{{}, inputs[0]->dtype, {}};
   if (op == "Conv") {
     made.shape = infer_conv(inputs, attributes);
   } else if (is_binary(op)) {
-    made.shape = broadcasts_last_axis(inputs) ? inputs[0]->shape : infer_broadcast(inputs);
+    made.shape = infer_broadcast(inputs);
   } else if (is_unary(op)) {
     made.shape = inputs[0]->shape;
   } else if (op == "Transpose") {
     made.shape = infer_transpose(inputs[0]->shape, attribute<Ints>(attributes, "perm"));
   } else if (op == "LayerNormalization") {
     made.shape = infer_layer_normalization(inputs, attributes);
+  } else if (op == kChannelNormalization) {
+    made.shape = infer_channel_normalization(inputs);
   } else if (op == "DepthToSpace") {
     made.shape =
         infer_depth_to_space(inputs[0]->shape, attribute<std::int64_t>(attributes, "blocksize"));
   } else if (op == "ReduceMean") {
-    made.shape = infer_reduce_last(inputs[0]->shape, attributes);
+    made.shape = infer_reduce(inputs, attributes);
   } else if (op == "Cast") {
     made.shape = inputs[0]->shape;
-    made.dtype = attribute<std::int64_t>(attributes, "to") == 1 ? DType::float32 : DType::float16;
+    made.dtype = infer_cast(attributes);
   } else {
     defect("an operator without shape inference");
   }

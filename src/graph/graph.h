@@ -48,6 +48,8 @@ struct Value {
   std::string name;
   DType dtype = DType::float32;
   Shape shape;
+  std::vector<std::int64_t> integers =
+      {};  ///< What a constant of integers holds, axes for example.
 };
 
 /// What a node's attribute may be.
@@ -83,6 +85,9 @@ class Graph {
                         std::span<const std::int64_t> shape, TensorLoader load);
   /// A scalar of a formula, named "const/<value>"; one initializer serves all who ask for it.
   ValueId add_constant(DType dtype, double number);
+  /// Numbers of axes, an int64 vector named "const/axes"; one initializer serves all who ask for
+  /// it.
+  ValueId add_axes(const std::vector<std::int64_t>& axes);
   /// Appends a node and infers the type and shape of what it makes.
   ValueId add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
                    std::map<std::string, AttributeValue> attributes = {});
@@ -108,8 +113,27 @@ class Graph {
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
   std::map<std::pair<double, DType>, ValueId> constants_;
+  std::map<std::vector<std::int64_t>, ValueId> axes_;
   std::map<std::string, int> names_;
 };
+
+/// Adds an initializer of `source` to `target`, as one of the type `dtype`.
+ValueId copy_initializer(const Graph& source, const Initializer& initializer, DType dtype,
+                         Graph& target);
+
+/// Whether a node makes one value for each channel of a group of its own: a depthwise Conv.
+bool is_depthwise(const Node& node);
+
+/// The part of the network that a module belongs to: the first name of its path with the numbers
+/// behind it, "layers.0.1" of "layers.0.1.ffn.fc2" and "conv_last" of "conv_last".
+std::string block_of(std::string_view path);
+
+/// An operator of this graph that isn't ONNX's, and is lowered at every opset: LayerNormalization
+/// over axis 1 of (N, C, H, W) at each pixel, scale and bias (C, 1, 1).
+inline constexpr const char* kChannelNormalization = "ChannelNormalization";
+
+/// The attribute `to` of a Cast: TensorProto.DataType of float32, float16 or bfloat16.
+std::int64_t cast_type(DType dtype);
 
 /// Type and shape of what an operator makes. Throws Error(internal) where the inputs don't fit the
 /// operator, so that no wrong graph is ever written.
@@ -119,6 +143,6 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
 /// Translates a fused network to a float32 graph with one input `input` and one output `output`.
 /// Its weights are read from `state_dict`, which must outlive it.
 Graph build(const network::Network& network, const state_dict::StateDict& state_dict,
-            const InputShape& shape);
+            const InputShape& shape, GraphForm form);
 
 }  // namespace aether2onnx::graph

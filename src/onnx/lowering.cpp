@@ -17,10 +17,8 @@ using graph::ValueId;
 
 constexpr int kOpsetWithGelu = 20;
 constexpr int kOpsetWithLayerNormalization = 17;
-
-// TensorProto.DataType, for Cast.
-constexpr std::int64_t kFloat = 1;
-constexpr std::int64_t kFloat16 = 10;
+// From here on ReduceMean has its axes as an input.
+constexpr int kOpsetWithAxesInput = 18;
 
 class Lowerer {
  public:
@@ -44,22 +42,17 @@ class Lowerer {
 
  private:
   void take(const graph::Initializer& initializer) {
-    const graph::Value& value = source_.value(initializer.value);
-    if (initializer.is_parameter) {
-      std::vector<std::int64_t> shape;
-      for (const graph::Dim& dim : value.shape) shape.push_back(dim.value);
-      moved_[initializer.value] =
-          target_.add_parameter(value.name, value.dtype, shape, initializer.load);
-    } else {
-      const double number = to_doubles(initializer.load().bytes, DType::float64).at(0);
-      moved_[initializer.value] = target_.add_constant(value.dtype, number);
-    }
+    moved_[initializer.value] = graph::copy_initializer(
+        source_, initializer, source_.value(initializer.value).dtype, target_);
   }
 
   ValueId lower(const Node& node) {
     path_ = &node.path;
     std::vector<ValueId> inputs;
     for (const ValueId id : node.inputs) inputs.push_back(moved_[id]);
+    if (node.op == graph::kChannelNormalization) {
+      return channel_normalization(inputs, std::get<float>(node.attributes.at("epsilon")));
+    }
     if (node.op == "Gelu" && opset_ < kOpsetWithGelu) return gelu(inputs[0]);
     if (node.op == "LayerNormalization" && opset_ < kOpsetWithLayerNormalization) {
       return layer_normalization(inputs, std::get<float>(node.attributes.at("epsilon")));
@@ -86,23 +79,47 @@ class Lowerer {
     return add("Mul", {product, constant(x, 0.5)});
   }
 
+  ValueId cast(ValueId value, DType dtype) {
+    if (target_.value(value).dtype == dtype) return value;
+    return add("Cast", {value}, {{"to", graph::cast_type(dtype)}});
+  }
+
+  ValueId mean(ValueId x, std::int64_t axis) {
+    std::map<std::string, AttributeValue> attributes = {{"keepdims", std::int64_t{1}}};
+    if (opset_ >= kOpsetWithAxesInput) {
+      return add("ReduceMean", {x, target_.add_axes({axis})}, std::move(attributes));
+    }
+    attributes.emplace("axes", std::vector<std::int64_t>{axis});
+    return add("ReduceMean", {x}, std::move(attributes));
+  }
+
   // Over the last axis, statistics in float32 as with stash_type 1: only the normalized value is
   // cast back before scale and bias.
   ValueId layer_normalization(const std::vector<ValueId>& inputs, float epsilon) {
-    const bool half = target_.value(inputs[0]).dtype == DType::float16;
-    const std::map<std::string, AttributeValue> over_channels = {
-        {"axes", std::vector<std::int64_t>{-1}}, {"keepdims", std::int64_t{1}}};
-    const ValueId x = half ? add("Cast", {inputs[0]}, {{"to", kFloat}}) : inputs[0];
-    const ValueId mean = add("ReduceMean", {x}, over_channels);
-    const ValueId centred = add("Sub", {x, mean});
+    const DType dtype = target_.value(inputs[0]).dtype;
+    const ValueId x = cast(inputs[0], DType::float32);
+    const ValueId centred = add("Sub", {x, mean(x, -1)});
     const ValueId squared = add("Pow", {centred, constant(x, 2)});
-    const ValueId variance = add("ReduceMean", {squared}, over_channels);
-    const ValueId stable = add("Add", {variance, constant(x, epsilon)});
+    return scaled(centred, mean(squared, -1), epsilon, dtype, inputs);
+  }
+
+  // The same over the channels of (N, C, H, W). The square is a product and not a Pow: NVIDIA's
+  // AutoCast takes the chain with Pow for a LayerNormalization and then normalizes over C, H and W.
+  ValueId channel_normalization(const std::vector<ValueId>& inputs, float epsilon) {
+    const DType dtype = target_.value(inputs[0]).dtype;
+    const ValueId x = cast(inputs[0], DType::float32);
+    const ValueId centred = add("Sub", {x, mean(x, 1)});
+    const ValueId squared = add("Mul", {centred, centred});
+    return scaled(centred, mean(squared, 1), epsilon, dtype, inputs);
+  }
+
+  ValueId scaled(ValueId centred, ValueId variance, float epsilon, DType dtype,
+                 const std::vector<ValueId>& inputs) {
+    const ValueId stable = add("Add", {variance, constant(variance, epsilon)});
     const ValueId deviation = add("Sqrt", {stable});
-    ValueId normalized = add("Div", {centred, deviation});
-    if (half) normalized = add("Cast", {normalized}, {{"to", kFloat16}});
-    const ValueId scaled = add("Mul", {normalized, inputs[1]});
-    return add("Add", {scaled, inputs[2]});
+    const ValueId normalized = cast(add("Div", {centred, deviation}), dtype);
+    const ValueId product = add("Mul", {normalized, inputs[1]});
+    return add("Add", {product, inputs[2]});
   }
 
   const Graph& source_;

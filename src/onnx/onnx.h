@@ -30,8 +30,9 @@ namespace aether2onnx::onnx {
 int ir_version(int opset);
 
 /// Replaces operators that `opset` lacks by ones that it has. Names, weights and everything else
-/// stay. Opset 20 brought Gelu, 17 LayerNormalization; every other operator in use exists, with the
-/// same attributes and inputs, from kMinOpset to kMaxOpset.
+/// stay. Opset 20 brought Gelu, 17 LayerNormalization, and with 18 the axes of ReduceMean became an
+/// input; every other operator in use exists, with the same attributes and inputs, from kMinOpset
+/// to kMaxOpset.
 graph::Graph lower(const graph::Graph& graph, int opset);
 
 /// An axis as it stands in the file: "64", "batch_size", "height", "output_width"; axes between the
@@ -134,6 +135,17 @@ TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Si
 
 /// What a recogniser of networks needs of the graph.
 network::Outline outline_of(const File& file);
+
+/// Whether weights or inputs are float16 or bfloat16.
+bool has_half_types(const File& file);
+
+/// The bytes of a model that computes in float32 what the file `input`, described by `file`,
+/// computes on a device that has its 16-bit types: weights are widened, and what every operator
+/// makes is rounded to its type in the file, by a Cast there and back. That is how processors with
+/// these types work, which accumulate in float32 and round at the end. ONNX Runtime's CPU provider
+/// leaves such roundings out, and lacks most operators of bfloat16. The weights, also those of
+/// external data, are within the bytes. Throws Error(malformed).
+std::string emulate_half_types(const Input& input, const File& file, const io::Siblings* siblings);
 
 /// The bytes that, put behind an ONNX file, make `values` of its graph outputs as well: protobuf
 /// joins messages that follow each other.

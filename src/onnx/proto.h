@@ -45,7 +45,7 @@ enum {
   external_data = 13,
   data_location = 14
 };
-enum { type_float = 1, type_float16 = 10, type_double = 11, type_bfloat16 = 16 };
+enum { type_float = 1, type_int64 = 7, type_float16 = 10, type_double = 11, type_bfloat16 = 16 };
 enum { location_external = 1 };
 }  // namespace tensor_proto
 namespace value_info_proto {

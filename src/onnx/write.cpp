@@ -25,8 +25,18 @@ using protozero::pbf_writer;
 constexpr std::uint64_t kExternalAlignment = 4096;
 
 int onnx_type(DType dtype) {
-  require(dtype == DType::float32 || dtype == DType::float16, "a type without ONNX counterpart");
-  return dtype == DType::float32 ? tensor_proto::type_float : tensor_proto::type_float16;
+  switch (dtype) {
+    case DType::float32:
+      return tensor_proto::type_float;
+    case DType::float16:
+      return tensor_proto::type_float16;
+    case DType::bfloat16:
+      return tensor_proto::type_bfloat16;
+    case DType::int64:
+      return tensor_proto::type_int64;
+    default:
+      defect("a type that isn't written");
+  }
 }
 
 std::string attribute_message(const std::string& name, const graph::AttributeValue& value) {
@@ -231,7 +241,7 @@ void check(const ConversionLoss& loss, const Value& value) {
   std::vector<std::int64_t> shape;
   for (const graph::Dim& dim : value.shape) shape.push_back(dim.value);
   check_loss(loss, value.name, shape, value.dtype,
-             value.dtype == DType::float16 ? "Convert with --fp_mode fp32."
+             value.dtype == DType::float16 ? "Convert with --fp_mode mixed_fp16 or fp32."
                                            : "Such weights can't be deployed.");
 }
 
@@ -291,7 +301,13 @@ class Writer {
 
     const TensorData data = tensor.initializer->load();
     elements_.clear();
-    const ConversionLoss loss = convert_elements(data.bytes, data.dtype, value.dtype, elements_);
+    ConversionLoss loss;
+    if (is_weight_dtype(value.dtype)) {
+      loss = convert_elements(data.bytes, data.dtype, value.dtype, elements_);
+    } else {
+      require(data.dtype == value.dtype, "integers of another type than announced");
+      elements_ = data.bytes;
+    }
     require(elements_.size() == tensor.data_bytes, "a weight of another size than announced");
     check(loss, value);
     if (tensor.initializer->is_parameter) {

@@ -50,6 +50,17 @@ std::vector<const onnx::FileValue*> open_inputs(const onnx::File& file) {
   return inputs;
 }
 
+// Whether a file with these types may be of the precision: its 16-bit type is there, and no other.
+bool may_be(Precision precision, const std::map<std::string, std::uint64_t>& types) {
+  if (precision == Precision::fp32) return types.size() == 1 && types.contains("float32");
+  const std::string half(to_string(half_type(precision)));
+  return types.contains(half) && std::all_of(types.begin(), types.end(), [&](const auto& type) {
+           return type.first == half || type.first == "float32";
+         });
+}
+
+// Where all is of one type, the precision of that name. A mixture is what the metadata say, as far
+// as that may be, or else the types.
 std::string precision_text(const onnx::File& file) {
   std::map<std::string, std::uint64_t> types;
   for (const onnx::FileTensor& tensor : file.initializers) {
@@ -58,10 +69,16 @@ std::string precision_text(const onnx::File& file) {
   for (const onnx::FileValue* input : open_inputs(file)) {
     if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
   }
-  if (types.size() == 1 && types.contains("float32"))
-    return std::string(to_string(Precision::fp32));
-  if (types.size() == 1 && types.contains("float16"))
-    return std::string(to_string(Precision::fp16));
+  for (const Precision pure : {Precision::fp32, Precision::fp16, Precision::bf16}) {
+    if (types.size() == 1 && may_be(pure, types)) return std::string(to_string(pure));
+  }
+  const std::string* noted = file.find_metadata("precision");
+  for (const Precision precision :
+       {Precision::fp16, Precision::bf16, Precision::mixed_fp16, Precision::mixed_bf16}) {
+    if (noted != nullptr && *noted == to_string(precision) && may_be(precision, types)) {
+      return *noted;
+    }
+  }
   std::string text;
   for (const auto& [type, count] : by_frequency(types)) text += (text.empty() ? "" : " + ") + type;
   return text;
@@ -105,6 +122,10 @@ bool is_weight(const onnx::FileTensor& tensor) {
   return !tensor.dims.empty() && (!dtype || is_weight_dtype(*dtype));
 }
 
+std::uint64_t elements_of(const onnx::FileTensor& tensor) {
+  return static_cast<std::uint64_t>(checked_product(tensor.dims).value_or(0));
+}
+
 Report::Source describe_source(const onnx::File& file) {
   Report::Source source;
   source.container = "ONNX";
@@ -112,10 +133,8 @@ Report::Source describe_source(const onnx::File& file) {
   for (const onnx::FileTensor& tensor : file.initializers) {
     if (!is_weight(tensor)) continue;
     ++source.tensors;
-    const auto elements = checked_product(tensor.dims);
     source.parameters =
-        checked_add(source.parameters, static_cast<std::uint64_t>(elements.value_or(0)))
-            .value_or(~std::uint64_t{0});
+        checked_add(source.parameters, elements_of(tensor)).value_or(~std::uint64_t{0});
     ++types[onnx::type_text(tensor.data_type)];
   }
   for (const auto& [type, count] : by_frequency(types)) {

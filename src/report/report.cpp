@@ -63,9 +63,13 @@ std::uint64_t elements_of(const graph::Shape& shape) {
 
 Report::Graph describe_graph(const graph::Graph& graph, const Options& options) {
   Report::Graph result;
-  result.opset_version = options.opset_version;
-  result.ir_version = onnx::ir_version(options.opset_version);
+  result.opset_version = options.opset();
+  result.ir_version = onnx::ir_version(options.opset());
   result.precision = options.precision;
+  result.io_type = options.edges();
+  result.form = options.graph_form;
+  result.depthwise_fp32 = options.depthwise_fp32;
+  result.fp32_blocks = options.fp32_blocks;
   result.shape = options.shape;
   result.nodes = graph.nodes().size();
   std::map<std::string, std::uint64_t> operators;
@@ -125,6 +129,31 @@ std::string summarize(const Report::Network& network) {
                      network.fused ? "fused" : "unfused");
 }
 
+DType half_type(Precision precision) {
+  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
+  return bfloat16 ? DType::bfloat16 : DType::float16;
+}
+
+std::string summarize(const Report::Graph& graph, const precision::Typed& typed) {
+  std::string text = fmt::format("{} in {}", plural(typed.half_convolutions, "convolution"),
+                                 to_string(half_type(graph.precision)));
+  std::vector<std::string> wide;
+  const auto add = [&wide](std::size_t count, const char* what) {
+    if (count > 0) wide.push_back(plural(count, what));
+  };
+  add(typed.float32_convolutions, "convolution");
+  add(typed.float32_normalizations, "normalization");
+  add(typed.float32_sums, "sum");
+  if (!wide.empty()) text += fmt::format("; in float32 {}", join(wide, ", "));
+  return text + fmt::format("; {}", plural(typed.casts, "cast"));
+}
+
+std::string explain_weights_out_of_range(const Report::Graph& graph) {
+  return fmt::format("weights beyond float16's range (65504) keep {} in float32: {}",
+                     plural(graph.fp32_for_weights.size(), "convolution"),
+                     join(graph.fp32_for_weights, ", "));
+}
+
 std::string profile_text(const InputShape& shape, std::int64_t channels,
                          std::int64_t Axis::*which) {
   const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
@@ -166,6 +195,15 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
       {"aether2onnx_version", std::string(version())},
   };
   entries.insert(entries.end(), others.begin(), others.end());
+  // What is as usual isn't noted.
+  if (graph.io_type != default_io_type(graph.precision)) {
+    entries.emplace_back("io_type", to_string(graph.io_type));
+  }
+  if (graph.form != GraphForm::standard) entries.emplace_back("graph_form", to_string(graph.form));
+  if (graph.depthwise_fp32) entries.emplace_back("depthwise_fp32", "true");
+  if (!graph.fp32_blocks.empty()) {
+    entries.emplace_back("fp32_blocks", join(graph.fp32_blocks, ","));
+  }
   // Which of several state dicts in the file it was made of.
   if (!report.source.other_wrappers.empty()) {
     entries.emplace_back(kStateDictKey,
@@ -201,11 +239,18 @@ std::string difference_from(const onnx::File& file, const Report& planned) {
   const auto differs = [](std::string_view what, std::string_view found, std::string_view wanted) {
     return fmt::format("its {} is {}, not {}", what, printable(found), printable(wanted));
   };
-  for (const auto& [key, wanted] : metadata(planned)) {
+  const auto entries = metadata(planned);
+  for (const auto& [key, wanted] : entries) {
     if (key == "source_name" || key == "source_sha256") continue;
     const std::string* found = file.find_metadata(key);
     if (found == nullptr) return fmt::format("its metadata has no {}", key);
     if (*found != wanted) return differs(key, *found, wanted);
+  }
+  for (const char* key : {"io_type", "graph_form", "depthwise_fp32", "fp32_blocks"}) {
+    const bool wanted = std::any_of(entries.begin(), entries.end(),
+                                    [&](const auto& entry) { return entry.first == key; });
+    const std::string* found = file.find_metadata(key);
+    if (found != nullptr && !wanted) return differs(key, *found, "as usual");
   }
   std::int64_t opset = 0;
   for (const auto& [domain, number] : file.opsets) {

@@ -12,6 +12,7 @@
 #include "graph/graph.h"
 #include "network/network.h"
 #include "onnx/onnx.h"
+#include "precision/precision.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::report {
@@ -25,6 +26,13 @@ Report::Graph describe_graph(const graph::Graph& graph, const Options& options);
 std::string summarize(const Report::Source& source);
 /// "AetherNet G1, aether_small x2, …": one line about the network.
 std::string summarize(const Report::Network& network);
+
+/// The 16-bit type of a precision that has one: float16 or bfloat16.
+DType half_type(Precision precision);
+/// "61 convolutions in float16; …": one line about the types of the graph.
+std::string summarize(const Report::Graph& graph, const precision::Typed& typed);
+/// Which convolutions stay float32 because of their weights.
+std::string explain_weights_out_of_range(const Report::Graph& graph);
 
 /// What the metadata_props say of the network, key and text.
 std::vector<std::pair<std::string, std::string>> network_facts(const Report::Network& network);
@@ -55,6 +63,9 @@ Inspection::Cost describe_cost(const network::Network& network, std::string prec
 
 /// Whether a tensor of an ONNX file is a weight, and not a constant of a formula.
 bool is_weight(const onnx::FileTensor& tensor);
+
+/// How many elements the tensor says it has; 0 where they are beyond counting.
+std::uint64_t elements_of(const onnx::FileTensor& tensor);
 
 /// All but the name, the size and the hash.
 Report::Source describe_source(const onnx::File& file);

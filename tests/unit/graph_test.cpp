@@ -20,21 +20,29 @@ using tools::NetworkShape;
 // A graph together with what it refers to.
 class Built {
  public:
-  Built(const NetworkShape& network, const InputShape& shape, int opset,
-        Precision precision = Precision::fp32)
+  Built(const NetworkShape& network, const Options& options)
       : bytes_(tools::write_checkpoint(tools::make_tensors(network))),
         input_(bytes_),
         state_dict_(state_dict::StateDict::open(input_)),
-        graph_(make(shape, opset, precision)) {}
+        graph_(make(options)) {}
+  Built(const NetworkShape& network, const InputShape& shape, int opset,
+        Precision precision = Precision::fp32)
+      : Built(network, options_of(shape, opset, precision)) {}
   const Graph& operator*() const { return graph_; }
   const Graph* operator->() const { return &graph_; }
 
  private:
-  Graph make(const InputShape& shape, int opset, Precision precision) const {
-    Graph graph =
-        graph::build(fusion::fuse(network::recognise(state_dict_)).network, state_dict_, shape);
-    precision::apply(graph, precision);
-    return onnx::lower(graph, opset);
+  static Options options_of(const InputShape& shape, int opset, Precision precision) {
+    Options options;
+    options.shape = shape;
+    options.opset_version = opset;
+    options.precision = precision;
+    return options;
+  }
+  Graph make(const Options& options) const {
+    const Graph graph = graph::build(fusion::fuse(network::recognise(state_dict_)).network,
+                                     state_dict_, options.shape, options.graph_form);
+    return onnx::lower(precision::apply(graph, options, true).graph, options.opset());
   }
   std::vector<std::byte> bytes_;
   MemoryInput input_;

@@ -1,0 +1,72 @@
+#include "candidate.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "io/io.h"
+
+namespace aether2onnx::verify {
+
+namespace fs = std::filesystem;
+
+Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onnx::File& model,
+                     const Device& device)
+    : runtime_(runtime),
+      path_(path),
+      model_(model),
+      device_(device),
+      emulated_(device.provider == Provider::cpu && onnx::has_half_types(model)) {
+  try {
+    file_.emplace(runtime.open(path, device));
+  } catch (const NotImplemented&) {
+    // Types and shapes were found to be right before the operators were looked for.
+    if (!emulated_) throw;
+  }
+  if (emulated_) {
+    emulation_.emplace(runtime.open(bytes(), fs::absolute(path).parent_path(), device));
+  }
+}
+
+std::string Candidate::bytes() const {
+  const FileInput input(path_);
+  if (emulated_) {
+    const io::FolderSiblings siblings(path_);
+    return onnx::emulate_half_types(input, model_, &siblings);
+  }
+  std::string bytes(to_size(input.size()), '\0');
+  input.read(0, std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+std::vector<FloatTensor> Candidate::run(const FloatTensor& input) const {
+  std::vector<FloatTensor> outputs;
+  if (file_) outputs.push_back(file_->run(input));
+  if (emulation_) outputs.push_back(emulation_->run(input));
+  return outputs;
+}
+
+std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
+                                                const std::vector<std::string>& values) const {
+  std::vector<std::string> additional;
+  for (const std::string& value : values) {
+    const bool is_output = std::any_of(model_.outputs.begin(), model_.outputs.end(),
+                                       [&](const auto& output) { return output.name == value; });
+    if (!is_output) additional.push_back(value);
+  }
+  return runtime_
+      .open(bytes() + onnx::additional_outputs(additional), fs::absolute(path_).parent_path(),
+            device_)
+      .run(input, values);
+}
+
+std::string Candidate::description() const {
+  std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
+  if (emulated_) {
+    text += file_ ? " (as it is, and with every 16-bit result rounded)"
+                  : " (in float32, with every 16-bit result rounded: there are no operators of "
+                    "its type)";
+  }
+  return text;
+}
+
+}  // namespace aether2onnx::verify
