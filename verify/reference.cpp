@@ -52,7 +52,9 @@ class Recorder final : public Trace {
   void block(const std::string& path, const at::Tensor& output) override {
     value(output);
     if (ranges_ != nullptr) ranges_->add(path, largest_);
+    // What comes out goes into the next one.
     largest_ = 0;
+    value(output);
     if (blocks_ != nullptr) blocks_->emplace_back(path, to_doubles(output));
   }
 

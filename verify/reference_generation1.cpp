@@ -23,7 +23,7 @@ at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); 
 at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 
 at::Tensor block(const Weights& w, const std::string& path, const at::Tensor& y) {
-  const at::Tensor a = channels_last(depthwise(w, path + ".conv", w.seen(y)));
+  const at::Tensor a = channels_last(depthwise(w, path + ".conv", y));
   const at::Tensor n = layer_norm(w, path + ".norm", a, 1e-6);
   const at::Tensor gate = at::gelu(linear(w, path + ".ffn.fc1_gate", n), "none");
   const at::Tensor main = linear(w, path + ".ffn.fc1_main", n);
@@ -53,7 +53,9 @@ at::Tensor forward_generation1(const Weights& w, const at::Tensor& image, Trace&
   trace.block("conv_after_body", y);
   y = y + shallow;  // 5
   trace.block("body_residual", y);
-  at::Tensor t = at::leaky_relu(conv(w, "conv_before_upsample.0", y), 0.01);  // 6
+  at::Tensor t = conv(w, "conv_before_upsample.0", y);  // 6
+  trace.block("conv_before_upsample.0", t);
+  t = at::leaky_relu(t, 0.01);
   trace.block("conv_before_upsample.1", t);
   const std::int64_t width = t.size(1);
   for (int index = 0;; index += 2) {  // 7

@@ -137,10 +137,10 @@ class Typer {
     made_.assign(source_.values().size(), heavy_);
     for (const Node& node : source_.nodes()) {
       DType type = own_type(node);
-      if (type != DType::float32 && is_mixed(options_.precision)) {
-        const bool from_float32 = takes_float32(node);
-        if (is_sum(node) && from_float32) type = DType::float32;
-        if (is_follower(node) && from_float32) {
+      if (type != DType::float32 && takes_float32(node)) {
+        // A sum keeps the range of its terms, and a normalization needs no cast in between.
+        if (is_sum(node) || is_normalization(node)) type = DType::float32;
+        if (is_follower(node)) {
           type = DType::float32;
           followers.push_back(types_.size());
         }

@@ -38,7 +38,10 @@ struct Typed {
 /// mixed_fp16, mixed_bf16: normalizations and additions of constants (the image's mean) are
 /// float32, everything else is half; what only moves values follows. In mixed_bf16, whose type has
 /// 8 bits, the sums of feature maps are float32 too, and the convolutions that read and make the
-/// image; in mixed_fp16 a sum is where one of its terms is. docs/precision.md has the measurements.
+/// image. docs/precision.md has the measurements.
+///
+/// In all of them a sum or a normalization that takes a float32 value (of a part that stays so) is
+/// float32 too.
 ///
 /// `read_weights`: whether convolutions of mixed_fp16 are looked through for weights beyond
 /// float16's range.

@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "base/dtype.h"
+#include "model_runner.h"
 #include "onnx_checker.h"
 #include "onnxruntime.h"
 #include "sample_networks.h"
@@ -112,6 +116,33 @@ void expect_golden(const FloatTensor& output, const Golden& expected, double tol
   EXPECT_NEAR(at(0, 3, 1), expected.points[3], tolerance * largest);
 }
 
+// --- precisions -------------------------------------------------------------------------------
+
+constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,
+                                    Precision::mixed_fp16, Precision::mixed_bf16};
+
+int lowest_opset(Precision precision) {
+  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
+  return bfloat16 ? kMinOpsetOfBfloat16 : kMinOpset;
+}
+
+// Relative to the largest magnitude of the output, with weights that make errors grow.
+double tolerance_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return 5e-6;
+    case Precision::fp16:
+      return 6e-3;
+    case Precision::mixed_fp16:
+      return 4e-3;
+    case Precision::bf16:
+      return 5e-2;
+    case Precision::mixed_bf16:
+      return 3e-2;
+  }
+  return 0;
+}
+
 // --- the product of all options ---------------------------------------------------------------
 
 struct Combination {
@@ -119,6 +150,7 @@ struct Combination {
   bool fused;
   bool dynamic;
   Precision precision;
+  GraphForm form = GraphForm::standard;
 };
 
 std::vector<Combination> combinations() {
@@ -131,13 +163,22 @@ std::vector<Combination> combinations() {
         }
       }
     }
+    // What differs only in types and form, of a fused network.
+    for (const bool dynamic : {true, false}) {
+      for (const Precision precision : kPrecisions) {
+        all.push_back({scale, true, dynamic, precision, GraphForm::channels_first});
+        if (precision == Precision::fp32 || precision == Precision::fp16) continue;
+        all.push_back({scale, true, dynamic, precision, GraphForm::standard});
+      }
+    }
   }
   return all;
 }
 
 std::string name_of(const Combination& c) {
   return "x" + std::to_string(c.scale) + (c.fused ? "_fused" : "_unfused") +
-         (c.dynamic ? "_dynamic_" : "_static_") + std::string(to_string(c.precision));
+         (c.dynamic ? "_dynamic_" : "_static_") + std::string(to_string(c.precision)) +
+         (c.form == GraphForm::standard ? "" : "_" + std::string(to_string(c.form)));
 }
 
 class EveryOpset : public testing::TestWithParam<Combination> {};
@@ -145,13 +186,13 @@ class EveryOpset : public testing::TestWithParam<Combination> {};
 void check_contract(const onnx::ModelProto& model, const Options& options, const Report& report) {
   EXPECT_EQ(model.producer_name(), "aether2onnx");
   ASSERT_EQ(model.opset_import_size(), 1);
-  EXPECT_EQ(model.opset_import(0).version(), options.opset_version);
+  EXPECT_EQ(model.opset_import(0).version(), options.opset());
   ASSERT_EQ(model.graph().input_size(), 1);
   ASSERT_EQ(model.graph().output_size(), 1);
   EXPECT_EQ(model.graph().input(0).name(), "input");
   EXPECT_EQ(model.graph().output(0).name(), "output");
-  const int type =
-      options.precision == Precision::fp16 ? onnx::TensorProto::FLOAT16 : onnx::TensorProto::FLOAT;
+  const bool wide = options.precision == Precision::fp32 || options.edges() == IoType::fp32;
+  const int type = wide ? onnx::TensorProto::FLOAT : onnx::TensorProto::FLOAT16;
   EXPECT_EQ(model.graph().input(0).type().tensor_type().elem_type(), type);
   EXPECT_EQ(model.graph().output(0).type().tensor_type().elem_type(), type);
   const auto axis = [](const onnx::ValueInfoProto& value, int index) {
@@ -193,11 +234,12 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
   if (combination.fused) tensors = tools::fuse(tensors);
 
   std::vector<float> first_output;
-  for (int opset = kMinOpset; opset <= kMaxOpset; ++opset) {
+  for (int opset = lowest_opset(combination.precision); opset <= kMaxOpset; ++opset) {
     SCOPED_TRACE("opset " + std::to_string(opset));
     Options options;
     options.opset_version = opset;
     options.precision = combination.precision;
+    options.graph_form = combination.form;
     options.shape =
         combination.dynamic
             ? InputShape{Axis::range(1, 1, 2), Axis::range(1, 7, 16), Axis::range(1, 6, 16)}
@@ -205,14 +247,13 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
     const Converted converted = convert_tensors(tensors, options);
     const onnx::ModelProto model = test::parse_model(converted.bytes);
     check_contract(model, options, converted.report);
+    EXPECT_EQ(test::check_types(model), "");
     if (opset <= test::checker_max_opset()) {
       EXPECT_EQ(test::check_with_libonnx(model), "");
     }
 
-    const verify::Session session = open_session(converted.bytes);
-    EXPECT_TRUE(session.warnings().empty()) << testing::PrintToString(session.warnings());
-    const FloatTensor output = session.run(golden_input());
-    const double tolerance = combination.precision == Precision::fp16 ? 6e-3 : 5e-6;
+    const FloatTensor output = test::run_model(converted.bytes, golden_input());
+    const double tolerance = tolerance_of(combination.precision);
     if (found != goldens().end()) expect_golden(output, found->second, tolerance);
 
     // All opsets compute the same.
@@ -323,6 +364,129 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(c.name) + "_" + name_of({c.scale, c.fused, c.dynamic, c.precision}) +
              "_op" + std::to_string(c.opset);
     });
+
+// --- every variant in every mode and form -----------------------------------------------------
+
+struct NamedVariant {
+  const char* name;
+  NetworkShape (*make)(std::int64_t, bool);
+};
+
+class EveryMode : public testing::TestWithParam<NamedVariant> {};
+
+TEST_P(EveryMode, IsWithinItsErrorOfFp32) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(GetParam().make(2, true));
+  tools::fill_random(tensors, 11);
+  Options options;
+  options.shape = {Axis::fixed(1), Axis::fixed(20), Axis::fixed(16)};
+  FloatTensor input{{1, 3, 20, 16}, {}};
+  for (int i = 0; i < 3 * 20 * 16; ++i) {
+    input.values.push_back(static_cast<float>(0.5 + 0.5 * std::sin(0.7 * i)));
+  }
+  const FloatTensor expected = test::run_model(convert_tensors(tensors, options).bytes, input);
+  double largest = 0;
+  for (const float value : expected.values) {
+    largest = std::max(largest, std::abs(static_cast<double>(value)));
+  }
+  for (const Precision precision : kPrecisions) {
+    for (const GraphForm form : {GraphForm::standard, GraphForm::channels_first}) {
+      SCOPED_TRACE(std::string(to_string(precision)) + " " + std::string(to_string(form)));
+      options.precision = precision;
+      options.graph_form = form;
+      const Converted converted = convert_tensors(tensors, options);
+      const onnx::ModelProto model = test::parse_model(converted.bytes);
+      EXPECT_EQ(test::check_types(model), "");
+      if (options.opset() <= test::checker_max_opset()) {
+        EXPECT_EQ(test::check_with_libonnx(model), "");
+      }
+      const FloatTensor output = test::run_model(converted.bytes, input);
+      ASSERT_EQ(output.shape, expected.shape);
+      double difference = 0;
+      for (std::size_t i = 0; i < expected.values.size(); ++i) {
+        difference = std::max(difference,
+                              std::abs(static_cast<double>(output.values[i] - expected.values[i])));
+      }
+      std::printf("%s %s %s: %.1e of the largest value\n", GetParam().name,
+                  to_string(precision).data(), to_string(form).data(), difference / largest);
+      EXPECT_LE(difference, tolerance_of(precision) * largest);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Variant, EveryMode,
+                         testing::Values(NamedVariant{"aether_small", tools::aether_small},
+                                         NamedVariant{"aether_medium", tools::aether_medium},
+                                         NamedVariant{"aether_large", tools::aether_large}),
+                         [](const auto& given) { return std::string(given.param.name); });
+
+// --- rounding as other devices do it ----------------------------------------------------------
+
+// What the emulation gives of each value is a number of the value's type.
+TEST(Emulation, RoundsWhatEveryOperatorMakes) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(goldens().at(2).network);
+  tools::fill_sines(tensors);
+  for (const Precision precision : {Precision::fp16, Precision::bf16, Precision::mixed_fp16}) {
+    Options options;
+    options.precision = precision;
+    options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+    const Converted converted = convert_tensors(tensors, options);
+    const onnx::ModelProto model = test::parse_model(converted.bytes);
+    std::vector<std::string> names;
+    std::map<std::string, int> types;
+    for (const auto& value : model.graph().value_info()) {
+      names.push_back(value.name());
+      types[value.name()] = value.type().tensor_type().elem_type();
+    }
+    const auto outputs = test::run_emulated(converted.bytes, golden_input(), names);
+    int rounded = 0;
+    int not_rounded = 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      for (const float value : outputs[i].values) {
+        const auto number = static_cast<double>(value);
+        if (types[names[i]] == onnx::TensorProto::FLOAT16) {
+          EXPECT_EQ(from_half_bits(to_half_bits(number)), value) << names[i];
+          ++rounded;
+        } else if (types[names[i]] == onnx::TensorProto::BFLOAT16) {
+          EXPECT_EQ(from_bfloat16_bits(to_bfloat16_bits(number)), value) << names[i];
+          ++rounded;
+        } else if (from_half_bits(to_half_bits(number)) != value) {
+          ++not_rounded;  // float32 stays what it is
+        }
+      }
+    }
+    EXPECT_GT(rounded, 1000);
+    if (precision == Precision::mixed_fp16) {
+      EXPECT_GT(not_rounded, 1000);
+    }
+  }
+}
+
+TEST(Emulation, OverflowsAsFloat16Does) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(goldens().at(2).network);
+  tools::fill_sines(tensors);
+  for (NamedTensor& tensor : tensors) {
+    // The normalization behind it takes the factor out again.
+    if (tensor.name.starts_with("layers.0.1.conv.")) {
+      for (double& value : tensor.values) value *= 3e4;
+    }
+  }
+  Options options;
+  options.shape = {Axis::fixed(1), Axis::fixed(7), Axis::fixed(6)};
+  const FloatTensor right =
+      test::run_model(convert_tensors(tensors, options).bytes, golden_input());
+  options.precision = Precision::mixed_fp16;
+  options.fp32_blocks = {"layers.0.1"};
+  const FloatTensor mixed =
+      test::run_model(convert_tensors(tensors, options).bytes, golden_input());
+  for (std::size_t i = 0; i < right.values.size(); ++i) {
+    ASSERT_NEAR(mixed.values[i], right.values[i], 2e-2);
+  }
+  options.fp32_blocks.clear();
+  const FloatTensor wrong =
+      test::run_emulated(convert_tensors(tensors, options).bytes, golden_input(), {"output"}).at(0);
+  EXPECT_TRUE(std::any_of(wrong.values.begin(), wrong.values.end(),
+                          [](float value) { return !std::isfinite(value); }));
+}
 
 // --- properties of the file -------------------------------------------------------------------
 
@@ -442,7 +606,7 @@ TEST(HalfRange, AWeightBeyondItIsAnErrorNamingTheTensor) {
   EXPECT_EQ(caught.kind, ErrorKind::precision);
   EXPECT_NE(caught.message.find("layers.0.1.ffn.fc2.weight"), std::string::npos) << caught.message;
   EXPECT_NE(caught.message.find("-70000 at [3, 5, 0, 0]"), std::string::npos) << caught.message;
-  EXPECT_NE(caught.message.find("--fp_mode fp32"), std::string::npos) << caught.message;
+  EXPECT_NE(caught.message.find("--fp_mode mixed_fp16 or fp32"), std::string::npos) << caught.message;
 }
 
 TEST(HalfRange, ASumBeyondItCountsAfterFusion) {

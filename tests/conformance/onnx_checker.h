@@ -19,4 +19,9 @@ onnx::ModelProto parse_model(std::span<const std::byte> bytes);
 /// value_info; compares what is inferred with what the file says. Gives "" or what is wrong.
 std::string check_with_libonnx(const onnx::ModelProto& model);
 
+/// Type inference by ONNX's signatures of the operators that the converter writes: all inputs of an
+/// operator agree as its schema demands, at that opset, and value_info says what is inferred; no
+/// conversion is left to whoever runs the model. Gives "" or what is wrong.
+std::string check_types(const onnx::ModelProto& model);
+
 }  // namespace aether2onnx::test

@@ -6,49 +6,15 @@
 
 #include <set>
 
-#include "onnx/onnx.h"
-#include "precision/precision.h"
-#include "sample_networks.h"
+#include "built_graph.h"
 #include "support.h"
 
 namespace aether2onnx {
 namespace {
 
 using graph::Graph;
+using test::Built;
 using tools::NetworkShape;
-
-// A graph together with what it refers to.
-class Built {
- public:
-  Built(const NetworkShape& network, const Options& options)
-      : bytes_(tools::write_checkpoint(tools::make_tensors(network))),
-        input_(bytes_),
-        state_dict_(state_dict::StateDict::open(input_)),
-        graph_(make(options)) {}
-  Built(const NetworkShape& network, const InputShape& shape, int opset,
-        Precision precision = Precision::fp32)
-      : Built(network, options_of(shape, opset, precision)) {}
-  const Graph& operator*() const { return graph_; }
-  const Graph* operator->() const { return &graph_; }
-
- private:
-  static Options options_of(const InputShape& shape, int opset, Precision precision) {
-    Options options;
-    options.shape = shape;
-    options.opset_version = opset;
-    options.precision = precision;
-    return options;
-  }
-  Graph make(const Options& options) const {
-    const Graph graph = graph::build(fusion::fuse(network::recognise(state_dict_)).network,
-                                     state_dict_, options.shape, options.graph_form);
-    return onnx::lower(precision::apply(graph, options, true).graph, options.opset());
-  }
-  std::vector<std::byte> bytes_;
-  MemoryInput input_;
-  state_dict::StateDict state_dict_;
-  Graph graph_;
-};
 
 // A graph as text, for comparison with a file.
 std::string dump(const Graph& graph) {
@@ -106,6 +72,13 @@ TEST(GraphText, StaysTheSame) {
   expect_golden(dump(*Built(shape, InputShape{}, 20)), "x2_static_op20.txt");
   expect_golden(dump(*Built(shape, InputShape::dynamic_defaults(), 11, Precision::fp16)),
                 "x2_dynamic_fp16_op11.txt");
+  Options options;
+  options.shape = InputShape::dynamic_defaults();
+  options.precision = Precision::mixed_fp16;
+  expect_golden(dump(*Built(shape, options)), "x2_dynamic_mixed_fp16_op17.txt");
+  options.precision = Precision::mixed_bf16;
+  options.graph_form = GraphForm::channels_first;
+  expect_golden(dump(*Built(shape, options)), "x2_dynamic_mixed_bf16_channels_first_op22.txt");
   shape.channels = 1;
   shape.scale = 8;
   expect_golden(dump(*Built(shape, InputShape::dynamic_defaults(), 17)), "x8_grey_op17.txt");
@@ -118,7 +91,9 @@ TEST(Graph, SmallIsSmallerThanTheExporters) {
 
 TEST(Graph, NamesAreUniqueAndNothingIsUnused) {
   for (int opset = kMinOpset; opset <= kMaxOpset; ++opset) {
-    for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+    for (const Precision precision : {Precision::fp32, Precision::fp16, Precision::bf16,
+                                      Precision::mixed_fp16, Precision::mixed_bf16}) {
+      if (default_opset(precision) > 17 && opset < default_opset(precision)) continue;
       const Built built(NetworkShape{}, InputShape{}, opset, precision);
       std::set<std::string> names;
       std::set<graph::ValueId> used(built->outputs().begin(), built->outputs().end());

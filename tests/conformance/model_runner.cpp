@@ -1,0 +1,56 @@
+#include "model_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "onnx/onnx.h"
+#include "onnxruntime.h"
+#include "support.h"
+
+namespace aether2onnx::test {
+
+namespace {
+
+constexpr int kBfloat16 = 16;  // TensorProto.DataType
+
+}  // namespace
+
+verify::FloatTensor run_model(const std::vector<std::byte>& bytes,
+                              const verify::FloatTensor& image) {
+  const TemporaryFolder folder;
+  const auto path = folder / "model.onnx";
+  write_file(path, bytes);
+  const onnx::File file = onnx::read(FileInput(path));
+  verify::FloatTensor output;
+  try {
+    const verify::Session session = verify::OnnxRuntime::load({}).open(path);
+    EXPECT_TRUE(session.warnings().empty()) << testing::PrintToString(session.warnings());
+    output = session.run(image);
+  } catch (const verify::NotImplemented& error) {
+    // Types and shapes have passed; the CPU provider has hardly any operator of bfloat16.
+    EXPECT_TRUE(std::any_of(file.initializers.begin(), file.initializers.end(),
+                            [](const auto& tensor) { return tensor.data_type == kBfloat16; }))
+        << error.what();
+  }
+  if (onnx::has_half_types(file))
+    output = run_emulated(bytes, image, {file.outputs.at(0).name}).at(0);
+  return output;
+}
+
+std::vector<verify::FloatTensor> run_emulated(const std::vector<std::byte>& bytes,
+                                              const verify::FloatTensor& image,
+                                              const std::vector<std::string>& values) {
+  const MemoryInput input(bytes);
+  const onnx::File file = onnx::read(input);
+  std::vector<std::string> additional;
+  for (const std::string& value : values) {
+    if (value != file.outputs.at(0).name) additional.push_back(value);
+  }
+  const std::string model =
+      onnx::emulate_half_types(input, file, nullptr) + onnx::additional_outputs(additional);
+  return verify::OnnxRuntime::load({}).open(model, {}, {}).run(image, values);
+}
+
+}  // namespace aether2onnx::test

@@ -1,0 +1,51 @@
+/// @file
+/// A graph as the converter builds it, of a sample network.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "fusion/fusion.h"
+#include "graph/graph.h"
+#include "network/network.h"
+#include "onnx/onnx.h"
+#include "precision/precision.h"
+#include "sample_networks.h"
+#include "state_dict/state_dict.h"
+
+namespace aether2onnx::test {
+
+/// A graph together with what it refers to.
+class Built {
+ public:
+  Built(const tools::NetworkShape& network, const Options& options)
+      : bytes_(tools::write_checkpoint(tools::make_tensors(network))),
+        input_(bytes_),
+        state_dict_(state_dict::StateDict::open(input_)),
+        graph_(make(options)) {}
+  Built(const tools::NetworkShape& network, const InputShape& shape, int opset,
+        Precision precision = Precision::fp32)
+      : Built(network, options_of(shape, opset, precision)) {}
+  const graph::Graph& operator*() const { return graph_; }
+  const graph::Graph* operator->() const { return &graph_; }
+
+ private:
+  static Options options_of(const InputShape& shape, int opset, Precision precision) {
+    Options options;
+    options.shape = shape;
+    options.opset_version = opset;
+    options.precision = precision;
+    return options;
+  }
+  graph::Graph make(const Options& options) const {
+    const graph::Graph graph = graph::build(fusion::fuse(network::recognise(state_dict_)).network,
+                                            state_dict_, options.shape, options.graph_form);
+    return onnx::lower(precision::apply(graph, options, true).graph, options.opset());
+  }
+  std::vector<std::byte> bytes_;
+  MemoryInput input_;
+  state_dict::StateDict state_dict_;
+  graph::Graph graph_;
+};
+
+}  // namespace aether2onnx::test

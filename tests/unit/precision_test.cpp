@@ -1,0 +1,290 @@
+// The types of graphs: strongly typed, and every cast where it belongs.
+
+#include "precision/precision.h"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "built_graph.h"
+#include "support.h"
+
+namespace aether2onnx {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using test::Built;
+using tools::NetworkShape;
+
+constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,
+                                    Precision::mixed_fp16, Precision::mixed_bf16};
+constexpr std::array kForms = {GraphForm::standard, GraphForm::channels_first};
+
+bool is_mixed(Precision precision) {
+  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
+}
+
+DType half_of(Precision precision) {
+  if (precision == Precision::fp32) return DType::float32;
+  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
+  return bfloat16 ? DType::bfloat16 : DType::float16;
+}
+
+// Every combination of what has a say in the types.
+template <typename Check>
+void for_every_mode(Check check) {
+  for (const Precision precision : kPrecisions) {
+    for (const GraphForm form : kForms) {
+      for (const IoType io : {IoType::same, IoType::fp32}) {
+        for (const bool depthwise_fp32 : {false, true}) {
+          for (const bool with_block : {false, true}) {
+            for (const int opset : {11, 17, 18, 20, 22, 24}) {
+              Options options;
+              options.precision = precision;
+              options.graph_form = form;
+              options.io_type = io;
+              options.depthwise_fp32 = depthwise_fp32;
+              if (with_block) options.fp32_blocks = {"layers.0.1"};
+              options.opset_version = opset;
+              if (opset < default_opset(precision) && default_opset(precision) > 17) continue;
+              SCOPED_TRACE(fmt::format("{} {} io {} depthwise_fp32 {} block {} opset {}",
+                                       to_string(precision), to_string(form), to_string(io),
+                                       depthwise_fp32, with_block, opset));
+              const Built built(NetworkShape{}, options);
+              check(*built, options);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+const Node* maker_of(const Graph& graph, graph::ValueId value) {
+  for (const Node& node : graph.nodes()) {
+    if (node.output == value) return &node;
+  }
+  return nullptr;
+}
+
+TEST(Types, AreStrong) {
+  for_every_mode([](const Graph& graph, const Options&) {
+    for (const Node& node : graph.nodes()) {
+      const DType made = graph.value(node.output).dtype;
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const DType taken = graph.value(node.inputs[i]).dtype;
+        if (node.op == "ReduceMean" && i == 1) {
+          EXPECT_EQ(taken, DType::int64) << node.name;
+        } else if (node.op == "Cast") {
+          EXPECT_NE(taken, made) << node.name;
+        } else {
+          EXPECT_EQ(taken, made) << node.name;
+        }
+      }
+    }
+  });
+}
+
+TEST(Types, NoCastRepeatsOrCancels) {
+  for_every_mode([](const Graph& graph, const Options&) {
+    std::set<std::pair<graph::ValueId, DType>> seen;
+    for (const Node& node : graph.nodes()) {
+      if (node.op != "Cast") continue;
+      const Node* maker = maker_of(graph, node.inputs[0]);
+      EXPECT_TRUE(maker == nullptr || maker->op != "Cast") << node.name;
+      EXPECT_TRUE(seen.emplace(node.inputs[0], graph.value(node.output).dtype).second) << node.name;
+      const bool of_weight =
+          std::any_of(graph.initializers().begin(), graph.initializers().end(),
+                      [&](const auto& initializer) { return initializer.value == node.inputs[0]; });
+      EXPECT_FALSE(of_weight) << node.name << ": weights are converted when they are written";
+    }
+  });
+}
+
+TEST(Types, EdgesAreAsAskedFor) {
+  for_every_mode([](const Graph& graph, const Options& options) {
+    const DType edge =
+        options.io_type == IoType::fp32 ? DType::float32 : half_of(options.precision);
+    EXPECT_EQ(graph.value(graph.inputs().at(0)).dtype, edge);
+    EXPECT_EQ(graph.value(graph.outputs().at(0)).dtype, edge);
+  });
+  EXPECT_EQ(Options{}.edges(), IoType::same);
+  Options options;
+  for (const Precision precision :
+       {Precision::bf16, Precision::mixed_fp16, Precision::mixed_bf16}) {
+    options.precision = precision;
+    EXPECT_EQ(options.edges(), IoType::fp32) << to_string(precision);
+  }
+}
+
+TEST(Types, WhatIsSensitiveIsFloat32InMixedModes) {
+  for_every_mode([](const Graph& graph, const Options& options) {
+    if (!is_mixed(options.precision)) return;
+    for (const Node& node : graph.nodes()) {
+      const DType type = graph.value(node.output).dtype;
+      const bool of_norm = node.path.ends_with("norm");
+      const bool of_mean = node.path.starts_with("mean_");
+      if ((of_norm && node.op != "Transpose" && node.op != "Cast") ||
+          (of_mean && node.op != "Cast")) {
+        EXPECT_EQ(type, DType::float32) << node.name;
+      }
+      const bool residual = node.op == "Add" && node.inputs.size() == 2 &&
+                            (node.path.starts_with("layers.0.") || node.path == "body_residual") &&
+                            !of_norm && node.path.find("ffn") == std::string::npos;
+      if (residual && options.precision == Precision::mixed_bf16) {
+        EXPECT_EQ(type, DType::float32) << node.name;
+      }
+    }
+  });
+}
+
+TEST(Types, ConvolutionsAreHalf) {
+  for_every_mode([](const Graph& graph, const Options& options) {
+    for (const Node& node : graph.nodes()) {
+      if (node.op != "Conv") continue;
+      const bool at_edge = node.path == "conv_first" || node.path == "conv_last";
+      const bool wide = options.precision == Precision::fp32 ||
+                        (options.depthwise_fp32 && node.path.ends_with("fused_conv")) ||
+                        (!options.fp32_blocks.empty() && node.path.starts_with("layers.0.1.")) ||
+                        (options.precision == Precision::mixed_bf16 && at_edge);
+      EXPECT_EQ(graph.value(node.output).dtype, wide ? DType::float32 : half_of(options.precision))
+          << node.name;
+    }
+  });
+}
+
+// What stands in a block that is float32 is all of it.
+TEST(Types, BlocksStayFloat32) {
+  for_every_mode([](const Graph& graph, const Options& options) {
+    if (options.fp32_blocks.empty()) return;
+    for (const Node& node : graph.nodes()) {
+      const bool within = node.path == "layers.0.1" || node.path.starts_with("layers.0.1.");
+      if (within && node.op != "Cast") {
+        EXPECT_EQ(graph.value(node.output).dtype, DType::float32) << node.name;
+      }
+    }
+  });
+}
+
+// The sum that leaves a float32 block isn't pressed into float16 by the one of the next block.
+TEST(Types, ResidualSumStaysFloat32BehindAFloat32Block) {
+  Options options;
+  options.precision = Precision::mixed_fp16;
+  options.fp32_blocks = {"layers.0.0"};
+  const Built built(NetworkShape{}, options);
+  for (const Node& node : built->nodes()) {
+    if (node.path == "layers.0.1" || node.path == "layers.1.0" || node.path == "body_residual") {
+      const bool behind = node.path != "body_residual";
+      EXPECT_EQ(built->value(node.output).dtype, behind ? DType::float32 : DType::float16)
+          << node.name;
+    }
+  }
+}
+
+TEST(Types, MixedModesNeedTwoCastsANormalization) {
+  for (const GraphForm form : kForms) {
+    Options options;
+    options.precision = Precision::mixed_fp16;
+    options.graph_form = form;
+    const Built built(NetworkShape{}, options);  // three blocks, and the norm of the body
+    const auto casts = std::count_if(built->nodes().begin(), built->nodes().end(),
+                                     [](const Node& node) { return node.op == "Cast"; });
+    EXPECT_EQ(casts, 2 * 4 + 2);  // and one at each edge
+  }
+}
+
+TEST(Types, ChannelsFirstMovesNothing) {
+  for_every_mode([](const Graph& graph, const Options& options) {
+    if (options.graph_form != GraphForm::channels_first) return;
+    for (const Node& node : graph.nodes()) {
+      EXPECT_NE(node.op, "Transpose") << node.name;
+      EXPECT_NE(node.op, "Reshape") << node.name;
+      EXPECT_NE(node.op, "Pow") << node.name;  // AutoCast would take it for LayerNormalization
+      EXPECT_NE(node.op, graph::kChannelNormalization) << node.name;
+    }
+  });
+}
+
+TEST(Types, WithoutMeanThereIsNothingToAdd) {
+  NetworkShape network;
+  network.channels = 1;
+  for (const Precision precision : kPrecisions) {
+    Options options;
+    options.precision = precision;
+    const Built built(network, options);
+    EXPECT_EQ(built->value(built->outputs().at(0)).name, "output");
+    for (const Node& node : built->nodes()) EXPECT_FALSE(node.path.starts_with("mean_"));
+  }
+}
+
+// --- options ----------------------------------------------------------------------------------
+
+TEST(Types, UnknownBlocksAreNamedWithWhatThereIs) {
+  for (const char* block : {"layers.7", "layers.0.", "layer", "", "LAYERS.0.0"}) {
+    Options options;
+    options.precision = Precision::mixed_fp16;
+    options.fp32_blocks = {block};
+    const auto caught = test::catch_error([&] { Built(NetworkShape{}, options); });
+    ASSERT_TRUE(caught.thrown) << block;
+    EXPECT_EQ(caught.kind, ErrorKind::mismatch);
+    EXPECT_NE(caught.message.find("layers.0.0, layers.0.1, layers.1.0"), std::string::npos)
+        << caught.message;
+  }
+}
+
+TEST(Types, Bfloat16NeedsAnOpsetThatHasIt) {
+  for (const Precision precision : {Precision::bf16, Precision::mixed_bf16}) {
+    Options options;
+    options.precision = precision;
+    EXPECT_EQ(options.opset(), 22);
+    options.opset_version = 21;
+    const auto caught = test::catch_error([&] { validate(options); });
+    ASSERT_TRUE(caught.thrown);
+    EXPECT_EQ(caught.kind, ErrorKind::usage);
+    EXPECT_NE(caught.message.find("--opset_version 22"), std::string::npos) << caught.message;
+    options.opset_version = 22;
+    EXPECT_FALSE(test::catch_error([&] { validate(options); }).thrown);
+  }
+}
+
+TEST(Types, WeightsBeyondTheRangeKeepTheirConvolutionFloat32) {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(NetworkShape{});
+  tools::fill_sines(tensors);
+  for (tools::NamedTensor& tensor : tensors) {
+    if (tensor.name == "layers.0.1.ffn.fc2.weight") tensor.values[3] = -70000;
+  }
+  const auto checkpoint = tools::write_checkpoint(tensors);
+  const MemoryInput input(checkpoint);
+  Options options;
+  options.precision = Precision::mixed_fp16;
+  test::MemoryOutput output;
+  const Report report = convert(input, {&output, nullptr, {}}, options);
+  EXPECT_EQ(report.graph.fp32_for_weights, std::vector<std::string>{"layers.0.1.ffn.fc2"});
+  ASSERT_FALSE(report.warnings.empty());
+  EXPECT_NE(report.warnings.front().find("layers.0.1.ffn.fc2"), std::string::npos);
+
+  options.precision = Precision::fp16;
+  const auto caught = test::catch_error([&] { convert(input, {&output, nullptr, {}}, options); });
+  EXPECT_EQ(caught.kind, ErrorKind::precision);
+  EXPECT_NE(caught.message.find("mixed_fp16"), std::string::npos) << caught.message;
+}
+
+TEST(Blocks, AreTheFirstNameAndItsNumbers) {
+  EXPECT_EQ(graph::block_of("layers.0.1.ffn.fc2"), "layers.0.1");
+  EXPECT_EQ(graph::block_of("layers.0.1"), "layers.0.1");
+  EXPECT_EQ(graph::block_of("stages.2.10.channel_attn.fc.0"), "stages.2.10");
+  EXPECT_EQ(graph::block_of("conv_before_upsample.0"), "conv_before_upsample.0");
+  EXPECT_EQ(graph::block_of("conv_last"), "conv_last");
+  EXPECT_EQ(graph::block_of("norm.x.0"), "norm");
+  EXPECT_EQ(graph::block_of(""), "");
+  EXPECT_EQ(graph::block_of("a."), "a");
+  EXPECT_EQ(graph::block_of("a..0"), "a");
+}
+
+}  // namespace
+}  // namespace aether2onnx
