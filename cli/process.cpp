@@ -182,7 +182,7 @@ std::optional<ProcessEnd> Process::wait_for(std::chrono::milliseconds time) {
 }
 
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
-                      std::size_t most) {
+                      std::size_t most, const std::function<bool(const std::string&)>& enough) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};
   const Descriptor out(ends[0]);
@@ -191,7 +191,7 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
   in.close();
   std::string text;
   const auto until = Clock::now() + time;
-  while (text.size() < most) {
+  while (text.size() < most && !enough(text)) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     pollfd wanted{out.number(), POLLIN, 0};

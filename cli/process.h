@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,10 +41,10 @@ class Process {
   std::optional<ProcessEnd> end_;
 };
 
-/// What the program prints on its standard output, the first `most` bytes of it, until it ends or
-/// `time` is over; it is ended then. "" where it can't be started.
+/// What the program prints on its standard output, the first `most` bytes of it, until it ends,
+/// `time` is over or the text is `enough`; it is ended then. "" where it can't be started.
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
-                      std::size_t most);
+                      std::size_t most, const std::function<bool(const std::string&)>& enough);
 
 /// Whether `path` is a file that may be run.
 bool is_executable(const std::filesystem::path& path);

@@ -27,8 +27,11 @@ constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "
 // touches no GPU.
 std::optional<TensorRtVersion> version_of(const fs::path& program) {
   constexpr std::chrono::seconds patience(10);
-  constexpr std::size_t enough = 4096;
-  return tensorrt_version_in(output_of({program.string(), "--help"}, patience, enough));
+  constexpr std::size_t most = 4096;
+  const auto has_version = [](const std::string& text) {
+    return tensorrt_version_in(text).has_value();
+  };
+  return tensorrt_version_in(output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
 std::string environment(const char* name) {

@@ -407,6 +407,7 @@ struct TensorRtVersion {
   int major = 10;
   int minor = kNewest;
   int patch = kNewest;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
   friend constexpr auto operator<=>(const TensorRtVersion&, const TensorRtVersion&) = default;
 };
 

@@ -132,9 +132,9 @@ namespace {
 
 // The flags of weak typing that `model` and `options` need, and the types' names.
 struct Flag {
-  const char* option;
-  const char* type;
-  bool PrecisionRoute::*set;
+  const char* option = "";
+  const char* type = "";
+  bool PrecisionRoute::*set = nullptr;
   bool needed = false;
 };
 

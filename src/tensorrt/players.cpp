@@ -93,7 +93,7 @@ ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOption
     entries += fmt::format("{}\"{}\": {}", entries.empty() ? "" : ", ", key, python_text(value));
   }
   result.python = fmt::format(
-      "providers=[(\"TensorrtExecutionProvider\", {{{}}}), \"CUDAExecutionProvider\"]", entries);
+      R"(providers=[("TensorrtExecutionProvider", {{{}}}), "CUDAExecutionProvider"])", entries);
   return result;
 }
 
