@@ -22,8 +22,8 @@ constexpr std::size_t kShownBytes = 300;
 // Sources: trtexec's and TensorRT's sources, and reports of users in NVIDIA/TensorRT.
 struct Symptom {
   std::array<std::string_view, 5> texts;
-  const char* what;
-  const char* remedy;
+  const char* what = "";
+  const char* remedy = "";
 };
 
 constexpr std::array kSymptoms = {

@@ -109,6 +109,7 @@ class SpawnSettings {
 // Starts the program and makes it the running one. Gives 0, or the number of what went wrong.
 int start(std::vector<std::string> words, int output, int errors) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const HeldSignals held;
