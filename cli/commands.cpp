@@ -4,6 +4,7 @@
 
 #include "completion_command.h"
 #include "convert_command.h"
+#include "engine_command.h"
 #include "fuse_command.h"
 #include "inspect_command.h"
 #include "manual_command.h"
@@ -19,6 +20,7 @@ constexpr std::array kCommands = {
     Command{"verify", "Compare an ONNX file with its checkpoint in PyTorch", run_verify,
             describe_verify},
     Command{"inspect", "Say what a checkpoint or an ONNX file is", run_inspect, describe_inspect},
+    Command{"engine", "Build a TensorRT engine, or say how", run_engine, describe_engine},
     Command{"completion", "Print the completion script of a shell", run_completion,
             describe_completion, "bash zsh fish"},
     Command{"manual", "Print the manual page", run_manual, describe_manual, " "}};

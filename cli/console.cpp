@@ -5,11 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <string_view>
 
 #include "base/text.h"
+#include "shell.h"
 
 namespace aether2onnx::cli {
 
@@ -47,8 +46,10 @@ bool write_text(std::FILE* stream, const std::string& text) {
   return std::fflush(stream) == 0 && written;
 }
 
-Console::Console(const Printing& printing)
-    : stream_(printing.json ? stderr : stdout),
+Console::Console(const Printing& printing) : Console(printing, printing.json ? stderr : stdout) {}
+
+Console::Console(const Printing& printing, std::FILE* stream)
+    : stream_(stream),
       quiet_(printing.quiet),
       terminal_(!quiet_ && ::isatty(::fileno(stream_)) == 1) {}
 
@@ -146,42 +147,6 @@ std::string model_table(const Report& report) {
   }
   table.pop_back();
   return table;
-}
-
-namespace {
-
-// One word of a POSIX shell. What a terminal would act on stands in it as an escape of $'…'.
-std::string shell_word(const std::string& argument) {
-  static constexpr std::string_view harmless = "-_./=:,+@%";
-  const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           harmless.find(c) != std::string_view::npos;
-  });
-  if (plain) return argument;
-  const bool printable_as_is = printable(argument, argument.size()) == argument;
-  std::string word = printable_as_is ? "'" : "$'";
-  for (const char c : argument) {
-    if (printable_as_is) {
-      word += c == '\'' ? "'\\''" : std::string(1, c);
-    } else if (c == '\'' || c == '\\') {
-      word += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
-      word += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
-    } else {
-      word += c;
-    }
-  }
-  return word + "'";
-}
-
-}  // namespace
-
-std::string shell_line(const std::vector<std::string>& arguments) {
-  std::string line;
-  for (const std::string& argument : arguments) {
-    line += (line.empty() ? "" : " ") + shell_word(argument);
-  }
-  return line;
 }
 
 std::string command_line_text(const Invocation& invocation) {

@@ -23,6 +23,8 @@ class Console final : public Observer {
  public:
   /// The log goes to stdout, or to stderr where --json takes stdout; --quiet drops it.
   explicit Console(const Printing& printing);
+  /// The log goes to `stream`.
+  Console(const Printing& printing, std::FILE* stream);
   ~Console() override;
 
   void line(const std::string& name, const std::string& text);
@@ -53,9 +55,6 @@ class Console final : public Observer {
 
 /// "what was there, what is there now": operators, parameters, inputs and outputs.
 std::string model_table(const Report& report);
-
-/// The arguments as one line for a POSIX shell.
-std::string shell_line(const std::vector<std::string>& arguments);
 
 /// The command line as it was typed, for a POSIX shell.
 std::string command_line_text(const Invocation& invocation);

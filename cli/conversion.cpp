@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "shell.h"
+
 namespace aether2onnx::cli {
 
 bool is_mixed(Precision precision) {
@@ -10,9 +12,14 @@ bool is_mixed(Precision precision) {
 }
 
 std::string trtexec_line(const Report& report) {
-  std::vector<std::string> arguments = {"trtexec"};
-  for (std::string& argument : trtexec_arguments(report)) arguments.push_back(std::move(argument));
-  return shell_line(arguments);
+  std::vector<std::string> words = {"trtexec"};
+  const EngineCommand command = trtexec_command(engine_model(report), {});
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+  return shell_line(words);
+}
+
+std::string engine_line(const std::string& program, const Report& report) {
+  return shell_line({program, "engine", argument_path(report.output.path)});
 }
 
 std::string verify_line(const std::string& program, const ConvertArguments& arguments,

@@ -51,8 +51,11 @@ struct Paths {
 /// Whether the mode keeps what is sensitive in float32.
 bool is_mixed(Precision precision);
 
-/// The command that builds a TensorRT engine.
+/// The command that builds an engine with some release of TensorRT 10.
 std::string trtexec_line(const Report& report);
+
+/// The command that prints the line for another version, ONNX Runtime or a player.
+std::string engine_line(const std::string& program, const Report& report);
 
 /// The command that compares the saved model with its checkpoint.
 std::string verify_line(const std::string& program, const ConvertArguments& arguments,

@@ -30,6 +30,7 @@ constexpr const char* kUsage =
     "  fuse                            Fuse a checkpoint, for PyTorch\n"
     "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
     "  inspect                         Say what a checkpoint or an ONNX file is\n"
+    "  engine                          Build a TensorRT engine, or say how\n"
     "  completion                      Print the completion script of a shell\n"
     "  manual                          Print the manual page\n";
 
@@ -272,19 +273,15 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   return std::nullopt;
 }
 
-void print_next(Console& console, const Report& report, const std::string& verify,
-                const std::string& trtexec) {
+void print_next(Console& console, const std::string& verify, const std::string& trtexec,
+                const std::string& engine) {
   console.plain("");
   if (!verify.empty()) {
     console.plain("Next, compare the model with PyTorch:\n  " + verify);
   }
-  const bool half = report.graph.precision == Precision::fp16;
-  console.plain(fmt::format("{} a TensorRT engine{}:\n  {}",
-                            verify.empty() ? "Next, build" : "Build",
-                            half ? " (TensorRT 9.1 or newer; for 8.6 write --fp16 instead of "
-                                   "--stronglyTyped)"
-                                 : "",
-                            trtexec));
+  console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
+                            verify.empty() ? "Next, build" : "Build", trtexec));
+  console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + engine);
 }
 
 int convert_one(const ConvertArguments& arguments, const Invocation& invocation, Console& console) {
@@ -310,7 +307,7 @@ int convert_one(const ConvertArguments& arguments, const Invocation& invocation,
   const std::string verify =
       verification ? "" : verify_line(invocation.program, arguments, arguments.input, report);
   const std::string trtexec = trtexec_line(report);
-  print_next(console, report, verify, trtexec);
+  print_next(console, verify, trtexec, engine_line(invocation.program, report));
   if (arguments.printing.json) {
     print_result(
         conversion_json(report, verification ? verification->json() : Json(), verify, trtexec),

@@ -6,6 +6,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
+#include "shell.h"
 
 namespace aether2onnx::cli {
 

@@ -6,14 +6,10 @@
 
 namespace aether2onnx::cli {
 
-namespace {
-
 Json axis_json(const Axis& axis) {
   if (!axis.dynamic) return axis.opt;
   return Json{{"min", axis.min}, {"opt", axis.opt}, {"max", axis.max}};
 }
-
-}  // namespace
 
 Json tensors_json(const std::vector<TensorInfo>& tensors) {
   Json list = Json::array();

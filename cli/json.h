@@ -20,6 +20,8 @@ Json conversion_json(const Report& report, const Json& verification,
 
 Json source_json(const Report::Source& source);
 Json network_json(const Report::Network& network);
+/// A number, or the range of a dynamic axis.
+Json axis_json(const Axis& axis);
 Json tensors_json(const std::vector<TensorInfo>& tensors);
 Json stages_json(const std::vector<Stage>& stages);
 

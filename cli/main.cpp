@@ -11,12 +11,14 @@
 #include "commands.h"
 #include "console.h"
 #include "json.h"
+#include "process.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
 extern "C" void end_on_signal(int signal) {
+  end_running_process(signal);
   remove_temporary_files();
   std::signal(signal, SIG_DFL);
   std::raise(signal);

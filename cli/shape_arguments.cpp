@@ -44,29 +44,50 @@ ShapeArguments::ShapeArguments() {
            AxisArguments{"width", defaults.width, {}, {}, {}, {}}};
 }
 
+namespace {
+constexpr const char* kGroup = "Input shape";
+}  // namespace
+
 void ShapeArguments::add_to(CLI::App& app) {
-  const std::string group = "Input shape";
   app.add_flag("--dynamic_shapes", dynamic_shapes_,
                "Batch size, height and width dynamic.\n"
                "Default: fixed to the --opt values")
-      ->group(group);
+      ->group(kGroup);
   app.add_option("--shape", shape_,
                  "The same in short: digits are fixed, letters dynamic,\n"
                  "as in 1x3x720x1280, 1x3xHxW, Nx3xHxW")
-      ->group(group)
+      ->group(kGroup)
       ->type_name("BxCxHxW");
+  add_sizes_to(app, false);
+}
+
+void ShapeArguments::add_profile_to(CLI::App& app) {
+  app.add_option("--shape", shape_,
+                 "Digits fix an axis of a dynamic model to one size,\n"
+                 "letters leave its range, as in 1x3x720x1280")
+      ->group(kGroup)
+      ->type_name("BxCxHxW");
+  add_sizes_to(app, true);
+}
+
+void ShapeArguments::add_sizes_to(CLI::App& app, bool of_model) {
   for (AxisArguments& axis : axes_) {
     const auto add = [&](const char* which, std::optional<std::int64_t>& value,
                          std::int64_t default_value, const char* text) {
+      const std::string otherwise = of_model ? "the model's" : fmt::format("{}", default_value);
       app.add_option(fmt::format("--{}_{}", which, axis.name), value,
-                     fmt::format("{}. Default: {}", text, default_value))
-          ->group(group)
+                     fmt::format("{}. Default: {}", text, otherwise))
+          ->group(kGroup)
           ->type_name("N");
     };
     const bool batch = &axis == &axes_[0];
     add("min", axis.min, axis.defaults.min, batch ? "Smallest batch" : "Smallest, in pixels");
-    add("opt", axis.opt, axis.defaults.opt,
-        batch ? "Usual batch, and the fixed one" : "Usual, and the fixed one");
+    if (of_model) {
+      add("opt", axis.opt, axis.defaults.opt, batch ? "Usual batch" : "Usual");
+    } else {
+      add("opt", axis.opt, axis.defaults.opt,
+          batch ? "Usual batch, and the fixed one" : "Usual, and the fixed one");
+    }
     add("max", axis.max, axis.defaults.max, batch ? "Largest batch" : "Largest");
   }
 }
@@ -156,6 +177,47 @@ Axis ShapeArguments::resolve_axis(const AxisArguments& axis, bool dynamic,
         axis.name));
   }
   return Axis::fixed(axis.fixed_by_shape.value_or(axis.opt.value_or(axis.defaults.opt)));
+}
+
+bool ShapeArguments::given() const {
+  return shape_ || std::any_of(axes_.begin(), axes_.end(), [](const AxisArguments& axis) {
+           return axis.min || axis.opt || axis.max;
+         });
+}
+
+Axis ShapeArguments::profile_axis(const AxisArguments& axis, std::vector<std::string>& notes) {
+  check_order(axis, axis.min, "min", axis.max, "max");
+  check_order(axis, axis.min, "min", axis.opt, "opt");
+  check_order(axis, axis.opt, "opt", axis.max, "max");
+  const Axis& own = axis.defaults;
+  if (own.dynamic) {
+    if (!axis.fixed_by_shape) return dynamic_axis(axis, notes);
+    return Axis::range(*axis.fixed_by_shape, *axis.fixed_by_shape, *axis.fixed_by_shape);
+  }
+  for (const auto& size : {axis.min, axis.opt, axis.max, axis.fixed_by_shape}) {
+    if (size && *size != own.opt) {
+      usage_error(
+          fmt::format("the model's {} is fixed to {}, so its engine can't be for {}.\n"
+                      "Convert the checkpoint with --shape 1x3xHxW, or with the size wanted.",
+                      axis.name, own.opt, *size));
+    }
+  }
+  return own;
+}
+
+InputShape ShapeArguments::resolve_profile(const InputShape& model, std::int64_t channels,
+                                           std::vector<std::string>& notes) {
+  std::optional<std::int64_t> given_channels;
+  if (shape_) apply_shape(*shape_, given_channels);
+  if (given_channels && *given_channels != channels) {
+    usage_error(fmt::format("--shape {} has {} channels, but the model takes {}.", *shape_,
+                            *given_channels, channels));
+  }
+  axes_[0].defaults = model.batch;
+  axes_[1].defaults = model.height;
+  axes_[2].defaults = model.width;
+  return {profile_axis(axes_[0], notes), profile_axis(axes_[1], notes),
+          profile_axis(axes_[2], notes)};
 }
 
 InputShape ShapeArguments::resolve(std::optional<std::int64_t>& input_channels,

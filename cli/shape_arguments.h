@@ -20,6 +20,18 @@ class ShapeArguments {
 
   void add_to(CLI::App& app);
 
+  /// Adds the options that set the range for an engine of a model that is there: all of the above
+  /// but --dynamic_shapes.
+  void add_profile_to(CLI::App& app);
+
+  /// Whether any of the options was given.
+  bool given() const;
+
+  /// The ranges of `model` with what was given. --shape fixes an axis to one size.
+  /// Throws Error(usage) where it isn't what the model takes.
+  InputShape resolve_profile(const InputShape& model, std::int64_t channels,
+                             std::vector<std::string>& notes);
+
   /// The shape that was asked for. Bounds that were not given make room for those that were, which
   /// is told in `notes`, one line each. Channels that --shape names go to `input_channels`.
   /// Throws Error(usage) where options contradict each other.
@@ -37,11 +49,13 @@ class ShapeArguments {
     bool dynamic_by_shape = false;
   };
 
+  void add_sizes_to(CLI::App& app, bool of_model);
   void apply_shape(const std::string& text, std::optional<std::int64_t>& input_channels);
   static void check_order(const AxisArguments& axis, const std::optional<std::int64_t>& low,
                           const char* low_name, const std::optional<std::int64_t>& high,
                           const char* high_name);
   static Axis dynamic_axis(const AxisArguments& axis, std::vector<std::string>& notes);
+  static Axis profile_axis(const AxisArguments& axis, std::vector<std::string>& notes);
   static Axis resolve_axis(const AxisArguments& axis, bool dynamic,
                            std::vector<std::string>& notes);
 

@@ -1,4 +1,4 @@
-// Any bytes as an ONNX file: described, recognised, every tensor read.
+// Any bytes as an ONNX file: described, recognised, every tensor read, told to TensorRT.
 
 #include <cstdlib>
 
@@ -6,6 +6,7 @@
 #include "network/network.h"
 #include "onnx/onnx.h"
 #include "report/report.h"
+#include "tensorrt/tensorrt.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
@@ -31,6 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const Inspection::Onnx description = report::describe_onnx(file);
     if (description.nodes > file.nodes.size()) std::abort();
+    // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
+    for (const std::string& argument : trtexec_command(tensorrt::describe(file), {}).arguments) {
+      if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();
+    }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();
   }

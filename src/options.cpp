@@ -29,6 +29,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "limit";
     case ErrorKind::verification:
       return "verification";
+    case ErrorKind::engine:
+      return "engine";
     case ErrorKind::internal:
       return "internal";
   }
@@ -89,6 +91,18 @@ std::string_view to_string(WeightType type) noexcept {
       return "float64";
   }
   return "same";
+}
+
+std::string_view to_string(EnginePrecision precision) noexcept {
+  switch (precision) {
+    case EnginePrecision::as_model:
+      return "as_model";
+    case EnginePrecision::fp16:
+      return "fp16";
+    case EnginePrecision::bf16:
+      return "bf16";
+  }
+  return "as_model";
 }
 
 std::string_view to_string(CheckpointFormat format) noexcept {

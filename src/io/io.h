@@ -90,6 +90,9 @@ class StagedFiles {
   Output& external_data();
   /// File name of the external data, without a folder: that of the target with ".data" behind it.
   std::string external_data_name() const;
+  /// Another program writes the model, to candidate(). It is removed or put in place as if it had
+  /// been written here.
+  void leave_to_another_program();
   /// Ends writing; the model lies at candidate() from now on, complete.
   void close();
   std::filesystem::path candidate() const;

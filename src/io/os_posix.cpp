@@ -175,7 +175,7 @@ void check_target(const fs::path& target, const fs::path& source, const char* ex
   std::error_code ignored;
   if (fs::equivalent(target, source, ignored)) {
     fail(ErrorKind::io,
-         "{}: is the checkpoint itself, which is never overwritten.\n"
+         "{}: is the input itself, which is never overwritten.\n"
          "Give another name for the output, for example {}.",
          shown(target), example);
   }
@@ -204,6 +204,11 @@ class StagedFiles::File final : public Output {
     } else {
       buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
     }
+  }
+
+  void written_by_another() {
+    remember(path_);
+    opened_ = true;
   }
 
   void close() {
@@ -349,6 +354,8 @@ Output& StagedFiles::external_data() { return *external_data_; }
 std::string StagedFiles::external_data_name() const {
   return target_.filename().string() + ".data";
 }
+
+void StagedFiles::leave_to_another_program() { model_->written_by_another(); }
 
 void StagedFiles::close() {
   model_->close();

@@ -117,6 +117,15 @@ struct File {
   const std::string* find_metadata(std::string_view key) const;
 };
 
+/// The inputs that a caller gives: those without a value in the file.
+std::vector<const FileValue*> open_inputs(const File& file);
+
+/// The opset of ONNX's own operators; 0 where the file names none.
+std::int64_t default_opset(const File& file);
+
+/// Whether external data of this name are looked for: it is a file name without a folder.
+bool is_beside(const std::string& external_file);
+
 /// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
 /// it is no ONNX file or damaged, Error(limit) where it has more parts than limits.h allows.
 File read(const Input& input);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -329,6 +330,24 @@ File read(const Input& input) {
   }
   if (!has_graph) damaged("it has no graph");
   return file;
+}
+
+std::vector<const FileValue*> open_inputs(const File& file) {
+  std::set<std::string_view> given;
+  for (const FileTensor& tensor : file.initializers) given.insert(tensor.name);
+  std::vector<const FileValue*> inputs;
+  for (const FileValue& input : file.inputs) {
+    if (!given.contains(input.name)) inputs.push_back(&input);
+  }
+  return inputs;
+}
+
+std::int64_t default_opset(const File& file) {
+  std::int64_t opset = 0;
+  for (const auto& [domain, number] : file.opsets) {
+    if (domain.empty() || domain == "ai.onnx") opset = number;
+  }
+  return opset;
 }
 
 std::string additional_outputs(const std::vector<std::string>& values) {

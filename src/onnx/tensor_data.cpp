@@ -99,15 +99,10 @@ std::uint64_t number_of(const FileTensor& tensor, const std::string& text, std::
   return number;
 }
 
-bool is_file_name(const std::string& name) {
-  return name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-}
-
 std::vector<std::byte> read_external(const FileTensor& tensor, std::uint64_t bytes,
                                      const io::Siblings* siblings) {
   const std::string shown = printable(tensor.external_file);
-  if (!is_file_name(tensor.external_file)) {
+  if (!is_beside(tensor.external_file)) {
     fail(ErrorKind::unsupported,
          "its data are in '{}', in another folder than the model's; only those beside it are read",
          shown);
@@ -181,6 +176,11 @@ std::vector<std::byte> read_pieces(const FileTensor& tensor, const Type& type, s
 }
 
 }  // namespace
+
+bool is_beside(const std::string& external_file) {
+  return external_file != "." && external_file != ".." &&
+         external_file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
 
 std::optional<DType> dtype_of(int data_type) {
   const Type* type = find_type(data_type);

@@ -40,16 +40,6 @@ TensorInfo describe_value(const onnx::FileValue& value) {
   return info;
 }
 
-std::vector<const onnx::FileValue*> open_inputs(const onnx::File& file) {
-  std::map<std::string_view, int> given;
-  for (const onnx::FileTensor& tensor : file.initializers) given[tensor.name] = 1;
-  std::vector<const onnx::FileValue*> inputs;
-  for (const onnx::FileValue& input : file.inputs) {
-    if (!given.contains(input.name)) inputs.push_back(&input);
-  }
-  return inputs;
-}
-
 // Whether a file with these types may be of the precision: its 16-bit type is there, and no other.
 bool may_be(Precision precision, const std::map<std::string, std::uint64_t>& types) {
   if (precision == Precision::fp32) return types.size() == 1 && types.contains("float32");
@@ -66,7 +56,7 @@ std::string precision_text(const onnx::File& file) {
   for (const onnx::FileTensor& tensor : file.initializers) {
     if (is_weight(tensor)) ++types[onnx::type_text(tensor.data_type)];
   }
-  for (const onnx::FileValue* input : open_inputs(file)) {
+  for (const onnx::FileValue* input : onnx::open_inputs(file)) {
     if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
   }
   for (const Precision pure : {Precision::fp32, Precision::fp16, Precision::bf16}) {
@@ -151,7 +141,7 @@ Inspection::Onnx describe_onnx(const onnx::File& file) {
   result.producer_name = file.producer_name;
   result.producer_version = file.producer_version;
   result.precision = precision_text(file);
-  for (const onnx::FileValue* input : open_inputs(file)) {
+  for (const onnx::FileValue* input : onnx::open_inputs(file)) {
     result.inputs.push_back(describe_value(*input));
   }
   for (const onnx::FileValue& output : file.outputs) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tensorrt/tensorrt.h"
 
 namespace aether2onnx::report {
 
@@ -154,13 +155,6 @@ std::string explain_weights_out_of_range(const Report::Graph& graph) {
                      join(graph.fp32_for_weights, ", "));
 }
 
-std::string profile_text(const InputShape& shape, std::int64_t channels,
-                         std::int64_t Axis::*which) {
-  const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
-  return fmt::format("{}x{}x{}x{}", size(shape.batch), channels, size(shape.height),
-                     size(shape.width));
-}
-
 std::vector<std::pair<std::string, std::string>> network_facts(const Report::Network& network) {
   return {
       {"architecture", network.architecture},
@@ -180,7 +174,7 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
   const Report::Graph& graph = report.graph;
   const std::string fused_from = network::fused_from(network);
   const auto profile = [&](std::int64_t Axis::*which) {
-    return "input:" + profile_text(graph.shape, network.input_channels, which);
+    return "input:" + tensorrt::shape_text(graph.shape, network.input_channels, which);
   };
   std::vector<std::pair<std::string, std::string>> entries = network_facts(network);
   const std::vector<std::pair<std::string, std::string>> others = {
@@ -252,10 +246,7 @@ std::string difference_from(const onnx::File& file, const Report& planned) {
     const std::string* found = file.find_metadata(key);
     if (found != nullptr && !wanted) return differs(key, *found, "as usual");
   }
-  std::int64_t opset = 0;
-  for (const auto& [domain, number] : file.opsets) {
-    if (domain.empty() || domain == "ai.onnx") opset = number;
-  }
+  const std::int64_t opset = onnx::default_opset(file);
   if (opset != planned.graph.opset_version) {
     return differs("opset_version", fmt::format("{}", opset),
                    fmt::format("{}", planned.graph.opset_version));
@@ -272,28 +263,3 @@ std::string difference_from(const onnx::File& file, const Report& planned) {
 }
 
 }  // namespace aether2onnx::report
-
-namespace aether2onnx {
-
-std::vector<std::string> trtexec_arguments(const Report& report) {
-  const std::filesystem::path& model = report.output.path;
-  std::filesystem::path engine = model;
-  engine.replace_extension(".engine");
-  std::vector<std::string> arguments = {"--onnx=" + model.string(),
-                                        "--saveEngine=" + engine.string()};
-  if (report.graph.shape.is_dynamic()) {
-    const auto add = [&](const char* option, std::int64_t Axis::*which) {
-      arguments.push_back(fmt::format(
-          "--{}=input:{}", option,
-          report::profile_text(report.graph.shape, report.network.input_channels, which)));
-    };
-    add("minShapes", &Axis::min);
-    add("optShapes", &Axis::opt);
-    add("maxShapes", &Axis::max);
-  }
-  if (report.graph.precision == Precision::fp16) arguments.emplace_back("--stronglyTyped");
-  arguments.emplace_back("--skipInference");
-  return arguments;
-}
-
-}  // namespace aether2onnx

@@ -48,9 +48,6 @@ std::string dtypes_text(const std::vector<DType>& dtypes);
 /// are left out.
 std::string difference_from(const onnx::File& file, const Report& planned);
 
-/// "1x3x64x64": the input's shape at one end of its profile, as trtexec wants it.
-std::string profile_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);
-
 /// Fills in what the elements say.
 void measure(const TensorData& data, InspectedTensor& tensor);
 

@@ -434,9 +434,9 @@ TEST_F(Program, OutputsThatCannotBe) {
   std::filesystem::create_directory(folder_ / "folder");
   expect_failure("model.pth folder", 1, "is a folder");
   expect_failure("model.pth folder/", 1, "names a folder");
-  expect_failure("model.pth --output_onnx_path model.pth", 1, "is the checkpoint itself");
+  expect_failure("model.pth --output_onnx_path model.pth", 1, "is the input itself");
   std::filesystem::create_hard_link(folder_ / "model.pth", folder_ / "same.onnx");
-  expect_failure("model.pth same.onnx", 1, "is the checkpoint itself");
+  expect_failure("model.pth same.onnx", 1, "is the input itself");
   expect_failure("model.pth model.pth/out.onnx", 1, "can't");
   expect_failure("model.pth /dev/null", 1, "isn't a regular file");
   expect_failure("model.pth /proc/out.onnx", 1, "can't write into");

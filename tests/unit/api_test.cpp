@@ -190,28 +190,5 @@ TEST(Names, EveryErrorKindHasItsOwn) {
   EXPECT_EQ(std::unique(names.begin(), names.end()), names.end());
 }
 
-Report report_of(const InputShape& shape, Precision precision) {
-  Report report;
-  report.graph.shape = shape;
-  report.graph.precision = precision;
-  report.network.input_channels = 3;
-  report.output.path = "dir/model.onnx";
-  return report;
-}
-
-TEST(Trtexec, ShapesOnlyForDynamicModels) {
-  EXPECT_EQ(trtexec_arguments(report_of({}, Precision::fp32)),
-            (std::vector<std::string>{"--onnx=dir/model.onnx", "--saveEngine=dir/model.engine",
-                                      "--skipInference"}));
-  EXPECT_EQ(trtexec_arguments(report_of(InputShape::dynamic_defaults(), Precision::fp16)),
-            (std::vector<std::string>{"--onnx=dir/model.onnx", "--saveEngine=dir/model.engine",
-                                      "--minShapes=input:1x3x32x32", "--optShapes=input:1x3x64x64",
-                                      "--maxShapes=input:4x3x256x256", "--stronglyTyped",
-                                      "--skipInference"}));
-  const InputShape partly = {Axis::fixed(1), Axis::range(8, 16, 32), Axis::fixed(640)};
-  EXPECT_EQ(trtexec_arguments(report_of(partly, Precision::fp32))[4],
-            "--maxShapes=input:1x3x32x640");
-}
-
 }  // namespace
 }  // namespace aether2onnx

@@ -444,7 +444,7 @@ TEST_F(FuseFile, NeverOverwritesTheInput) {
   const Caught caught =
       catch_error([&] { fuse_file(folder_ / "model.pth", folder_ / "./model.pth", {}); });
   EXPECT_EQ(caught.kind, ErrorKind::io);
-  EXPECT_NE(caught.message.find("is the checkpoint itself, which is never overwritten"),
+  EXPECT_NE(caught.message.find("is the input itself, which is never overwritten"),
             std::string::npos);
   EXPECT_EQ(test::read_file(folder_ / "model.pth"), before);
   EXPECT_EQ(list_files(folder_.path()), std::vector<std::string>{"model.pth"});

@@ -1,0 +1,131 @@
+#include "engine_build.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "base/text.h"
+#include "engine_failure.h"
+#include "io/io.h"
+#include "process.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// An engine has a header and at least one kernel; what is smaller was cut off.
+constexpr std::uint64_t kSmallestEngine = 1024;
+
+// The first and the last bytes of a file, `part` of each at the most.
+std::string ends_of(const fs::path& path, std::uint64_t part) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  const std::uint64_t size = fs::file_size(path, ignored);
+  if (!file || ignored) return {};
+  const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
+    std::string text(bytes, '\0');
+    file.seekg(static_cast<std::streamoff>(offset));
+    file.read(text.data(), static_cast<std::streamsize>(bytes));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    file.clear();
+    return text;
+  };
+  if (size <= 2 * part) return read(0, size);
+  return read(0, part) + "\n" + read(size - part, part);
+}
+
+// The last line of the log, without the time and the level before it: "[11/24/2026-11:20:00] [I] ".
+std::string last_line(const fs::path& log) {
+  constexpr std::uint64_t enough = 2048;
+  constexpr std::size_t most_shown = 60;
+  std::string text = ends_of(log, enough);
+  text.erase(std::min(text.find_last_not_of(" \t\r\n=") + 1, text.size()));
+  std::string line = text.substr(text.find_last_of("\r\n") + 1);
+  while (line.starts_with('[')) {
+    const std::size_t end = line.find("] ");
+    if (end == std::string::npos) break;
+    line.erase(0, end + 2);
+  }
+  return printable(line, most_shown);
+}
+
+void check_log(const fs::path& log, const fs::path& engine, const fs::path& model) {
+  std::error_code ignored;
+  const auto is = [&](const fs::path& other) {
+    return log.lexically_normal() == other.lexically_normal() ||
+           fs::equivalent(log, other, ignored);
+  };
+  if (is(engine) || is(model)) {
+    throw Error(ErrorKind::usage, fmt::format("--log {}: is the {} itself; give another name.",
+                                              shown(log), is(engine) ? "engine" : "model"));
+  }
+  if (fs::exists(log, ignored) && !fs::is_regular_file(log, ignored)) {
+    throw Error(ErrorKind::io,
+                fmt::format("--log {}: isn't a regular file; give another name.", shown(log)));
+  }
+}
+
+[[noreturn]] void throw_failure(const EngineFailure& failure, const fs::path& engine,
+                                const fs::path& log) {
+  std::string message = fmt::format("trtexec built no engine: {}.\n", failure.what);
+  if (!failure.remedy.empty()) message += failure.remedy + " ";
+  message += fmt::format("{} {} All that it printed is in {}.", shown(engine),
+                         fs::exists(engine) ? "is as it was." : "was not written.", shown(log));
+  for (const std::string& line : failure.lines) message += "\n  " + line;
+  throw Error(ErrorKind::engine, message, failure.lines);
+}
+
+ProcessEnd run(const std::vector<std::string>& words, const fs::path& log, Console& console) {
+  constexpr std::chrono::milliseconds between(250);
+  Process process(words, log);
+  const auto started = std::chrono::steady_clock::now();
+  for (;;) {
+    if (const auto end = process.wait_for(between)) return *end;
+    const auto elapsed = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::steady_clock::now() - started);
+    console.on_work("building", fmt::format("{} s  {}", elapsed.count(), last_line(log)), 0);
+  }
+}
+
+}  // namespace
+
+BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
+                         const EngineOptions& options, const fs::path& log, Console& console) {
+  BuiltEngine built;
+  built.engine = trtexec_command(model, options).engine;
+  built.log = log;
+  if (built.log.empty()) {
+    built.log = built.engine;
+    built.log += ".log";
+  }
+  io::check_target(built.engine, model.path, "model.engine");
+  check_log(built.log, built.engine, model.path);
+
+  io::StagedFiles staged(built.engine);
+  staged.leave_to_another_program();
+  EngineOptions aside = options;
+  aside.engine = staged.candidate();
+  std::vector<std::string> words = {trtexec.program.string()};
+  const EngineCommand command = trtexec_command(model, aside);
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+
+  const auto started = std::chrono::steady_clock::now();
+  const ProcessEnd end = run(words, built.log, console);
+  built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+
+  std::error_code missing;
+  built.bytes = fs::file_size(staged.candidate(), missing);
+  if (end.exit_code != 0 || missing || built.bytes < kSmallestEngine) {
+    constexpr std::uint64_t enough = 1U << 20U;
+    throw_failure(explain_failure(ends_of(built.log, enough), end, trtexec.version), built.engine,
+                  built.log);
+  }
+  staged.commit();
+  return built;
+}
+
+}  // namespace aether2onnx::cli

@@ -1,0 +1,157 @@
+#include "engine_failure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <sstream>
+#include <string_view>
+
+#include "base/text.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+constexpr std::size_t kShownLines = 3;
+constexpr std::size_t kShownBytes = 300;
+
+// What trtexec, the libraries below it and the loader print, in lower case; the first that is found
+// in the errors counts, so that what is the cause of others stands before them.
+// Sources: trtexec's and TensorRT's sources, and reports of users in NVIDIA/TensorRT.
+struct Symptom {
+  std::array<std::string_view, 5> texts;
+  const char* what = "";
+  const char* remedy = "";
+};
+
+constexpr std::array kSymptoms = {
+    Symptom{{"error while loading shared libraries", "cannot open shared object file"},
+            "a library that trtexec needs isn't found",
+            "Add the lib folder of TensorRT to LD_LIBRARY_PATH."},
+    Symptom{{"cuda initialization failure", "driver version is insufficient",
+             "no cuda-capable device", "cannot find any cuda device", "invalid device ordinal"},
+            "there is no GPU that it can use, or the driver is too old for it",
+            "Look whether nvidia-smi lists the GPU; --device chooses among several."},
+    Symptom{{"unsupported sm", "no kernel image is available"},
+            "this GPU is too old or too new for this TensorRT",
+            "Use the TensorRT that supports it."},
+    Symptom{{"static model does not take explicit shapes"},
+            "the model's size is fixed, but sizes were given",
+            "Convert the checkpoint with --shape 1x3xHxW, or leave the sizes out."},
+    Symptom{{"out of memory", "outofmemory", "insufficient memory", "std::bad_alloc",
+             "cudaerrormemoryallocation"},
+            "the GPU's memory didn't suffice",
+            "Lower --max_height, --max_width or --max_batch_size, give --workspace, or close what "
+            "else uses the GPU."},
+    Symptom{
+        {"no importer registered for op", "unsupported_node", "plugin not found",
+         "unsupported onnx opset", "unsupported opset"},
+        "it doesn't read an operator or the opset of the model",
+        "Convert with a lower --opset_version (17 for TensorRT 8.6, 20 for 10.0), or use a newer "
+        "TensorRT."},
+    Symptom{{"could not find any implementation"},
+            "it found no implementation for a layer",
+            "Try one size instead of a range (--shape 1x3x720x1280), more --workspace, another "
+            "--builder_optimization_level, or a newer TensorRT."},
+    Symptom{{"failed to parse onnx", "failed to parse the onnx", "parse onnx file failed",
+             "modelimporter.cpp"},
+            "it can't read the model",
+            "See the log; aether2onnx inspect tells what is in the file."},
+    Symptom{{"no space left on device", "disk quota exceeded"},
+            "the disk is full",
+            "Free some space, or give a place on another disk with --save_engine."},
+};
+
+std::string in_lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(line);
+  }
+  return lines;
+}
+
+// trtexec marks its errors; where there are none, something else may have failed, and all counts.
+std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
+  std::vector<std::string> errors;
+  std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
+    return line.find("[E]") != std::string::npos || line.find("[F]") != std::string::npos;
+  });
+  return errors;
+}
+
+// The name behind "Unknown option: ", "" where there is none.
+std::string unknown_option(const std::vector<std::string>& lines) {
+  constexpr std::string_view before = "Unknown option: ";
+  for (const std::string& line : lines) {
+    const std::size_t at = line.find(before);
+    if (at == std::string::npos) continue;
+    const std::size_t begin = at + before.size();
+    return printable(line.substr(begin, line.find_first_of(" \r", begin) - begin));
+  }
+  return {};
+}
+
+const Symptom* find_symptom(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += in_lower_case(line) + "\n";
+  const auto found = std::find_if(kSymptoms.begin(), kSymptoms.end(), [&](const Symptom& symptom) {
+    return std::any_of(symptom.texts.begin(), symptom.texts.end(), [&](std::string_view part) {
+      return !part.empty() && text.find(part) != std::string::npos;
+    });
+  });
+  return found == kSymptoms.end() ? nullptr : &*found;
+}
+
+void explain_signal(int signal, EngineFailure& failure) {
+  failure.what = fmt::format("it was ended by signal {} ({})", signal, signal_name(signal));
+  if (signal == SIGKILL) {
+    failure.what += ", as the system does where the computer's memory runs out";
+    failure.remedy = "Close other programs, or lower --max_height and --max_width.";
+  } else if (signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE ||
+             signal == SIGILL) {
+    failure.what += ": it crashed";
+  }
+}
+
+}  // namespace
+
+EngineFailure explain_failure(const std::string& log, const ProcessEnd& end,
+                              const TensorRtVersion& version) {
+  EngineFailure failure;
+  const std::vector<std::string> lines = lines_of(log);
+  const std::vector<std::string> errors = errors_of(lines);
+  const std::vector<std::string>& telling = errors.empty() ? lines : errors;
+  const std::size_t first = telling.size() - std::min(telling.size(), kShownLines);
+  for (std::size_t i = first; i < telling.size(); ++i) {
+    failure.lines.push_back(printable(telling[i], kShownBytes));
+  }
+
+  const std::string option = unknown_option(lines);
+  const Symptom* symptom = find_symptom(telling);
+  if (!option.empty()) {
+    failure.what = fmt::format("it doesn't know the option {}, though it says it is of TensorRT {}",
+                               option, to_string(version));
+    failure.remedy = "Leave that option out, or give another --trtexec.";
+  } else if (symptom != nullptr) {
+    failure.what = symptom->what;
+    failure.remedy = symptom->remedy;
+  }
+  if (end.signal != 0 && symptom == nullptr) explain_signal(end.signal, failure);
+  if (failure.what.empty()) {
+    failure.what = end.exit_code == 0 ? "it says that it succeeded, but there is no engine"
+                                      : fmt::format("its exit code is {}", end.exit_code);
+  }
+  return failure;
+}
+
+}  // namespace aether2onnx::cli
