@@ -1,8 +1,9 @@
-// Any bytes as an ONNX file: described, recognised, every tensor read.
+// Any bytes as an ONNX file: described, recognised, checked, every tensor read.
 
 #include <cstdlib>
 
 #include "base/error.h"
+#include "check/check.h"
 #include "network/network.h"
 #include "onnx/onnx.h"
 #include "report/report.h"
@@ -31,6 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const Inspection::Onnx description = report::describe_onnx(file);
     if (description.nodes > file.nodes.size()) std::abort();
+    for (const Finding& finding : checks::run(file, input, nullptr, {}, nullptr).findings) {
+      if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
+    }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();
   }

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -112,8 +113,11 @@ struct File {
   std::vector<FileValue> outputs;
   std::vector<FileNode> nodes;
   std::vector<FileTensor> initializers;
+  /// Domain and name of the operators that the file itself defines (model-local functions).
+  std::set<std::pair<std::string, std::string>> functions;
 
   const std::string* find_metadata(std::string_view key) const;
+  bool has_function(const std::string& domain, const std::string& name) const;
 };
 
 /// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
