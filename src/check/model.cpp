@@ -193,9 +193,9 @@ void measure(const onnx::FileTensor& tensor, const TensorData& data, WeightFacts
   bool at_limit = false;
   const bool half = data.dtype == DType::float16;
   // In pieces, so that the numbers take less memory than the tensor.
-  constexpr std::size_t kPiece = 4096;
+  constexpr std::size_t piece = 4096;
   const std::span<const std::byte> bytes(data.bytes);
-  const std::size_t step = kPiece * size_of(data.dtype);
+  const std::size_t step = piece * size_of(data.dtype);
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     for (const double value :
          to_doubles(bytes.subspan(at, std::min(step, bytes.size() - at)), data.dtype)) {
@@ -270,11 +270,11 @@ void take_axes(Model& model) {
 
 // Elements of a constant that is short enough to be looked at as a whole.
 std::optional<TensorData> short_constant(const Model& model, std::string_view value) {
-  constexpr std::int64_t kLongest = 1 << 16;
+  constexpr std::int64_t longest = 1 << 16;
   const auto found = model.constants.find(value);
   if (found == model.constants.end()) return std::nullopt;
   const onnx::FileTensor& tensor = *found->second;
-  if (tensor.dims.size() > 1 || (tensor.dims.size() == 1 && tensor.dims[0] > kLongest) ||
+  if (tensor.dims.size() > 1 || (tensor.dims.size() == 1 && tensor.dims[0] > longest) ||
       !tensor.external_file.empty()) {
     return std::nullopt;
   }

@@ -92,8 +92,8 @@ void qdq_scale(const Model& model, Found& found) {
 }
 
 void qdq_scale_type(const Model& model, Found& found) {
-  constexpr std::int64_t kHalfScales = 19;  // the opset that brought them
-  if (model.opset <= 0 || model.opset >= kHalfScales) return;
+  constexpr std::int64_t half_scales = 19;  // the opset that brought them
+  if (model.opset <= 0 || model.opset >= half_scales) return;
   const Places places = nodes_where(
       model, [&](const onnx::FileNode& node) { return is_half(model.type_of(node.inputs[1])); });
   if (places.empty()) return;

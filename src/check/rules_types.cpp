@@ -24,8 +24,8 @@ std::string disagreement(const Model& model, const onnx::FileNode& node) {
   if (row == nullptr) return "";
   std::vector<int> seen;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    constexpr std::size_t kBits = 32;
-    if ((row->agree >> std::min(i, kBits - 1) & 1U) == 0 || node.inputs[i].empty()) continue;
+    constexpr std::size_t bits = 32;
+    if ((row->agree >> std::min(i, bits - 1) & 1U) == 0 || node.inputs[i].empty()) continue;
     const int data_type = model.type_of(node.inputs[i]);
     if (data_type == type::unknown) continue;
     if (std::find(seen.begin(), seen.end(), data_type) == seen.end()) seen.push_back(data_type);

@@ -80,8 +80,8 @@ void weight_beyond_half(const Model& model, Found& found) {
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
   // Of weights that are distributed as trained ones are, a few are; more than that is a loss.
-  constexpr std::uint64_t kOneIn = 20;
-  if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / kOneIn)
+  constexpr std::uint64_t one_in = 20;
+  if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;
   found.push_back(
       {fmt::format("{} of {} float16 weights are below 6.1e-5, where half precision "
