@@ -18,7 +18,7 @@ constexpr std::array kTargets = {CheckTarget::tensorrt, CheckTarget::onnxruntime
 
 // A target that the file is meant for, and the versions of it.
 struct Asked {
-  CheckTarget target;
+  CheckTarget target = CheckTarget::tensorrt;
   Range versions;
 };
 

@@ -110,8 +110,8 @@ std::optional<std::vector<double>> numbers_of(const Model& model, std::string_vi
 
 /// How bad a thing is for which versions of a target.
 struct Concern {
-  CheckTarget target;
-  Severity severity;
+  CheckTarget target = CheckTarget::tensorrt;
+  Severity severity = Severity::note;
   Range versions = all_versions();
 };
 
