@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "check_command.h"
 #include "completion_command.h"
 #include "convert_command.h"
 #include "engine_command.h"
@@ -20,6 +21,8 @@ constexpr std::array kCommands = {
     Command{"verify", "Compare an ONNX file with its checkpoint in PyTorch", run_verify,
             describe_verify},
     Command{"inspect", "Say what a checkpoint or an ONNX file is", run_inspect, describe_inspect},
+    Command{"check", "Say what would stop or slow those who run an ONNX file", run_check,
+            describe_check},
     Command{"engine", "Build a TensorRT engine, or say how", run_engine, describe_engine},
     Command{"completion", "Print the completion script of a shell", run_completion,
             describe_completion, "bash zsh fish"},

@@ -30,6 +30,7 @@ constexpr const char* kUsage =
     "  fuse                            Fuse a checkpoint, for PyTorch\n"
     "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
     "  inspect                         Say what a checkpoint or an ONNX file is\n"
+    "  check                           Say what would stop or slow those who run an ONNX file\n"
     "  engine                          Build a TensorRT engine, or say how\n"
     "  completion                      Print the completion script of a shell\n"
     "  manual                          Print the manual page\n";

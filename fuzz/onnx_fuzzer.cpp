@@ -1,8 +1,9 @@
-// Any bytes as an ONNX file: described, recognised, every tensor read, told to TensorRT.
+// Any bytes as an ONNX file: described, recognised, checked, every tensor read, told to TensorRT.
 
 #include <cstdlib>
 
 #include "base/error.h"
+#include "check/check.h"
 #include "network/network.h"
 #include "onnx/onnx.h"
 #include "report/report.h"
@@ -35,6 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
     for (const std::string& argument : trtexec_command(tensorrt::describe(file), {}).arguments) {
       if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();
+    }
+    for (const Finding& finding : checks::run(file, input, nullptr, {}, nullptr).findings) {
+      if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -113,8 +114,11 @@ struct File {
   std::vector<FileValue> outputs;
   std::vector<FileNode> nodes;
   std::vector<FileTensor> initializers;
+  /// Domain and name of the operators that the file itself defines (model-local functions).
+  std::set<std::pair<std::string, std::string>> functions;
 
   const std::string* find_metadata(std::string_view key) const;
+  bool has_function(const std::string& domain, const std::string& name) const;
 };
 
 /// The inputs that a caller gives: those without a value in the file.

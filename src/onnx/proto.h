@@ -13,6 +13,7 @@ enum {
   graph = 7,
   opset_import = 8,
   metadata_props = 14,
+  functions = 25,
 };
 }
 namespace operator_set_id_proto {
@@ -20,6 +21,9 @@ enum { domain = 1, version = 2 };
 }
 namespace string_string_entry_proto {
 enum { key = 1, value = 2 };
+}
+namespace function_proto {
+enum { name = 1, domain = 10 };
 }
 namespace graph_proto {
 enum { node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13 };

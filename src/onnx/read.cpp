@@ -182,6 +182,15 @@ std::pair<std::string, std::int64_t> opset(Fields fields) {
   return result;
 }
 
+std::pair<std::string, std::string> function(Fields fields) {
+  std::pair<std::string, std::string> result;
+  while (fields.next()) {
+    if (fields.is(function_proto::domain, Wire::length)) result.first = fields.text();
+    if (fields.is(function_proto::name, Wire::length)) result.second = fields.text();
+  }
+  return result;
+}
+
 std::string dim(Fields fields) {
   std::string result;
   while (fields.next()) {
@@ -305,6 +314,10 @@ const std::string* File::find_metadata(std::string_view key) const {
   return found == metadata.end() ? nullptr : &found->second;
 }
 
+bool File::has_function(const std::string& domain, const std::string& name) const {
+  return functions.contains({domain, name});
+}
+
 File read(const Input& input) {
   Bytes bytes(input);
   std::size_t parts = 0;
@@ -322,6 +335,9 @@ File read(const Input& input) {
     }
     if (fields.is(model_proto::metadata_props, Wire::length)) {
       file.metadata.push_back(string_entry(fields.message()));
+    }
+    if (fields.is(model_proto::functions, Wire::length)) {
+      file.functions.insert(function(fields.message()));
     }
     if (fields.is(model_proto::graph, Wire::length)) {
       take_graph(fields.message(), file);

@@ -16,8 +16,8 @@ using test::CommandResult;
 using test::quoted;
 
 const std::string kProgram = quoted(AETHER2ONNX_PROGRAM);
-constexpr const char* kCommandNames[] = {"convert", "fuse",       "verify", "inspect",
-                                         "engine",  "completion", "manual"};
+constexpr const char* kCommandNames[] = {"convert", "fuse",   "verify",     "inspect",
+                                         "check",   "engine", "completion", "manual"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

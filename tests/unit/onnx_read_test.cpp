@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <cstring>
 #include <map>
 
 #include "base/limits.h"
 #include "onnx/onnx.h"
+#include "protobuf.h"
 #include "sample_networks.h"
 #include "support.h"
 
@@ -18,29 +18,11 @@ namespace {
 using test::bytes_of;
 using test::catch_error;
 using test::Caught;
+using test::field;
+using test::fixed32;
 using test::MemoryOutput;
-
-// --- protobuf, by hand ---
-
-std::string varint(std::uint64_t number) {
-  std::string bytes;
-  for (; number >= 0x80; number >>= 7U) bytes += static_cast<char>(number | 0x80U);
-  return bytes + static_cast<char>(number);
-}
-
-std::string number_field(std::uint64_t field, std::uint64_t number) {
-  return varint(field << 3U) + varint(number);
-}
-
-std::string field(std::uint64_t number, const std::string& content) {
-  return varint(number << 3U | 2U) + varint(content.size()) + content;
-}
-
-std::string fixed32(float number) {
-  std::string bytes(sizeof number, '\0');
-  std::memcpy(bytes.data(), &number, sizeof number);
-  return bytes;
-}
+using test::number_field;
+using test::varint;
 
 // A model with one initializer of these fields.
 std::string model_of(const std::string& tensor) {
