@@ -84,11 +84,11 @@ void GraphArguments::add_to(CLI::App& app, Options& options) {
       ->group(group)
       ->type_name("N");
   app.add_option("--fp_mode", precision,
-                 "fp32; fp16 or bf16: all of it; mixed_fp16 or mixed_bf16:\n"
-                 "convolutions in 16 bits, what is sensitive in float32.\n"
+                 "Of fp16 and bf16 everything has 16 bits; of the mixed modes\n"
+                 "convolutions, and what is sensitive is float32.\n"
                  "Default: fp32")
       ->group(group)
-      ->type_name("MODE");
+      ->type_name("fp32|fp16|bf16|mixed_fp16|mixed_bf16");
   app.add_option("--io_type", io_type,
                  "Of the model's input and output: same (as the\n"
                  "convolutions) or fp32. Default: same for fp32 and fp16,\n"
@@ -101,7 +101,7 @@ void GraphArguments::add_to(CLI::App& app, Options& options) {
                  "and TensorRT where it fails on LayerNormalization. On a\n"
                  "CPU it takes about 1.2 times as long. Default: standard")
       ->group(group)
-      ->type_name("FORM");
+      ->type_name("standard|channels_first");
   app.add_flag("--depthwise_fp32", options.depthwise_fp32,
                "Keep the large depthwise convolutions in float32")
       ->group(group);

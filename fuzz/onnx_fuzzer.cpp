@@ -33,12 +33,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const Inspection::Onnx description = report::describe_onnx(file);
     if (description.nodes > file.nodes.size()) std::abort();
+    for (const Finding& finding : checks::run(file, input, nullptr, {}, nullptr).findings) {
+      if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
+    }
+    try {
+      if (onnx::has_half_types(file)) onnx::emulate_half_types(input, file, nullptr);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::internal) std::abort();
+    }
     // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
     for (const std::string& argument : trtexec_command(tensorrt::describe(file), {}).arguments) {
       if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();
-    }
-    for (const Finding& finding : checks::run(file, input, nullptr, {}, nullptr).findings) {
-      if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) std::abort();

@@ -64,6 +64,22 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+TEST_F(Batch, TypesAndFormAreTakenIntoAccount) {
+  save("in/a.pth");
+  const std::string base = "in --output_dir out --name_template {stem}.onnx --skip_existing ";
+  // Each differs from the one before in one option, and is made anew; once more, it is skipped.
+  for (const std::string options :
+       {"", "--fp_mode mixed_fp16", "--fp_mode mixed_fp16 --io_type same",
+        "--fp_mode mixed_fp16 --graph_form channels_first",
+        "--fp_mode mixed_fp16 --fp32_blocks layers.0.0", "--fp_mode mixed_fp16 --depthwise_fp32",
+        "--fp_mode mixed_fp16"}) {
+    EXPECT_EQ(results(base + options), "saved ") << options;
+    EXPECT_EQ(results(base + options), "skipped ") << options;
+  }
+  EXPECT_EQ(results("in --output_dir named --graph_form channels_first"), "saved ");
+  EXPECT_EQ(files("named"), (std::vector<std::string>{"2x_a_fp32_op17_channels_first.onnx"}));
+}
+
 TEST_F(Batch, AFolderOfFiftyWithFiveBroken) {
   std::vector<std::string> expected;
   for (int i = 10; i < 60; ++i) {

@@ -233,13 +233,73 @@ TEST_F(Program, JsonIsOneObjectAndTheLogGoesToStderr) {
   EXPECT_EQ(json["onnx"]["ir_version"], 8);
   EXPECT_EQ(json["output"]["path"], "out.onnx");
   EXPECT_EQ(json["output"]["bytes"], std::filesystem::file_size(folder_ / "out.onnx"));
-  EXPECT_EQ(json["stages"].size(), 4U);
+  EXPECT_EQ(json["stages"].size(), 5U);
   EXPECT_TRUE(json["verification"].is_null());
   EXPECT_TRUE(contains(json["next"]["trtexec"].get<std::string>(), "trtexec --onnx=out.onnx"));
   EXPECT_TRUE(contains(result.err, "recognised")) << result.err;
   const CommandResult quiet = run("model.pth out.onnx --json --quiet");
   EXPECT_EQ(quiet.err, "");
   EXPECT_TRUE(json_of(quiet).is_object());
+}
+
+TEST_F(Program, TypesAndForm) {
+  const auto convert = [&](const std::string& arguments) {
+    const CommandResult result = run("model.pth --json " + arguments);
+    EXPECT_EQ(result.exit_code, 0) << arguments << result.err;
+    return json_of(result);
+  };
+  // The edges are the mode's own, or what is asked for.
+  const auto edge = [&](const std::string& arguments) {
+    return convert(arguments)["onnx"]["inputs"][0]["dtype"].get<std::string>();
+  };
+  EXPECT_EQ(edge("--fp_mode fp16"), "float16");
+  EXPECT_EQ(edge("--fp_mode fp16 --io_type fp32"), "float32");
+  EXPECT_EQ(edge("--fp_mode mixed_fp16"), "float32");
+  EXPECT_EQ(edge("--fp_mode mixed_fp16 --io_type same"), "float16");
+  EXPECT_EQ(edge("--fp_mode bf16"), "float32");
+  EXPECT_EQ(edge("--fp_mode bf16 --io_type same"), "bfloat16");
+  EXPECT_EQ(edge("--io_type same"), "float32");
+
+  // bfloat16 begins with another opset; the form is in the name.
+  const auto bfloat16 = convert("--fp_mode mixed_bf16 --graph_form channels_first");
+  EXPECT_EQ(bfloat16["onnx"]["opset_version"], 22);
+  EXPECT_EQ(bfloat16["output"]["path"], "2x_model_mixed_bf16_op22_channels_first.onnx");
+  EXPECT_FALSE(bfloat16["onnx"]["operators"].contains("Transpose"));
+  EXPECT_FALSE(bfloat16["onnx"]["operators"].contains("Reshape"));
+
+  // Several parts, separated or repeated, before the checkpoint as well.
+  const std::vector<std::string> two = {"layers.0.0", "conv_last"};
+  EXPECT_EQ(
+      convert("--fp_mode mixed_fp16 --fp32_blocks layers.0.0,conv_last")["onnx"]["fp32_blocks"],
+      two);
+  EXPECT_EQ(json_of(run("--json --fp_mode mixed_fp16 --fp32_blocks layers.0.0 --fp32_blocks "
+                        "conv_last model.pth"))["onnx"]["fp32_blocks"],
+            two);
+  EXPECT_TRUE(convert("--fp_mode bf16 --depthwise_fp32")["onnx"]["depthwise_fp32"]);
+}
+
+TEST_F(Program, WithoutMeasurementTheMixedModeSaysSo) {
+  const CommandResult mixed = run("model.pth out.onnx --fp_mode mixed_fp16");
+  EXPECT_TRUE(
+      contains(mixed.out, "without --verify_onnx the values in the network aren't measured"))
+      << mixed.out;
+  EXPECT_TRUE(contains(mixed.out, "in float16; in float32 4 normalizations")) << mixed.out;
+  // bfloat16 has float32's range.
+  const CommandResult bfloat16 = run("model.pth out.onnx --fp_mode mixed_bf16");
+  EXPECT_FALSE(contains(bfloat16.out, "measured")) << bfloat16.out;
+}
+
+TEST_F(Program, InspectKnowsTheModes) {
+  for (const std::string mode : {"fp32", "fp16", "bf16", "mixed_fp16", "mixed_bf16"}) {
+    for (const std::string form : {"standard", "channels_first"}) {
+      ASSERT_EQ(run("model.pth out.onnx --fp_mode " + mode + " --graph_form " + form).exit_code, 0);
+      const auto json = json_of(run("inspect out.onnx --json"));
+      EXPECT_EQ(json["onnx"]["precision"], mode);
+      EXPECT_EQ(json["network"]["scale"], 2) << mode << form;
+      EXPECT_TRUE(json["warnings"].empty()) << json["warnings"];
+      EXPECT_EQ(json["cost"]["precision"], mode);
+    }
+  }
 }
 
 TEST_F(Program, JsonOfAFailure) {
@@ -333,7 +393,14 @@ TEST_F(Program, OptionsOutOfRange) {
   expect_failure("model.pth --opt_height 65537", 2, "--opt_height 65537");
   expect_failure("model.pth --input_channels 0", 2, "--input_channels 0");
   expect_failure("model.pth --model_type aether_huge", 2, "must be aether_small, aether_medium");
-  expect_failure("model.pth --fp_mode int8", 2, "--fp_mode int8: must be fp32 or fp16");
+  expect_failure("model.pth --fp_mode int8", 2,
+                 "--fp_mode int8: must be fp32, fp16, bf16, mixed_fp16 or mixed_bf16.");
+  expect_failure("model.pth --io_type fp16", 2, "--io_type fp16: must be same or fp32.");
+  expect_failure("model.pth --graph_form nhwc", 2,
+                 "--graph_form nhwc: must be standard or channels_first.");
+  expect_failure("model.pth --fp_mode bf16 --opset_version 17", 2, "Give --opset_version 22");
+  expect_failure("model.pth --fp_mode mixed_fp16 --fp32_blocks layers.9.9", 1,
+                 "--fp32_blocks layers.9.9: the network has no such part. Its parts are");
   expect_failure("model.pth --device tpu", 2, "--device tpu: must be cpu, cuda or cuda:N");
   expect_failure("model.pth --atol -1", 2, "--atol");
   expect_failure("model.pth --rtol nan", 2, "--rtol");

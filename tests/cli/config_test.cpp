@@ -50,6 +50,16 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+TEST_F(Config, ListsAndChoices) {
+  const auto json = convert(
+      "fp_mode = \"mixed_fp16\"\ngraph_form = \"channels_first\"\nio_type = \"same\"\n"
+      "fp32_blocks = [\"layers.0.0\", \"conv_last\"]\ndepthwise_fp32 = true\n");
+  EXPECT_EQ(json["onnx"]["fp32_blocks"], (std::vector<std::string>{"layers.0.0", "conv_last"}));
+  EXPECT_EQ(json["onnx"]["graph_form"], "channels_first");
+  EXPECT_EQ(json["onnx"]["io_type"], "same");
+  EXPECT_EQ(json["onnx"]["depthwise_fp32"], true);
+}
+
 TEST_F(Config, OptionsFromAFile) {
   const auto json = convert(
       "# how we deploy\nfp_mode = \"fp16\"\nopset-version = 20\ndynamic_shapes = true\n"
