@@ -149,6 +149,10 @@ struct TypeRow {
 };
 const TypeRow* find_type_row(const onnx::FileNode& node);
 
+/// The remedy where a lower opset would do, but for bfloat16.
+inline constexpr const char* kInsteadOfBfloat16 =
+    "bfloat16 needs opset 22: convert with --fp_mode mixed_fp16, or update what runs the model.";
+
 /// Short forms for concerns.
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
   return {CheckTarget::tensorrt, severity, versions};

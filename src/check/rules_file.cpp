@@ -35,9 +35,12 @@ void opset_too_new(const Model& model, Found& found) {
     concerns.push_back(onnxruntime(Severity::error, before(from_onnxruntime)));
   }
   if (concerns.empty()) return;
-  found.push_back({fmt::format("the model is of opset {}", model.opset), std::move(concerns),
-                   fmt::format("Convert with a lower one: aether2onnx MODEL.pth --opset_version {}",
-                               model.opset > kUsualOpset ? kUsualOpset : kOlderOpset)});
+  found.push_back(
+      {fmt::format("the model is of opset {}", model.opset), std::move(concerns),
+       model.has_type(type::bfloat16)
+           ? kInsteadOfBfloat16
+           : fmt::format("Convert with a lower one: aether2onnx MODEL.pth --opset_version {}",
+                         model.opset > kUsualOpset ? kUsualOpset : kOlderOpset)});
 }
 
 void opset_too_old(const Model& model, Found& found) {

@@ -32,7 +32,8 @@ constexpr std::array kOperators = {
     OperatorRow{"DynamicQuantizeLinear", 11, kNoEnd},
 };
 
-const char* remedy_of(std::string_view op) {
+const char* remedy_of(const Model& model, std::string_view op) {
+  if (op == "Gelu" && model.has_type(type::bfloat16)) return kInsteadOfBfloat16;
   if (op == "LayerNormalization") {
     return "Convert with --opset_version 16, where it is written in simpler operators.";
   }
@@ -59,7 +60,7 @@ void operator_unsupported(const Model& model, Found& found) {
     found.push_back({fmt::format("{}: the operator isn't imported",
                                  used->second.text(fmt::format("{} node", row.op))),
                      {tensorrt(Severity::error, before(row.tensorrt))},
-                     remedy_of(row.op),
+                     remedy_of(model, row.op),
                      used->second.count});
   }
 }

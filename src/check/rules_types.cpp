@@ -14,6 +14,7 @@ namespace {
 
 // The first opset in which most operators take bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
+constexpr std::int64_t kLayerNormalizationOpset = 17;
 constexpr Version kStronglyTyped = version(11);  // an option before, from 9.1 on
 constexpr const char* kMixed =
     "Convert with --fp_mode mixed_fp16, which keeps the normalizations in float32.";
@@ -160,6 +161,10 @@ void cast_of_weight(const Model& model, Found& found) {
 
 // --- normalizations ---
 
+bool has_half(const Model& model) {
+  return model.has_type(type::float16) || model.has_type(type::bfloat16);
+}
+
 void layernorm_half(const Model& model, Found& found) {
   Places places;
   for (const onnx::FileNode& node : model.file.nodes) {
@@ -200,11 +205,16 @@ void decomposed(const Model& model, Found& found, bool half) {
                          "overflow beyond 255",
                      everywhere(Severity::warning), kMixed, places.count});
   } else {
+    // A typed file is built with --stronglyTyped where there is that.
+    const Version weak_end = has_half(model) ? version(9, 1) : kStronglyTyped;
     found.push_back({places.text("ReduceMean node") +
                          ": a normalization in simpler operators, which overflows where TensorRT "
                          "computes it in half precision (--fp16)",
-                     {tensorrt(Severity::warning, between(version(8, 6), kStronglyTyped))},
-                     "Convert with --opset_version 17, which has LayerNormalization.",
+                     {tensorrt(Severity::warning, between(version(8, 6), weak_end))},
+                     model.opset < kLayerNormalizationOpset
+                         ? "Convert with --opset_version 17, which has LayerNormalization."
+                         : "Convert with --fp_mode mixed_fp16 and build with --stronglyTyped "
+                           "(TensorRT 9.1 or newer), or convert with --graph_form standard.",
                      places.count});
   }
 }
@@ -213,10 +223,6 @@ void half_statistics(const Model& model, Found& found) { decomposed(model, found
 void layernorm_decomposed(const Model& model, Found& found) { decomposed(model, found, false); }
 
 // --- the precision as a whole ---
-
-bool has_half(const Model& model) {
-  return model.has_type(type::float16) || model.has_type(type::bfloat16);
-}
 
 bool is_quantized(const Model& model) {
   return std::any_of(model.file.nodes.begin(), model.file.nodes.end(), [](const auto& node) {

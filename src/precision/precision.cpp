@@ -22,21 +22,6 @@ using graph::ValueId;
 
 constexpr double kLargestFloat16 = 65504;
 
-// The type of convolutions.
-DType heavy_type(Precision precision) {
-  switch (precision) {
-    case Precision::fp32:
-      return DType::float32;
-    case Precision::fp16:
-    case Precision::mixed_fp16:
-      return DType::float16;
-    case Precision::bf16:
-    case Precision::mixed_bf16:
-      return DType::bfloat16;
-  }
-  return DType::float32;
-}
-
 bool is_mixed(Precision precision) {
   return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
 }
@@ -271,6 +256,20 @@ class Typer {
 };
 
 }  // namespace
+
+DType heavy_type(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return DType::float32;
+    case Precision::fp16:
+    case Precision::mixed_fp16:
+      return DType::float16;
+    case Precision::bf16:
+    case Precision::mixed_bf16:
+      return DType::bfloat16;
+  }
+  return DType::float32;
+}
 
 Typed apply(const graph::Graph& graph, const Options& options, bool read_weights) {
   return Typer(graph, options, read_weights).run();

@@ -15,6 +15,9 @@
 
 namespace aether2onnx::precision {
 
+/// The type of convolutions, and of everything that isn't sensitive.
+DType heavy_type(Precision precision);
+
 /// A graph with types, and what was decided.
 struct Typed {
   graph::Graph graph;

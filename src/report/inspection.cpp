@@ -42,8 +42,7 @@ TensorInfo describe_value(const onnx::FileValue& value) {
 
 // Whether a file with these types may be of the precision: its 16-bit type is there, and no other.
 bool may_be(Precision precision, const std::map<std::string, std::uint64_t>& types) {
-  if (precision == Precision::fp32) return types.size() == 1 && types.contains("float32");
-  const std::string half(to_string(half_type(precision)));
+  const std::string half(to_string(precision::heavy_type(precision)));
   return types.contains(half) && std::all_of(types.begin(), types.end(), [&](const auto& type) {
            return type.first == half || type.first == "float32";
          });

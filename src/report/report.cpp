@@ -130,14 +130,9 @@ std::string summarize(const Report::Network& network) {
                      network.fused ? "fused" : "unfused");
 }
 
-DType half_type(Precision precision) {
-  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
-  return bfloat16 ? DType::bfloat16 : DType::float16;
-}
-
 std::string summarize(const Report::Graph& graph, const precision::Typed& typed) {
   std::string text = fmt::format("{} in {}", plural(typed.half_convolutions, "convolution"),
-                                 to_string(half_type(graph.precision)));
+                                 to_string(precision::heavy_type(graph.precision)));
   std::vector<std::string> wide;
   const auto add = [&wide](std::size_t count, const char* what) {
     if (count > 0) wide.push_back(plural(count, what));

@@ -27,8 +27,6 @@ std::string summarize(const Report::Source& source);
 /// "AetherNet G1, aether_small x2, …": one line about the network.
 std::string summarize(const Report::Network& network);
 
-/// The 16-bit type of a precision that has one: float16 or bfloat16.
-DType half_type(Precision precision);
 /// "61 convolutions in float16; …": one line about the types of the graph.
 std::string summarize(const Report::Graph& graph, const precision::Typed& typed);
 /// Which convolutions stay float32 because of their weights.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "precision/precision.h"
 #include "tensorrt/tensorrt.h"
 
 namespace aether2onnx::tensorrt {
@@ -231,10 +232,9 @@ EngineModel engine_model(const Report& report) {
   EngineModel model;
   model.path = report.output.path;
   model.input_name = report.graph.inputs.empty() ? "input" : report.graph.inputs.front().name;
-  // The names of the precisions end in the half type's.
-  const std::string_view precision = to_string(report.graph.precision);
-  model.has_bfloat16 = precision.ends_with("bf16");
-  model.has_float16 = precision.ends_with("fp16");
+  const DType type = precision::heavy_type(report.graph.precision);
+  model.has_bfloat16 = type == DType::bfloat16;
+  model.has_float16 = type == DType::float16;
   if (!report.graph.inputs.empty()) model.input_dtype = report.graph.inputs.front().dtype;
   if (!report.graph.outputs.empty()) model.output_dtype = report.graph.outputs.front().dtype;
   model.channels = report.network.input_channels;

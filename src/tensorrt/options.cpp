@@ -88,6 +88,14 @@ void check_profile(const EngineModel& model) {
 void check_opset(const EngineModel& model, const TensorRtVersion& version,
                  std::vector<std::string>& notes) {
   const int newest = newest_opset(version);
+  if (model.opset_version > newest && model.has_bfloat16) {
+    fail(ErrorKind::unsupported,
+         "{}: is of opset {}, which bfloat16 needs, but TensorRT {} reads opsets up to {}.\n{}",
+         printable(model.path.string(), 4096), model.opset_version, to_string(version), newest,
+         version.major >= 9 ? "Convert with --fp_mode fp32 and give --precision bf16, or use "
+                              "TensorRT 10.6 or newer."
+                            : "Convert with --fp_mode mixed_fp16, or use TensorRT 10.6 or newer.");
+  }
   if (model.opset_version > newest) {
     fail(ErrorKind::unsupported,
          "{}: is of opset {}, but TensorRT {} reads opsets up to {}.\n"
