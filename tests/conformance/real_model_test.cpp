@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
+#include "model_runner.h"
 #include "npy.h"
 #include "onnxruntime.h"
 #include "picture.h"
@@ -115,6 +117,33 @@ TEST_F(RealModel, PicturesScoreAsWithPyTorch) {
       EXPECT_NEAR(psnr(output, verify::load_picture(kShared / "images/hr" / name)), expected,
                   precision == Precision::fp16 ? 0.005 : 0.0005)
           << name << ' ' << to_string(precision);
+    }
+  }
+}
+
+// With every 16-bit result rounded, as a GPU does it.
+TEST_F(RealModel, MixedModesScoreAsFloat32) {
+  for (const Precision precision : {Precision::mixed_fp16, Precision::mixed_bf16}) {
+    for (const GraphForm form : {GraphForm::standard, GraphForm::channels_first}) {
+      Options options;
+      options.shape = InputShape::dynamic_defaults();
+      options.precision = precision;
+      options.graph_form = form;
+      const test::TemporaryFolder folder;
+      convert_file(kModel, folder / "model.onnx", options);
+      const auto bytes = test::read_file(folder / "model.onnx");
+      // The other form differs by its float32 arithmetic alone; one picture will do.
+      std::map<std::string, double> expected = {{"7.png", 29.1028}};
+      if (form == GraphForm::standard) expected["8.png"] = 30.3561;
+      for (const auto& [name, decibels] : expected) {
+        const FloatTensor output =
+            test::run_emulated(bytes, verify::load_picture(kShared / "images/lr_x2" / name),
+                               {"output"})
+                .at(0);
+        EXPECT_NEAR(psnr(output, verify::load_picture(kShared / "images/hr" / name)), decibels,
+                    0.01)
+            << name << ' ' << to_string(precision) << ' ' << to_string(form);
+      }
     }
   }
 }
