@@ -368,7 +368,7 @@ void print(const std::vector<Item>& items, const ConvertArguments& arguments, do
 // Decides between skipping and converting. Gives whether the model is to be made.
 bool is_to_be_made(Item& item, const ConvertArguments& arguments) {
   if (!arguments.batch.skip_existing) return true;
-  item.plan = plan_output(item.input, item.report, true);
+  item.plan = plan_output(item.input, item.report, arguments);
   if (item.plan.action != "skip") {
     item.plan = {};
     return true;
@@ -442,9 +442,7 @@ int run_batch(const ConvertArguments& arguments, const Invocation& invocation, C
 
   if (arguments.dry_run) {
     for_each_open(items, jobs, [&](Item& item) {
-      guarded(item, [&] {
-        item.plan = plan_output(item.input, item.report, arguments.batch.skip_existing);
-      });
+      guarded(item, [&] { item.plan = plan_output(item.input, item.report, arguments); });
     });
   } else {
     std::optional<io::CreatedFolders> folders;

@@ -11,13 +11,15 @@
 namespace aether2onnx::cli {
 
 OutputPlan plan_output(const std::filesystem::path& input, const Report& planned,
-                       bool skip_existing) {
+                       const ConvertArguments& arguments) {
   const std::filesystem::path& output = planned.output.path;
   io::check_target(output, input, "model.onnx");
   if (!std::filesystem::exists(output)) return {"write", "there is no such file"};
-  const std::string difference = why_outdated(input, planned);
+  const std::string difference =
+      why_outdated(input, planned, arguments.verify && is_mixed(arguments.options.precision));
   if (!difference.empty()) return {"replace", "it exists; " + difference};
-  if (skip_existing) return {"skip", "it was made from this checkpoint with these options"};
+  if (arguments.batch.skip_existing)
+    return {"skip", "it was made from this checkpoint with these options"};
   return {"replace", "it exists, made from this checkpoint with these options"};
 }
 
@@ -99,7 +101,7 @@ Json plan_json(const ConvertArguments& arguments, const Report& planned, const O
 int run_dry(const ConvertArguments& arguments, Console& console) {
   console.line("input", shown(arguments.input));
   const Report planned = plan_file(arguments.input, arguments.output, arguments.options, &console);
-  const OutputPlan plan = plan_output(arguments.input, planned, arguments.batch.skip_existing);
+  const OutputPlan plan = plan_output(arguments.input, planned, arguments);
   bool first = true;
   for (const GivenOption& option : options_in_effect(arguments, planned)) {
     console.line(first ? "options" : "", fmt::format("{:<21} {}  ({})", option.name,

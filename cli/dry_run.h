@@ -14,7 +14,7 @@ struct OutputPlan {
 };
 /// Looks at planned.output.path. Throws Error(io) where the model can't be saved there.
 OutputPlan plan_output(const std::filesystem::path& input, const Report& planned,
-                       bool skip_existing);
+                       const ConvertArguments& arguments);
 
 /// The options in effect, each with where it comes from: the command line, the configuration file,
 /// the checkpoint or the defaults.

@@ -41,8 +41,8 @@ class Conversion {
     report_.weights_subnormal = written.weights_subnormal;
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
     pipeline::warn_of_small_weights(written.weights_subnormal, written.weights_flushed_to_zero,
-                                    report_.graph.parameters, precision::heavy_type(options_.precision),
-                                    journal_);
+                                    report_.graph.parameters,
+                                    precision::heavy_type(options_.precision), journal_);
   }
 
   // Ends the stage "written", once every byte is.
@@ -152,7 +152,8 @@ Report plan_file(const std::filesystem::path& input, const std::filesystem::path
   return with_conversion(input, output, options, observer, Purpose::plan, [](Conversion&) {});
 }
 
-std::string why_outdated(const std::filesystem::path& input, const Report& planned) {
+std::string why_outdated(const std::filesystem::path& input, const Report& planned,
+                         bool more_fp32_blocks) {
   std::error_code ignored;
   if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
   onnx::File file;
@@ -169,7 +170,7 @@ std::string why_outdated(const std::filesystem::path& input, const Report& plann
       return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
     }
   }
-  std::string difference = report::difference_from(file, planned);
+  std::string difference = report::difference_from(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
   // Last, since it costs the most.
   const std::string* made_from = file.find_metadata("source_sha256");

@@ -436,9 +436,12 @@ AETHER2ONNX_API Report plan_file(const std::filesystem::path& input,
 /// inputs and outputs planned, and its external data beside it. The source's name doesn't count,
 /// nor are weights compared. Returns "" where that is so, else what differs, in a few words, for
 /// example "its opset_version is 17, not 20". `planned` comes from plan_file().
+/// `more_fp32_blocks`: a file with more parts in float32 than planned is no other one, as where a
+/// verification finds out which must be.
 ///
 /// @throws Error(io) where `input` can't be read.
-AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, const Report& planned);
+AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, const Report& planned,
+                                         bool more_fp32_blocks = false);
 
 /// The checkpoint's file name without its ending, "net" of net.pth and of
 /// net.safetensors.index.json.

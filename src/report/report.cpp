@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@ namespace aether2onnx::report {
 namespace {
 
 constexpr const char* kStateDictKey = "source_state_dict";
+constexpr const char* kFp32BlocksKey = "fp32_blocks";
 
 }  // namespace
 
@@ -191,7 +193,7 @@ std::vector<std::pair<std::string, std::string>> metadata(const Report& report) 
   if (graph.form != GraphForm::standard) entries.emplace_back("graph_form", to_string(graph.form));
   if (graph.depthwise_fp32) entries.emplace_back("depthwise_fp32", "true");
   if (!graph.fp32_blocks.empty()) {
-    entries.emplace_back("fp32_blocks", join(graph.fp32_blocks, ","));
+    entries.emplace_back(kFp32BlocksKey, join(graph.fp32_blocks, ","));
   }
   // Which of several state dicts in the file it was made of.
   if (!report.source.other_wrappers.empty()) {
@@ -222,24 +224,43 @@ std::string shapes_text(const std::vector<onnx::FileValue>& values) {
   return join(texts, ", ");
 }
 
+// Whether a list "a,b" of a file has these parts, and no others where it mayn't have more.
+bool same_blocks(std::string_view found, const std::vector<std::string>& wanted, bool may_be_more) {
+  std::set<std::string_view> blocks;
+  while (!found.empty()) {
+    const std::size_t end = std::min(found.find(','), found.size());
+    blocks.insert(found.substr(0, end));
+    found.remove_prefix(std::min(end + 1, found.size()));
+  }
+  const std::set<std::string_view> expected(wanted.begin(), wanted.end());
+  if (!may_be_more) return blocks == expected;
+  return std::includes(blocks.begin(), blocks.end(), expected.begin(), expected.end());
+}
+
 }  // namespace
 
-std::string difference_from(const onnx::File& file, const Report& planned) {
+std::string difference_from(const onnx::File& file, const Report& planned, bool more_fp32_blocks) {
   const auto differs = [](std::string_view what, std::string_view found, std::string_view wanted) {
     return fmt::format("its {} is {}, not {}", what, printable(found), printable(wanted));
   };
   const auto entries = metadata(planned);
   for (const auto& [key, wanted] : entries) {
-    if (key == "source_name" || key == "source_sha256") continue;
+    if (key == "source_name" || key == "source_sha256" || key == kFp32BlocksKey) continue;
     const std::string* found = file.find_metadata(key);
     if (found == nullptr) return fmt::format("its metadata has no {}", key);
     if (*found != wanted) return differs(key, *found, wanted);
   }
-  for (const char* key : {"io_type", "graph_form", "depthwise_fp32", "fp32_blocks"}) {
+  for (const char* key : {"io_type", "graph_form", "depthwise_fp32"}) {
     const bool wanted = std::any_of(entries.begin(), entries.end(),
                                     [&](const auto& entry) { return entry.first == key; });
     const std::string* found = file.find_metadata(key);
     if (found != nullptr && !wanted) return differs(key, *found, "as usual");
+  }
+  const std::string* blocks = file.find_metadata(kFp32BlocksKey);
+  if (!same_blocks(blocks == nullptr ? "" : *blocks, planned.graph.fp32_blocks, more_fp32_blocks)) {
+    return differs(
+        kFp32BlocksKey, blocks == nullptr ? "none" : *blocks,
+        planned.graph.fp32_blocks.empty() ? "none" : join(planned.graph.fp32_blocks, ","));
   }
   const std::int64_t opset = onnx::default_opset(file);
   if (opset != planned.graph.opset_version) {

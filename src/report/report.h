@@ -43,8 +43,8 @@ std::string dtypes_text(const std::vector<DType>& dtypes);
 
 /// How an ONNX file differs from the one that `planned` describes, by metadata, opset, inputs and
 /// outputs: the first difference in a few words, "" if there is none. The source's name and hash
-/// are left out.
-std::string difference_from(const onnx::File& file, const Report& planned);
+/// are left out. `more_fp32_blocks` as for why_outdated().
+std::string difference_from(const onnx::File& file, const Report& planned, bool more_fp32_blocks);
 
 /// Fills in what the elements say.
 void measure(const TensorData& data, InspectedTensor& tensor);

@@ -106,6 +106,23 @@ TEST_F(Modes, OverflowIsFoundInFp16AndAvoidedInMixedFp16) {
   EXPECT_EQ(test::read_file(folder_ / "out.onnx"), verified);
 }
 
+TEST_F(Modes, AModelWithPartsThatWereFoundOutIsSkippedTheNextTime) {
+  scale_depthwise("layers.0.1", 3e4);
+  const std::string batch =
+      "model.pth --output_dir out --shape 1x3x16x12 --fp_mode mixed_fp16 --skip_existing --json ";
+  const auto result_of = [&](const std::string& arguments) {
+    const CommandResult result = run(batch + arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return Json::parse(result.out)["results"][0];
+  };
+  const Json first = result_of("--verify_onnx");
+  EXPECT_EQ(first["result"], "saved");
+  EXPECT_EQ(first["onnx"]["fp32_blocks"], Json::array({"layers.0.1"}));
+  EXPECT_EQ(result_of("--verify_onnx")["result"], "skipped");
+  // Without verification nothing else than what is asked for is float32.
+  EXPECT_EQ(result_of("")["result"], "saved");
+}
+
 TEST_F(Modes, Bf16HasTheRange) {
   scale_depthwise("layers.0.1", 3e4);
   for (const std::string mode : {"bf16", "mixed_bf16"}) {
