@@ -41,8 +41,8 @@ class Conversion {
     report_.weights_subnormal = written.weights_subnormal;
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
     pipeline::warn_of_small_weights(written.weights_subnormal, written.weights_flushed_to_zero,
-                                    report_.graph.parameters, precision::heavy_type(options_.precision),
-                                    journal_);
+                                    report_.graph.parameters,
+                                    precision::heavy_type(options_.precision), journal_);
   }
 
   // Ends the stage "written", once every byte is.
