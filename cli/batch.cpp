@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 
@@ -392,7 +393,7 @@ void convert_all_verified(std::vector<Item>& items, const ConvertArguments& argu
         item.report = convert_verified(arguments, paths, verification, command, console);
       } catch (const Error& error) {
         item.failure = failure_of(error);
-        item.failure->verification = verification.json();
+        item.failure->verification = std::make_shared<const Json>(verification.json());
         return;
       }
       item.verification = verification.json();

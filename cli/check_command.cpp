@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "command_line.h"
@@ -51,16 +52,14 @@ struct Parser {
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("MODEL.onnx");
-  line.app()
-      .add_option("--for", targets,
+  line.add_option("--for", targets,
                   "What the model is meant for, with commas between: tensorrt,\n"
                   "onnxruntime, vsmlrt, videojanai; the first two may have a\n"
                   "version, as in tensorrt:10.3. Default: all")
-      ->group("Check")
-      ->type_name("TARGET[:VERSION]");
-  line.app()
-      .add_flag("--strict", result.strict, "Let warnings count as errors do for the exit code")
-      ->group("Check");
+      .group("Check")
+      .type_name("TARGET[:VERSION]");
+  line.add_flag("--strict", result.strict, "Let warnings count as errors do for the exit code")
+      .group("Check");
   line.add_printing(result.printing, "");
 }
 

@@ -40,6 +40,6 @@ class FileArguments {
 };
 
 /// Adds --model_type, --scale, --input_channels and --params_key.
-void add_network_options(CLI::App& app, CheckpointOptions& options);
+void add_network_options(CommandLine& line, CheckpointOptions& options);
 
 }  // namespace aether2onnx::cli

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/text.h"
@@ -116,10 +117,55 @@ class HelpFormatter final : public CLI::Formatter {
 
 }  // namespace
 
+struct CommandLine::Parser {
+  Parser(const std::string& description, const std::string& usage_lines);
+
+  template <typename Value>
+  AddedOption add(const std::string& name, Value& value, const std::string& text) {
+    return AddedOption(app.add_option(name, value, text));
+  }
+  std::string config_name() const;
+  std::vector<std::string> configurable_names() const;
+  bool from_file(const std::string& name) const;
+
+  std::vector<std::string> in_file;  // options that the file decided
+  CLI::App app;
+  std::string usage;
+  std::vector<std::string> positionals;
+  bool help = false;
+  bool version = false;
+};
+
+CommandLine::Parser::Parser(const std::string& description, const std::string& usage_lines)
+    : app(description + "\n", "aether2onnx"), usage(usage_lines) {
+  app.formatter(std::make_shared<HelpFormatter>(usage_lines));
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_help_flag();
+}
+
+std::string CommandLine::Parser::config_name() const {
+  const CLI::Option* config = app.get_config_ptr();
+  if (config == nullptr || config->empty()) return "";
+  return printable(config->results().back(), 4096);
+}
+
+std::vector<std::string> CommandLine::Parser::configurable_names() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_configurable()) continue;
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  }
+  return names;
+}
+
+bool CommandLine::Parser::from_file(const std::string& name) const {
+  return std::find(in_file.begin(), in_file.end(), name) != in_file.end();
+}
+
 // Reads the file of --config as CLI11 does (TOML), and refuses what isn't an option.
 class CommandLine::ConfigFile final : public CLI::ConfigTOML {
  public:
-  explicit ConfigFile(CommandLine& line) : line_(line) {}
+  explicit ConfigFile(Parser& parser) : parser_(parser) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> found = CLI::ConfigTOML::from_config(input);
@@ -129,7 +175,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
 
  private:
   void check(CLI::ConfigItem& item) const {
-    const std::string file = line_.config_name();
+    const std::string file = parser_.config_name();
     if (!item.parents.empty()) {
       usage_error(
           fmt::format("{}: '{}' stands in a section, but options have none.\nWrite "
@@ -138,15 +184,15 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     }
     std::string name = item.name;
     std::replace(name.begin(), name.end(), '-', '_');
-    std::vector<std::string> known = line_.configurable_names();
+    std::vector<std::string> known = parser_.configurable_names();
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const bool elsewhere = line_.app_.get_option_no_throw("--" + name) != nullptr;
+      const bool elsewhere = parser_.app.get_option_no_throw("--" + name) != nullptr;
       usage_error(elsewhere ? fmt::format("{}: {} can be given on the command line only.", file,
                                           printable(item.name))
                             : fmt::format("{}: there is no option '{}'{}.", file,
                                           printable(item.name), suggestion(name, known)));
     }
-    const CLI::Option& option = *line_.app_.get_option("--" + name);
+    const CLI::Option& option = *parser_.app.get_option("--" + name);
     const bool many = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
     if (item.inputs.size() != 1 && !(many && !item.inputs.empty())) {
       usage_error(fmt::format("{}: {} has {} values, one is expected.", file, printable(item.name),
@@ -154,28 +200,84 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     }
     item.name = name;
     if (!option.empty()) return;  // the command line counts
-    if (line_.from_file(name)) {
+    if (parser_.from_file(name)) {
       usage_error(fmt::format("{}: {} is given twice.", file, printable(item.name)));
     }
-    line_.in_file_.push_back(name);
+    parser_.in_file.push_back(name);
   }
 
-  CommandLine& line_;
+  Parser& parser_;
 };
+
+AddedOption& AddedOption::group(const std::string& name) {
+  option_->group(name);
+  return *this;
+}
+
+AddedOption& AddedOption::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+
+AddedOption& AddedOption::repeatable() {
+  option_->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return *this;
+}
+
+AddedOption& AddedOption::list(char delimiter) {
+  option_->delimiter(delimiter)->allow_extra_args(false);
+  return repeatable();
+}
 
 CommandLine::CommandLine(const std::string& description, std::string usage,
                          const std::string& footer)
-    : app_(description + "\n", "aether2onnx"), usage_(usage) {
-  app_.footer("\n" + footer);
-  app_.formatter(std::make_shared<HelpFormatter>(std::move(usage)));
-  app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app_.set_help_flag();
+    : parser_(std::make_unique<Parser>(description, std::move(usage))) {
+  parser_->app.footer("\n" + footer);
+}
+
+CommandLine::~CommandLine() = default;
+
+AddedOption CommandLine::add_option(const std::string& name, std::string& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::optional<std::string>& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::optional<int>& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::optional<std::int64_t>& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::optional<std::uint64_t>& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::optional<double>& value,
+                                    const std::string& text) {
+  return parser_->add(name, value, text);
+}
+
+AddedOption CommandLine::add_option(const std::string& name, std::vector<std::string>& values,
+                                    const std::string& text) {
+  return parser_->add(name, values, text);
+}
+
+AddedOption CommandLine::add_flag(const std::string& name, bool& value, const std::string& text) {
+  return AddedOption(parser_->app.add_flag(name, value, text));
 }
 
 void CommandLine::add_positionals(const std::string& description) {
-  app_.add_option("files", positionals_, description)
-      ->group("")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_option("files", parser_->positionals, description).group("").repeatable();
 }
 
 namespace {
@@ -183,80 +285,80 @@ constexpr const char* kPrintingGroup = "Output";
 }  // namespace
 
 void CommandLine::add_help() {
-  app_.add_flag("-h,--help", help_, "Print this help")->group(kPrintingGroup)->configurable(false);
-  app_.add_flag("--version", version_, "Print the version")
+  parser_->app.add_flag("-h,--help", parser_->help, "Print this help")
+      ->group(kPrintingGroup)
+      ->configurable(false);
+  parser_->app.add_flag("--version", parser_->version, "Print the version")
       ->group(kPrintingGroup)
       ->configurable(false);
 }
 
 void CommandLine::add_printing(Printing& printing, const std::string& verbose_text) {
-  app_.set_config("--config", "",
+  parser_->app
+      .set_config("--config", "",
                   "Read options from this TOML file, name = value;\n"
                   "those on the command line count for more")
       ->group("Configuration")
       ->type_name("FILE");
-  app_.config_formatter(std::make_shared<ConfigFile>(*this));
+  parser_->app.config_formatter(std::make_shared<ConfigFile>(*parser_));
   if (!verbose_text.empty()) {
-    app_.add_flag("--verbose", printing.verbose, verbose_text)->group(kPrintingGroup);
+    parser_->app.add_flag("--verbose", printing.verbose, verbose_text)->group(kPrintingGroup);
   }
-  app_.add_flag("--quiet", printing.quiet, "Print errors only")->group(kPrintingGroup);
+  parser_->app.add_flag("--quiet", printing.quiet, "Print errors only")->group(kPrintingGroup);
   // How errors are told must be known before anything is read.
-  app_.add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
+  parser_->app
+      .add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
       ->group(kPrintingGroup)
       ->configurable(false);
   add_help();
 }
 
-std::string CommandLine::config_name() const {
-  const CLI::Option* config = app_.get_config_ptr();
-  if (config == nullptr || config->empty()) return "";
-  return printable(config->results().back(), 4096);
-}
-
-std::vector<std::string> CommandLine::configurable_names() const {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app_.get_options()) {
-    if (!option->get_configurable()) continue;
-    for (const std::string& name : option->get_lnames()) names.push_back(name);
-  }
-  return names;
-}
-
-bool CommandLine::from_file(const std::string& name) const {
-  return std::find(in_file_.begin(), in_file_.end(), name) != in_file_.end();
-}
-
 std::vector<GivenOption> CommandLine::given() const {
   std::vector<GivenOption> result;
-  for (const CLI::Option* option : app_.get_options()) {
-    if (option->empty() || option->get_lnames().empty() || option == app_.get_config_ptr())
+  for (const CLI::Option* option : parser_->app.get_options()) {
+    if (option->empty() || option->get_lnames().empty() || option == parser_->app.get_config_ptr())
       continue;
     const std::string& name = option->get_lnames().front();
     result.push_back({name, fmt::format("{}", fmt::join(option->reduced_results(), ", ")),
-                      from_file(name) ? config_name() : "command line"});
+                      parser_->from_file(name) ? parser_->config_name() : "command line"});
   }
   return result;
 }
 
+std::vector<OptionDescription> CommandLine::options() const {
+  std::vector<OptionDescription> result;
+  for (const CLI::Option* option : parser_->app.get_options()) {
+    if (option->get_lnames().empty()) continue;
+    const bool is_flag = option->get_expected_min() == 0;
+    result.push_back({option->get_snames(), option->get_lnames(), option->get_group(),
+                      option->get_description(), is_flag ? "" : option->get_type_name(), is_flag});
+  }
+  return result;
+}
+
+const std::vector<std::string>& CommandLine::positionals() const { return parser_->positionals; }
+
+const std::string& CommandLine::usage() const { return parser_->usage; }
+
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
-  std::vector<std::string> resolved = resolve_names(arguments, long_names(app_));
+  std::vector<std::string> resolved = resolve_names(arguments, long_names(parser_->app));
   std::reverse(resolved.begin(), resolved.end());  // as CLI11 wants them
   try {
-    app_.parse(resolved);
+    parser_->app.parse(resolved);
   } catch (const CLI::FileError&) {
-    throw Error(
-        ErrorKind::io,
-        fmt::format("--config {}: there is no such file, or it can't be read.", config_name()));
+    throw Error(ErrorKind::io,
+                fmt::format("--config {}: there is no such file, or it can't be read.",
+                            parser_->config_name()));
   } catch (const CLI::ParseError& error) {
     const std::string message = error.what();
     const bool of_file = std::any_of(
-        in_file_.begin(), in_file_.end(),
+        parser_->in_file.begin(), parser_->in_file.end(),
         [&](const std::string& name) { return message.find("--" + name) != std::string::npos; });
     usage_error(fmt::format("{}{}\nRun aether2onnx --help for all options.",
-                            of_file ? config_name() + ": " : "", message));
+                            of_file ? parser_->config_name() + ": " : "", message));
   }
-  if (help_) return Answer{app_.help() + "\n"};
-  if (version_) return Answer{fmt::format("aether2onnx {}\n", version())};
+  if (parser_->help) return Answer{parser_->app.help() + "\n"};
+  if (parser_->version) return Answer{fmt::format("aether2onnx {}\n", version())};
   return std::nullopt;
 }
 

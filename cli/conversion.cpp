@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
 #include "shell.h"
 
 namespace aether2onnx::cli {
@@ -122,6 +124,13 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
                             shown(kept), shown(output)),
                 error.findings());
   }
+}
+
+void print_conversion(const Report& report, const Verification* verification,
+                      const std::string& verify_command, const std::string& trtexec_command) {
+  print_result(conversion_json(report, verification == nullptr ? Json() : verification->json(),
+                               verify_command, trtexec_command),
+               fmt::format("{} was saved", shown(report.output.path)));
 }
 
 }  // namespace aether2onnx::cli

@@ -66,4 +66,8 @@ std::string verify_line(const std::string& program, const ConvertArguments& argu
 Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
                         Verification& verification, const std::string& command, Console& console);
 
+/// Prints the result object of a conversion; `verification` is null where there was none.
+void print_conversion(const Report& report, const Verification* verification,
+                      const std::string& verify_command, const std::string& trtexec_command);
+
 }  // namespace aether2onnx::cli

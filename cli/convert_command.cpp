@@ -11,7 +11,6 @@
 #include "command_line.h"
 #include "conversion.h"
 #include "dry_run.h"
-#include "json.h"
 #include "name_template.h"
 #include "shape_arguments.h"
 
@@ -56,7 +55,7 @@ struct GraphArguments {
   std::string form = "standard";
   std::vector<std::string> fp32_blocks;
 
-  void add_to(CLI::App& app, Options& options);
+  void add_to(CommandLine& line, Options& options);
   void take(Options& options) const;
 };
 
@@ -75,44 +74,42 @@ Value parse_choice(const char* option, const std::string& text,
       fmt::format("{} {}: must be {} or {}.", option, printable(text), join(names, ", "), last));
 }
 
-void GraphArguments::add_to(CLI::App& app, Options& options) {
+void GraphArguments::add_to(CommandLine& line, Options& options) {
   const std::string group = "ONNX file";
-  app.add_option(
-         "--opset_version", options.opset_version,
-         fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
-                     default_opset(Precision::fp32), default_opset(Precision::bf16)))
-      ->group(group)
-      ->type_name("N");
-  app.add_option("--fp_mode", precision,
-                 "Of fp16 and bf16 everything has 16 bits; of the mixed modes\n"
-                 "convolutions, and what is sensitive is float32.\n"
-                 "Default: fp32")
-      ->group(group)
-      ->type_name("fp32|fp16|bf16|mixed_fp16|mixed_bf16");
-  app.add_option("--io_type", io_type,
-                 "Of the model's input and output: same (as the\n"
-                 "convolutions) or fp32. Default: same for fp32 and fp16,\n"
-                 "fp32 for the others")
-      ->group(group)
-      ->type_name("same|fp32");
-  app.add_option("--graph_form", form,
-                 "standard, or channels_first: neither Transpose nor\n"
-                 "Reshape, which VideoJaNai needs for engines of any size,\n"
-                 "and TensorRT where it fails on LayerNormalization. On a\n"
-                 "CPU it takes about 1.2 times as long. Default: standard")
-      ->group(group)
-      ->type_name("standard|channels_first");
-  app.add_flag("--depthwise_fp32", options.depthwise_fp32,
-               "Keep the large depthwise convolutions in float32")
-      ->group(group);
-  app.add_option("--fp32_blocks", fp32_blocks,
-                 "Parts to keep in float32, by their path: layers.0.3,\n"
-                 "conv_last; several with commas between")
-      ->group(group)
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->type_name("PATHS");
+  line.add_option(
+          "--opset_version", options.opset_version,
+          fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
+                      default_opset(Precision::fp32), default_opset(Precision::bf16)))
+      .group(group)
+      .type_name("N");
+  line.add_option("--fp_mode", precision,
+                  "Of fp16 and bf16 everything has 16 bits; of the mixed modes\n"
+                  "convolutions, and what is sensitive is float32.\n"
+                  "Default: fp32")
+      .group(group)
+      .type_name("fp32|fp16|bf16|mixed_fp16|mixed_bf16");
+  line.add_option("--io_type", io_type,
+                  "Of the model's input and output: same (as the\n"
+                  "convolutions) or fp32. Default: same for fp32 and fp16,\n"
+                  "fp32 for the others")
+      .group(group)
+      .type_name("same|fp32");
+  line.add_option("--graph_form", form,
+                  "standard, or channels_first: neither Transpose nor\n"
+                  "Reshape, which VideoJaNai needs for engines of any size,\n"
+                  "and TensorRT where it fails on LayerNormalization. On a\n"
+                  "CPU it takes about 1.2 times as long. Default: standard")
+      .group(group)
+      .type_name("standard|channels_first");
+  line.add_flag("--depthwise_fp32", options.depthwise_fp32,
+                "Keep the large depthwise convolutions in float32")
+      .group(group);
+  line.add_option("--fp32_blocks", fp32_blocks,
+                  "Parts to keep in float32, by their path: layers.0.3,\n"
+                  "conv_last; several with commas between")
+      .group(group)
+      .list(',')
+      .type_name("PATHS");
 }
 
 void GraphArguments::take(Options& options) const {
@@ -127,30 +124,30 @@ void GraphArguments::take(Options& options) const {
   options.fp32_blocks = fp32_blocks;
 }
 
-void add_batch(CLI::App& app, ConvertArguments& arguments) {
+void add_batch(CommandLine& line, ConvertArguments& arguments) {
   const std::string group = "Many at once";
   BatchArguments& batch = arguments.batch;
-  app.add_option("--output_dir", batch.output_dir,
-                 "Folder for the models; created where it is missing.\n"
-                 "Default: beside each checkpoint")
-      ->group(group)
-      ->type_name("DIR");
-  app.add_option(
-         "--name_template", batch.name_template,
-         fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}\n"
-                     "{{form}}. Default:\n{}",
-                     NameTemplate::kDefault))
-      ->group(group)
-      ->type_name("NAME");
-  app.add_option("--jobs", batch.jobs, "Conversions at a time. Default: one a core")
-      ->group(group)
-      ->type_name("N");
-  app.add_flag("--skip_existing", batch.skip_existing,
-               "Leave a model alone that was made from this\n"
-               "checkpoint with these options")
-      ->group(group);
-  app.add_flag("--dry_run", arguments.dry_run, "Print what would be done and why; write nothing")
-      ->group(group);
+  line.add_option("--output_dir", batch.output_dir,
+                  "Folder for the models; created where it is missing.\n"
+                  "Default: beside each checkpoint")
+      .group(group)
+      .type_name("DIR");
+  line.add_option(
+          "--name_template", batch.name_template,
+          fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}\n"
+                      "{{form}}. Default:\n{}",
+                      NameTemplate::kDefault))
+      .group(group)
+      .type_name("NAME");
+  line.add_option("--jobs", batch.jobs, "Conversions at a time. Default: one a core")
+      .group(group)
+      .type_name("N");
+  line.add_flag("--skip_existing", batch.skip_existing,
+                "Leave a model alone that was made from this\n"
+                "checkpoint with these options")
+      .group(group);
+  line.add_flag("--dry_run", arguments.dry_run, "Print what would be done and why; write nothing")
+      .group(group);
 }
 
 // Whether two arguments are two checkpoints, and not a checkpoint and where to save it.
@@ -234,19 +231,17 @@ Parser::Parser(ConvertArguments& result) {
   files.add_to(line, "--output_onnx_path",
                "Where to save the model. Missing folders are created.\n"
                "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
-  add_network_options(line.app(), result.options);
-  shape.add_to(line.app());
-  graph.add_to(line.app(), result.options);
-  add_batch(line.app(), result);
-  line.app()
-      .add_flag("--verify_onnx", result.verify,
+  add_network_options(line, result.options);
+  shape.add_to(line);
+  graph.add_to(line, result.options);
+  add_batch(line, result);
+  line.add_flag("--verify_onnx", result.verify,
                 "Compare the model with PyTorch before it is saved;\n"
                 "needs libtorch and ONNX Runtime")
-      ->group(VerificationArguments::kGroup);
-  result.verification.add_to(line.app());
-  line.app()
-      .add_flag("--keep_failed", result.keep_failed, "Save a model that fails as NAME.failed.onnx")
-      ->group(VerificationArguments::kGroup);
+      .group(VerificationArguments::kGroup);
+  result.verification.add_to(line);
+  line.add_flag("--keep_failed", result.keep_failed, "Save a model that fails as NAME.failed.onnx")
+      .group(VerificationArguments::kGroup);
   line.add_printing(result.printing, "Add a table of the model");
 }
 
@@ -310,9 +305,7 @@ int convert_one(const ConvertArguments& arguments, const Invocation& invocation,
   const std::string trtexec = trtexec_line(report);
   print_next(console, verify, trtexec, engine_line(invocation.program, report));
   if (arguments.printing.json) {
-    print_result(
-        conversion_json(report, verification ? verification->json() : Json(), verify, trtexec),
-        fmt::format("{} was saved", shown(report.output.path)));
+    print_conversion(report, verification ? &*verification : nullptr, verify, trtexec);
   }
   return kDone;
 }

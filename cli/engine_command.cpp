@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "command_line.h"
@@ -68,71 +69,70 @@ struct Parser {
 
 void Parser::add_target(Arguments& result) {
   const std::string group = "What for";
-  CLI::App& app = line.app();
-  app.add_option("--for", target,
-                 "trtexec: its command. onnxruntime: the options of its\n"
-                 "TensorRT execution provider. vsmlrt: the call of vs-mlrt\n"
-                 "in VapourSynth. Default: trtexec")
-      ->group(group)
-      ->type_name("trtexec|onnxruntime|vsmlrt");
-  app.add_option("--trt_version", version,
-                 "Version of TensorRT: 8.6, 10, 10.3.0, …; 8.4 or newer.\n"
-                 "Default: that of the trtexec found, else 10")
-      ->group(group)
-      ->type_name("V");
-  app.add_option("--trtexec", result.trtexec, "The trtexec to use. Default: it is looked for")
-      ->group(group)
-      ->type_name("FILE");
-  app.add_option("--shell", shell,
-                 fmt::format("What the line is written for. Default: {}", to_string(usual_shell())))
-      ->group(group)
-      ->type_name("bash|powershell|cmd");
-  app.add_flag("--run", result.run, "Run trtexec, and put the engine in place when it is done")
-      ->group(group);
-  app.add_option("--log", log,
-                 "Where trtexec's output goes with --run.\n"
-                 "Default: the engine's name with .log behind it")
-      ->group(group)
-      ->type_name("FILE");
+  line.add_option("--for", target,
+                  "trtexec: its command. onnxruntime: the options of its\n"
+                  "TensorRT execution provider. vsmlrt: the call of vs-mlrt\n"
+                  "in VapourSynth. Default: trtexec")
+      .group(group)
+      .type_name("trtexec|onnxruntime|vsmlrt");
+  line.add_option("--trt_version", version,
+                  "Version of TensorRT: 8.6, 10, 10.3.0, …; 8.4 or newer.\n"
+                  "Default: that of the trtexec found, else 10")
+      .group(group)
+      .type_name("V");
+  line.add_option("--trtexec", result.trtexec, "The trtexec to use. Default: it is looked for")
+      .group(group)
+      .type_name("FILE");
+  line.add_option(
+          "--shell", shell,
+          fmt::format("What the line is written for. Default: {}", to_string(usual_shell())))
+      .group(group)
+      .type_name("bash|powershell|cmd");
+  line.add_flag("--run", result.run, "Run trtexec, and put the engine in place when it is done")
+      .group(group);
+  line.add_option("--log", log,
+                  "Where trtexec's output goes with --run.\n"
+                  "Default: the engine's name with .log behind it")
+      .group(group)
+      .type_name("FILE");
 }
 
 void Parser::add_engine(Arguments& result) {
   const std::string group = "Engine";
-  CLI::App& app = line.app();
-  app.add_option("--save_engine", engine,
-                 "Where the engine goes. Default:\n"
-                 "{name}_trt{version}_{shapes}.engine beside the model")
-      ->group(group)
-      ->type_name("FILE");
-  app.add_option("--precision", precision,
-                 "as_model: what the file says. fp16, bf16: let TensorRT\n"
-                 "(up to 10) use it in a float32 model. Default: as_model")
-      ->group(group)
-      ->type_name("as_model|fp16|bf16");
-  app.add_option("--workspace", result.options.workspace,
-                 "Memory for layers while they run, in MiB.\n"
-                 "Default: what the GPU has")
-      ->group(group)
-      ->type_name("MIB");
-  app.add_option("--timing_cache", timing_cache,
-                 "Keep in this file what was measured, for later builds")
-      ->group(group)
-      ->type_name("FILE");
-  app.add_option("--builder_optimization_level", result.options.builder_optimization_level,
-                 "How long to look for fast kernels, 0 to 5;\n"
-                 "TensorRT 8.6 or newer. TensorRT's default is 3")
-      ->group(group)
-      ->type_name("N");
-  app.add_option("--device", result.options.device, "Which GPU. Default: the first")
-      ->group(group)
-      ->type_name("N");
+  line.add_option("--save_engine", engine,
+                  "Where the engine goes. Default:\n"
+                  "{name}_trt{version}_{shapes}.engine beside the model")
+      .group(group)
+      .type_name("FILE");
+  line.add_option("--precision", precision,
+                  "as_model: what the file says. fp16, bf16: let TensorRT\n"
+                  "(up to 10) use it in a float32 model. Default: as_model")
+      .group(group)
+      .type_name("as_model|fp16|bf16");
+  line.add_option("--workspace", result.options.workspace,
+                  "Memory for layers while they run, in MiB.\n"
+                  "Default: what the GPU has")
+      .group(group)
+      .type_name("MIB");
+  line.add_option("--timing_cache", timing_cache,
+                  "Keep in this file what was measured, for later builds")
+      .group(group)
+      .type_name("FILE");
+  line.add_option("--builder_optimization_level", result.options.builder_optimization_level,
+                  "How long to look for fast kernels, 0 to 5;\n"
+                  "TensorRT 8.6 or newer. TensorRT's default is 3")
+      .group(group)
+      .type_name("N");
+  line.add_option("--device", result.options.device, "Which GPU. Default: the first")
+      .group(group)
+      .type_name("N");
 }
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("MODEL.onnx");
   add_target(result);
   add_engine(result);
-  result.shape.add_profile_to(line.app());
+  result.shape.add_profile_to(line);
   line.add_printing(result.printing, "");
 }
 

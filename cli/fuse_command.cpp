@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "checkpoint_arguments.h"
 #include "command_line.h"
 #include "console.h"
@@ -31,16 +33,16 @@ constexpr const char* kFooter = R"(Examples:
 
 Exit code: 0 done, 1 failed, 2 wrong usage.)";
 
-void add_options(CLI::App& app, std::string& dtype, std::string& format) {
+void add_options(CommandLine& line, std::string& dtype, std::string& format) {
   const std::string group = "Fused checkpoint";
-  app.add_option("--dtype", dtype, "Type of the weights. Default: same as stored")
-      ->group(group)
-      ->type_name("same|float32|float16|bfloat16|float64");
-  app.add_option("--format", format,
-                 "Default: as the output's name ends, pth where it doesn't\n"
-                 "tell")
-      ->group(group)
-      ->type_name("pth|safetensors");
+  line.add_option("--dtype", dtype, "Type of the weights. Default: same as stored")
+      .group(group)
+      .type_name("same|float32|float16|bfloat16|float64");
+  line.add_option("--format", format,
+                  "Default: as the output's name ends, pth where it doesn't\n"
+                  "tell")
+      .group(group)
+      .type_name("pth|safetensors");
 }
 
 WeightType parse_dtype(const std::string& text) {
@@ -75,8 +77,8 @@ Parser::Parser(Arguments& result) {
   files.add_to(line, "--output_model_path",
                "Where to save the fused checkpoint. Missing folders are\n"
                "created. Default: {name}_fused.pth beside the checkpoint");
-  add_network_options(line.app(), result.options);
-  add_options(line.app(), dtype, format);
+  add_network_options(line, result.options);
+  add_options(line, dtype, format);
   line.add_printing(result.printing, "");
 }
 

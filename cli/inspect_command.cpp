@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "command_line.h"
@@ -41,17 +42,15 @@ struct Parser {
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("FILE");
-  line.app()
-      .add_option("--params_key", result.options.params_key,
+  line.add_option("--params_key", result.options.params_key,
                   "Where in the checkpoint the state dict is, \"params\" or\n"
                   "\"model/state_dict\"; \"/\" for the root. Default: the usual keys")
-      ->group("Files")
-      ->type_name("KEY");
-  line.app()
-      .add_flag("--tensors", result.options.tensors,
+      .group("Files")
+      .type_name("KEY");
+  line.add_flag("--tensors", result.options.tensors,
                 "List every tensor: type, shape, smallest, largest and mean\n"
                 "element, number of NaN and infinite ones")
-      ->group("Output");
+      .group("Output");
   line.add_printing(result.printing, "");
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "console.h"
 
 namespace aether2onnx::cli {
@@ -103,7 +105,7 @@ Json failure_json(const Failure& failure) {
           {"version", version()},
           {"error",
            {{"kind", failure.kind}, {"message", failure.message}, {"findings", failure.findings}}},
-          {"verification", failure.verification},
+          {"verification", failure.verification ? *failure.verification : Json()},
           {"exit_code", failure.exit_code}};
 }
 

@@ -1,10 +1,12 @@
 /// @file
-/// What --json prints.
+/// What --json prints. A file that makes or reads JSON itself includes nlohmann/json.hpp, too,
+/// which takes long to compile.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -31,7 +33,7 @@ struct Failure {
   std::string message;
   std::vector<std::string> findings;
   int exit_code = kFailed;
-  Json verification;  ///< Its figures, where one was made.
+  std::shared_ptr<const Json> verification;  ///< Its figures, where one was made.
 };
 Failure failure_of(const Error& error);
 

@@ -2,8 +2,6 @@
 
 #include <sstream>
 
-#include "command_line.h"
-
 namespace aether2onnx::cli {
 
 namespace {
@@ -21,14 +19,10 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-OptionEntry entry_of(const CLI::Option& option) {
-  OptionEntry entry;
-  entry.short_names = option.get_snames();
-  entry.long_names = option.get_lnames();
-  entry.group = option.get_group();
-  entry.description = in_one_line(option.get_description());
-  if (option.get_expected_min() == 0) return entry;  // a flag
-  entry.type = option.get_type_name();
+OptionEntry entry_of(OptionDescription option) {
+  OptionEntry entry{std::move(option), ValueKind::none, {}};
+  entry.description = in_one_line(entry.description);
+  if (entry.is_flag) return entry;
   entry.kind = ValueKind::other;
   if (entry.type == "FILE") entry.kind = ValueKind::file;
   if (entry.type == "DIR") entry.kind = ValueKind::folder;
@@ -51,9 +45,7 @@ std::vector<std::string> words_of(const std::string& text) {
 std::vector<OptionEntry> options_of(const Command& command) {
   std::vector<OptionEntry> entries;
   command.describe([&](const CommandLine& line) {
-    for (const CLI::Option* option : line.app().get_options()) {
-      if (!option->get_lnames().empty()) entries.push_back(entry_of(*option));
-    }
+    for (OptionDescription& option : line.options()) entries.push_back(entry_of(std::move(option)));
   });
   return entries;
 }

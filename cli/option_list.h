@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "command_line.h"
 #include "commands.h"
 
 namespace aether2onnx::cli {
@@ -12,13 +13,9 @@ namespace aether2onnx::cli {
 /// What stands behind an option.
 enum class ValueKind { none, file, folder, choice, other };
 
-struct OptionEntry {
-  std::vector<std::string> short_names;  ///< "h"
-  std::vector<std::string> long_names;   ///< "help"
-  std::string group;
-  std::string description;  ///< In one line.
+/// The description is in one line.
+struct OptionEntry : OptionDescription {
   ValueKind kind = ValueKind::none;
-  std::string type;                  ///< As in the help: "FILE", "N", "fp32|fp16"; "" for flags.
   std::vector<std::string> choices;  ///< Of a choice.
 };
 

@@ -48,37 +48,37 @@ namespace {
 constexpr const char* kGroup = "Input shape";
 }  // namespace
 
-void ShapeArguments::add_to(CLI::App& app) {
-  app.add_flag("--dynamic_shapes", dynamic_shapes_,
-               "Batch size, height and width dynamic.\n"
-               "Default: fixed to the --opt values")
-      ->group(kGroup);
-  app.add_option("--shape", shape_,
-                 "The same in short: digits are fixed, letters dynamic,\n"
-                 "as in 1x3x720x1280, 1x3xHxW, Nx3xHxW")
-      ->group(kGroup)
-      ->type_name("BxCxHxW");
-  add_sizes_to(app, false);
+void ShapeArguments::add_to(CommandLine& line) {
+  line.add_flag("--dynamic_shapes", dynamic_shapes_,
+                "Batch size, height and width dynamic.\n"
+                "Default: fixed to the --opt values")
+      .group(kGroup);
+  line.add_option("--shape", shape_,
+                  "The same in short: digits are fixed, letters dynamic,\n"
+                  "as in 1x3x720x1280, 1x3xHxW, Nx3xHxW")
+      .group(kGroup)
+      .type_name("BxCxHxW");
+  add_sizes_to(line, false);
 }
 
-void ShapeArguments::add_profile_to(CLI::App& app) {
-  app.add_option("--shape", shape_,
-                 "Digits fix an axis of a dynamic model to one size,\n"
-                 "letters leave its range, as in 1x3x720x1280")
-      ->group(kGroup)
-      ->type_name("BxCxHxW");
-  add_sizes_to(app, true);
+void ShapeArguments::add_profile_to(CommandLine& line) {
+  line.add_option("--shape", shape_,
+                  "Digits fix an axis of a dynamic model to one size,\n"
+                  "letters leave its range, as in 1x3x720x1280")
+      .group(kGroup)
+      .type_name("BxCxHxW");
+  add_sizes_to(line, true);
 }
 
-void ShapeArguments::add_sizes_to(CLI::App& app, bool of_model) {
+void ShapeArguments::add_sizes_to(CommandLine& line, bool of_model) {
   for (AxisArguments& axis : axes_) {
     const auto add = [&](const char* which, std::optional<std::int64_t>& value,
                          std::int64_t default_value, const char* text) {
       const std::string otherwise = of_model ? "the model's" : fmt::format("{}", default_value);
-      app.add_option(fmt::format("--{}_{}", which, axis.name), value,
-                     fmt::format("{}. Default: {}", text, otherwise))
-          ->group(kGroup)
-          ->type_name("N");
+      line.add_option(fmt::format("--{}_{}", which, axis.name), value,
+                      fmt::format("{}. Default: {}", text, otherwise))
+          .group(kGroup)
+          .type_name("N");
     };
     const bool batch = &axis == &axes_[0];
     add("min", axis.min, axis.defaults.min, batch ? "Smallest batch" : "Smallest, in pixels");

@@ -18,11 +18,11 @@ class ShapeArguments {
  public:
   ShapeArguments();
 
-  void add_to(CLI::App& app);
+  void add_to(CommandLine& line);
 
   /// Adds the options that set the range for an engine of a model that is there: all of the above
   /// but --dynamic_shapes.
-  void add_profile_to(CLI::App& app);
+  void add_profile_to(CommandLine& line);
 
   /// Whether any of the options was given.
   bool given() const;
@@ -49,7 +49,7 @@ class ShapeArguments {
     bool dynamic_by_shape = false;
   };
 
-  void add_sizes_to(CLI::App& app, bool of_model);
+  void add_sizes_to(CommandLine& line, bool of_model);
   void apply_shape(const std::string& text, std::optional<std::int64_t>& input_channels);
   static void check_order(const AxisArguments& axis, const std::optional<std::int64_t>& low,
                           const char* low_name, const std::optional<std::int64_t>& high,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "../verify/verify_module.h"
 #include "base/text.h"
@@ -45,10 +46,10 @@ bool is_numbered_cuda(const std::string& device) {
 
 // --- options ----------------------------------------------------------------------------------
 
-void VerificationArguments::add_to(CLI::App& app) {
-  const auto add = [&app](const char* name, auto& value, const std::string& text,
-                          const char* type) {
-    app.add_option(name, value, text)->group(kGroup)->type_name(type);
+void VerificationArguments::add_to(CommandLine& line) {
+  const auto add = [&line](const char* name, auto& value, const std::string& text,
+                           const char* type) {
+    line.add_option(name, value, text).group(kGroup).type_name(type);
   };
   add("--atol", atol, "Absolute tolerance. Default: 1e-3 (fp16: 1e-2)", "X");
   add("--rtol", rtol, "Relative tolerance. Default: 1e-5 (fp16: 1e-2)", "X");
@@ -127,6 +128,7 @@ struct Verification::Module {
   A2oVerify verify = nullptr;
   A2oVerifyFree free = nullptr;
   A2oVerifyReady ready = nullptr;
+  Json details;
 
   std::string take(char* text) const {
     std::string copy = text == nullptr ? "" : text;
@@ -191,9 +193,11 @@ Verification::Verification(const VerificationArguments& arguments, const std::st
 
 Verification::~Verification() = default;
 
+const Json& Verification::json() const { return module_->details; }
+
 int Verification::print_failure(const Error& error, bool as_json) const {
   Failure failure = failure_of(error);
-  failure.verification = json_;
+  failure.verification = std::make_shared<const Json>(json());
   return cli::print_failure(failure, as_json);
 }
 
@@ -246,7 +250,8 @@ void report_progress(std::size_t index, std::size_t count, double share, const c
 }  // namespace
 
 std::vector<std::string> Verification::run(const VerificationTask& task, Console& console) {
-  json_ = Json();
+  Json& details = module_->details;
+  details = Json();
   failed_ = false;
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
   Json request = settings(arguments_);
@@ -270,17 +275,18 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   if (verdict == kA2oError) {
     throw Error(ErrorKind::verification, fmt::format("the comparison couldn't be made: {}", text));
   }
-  json_ = Json::parse(text);
-  if (auto blocks = json_["fp32_blocks"].get<std::vector<std::string>>(); !blocks.empty()) {
+  details = Json::parse(text);
+  if (auto blocks = details["fp32_blocks"].get<std::vector<std::string>>(); !blocks.empty()) {
     return blocks;
   }
-  console.line("verifying", fmt::format("{} against {}, tolerance {:g} + {:g} of the value",
-                                        json_["candidate"].get<std::string>(),
-                                        json_["reference"].get<std::string>(),
-                                        json_["atol"].get<double>(), json_["rtol"].get<double>()));
-  if (json_["weights"] == "float16" && !task.fp32_blocks) warn_of_ranges(json_, console);
+  console.line(
+      "verifying",
+      fmt::format("{} against {}, tolerance {:g} + {:g} of the value",
+                  details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
+                  details["atol"].get<double>(), details["rtol"].get<double>()));
+  if (details["weights"] == "float16" && !task.fp32_blocks) warn_of_ranges(details, console);
   std::vector<std::string> failures;
-  for (const Json& result : json_["results"]) {
+  for (const Json& result : details["results"]) {
     const std::string line = describe(result);
     console.line("", line);
     if (!result["passed"].get<bool>()) failures.push_back(line);
@@ -291,7 +297,7 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   std::string message =
       fmt::format("{} isn't equal to PyTorch within the tolerance.", printable(task.model_name));
   for (const std::string& failure : failures) message += "\n  " + failure;
-  const std::string where = json_["first_difference"]["text"].get<std::string>();
+  const std::string where = details["first_difference"]["text"].get<std::string>();
   if (!where.empty()) message += "\n" + where;
   throw Error(ErrorKind::verification, message, failures);
 }

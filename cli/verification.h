@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,10 +14,6 @@
 #include "console.h"
 #include "invocation.h"
 #include "json.h"
-
-namespace CLI {
-class App;
-}
 
 namespace aether2onnx::cli {
 
@@ -36,7 +31,7 @@ struct VerificationArguments {
   std::optional<std::string> report;
   std::optional<std::string> onnxruntime_library;
 
-  void add_to(CLI::App& app);
+  void add_to(CommandLine& line);
   /// Throws Error(usage) where a value is out of range or contradicts another.
   void check() const;
   /// Which of the options were given.
@@ -76,13 +71,12 @@ class Verification {
   /// Prints the failure that run() threw, with the figures; gives the exit code.
   int print_failure(const Error& error, bool as_json) const;
   /// The details; null before run().
-  const Json& json() const { return json_; }
+  const Json& json() const;
 
  private:
   struct Module;
   const VerificationArguments& arguments_;
   std::unique_ptr<Module> module_;
-  Json json_;
   bool failed_ = false;
 };
 

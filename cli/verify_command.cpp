@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
@@ -45,21 +47,18 @@ struct Parser {
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("MODEL.onnx");
-  line.app()
-      .add_option("--against", checkpoint, "The checkpoint that the model was made from")
-      ->group("Files")
-      ->type_name("FILE");
-  line.app()
-      .add_option("--params_key", result.params_key,
+  line.add_option("--against", checkpoint, "The checkpoint that the model was made from")
+      .group("Files")
+      .type_name("FILE");
+  line.add_option("--params_key", result.params_key,
                   "Which state dict of the checkpoint to take, as for the conversion")
-      ->group("Files")
-      ->type_name("KEY");
-  line.app()
-      .add_option("--shape", shapes, "Compare at this shape; may be repeated")
-      ->group("Input shape")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->type_name("BxCxHxW");
-  result.verification.add_to(line.app());
+      .group("Files")
+      .type_name("KEY");
+  line.add_option("--shape", shapes, "Compare at this shape; may be repeated")
+      .group("Input shape")
+      .repeatable()
+      .type_name("BxCxHxW");
+  result.verification.add_to(line);
   line.add_printing(result.printing, "");
 }
 

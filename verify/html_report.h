@@ -2,7 +2,7 @@
 /// The report that a person looks at: one HTML file with everything in it.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

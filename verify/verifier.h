@@ -2,7 +2,7 @@
 /// The comparison as a whole: reference and candidate, input by input.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "verify_module.h"
 

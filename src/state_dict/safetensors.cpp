@@ -69,7 +69,7 @@ class HeaderEvents final : public JsonEvents {
  public:
   SafetensorsHeader take() { return std::move(header_); }
 
-  bool key(string_t& name) override {
+  bool key(std::string& name) override {
     if (depth() == 1) {
       begin_entry(name);
     } else if (in_metadata_) {
@@ -104,7 +104,7 @@ class HeaderEvents final : public JsonEvents {
     return JsonEvents::end_array();
   }
 
-  bool string(string_t& text) override {
+  bool string(std::string& text) override {
     if (in_metadata_ && depth() == 2) {
       header_.metadata.back().second = std::move(text);
     } else if (in_entry_ && depth() == 2 && field_ == Field::dtype) {
@@ -116,7 +116,7 @@ class HeaderEvents final : public JsonEvents {
     return true;
   }
 
-  bool number_unsigned(number_unsigned_t number) override {
+  bool number_unsigned(std::uint64_t number) override {
     if (depth() != 3) other("a number");
     if (field_ == Field::shape) {
       auto& shape = header_.tensors.back().shape;
@@ -136,7 +136,6 @@ class HeaderEvents final : public JsonEvents {
     return true;
   }
 
- protected:
   bool other(const char* what) override {
     damaged(fmt::format(
         "its header has {} where none belongs{}", what,

@@ -30,7 +30,7 @@ class IndexEvents final : public JsonEvents {
   bool found() const { return found_; }
   const std::unordered_map<std::string, std::string>& weight_map() const { return weight_map_; }
 
-  bool key(string_t& name) override {
+  bool key(std::string& name) override {
     if (depth() == 1 && is_object_) {
       next_is_map_ = name == "weight_map";
     } else if (in_map_) {
@@ -66,7 +66,7 @@ class IndexEvents final : public JsonEvents {
     return JsonEvents::start_array(size);
   }
 
-  bool string(string_t& file) override {
+  bool string(std::string& file) override {
     if (!in_map_) return true;
     if (!weight_map_.emplace(tensor_, std::move(file)).second) {
       damaged(fmt::format("it has '{}' twice", printable(tensor_)));
@@ -74,7 +74,6 @@ class IndexEvents final : public JsonEvents {
     return true;
   }
 
- protected:
   bool other(const char* what) override {
     if (in_map_) damaged(fmt::format("'{}' leads to {}, not to a file", printable(tensor_), what));
     return true;

@@ -35,28 +35,145 @@ DType half_of(Precision precision) {
   return bfloat16 ? DType::bfloat16 : DType::float16;
 }
 
-// Every combination of what has a say in the types.
-template <typename Check>
-void for_every_mode(Check check) {
-  for (const Precision precision : kPrecisions) {
-    for (const GraphForm form : kForms) {
-      for (const IoType io : {IoType::same, IoType::fp32}) {
-        for (const bool depthwise_fp32 : {false, true}) {
-          for (const bool with_block : {false, true}) {
-            for (const int opset : {11, 17, 18, 20, 22, 24}) {
-              Options options;
-              options.precision = precision;
-              options.graph_form = form;
-              options.io_type = io;
-              options.depthwise_fp32 = depthwise_fp32;
-              if (with_block) options.fp32_blocks = {"layers.0.1"};
-              options.opset_version = opset;
-              if (opset < default_opset(precision) && default_opset(precision) > 17) continue;
-              SCOPED_TRACE(fmt::format("{} {} io {} depthwise_fp32 {} block {} opset {}",
-                                       to_string(precision), to_string(form), to_string(io),
-                                       depthwise_fp32, with_block, opset));
-              const Built built(NetworkShape{}, options);
-              check(*built, options);
+const Node* maker_of(const Graph& graph, graph::ValueId value) {
+  for (const Node& node : graph.nodes()) {
+    if (node.output == value) return &node;
+  }
+  return nullptr;
+}
+
+// --- rules -----------------------------------------------------------------------------------
+
+void types_are_strong(const Graph& graph, const Options& /*options*/) {
+  for (const Node& node : graph.nodes()) {
+    const DType made = graph.value(node.output).dtype;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const DType taken = graph.value(node.inputs[i]).dtype;
+      if (node.op == "ReduceMean" && i == 1) {
+        EXPECT_EQ(taken, DType::int64) << node.name;
+      } else if (node.op == "Cast") {
+        EXPECT_NE(taken, made) << node.name;
+      } else {
+        EXPECT_EQ(taken, made) << node.name;
+      }
+    }
+  }
+}
+
+void no_cast_repeats_or_cancels(const Graph& graph, const Options& /*options*/) {
+  std::set<std::pair<graph::ValueId, DType>> seen;
+  for (const Node& node : graph.nodes()) {
+    if (node.op != "Cast") continue;
+    const Node* maker = maker_of(graph, node.inputs[0]);
+    EXPECT_TRUE(maker == nullptr || maker->op != "Cast") << node.name;
+    EXPECT_TRUE(seen.emplace(node.inputs[0], graph.value(node.output).dtype).second) << node.name;
+    const bool of_weight =
+        std::any_of(graph.initializers().begin(), graph.initializers().end(),
+                    [&](const auto& initializer) { return initializer.value == node.inputs[0]; });
+    EXPECT_FALSE(of_weight) << node.name << ": weights are converted when they are written";
+  }
+}
+
+void edges_are_as_asked_for(const Graph& graph, const Options& options) {
+  const DType edge = options.io_type == IoType::fp32 ? DType::float32 : half_of(options.precision);
+  EXPECT_EQ(graph.value(graph.inputs().at(0)).dtype, edge);
+  EXPECT_EQ(graph.value(graph.outputs().at(0)).dtype, edge);
+}
+
+void what_is_sensitive_is_float32_in_mixed_modes(const Graph& graph, const Options& options) {
+  if (!is_mixed(options.precision)) return;
+  for (const Node& node : graph.nodes()) {
+    const DType type = graph.value(node.output).dtype;
+    const bool of_norm = node.path.ends_with("norm");
+    const bool of_mean = node.path.starts_with("mean_");
+    if ((of_norm && node.op != "Transpose" && node.op != "Cast") ||
+        (of_mean && node.op != "Cast")) {
+      EXPECT_EQ(type, DType::float32) << node.name;
+    }
+    const bool residual = node.op == "Add" && node.inputs.size() == 2 &&
+                          (node.path.starts_with("layers.0.") || node.path == "body_residual") &&
+                          !of_norm && node.path.find("ffn") == std::string::npos;
+    if (residual && options.precision == Precision::mixed_bf16) {
+      EXPECT_EQ(type, DType::float32) << node.name;
+    }
+  }
+}
+
+void convolutions_are_half(const Graph& graph, const Options& options) {
+  for (const Node& node : graph.nodes()) {
+    if (node.op != "Conv") continue;
+    const bool at_edge = node.path == "conv_first" || node.path == "conv_last";
+    const bool wide = options.precision == Precision::fp32 ||
+                      (options.depthwise_fp32 && node.path.ends_with("fused_conv")) ||
+                      (!options.fp32_blocks.empty() && node.path.starts_with("layers.0.1.")) ||
+                      (options.precision == Precision::mixed_bf16 && at_edge);
+    EXPECT_EQ(graph.value(node.output).dtype, wide ? DType::float32 : half_of(options.precision))
+        << node.name;
+  }
+}
+
+// What stands in a block that is float32 is all of it.
+void blocks_stay_float32(const Graph& graph, const Options& options) {
+  if (options.fp32_blocks.empty()) return;
+  for (const Node& node : graph.nodes()) {
+    const bool within = node.path == "layers.0.1" || node.path.starts_with("layers.0.1.");
+    if (within && node.op != "Cast") {
+      EXPECT_EQ(graph.value(node.output).dtype, DType::float32) << node.name;
+    }
+  }
+}
+
+void channels_first_moves_nothing(const Graph& graph, const Options& options) {
+  if (options.graph_form != GraphForm::channels_first) return;
+  for (const Node& node : graph.nodes()) {
+    EXPECT_NE(node.op, "Transpose") << node.name;
+    EXPECT_NE(node.op, "Reshape") << node.name;
+    EXPECT_NE(node.op, "Pow") << node.name;  // AutoCast would take it for LayerNormalization
+    EXPECT_NE(node.op, graph::kChannelNormalization) << node.name;
+  }
+}
+
+// What holds of every graph, whatever was asked for.
+struct Rule {
+  const char* name;
+  void (*check)(const Graph& graph, const Options& options);
+};
+
+constexpr std::array kRules = {Rule{"types_are_strong", types_are_strong},
+                               Rule{"no_cast_repeats_or_cancels", no_cast_repeats_or_cancels},
+                               Rule{"edges_are_as_asked_for", edges_are_as_asked_for},
+                               Rule{"what_is_sensitive_is_float32_in_mixed_modes",
+                                    what_is_sensitive_is_float32_in_mixed_modes},
+                               Rule{"convolutions_are_half", convolutions_are_half},
+                               Rule{"blocks_stay_float32", blocks_stay_float32},
+                               Rule{"channels_first_moves_nothing", channels_first_moves_nothing}};
+
+class EveryMode : public testing::TestWithParam<Precision> {};
+
+// Every combination of what has a say in the types. A graph is built once for all rules: with the
+// sanitizers that takes most of the time.
+TEST_P(EveryMode, KeepsTheRules) {
+  const Precision precision = GetParam();
+  for (const GraphForm form : kForms) {
+    for (const IoType io : {IoType::same, IoType::fp32}) {
+      for (const bool depthwise_fp32 : {false, true}) {
+        for (const bool with_block : {false, true}) {
+          for (const int opset : {11, 17, 18, 20, 22, 24}) {
+            Options options;
+            options.precision = precision;
+            options.graph_form = form;
+            options.io_type = io;
+            options.depthwise_fp32 = depthwise_fp32;
+            if (with_block) options.fp32_blocks = {"layers.0.1"};
+            options.opset_version = opset;
+            if (opset < default_opset(precision) && default_opset(precision) > 17) continue;
+            SCOPED_TRACE(fmt::format("{} io {} depthwise_fp32 {} block {} opset {}",
+                                     to_string(form), to_string(io), depthwise_fp32, with_block,
+                                     opset));
+            const Built built(NetworkShape{}, options);
+            for (const Rule& rule : kRules) {
+              SCOPED_TRACE(rule.name);
+              rule.check(*built, options);
             }
           }
         }
@@ -65,54 +182,10 @@ void for_every_mode(Check check) {
   }
 }
 
-const Node* maker_of(const Graph& graph, graph::ValueId value) {
-  for (const Node& node : graph.nodes()) {
-    if (node.output == value) return &node;
-  }
-  return nullptr;
-}
+INSTANTIATE_TEST_SUITE_P(Types, EveryMode, testing::ValuesIn(kPrecisions),
+                         [](const auto& tested) { return std::string(to_string(tested.param)); });
 
-TEST(Types, AreStrong) {
-  for_every_mode([](const Graph& graph, const Options&) {
-    for (const Node& node : graph.nodes()) {
-      const DType made = graph.value(node.output).dtype;
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        const DType taken = graph.value(node.inputs[i]).dtype;
-        if (node.op == "ReduceMean" && i == 1) {
-          EXPECT_EQ(taken, DType::int64) << node.name;
-        } else if (node.op == "Cast") {
-          EXPECT_NE(taken, made) << node.name;
-        } else {
-          EXPECT_EQ(taken, made) << node.name;
-        }
-      }
-    }
-  });
-}
-
-TEST(Types, NoCastRepeatsOrCancels) {
-  for_every_mode([](const Graph& graph, const Options&) {
-    std::set<std::pair<graph::ValueId, DType>> seen;
-    for (const Node& node : graph.nodes()) {
-      if (node.op != "Cast") continue;
-      const Node* maker = maker_of(graph, node.inputs[0]);
-      EXPECT_TRUE(maker == nullptr || maker->op != "Cast") << node.name;
-      EXPECT_TRUE(seen.emplace(node.inputs[0], graph.value(node.output).dtype).second) << node.name;
-      const bool of_weight =
-          std::any_of(graph.initializers().begin(), graph.initializers().end(),
-                      [&](const auto& initializer) { return initializer.value == node.inputs[0]; });
-      EXPECT_FALSE(of_weight) << node.name << ": weights are converted when they are written";
-    }
-  });
-}
-
-TEST(Types, EdgesAreAsAskedFor) {
-  for_every_mode([](const Graph& graph, const Options& options) {
-    const DType edge =
-        options.io_type == IoType::fp32 ? DType::float32 : half_of(options.precision);
-    EXPECT_EQ(graph.value(graph.inputs().at(0)).dtype, edge);
-    EXPECT_EQ(graph.value(graph.outputs().at(0)).dtype, edge);
-  });
+TEST(Types, EdgesByDefault) {
   EXPECT_EQ(Options{}.edges(), IoType::same);
   Options options;
   for (const Precision precision :
@@ -120,55 +193,6 @@ TEST(Types, EdgesAreAsAskedFor) {
     options.precision = precision;
     EXPECT_EQ(options.edges(), IoType::fp32) << to_string(precision);
   }
-}
-
-TEST(Types, WhatIsSensitiveIsFloat32InMixedModes) {
-  for_every_mode([](const Graph& graph, const Options& options) {
-    if (!is_mixed(options.precision)) return;
-    for (const Node& node : graph.nodes()) {
-      const DType type = graph.value(node.output).dtype;
-      const bool of_norm = node.path.ends_with("norm");
-      const bool of_mean = node.path.starts_with("mean_");
-      if ((of_norm && node.op != "Transpose" && node.op != "Cast") ||
-          (of_mean && node.op != "Cast")) {
-        EXPECT_EQ(type, DType::float32) << node.name;
-      }
-      const bool residual = node.op == "Add" && node.inputs.size() == 2 &&
-                            (node.path.starts_with("layers.0.") || node.path == "body_residual") &&
-                            !of_norm && node.path.find("ffn") == std::string::npos;
-      if (residual && options.precision == Precision::mixed_bf16) {
-        EXPECT_EQ(type, DType::float32) << node.name;
-      }
-    }
-  });
-}
-
-TEST(Types, ConvolutionsAreHalf) {
-  for_every_mode([](const Graph& graph, const Options& options) {
-    for (const Node& node : graph.nodes()) {
-      if (node.op != "Conv") continue;
-      const bool at_edge = node.path == "conv_first" || node.path == "conv_last";
-      const bool wide = options.precision == Precision::fp32 ||
-                        (options.depthwise_fp32 && node.path.ends_with("fused_conv")) ||
-                        (!options.fp32_blocks.empty() && node.path.starts_with("layers.0.1.")) ||
-                        (options.precision == Precision::mixed_bf16 && at_edge);
-      EXPECT_EQ(graph.value(node.output).dtype, wide ? DType::float32 : half_of(options.precision))
-          << node.name;
-    }
-  });
-}
-
-// What stands in a block that is float32 is all of it.
-TEST(Types, BlocksStayFloat32) {
-  for_every_mode([](const Graph& graph, const Options& options) {
-    if (options.fp32_blocks.empty()) return;
-    for (const Node& node : graph.nodes()) {
-      const bool within = node.path == "layers.0.1" || node.path.starts_with("layers.0.1.");
-      if (within && node.op != "Cast") {
-        EXPECT_EQ(graph.value(node.output).dtype, DType::float32) << node.name;
-      }
-    }
-  });
 }
 
 // The sum that leaves a float32 block isn't pressed into float16 by the one of the next block.
@@ -196,18 +220,6 @@ TEST(Types, MixedModesNeedTwoCastsANormalization) {
                                      [](const Node& node) { return node.op == "Cast"; });
     EXPECT_EQ(casts, 2 * 4 + 2);  // and one at each edge
   }
-}
-
-TEST(Types, ChannelsFirstMovesNothing) {
-  for_every_mode([](const Graph& graph, const Options& options) {
-    if (options.graph_form != GraphForm::channels_first) return;
-    for (const Node& node : graph.nodes()) {
-      EXPECT_NE(node.op, "Transpose") << node.name;
-      EXPECT_NE(node.op, "Reshape") << node.name;
-      EXPECT_NE(node.op, "Pow") << node.name;  // AutoCast would take it for LayerNormalization
-      EXPECT_NE(node.op, graph::kChannelNormalization) << node.name;
-    }
-  });
 }
 
 TEST(Types, WithoutMeanThereIsNothingToAdd) {
