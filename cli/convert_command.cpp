@@ -83,9 +83,10 @@ void GraphArguments::add_to(CommandLine& line, Options& options) {
       .group(group)
       .type_name("N");
   line.add_option("--fp_mode", precision,
-                  "Of fp16 and bf16 everything has 16 bits; of the mixed modes\n"
-                  "convolutions, and what is sensitive is float32.\n"
-                  "Default: fp32")
+                  "fp16, bf16: everything in 16 bits. mixed_fp16, mixed_bf16:\n"
+                  "convolutions in 16 bits, what is sensitive in float32; with\n"
+                  "--verify_onnx also what 16 bits turn out to be too small or\n"
+                  "too coarse for. Default: fp32")
       .group(group)
       .type_name("fp32|fp16|bf16|mixed_fp16|mixed_bf16");
   line.add_option("--io_type", io_type,

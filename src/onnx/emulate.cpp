@@ -6,6 +6,7 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 #include <set>
+#include <utility>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -120,36 +121,35 @@ class Emulator {
   }
 
  private:
+  // A file may have its graph in several messages, which count as one.
   std::string rewrite(data_view graph) {
     std::string result;
     pbf_writer writer(result);
-    for (const std::string& name : rounded_inputs_) {
-      round(writer, name, name, name + kRounded);
-    }
-    for (const FileTensor& tensor : file_.initializers) {
-      if (is_half(tensor.data_type)) add_widened(writer, tensor);
+    if (!std::exchange(begun_, true)) {
+      for (const std::string& name : rounded_inputs_) {
+        round(writer, name, name, name + kRounded);
+      }
+      for (const FileTensor& tensor : file_.initializers) {
+        if (is_half(tensor.data_type)) add_widened(writer, tensor);
+      }
     }
     pbf_reader reader(graph);
-    std::size_t node = 0;
     while (reader.next()) {
-      switch (reader.tag()) {
-        case graph_proto::node:
-          add_node(writer, reader.get_view(), file_.nodes.at(node++));
-          break;
-        case graph_proto::initializer:
-          add_initializer(writer, reader.get_view());
-          break;
-        case graph_proto::input:
-        case graph_proto::output: {
-          const std::uint32_t tag = reader.tag();
-          writer.add_message(tag, widened_value(reader.get_view()));
-          break;
-        }
-        case graph_proto::value_info:  // is inferred anew
-          reader.skip();
-          break;
-        default:
-          copy_field(reader, writer);
+      const std::uint32_t tag = reader.tag();
+      if (reader.wire_type() != pbf_wire_type::length_delimited) {
+        copy_field(reader, writer);
+      } else if (tag == graph_proto::node) {
+        if (next_node_ == file_.nodes.size())
+          fail(ErrorKind::malformed, "the ONNX file is damaged.");
+        add_node(writer, reader.get_view(), file_.nodes[next_node_++]);
+      } else if (tag == graph_proto::initializer) {
+        add_initializer(writer, reader.get_view());
+      } else if (tag == graph_proto::input || tag == graph_proto::output) {
+        writer.add_message(tag, widened_value(reader.get_view()));
+      } else if (tag == graph_proto::value_info) {
+        reader.skip();  // is inferred anew
+      } else {
+        copy_field(reader, writer);
       }
     }
     return result;
@@ -214,14 +214,15 @@ class Emulator {
     pbf_writer writer(rewritten);
     pbf_reader reader(message);
     while (reader.next()) {
-      if (reader.tag() == node_proto::input) {
+      const bool text = reader.wire_type() == pbf_wire_type::length_delimited;
+      if (text && reader.tag() == node_proto::input) {
         const std::string name = reader.get_string();
         writer.add_string(node_proto::input,
                           rounded_inputs_.contains(name) ? name + kRounded : name);
-      } else if (reader.tag() == node_proto::output) {
+      } else if (text && reader.tag() == node_proto::output) {
         const std::string name = reader.get_string();
         writer.add_string(node_proto::output, is_half(type) ? name + kUnrounded : name);
-      } else if (reader.tag() == node_proto::attribute && node.op_type == "Cast") {
+      } else if (text && reader.tag() == node_proto::attribute && node.op_type == "Cast") {
         writer.add_message(node_proto::attribute, widened_attribute(reader.get_view()));
       } else {
         copy_field(reader, writer);
@@ -259,6 +260,8 @@ class Emulator {
   const File& file_;
   const io::Siblings* siblings_;
   std::string bytes_;
+  bool begun_ = false;
+  std::size_t next_node_ = 0;
   std::map<std::string, int> types_;  // of the values so far
   std::set<std::string> rounded_inputs_;
 };
