@@ -118,7 +118,7 @@ class HelpFormatter final : public CLI::Formatter {
 }  // namespace
 
 struct CommandLine::Parser {
-  Parser(const std::string& description, const std::string& usage_lines);
+  Parser(const std::string& description, std::string usage_lines);
 
   template <typename Value>
   AddedOption add(const std::string& name, Value& value, const std::string& text) {
@@ -136,9 +136,9 @@ struct CommandLine::Parser {
   bool version = false;
 };
 
-CommandLine::Parser::Parser(const std::string& description, const std::string& usage_lines)
+CommandLine::Parser::Parser(const std::string& description, std::string usage_lines)
     : app(description + "\n", "aether2onnx"), usage(usage_lines) {
-  app.formatter(std::make_shared<HelpFormatter>(usage_lines));
+  app.formatter(std::make_shared<HelpFormatter>(std::move(usage_lines)));
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_help_flag();
 }
