@@ -339,7 +339,9 @@ std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::st
   const auto data = short_constant(model, value);
   if (!data || data->dtype != DType::int64) return std::nullopt;
   std::vector<std::int64_t> numbers(data->bytes.size() / sizeof(std::int64_t));
-  std::memcpy(numbers.data(), data->bytes.data(), numbers.size() * sizeof(std::int64_t));
+  if (!numbers.empty()) {
+    std::memcpy(numbers.data(), data->bytes.data(), numbers.size() * sizeof(std::int64_t));
+  }
   return numbers;
 }
 

@@ -136,15 +136,15 @@ class Emulator {
     pbf_reader reader(graph);
     while (reader.next()) {
       const std::uint32_t tag = reader.tag();
-      if (reader.wire_type() != pbf_wire_type::length_delimited) {
-        copy_field(reader, writer);
-      } else if (tag == graph_proto::node) {
-        if (next_node_ == file_.nodes.size())
+      const bool message = reader.wire_type() == pbf_wire_type::length_delimited;
+      if (message && tag == graph_proto::node) {
+        if (next_node_ == file_.nodes.size()) {
           fail(ErrorKind::malformed, "the ONNX file is damaged.");
+        }
         add_node(writer, reader.get_view(), file_.nodes[next_node_++]);
-      } else if (tag == graph_proto::initializer) {
+      } else if (message && tag == graph_proto::initializer) {
         add_initializer(writer, reader.get_view());
-      } else if (tag == graph_proto::input || tag == graph_proto::output) {
+      } else if (message && (tag == graph_proto::input || tag == graph_proto::output)) {
         writer.add_message(tag, widened_value(reader.get_view()));
       } else if (tag == graph_proto::value_info) {
         reader.skip();  // is inferred anew
