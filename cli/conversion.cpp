@@ -5,13 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "precision/precision.h"
 #include "shell.h"
 
 namespace aether2onnx::cli {
-
-bool is_mixed(Precision precision) {
-  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
-}
 
 std::string trtexec_line(const Report& report) {
   std::vector<std::string> words = {"trtexec"};
@@ -89,7 +86,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;
-    if (is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
+    if (precision::is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
     std::vector<std::string> blocks = verification.run(task, console);
     if (!blocks.empty()) throw Repeat{std::move(blocks)};
   };

@@ -48,9 +48,6 @@ struct Paths {
   std::filesystem::path output;
 };
 
-/// Whether the mode keeps what is sensitive in float32.
-bool is_mixed(Precision precision);
-
 /// The command that builds an engine with some release of TensorRT 10.
 std::string trtexec_line(const Report& report);
 

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "io/io.h"
+#include "precision/precision.h"
 
 namespace aether2onnx::cli {
 
@@ -16,8 +17,8 @@ OutputPlan plan_output(const std::filesystem::path& input, const Report& planned
   const std::filesystem::path& output = planned.output.path;
   io::check_target(output, input, "model.onnx");
   if (!std::filesystem::exists(output)) return {"write", "there is no such file"};
-  const std::string difference =
-      why_outdated(input, planned, arguments.verify && is_mixed(arguments.options.precision));
+  const std::string difference = why_outdated(
+      input, planned, arguments.verify && precision::is_mixed(arguments.options.precision));
   if (!difference.empty()) return {"replace", "it exists; " + difference};
   if (arguments.batch.skip_existing)
     return {"skip", "it was made from this checkpoint with these options"};

@@ -21,8 +21,6 @@ namespace {
 
 constexpr const char* kModuleName = "libaether2onnx_verify.so";
 constexpr std::uint64_t kDefaultSeed = 2025;
-// A part that comes within so many times of float16's range is told.
-constexpr double kFewTimes = 4;
 
 [[noreturn]] void unavailable(const std::string& asked_by, const std::string& why) {
   throw Error(ErrorKind::verification,
@@ -229,8 +227,7 @@ std::string describe(const Json& result) {
 void warn_of_ranges(const Json& details, Console& console) {
   std::vector<std::string> parts;
   for (const Json& range : details["ranges"]) {
-    const Json& headroom = range["fp16_headroom"];
-    if (headroom.is_null() || headroom.get<double>() >= kFewTimes) continue;
+    if (!range["fp16_tight"].get<bool>()) continue;
     parts.push_back(
         fmt::format("{} ({})", range["path"].get<std::string>(), number(range["max_absolute"])));
   }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "network/network.h"
+#include "precision/precision.h"
 
 namespace aether2onnx {
 
@@ -59,17 +60,9 @@ std::string_view to_string(GraphForm form) noexcept {
   return form == GraphForm::channels_first ? "channels_first" : "standard";
 }
 
-namespace {
-
-bool is_bfloat16(Precision precision) {
-  return precision == Precision::bf16 || precision == Precision::mixed_bf16;
-}
-
-}  // namespace
-
 int default_opset(Precision precision) noexcept {
   constexpr int usual = 17;
-  return is_bfloat16(precision) ? kMinOpsetOfBfloat16 : usual;
+  return precision::heavy_type(precision) == DType::bfloat16 ? kMinOpsetOfBfloat16 : usual;
 }
 
 IoType default_io_type(Precision precision) noexcept {
@@ -180,7 +173,7 @@ void validate(const Options& options) {
          "1.12 and newer).",
          opset, kMinOpset, kMaxOpset);
   }
-  if (is_bfloat16(options.precision) && opset < kMinOpsetOfBfloat16) {
+  if (opset < kMinOpsetOfBfloat16 && precision::heavy_type(options.precision) == DType::bfloat16) {
     fail(ErrorKind::usage,
          "--opset_version {0}: --fp_mode {1} needs opset {2} or newer, the first whose Conv takes "
          "bfloat16.\nGive --opset_version {2} or leave it out. For TensorRT before 10.6, which "

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "comparison.h"
 #include "picture.h"
-#include "ranges.h"
 
 namespace aether2onnx::verify {
 
@@ -218,8 +217,7 @@ std::string range_table(const Json& details) {
       "</tr>\n";
   for (const Json& range : details["ranges"]) {
     const Json& headroom = range["fp16_headroom"];
-    const bool tight = range["max_absolute"].is_null() ||
-                       (!headroom.is_null() && headroom.get<double>() < kHeadroom);
+    const bool tight = range["fp16_tight"].get<bool>();
     html +=
         fmt::format("<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
                     tight ? " class=\"first\"" : "", escape(range["path"].get<std::string>()),

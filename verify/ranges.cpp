@@ -29,7 +29,7 @@ void Ranges::add(const std::string& module_path, double max_absolute) {
 std::vector<std::string> Ranges::beyond_float16(const std::vector<std::string>& already) const {
   std::vector<std::string> names;
   for (const BlockRange& block : blocks_) {
-    if (block.headroom() < kHeadroom && !contains(already, block.path)) {
+    if (block.is_tight() && !contains(already, block.path)) {
       names.push_back(block.path);
     }
   }

@@ -22,6 +22,8 @@ struct BlockRange {
   double max_absolute = 0;
 
   double headroom() const { return kLargestFloat16 / max_absolute; }
+  /// Whether it has less than kHeadroom.
+  bool is_tight() const { return headroom() < kHeadroom; }
 };
 
 /// Joins the ranges of several inputs, in the order in which the parts are computed.

@@ -411,7 +411,8 @@ class Verifier {
     for (const BlockRange& block : ranges_.blocks()) {
       details_["ranges"].push_back({{"path", block.path},
                                     {"max_absolute", number(block.max_absolute)},
-                                    {"fp16_headroom", number(block.headroom())}});
+                                    {"fp16_headroom", number(block.headroom())},
+                                    {"fp16_tight", block.is_tight()}});
     }
   }
 

@@ -4,8 +4,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -21,10 +19,6 @@ using graph::Node;
 using graph::ValueId;
 
 constexpr double kLargestFloat16 = 65504;
-
-bool is_mixed(Precision precision) {
-  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
-}
 
 template <std::size_t Count>
 bool is_one_of(const std::string& op, const std::array<std::string_view, Count>& ops) {
@@ -256,6 +250,10 @@ class Typer {
 };
 
 }  // namespace
+
+bool is_mixed(Precision precision) {
+  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
+}
 
 DType heavy_type(Precision precision) {
   switch (precision) {

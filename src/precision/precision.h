@@ -18,6 +18,9 @@ namespace aether2onnx::precision {
 /// The type of convolutions, and of everything that isn't sensitive.
 DType heavy_type(Precision precision);
 
+/// Whether the mode keeps what is sensitive in float32.
+bool is_mixed(Precision precision);
+
 /// A graph with types, and what was decided.
 struct Typed {
   graph::Graph graph;
