@@ -175,20 +175,39 @@ AETHER2ONNX_API int default_opset(Precision precision) noexcept;
 /// modes subtract the mean in float32.
 AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
+/// How to read a checkpoint, where the file itself doesn't say or says it wrong.
+struct ReadOptions {
+  /// Where in the file the state dict is: keys with '/' between them, "params" or
+  /// "model/state_dict"; "/" for the root. If set and nothing is there, it is refused with what
+  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  std::optional<std::string> params_key;
+  /// The generation, "G1" to "G7d" (docs/support.md lists them), for files whose keys and shapes
+  /// several have. If set and the keys are another generation's, it is refused with both named.
+  /// Unset: by the evidence in the file.
+  std::optional<std::string> generation;
+  /// The factor of what each block adds, above 0; only for generations that have one. Unset: as the
+  /// file says, or else the generation's rule.
+  std::optional<double> res_scale;
+  /// The epsilon of normalizations with stored statistics, above 0; only where they aren't folded
+  /// into weight and bias yet. Unset: the generation's.
+  std::optional<double> norm_eps;
+  /// The range of the network's values, above 0. Unset: as the file says, or else 1.
+  std::optional<double> img_range;
+  /// Whether the weights of a network that was converted to int8 are taken as the float numbers
+  /// that they stand for. Unset, such a file is refused.
+  bool dequantize = false;
+};
+
 /// What the checkpoint is expected to be, and what to call it.
-struct CheckpointOptions {
-  /// "aether_small", "aether_medium" or "aether_large". If set and the checkpoint is another
-  /// variant, it is refused with both named. Unset: read from the checkpoint.
+struct CheckpointOptions : ReadOptions {
+  /// "aether_mobile", "aether_tiny", "aether_small", "aether_medium", "aether_large", "aether_pro"
+  /// or "aether_extreme". If set and the checkpoint is another variant, it is refused with both
+  /// named. Unset: read from the checkpoint.
   std::optional<std::string> model_type;
   /// Upscale factor. If set and the checkpoint's is another, it is refused with both named.
   std::optional<std::int64_t> scale;
   /// Channels of the input image. If set and the checkpoint's is another, it is refused.
   std::optional<std::int64_t> input_channels;
-
-  /// Where in the file the state dict is: keys with '/' between them, "params" or
-  /// "model/state_dict"; "/" for the root. If set and nothing is there, it is refused with what
-  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
-  std::optional<std::string> params_key;
 
   /// Name of the source in reports and metadata; convert_file() and fuse_file() fill in the file
   /// name (without its folder) where it is empty.
@@ -227,6 +246,15 @@ AETHER2ONNX_API void validate(const Options& options);
 // What is told about a conversion
 // ---------------------------------------------------------------------------------------------
 
+/// How one question about the network was decided.
+struct Evidence {
+  std::string what;     ///< "generation", "res_scale", "norm_eps", "img_range", …
+  std::string value;    ///< What it was decided to be, "G7d" or "0.1".
+  std::string because;  ///< By what, in a few words.
+  /// Whether the file (or an option) says so; else it is the documented preference.
+  bool certain = true;
+};
+
 /// One step of a conversion: "read", "recognised", "fused", "written".
 struct Stage {
   std::string name;
@@ -261,7 +289,7 @@ struct Report {
 
   struct Network {
     std::string architecture;  ///< "AetherNet".
-    std::string generation;    ///< "G1".
+    std::string generation;    ///< "G1" to "G7d"; docs/support.md lists them.
     std::string model_type;    ///< A named variant, or "custom".
     std::int64_t scale = 0;
     std::int64_t input_channels = 0;
@@ -272,6 +300,21 @@ struct Report {
     /// 0 where the checkpoint is fused and doesn't say what from, as those of fuse() do.
     std::int64_t small_kernel = 0;
     bool fused = false;  ///< Whether the checkpoint was fused already.
+    /// "layernorm", or "deployment": a factor and an offset for each channel, with statistics from
+    /// training.
+    std::string norm_type;
+    /// The epsilon of deployment norms; 0 where they are folded into weight and bias already, and
+    /// where there are none.
+    double norm_eps = 0;
+    bool channel_attention = false;
+    bool spatial_attention = false;
+    double res_scale = 1;  ///< The factor of what each block adds.
+    double img_range = 1;  ///< The range of the network's values.
+    /// "qat": saved in quantization-aware training, and read as the float network that it is.
+    /// "int8": converted to int8, and its weights dequantized. "" otherwise.
+    std::string quantization;
+    /// How it was decided what the network is.
+    std::vector<Evidence> evidence;
   } network;
 
   struct Graph {
@@ -686,11 +729,10 @@ AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
 // Inspection: what a file is
 // ---------------------------------------------------------------------------------------------
 
-struct InspectOptions {
+/// ReadOptions::dequantize doesn't matter: what a network in int8 is is told in any case.
+struct InspectOptions : ReadOptions {
   /// Whether Inspection::tensors is wanted, for which every tensor is read, one at a time.
   bool tensors = false;
-  /// As CheckpointOptions::params_key.
-  std::optional<std::string> params_key;
 };
 
 /// One tensor of a file.

@@ -390,6 +390,7 @@ Network network_of(const Dimensions& d) {
   facts.large_kernel = d.large_kernel;
   facts.small_kernel = d.small_kernel;
   facts.fused = d.fused;
+  facts.norm_type = "layernorm";
   return network;
 }
 
