@@ -36,30 +36,92 @@ class Pickler {
     out_ += "\x8a\x08";  // LONG1 of eight bytes holds them all
     append_little_endian(out_, static_cast<std::uint64_t>(value), 8);
   }
+  void real(double value) {
+    std::string bytes;
+    append_little_endian(bytes, std::bit_cast<std::uint64_t>(value), 8);
+    out_ += 'G';
+    out_.append(bytes.rbegin(), bytes.rend());
+  }
   void tuple(const std::vector<std::int64_t>& values) {
     out_ += '(';
     for (const std::int64_t value : values) integer(value);
     out_ += 't';
   }
+  void value(const PythonValue& value) {
+    std::visit([this](const auto& held) { append(held); }, value.value);
+  }
+  void items(const PythonDict& dict) {
+    for (const auto& [key, held] : dict.items) {
+      text(key);
+      value(held);
+    }
+  }
   void opcodes(const char* opcodes) { out_ += opcodes; }
   std::string finish() { return out_ + "."; }
 
  private:
+  void append(std::monostate /*none*/) { opcodes("N"); }
+  void append(bool flag) { opcodes(flag ? "\x88" : "\x89"); }
+  void append(std::int64_t number) { integer(number); }
+  void append(double number) { real(number); }
+  void append(const std::string& held) { text(held); }
+  void append(const PythonList& list) {
+    opcodes("](");
+    for (const PythonValue& item : list.items) value(item);
+    opcodes("e");
+  }
+  void append(const PythonTuple& tuple) {
+    opcodes("(");
+    for (const PythonValue& item : tuple.items) value(item);
+    opcodes("t");
+  }
+  void append(const PythonDict& dict) {
+    opcodes("}(");
+    items(dict);
+    opcodes("u");
+  }
+
   std::string out_;
 };
 
-const char* storage_class(StorageType type) {
+// What the elements of one storage are.
+enum class ElementType { float32, float16, bfloat16, float64, int64, qint8 };
+
+ElementType element_type(StorageType type) {
   switch (type) {
     case StorageType::float32:
-      return "FloatStorage";
+      return ElementType::float32;
     case StorageType::float16:
-      return "HalfStorage";
+      return ElementType::float16;
     case StorageType::bfloat16:
-      return "BFloat16Storage";
+      return ElementType::bfloat16;
     case StorageType::float64:
-      return "DoubleStorage";
+      return ElementType::float64;
   }
   throw std::logic_error("unknown storage type");
+}
+
+struct TypeNames {
+  const char* storage_class;  // of PyTorch
+  const char* safetensors;    // nullptr where the format hasn't the type
+};
+
+TypeNames names_of(ElementType type) {
+  switch (type) {
+    case ElementType::float32:
+      return {"FloatStorage", "F32"};
+    case ElementType::float16:
+      return {"HalfStorage", "F16"};
+    case ElementType::bfloat16:
+      return {"BFloat16Storage", "BF16"};
+    case ElementType::float64:
+      return {"DoubleStorage", "F64"};
+    case ElementType::int64:
+      return {"LongStorage", "I64"};
+    case ElementType::qint8:
+      return {"QInt8Storage", nullptr};
+  }
+  throw std::logic_error("unknown element type");
 }
 
 std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& shape) {
@@ -72,26 +134,53 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
   return strides;
 }
 
-std::string encode(const std::vector<double>& values, const CheckpointLayout& layout) {
+// As contiguous_strides(), of a tensor (N, C, H, W) whose elements lie in the order N, H, W, C.
+std::vector<std::int64_t> channels_last_strides(const std::vector<std::int64_t>& shape) {
+  return {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]};
+}
+
+// Row-major values in the order N, H, W, C.
+std::vector<double> in_channels_last_order(const std::vector<double>& values,
+                                           const std::vector<std::int64_t>& shape) {
+  std::vector<double> ordered;
+  const std::int64_t pixels = shape[2] * shape[3];
+  for (std::int64_t n = 0; n < shape[0]; ++n) {
+    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+      for (std::int64_t c = 0; c < shape[1]; ++c) {
+        ordered.push_back(values.at(static_cast<std::size_t>((n * shape[1] + c) * pixels + pixel)));
+      }
+    }
+  }
+  return ordered;
+}
+
+std::string encode(const std::vector<double>& values, ElementType type, bool big_endian) {
   std::string bytes;
   for (const double value : values) {
     std::string element;
-    switch (layout.type) {
-      case StorageType::float32:
+    switch (type) {
+      case ElementType::float32:
         append_little_endian(element, std::bit_cast<std::uint32_t>(static_cast<float>(value)), 4);
         break;
-      case StorageType::float16:
+      case ElementType::float16:
         append_little_endian(element, to_half_bits(value), 2);
         break;
-      case StorageType::bfloat16:
+      case ElementType::bfloat16:
         append_little_endian(element,
                              std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16U, 2);
         break;
-      case StorageType::float64:
+      case ElementType::float64:
         append_little_endian(element, std::bit_cast<std::uint64_t>(value), 8);
         break;
+      case ElementType::int64:
+        append_little_endian(element, static_cast<std::uint64_t>(static_cast<std::int64_t>(value)),
+                             8);
+        break;
+      case ElementType::qint8:
+        element += static_cast<char>(static_cast<std::int64_t>(value));
+        break;
     }
-    if (layout.big_endian) std::reverse(element.begin(), element.end());
+    if (big_endian) std::reverse(element.begin(), element.end());
     bytes += element;
   }
   return bytes;
@@ -105,85 +194,237 @@ void check(bool done, zip_t* archive) {
 
 namespace {
 
-// `legacy`: with a view of the storage, None, in the reference to it.
-void append_tensor(Pickler& pickler, const NamedTensor& tensor, std::size_t storage,
-                   const CheckpointLayout& layout, bool legacy) {
-  pickler.global("torch._utils", "_rebuild_tensor_v2");
-  pickler.opcodes("((");
-  pickler.text("storage");
-  pickler.global("torch", storage_class(layout.type));
-  pickler.text(std::to_string(storage));
-  pickler.text("cpu");
-  pickler.integer(static_cast<std::int64_t>(tensor.values.size()));
-  pickler.opcodes(legacy ? "NtQ" : "tQ");
-  pickler.integer(0);
-  pickler.tuple(tensor.shape);
-  pickler.tuple(contiguous_strides(tensor.shape));
-  pickler.opcodes("\x89");  // requires_grad False
-  pickler.global("collections", "OrderedDict");
-  pickler.opcodes(")RtR");
+bool has_channels_last_strides(const NamedTensor& tensor) {
+  return tensor.quantization && tensor.quantization->channels_last && tensor.shape.size() == 4;
 }
 
-// {"state": {0: {"copy0": tensor, …}, …}, "param_groups": []}. The storages follow the weights'.
-void append_optimizer(Pickler& pickler, const std::vector<NamedTensor>& tensors,
-                      const CheckpointLayout& layout, bool legacy) {
-  pickler.text("optimizer");
-  pickler.opcodes("}(");
-  pickler.text("state");
-  pickler.opcodes("}(");
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    pickler.integer(static_cast<std::int64_t>(i));
-    pickler.opcodes("}(");
-    for (std::size_t copy = 0; copy < static_cast<std::size_t>(layout.optimizer_copies); ++copy) {
-      pickler.text("copy" + std::to_string(copy));
-      append_tensor(pickler, tensors[i], (copy + 1) * tensors.size() + i, layout, legacy);
+// The values of one storage. They belong to the tensors that are written.
+struct Storage {
+  ElementType type;
+  const std::vector<double>* values;
+  const NamedTensor* reordered;  // where its values lie in another order; else null
+
+  std::string encoded(bool big_endian) const {
+    if (reordered == nullptr) return encode(*values, type, big_endian);
+    return encode(in_channels_last_order(*values, reordered->shape), type, big_endian);
+  }
+};
+
+// Every storage of a checkpoint; storage i has the key "i". First those of the tensors, in their
+// order, then those of the optimizer's copies, then what belongs to quantized tensors.
+struct Storages {
+  std::vector<Storage> all;
+  std::vector<std::size_t> first;   // of each entry; those that have none as the next one
+  std::vector<std::size_t> beside;  // of each entry: scales, zero points, bias, those it has
+};
+
+ElementType element_type(const NamedTensor& tensor, const CheckpointLayout& layout) {
+  if (tensor.quantization) return ElementType::qint8;
+  return tensor.integer ? ElementType::int64 : element_type(layout.type);
+}
+
+bool has_storage(const NamedTensor& tensor) {
+  return tensor.kind == EntryKind::tensor || tensor.kind == EntryKind::packed_linear;
+}
+
+Storages storages_of(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout) {
+  Storages storages;
+  for (int copy = 0; copy <= layout.optimizer_copies; ++copy) {
+    for (const NamedTensor& tensor : tensors) {
+      if (copy == 0) storages.first.push_back(storages.all.size());
+      if (!has_storage(tensor)) continue;
+      storages.all.push_back({element_type(tensor, layout), &tensor.values,
+                              has_channels_last_strides(tensor) ? &tensor : nullptr});
     }
-    pickler.opcodes("u");
   }
-  pickler.opcodes("u");
-  pickler.text("param_groups");
-  pickler.opcodes("]u");
+  for (const NamedTensor& tensor : tensors) {
+    storages.beside.push_back(storages.all.size());
+    if (tensor.quantization && tensor.quantization->axis) {
+      storages.all.push_back({ElementType::float64, &tensor.quantization->scales, nullptr});
+      storages.all.push_back({ElementType::int64, &tensor.quantization->zero_points, nullptr});
+    }
+    if (!tensor.packed_bias.empty()) {
+      storages.all.push_back({element_type(layout.type), &tensor.packed_bias, nullptr});
+    }
+  }
+  return storages;
 }
 
-std::string pickle_checkpoint(const std::vector<NamedTensor>& tensors,
-                              const CheckpointLayout& layout, bool legacy) {
-  Pickler pickler;
-  if (!layout.wrapper.empty()) {
-    pickler.opcodes("}(");
-    if (layout.optimizer_copies > 0) append_optimizer(pickler, tensors, layout, legacy);
-    pickler.text(layout.wrapper);
+// Writes the object of a checkpoint.
+class CheckpointPickler {
+ public:
+  // `legacy`: with a view of the storage, None, in each reference to one.
+  CheckpointPickler(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout,
+                    bool legacy)
+      : tensors_(tensors),
+        layout_(layout),
+        legacy_(legacy),
+        storages_(storages_of(tensors, layout)) {}
+
+  std::string pickle() {
+    if (!layout_.wrapper.empty()) {
+      pickler_.opcodes("}(");
+      if (layout_.optimizer_copies > 0) append_optimizer();
+      pickler_.text(layout_.wrapper);
+    }
+    pickler_.global("collections", "OrderedDict");
+    pickler_.opcodes(")R(");
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      pickler_.text(layout_.prefix + tensors_[i].name);
+      append_entry(i);
+    }
+    pickler_.opcodes("u");
+    if (!layout_.module_names.empty()) append_module_names();
+    if (!layout_.wrapper.empty()) {
+      pickler_.items(layout_.beside);
+      pickler_.opcodes("u");
+    }
+    return pickler_.finish();
   }
-  pickler.global("collections", "OrderedDict");
-  pickler.opcodes(")R(");
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    pickler.text(layout.prefix + tensors[i].name);
-    append_tensor(pickler, tensors[i], i, layout, legacy);
+
+ private:
+  void append_entry(std::size_t index) {
+    const NamedTensor& tensor = tensors_[index];
+    switch (tensor.kind) {
+      case EntryKind::none:
+        pickler_.opcodes("N");
+        return;
+      case EntryKind::qint8_type:
+        pickler_.global("torch", "qint8");
+        return;
+      case EntryKind::tensor:
+        append_stored(tensor, storages_.first[index], index);
+        return;
+      case EntryKind::packed_linear:
+        break;
+    }
+    pickler_.opcodes("(");
+    append_stored(tensor, storages_.first[index], index);
+    if (tensor.packed_bias.empty()) {
+      pickler_.opcodes("N");
+    } else {
+      const bool per_channel = tensor.quantization && tensor.quantization->axis;
+      pickler_.global("torch._utils", "_rebuild_parameter");
+      pickler_.opcodes("(");
+      append_vector(storages_.beside[index] + (per_channel ? 2 : 0));
+      append_end();
+    }
+    pickler_.opcodes("t");
   }
-  pickler.opcodes("u");
-  if (!layout.wrapper.empty()) pickler.opcodes("u");
-  return pickler.finish();
-}
+
+  // A call of the function that rebuilds the tensor from `storage`.
+  void append_stored(const NamedTensor& tensor, std::size_t storage, std::size_t index) {
+    pickler_.global("torch._utils",
+                    tensor.quantization ? "_rebuild_qtensor" : "_rebuild_tensor_v2");
+    pickler_.opcodes("(");
+    append_layout(storage, tensor.shape,
+                  has_channels_last_strides(tensor) ? channels_last_strides(tensor.shape)
+                                                    : contiguous_strides(tensor.shape));
+    if (tensor.quantization) append_quantizer(*tensor.quantization, storages_.beside[index]);
+    append_end();
+  }
+
+  void append_quantizer(const Quantization& quantization, std::size_t storage) {
+    pickler_.opcodes("(");
+    if (quantization.axis) {
+      pickler_.global("torch", "per_channel_affine");
+      append_vector(storage);
+      append_vector(storage + 1);
+      pickler_.integer(*quantization.axis);
+    } else {
+      pickler_.global("torch", "per_tensor_affine");
+      pickler_.real(quantization.scales.at(0));
+      pickler_.integer(static_cast<std::int64_t>(quantization.zero_points.at(0)));
+    }
+    pickler_.opcodes("t");
+  }
+
+  // The whole of a storage as a tensor of rank 1.
+  void append_vector(std::size_t storage) {
+    pickler_.global("torch._utils", "_rebuild_tensor_v2");
+    pickler_.opcodes("(");
+    append_layout(storage, {static_cast<std::int64_t>(storages_.all[storage].values->size())}, {1});
+    append_end();
+  }
+
+  // The arguments that say where the elements lie.
+  void append_layout(std::size_t storage, const std::vector<std::int64_t>& shape,
+                     const std::vector<std::int64_t>& strides) {
+    pickler_.opcodes("(");
+    pickler_.text("storage");
+    pickler_.global("torch", names_of(storages_.all[storage].type).storage_class);
+    pickler_.text(std::to_string(storage));
+    pickler_.text("cpu");
+    pickler_.integer(static_cast<std::int64_t>(storages_.all[storage].values->size()));
+    pickler_.opcodes(legacy_ ? "NtQ" : "tQ");
+    pickler_.integer(0);
+    pickler_.tuple(shape);
+    pickler_.tuple(strides);
+  }
+
+  // The last two arguments, requires_grad False and no hooks, and the call.
+  void append_end() {
+    pickler_.opcodes("\x89");
+    pickler_.global("collections", "OrderedDict");
+    pickler_.opcodes(")RtR");
+  }
+
+  // {"state": {0: {"copy0": tensor, …}, …}, "param_groups": []}.
+  void append_optimizer() {
+    const auto stored =
+        static_cast<std::size_t>(std::count_if(tensors_.begin(), tensors_.end(), has_storage));
+    pickler_.text("optimizer");
+    pickler_.opcodes("}(");
+    pickler_.text("state");
+    pickler_.opcodes("}(");
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      pickler_.integer(static_cast<std::int64_t>(i));
+      pickler_.opcodes("}(");
+      for (int copy = 0; copy < layout_.optimizer_copies && has_storage(tensors_[i]); ++copy) {
+        pickler_.text("copy" + std::to_string(copy));
+        append_stored(tensors_[i],
+                      (static_cast<std::size_t>(copy) + 1) * stored + storages_.first[i], i);
+      }
+      pickler_.opcodes("u");
+    }
+    pickler_.opcodes("u");
+    pickler_.text("param_groups");
+    pickler_.opcodes("]u");
+  }
+
+  // The attribute _metadata of the OrderedDict that stands on the stack.
+  void append_module_names() {
+    pickler_.opcodes("}");
+    pickler_.text("_metadata");
+    pickler_.global("collections", "OrderedDict");
+    pickler_.opcodes(")R(");
+    for (const std::string& name : layout_.module_names) {
+      pickler_.text(name);
+      pickler_.value(PythonDict{{{"version", 1}}});
+    }
+    pickler_.opcodes("usb");
+  }
+
+  const std::vector<NamedTensor>& tensors_;
+  const CheckpointLayout& layout_;
+  bool legacy_;
+  Storages storages_;
+  Pickler pickler_;
+};
 
 std::vector<std::byte> as_bytes(const std::string& text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }
 
-// How many storages a checkpoint has; storage i holds the values of tensor i modulo their count.
-std::size_t storage_count(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout) {
-  return tensors.size() * (1 + static_cast<std::size_t>(layout.optimizer_copies));
-}
-
 }  // namespace
 
 std::string pickle_state_dict(const std::vector<NamedTensor>& tensors,
                               const CheckpointLayout& layout) {
-  return pickle_checkpoint(tensors, layout, false);
+  return CheckpointPickler(tensors, layout, false).pickle();
 }
 
 LegacyParts legacy_parts(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout) {
-  CheckpointLayout little = layout;
-  little.big_endian = false;
   LegacyParts parts;
   parts.magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
   parts.protocol = "\x80\x02M\xe9\x03.";
@@ -196,14 +437,14 @@ LegacyParts legacy_parts(const std::vector<NamedTensor>& tensors, const Checkpoi
   system.text("type_sizes");
   system.opcodes("}u");
   parts.system = system.finish();
-  parts.object = pickle_checkpoint(tensors, little, true);
+  parts.object = CheckpointPickler(tensors, layout, true).pickle();
   Pickler keys;
   keys.opcodes("](");
-  for (std::size_t i = 0; i < storage_count(tensors, layout); ++i) {
+  const std::vector<Storage> storages = storages_of(tensors, layout).all;
+  for (std::size_t i = 0; i < storages.size(); ++i) {
     keys.text(std::to_string(i));
-    const NamedTensor& tensor = tensors[i % tensors.size()];
-    append_little_endian(parts.storages, tensor.values.size(), 8);
-    parts.storages += encode(tensor.values, little);
+    append_little_endian(parts.storages, storages[i].values->size(), 8);
+    parts.storages += storages[i].encoded(false);
   }
   keys.opcodes("e");
   parts.keys = keys.finish();
@@ -222,9 +463,6 @@ std::vector<std::byte> write_legacy_checkpoint(const std::vector<NamedTensor>& t
 
 std::vector<std::byte> write_safetensors(const std::vector<NamedTensor>& tensors,
                                          const CheckpointLayout& layout) {
-  constexpr const char* types[] = {"F32", "F16", "BF16", "F64"};
-  CheckpointLayout little = layout;
-  little.big_endian = false;
   std::string header = "{";
   std::string data;
   for (const NamedTensor& tensor : tensors) {
@@ -232,12 +470,16 @@ std::vector<std::byte> write_safetensors(const std::vector<NamedTensor>& tensors
     for (const std::int64_t size : tensor.shape) {
       shape += (shape.empty() ? "" : ",") + std::to_string(size);
     }
+    const ElementType type = element_type(tensor, layout);
+    const char* type_name = names_of(type).safetensors;
+    if (tensor.kind != EntryKind::tensor || type_name == nullptr) {
+      throw std::invalid_argument("safetensors can't hold " + tensor.name);
+    }
     const std::size_t begin = data.size();
-    data += encode(tensor.values, little);
+    data += encode(tensor.values, type, false);
     header += (header.size() == 1 ? "\"" : ",\"") + layout.prefix + tensor.name +
-              R"(":{"dtype":")" + types[static_cast<int>(layout.type)] + R"(","shape":[)" + shape +
-              R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(data.size()) +
-              "]}";
+              R"(":{"dtype":")" + type_name + R"(","shape":[)" + shape + R"(],"data_offsets":[)" +
+              std::to_string(begin) + "," + std::to_string(data.size()) + "]}";
   }
   header += "}";
   return join_safetensors(header, data);
@@ -288,9 +530,10 @@ std::vector<std::byte> write_checkpoint(const std::vector<NamedTensor>& tensors,
   std::vector<ZipEntry> entries;
   entries.push_back({root + "data.pkl", pickle_state_dict(tensors, layout), layout.deflate});
   entries.push_back({root + "byteorder", layout.big_endian ? "big" : "little", false});
-  for (std::size_t i = 0; i < storage_count(tensors, layout); ++i) {
-    entries.push_back({root + "data/" + std::to_string(i),
-                       encode(tensors[i % tensors.size()].values, layout), layout.deflate});
+  const std::vector<Storage> storages = storages_of(tensors, layout).all;
+  for (std::size_t i = 0; i < storages.size(); ++i) {
+    entries.push_back({root + "data/" + std::to_string(i), storages[i].encoded(layout.big_endian),
+                       layout.deflate});
   }
   entries.push_back({root + "version", "3\n", false});
   return write_zip(entries);

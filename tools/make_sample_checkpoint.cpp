@@ -4,28 +4,59 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <string>
 
 #include "sample_networks.h"
+#include "stage_networks.h"
+
+namespace {
+
+using namespace aether2onnx::tools;
+
+// Of the first generation: a network that can be looked at.
+std::vector<std::byte> first_generation() {
+  const NetworkShape shape = aether_small(2, true);
+  std::vector<NamedTensor> tensors = make_tensors(shape);
+  fill_bilinear(tensors, shape);
+  CheckpointLayout layout;
+  layout.root = "sample";
+  return write_checkpoint(tensors, layout);
+}
+
+// Of a later one, as its training saves it.
+std::vector<std::byte> later_generation(const std::string& generation) {
+  StageShape shape = stage_preset("aether_small", 2);
+  shape.generation = generation;
+  std::vector<NamedTensor> tensors = make_tensors(shape);
+  fill_random(tensors, 1);
+  CheckpointLayout layout;
+  layout.root = "sample";
+  layout.wrapper = "params";
+  const bool has_config = generation == "G6.1" || generation.starts_with("G7");
+  if (has_config) layout.beside.items = {{"arch_config", arch_config(shape, 0.1)}};
+  return write_checkpoint(tensors, layout);
+}
+
+}  // namespace
 
 int main(int count, char** values) {
-  using namespace aether2onnx::tools;
-  if (count != 2) {
-    std::cerr << "Usage: make_sample_checkpoint SAMPLE.pth\n"
-                 "Writes an aether_small x2 whose weights make it a bilinear interpolation.\n";
+  const bool has_generation = count == 4 && std::string(values[1]) == "--generation";
+  if (count != 2 && !has_generation) {
+    std::cerr
+        << "Usage: make_sample_checkpoint [--generation GENERATION] SAMPLE.pth\n"
+           "Writes an aether_small x2: of G1 (the default) one whose weights make it a\n"
+           "bilinear interpolation, of a later generation (G3 to G7d) one of random weights.\n";
     return 2;
   }
   try {
-    const NetworkShape shape = aether_small(2, true);
-    std::vector<NamedTensor> tensors = make_tensors(shape);
-    fill_bilinear(tensors, shape);
-    CheckpointLayout layout;
-    layout.root = "sample";
-    const std::vector<std::byte> bytes = write_checkpoint(tensors, layout);
-    std::ofstream file(values[1], std::ios::binary);
+    const std::string generation = has_generation ? values[2] : "G1";
+    const std::vector<std::byte> bytes =
+        generation == "G1" ? first_generation() : later_generation(generation);
+    std::ofstream file(values[count - 1], std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
     file.close();
-    if (!file) throw std::runtime_error(std::string("can't write ") + values[1]);
+    if (!file) throw std::runtime_error(std::string("can't write ") + values[count - 1]);
   } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';
     return 1;

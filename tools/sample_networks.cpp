@@ -42,6 +42,35 @@ class Lister {
   std::vector<NamedTensor> tensors_;
 };
 
+// Neither a counter or version nor the image's mean.
+bool is_weight(const NamedTensor& tensor) { return !tensor.integer && tensor.name != "mean"; }
+
+// Whether it is a network of a later generation.
+bool is_of_stages(const std::vector<NamedTensor>& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const NamedTensor& tensor) { return tensor.name.starts_with("stages."); });
+}
+
+// What make_epsilon_sensitive() multiplies a tensor by, in a network of the first generation and in
+// a later one.
+double sensitive_factor(std::string_view name) {
+  const bool block_conv =
+      name.starts_with("layers.") && name.find(".conv.") != std::string_view::npos;
+  if (name.starts_with("conv_first.") || block_conv ||
+      name.find(".ffn.fc2.") != std::string_view::npos) {
+    return 0.002;
+  }
+  return name.find(".ffn.fc1_gate.") != std::string_view::npos ? 3 : 1;
+}
+double sensitive_factor_of_stages(std::string_view name) {
+  if (name.ends_with(".running_var")) return 0.001;
+  const bool block_conv = name.starts_with("stages.") &&
+                          name.find(".conv.") != std::string_view::npos &&
+                          name.find("_attn.") == std::string_view::npos;
+  const bool fusion = name.starts_with("fusion_convs.") || name.starts_with("quant_fusion_layer.");
+  return block_conv || fusion ? 0.03 : 1;
+}
+
 NamedTensor& find(std::vector<NamedTensor>& tensors, std::string_view name) {
   const auto found = std::find_if(tensors.begin(), tensors.end(),
                                   [&](const NamedTensor& tensor) { return tensor.name == name; });
@@ -111,34 +140,72 @@ void fill_random(std::vector<NamedTensor>& tensors, std::uint64_t seed) {
     return static_cast<double>(generator() >> 11U) * 0x1p-52 - 1;
   };
   for (NamedTensor& tensor : tensors) {
-    const bool norm_weight = tensor.name.find("norm.weight") != std::string::npos;
+    if (!is_weight(tensor)) continue;
     const std::int64_t taps =
         tensor.shape.size() > 1 ? count_elements(tensor.shape) / tensor.shape[0] : 12;
-    const auto fan_in = static_cast<double>(taps);
-    for (double& value : tensor.values) {
-      value = norm_weight ? 1 + 0.2 * uniform() : uniform() * std::sqrt(3 / fan_in);
+    double centre = 0;
+    double reach = std::sqrt(3 / static_cast<double>(taps));
+    if (tensor.name.find("norm.weight") != std::string::npos) {
+      centre = 1;
+      reach = 0.2;
+    } else if (tensor.name.ends_with(".running_var")) {
+      centre = 1;
+      reach = 0.5;
+    } else if (tensor.name.ends_with(".temperature")) {
+      centre = 1;
+      reach = 0.3;
     }
+    for (double& value : tensor.values) value = centre + reach * uniform();
   }
 }
 
 void fill_sines(std::vector<NamedTensor>& tensors) {
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    NamedTensor& tensor = tensors[t];
-    const bool norm = tensor.name.find("norm") != std::string::npos;
-    const bool norm_weight = norm && tensor.name.ends_with(".weight");
-    const double fan_in =
-        static_cast<double>(count_elements(tensor.shape)) / static_cast<double>(tensor.shape[0]);
-    for (std::size_t n = 0; n < tensor.values.size(); ++n) {
-      const double b = std::sin(0.7 * static_cast<double>(n) + 1.3 * static_cast<double>(t));
-      if (norm_weight) {
-        tensor.values[n] = 1 + 0.2 * b;
-      } else if (tensor.shape.size() > 1 && !norm) {
-        tensor.values[n] = b / std::sqrt(fan_in);
-      } else {
-        tensor.values[n] = b / 2;
-      }
+  int t = 0;
+  for (NamedTensor& tensor : tensors) {
+    if (!is_weight(tensor)) continue;
+    const std::string_view name = tensor.name;
+    const bool norm = name.find("norm") != std::string_view::npos;
+    const bool error = name.find("error") != std::string_view::npos;
+    double centre = 0;
+    double reach = 1;
+    double divisor = 1;
+    if (name.ends_with(".running_var")) {
+      centre = 1;
+      reach = 0.5;
+    } else if (name.ends_with(".temperature")) {
+      centre = 0.8;
+      reach = 0.1;
+    } else if (name.ends_with(".running_mean")) {
+      reach = 0.2;
+    } else if (norm && name.ends_with(".weight")) {
+      centre = 1;
+      reach = 0.2;
+    } else if (tensor.shape.size() > 1 && !norm && !error) {
+      const double fan_in =
+          static_cast<double>(count_elements(tensor.shape)) / static_cast<double>(tensor.shape[0]);
+      divisor = std::sqrt(fan_in);
+    } else {
+      divisor = 2;
     }
+    for (std::size_t n = 0; n < tensor.values.size(); ++n) {
+      const double b = std::sin(0.7 * static_cast<double>(n) + 1.3 * t);
+      tensor.values[n] = centre + reach * b / divisor;
+    }
+    ++t;
   }
+}
+
+NamedTensor centred_sum(NamedTensor large, const NamedTensor& small) {
+  const std::int64_t outer = large.shape[2];
+  const std::int64_t inner = small.shape[2];
+  for (std::size_t n = 0; n < small.values.size(); ++n) {
+    const auto at = static_cast<std::int64_t>(n);
+    const std::int64_t channel = at / (inner * inner);
+    const std::int64_t y = at / inner % inner + (outer - inner) / 2;
+    const std::int64_t x = at % inner + (outer - inner) / 2;
+    large.values[static_cast<std::size_t>((channel * outer + y) * outer + x)] += small.values[n];
+  }
+  return large;
 }
 
 std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused) {
@@ -153,17 +220,7 @@ std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused) {
     for (std::size_t c = 0; c < bias.values.size(); ++c) {
       bias.values[c] += unfused[i + 1].values[c];
     }
-    NamedTensor weight = unfused[i + 2];
-    const NamedTensor& small = unfused[i + 3];
-    const std::int64_t outer = weight.shape[2];
-    const std::int64_t inner = small.shape[2];
-    for (std::size_t n = 0; n < small.values.size(); ++n) {
-      const auto at = static_cast<std::int64_t>(n);
-      const std::int64_t channel = at / (inner * inner);
-      const std::int64_t y = at / inner % inner + (outer - inner) / 2;
-      const std::int64_t x = at % inner + (outer - inner) / 2;
-      weight.values[static_cast<std::size_t>((channel * outer + y) * outer + x)] += small.values[n];
-    }
+    NamedTensor weight = centred_sum(unfused[i + 2], unfused[i + 3]);
     const std::string path = bias.name.substr(0, bias.name.size() - std::string("lk_bias").size());
     weight.name = path + "fused_conv.weight";
     bias.name = path + "fused_conv.bias";
@@ -176,16 +233,9 @@ std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused) {
 
 void make_epsilon_sensitive(std::vector<NamedTensor>& tensors) {
   for (NamedTensor& tensor : tensors) {
-    const std::string_view name = tensor.name;
-    const bool block_conv =
-        name.starts_with("layers.") && name.find(".conv.") != std::string_view::npos;
-    double factor = 1;
-    if (name.starts_with("conv_first.") || block_conv ||
-        name.find(".ffn.fc2.") != std::string_view::npos) {
-      factor = 0.002;
-    } else if (name.find(".ffn.fc1_gate.") != std::string_view::npos) {
-      factor = 3;
-    }
+    if (!is_weight(tensor)) continue;
+    const double factor = is_of_stages(tensors) ? sensitive_factor_of_stages(tensor.name)
+                                                : sensitive_factor(tensor.name);
     for (double& value : tensor.values) value *= factor;
   }
 }

@@ -28,18 +28,27 @@ NetworkShape aether_large(std::int64_t scale, bool fused);
 /// All tensors of the network in the order of its state dict, values 0.
 std::vector<NamedTensor> make_tensors(const NetworkShape& shape);
 
+// The next three are for networks of every generation, stage_networks.h has the later ones. They
+// leave integer tensors and the mean as they are.
+
 /// Uniform random weights whose sizes keep the activations near 1; the same seed gives the same.
+/// Running variances are between 0.5 and 1.5, temperatures between 0.7 and 1.3.
 void fill_random(std::vector<NamedTensor>& tensors, std::uint64_t seed);
 
-/// The published rule by which reference outputs were computed: sines of the element's index.
+/// The rule by which reference outputs were computed: sines of the element's index. For unfused
+/// networks; fuse() gives the fused one of the same output.
 void fill_sines(std::vector<NamedTensor>& tensors);
+
+/// Makes an unfused network with sine weights depend on the epsilon of its normalizations.
+void make_epsilon_sensitive(std::vector<NamedTensor>& tensors);
 
 /// The tensors of the fused network: the two branches of each block added up, as the published
 /// class does it when it is deployed.
 std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused);
 
-/// Makes an unfused network with sine weights depend on the epsilon of its normalisations.
-void make_epsilon_sensitive(std::vector<NamedTensor>& tensors);
+/// Two depthwise kernels (C, 1, K, K) and (C, 1, k, k) as one: the small one added to the middle of
+/// the large one, whose name stays.
+NamedTensor centred_sum(NamedTensor large, const NamedTensor& small);
 
 /// Weights that make the network a bilinear interpolation of the picture, exactly: the body adds
 /// nothing, the upsampler holds the interpolation's kernels. Needs at least 3 feature channels, a
