@@ -39,7 +39,14 @@ class FileArguments {
   std::string output_;
 };
 
-/// Adds --model_type, --scale, --input_channels and --params_key.
+/// Adds --params_key and what decides of a checkpoint what it leaves open, in this group.
+void add_read_options(CommandLine& line, ReadOptions& options, const std::string& group,
+                      bool with_dequantize = true);
+
+/// The same options as words of a command line, those that are set.
+std::vector<std::string> read_option_words(const ReadOptions& options);
+
+/// Adds --model_type, --scale, --input_channels, and add_read_options().
 void add_network_options(CommandLine& line, CheckpointOptions& options);
 
 }  // namespace aether2onnx::cli

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoint_arguments.h"
 #include "precision/precision.h"
 #include "shell.h"
 
@@ -25,9 +26,8 @@ std::string verify_line(const std::string& program, const ConvertArguments& argu
                         const std::filesystem::path& input, const Report& report) {
   std::vector<std::string> words = {program, "verify", argument_path(report.output.path),
                                     "--against", argument_path(input)};
-  if (arguments.options.params_key) {
-    words.insert(words.end(), {"--params_key", *arguments.options.params_key});
-  }
+  const std::vector<std::string> reading = read_option_words(arguments.options);
+  words.insert(words.end(), reading.begin(), reading.end());
   return shell_line(words);
 }
 
@@ -82,7 +82,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
     output = report.output.path;
     VerificationTask task;
     task.checkpoint = paths.input;
-    task.params_key = arguments.options.params_key;
+    task.reading = arguments.options;
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;

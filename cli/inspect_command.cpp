@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "checkpoint_arguments.h"
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
@@ -42,11 +43,7 @@ struct Parser {
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("FILE");
-  line.add_option("--params_key", result.options.params_key,
-                  "Where in the checkpoint the state dict is, \"params\" or\n"
-                  "\"model/state_dict\"; \"/\" for the root. Default: the usual keys")
-      .group("Files")
-      .type_name("KEY");
+  add_read_options(line, result.options, "Checkpoint", false);
   line.add_flag("--tensors", result.options.tensors,
                 "List every tensor: type, shape, smallest, largest and mean\n"
                 "element, number of NaN and infinite ones")
@@ -182,6 +179,10 @@ void print(Console& console, const Inspection& inspection, const Arguments& argu
   console.line("sha256", inspection.source.sha256);
   if (inspection.network) {
     console.line("network", report::summarize(*inspection.network));
+    for (const Evidence& evidence : inspection.network->evidence) {
+      console.line(evidence.certain ? "" : "unsure",
+                   fmt::format("{} {}: {}", evidence.what, evidence.value, evidence.because));
+    }
   } else {
     print_lines(console, "network", "none that can be converted: " + inspection.not_recognised);
   }

@@ -30,6 +30,13 @@ Json source_json(const Report::Source& source) {
 }
 
 Json network_json(const Report::Network& network) {
+  Json evidence = Json::array();
+  for (const Evidence& each : network.evidence) {
+    evidence.push_back({{"what", each.what},
+                        {"value", each.value},
+                        {"because", each.because},
+                        {"certain", each.certain}});
+  }
   return {{"architecture", network.architecture},
           {"generation", network.generation},
           {"model_type", network.model_type},
@@ -40,7 +47,15 @@ Json network_json(const Report::Network& network) {
           {"hidden_dim", network.hidden_dim},
           {"large_kernel", network.large_kernel},
           {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
-          {"fused", network.fused}};
+          {"fused", network.fused},
+          {"norm_type", network.norm_type},
+          {"norm_eps", network.norm_eps == 0 ? Json() : Json(network.norm_eps)},
+          {"channel_attention", network.channel_attention},
+          {"spatial_attention", network.spatial_attention},
+          {"res_scale", network.res_scale},
+          {"img_range", network.img_range},
+          {"quantization", network.quantization},
+          {"evidence", evidence}};
 }
 
 Json stages_json(const std::vector<Stage>& stages) {

@@ -253,7 +253,12 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
   Json request = settings(arguments_);
   request["checkpoint"] = task.checkpoint.string();
-  request["params_key"] = optional(task.params_key);
+  request["params_key"] = optional(task.reading.params_key);
+  request["generation"] = optional(task.reading.generation);
+  request["res_scale"] = optional(task.reading.res_scale);
+  request["norm_eps"] = optional(task.reading.norm_eps);
+  request["img_range"] = optional(task.reading.img_range);
+  request["dequantize"] = task.reading.dequantize;
   request["model"] = task.model.string();
   request["model_name"] = task.model_name;
   request["shapes"] = task.shapes;

@@ -41,7 +41,7 @@ struct VerificationArguments {
 /// What is to be compared.
 struct VerificationTask {
   std::filesystem::path checkpoint;
-  std::optional<std::string> params_key;  ///< As CheckpointOptions::params_key.
+  ReadOptions reading;  ///< As for the conversion.
   std::filesystem::path model;
   std::string model_name;  ///< What the model is called where it is printed.
   /// (N, C, H, W) each; empty: the shapes that the model is for.

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoint_arguments.h"
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
@@ -17,7 +18,7 @@ namespace {
 struct Arguments {
   std::filesystem::path model;
   std::filesystem::path checkpoint;
-  std::optional<std::string> params_key;
+  ReadOptions reading;
   std::vector<std::array<std::int64_t, 4>> shapes;
   VerificationArguments verification;
   Printing printing;
@@ -50,10 +51,7 @@ Parser::Parser(Arguments& result) {
   line.add_option("--against", checkpoint, "The checkpoint that the model was made from")
       .group("Files")
       .type_name("FILE");
-  line.add_option("--params_key", result.params_key,
-                  "Which state dict of the checkpoint to take, as for the conversion")
-      .group("Files")
-      .type_name("KEY");
+  add_read_options(line, result.reading, "Checkpoint (as for the conversion)");
   line.add_option("--shape", shapes, "Compare at this shape; may be repeated")
       .group("Input shape")
       .repeatable()
@@ -75,6 +73,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     result.shapes.push_back(parse_fixed_shape(shape, "--shape"));
   }
   result.verification.check();
+  validate(result.reading);
   return std::nullopt;
 }
 
@@ -94,7 +93,7 @@ int run_verify(const Invocation& invocation) {
 
   VerificationTask task;
   task.checkpoint = arguments.checkpoint;
-  task.params_key = arguments.params_key;
+  task.reading = arguments.reading;
   task.model = arguments.model;
   task.model_name = arguments.model.filename().string();
   task.shapes = arguments.shapes;

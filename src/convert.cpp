@@ -63,8 +63,12 @@ class Conversion {
   void build(bool read_weights) {
     const fusion::Fusion fusion =
         pipeline::recognise_and_fuse(state_dict_, options_, report_.network, journal_);
+    const fusion::Folding folding = fusion::fold(fusion.network);
+    if (std::string summary = report::summarize(folding); !summary.empty()) {
+      journal_.stage("folded", std::move(summary));
+    }
     const graph::Graph plain =
-        graph::build(fusion.network, state_dict_, options_.shape, options_.graph_form);
+        graph::build(folding.network, state_dict_, options_.shape, options_.graph_form);
     precision::Typed typed = precision::apply(plain, options_, read_weights);
     graph_ = onnx::lower(typed.graph, options_.opset());
     report_.graph = report::describe_graph(graph_, options_);

@@ -90,10 +90,24 @@ class FusionRun {
       output.parameters += static_cast<std::uint64_t>(checked_product(parameter.shape).value_or(0));
       content_.tensors.push_back(std::move(tensor));
     }
-    content_.fused_from = network::fused_from(report_.network);
+    for (const network::Buffer& buffer : fusion_.network.buffers) add_buffer(buffer);
+    content_.notes = network::notes(report_.network);
     output.tensors = content_.tensors.size();
     output.dtype = report::dtypes_text(dtypes);
     report_.convolutions = fusion_.convolutions;
+  }
+
+  // What isn't a weight keeps its type.
+  void add_buffer(const network::Buffer& buffer) {
+    const state_dict::Entry* entry = state_dict_.find(buffer.key);
+    require(entry != nullptr && entry->tensor, "a buffer that isn't in the state dict");
+    checkpoint::Tensor tensor;
+    tensor.name = buffer.name;
+    tensor.shape = buffer.shape;
+    const DType stored = entry->tensor->read_dtype();
+    tensor.dtype = is_weight_dtype(stored) ? dtype_in_file(options_.dtype, stored) : stored;
+    tensor.load = [entry, this] { return state_dict_.read(*entry); };
+    content_.tensors.push_back(std::move(tensor));
   }
 
   void warn() {

@@ -69,8 +69,13 @@ class Inspector {
 
   void recognise(const state_dict::StateDict& state_dict) {
     try {
-      network::Network network = network::recognise(state_dict);
+      ReadOptions options = options_;
+      options.dequantize = true;
+      network::Network network = network::recognise(state_dict, options);
       result_.network = network.facts;
+      result_.warnings = network::open_questions(network.facts);
+      result_.warnings.insert(result_.warnings.end(), network.warnings.begin(),
+                              network.warnings.end());
       // As the converter writes it unless it is told otherwise.
       const std::string precision(to_string(Precision::fp32));
       take_cost(std::move(network), precision, sizeof(float), sizeof(float));
@@ -111,8 +116,7 @@ class Inspector {
   void recognise(const onnx::File& file) {
     auto network = network::recognise(onnx::outline_of(file), report::noted_network(file));
     if (!network) {
-      result_.not_recognised =
-          "the graph is of a network that isn't AetherNet of the first generation.";
+      result_.not_recognised = "the graph is of a network that isn't an AetherNet.";
       return;
     }
     const std::string& precision = result_.onnx->precision;
@@ -162,11 +166,13 @@ class Inspector {
 }  // namespace
 
 Inspection inspect(const Input& input, const InspectOptions& options, Observer* observer) {
+  validate(options);
   return pipeline::naming("", [&] { return Inspector(input, nullptr, options, observer).run(""); });
 }
 
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
                         Observer* observer) {
+  validate(options);
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -142,6 +143,7 @@ void check_axis(const Axis& axis, const char* name) {
 }
 
 void check_expectations(const CheckpointOptions& options) {
+  validate(static_cast<const ReadOptions&>(options));
   const auto& names = network::named_variants();
   if (options.model_type &&
       std::find(names.begin(), names.end(), *options.model_type) == names.end()) {
@@ -163,6 +165,23 @@ void check_expectations(const CheckpointOptions& options) {
 }
 
 }  // namespace
+
+void validate(const ReadOptions& options) {
+  const auto& names = network::generation_names();
+  if (options.generation &&
+      std::find(names.begin(), names.end(), *options.generation) == names.end()) {
+    fail(ErrorKind::usage,
+         "--generation {}: must be {}, or be left out (it is read from the checkpoint).",
+         printable(*options.generation), join(names, ", "));
+  }
+  const auto check = [](const char* option, const std::optional<double>& value) {
+    if (!value || (*value > 0 && std::isfinite(*value))) return;
+    fail(ErrorKind::usage, "--{} {}: must be a number above 0.", option, *value);
+  };
+  check("res_scale", options.res_scale);
+  check("norm_eps", options.norm_eps);
+  check("img_range", options.img_range);
+}
 
 void validate(const Options& options) {
   check_expectations(options);

@@ -44,17 +44,15 @@ state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
 fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const CheckpointOptions& options, Report::Network& network,
                                   Journal& journal) {
-  network::Network recognised = network::recognise(state_dict);
+  network::Network recognised = network::recognise(state_dict, options);
   network::check_options(recognised, options);
   network = recognised.facts;
   journal.stage("recognised", report::summarize(network));
+  for (std::string& line : network::open_questions(network)) journal.warn(std::move(line));
+  for (const std::string& line : recognised.warnings) journal.warn(line);
 
   fusion::Fusion fusion = fusion::fuse(std::move(recognised));
-  journal.stage("fused", fusion.convolutions == 0
-                             ? "the checkpoint is fused already"
-                             : fmt::format("{} pairs of depthwise convolutions into one each, "
-                                           "summed in float64",
-                                           fusion.convolutions));
+  journal.stage("fused", report::summarize(fusion));
   return fusion;
 }
 

@@ -273,9 +273,20 @@ void keep_freed_memory() {
 
 // --- all of it --------------------------------------------------------------------------------
 
-std::optional<std::string> params_key(const Json& request) {
-  const Json& key = request["params_key"];
-  return key.is_null() ? std::nullopt : std::optional(key.get<std::string>());
+template <typename Value>
+std::optional<Value> optional(const Json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<Value>());
+}
+
+ReadOptions read_options(const Json& request) {
+  ReadOptions options;
+  options.params_key = optional<std::string>(request["params_key"]);
+  options.generation = optional<std::string>(request["generation"]);
+  options.res_scale = optional<double>(request["res_scale"]);
+  options.norm_eps = optional<double>(request["norm_eps"]);
+  options.img_range = optional<double>(request["img_range"]);
+  options.dequantize = request["dequantize"].get<bool>();
+  return options;
 }
 
 class Verifier {
@@ -289,8 +300,9 @@ class Verifier {
         path_(request["model"].get<std::string>()),
         checkpoint_(request["checkpoint"].get<std::string>()),
         siblings_(request["checkpoint"].get<std::string>()),
-        state_dict_(state_dict::StateDict::open(checkpoint_, {params_key(request), &siblings_})),
-        network_(network::recognise(state_dict_)),
+        reading_(read_options(request)),
+        state_dict_(state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_})),
+        network_(network::recognise(state_dict_, reading_)),
         model_(onnx::read(FileInput(path_))),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
@@ -433,6 +445,7 @@ class Verifier {
   fs::path path_;
   FileInput checkpoint_;
   io::FolderSiblings siblings_;
+  ReadOptions reading_;
   state_dict::StateDict state_dict_;
   network::Network network_;
   onnx::File model_;

@@ -25,7 +25,8 @@ using A2oVerifyReady = int (*)(const char* settings, char** answer);
 
 /// Compares. `request` is a JSON object with the settings above and
 ///   checkpoint           file name
-///   params_key           where in it the state dict lies, null to look for it
+///   params_key, generation, res_scale, norm_eps, img_range, dequantize
+///                        as ReadOptions; null for what is unset
 ///   model                file name of the ONNX file
 ///   model_name           what it is called in the report
 ///   shapes               list of [N, C, H, W]; empty: what the model is for
@@ -47,6 +48,6 @@ using A2oVerifyFree = void (*)(char* answer);
 }
 
 /// The functions' names; the number changes with the interface.
-inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_3";
-inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_3";
-inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_3";
+inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_4";
+inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_4";
+inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_4";

@@ -241,6 +241,7 @@ struct Options : CheckpointOptions {
 /// Throws Error(usage), naming the option as the program spells it, where `options` has a value
 /// that is out of range or contradicts another. The convert functions call it first.
 AETHER2ONNX_API void validate(const Options& options);
+AETHER2ONNX_API void validate(const ReadOptions& options);
 
 // ---------------------------------------------------------------------------------------------
 // What is told about a conversion
@@ -306,6 +307,8 @@ struct Report {
     /// The epsilon of deployment norms; 0 where they are folded into weight and bias already, and
     /// where there are none.
     double norm_eps = 0;
+    /// The same as a fused checkpoint notes it; 0 where it doesn't.
+    double noted_norm_eps = 0;
     bool channel_attention = false;
     bool spatial_attention = false;
     double res_scale = 1;  ///< The factor of what each block adds.
@@ -807,7 +810,8 @@ struct Inspection {
 /// Says what a file is: a checkpoint, or an ONNX file whoever made it. That it is of no network
 /// that can be converted is no error.
 ///
-/// Throws Error(unsupported, malformed, limit) where the file isn't one that is read, or damaged.
+/// Throws Error(unsupported, malformed, limit) where the file isn't one that is read, or damaged;
+/// Error(usage) where an option is out of range.
 AETHER2ONNX_API Inspection inspect(const Input& input, const InspectOptions& options,
                                    Observer* observer = nullptr);
 

@@ -86,8 +86,7 @@ void metadata_contradict(const Model& model, Found& found) {
 
 void not_aethernet(const Model& model, Found& found) {
   if (network::recognise(onnx::outline_of(model.file), report::noted_network(model.file))) return;
-  found.push_back({"the graph is of a network that isn't AetherNet of the first generation",
-                   everywhere(Severity::note),
+  found.push_back({"the graph is of a network that isn't an AetherNet", everywhere(Severity::note),
                    "The other rules hold all the same; `aether2onnx inspect` says what is in it."});
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/tensor.h"
@@ -20,17 +21,18 @@ namespace aether2onnx::checkpoint {
 struct Tensor {
   std::string name;  ///< Valid UTF-8; no two are the same.
   std::vector<std::int64_t> shape;
-  DType dtype = DType::float32;  ///< In the file; a weight type.
-  /// Gives the elements, of any weight type; they are converted when they are written.
+  DType dtype = DType::float32;  ///< In the file; a weight type, or one of integers.
+  /// Gives the elements: of any weight type, converted when they are written; or of the same type
+  /// of integers.
   TensorLoader load;
 };
 
 /// What the file holds.
 struct Content {
   std::vector<Tensor> tensors;
-  /// What the weights were fused from, which is "fused_from" in the metadata when the file is read;
-  /// nothing is noted where it is empty.
-  std::string fused_from;
+  /// What the tensors don't say, by names of letters and underscores: part of the metadata when the
+  /// file is read. What the weights were "fused_from", for example.
+  std::vector<std::pair<std::string, std::string>> notes;
 };
 
 /// What write() did.

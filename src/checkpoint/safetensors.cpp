@@ -25,6 +25,10 @@ const char* dtype_name(DType dtype) {
       return "F16";
     case DType::bfloat16:
       return "BF16";
+    case DType::int64:
+      return "I64";
+    case DType::int32:
+      return "I32";
     default:
       defect("a tensor of a type that no weight has");
   }
@@ -61,8 +65,8 @@ std::vector<const Tensor*> in_order(const std::vector<Tensor>& tensors) {
 std::string make_header(const Content& content, const std::vector<const Tensor*>& order) {
   // "format": what the tensors were saved from; transformers and others refuse files without it.
   std::string header = R"({"__metadata__":{"format":"pt")";
-  if (!content.fused_from.empty()) {
-    header += R"(,"fused_from":)" + json_string(content.fused_from);
+  for (const auto& [name, text] : content.notes) {
+    header += "," + json_string(name) + ":" + json_string(text);
   }
   header += '}';
   std::uint64_t begin = 0;

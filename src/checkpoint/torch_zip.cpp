@@ -27,6 +27,10 @@ const char* storage_class(DType dtype) {
       return "HalfStorage";
     case DType::bfloat16:
       return "BFloat16Storage";
+    case DType::int64:
+      return "LongStorage";
+    case DType::int32:
+      return "IntStorage";
     default:
       defect("a tensor of a type that no weight has");
   }
@@ -161,8 +165,8 @@ std::uint64_t write_torch_zip(const Content& content, Elements& elements, Output
     elements.passed_on();
   }
   add_text("version", "3\n");
-  // A record of ours in the folder where PyTorch keeps its own; PyTorch doesn't look at it.
-  if (!content.fused_from.empty()) add_text(".data/fused_from", content.fused_from);
+  // Records of ours in the folder where PyTorch keeps its own; PyTorch doesn't look at them.
+  for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
   return zip.finish();
 }
 

@@ -7,7 +7,6 @@
 namespace aether2onnx::checkpoint {
 
 std::uint64_t size_of(const Tensor& tensor) {
-  require(is_weight_dtype(tensor.dtype), "a tensor of a type that no weight has");
   const auto elements = checked_product(tensor.shape);
   const auto bytes =
       elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
@@ -26,7 +25,13 @@ Elements::Elements(const Content& content,
 std::span<const std::byte> Elements::load(const Tensor& tensor) {
   const TensorData data = tensor.load();
   bytes_.clear();
-  const ConversionLoss loss = convert_elements(data.bytes, data.dtype, tensor.dtype, bytes_);
+  ConversionLoss loss;
+  if (is_weight_dtype(tensor.dtype)) {
+    loss = convert_elements(data.bytes, data.dtype, tensor.dtype, bytes_);
+  } else {
+    require(data.dtype == tensor.dtype, "integers of another type than announced");
+    bytes_ = data.bytes;
+  }
   require(data.shape == tensor.shape && bytes_.size() == size_of(tensor),
           "a weight of another size than announced");
   check_loss(loss, tensor.name, tensor.shape, tensor.dtype,

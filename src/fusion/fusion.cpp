@@ -1,18 +1,27 @@
 #include "fusion/fusion.h"
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
+#include "fusion/affine.h"
 
 namespace aether2onnx::fusion {
 
+using network::ChannelAffine;
 using network::Conv2d;
+using network::DeploymentNorm;
 using network::Expression;
 using network::Module;
 using network::Network;
 using network::Parameter;
 using network::ParameterId;
 using network::ReparameterizedConv2d;
+using Kind = Expression::Kind;
 
 namespace {
 
@@ -22,17 +31,24 @@ class Fuser {
   explicit Fuser(Network& source) : source_(source) {}
 
   Fusion run() {
-    result_.network.facts = source_.facts;
+    Network& result = result_.network;
+    result.facts = source_.facts;
+    result.buffers = std::move(source_.buffers);
+    result.warnings = std::move(source_.warnings);
     moved_.assign(source_.parameters.size(), kNotMoved);
     for (Module& module : source_.modules) {
       if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
         module.operation = fused(*pair);
         module.path = pair_path_;
         ++result_.convolutions;
+      } else if (const auto* norm = std::get_if<DeploymentNorm>(&module.operation);
+                 norm != nullptr && norm->when_fused != DeploymentNorm::WhenFused::kept) {
+        module.operation = fused(*norm);
+        ++result_.norms;
       } else {
-        std::visit([this](auto& operation) { take_parameters(operation); }, module.operation);
+        network::for_each_parameter(module.operation, [this](ParameterId& id) { id = take(id); });
       }
-      result_.network.modules.push_back(std::move(module));
+      result.modules.push_back(std::move(module));
     }
     return std::move(result_);
   }
@@ -49,14 +65,6 @@ class Fuser {
     return moved_[id];
   }
 
-  template <typename Operation>
-  void take_parameters(Operation& operation) {
-    if constexpr (requires { operation.weight; }) {
-      operation.weight = take(operation.weight);
-      operation.bias = take(operation.bias);
-    }
-  }
-
   Conv2d fused(const ReparameterizedConv2d& pair) {
     pair_path_ = pair.fused_path;
     Parameter& large = source_.parameters[pair.large_weight];
@@ -68,11 +76,28 @@ class Fuser {
     conv.groups = large.shape.front();
     conv.weight = result_.network.add_parameter(
         pair_path_ + ".weight", large.shape,
-        Expression::centred_add(std::move(large.value), std::move(small.value)));
+        Expression::of(Kind::centred_add, std::move(large.value), std::move(small.value)));
     conv.bias = result_.network.add_parameter(
         pair_path_ + ".bias", large_bias.shape,
-        Expression::add(std::move(large_bias.value), std::move(small_bias.value)));
+        Expression::of(Kind::add, std::move(large_bias.value), std::move(small_bias.value)));
     return conv;
+  }
+
+  ChannelAffine fused(const DeploymentNorm& norm) {
+    const Affine affine = affine_of(source_, norm);
+    if (norm.when_fused == DeploymentNorm::WhenFused::folded_with_statistics) {
+      for (const ParameterId id : {norm.running_mean, norm.running_var}) {
+        const Parameter& statistics = source_.parameters[id];
+        result_.network.buffers.push_back(
+            {statistics.name, statistics.value.key, statistics.shape});
+      }
+    }
+    const auto add = [&](ParameterId id, const Expression& value) {
+      const Parameter& parameter = source_.parameters[id];
+      return result_.network.add_parameter(parameter.name, parameter.shape, value);
+    };
+    const ParameterId weight = add(norm.weight, affine.weight);
+    return {weight, add(norm.bias, affine.bias)};
   }
 
   Network& source_;
@@ -80,6 +105,25 @@ class Fuser {
   std::vector<ParameterId> moved_;
   std::string pair_path_;
 };
+
+}  // namespace
+
+// weight / sqrt(running_var + epsilon), and bias - running_mean * that.
+Affine affine_of(const Network& network, const DeploymentNorm& norm) {
+  const auto value = [&](ParameterId id) { return network.parameters.at(id).value; };
+  const auto of = [](Kind kind, Expression a, Expression b) {
+    return Expression::of(kind, std::move(a), std::move(b));
+  };
+  Expression deviation = Expression::of(Kind::square_root, of(Kind::add, value(norm.running_var),
+                                                              Expression::constant(norm.epsilon)));
+  Affine affine;
+  affine.weight = of(Kind::divide, value(norm.weight), std::move(deviation));
+  affine.bias = of(Kind::subtract, value(norm.bias),
+                   of(Kind::multiply, value(norm.running_mean), affine.weight));
+  return affine;
+}
+
+namespace {
 
 // --- arithmetic on weights --------------------------------------------------------------------
 
@@ -101,10 +145,54 @@ TensorData stored(const Expression& expression, const state_dict::StateDict& sta
   return state_dict.read(entry_of(expression, state_dict));
 }
 
-Numbers add(Numbers a, const Numbers& b) {
-  require(a.shape == b.shape, "a sum of tensors of two shapes");
-  for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] += b.values[i];
+// Element by element; a single element of `b` counts for all.
+template <typename Operator>
+Numbers combine(Numbers a, const Numbers& b, Operator combined) {
+  const bool single = b.values.size() == 1;
+  require(single || a.values.size() == b.values.size(), "arithmetic on tensors of two sizes");
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    a.values[i] = combined(a.values[i], b.values[single ? 0 : i]);
+  }
   return a;
+}
+
+Numbers scale_rows(Numbers weight, const Numbers& factors) {
+  const std::size_t rows = factors.values.size();
+  require(
+      rows > 0 && !weight.shape.empty() && weight.shape.front() == static_cast<std::int64_t>(rows),
+      "factors for other rows than a weight has");
+  const std::size_t row = weight.values.size() / rows;
+  for (std::size_t i = 0; i < weight.values.size(); ++i)
+    weight.values[i] *= factors.values[i / row];
+  return weight;
+}
+
+Numbers apply(const Numbers& matrix, const Numbers& vector) {
+  const std::size_t columns = vector.values.size();
+  require(columns > 0 && matrix.shape.size() >= 2 &&
+              matrix.shape[1] == static_cast<std::int64_t>(columns) &&
+              matrix.values.size() % columns == 0,
+          "a matrix times a vector of another size");
+  Numbers product{{matrix.shape[0]}, std::vector<double>(matrix.values.size() / columns)};
+  require(static_cast<std::int64_t>(product.values.size()) == matrix.shape[0],
+          "a matrix with more than two axes");
+  for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+    product.values[i / columns] += matrix.values[i] * vector.values[i % columns];
+  }
+  return product;
+}
+
+bool fits_float32(double value) {
+  return !(std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) ||
+         std::isinf(value);
+}
+
+// As a checkpoint holds it. What is beyond float32's range stays, for the writer to tell.
+Numbers rounded(Numbers numbers) {
+  if (std::all_of(numbers.values.begin(), numbers.values.end(), fits_float32)) {
+    for (double& value : numbers.values) value = static_cast<double>(static_cast<float>(value));
+  }
+  return numbers;
 }
 
 // W[o, i, y, x] += w[o, i, y - c, x - c] with c = (K - k) / 2.
@@ -131,17 +219,38 @@ Numbers centred_add(Numbers large, const Numbers& small) {
 }
 
 Numbers compute(const Expression& expression, const state_dict::StateDict& state_dict) {
+  const auto operand = [&](std::size_t index) {
+    return compute(expression.operands.at(index), state_dict);
+  };
   switch (expression.kind) {
-    case Expression::Kind::stored: {
+    case Kind::stored: {
       TensorData data = stored(expression, state_dict);
       return {std::move(data.shape), to_doubles(data.bytes, data.dtype)};
     }
-    case Expression::Kind::add:
-      return add(compute(expression.operands.at(0), state_dict),
-                 compute(expression.operands.at(1), state_dict));
-    case Expression::Kind::centred_add:
-      return centred_add(compute(expression.operands.at(0), state_dict),
-                         compute(expression.operands.at(1), state_dict));
+    case Kind::constant:
+      return {{}, {expression.number}};
+    case Kind::add:
+      return combine(operand(0), operand(1), std::plus<>());
+    case Kind::subtract:
+      return combine(operand(0), operand(1), std::minus<>());
+    case Kind::multiply:
+      return combine(operand(0), operand(1), std::multiplies<>());
+    case Kind::divide:
+      return combine(operand(0), operand(1), std::divides<>());
+    case Kind::square_root: {
+      Numbers numbers = operand(0);
+      for (double& value : numbers.values) value = std::sqrt(value);
+      return numbers;
+    }
+    case Kind::centred_add:
+      return centred_add(operand(0), operand(1));
+    case Kind::scale_rows:
+      return scale_rows(operand(0), operand(1));
+    case Kind::apply:
+      return apply(operand(0), operand(1));
+    case Kind::rounded:
+      if (stored_dtype(expression, state_dict) == DType::float64) return operand(0);
+      return rounded(operand(0));
   }
   defect("an expression of an unknown kind");
 }
@@ -151,23 +260,24 @@ Numbers compute(const Expression& expression, const state_dict::StateDict& state
 Fusion fuse(Network network) { return Fuser(network).run(); }
 
 DType stored_dtype(const Expression& expression, const state_dict::StateDict& state_dict) {
-  if (expression.kind == Expression::Kind::stored) {
-    return entry_of(expression, state_dict).tensor->dtype;
+  if (expression.kind == Kind::stored) {
+    return entry_of(expression, state_dict).tensor->read_dtype();
   }
-  DType widest = stored_dtype(expression.operands.at(0), state_dict);
+  std::optional<DType> widest;
   for (const Expression& operand : expression.operands) {
+    if (operand.kind == Kind::constant) continue;
     const DType dtype = stored_dtype(operand, state_dict);
-    if (size_of(dtype) > size_of(widest)) {
+    if (!widest || size_of(dtype) > size_of(*widest)) {
       widest = dtype;
-    } else if (size_of(dtype) == size_of(widest) && dtype != widest) {
+    } else if (size_of(dtype) == size_of(*widest) && dtype != *widest) {
       widest = DType::float32;
     }
   }
-  return widest;
+  return widest.value_or(DType::float32);
 }
 
 TensorData evaluate(const Expression& expression, const state_dict::StateDict& state_dict) {
-  if (expression.kind == Expression::Kind::stored) return stored(expression, state_dict);
+  if (expression.kind == Kind::stored) return stored(expression, state_dict);
   Numbers numbers = compute(expression, state_dict);
   TensorData data{DType::float64, std::move(numbers.shape), {}};
   const auto bytes = std::as_bytes(std::span(numbers.values));
@@ -177,6 +287,7 @@ TensorData evaluate(const Expression& expression, const state_dict::StateDict& s
       data.dtype = DType::float32;
       return data;
     }
+    data.bytes.clear();
   }
   data.bytes.assign(bytes.begin(), bytes.end());
   return data;

@@ -50,22 +50,33 @@ class Builder {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
     if (shape.size() < rank) shape.resize(rank, 1);
+    return add_weight(id, shape);
+  }
+
+  ValueId add_weight(ParameterId id, const std::vector<std::int64_t>& shape) {
+    const Parameter& parameter = network_.parameters.at(id);
     return graph_.add_parameter(parameter.name, DType::float32, shape,
                                 [expression = parameter.value, &state_dict = state_dict_] {
                                   return fusion::evaluate(expression, state_dict);
                                 });
   }
 
-  ValueId convolution(ParameterId weights, ParameterId bias, std::int64_t kernel,
+  ValueId convolution(ParameterId weights, std::optional<ParameterId> bias, std::int64_t kernel,
                       std::int64_t groups) {
+    return convolution(module_->path, input(0), weights, bias, kernel, groups);
+  }
+
+  ValueId convolution(const std::string& path, ValueId x, ParameterId weights,
+                      std::optional<ParameterId> bias, std::int64_t kernel, std::int64_t groups) {
     const std::int64_t pad = kernel / 2;
-    const ValueId weights_value = weight(weights, 4);
-    return node("Conv", {input(0), weights_value, weight(bias, 1)},
-                {{"dilations", std::vector<std::int64_t>{1, 1}},
-                 {"group", groups},
-                 {"kernel_shape", std::vector<std::int64_t>{kernel, kernel}},
-                 {"pads", std::vector<std::int64_t>{pad, pad, pad, pad}},
-                 {"strides", std::vector<std::int64_t>{1, 1}}});
+    std::vector<ValueId> inputs = {x, weight(weights, 4)};
+    if (bias) inputs.push_back(weight(*bias, 1));
+    return graph_.add_node(path, "Conv", std::move(inputs),
+                           {{"dilations", std::vector<std::int64_t>{1, 1}},
+                            {"group", groups},
+                            {"kernel_shape", std::vector<std::int64_t>{kernel, kernel}},
+                            {"pads", std::vector<std::int64_t>{pad, pad, pad, pad}},
+                            {"strides", std::vector<std::int64_t>{1, 1}}});
   }
 
   ValueId add(const network::Shift& shift) {
@@ -75,12 +86,36 @@ class Builder {
     return node("Add", {input(0), graph_.add_constant(DType::float32, shift.value)});
   }
 
+  ValueId add(const network::ChannelShift& shift) {
+    return node(shift.subtract ? "Sub" : "Add", {input(0), weight(shift.value, 1)});
+  }
+
+  ValueId add(const network::Scale& scale) {
+    const ValueId factor = scale.parameter ? weight(*scale.parameter, 0)
+                                           : graph_.add_constant(DType::float32, scale.number);
+    return node(scale.divide ? "Div" : "Mul", {input(0), factor});
+  }
+
   ValueId add(const network::Conv2d& conv) {
     return convolution(conv.weight, conv.bias, conv.kernel, conv.groups);
   }
 
   ValueId add(const network::ReparameterizedConv2d& /*conv*/) {
     defect("a network that isn't fused");
+  }
+
+  ValueId add(const network::DeploymentNorm& /*norm*/) { defect("a network that isn't fused"); }
+
+  ValueId add(const network::ChannelAffine& affine) {
+    const ValueId scaled = node("Mul", {input(0), channel_weight(affine.weight)});
+    return node("Add", {scaled, channel_weight(affine.bias)});
+  }
+
+  // C elements as (1, C, 1, 1).
+  ValueId channel_weight(ParameterId id) {
+    const Parameter& parameter = network_.parameters.at(id);
+    if (parameter.shape.size() != 1) return weight(id, 1);
+    return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
   // Over the channel axis by way of NHWC: the form in which TensorRT and ONNX Runtime know the
@@ -111,6 +146,31 @@ class Builder {
     return node("Gelu", {input(0)}, {{"approximate", std::string("none")}});
   }
 
+  ValueId add(const network::Silu& /*silu*/) {
+    return node("Mul", {input(0), node("Sigmoid", {input(0)})});
+  }
+
+  ValueId add(const network::ChannelAttention& attention) {
+    const ValueId mean = node("GlobalAveragePool", {input(0)});
+    const ValueId reduced = convolution(attention.reduce_path, mean, attention.reduce_weight,
+                                        attention.reduce_bias, 1, 1);
+    const ValueId expanded = convolution(attention.expand_path, node("Relu", {reduced}),
+                                         attention.expand_weight, attention.expand_bias, 1, 1);
+    return node("Mul", {input(0), node("Sigmoid", {expanded})});
+  }
+
+  ValueId add(const network::SpatialAttention& attention) {
+    const ValueId channel_axis = graph_.add_axes({1});
+    const ValueId largest =
+        node("ReduceMax", {input(0), channel_axis}, {{"keepdims", std::int64_t{1}}});
+    const ValueId mean =
+        node("ReduceMean", {input(0), channel_axis}, {{"keepdims", std::int64_t{1}}});
+    const ValueId both = node("Concat", {largest, mean}, {{"axis", std::int64_t{1}}});
+    const ValueId seen =
+        convolution(attention.conv_path, both, attention.weight, std::nullopt, attention.kernel, 1);
+    return node("Mul", {input(0), node("Sigmoid", {seen})});
+  }
+
   ValueId add(const network::LeakyRelu& activation) {
     return node("LeakyRelu", {input(0)}, {{"alpha", static_cast<float>(activation.slope)}});
   }
@@ -124,6 +184,13 @@ class Builder {
   ValueId add(const network::Add& /*add*/) { return node("Add", {input(0), input(1)}); }
 
   ValueId add(const network::Multiply& /*multiply*/) { return node("Mul", {input(0), input(1)}); }
+
+  ValueId add(const network::Concat& /*concat*/) {
+    if (module_->inputs.size() == 1) return input(0);
+    std::vector<ValueId> parts;
+    for (std::size_t i = 0; i < module_->inputs.size(); ++i) parts.push_back(input(i));
+    return node("Concat", std::move(parts), {{"axis", std::int64_t{1}}});
+  }
 
   const Network& network_;
   const state_dict::StateDict& state_dict_;

@@ -158,7 +158,7 @@ bool is_size(const Dim& dim, std::int64_t size) { return dim == Dim::fixed(size)
 // Y = Conv(X, W, B): stride 1, and padding that keeps height and width.
 Shape infer_conv(const std::vector<const Value*>& inputs,
                  const std::map<std::string, AttributeValue>& attributes) {
-  require(inputs.size() == 3, "Conv without weight and bias");
+  require(inputs.size() == 2 || inputs.size() == 3, "Conv without a weight");
   const Shape& x = inputs[0]->shape;
   const Shape& w = inputs[1]->shape;
   const auto group = attribute<std::int64_t>(attributes, "group");
@@ -171,7 +171,7 @@ Shape infer_conv(const std::vector<const Value*>& inputs,
   require(is_size(w[2], kernel[0]) && is_size(w[3], kernel[1]), "Conv with a wrong kernel_shape");
   require(pads[0] + pads[2] == kernel[0] - 1 && pads[1] + pads[3] == kernel[1] - 1,
           "Conv that changes the picture's size");
-  require(inputs[2]->shape == Shape{w[0]}, "Conv with a wrong bias");
+  require(inputs.size() == 2 || inputs[2]->shape == Shape{w[0]}, "Conv with a wrong bias");
   return {x[0], w[0], x[2], x[3]};
 }
 
@@ -234,11 +234,35 @@ Shape infer_reduce(const std::vector<const Value*>& inputs,
   Shape x = inputs[0]->shape;
   const Ints& axes = inputs.size() > 1 ? inputs[1]->integers : attribute<Ints>(attributes, "axes");
   require(axes.size() == 1 && attribute<std::int64_t>(attributes, "keepdims") == 1,
-          "ReduceMean over several axes");
+          "a reduction over several axes");
   const auto rank = static_cast<std::int64_t>(x.size());
   const std::int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
-  require(axis >= 0 && axis < rank, "ReduceMean over an axis that isn't there");
+  require(axis >= 0 && axis < rank, "a reduction over an axis that isn't there");
   x[static_cast<std::size_t>(axis)] = Dim::fixed(1);
+  return x;
+}
+
+Shape infer_concat(const std::vector<const Value*>& inputs,
+                   const std::map<std::string, AttributeValue>& attributes) {
+  Shape result = inputs[0]->shape;
+  const auto axis = static_cast<std::size_t>(attribute<std::int64_t>(attributes, "axis"));
+  require(axis < result.size() && result[axis].symbol == Symbol::none,
+          "Concat along an axis that isn't there");
+  result[axis].value = 0;
+  for (const Value* input : inputs) {
+    Shape other = input->shape;
+    require(other.size() == result.size() && other[axis].symbol == Symbol::none,
+            "Concat of tensors of other ranks");
+    result[axis].value += other[axis].value;
+    other[axis] = result[axis];
+    require(other == result, "Concat of tensors that don't fit");
+  }
+  return result;
+}
+
+Shape infer_global_pool(Shape x) {
+  require(x.size() == 4, "a pool of a rank other than 4");
+  x[2] = x[3] = Dim::fixed(1);
   return x;
 }
 
@@ -251,7 +275,8 @@ DType infer_cast(const std::map<std::string, AttributeValue>& attributes) {
 }
 
 bool is_unary(const std::string& op) {
-  return op == "Gelu" || op == "Erf" || op == "Sqrt" || op == "LeakyRelu";
+  return op == "Gelu" || op == "Erf" || op == "Sqrt" || op == "LeakyRelu" || op == "Sigmoid" ||
+         op == "Relu";
 }
 
 bool is_binary(const std::string& op) {
@@ -283,7 +308,11 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
   } else if (op == "DepthToSpace") {
     made.shape =
         infer_depth_to_space(inputs[0]->shape, attribute<std::int64_t>(attributes, "blocksize"));
-  } else if (op == "ReduceMean") {
+  } else if (op == "Concat") {
+    made.shape = infer_concat(inputs, attributes);
+  } else if (op == "GlobalAveragePool") {
+    made.shape = infer_global_pool(inputs[0]->shape);
+  } else if (op == "ReduceMean" || op == "ReduceMax") {
     made.shape = infer_reduce(inputs, attributes);
   } else if (op == "Cast") {
     made.shape = inputs[0]->shape;

@@ -16,7 +16,8 @@ struct Extent {
   double per_pixel() const { return channels * factor * factor; }
 };
 
-Extent extent_after(const Network& network, const Module& module, const Extent& input) {
+Extent extent_after(const Network& network, const Module& module, const Extent& input,
+                    const std::vector<Extent>& extents) {
   const auto rows = [&](ParameterId id) {
     return static_cast<double>(network.parameters.at(id).shape.front());
   };
@@ -25,6 +26,9 @@ Extent extent_after(const Network& network, const Module& module, const Extent& 
     result.channels = rows(conv->weight);
   } else if (const auto* linear = std::get_if<Linear>(&module.operation)) {
     result.channels = rows(linear->weight);
+  } else if (std::holds_alternative<Concat>(module.operation)) {
+    result.channels = 0;
+    for (const ValueId part : module.inputs) result.channels += extents.at(part).channels;
   } else if (const auto* shuffle = std::get_if<PixelShuffle>(&module.operation)) {
     const auto factor = static_cast<double>(shuffle->factor);
     result.channels /= factor * factor;
@@ -36,7 +40,7 @@ Extent extent_after(const Network& network, const Module& module, const Extent& 
 std::vector<Extent> extents_of(const Network& network) {
   std::vector<Extent> extents = {{static_cast<double>(network.facts.input_channels), 1}};
   for (const Module& module : network.modules) {
-    extents.push_back(extent_after(network, module, extents.at(module.inputs.at(0))));
+    extents.push_back(extent_after(network, module, extents.at(module.inputs.at(0)), extents));
   }
   return extents;
 }
@@ -62,6 +66,10 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* linear = std::get_if<Linear>(&module.operation)) return elements(linear->weight);
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
     return elements(pair->large_weight) + elements(pair->small_weight);
+  }
+  // Channel attention's are for each image, not for each pixel.
+  if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
+    return elements(pixels->weight);
   }
   return 0;
 }

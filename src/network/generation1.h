@@ -13,18 +13,6 @@
 
 namespace aether2onnx::network {
 
-/// Steps of the upsampler at the most: a factor of 32.
-inline constexpr std::size_t kMostUpsamplers = 5;
-
-/// "layers.0.1.ffn.fc2.weight", taken apart.
-struct BlockKey {
-  std::size_t group = 0;
-  std::size_t block = 0;
-  std::string_view suffix;  ///< "ffn.fc2.weight"
-};
-
-std::optional<BlockKey> parse_block_key(std::string_view key);
-
 struct Dimensions {
   std::int64_t channels = 0;
   std::int64_t embed_dim = 0;
@@ -48,7 +36,7 @@ Network network_of(const Dimensions& dimensions);
 
 /// How the named variant of these dimensions groups its blocks, where there is one with as many;
 /// empty otherwise.
-std::vector<std::int64_t> depths_of_variant(Dimensions dimensions);
+std::vector<std::int64_t> depths_of_variant(const Dimensions& dimensions);
 
 /// As recognise() for a graph.
 std::optional<Network> recognise_generation1(const Outline& outline, const Report::Network& hint);

@@ -20,20 +20,36 @@
 namespace aether2onnx::network {
 
 /// How a weight comes from the state dict. Anything but a stored tensor is computed in float64.
+/// Two operands are taken element by element, in row-major order, and the result has the first
+/// one's shape; the second one may also have a single element, which counts for all.
 struct Expression {
   enum class Kind {
     stored,       ///< The tensor `key`.
-    add,          ///< The sum of two operands of one shape.
-    centred_add,  ///< Two kernels (O, I, K, K) and (O, I, k, k), k <= K, K - k even: the second one
-                  ///< added to the middle of the first.
+    constant,     ///< One element, `number`.
+    add,          ///< a + b
+    subtract,     ///< a - b
+    multiply,     ///< a * b
+    divide,       ///< a / b
+    square_root,  ///< Of each element.
+    /// Two kernels (O, I, K, K) and (O, I, k, k), k <= K, K - k even: the second one added to the
+    /// middle of the first.
+    centred_add,
+    scale_rows,  ///< A weight (O, …) with everything of index o multiplied by b[o].
+    apply,       ///< A matrix (O, I) or (O, I, 1, 1) times a vector b of I elements: (O).
+    /// The operand rounded to the type in which a checkpoint keeps it: float32, or float64 where a
+    /// tensor in it is stored so.
+    rounded,
   };
   Kind kind = Kind::stored;
   std::string key;
+  double number = 0;
   std::vector<Expression> operands;
 
   static Expression stored(std::string key);
-  static Expression add(Expression a, Expression b);
-  static Expression centred_add(Expression large, Expression small);
+  static Expression constant(double number);
+  /// Of the kinds with operands.
+  static Expression of(Kind kind, Expression a);
+  static Expression of(Kind kind, Expression a, Expression b);
 };
 
 /// A weight of the network, named as its key in a state dict.
@@ -41,6 +57,14 @@ struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
   Expression value;
+};
+
+/// What a state dict holds besides the weights in use: statistics that were folded into weights,
+/// counters, version numbers. Fused checkpoints keep it, so that PyTorch loads them strictly.
+struct Buffer {
+  std::string name;
+  std::string key;  ///< In the state dict.
+  std::vector<std::int64_t> shape;
 };
 
 /// Index into Network::parameters.
@@ -52,14 +76,26 @@ using ValueId = std::size_t;
 // The modules. Feature maps are (N, C, H, W); a convolution has stride 1, dilation 1 and zero
 // padding of half its kernel, so that height and width stay.
 
-/// x + value. The image's mean is subtracted and added with it.
+/// x + value. The image's mean is subtracted and added with it, where the network has it as a
+/// number and not as a weight.
 struct Shift {
   double value = 0;
 };
-/// Weight (out, in / groups, kernel, kernel), bias (out).
+/// x + value, or x - value, of each channel: value (1, C, 1, 1).
+struct ChannelShift {
+  ParameterId value = 0;
+  bool subtract = false;
+};
+/// x * factor, or x / factor.
+struct Scale {
+  double number = 1;
+  std::optional<ParameterId> parameter;  ///< Of one element, instead of the number.
+  bool divide = false;
+};
+/// Weight (out, in / groups, kernel, kernel), bias (out) where there is one.
 struct Conv2d {
   ParameterId weight = 0;
-  ParameterId bias = 0;
+  std::optional<ParameterId> bias;
   std::int64_t kernel = 1;
   std::int64_t groups = 1;
 };
@@ -79,6 +115,24 @@ struct LayerNorm {
   ParameterId bias = 0;
   double epsilon = 0;
 };
+/// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, each of C elements. Fusion
+/// makes a ChannelAffine of it.
+struct DeploymentNorm {
+  ParameterId weight = 0;
+  ParameterId bias = 0;
+  ParameterId running_mean = 0;
+  ParameterId running_var = 0;
+  double epsilon = 0;
+  /// What becomes of it in a fused checkpoint: it is kept as it is, or weight and bias take up the
+  /// statistics, which are then dropped or kept for form's sake.
+  enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };
+  WhenFused when_fused = WhenFused::kept;
+};
+/// x * weight + bias, each of C elements.
+struct ChannelAffine {
+  ParameterId weight = 0;
+  ParameterId bias = 0;
+};
 /// Over the channels at each pixel: weight (out, in), bias (out).
 struct Linear {
   ParameterId weight = 0;
@@ -86,6 +140,8 @@ struct Linear {
 };
 /// Exact: x * (1 + erf(x / sqrt 2)) / 2.
 struct Gelu {};
+/// x * sigmoid(x).
+struct Silu {};
 struct LeakyRelu {
   double slope = 0;
 };
@@ -93,11 +149,72 @@ struct LeakyRelu {
 struct PixelShuffle {
   std::int64_t factor = 1;
 };
+/// x * sigmoid(expand(relu(reduce(mean of x over height and width)))): a factor for each channel.
+struct ChannelAttention {
+  ParameterId reduce_weight = 0;  ///< (R, C) or (R, C, 1, 1)
+  std::optional<ParameterId> reduce_bias;
+  ParameterId expand_weight = 0;  ///< (C, R) or (C, R, 1, 1)
+  std::optional<ParameterId> expand_bias;
+  std::string reduce_path;
+  std::string expand_path;
+};
+/// x * sigmoid(conv(max and mean of x over the channels, in this order)): a factor for each pixel.
+struct SpatialAttention {
+  ParameterId weight = 0;  ///< (1, 2, kernel, kernel)
+  std::int64_t kernel = 7;
+  std::string conv_path;
+};
 struct Add {};
 struct Multiply {};
+/// Of any number of inputs, along the channels.
+struct Concat {};
 
-using Operation = std::variant<Shift, Conv2d, ReparameterizedConv2d, LayerNorm, Linear, Gelu,
-                               LeakyRelu, PixelShuffle, Add, Multiply>;
+using Operation =
+    std::variant<Shift, ChannelShift, Scale, Conv2d, ReparameterizedConv2d, LayerNorm,
+                 DeploymentNorm, ChannelAffine, Linear, Gelu, Silu, LeakyRelu, PixelShuffle,
+                 ChannelAttention, SpatialAttention, Add, Multiply, Concat>;
+
+/// Calls `visit` with every parameter that an operation uses.
+template <typename Visit>
+void for_each_parameter(Operation& operation, Visit visit) {
+  const auto optional = [&](std::optional<ParameterId>& id) {
+    if (id) visit(*id);
+  };
+  if (auto* shift = std::get_if<ChannelShift>(&operation)) {
+    visit(shift->value);
+  } else if (auto* scale = std::get_if<Scale>(&operation)) {
+    optional(scale->parameter);
+  } else if (auto* conv = std::get_if<Conv2d>(&operation)) {
+    visit(conv->weight);
+    optional(conv->bias);
+  } else if (auto* pair = std::get_if<ReparameterizedConv2d>(&operation)) {
+    visit(pair->large_weight);
+    visit(pair->large_bias);
+    visit(pair->small_weight);
+    visit(pair->small_bias);
+  } else if (auto* norm = std::get_if<LayerNorm>(&operation)) {
+    visit(norm->weight);
+    visit(norm->bias);
+  } else if (auto* deployment = std::get_if<DeploymentNorm>(&operation)) {
+    visit(deployment->weight);
+    visit(deployment->bias);
+    visit(deployment->running_mean);
+    visit(deployment->running_var);
+  } else if (auto* affine = std::get_if<ChannelAffine>(&operation)) {
+    visit(affine->weight);
+    visit(affine->bias);
+  } else if (auto* linear = std::get_if<Linear>(&operation)) {
+    visit(linear->weight);
+    visit(linear->bias);
+  } else if (auto* channels = std::get_if<ChannelAttention>(&operation)) {
+    visit(channels->reduce_weight);
+    optional(channels->reduce_bias);
+    visit(channels->expand_weight);
+    optional(channels->expand_bias);
+  } else if (auto* pixels = std::get_if<SpatialAttention>(&operation)) {
+    visit(pixels->weight);
+  }
+}
 
 /// One step of the forward pass.
 struct Module {
@@ -110,7 +227,10 @@ struct Module {
 struct Network {
   Report::Network facts;
   std::vector<Parameter> parameters;
+  std::vector<Buffer> buffers;
   std::vector<Module> modules;
+  /// What in the file contradicts itself, one line each.
+  std::vector<std::string> warnings;
 
   ParameterId add_parameter(std::string name, std::vector<std::int64_t> shape, Expression value);
   /// Appends a module and gives its value.
@@ -152,6 +272,9 @@ struct OutlineStep {
 struct Outline {
   std::vector<OutlineStep> steps;
   std::size_t gelus = 0;
+  std::size_t sigmoids = 0;
+  std::size_t relus = 0;
+  std::size_t layer_norms = 0;  ///< As operators of their own, or in single steps.
 };
 
 /// Recognises the network that a graph is of. `hint` are the facts that the file notes of itself,
@@ -160,15 +283,29 @@ struct Outline {
 std::optional<Network> recognise(const Outline& outline, const Report::Network& hint);
 
 /// Recognises the network and checks the state dict against it as strictly as PyTorch's
-/// load_state_dict(strict=True).
+/// load_state_dict(strict=True). Entries that quantization left beside the weights are left out by
+/// rule. What tensors don't tell is decided by the evidence in the file, or else by preference;
+/// facts.evidence has both.
 ///
 /// Throws Error(mismatch) with every missing key, unexpected key and wrong shape where it is an
-/// AetherNet that doesn't fit; Error(unsupported) with a plain word on what it is where it is
-/// another network or a generation that isn't read.
-Network recognise(const state_dict::StateDict& state_dict);
+/// AetherNet that doesn't fit, or isn't of the generation that `options` ask for;
+/// Error(unsupported) with a plain word on what it is where it is another network, a generation
+/// that can't run, or in int8 and ReadOptions::dequantize isn't set.
+Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& options = {});
+
+/// One line for each thing that the file left open and that was decided by preference, with the
+/// option that decides it otherwise.
+std::vector<std::string> open_questions(const Report::Network& facts);
+
+/// What of the facts a fused checkpoint must note, since its tensors don't tell: name and text.
+std::vector<std::pair<std::string, std::string>> notes(const Report::Network& facts);
+
+/// The names of all generations, for ReadOptions::generation.
+const std::vector<std::string>& generation_names();
 
 /// What the network's weights were fused from, as it stands in metadata and in fused checkpoints:
-/// "depthwise 11x11 + 3x3, summed in float64"; "" for a fused one that doesn't say.
+/// "depthwise 11x11 + 3x3, summed in float64", with "; norms with eps 0.0001" behind it where norms
+/// with stored statistics are folded; "" for a fused one that doesn't say.
 std::string fused_from(const Report::Network& facts);
 
 /// The names of the variants that Options::model_type may ask for.

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <array>
-#include <unordered_set>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,20 +15,22 @@ using state_dict::StateDict;
 
 namespace {
 
-const std::array kGenerations = {&kGeneration1};
+const std::array kGenerations = {&kGeneration1,  &kGeneration2,      &kGeneration3,
+                                 &kGeneration4,  &kGeneration5First, &kGeneration5,
+                                 &kGeneration5x, &kGeneration6,      &kGeneration7};
 
 }  // namespace
 
 // --- building a description -------------------------------------------------------------------
 
-Expression Expression::stored(std::string key) { return {Kind::stored, std::move(key), {}}; }
+Expression Expression::stored(std::string key) { return {Kind::stored, std::move(key), 0, {}}; }
 
-Expression Expression::add(Expression a, Expression b) {
-  return {Kind::add, {}, {std::move(a), std::move(b)}};
-}
+Expression Expression::constant(double number) { return {Kind::constant, {}, number, {}}; }
 
-Expression Expression::centred_add(Expression large, Expression small) {
-  return {Kind::centred_add, {}, {std::move(large), std::move(small)}};
+Expression Expression::of(Kind kind, Expression a) { return {kind, {}, 0, {std::move(a)}}; }
+
+Expression Expression::of(Kind kind, Expression a, Expression b) {
+  return {kind, {}, 0, {std::move(a), std::move(b)}};
 }
 
 ParameterId Network::add_parameter(std::string name, std::vector<std::int64_t> shape,
@@ -42,43 +44,6 @@ ValueId Network::add(std::string path, Operation operation, std::vector<ValueId>
   return modules.size();
 }
 
-// --- strict comparison ------------------------------------------------------------------------
-
-void check_strictly(const StateDict& state_dict, const std::vector<ExpectedTensor>& expected,
-                    const std::string& what) {
-  std::vector<std::string> findings;
-  std::unordered_set<std::string_view> known;
-  for (const ExpectedTensor& want : expected) {
-    known.insert(want.name);
-    const Entry* entry = state_dict.find(want.name);
-    if (entry == nullptr) {
-      findings.push_back(fmt::format("missing key: {} {}", want.name, shape_text(want.shape)));
-    } else if (!entry->tensor) {
-      findings.push_back(fmt::format("no usable tensor: {} {}", want.name, entry->problem));
-    } else if (entry->tensor->shape != want.shape) {
-      findings.push_back(fmt::format("wrong shape: {} is {}, expected {}", want.name,
-                                     shape_text(entry->tensor->shape), shape_text(want.shape)));
-    } else if (!is_weight_dtype(entry->tensor->dtype) || entry->tensor->quantized) {
-      findings.push_back(
-          fmt::format("wrong type: {} is {}, expected float32, float16, bfloat16 or float64",
-                      want.name, to_string(entry->tensor->dtype)));
-    }
-  }
-  for (const Entry& entry : state_dict.entries()) {
-    if (!known.contains(entry.name)) {
-      findings.push_back(fmt::format(
-          "unexpected key: {} {}", printable(entry.name),
-          entry.tensor ? shape_text(entry.tensor->shape) : fmt::format("({})", entry.problem)));
-    }
-  }
-  if (findings.empty()) return;
-  std::string message =
-      fmt::format("the file is {}, but its state dict doesn't fit that network ({}):", what,
-                  plural(findings.size(), "difference"));
-  for (const std::string& finding : findings) message += "\n  " + finding;
-  throw Error(ErrorKind::mismatch, message, std::move(findings));
-}
-
 // --- what a file is that isn't read -----------------------------------------------------------
 
 namespace {
@@ -87,25 +52,6 @@ bool any_key(const StateDict& state_dict, bool (*matches)(std::string_view key))
   const auto& entries = state_dict.entries();
   return std::any_of(entries.begin(), entries.end(),
                      [&](const Entry& entry) { return matches(entry.name); });
-}
-
-bool is_quantization_aware(const StateDict& state_dict) {
-  return any_key(state_dict, [](std::string_view key) {
-    return key.find("weight_fake_quant") != std::string_view::npos ||
-           key.find("activation_post_process") != std::string_view::npos;
-  });
-}
-
-bool is_int8(const StateDict& state_dict) {
-  const auto& entries = state_dict.entries();
-  const bool has_quantized = std::any_of(entries.begin(), entries.end(), [](const Entry& entry) {
-    return entry.tensor && entry.tensor->quantized;
-  });
-  return has_quantized ||
-         any_key(state_dict,
-                 [](std::string_view key) { return key.ends_with("._packed_params"); }) ||
-         (state_dict.find("conv_first.scale") != nullptr &&
-          state_dict.find("conv_first.zero_point") != nullptr);
 }
 
 struct OtherNetwork {
@@ -163,14 +109,7 @@ std::string some_keys(const StateDict& state_dict) {
 }
 
 [[noreturn]] void explain_other(const StateDict& state_dict) {
-  constexpr const char* remedy =
-      "Give a checkpoint of a first-generation AetherNet (keys layers.…).";
-  if (any_key(state_dict, [](std::string_view key) { return key.starts_with("stages.0.0."); })) {
-    fail(ErrorKind::unsupported,
-         "the file is a later generation of AetherNet (its keys start with stages.), which this "
-         "version doesn't convert yet.\n{}",
-         remedy);
-  }
+  constexpr const char* remedy = "Give a checkpoint of an AetherNet (keys layers.… or stages.…).";
   for (const OtherNetwork& other : kOtherNetworks) {
     if (other.matches(state_dict)) {
       fail(ErrorKind::unsupported, "the file is {}, not AetherNet.\n{}", other.name, remedy);
@@ -182,36 +121,179 @@ std::string some_keys(const StateDict& state_dict) {
 
 }  // namespace
 
-Network recognise(const StateDict& state_dict) {
-  if (is_int8(state_dict)) {
-    fail(ErrorKind::unsupported,
-         "the file is a network converted to int8, whose float weights are gone; such files aren't "
-         "converted yet.\nGive the float checkpoint that it was made from.");
+namespace {
+
+bool has_name(const Generation& generation, std::string_view name) {
+  return std::any_of(generation.names.begin(), generation.names.end(),
+                     [&](const char* known) { return name == known; });
+}
+
+std::string names_of(const Generation& generation) {
+  std::string text;
+  for (const char* name : generation.names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+// The row that the user names. Its keys must be the file's.
+const Generation* asked_for(const View& view, const std::string& name) {
+  const Generation* asked = nullptr;
+  std::string fitting;
+  for (const Generation* generation : kGenerations) {
+    if (has_name(*generation, name)) asked = generation;
+    if (generation->fits(view)) fitting += (fitting.empty() ? "" : ", ") + names_of(*generation);
   }
-  if (is_quantization_aware(state_dict)) {
-    fail(ErrorKind::unsupported,
-         "the file is from quantization-aware training (it has fake-quant or observer entries), "
-         "which isn't converted yet.\nGive the float checkpoint from before that training.");
+  require(asked != nullptr, "options that weren't validated");
+  if (!fitting.empty() && !asked->fits(view)) {
+    fail(ErrorKind::mismatch,
+         "--generation {} was given, but the checkpoint's keys are those of {}.\n"
+         "Leave the option out (it is read from the checkpoint), or give the right file.",
+         name, fitting);
+  }
+  return fitting.empty() ? nullptr : asked;
+}
+
+const Generation* generation_of(const View& view, const ReadOptions& options) {
+  if (options.generation) return asked_for(view, *options.generation);
+  for (const Generation* generation : kGenerations) {
+    const std::string* note = view.note("generation");
+    if (note != nullptr && has_name(*generation, *note) && generation->fits(view)) {
+      return generation;
+    }
   }
   for (const Generation* generation : kGenerations) {
-    if (generation->claims(state_dict)) return generation->describe(state_dict);
+    if (generation->fits(view) && generation->is_likely(view)) return generation;
   }
-  explain_other(state_dict);
+  return nullptr;
+}
+
+}  // namespace
+
+Network recognise(const StateDict& state_dict, const ReadOptions& options) {
+  const View view(state_dict);
+  const Generation* generation = generation_of(view, options);
+  if (generation == nullptr) explain_other(state_dict);
+  Network network = generation->describe(view, options);
+  if (view.quantization() == "int8" && !options.dequantize) {
+    fail(ErrorKind::unsupported,
+         "the file is an AetherNet {} converted to int8. Conversion to an ONNX file with int8 "
+         "operators (QuantizeLinear, DequantizeLinear) comes with a later version.\n"
+         "Give --dequantize to take its weights as the float numbers that they stand for, or the "
+         "float checkpoint that it was made from.",
+         network.facts.generation);
+  }
+  return network;
 }
 
 std::optional<Network> recognise(const Outline& outline, const Report::Network& hint) {
+  // The generation that the file notes first, since others' graphs have the same steps.
   for (const Generation* generation : kGenerations) {
+    if (!has_name(*generation, hint.generation)) continue;
     if (auto network = generation->recognise(outline, hint)) return network;
   }
-  return std::nullopt;
+  std::optional<Network> found;
+  for (const Generation* generation : kGenerations) {
+    if (auto network = generation->recognise(outline, hint)) found = std::move(network);
+  }
+  return found;
+}
+
+// --- names --------------------------------------------------------------------------------------
+
+const std::vector<std::string>& generation_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> result;
+    for (const Generation* generation : kGenerations) {
+      result.insert(result.end(), generation->names.begin(), generation->names.end());
+    }
+    return result;
+  }();
+  return names;
+}
+
+// The last generation has the most of them, in order of their size.
+const std::vector<std::string>& named_variants() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> result;
+    for (std::size_t i = kGenerations.size(); i-- > 0;) {
+      for (const Variant& variant : kGenerations.at(i)->variants) {
+        if (std::find(result.begin(), result.end(), variant.name) == result.end()) {
+          result.emplace_back(variant.name);
+        }
+      }
+    }
+    return result;
+  }();
+  return names;
+}
+
+std::string variant_of(std::span<const Variant> variants, const Report::Network& facts) {
+  const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
+    return !wanted || *wanted == found;
+  };
+  for (const Variant& variant : variants) {
+    const std::vector<std::int64_t> depths(static_cast<std::size_t>(variant.groups),
+                                           variant.blocks);
+    const bool fits = variant.embed_dim == facts.embed_dim && depths == facts.depths &&
+                      variant.hidden_dim == facts.hidden_dim &&
+                      variant.large_kernel == facts.large_kernel &&
+                      (facts.small_kernel == 0 || variant.small_kernel == facts.small_kernel) &&
+                      is_attention(variant.channel_attention, facts.channel_attention) &&
+                      is_attention(variant.spatial_attention, facts.spatial_attention);
+    if (fits) return variant.name;
+  }
+  return "custom";
+}
+
+std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants,
+                                            Report::Network facts) {
+  const std::int64_t blocks =
+      std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{0});
+  for (const Variant& variant : variants) {
+    if (variant.groups * variant.blocks != blocks) continue;
+    facts.depths.assign(static_cast<std::size_t>(variant.groups), variant.blocks);
+    if (variant_of(variants, facts) == variant.name) return facts.depths;
+  }
+  return {};
+}
+
+// --- what is open
+// ---------------------------------------------------------------------------------
+
+std::vector<std::string> open_questions(const Report::Network& facts) {
+  std::vector<std::string> lines;
+  for (const Evidence& evidence : facts.evidence) {
+    if (evidence.certain) continue;
+    lines.push_back(fmt::format("taken for {} {}: {} (--{} decides otherwise)", evidence.what,
+                                evidence.value, evidence.because, evidence.what));
+  }
+  return lines;
 }
 
 // --- what a network was fused from ---------------------------------------------------------------
 
 std::string fused_from(const Report::Network& facts) {
-  if (facts.small_kernel == 0) return {};
-  return fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
-                     facts.small_kernel);
+  std::string text;
+  if (facts.small_kernel > 0) {
+    text = fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
+                       facts.small_kernel);
+  }
+  const double eps = std::max(facts.norm_eps, facts.noted_norm_eps);
+  if (eps > 0) text += fmt::format("{}norms with eps {}", text.empty() ? "" : "; ", eps);
+  return text;
+}
+
+std::vector<std::pair<std::string, std::string>> notes(const Report::Network& facts) {
+  std::vector<std::pair<std::string, std::string>> notes;
+  if (std::string from = fused_from(facts); !from.empty()) {
+    notes.emplace_back("fused_from", std::move(from));
+  }
+  // The first generation's keys tell all of it.
+  if (facts.generation != kGeneration1.names.front()) {
+    notes.emplace_back("generation", facts.generation);
+  }
+  if (facts.res_scale != 1) notes.emplace_back("res_scale", fmt::format("{}", facts.res_scale));
+  if (facts.img_range != 1) notes.emplace_back("img_range", fmt::format("{}", facts.img_range));
+  return notes;
 }
 
 // --- options against the network --------------------------------------------------------------

@@ -17,7 +17,7 @@ using graph::ValueId;
 
 constexpr int kOpsetWithGelu = 20;
 constexpr int kOpsetWithLayerNormalization = 17;
-// From here on ReduceMean has its axes as an input.
+// From here on ReduceMean and ReduceMax have their axes as an input.
 constexpr int kOpsetWithAxesInput = 18;
 
 class Lowerer {
@@ -32,7 +32,10 @@ class Lowerer {
       const graph::Value& value = source_.value(id);
       moved_[id] = target_.add_input(value.name, value.dtype, value.shape);
     }
-    for (const graph::Initializer& initializer : source_.initializers()) take(initializer);
+    for (const graph::Initializer& initializer : source_.initializers()) {
+      const bool is_axes = !source_.value(initializer.value).integers.empty();
+      if (!is_axes || opset_ >= kOpsetWithAxesInput) take(initializer);
+    }
     for (const Node& node : source_.nodes()) moved_[node.output] = lower(node);
     for (const ValueId id : source_.outputs()) {
       target_.set_output(moved_[id], source_.value(id).name);
@@ -52,6 +55,9 @@ class Lowerer {
     for (const ValueId id : node.inputs) inputs.push_back(moved_[id]);
     if (node.op == graph::kChannelNormalization) {
       return channel_normalization(inputs, std::get<float>(node.attributes.at("epsilon")));
+    }
+    if (node.op == "ReduceMax" || node.op == "ReduceMean") {
+      return reduce(node.op, inputs[0], source_.value(node.inputs.at(1)).integers.at(0));
     }
     if (node.op == "Gelu" && opset_ < kOpsetWithGelu) return gelu(inputs[0]);
     if (node.op == "LayerNormalization" && opset_ < kOpsetWithLayerNormalization) {
@@ -84,14 +90,16 @@ class Lowerer {
     return add("Cast", {value}, {{"to", graph::cast_type(dtype)}});
   }
 
-  ValueId mean(ValueId x, std::int64_t axis) {
+  ValueId reduce(const std::string& op, ValueId x, std::int64_t axis) {
     std::map<std::string, AttributeValue> attributes = {{"keepdims", std::int64_t{1}}};
     if (opset_ >= kOpsetWithAxesInput) {
-      return add("ReduceMean", {x, target_.add_axes({axis})}, std::move(attributes));
+      return add(op, {x, target_.add_axes({axis})}, std::move(attributes));
     }
     attributes.emplace("axes", std::vector<std::int64_t>{axis});
-    return add("ReduceMean", {x}, std::move(attributes));
+    return add(op, {x}, std::move(attributes));
   }
+
+  ValueId mean(ValueId x, std::int64_t axis) { return reduce("ReduceMean", x, axis); }
 
   // Over the last axis, statistics in float32 as with stash_type 1: only the normalized value is
   // cast back before scale and bias.

@@ -31,7 +31,7 @@ namespace aether2onnx::onnx {
 int ir_version(int opset);
 
 /// Replaces operators that `opset` lacks by ones that it has. Names, weights and everything else
-/// stay. Opset 20 brought Gelu, 17 LayerNormalization, and with 18 the axes of ReduceMean became an
+/// stay. Opset 20 brought Gelu, 17 LayerNormalization, and with 18 the axes of reductions became an
 /// input; every other operator in use exists, with the same attributes and inputs, from kMinOpset
 /// to kMaxOpset.
 graph::Graph lower(const graph::Graph& graph, int opset);

@@ -19,11 +19,10 @@ using Kind = OutlineStep::Kind;
 
 // What computes shapes, formulas and elementwise values: no step of its own.
 constexpr std::array<std::string_view, 27> kSilent = {
-    "Add",        "Cast",       "Clip",     "Concat",  "Constant", "ConstantOfShape",
-    "Div",        "Equal",      "Expand",   "Flatten", "Gather",   "Identity",
-    "Mod",        "Mul",        "Pow",      "Range",   "Shape",    "LayerNormalization",
-    "Reciprocal", "ReduceMean", "Reshape",  "Slice",   "Sqrt",     "Squeeze",
-    "Sub",        "Transpose",  "Unsqueeze"};
+    "Add",     "Cast",   "Clip",    "Concat", "Constant",          "ConstantOfShape", "Div",
+    "Equal",   "Expand", "Flatten", "Gather", "GlobalAveragePool", "Identity",        "Mod",
+    "Mul",     "Pow",    "Range",   "Shape",  "ReduceMax",         "Reciprocal",      "ReduceMean",
+    "Reshape", "Slice",  "Squeeze", "Sub",    "Transpose",         "Unsqueeze"};
 
 template <typename T>
 T attribute_or(const FileNode& node, const char* name, T fallback) {
@@ -112,6 +111,12 @@ class Outliner {
       outline_.steps.push_back({Kind::pixel_shuffle, {}, {}, 1, factor});
     } else if (node.op_type == "Gelu" || node.op_type == "Erf") {
       ++outline_.gelus;
+    } else if (node.op_type == "Relu") {
+      ++outline_.relus;
+    } else if (node.op_type == "Sigmoid") {
+      ++outline_.sigmoids;
+    } else if (node.op_type == "LayerNormalization" || node.op_type == "Sqrt") {
+      ++outline_.layer_norms;
     } else if (std::find(kSilent.begin(), kSilent.end(), node.op_type) == kSilent.end()) {
       take_unknown();
     }

@@ -28,7 +28,8 @@ bool is_one_of(const std::string& op, const std::array<std::string_view, Count>&
 // What statistics are made of.
 bool is_normalization(const Node& node) {
   return is_one_of(
-      node.op, std::array<std::string_view, 2>{"LayerNormalization", graph::kChannelNormalization});
+      node.op, std::array<std::string_view, 3>{"LayerNormalization", graph::kChannelNormalization,
+                                               "GlobalAveragePool"});
 }
 
 bool is_sum(const Node& node) {

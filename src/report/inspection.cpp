@@ -182,6 +182,13 @@ std::vector<std::int64_t> numbers_of(std::string_view text) {
   return numbers;
 }
 
+std::optional<double> number_of(std::string_view text) {
+  double number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 Report::Network noted_network(const onnx::File& file) {
@@ -194,6 +201,8 @@ Report::Network noted_network(const onnx::File& file) {
   network.generation = text("generation");
   network.model_type = text("model_type");
   network.depths = numbers_of(text("depths"));
+  network.res_scale = number_of(text("res_scale")).value_or(1);
+  network.img_range = number_of(text("img_range")).value_or(1);
   return network;
 }
 
@@ -204,6 +213,9 @@ std::vector<std::string> check_metadata(const onnx::File& file, const std::strin
   // A fused network may have the dimensions of a variant and have been trained with another small
   // kernel.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
+  // These factors are in the weights.
+  network.res_scale = noted.res_scale;
+  network.img_range = noted.img_range;
   std::vector<std::pair<std::string, std::string>> facts = network_facts(network);
   facts.emplace_back("precision", precision);
   std::vector<std::string> findings;

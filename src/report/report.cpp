@@ -122,14 +122,48 @@ std::string summarize(const Report::Source& source) {
 }
 
 std::string summarize(const Report::Network& network) {
-  return fmt::format("{} {}, {} x{}, {}, embed_dim {}, depths {}, hidden {}, kernel {}, {}",
-                     network.architecture, network.generation, network.model_type, network.scale,
-                     plural(static_cast<std::uint64_t>(network.input_channels), "channel"),
-                     network.embed_dim, join(network.depths), network.hidden_dim,
-                     network.fused
-                         ? fmt::format("{}", network.large_kernel)
-                         : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
-                     network.fused ? "fused" : "unfused");
+  std::string text = fmt::format(
+      "{} {}, {} x{}, {}, embed_dim {}, depths {}, hidden {}, kernel {}, {}", network.architecture,
+      network.generation, network.model_type, network.scale,
+      plural(static_cast<std::uint64_t>(network.input_channels), "channel"), network.embed_dim,
+      join(network.depths), network.hidden_dim,
+      network.fused ? fmt::format("{}", network.large_kernel)
+                    : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
+      network.fused ? "fused" : "unfused");
+  // What is as usual isn't told.
+  if (network.channel_attention) text += ", channel attention";
+  if (network.spatial_attention) text += ", spatial attention";
+  if (network.norm_type == "deployment") text += ", deployment norms";
+  if (network.res_scale != 1) text += fmt::format(", res_scale {}", network.res_scale);
+  if (network.img_range != 1) text += fmt::format(", img_range {}", network.img_range);
+  if (network.quantization == "qat") text += ", from quantization-aware training";
+  if (network.quantization == "int8") text += ", dequantized from int8";
+  for (const Evidence& evidence : network.evidence) {
+    if (evidence.what == "generation") {
+      text += fmt::format("; {} by {}", evidence.value, evidence.because);
+    }
+  }
+  return text;
+}
+
+std::string summarize(const fusion::Fusion& fusion) {
+  if (fusion.convolutions == 0) return "the checkpoint is fused already";
+  std::string text = fmt::format(
+      "{} pairs of depthwise convolutions into one each, summed in float64", fusion.convolutions);
+  if (fusion.norms > 0) text += fmt::format("; {} with statistics", plural(fusion.norms, "norm"));
+  return text;
+}
+
+std::string summarize(const fusion::Folding& folding) {
+  std::vector<std::string> parts;
+  const auto add = [&parts](std::size_t count, const char* what) {
+    if (count > 0) parts.push_back(plural(count, what));
+  };
+  add(folding.norms, "norm");
+  add(folding.temperatures, "temperature");
+  add(folding.factors, "factor");
+  add(folding.shifts, "shift");
+  return parts.empty() ? "" : join(parts, ", ") + " into the weights of convolutions";
 }
 
 std::string summarize(const Report::Graph& graph, const precision::Typed& typed) {
@@ -153,7 +187,7 @@ std::string explain_weights_out_of_range(const Report::Graph& graph) {
 }
 
 std::vector<std::pair<std::string, std::string>> network_facts(const Report::Network& network) {
-  return {
+  std::vector<std::pair<std::string, std::string>> facts = {
       {"architecture", network.architecture},
       {"generation", network.generation},
       {"model_type", network.model_type},
@@ -164,6 +198,17 @@ std::vector<std::pair<std::string, std::string>> network_facts(const Report::Net
       {"hidden_dim", fmt::format("{}", network.hidden_dim)},
       {"large_kernel", fmt::format("{}", network.large_kernel)},
   };
+  // What is as usual isn't noted.
+  if (network.norm_type != "layernorm") facts.emplace_back("norm_type", network.norm_type);
+  if (network.channel_attention) facts.emplace_back("channel_attention", "true");
+  if (network.spatial_attention) facts.emplace_back("spatial_attention", "true");
+  if (network.res_scale != 1) {
+    facts.emplace_back("res_scale", fmt::format("{}", network.res_scale));
+  }
+  if (network.img_range != 1) {
+    facts.emplace_back("img_range", fmt::format("{}", network.img_range));
+  }
+  return facts;
 }
 
 std::vector<std::pair<std::string, std::string>> metadata(const Report& report) {
@@ -250,7 +295,8 @@ std::string difference_from(const onnx::File& file, const Report& planned, bool 
     if (found == nullptr) return fmt::format("its metadata has no {}", key);
     if (*found != wanted) return differs(key, *found, wanted);
   }
-  for (const char* key : {"io_type", "graph_form", "depthwise_fp32"}) {
+  for (const char* key : {"io_type", "graph_form", "depthwise_fp32", "norm_type",
+                          "channel_attention", "spatial_attention", "res_scale", "img_range"}) {
     const bool wanted = std::any_of(entries.begin(), entries.end(),
                                     [&](const auto& entry) { return entry.first == key; });
     const std::string* found = file.find_metadata(key);

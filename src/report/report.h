@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "fusion/fusion.h"
 #include "graph/graph.h"
 #include "network/network.h"
 #include "onnx/onnx.h"
@@ -26,6 +27,11 @@ Report::Graph describe_graph(const graph::Graph& graph, const Options& options);
 std::string summarize(const Report::Source& source);
 /// "AetherNet G1, aether_small x2, …": one line about the network.
 std::string summarize(const Report::Network& network);
+
+/// "16 pairs of depthwise convolutions into one each, summed in float64": one line.
+std::string summarize(const fusion::Fusion& fusion);
+/// "16 norms, 16 residual factors and 2 shifts into convolutions"; "" where nothing was folded.
+std::string summarize(const fusion::Folding& folding);
 
 /// "61 convolutions in float16; …": one line about the types of the graph.
 std::string summarize(const Report::Graph& graph, const precision::Typed& typed);

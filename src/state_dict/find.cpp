@@ -308,34 +308,112 @@ std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors
   };
   if (is_module(document, dict)) {
     for (auto& [name, value] : module_entries(document, dict)) add(std::move(name), value);
-  } else {
-    for (const auto& [key, value] : items_of(document, dict)) add(key_text(document, key), value);
+    return entries;
+  }
+  for (const auto& [key, value] : items_of(document, dict)) {
+    std::string name = key_text(document, key);
+    // A quantized Linear keeps weight and bias in a pair.
+    // Source: torch/ao/nn/quantized/modules/linear.py, LinearPackedParams.
+    constexpr std::string_view packed = "_packed_params._packed_params";
+    const bool is_pair = document.kind(value) == Kind::tuple &&
+                         document.elements(value).size() == 2 && name.ends_with(packed) &&
+                         tensors.is_tensor(document.elements(value)[0]);
+    if (is_pair) {
+      const std::string path = name.substr(0, name.size() - packed.size());
+      add(path + "weight", document.elements(value)[0]);
+      add(path + "bias", document.elements(value)[1]);
+    } else {
+      add(std::move(name), value);
+    }
   }
   return entries;
 }
 
-// Numbers and short texts at the root: "iter", "epoch" and the like.
-std::vector<std::pair<std::string, std::string>> facts_of(const Document& document, ValueId root) {
-  constexpr std::size_t most = 100;
-  constexpr std::size_t longest = 200;
-  std::vector<std::pair<std::string, std::string>> facts;
-  if (!is_dict(document, root)) return facts;
-  for (const auto& [key, value] : items_of(document, root)) {
-    if (facts.size() == most) break;
-    const Kind kind = document.kind(value);
-    std::string text;
-    if (kind == Kind::integer) {
-      text = fmt::format("{}", document.integer(value));
-    } else if (kind == Kind::real) {
-      text = fmt::format("{}", document.real(value));
-    } else if (kind == Kind::string && document.text(value).size() <= longest) {
-      text = document.text(value);
-    } else {
-      continue;
-    }
-    facts.emplace_back(key_text(document, key), std::move(text));
+// Numbers and short texts: "iter", "epoch" and the like, and those in dicts ("arch_config/scale").
+class FactReader {
+ public:
+  explicit FactReader(const Document& document) : document_(document) {}
+
+  std::vector<std::pair<std::string, std::string>> read(ValueId root) {
+    if (is_dict(document_, root)) read_dict(root, "", 0);
+    return std::move(facts_);
   }
-  return facts;
+
+ private:
+  static constexpr std::size_t kMost = 1000;
+  static constexpr std::size_t kItems = 200;  // of a dict below the root, or a list
+  static constexpr std::size_t kLongest = 200;
+  static constexpr int kDepth = 2;
+
+  void read_dict(ValueId dict, const std::string& path, int depth) {
+    const std::vector<Item> items = items_of(document_, dict);
+    if (depth > 0 && items.size() > kItems) return;  // a state dict, for example
+    for (const auto& [key, value] : items) {
+      if (facts_.size() >= kMost) return;
+      if (document_.kind(key) != Kind::string && depth > 0) continue;
+      const std::string name = joined(path, key_text(document_, key));
+      if (is_dict(document_, value)) {
+        if (depth < kDepth) read_dict(value, name, depth + 1);
+      } else if (auto text = text_of(value, depth > 0)) {
+        facts_.emplace_back(name, std::move(*text));
+      }
+    }
+  }
+
+  // `with_all`: truth values, None and lists, too.
+  std::optional<std::string> text_of(ValueId value, bool with_all) const {
+    switch (document_.kind(value)) {
+      case Kind::integer:
+        return fmt::format("{}", document_.integer(value));
+      case Kind::real:
+        return fmt::format("{}", document_.real(value));
+      case Kind::string:
+        if (document_.text(value).size() > kLongest) return std::nullopt;
+        return std::string(document_.text(value));
+      case Kind::boolean:
+        if (!with_all) return std::nullopt;
+        return document_.boolean(value) ? "True" : "False";
+      case Kind::none:
+        if (!with_all) return std::nullopt;
+        return "None";
+      case Kind::list:
+      case Kind::tuple:
+        return with_all ? list_text(value) : std::nullopt;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  // "4,4,4,4"; only of numbers and texts.
+  std::optional<std::string> list_text(ValueId list) const {
+    const auto elements = document_.elements(list);
+    if (elements.size() > kItems) return std::nullopt;
+    std::string text;
+    for (const ValueId element : elements) {
+      const auto part = text_of(element, false);
+      if (!part) return std::nullopt;
+      text += (text.empty() ? "" : ",") + *part;
+    }
+    return text;
+  }
+
+  const Document& document_;
+  std::vector<std::pair<std::string, std::string>> facts_;
+};
+
+// The keys of the attribute `_metadata` of a state dict: module path to version.
+// Source: torch/nn/modules/module.py, Module.state_dict.
+std::vector<std::string> modules_of(const Document& document, ValueId dict) {
+  std::vector<std::string> modules;
+  const auto attributes = attributes_of(document, dict);
+  const auto versions =
+      attributes ? find_key(document, *attributes, "_metadata") : std::optional<ValueId>{};
+  if (!versions || !is_dict(document, *versions)) return modules;
+  for (const auto& [key, value] : items_of(document, *versions)) {
+    if (modules.size() >= limits::kStateDictEntries) break;
+    if (document.kind(key) == Kind::string) modules.push_back(key_text(document, key));
+  }
+  return modules;
 }
 
 std::string_view without_slashes(std::string_view key) {
@@ -384,7 +462,8 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   std::erase_if(places, [&](const Place& place) { return place.path == chosen->path; });
   parts.other_wrappers = paths_of(places);
   if (is_dict(document, root)) parts.root_keys = keys_of(document, root);
-  parts.metadata = facts_of(document, root);
+  parts.metadata = FactReader(document).read(root);
+  parts.modules = modules_of(document, chosen->value);
   clean_names(parts);
   return parts;
 }

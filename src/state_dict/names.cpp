@@ -120,6 +120,9 @@ void clean_names(StateDict::Parts& parts) {
          with_thousands(parts.entries.size()), with_thousands(limits::kStateDictEntries));
   }
   parts.prefix = remove_prefixes(parts.entries);
+  for (std::string& module : parts.modules) {
+    if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
+  }
   // A counter of averaged models (torch.optim.swa_utils), no part of the network.
   std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
   check_unique(parts.entries);

@@ -1,5 +1,6 @@
 #include "state_dict/state_dict.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -76,7 +77,10 @@ std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const
 
 TensorData StateDict::read(const Entry& entry) const {
   require(entry.tensor.has_value(), "reading an entry that is no tensor");
-  const Tensor& tensor = *entry.tensor;
+  return entry.tensor->is_quantized() ? dequantized(*entry.tensor) : read_stored(*entry.tensor);
+}
+
+TensorData StateDict::read_stored(const Tensor& tensor) const {
   TensorData data{tensor.dtype, tensor.shape, {}};
   if (tensor.elements == 0) return data;
 
@@ -91,6 +95,70 @@ TensorData StateDict::read(const Entry& entry) const {
 
   const bool swap = parts_.storages->big_endian() != (std::endian::native == std::endian::big);
   if (swap) swap_byte_order(data.bytes, element_size);
+  return data;
+}
+
+namespace {
+
+template <typename T>
+void append_as(std::span<const std::byte> bytes, auto& out) {
+  for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    out.push_back(value);
+  }
+}
+
+// The elements of an integer type.
+std::vector<std::int64_t> to_integers(const TensorData& data) {
+  std::vector<std::int64_t> values;
+  switch (data.dtype) {
+    case DType::qint8:
+      append_as<std::int8_t>(data.bytes, values);
+      break;
+    case DType::quint8:
+      append_as<std::uint8_t>(data.bytes, values);
+      break;
+    case DType::qint32:
+    case DType::int32:
+      append_as<std::int32_t>(data.bytes, values);
+      break;
+    case DType::int64:
+      append_as<std::int64_t>(data.bytes, values);
+      break;
+    default:
+      defect("quantized elements of a type that none have");
+  }
+  return values;
+}
+
+}  // namespace
+
+// PyTorch keeps scales in float64 and rounds them to float32 before it multiplies.
+TensorData StateDict::dequantized(const Tensor& tensor) const {
+  const Quantizer& quantizer = *tensor.quantizer;
+  const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));
+  std::vector<double> scales = {quantizer.scale};
+  std::vector<std::int64_t> zero_points = {quantizer.zero_point};
+  std::size_t inner = std::max<std::size_t>(integers.size(), 1);
+  if (quantizer.axis) {
+    const TensorData stored_scales = read_stored(*quantizer.scales);
+    scales = to_doubles(stored_scales.bytes, stored_scales.dtype);
+    zero_points = to_integers(read_stored(*quantizer.zero_points));
+    inner = 1;
+    for (std::size_t i = *quantizer.axis + 1; i < tensor.shape.size(); ++i) {
+      inner *= static_cast<std::size_t>(tensor.shape[i]);
+    }
+  }
+  TensorData data{DType::float32, tensor.shape, {}};
+  data.bytes.resize(integers.size() * sizeof(float));
+  for (std::size_t i = 0; i < integers.size(); ++i) {
+    const std::size_t index = quantizer.axis ? i / inner % scales.size() : 0;
+    const auto scale = static_cast<double>(static_cast<float>(scales[index]));
+    const auto steps = static_cast<double>(integers[i]) - static_cast<double>(zero_points[index]);
+    const auto value = static_cast<float>(steps * scale);
+    std::memcpy(data.bytes.data() + i * sizeof value, &value, sizeof value);
+  }
   return data;
 }
 

@@ -21,6 +21,8 @@
 
 namespace aether2onnx::state_dict {
 
+struct Quantizer;
+
 /// Where and how the elements of a tensor lie. Checked when it is described: the sizes multiply
 /// without overflow, every element lies within the storage, and there are no more elements than the
 /// storage has.
@@ -31,7 +33,22 @@ struct Tensor {
   std::int64_t storage_offset = 0;    ///< In elements.
   std::int64_t elements = 0;
   std::string storage;  ///< The storage's key.
-  bool quantized = false;
+  /// Of a quantized tensor; null otherwise.
+  std::shared_ptr<const Quantizer> quantizer;
+
+  bool is_quantized() const { return quantizer != nullptr; }
+  /// The type in which read() gives the elements: float32 for a quantized tensor.
+  DType read_dtype() const { return is_quantized() ? DType::float32 : dtype; }
+};
+
+/// What the integers of a quantized tensor stand for: (element - zero_point) * scale, one of each
+/// for the tensor or for each index of an axis.
+struct Quantizer {
+  double scale = 1;
+  std::int64_t zero_point = 0;
+  std::optional<std::size_t> axis;    ///< Where there is one, with the tensors below.
+  std::optional<Tensor> scales;       ///< Rank 1, float64 or float32.
+  std::optional<Tensor> zero_points;  ///< Rank 1, int64 or int32.
 };
 
 /// One item of the state dict. An item that isn't a well-formed tensor is no error by itself: only
@@ -82,7 +99,8 @@ class StateDict {
   const std::vector<Entry>& entries() const { return parts_.entries; }
   const Entry* find(std::string_view name) const;
 
-  /// The elements of an entry that has a tensor: row-major, native byte order.
+  /// The elements of an entry that has a tensor: row-major, native byte order. Those of a quantized
+  /// tensor are dequantized, to float32, as PyTorch's Tensor.dequantize() does it.
   TensorData read(const Entry& entry) const;
 
   /// For example "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards".
@@ -97,10 +115,14 @@ class StateDict {
   /// The keys beside the state dict, at the root of the file.
   const std::vector<std::string>& root_keys() const { return parts_.root_keys; }
   /// What the file says beside the tensors: numbers and short texts at the root of a pickle
-  /// ("iter", "50000"), the __metadata__ of a safetensors file. Not made printable.
+  /// ("iter", "50000") and in dicts there ("arch_config/depths", "4,4,4,4"), the __metadata__ of a
+  /// safetensors file. Truth values and None are as in Python. Not made printable.
   const std::vector<std::pair<std::string, std::string>>& metadata() const {
     return parts_.metadata;
   }
+  /// The paths of the network's modules, those without tensors among them, where PyTorch noted
+  /// their versions (the state dict's `_metadata`); without prefixes such as "module.".
+  const std::vector<std::string>& modules() const { return parts_.modules; }
   /// Every file that the checkpoint consists of: the one that was opened, then the shards, by name.
   const std::vector<const Input*>& files() const { return parts_.files; }
 
@@ -114,11 +136,15 @@ class StateDict {
     std::string prefix;
     std::vector<std::string> root_keys;
     std::vector<std::pair<std::string, std::string>> metadata;
+    std::vector<std::string> modules;
     std::vector<const Input*> files;  ///< Those of `storages`, which owns all but the first.
   };
   explicit StateDict(Parts parts);
 
  private:
+  TensorData read_stored(const Tensor& tensor) const;
+  TensorData dequantized(const Tensor& tensor) const;
+
   Parts parts_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };

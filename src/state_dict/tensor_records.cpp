@@ -98,7 +98,8 @@ Tensor TensorRecords::tensor(ValueId value) {
       return tensor_of_untyped_storage(arguments);
     } else if (function == "_rebuild_qtensor") {
       Tensor result = typed_tensor(arguments);
-      result.quantized = true;
+      if (arguments.size() < 5) no_tensor("is a quantized tensor with too few arguments");
+      result.quantizer = quantizer(result, arguments[4]);
       return result;
     } else if (function == "_rebuild_sparse_tensor") {
       no_tensor("is a sparse tensor");
@@ -117,6 +118,60 @@ Tensor TensorRecords::typed_tensor(std::span<const ValueId> arguments) {
   const Storage lies_in = storage(arguments[0]);
   if (!lies_in.dtype) no_tensor("is a tensor on a storage without a type");
   return laid_out(lies_in, *lies_in.dtype, arguments);
+}
+
+// (per_tensor_affine, scale, zero_point) or (per_channel_affine, scales, zero_points, axis).
+std::shared_ptr<const Quantizer> TensorRecords::quantizer(const Tensor& quantized, ValueId value) {
+  constexpr std::array integers = {DType::qint8, DType::quint8, DType::qint32};
+  if (std::find(integers.begin(), integers.end(), quantized.dtype) == integers.end()) {
+    no_tensor("is a quantized tensor of {}", to_string(quantized.dtype));
+  }
+  const auto parts =
+      document_.kind(value) == Kind::tuple ? document_.elements(value) : std::span<const ValueId>{};
+  const auto is_scheme = [&](std::size_t size, std::string_view name) {
+    return parts.size() == size && document_.is_global(parts[0], "torch", name);
+  };
+  Quantizer result;
+  if (is_scheme(3, "per_tensor_affine")) {
+    if (document_.kind(parts[1]) != Kind::real || document_.kind(parts[2]) != Kind::integer) {
+      no_tensor("is a quantized tensor whose scale and zero point are no numbers");
+    }
+    result.scale = document_.real(parts[1]);
+    result.zero_point = document_.integer(parts[2]);
+  } else if (is_scheme(4, "per_channel_affine")) {
+    const std::int64_t axis =
+        document_.kind(parts[3]) == Kind::integer ? document_.integer(parts[3]) : -1;
+    if (axis < 0 || axis >= static_cast<std::int64_t>(quantized.shape.size())) {
+      no_tensor("is a quantized tensor with scales for an axis that isn't there");
+    }
+    result.axis = static_cast<std::size_t>(axis);
+    const std::int64_t size = quantized.shape[*result.axis];
+    result.scales = vector_for_axis(parts[1], size, "scales");
+    result.zero_points = vector_for_axis(parts[2], size, "zero points");
+    const DType scale_type = result.scales->dtype;
+    const DType zero_type = result.zero_points->dtype;
+    if ((scale_type != DType::float64 && scale_type != DType::float32) ||
+        (zero_type != DType::int64 && zero_type != DType::int32)) {
+      no_tensor("is a quantized tensor with scales of {} and zero points of {}",
+                to_string(scale_type), to_string(zero_type));
+    }
+  } else {
+    no_tensor("is a tensor that is quantized in a way that is not read");
+  }
+  return std::make_shared<const Quantizer>(std::move(result));
+}
+
+Tensor TensorRecords::vector_for_axis(ValueId value, std::int64_t size, const char* what) {
+  const std::string_view function = rebuild_function(value);
+  if (function != "_rebuild_tensor_v2" && function != "_rebuild_tensor") {
+    no_tensor("is a quantized tensor whose {} are {}", what, describe_value(document_, value));
+  }
+  Tensor result = typed_tensor(document_.arguments(value));
+  if (result.shape != std::vector<std::int64_t>{size}) {
+    no_tensor("is a quantized tensor whose {} are {}, expected {}", what, shape_text(result.shape),
+              shape_text(std::array{size}));
+  }
+  return result;
 }
 
 // (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …)

@@ -2,6 +2,7 @@
 /// The calls by which a pickle rebuilds its tensors, described and checked. Private to this stage.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,6 +43,8 @@ class TensorRecords {
   Tensor tensor(pickle::ValueId value);
   Tensor typed_tensor(std::span<const pickle::ValueId> arguments);
   Tensor tensor_of_untyped_storage(std::span<const pickle::ValueId> arguments);
+  std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, pickle::ValueId value);
+  Tensor vector_for_axis(pickle::ValueId value, std::int64_t size, const char* what);
   DType dtype_object(pickle::ValueId value) const;
   Storage storage(pickle::ValueId value);
   void check_consistent(const StorageId& id);

@@ -20,6 +20,8 @@ constexpr int kHighestVersion = 10;
 
 // The records that describe the container are a few bytes long.
 constexpr std::uint64_t kSmallRecord = 64;
+// Notes are a line of text.
+constexpr std::uint64_t kNoteBytes = 200;
 
 class TorchZip final : public StorageSource {
  public:
@@ -33,12 +35,22 @@ class TorchZip final : public StorageSource {
         zip_.read_all(*zip_.find(root_ + "data.pkl"), limits::kPickleBytes));
   }
 
-  // The note that the checkpoint stage leaves of what the weights were fused from; an entry too
-  // long for that isn't one.
-  std::optional<std::string> fused_from() const {
-    const auto entry = zip_.find(root_ + ".data/fused_from");
-    if (!entry || zip_.entries()[*entry].size > kSmallRecord) return std::nullopt;
-    return record(".data/fused_from");
+  // The notes that the checkpoint stage leaves beside PyTorch's own records, for example of what
+  // the weights were fused from; an entry too long for that isn't one.
+  std::vector<std::pair<std::string, std::string>> notes() const {
+    constexpr std::size_t most = 20;
+    const std::string folder = root_ + ".data/";
+    std::vector<std::pair<std::string, std::string>> result;
+    for (const archive::Entry& entry : zip_.entries()) {
+      if (result.size() == most) break;
+      if (!entry.name.starts_with(folder) || entry.size > kNoteBytes) continue;
+      std::string name = entry.name.substr(folder.size());
+      if (name == "serialization_id" || name == "version") continue;
+      if (auto text = record(".data/" + name, kNoteBytes)) {
+        result.emplace_back(std::move(name), std::move(*text));
+      }
+    }
+    return result;
   }
 
   std::optional<std::uint64_t> size(std::string_view key) const override {
@@ -87,10 +99,11 @@ class TorchZip final : public StorageSource {
   }
 
   // A small text record without the newline at its end; none where there is no such entry.
-  std::optional<std::string> record(std::string_view name) const {
+  std::optional<std::string> record(std::string_view name,
+                                    std::uint64_t most = kSmallRecord) const {
     const auto entry = zip_.find(root_ + std::string(name));
     if (!entry) return std::nullopt;
-    const auto bytes = zip_.read_all(*entry, kSmallRecord);
+    const auto bytes = zip_.read_all(*entry, most);
     std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
     return text;
@@ -140,7 +153,7 @@ StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options) 
   auto zip = std::make_unique<TorchZip>(input);
   StateDict::Parts parts = find_state_dict(zip->parse_pickle(), *zip, options);
   parts.container = "PyTorch zip" + parts.container;
-  if (auto note = zip->fused_from()) parts.metadata.emplace_back("fused_from", std::move(*note));
+  for (auto& note : zip->notes()) parts.metadata.push_back(std::move(note));
   parts.storages = std::move(zip);
   parts.files = {&input};
   return parts;

@@ -170,7 +170,7 @@ TEST(TorchZip, IsReadBackBitForBit) {
   // More than 255 texts, so that the pickle's memo needs its long opcodes; a size of three bytes.
   for (int i = 0; i < 300; ++i) tensors.push_back(floats("t" + std::to_string(i), {1}, {0.5F}));
   tensors.push_back(floats("many", {70000}, std::vector<float>(70000, 2)));
-  const auto file = written({tensors, ""}, CheckpointFormat::pth);
+  const auto file = written({tensors, {}}, CheckpointFormat::pth);
 
   const MemoryInput input(file);
   const auto state_dict = state_dict::StateDict::open(input);
@@ -190,7 +190,8 @@ TEST(TorchZip, IsReadBackBitForBit) {
 }
 
 TEST(TorchZip, HasTheRecordsOfTorchSave) {
-  const auto file = written({{floats("a", {1}, {1})}, "two kernels"}, CheckpointFormat::pth);
+  const auto file =
+      written({{floats("a", {1}, {1})}, {{"fused_from", "two kernels"}}}, CheckpointFormat::pth);
   const MemoryInput input(file);
   const archive::ZipArchive zip(input);
   std::vector<std::string> names;
@@ -209,7 +210,8 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
 }
 
 TEST(TorchZip, ALongNoteOfOthersIsIgnored) {
-  const auto file = written({{floats("a", {1}, {1})}, std::string(65, 'x')}, CheckpointFormat::pth);
+  const auto file = written({{floats("a", {1}, {1})}, {{"fused_from", std::string(201, 'x')}}},
+                            CheckpointFormat::pth);
   const MemoryInput input(file);
   EXPECT_TRUE(state_dict::StateDict::open(input).metadata().empty());
 }
@@ -223,7 +225,7 @@ TEST(Safetensors, ByteByByte) {
        tensor<double>("z", {}, DType::float64, DType::float64, {1.5}),
        tensor<std::uint16_t>("brain", {1}, DType::bfloat16, DType::bfloat16, {0x5678}),
        floats("a\"\\\n\xc3\xa4", {0, 3}, {})},
-      "5 + 3"};
+      {{"fused_from", "5 + 3"}}};
   std::string header = R"({"__metadata__":{"format":"pt","fused_from":"5 + 3"},)"
                        R"("z":{"dtype":"F64","shape":[],"data_offsets":[0,8]},)"
                        R"("a\"\\\u000a)"
@@ -245,7 +247,7 @@ TEST(Safetensors, ByteByByte) {
 }
 
 TEST(Safetensors, WithoutANoteThereIsNone) {
-  const auto file = written({{floats("a", {1}, {1})}, ""}, CheckpointFormat::safetensors);
+  const auto file = written({{floats("a", {1}, {1})}, {}}, CheckpointFormat::safetensors);
   const std::string header = R"({"__metadata__":{"format":"pt"},)"
                              R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   EXPECT_EQ(text_of(file).substr(8, header.size()), header);
@@ -259,7 +261,8 @@ INSTANTIATE_TEST_SUITE_P(Formats, Either,
                          [](const auto& format) { return std::string(to_string(format.param)); });
 
 TEST_P(Either, TheSameContentGivesTheSameBytes) {
-  const Content content = {{floats("a", {3}, {1, 2, 3}), floats("b", {1}, {4})}, "note"};
+  const Content content = {{floats("a", {3}, {1, 2, 3}), floats("b", {1}, {4})},
+                           {{"fused_from", "note"}}};
   EXPECT_EQ(written(content, GetParam()), written(content, GetParam()));
 }
 
@@ -293,7 +296,7 @@ TEST_P(Either, ConvertsToTheTypeOfTheFile) {
   const std::vector<float> values = {1.0009765F, 1e-6F, 1e-9F, -3};
   MemoryOutput output;
   const Written result =
-      write({{floats("a", {4}, values, DType::float16)}, ""}, GetParam(), output, kNoProgress);
+      write({{floats("a", {4}, values, DType::float16)}, {}}, GetParam(), output, kNoProgress);
   EXPECT_EQ(result.weights_subnormal, 1U);
   EXPECT_EQ(result.weights_flushed_to_zero, 1U);
   EXPECT_NE(text_of(output.bytes()).find(std::string("\x01\x3c\x11\x00\x00\x00\x00\xc2", 8)),
@@ -304,7 +307,7 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
   MemoryOutput output;
   const auto message_of = [&](const Tensor& tensor) {
     const Caught caught = catch_error([&] {
-      write({{tensor}, ""}, GetParam(), output, kNoProgress);
+      write({{tensor}, {}}, GetParam(), output, kNoProgress);
     });
     EXPECT_EQ(caught.kind, ErrorKind::precision);
     return caught.message;

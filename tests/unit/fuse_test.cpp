@@ -361,7 +361,7 @@ TEST(Fuse, ChecksTheOptionsAgainstTheNetwork) {
   FuseOptions options;
   options.model_type = "aether_small";
   EXPECT_EQ(catch_error([&] { fuse_bytes(checkpoint, options); }).kind, ErrorKind::mismatch);
-  options.model_type = "aether_tiny";
+  options.model_type = "aether_giant";
   EXPECT_EQ(catch_error([&] { fuse_bytes(checkpoint, options); }).kind, ErrorKind::usage);
   options.model_type.reset();
   options.scale = 4;

@@ -55,7 +55,8 @@ TEST(Evaluate, TheSmallKernelGoesToTheMiddle) {
     const MemoryInput input(bytes);
     const auto state_dict = state_dict::StateDict::open(input);
     const TensorData sum =
-        evaluate(Expression::centred_add(Expression::stored("large"), Expression::stored("small")),
+        evaluate(Expression::of(Expression::Kind::centred_add, Expression::stored("large"),
+                                Expression::stored("small")),
                  state_dict);
     EXPECT_EQ(sum.shape, (std::vector<std::int64_t>{2, 1, 5, 5}));
     const std::vector<double> values = numbers(sum);
@@ -84,7 +85,9 @@ TensorData sum_of(const std::vector<double>& a, const std::vector<double>& b,
   const auto bytes = tools::write_checkpoint({{"a", {count}, a}, {"b", {count}, b}}, layout);
   const MemoryInput input(bytes);
   const auto state_dict = state_dict::StateDict::open(input);
-  return evaluate(Expression::add(Expression::stored("a"), Expression::stored("b")), state_dict);
+  return evaluate(
+      Expression::of(Expression::Kind::add, Expression::stored("a"), Expression::stored("b")),
+      state_dict);
 }
 
 TEST(Evaluate, SumsAreMadeInFloat64AndRoundedOnceToFloat32) {

@@ -241,15 +241,12 @@ TEST(OtherFiles, AreNamed) {
     const std::string message = refusal(keys);
     EXPECT_NE(message.find(text), std::string::npos) << message;
   };
-  says({"stages.0.0.norm.weight", "conv_first.weight"}, "later generation of AetherNet");
+  says({"stages.0.0.norm.weight", "conv_first.weight"}, "isn't AetherNet (2 keys");
   says({"conv_first.weight", "body.0.rdb1.conv1.weight"}, "ESRGAN");
   says({"conv_first.weight", "layers.0.residual_group.blocks.0.attn.qkv.weight"}, "transformer");
   says({"body.0.weight", "body.1.weight"}, "SRVGGNetCompact");
   says({"conv0.weight", "conv1.weight_orig"}, "discriminator");
   says({"something.weight"}, "isn't AetherNet (1 key: something.weight)");
-  says({"layers.0.0.conv.fused_conv.weight", "conv_first.weight_fake_quant.scale"},
-       "quantization-aware training");
-  says({"layers.0.0.ffn.fc1_gate._packed_params._packed_params"}, "int8");
 }
 
 // --- options ----------------------------------------------------------------------------------

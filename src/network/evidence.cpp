@@ -1,0 +1,156 @@
+#include "network/evidence.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace aether2onnx::network {
+
+namespace {
+
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// A number above 0 that the file states under one of several names.
+struct Source {
+  const std::string* text;
+  const char* where;
+};
+
+std::optional<Decided> stated(std::initializer_list<Source> sources, const char* what,
+                              std::vector<std::string>& warnings) {
+  for (const Source& source : sources) {
+    if (source.text == nullptr) continue;
+    const auto number = parse_number(*source.text);
+    if (number && *number > 0 && std::isfinite(*number)) {
+      return Decided{*number, fmt::format("{} says so", source.where)};
+    }
+    warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",
+                                   source.where, what, printable(*source.text)));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string number_text(double number) { return fmt::format("{}", number); }
+
+void add_evidence(Report::Network& facts, std::string what, std::string value, std::string because,
+                  bool certain) {
+  facts.evidence.push_back({std::move(what), std::move(value), std::move(because), certain});
+}
+
+void add_evidence(Report::Network& facts, const char* what, const Decided& decided) {
+  add_evidence(facts, what, number_text(decided.value), decided.because, decided.certain);
+}
+
+Decided decide_res_scale(const View& view, const ReadOptions& options, Decided otherwise,
+                         std::vector<std::string>& warnings) {
+  if (options.res_scale) return {*options.res_scale, "--res_scale"};
+  const auto found = stated({{view.arch_config("res_scale"), "arch_config"},
+                             {view.note("res_scale"), "the note of the fused checkpoint"}},
+                            "res_scale", warnings);
+  return found.value_or(std::move(otherwise));
+}
+
+Decided decide_img_range(const View& view, const ReadOptions& options,
+                         std::vector<std::string>& warnings) {
+  if (options.img_range) return {*options.img_range, "--img_range"};
+  const auto found = stated({{view.arch_config("img_range"), "arch_config"},
+                             {view.release("img_range"), "metadata"},
+                             {view.note("img_range"), "the note of the fused checkpoint"}},
+                            "img_range", warnings);
+  return found.value_or(Decided{1, "the file doesn't say; every published network has it"});
+}
+
+void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
+  if (!options.res_scale) return;
+  fail(ErrorKind::mismatch,
+       "--res_scale {} was given, but the checkpoint is of generation {}, whose blocks add what "
+       "they compute without a factor.\nLeave the option out.",
+       number_text(*options.res_scale), generation);
+}
+
+void refuse_norm_eps(const ReadOptions& options, std::string_view reason) {
+  if (!options.norm_eps) return;
+  fail(ErrorKind::mismatch, "--norm_eps {} was given, but {}.\nLeave the option out.",
+       number_text(*options.norm_eps), reason);
+}
+
+namespace {
+
+struct Claim {
+  const char* where;
+  const char* what;
+  const std::string* says;  // null where it says nothing
+  std::string found;
+};
+
+// "True" and "1" and so on are one.
+bool is_same(const std::string& says, const std::string& found) {
+  const auto a = parse_number(says);
+  const auto b = parse_number(found);
+  return says == found || (a && b && *a == *b);
+}
+
+std::string python_bool(bool value) { return value ? "True" : "False"; }
+
+}  // namespace
+
+std::vector<std::string> contradictions(const View& view, const Report::Network& facts) {
+  const auto arch = [&](const char* name) { return view.arch_config(name); };
+  const std::string scale = fmt::format("{}", facts.scale);
+  const std::string channels = fmt::format("{}", facts.input_channels);
+  std::vector<Claim> claims = {
+      {"arch_config", "in_chans", arch("in_chans"), channels},
+      {"arch_config", "embed_dim", arch("embed_dim"), fmt::format("{}", facts.embed_dim)},
+      {"arch_config", "depths", arch("depths"), join(facts.depths)},
+      {"arch_config", "scale", arch("scale"), scale},
+      {"arch_config", "lk_kernel", arch("lk_kernel"), fmt::format("{}", facts.large_kernel)},
+      {"arch_config", "use_channel_attn", arch("use_channel_attn"),
+       python_bool(facts.channel_attention)},
+      {"arch_config", "use_spatial_attn", arch("use_spatial_attn"),
+       python_bool(facts.spatial_attention)},
+      {"arch_config", "norm_type", arch("norm_type"), facts.norm_type},
+      {"metadata", "in_chans", view.release("in_chans"), channels},
+      {"metadata", "scale", view.release("scale"), scale},
+  };
+  if (facts.small_kernel != 0) {
+    claims.push_back(
+        {"arch_config", "sk_kernel", arch("sk_kernel"), fmt::format("{}", facts.small_kernel)});
+  }
+  std::vector<std::string> lines;
+  const auto tell = [&](const std::string& where, std::string_view what, std::string_view says,
+                        std::string_view found) {
+    lines.push_back(fmt::format("{} says {} {}, but the tensors are of {}; the tensors count",
+                                where, what, printable(says), found));
+  };
+  for (const Claim& claim : claims) {
+    if (claim.says != nullptr && !is_same(*claim.says, claim.found)) {
+      tell(claim.where, claim.what, *claim.says, claim.found);
+    }
+  }
+  if (const std::string* ratio = arch("mlp_ratio")) {
+    const auto number = parse_number(*ratio);
+    const double hidden = number ? std::floor(static_cast<double>(facts.embed_dim) * *number) : -1;
+    if (hidden != static_cast<double>(facts.hidden_dim)) {
+      tell("arch_config", "mlp_ratio", *ratio, fmt::format("hidden width {}", facts.hidden_dim));
+    }
+  }
+  for (const char* name : {"scale_tensor", "scale"}) {
+    const auto values = view.integers(name);
+    if (values && values->size() == 1 && values->front() != facts.scale) {
+      tell("the file", name, fmt::format("{}", values->front()), scale);
+    }
+  }
+  return lines;
+}
+
+}  // namespace aether2onnx::network

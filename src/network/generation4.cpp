@@ -1,0 +1,61 @@
+// AetherNet, fourth generation: the fusion takes a projection of each stage's output.
+
+#include <array>
+
+#include "network/generation.h"
+#include "network/stages.h"
+
+namespace aether2onnx::network {
+
+namespace {
+
+constexpr std::array kNames = {"G4"};
+
+constexpr std::array kVariants = {
+    Variant{"aether_small", 96, 4, 4, 192, 11, 3, false, false},
+    Variant{"aether_medium", 128, 4, 6, 256, 11, 3, true, true},
+    Variant{"aether_large", 180, 5, 8, 360, 11, 3, true, true},
+};
+
+constexpr double kNormEpsilon = 1e-5;
+
+StageRules rules() {
+  StageRules rules;
+  rules.temperature_divides = true;
+  rules.attention_bias = true;
+  rules.counts_batches = true;
+  rules.uneven_split = false;
+  rules.error_comp_first = true;
+  rules.head_divisor = 2;
+  return rules;
+}
+
+bool fits(const View& view) {
+  const StageKeys keys = stage_keys(view);
+  return keys.is_stage_family && !keys.plain && keys.temperature_rank == 0 &&
+         (keys.fusion_inputs == keys.embed_dim || keys.fusion_inputs == 0);
+}
+
+Network describe(const View& view, const ReadOptions& options) {
+  const StageKeys keys = stage_keys(view);
+  StageGeneration generation{rules(), kVariants, kNames.front()};
+  generation.because = "temperature of rank 0, fusion over embed_dim channels";
+  if (keys.stages == 1 && keys.attention_rank != 4) {
+    const auto named = named_generation(view, options, kNames);
+    generation.because =
+        named ? named->second : "temperature of rank 0; with one stage G3 and G4 look alike";
+    generation.certain = named.has_value();
+  }
+  generation.norm_eps = {kNormEpsilon, "the generation's"};
+  return describe_stages(view, options, generation);
+}
+
+std::optional<Network> recognise_graph(const Outline& outline, const Report::Network& hint) {
+  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+}
+
+}  // namespace
+
+const Generation kGeneration4 = {kNames, kVariants, fits, fits, describe, recognise_graph};
+
+}  // namespace aether2onnx::network

@@ -1,0 +1,138 @@
+#include "network/view.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace aether2onnx::network {
+
+using state_dict::Entry;
+using state_dict::StateDict;
+
+namespace {
+
+constexpr std::string_view kScale = ".scale";
+constexpr std::string_view kZeroPoint = ".zero_point";
+
+// What torch.ao.quantization's prepare_qat adds to a network.
+bool is_of_fake_quant(std::string_view name) {
+  return name.find("weight_fake_quant") != std::string_view::npos ||
+         name.find("activation_post_process") != std::string_view::npos;
+}
+
+bool has_one_element(const Entry* entry) {
+  return entry != nullptr && entry->tensor && entry->tensor->elements == 1;
+}
+
+// One of a pair `M.scale`, `M.zero_point` of single numbers: how M's output is quantized.
+bool is_activation_quantization(const StateDict& state_dict, const Entry& entry) {
+  for (const auto& [own, other] : {std::pair{kScale, kZeroPoint}, std::pair{kZeroPoint, kScale}}) {
+    if (!entry.name.ends_with(own) || !has_one_element(&entry)) continue;
+    const std::string module = entry.name.substr(0, entry.name.size() - own.size());
+    if (has_one_element(state_dict.find(module + std::string(other)))) return true;
+  }
+  return false;
+}
+
+bool is_int8(const StateDict& state_dict) {
+  const auto& entries = state_dict.entries();
+  const bool has_quantized = std::any_of(entries.begin(), entries.end(), [](const Entry& entry) {
+    return entry.tensor && entry.tensor->is_quantized();
+  });
+  return has_quantized || (state_dict.find("conv_first.scale") != nullptr &&
+                           state_dict.find("conv_first.zero_point") != nullptr);
+}
+
+bool has_component(std::string_view path, std::string_view name) {
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    if (path.substr(begin, end - begin) == name) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+View::View(const StateDict& state_dict) : state_dict_(state_dict) {
+  const auto& entries = state_dict.entries();
+  if (is_int8(state_dict)) {
+    quantization_ = "int8";
+  } else if (std::any_of(entries.begin(), entries.end(),
+                         [](const Entry& entry) { return is_of_fake_quant(entry.name); })) {
+    quantization_ = "qat";
+  }
+  for (const Entry& entry : entries) {
+    if (is_quantization_entry(entry)) {
+      dropped_.insert(entry.name);
+    } else {
+      entries_.push_back(&entry);
+    }
+  }
+}
+
+bool View::is_quantization_entry(const Entry& entry) const {
+  if (quantization_.empty()) return false;
+  if (is_of_fake_quant(entry.name)) return true;
+  if (quantization_ != "int8") return false;
+  // A quantized Linear notes its type, and a convolution without bias that it has none.
+  const bool is_note = entry.name.ends_with("._packed_params.dtype") ||
+                       (entry.name.ends_with(".bias") && entry.problem.starts_with("is None"));
+  return is_note || is_activation_quantization(state_dict_, entry);
+}
+
+const Entry* View::find(std::string_view name) const {
+  return dropped_.contains(name) ? nullptr : state_dict_.find(name);
+}
+
+bool View::has_module(std::string_view name) const {
+  const auto has = [&](std::string_view path) { return has_component(path, name); };
+  const auto& modules = state_dict_.modules();
+  return std::any_of(modules.begin(), modules.end(), has) ||
+         std::any_of(dropped_.begin(), dropped_.end(), has);
+}
+
+const std::string* View::fact(std::span<const std::string> paths) const {
+  for (const std::string& path : paths) {
+    for (const auto& [name, text] : state_dict_.metadata()) {
+      if (name == path && text != "None") return &text;
+    }
+  }
+  return nullptr;
+}
+
+const std::string* View::note(std::string_view name) const {
+  return fact(std::array{std::string(name)});
+}
+
+const std::string* View::arch_config(std::string_view name) const {
+  return fact(
+      std::array{"arch_config/" + std::string(name), "metadata/arch_config/" + std::string(name)});
+}
+
+const std::string* View::release(std::string_view name) const {
+  return fact(std::array{"metadata/" + std::string(name)});
+}
+
+bool View::has_arch_config() const {
+  return std::any_of(state_dict_.metadata().begin(), state_dict_.metadata().end(),
+                     [](const auto& fact) {
+                       return fact.first.starts_with("arch_config/") ||
+                              fact.first.starts_with("metadata/arch_config/");
+                     });
+}
+
+std::optional<std::vector<std::int64_t>> View::integers(std::string_view name) const {
+  constexpr std::int64_t most = 16;
+  const Entry* entry = find(name);
+  if (entry == nullptr || !entry->tensor || entry->tensor->dtype != DType::int64 ||
+      entry->tensor->elements > most) {
+    return std::nullopt;
+  }
+  const TensorData data = state_dict_.read(*entry);
+  std::vector<std::int64_t> values(data.bytes.size() / sizeof(std::int64_t));
+  if (!values.empty()) std::memcpy(values.data(), data.bytes.data(), data.bytes.size());
+  return values;
+}
+
+}  // namespace aether2onnx::network
