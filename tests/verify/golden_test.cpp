@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 
+#include "quantized_networks.h"
 #include "reference.h"
 #include "support.h"
 
@@ -442,6 +443,45 @@ TEST(StageSamples, FusedTensorsAreThoseOfTheFusedShape) {
       EXPECT_EQ(fused[i].name, expected[i].name) << generation;
       EXPECT_EQ(fused[i].shape, expected[i].shape) << generation;
     }
+  }
+}
+
+// As many entries as PyTorch's conversion of aether_small x2 has, and numbers that are near.
+TEST(QuantizedSamples, OfTheFirstGeneration) {
+  std::vector<NamedTensor> fused = tools::make_tensors(tools::aether_small(2, true));
+  tools::fill_random(fused, 3);
+  const std::vector<NamedTensor> converted = tools::convert_to_int8(fused, true);
+  EXPECT_EQ(converted.size(), 348U);
+  EXPECT_EQ(
+      std::count_if(converted.begin(), converted.end(),
+                    [](const NamedTensor& tensor) { return tensor.quantization.has_value(); }),
+      69);
+  const NamedTensor& first = converted.front();
+  ASSERT_TRUE(first.quantization);
+  EXPECT_EQ(first.quantization->scales.size(), 96U);
+  for (std::size_t n = 0; n < first.values.size(); ++n) {
+    const double scale = first.quantization->scales.at(n / 27);
+    EXPECT_NEAR(first.values[n] * scale, fused.front().values[n], 0.51 * scale);
+  }
+}
+
+TEST(QuantizedSamples, OfG7LeaveTheUpsampler) {
+  StageShape shape = shape_of("G7d");
+  const std::vector<NamedTensor> fused = tools::fuse(random_tensors(shape), shape);
+  std::size_t none = 0;
+  for (const NamedTensor& tensor : tools::convert_to_int8(fused, false)) {
+    const bool of_upsampler = tensor.name.starts_with("upsample.");
+    EXPECT_FALSE(of_upsampler && tensor.quantization) << tensor.name;
+    if (tensor.kind == tools::EntryKind::none) ++none;
+  }
+  EXPECT_EQ(none, 9U);  // three attention convolutions of three blocks
+  const std::vector<NamedTensor> trained = tools::add_observers(fused, true);
+  ASSERT_GT(trained.size(), fused.size());
+  for (std::size_t i = fused.size(); i < trained.size(); ++i) {
+    const std::string& name = trained[i].name;
+    EXPECT_TRUE(name.find(".weight_fake_quant.") != std::string::npos ||
+                name.find(".activation_post_process.") != std::string::npos)
+        << name;
   }
 }
 
