@@ -21,7 +21,14 @@ struct Row {
   Forward forward;
 };
 
-constexpr std::array kGenerations = {Row{"G1", forward_generation1}};
+constexpr std::array kGenerations = {
+    Row{"G1", forward_generation1},   Row{"G3", forward_generation3},
+    Row{"G4", forward_generation4},   Row{"G5.0", forward_generation5},
+    Row{"G5.1", forward_generation5}, Row{"G5.2", forward_generation5},
+    Row{"G5x", forward_generation5x}, Row{"G6.0", forward_generation6},
+    Row{"G6.1", forward_generation6}, Row{"G7a", forward_generation7},
+    Row{"G7b", forward_generation7},  Row{"G7c", forward_generation7},
+    Row{"G7d", forward_generation7}};
 
 Forward forward_of(const std::string& generation) {
   for (const Row& row : kGenerations) {
@@ -93,17 +100,42 @@ at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x
   return w.seen(at::linear(x, w[path + ".weight"], w[path + ".bias"]));
 }
 
+at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x,
+                     const std::string& large_bias, const std::string& small_bias) {
+  const std::int64_t groups = x.size(1);
+  const auto branch = [&](const std::string& weight, const std::string& bias) {
+    const at::Tensor& kernel = w[path + "." + weight + ".weight"];
+    return at::conv2d(x, kernel, w[path + "." + bias], 1, kernel.size(2) / 2, 1, groups);
+  };
+  if (w.has(path + ".fused_conv.weight")) return branch("fused_conv", "fused_conv.bias");
+  return branch("lk_conv", large_bias) + branch("sk_conv", small_bias);
+}
+
 struct Reference::State {
   Weights weights;
   Forward forward = nullptr;
   at::TensorOptions options;
   std::string description;
+
+  DoubleTensor run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges);
 };
+
+DoubleTensor Reference::State::run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges) {
+  const at::NoGradGuard no_grad;
+  Recorder recorder(blocks, ranges);
+  weights.trace = &recorder;
+  try {
+    return to_doubles(forward(weights, image.to(options), recorder));
+  } catch (const c10::Error& error) {
+    fail(ErrorKind::verification, "PyTorch failed: {}", error.what_without_backtrace());
+  }
+}
 
 Reference::Reference(const state_dict::StateDict& state_dict, const network::Network& network,
                      const Settings& settings)
     : state_(std::make_unique<State>()) {
   state_->forward = forward_of(network.facts.generation);
+  state_->weights.facts = network.facts;
   const bool cuda = settings.cuda_device >= 0;
   const at::Device device =
       cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(settings.cuda_device))
@@ -115,7 +147,8 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
                   TORCH_VERSION_PATCH, settings.float64 ? "float64" : "float32",
                   cuda ? fmt::format("cuda:{}", settings.cuda_device) : "CPU");
   for (const state_dict::Entry& entry : state_dict.entries()) {
-    if (!entry.tensor || !is_weight_dtype(entry.tensor->dtype)) continue;
+    if (!entry.tensor) continue;
+    if (!entry.tensor->quantized && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
     const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
     at::Tensor tensor = at::empty(data.shape, at::kDouble);
@@ -126,19 +159,17 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
 
 Reference::~Reference() = default;
 
+// The tensors only borrow the values, and are only read.
 DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks, Ranges* ranges) const {
-  const at::NoGradGuard no_grad;
-  // The tensor only borrows the values, and is only read.
-  const at::Tensor image = at::from_blob(const_cast<float*>(input.values.data()), input.shape,
-                                         at::TensorOptions(at::kFloat))
-                               .to(state_->options);
-  Recorder recorder(blocks, ranges);
-  state_->weights.trace = &recorder;
-  try {
-    return to_doubles(state_->forward(state_->weights, image, recorder));
-  } catch (const c10::Error& error) {
-    fail(ErrorKind::verification, "PyTorch failed: {}", error.what_without_backtrace());
-  }
+  return state_->run(at::from_blob(const_cast<float*>(input.values.data()), input.shape,
+                                   at::TensorOptions(at::kFloat)),
+                     blocks, ranges);
+}
+
+DoubleTensor Reference::run(const DoubleTensor& input) const {
+  return state_->run(at::from_blob(const_cast<double*>(input.values.data()), input.shape,
+                                   at::TensorOptions(at::kDouble)),
+                     nullptr, nullptr);
 }
 
 std::string Reference::description() const { return state_->description; }

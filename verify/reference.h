@@ -28,7 +28,7 @@ class Reference {
     int cuda_device = -1;  ///< -1: the CPU.
   };
 
-  /// Loads the weights. `network` is what the state dict was recognised as.
+  /// Loads the weights. `network` is what the state dict was recognised as; only its facts count.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
             const Settings& settings);
   Reference(const Reference&) = delete;
@@ -40,6 +40,9 @@ class Reference {
   /// `ranges` isn't, the largest magnitudes in them are added to it. Not for several threads.
   DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr,
                    Ranges* ranges = nullptr) const;
+
+  /// The same for an input that isn't rounded to float32.
+  DoubleTensor run(const DoubleTensor& input) const;
 
   /// "PyTorch 1.13.1, float32, CPU".
   std::string description() const;

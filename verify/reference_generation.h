@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <aether2onnx/aether2onnx.h>
 
 #include <string>
 #include <unordered_map>
@@ -26,6 +27,8 @@ class Trace {
 class Weights {
  public:
   std::unordered_map<std::string, at::Tensor> tensors;
+  /// What isn't in the tensors: the generation, norm_eps, res_scale, img_range, quantization…
+  Report::Network facts;
   Trace* trace = nullptr;
 
   /// Shows the trace a value that isn't a layer's, and gives it back.
@@ -42,9 +45,21 @@ at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x);
 at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps);
 at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x);
 
+/// The depthwise convolution of a block at `path`, which isn't shown: one, with fused_conv.bias,
+/// where it is fused; the sum of two where it isn't, of lk_conv and sk_conv with these biases.
+at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x,
+                     const std::string& large_bias = "lk_bias",
+                     const std::string& small_bias = "sk_bias");
+
 /// A generation's forward pass: image (N, C, H, W) to image (N, C, scale H, scale W).
 using Forward = at::Tensor (*)(const Weights& w, const at::Tensor& image, Trace& trace);
 
 at::Tensor forward_generation1(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation3(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation4(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation5(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation5x(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation6(const Weights& w, const at::Tensor& image, Trace& trace);
+at::Tensor forward_generation7(const Weights& w, const at::Tensor& image, Trace& trace);
 
 }  // namespace aether2onnx::verify

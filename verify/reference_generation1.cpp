@@ -6,24 +6,11 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// The depthwise part of a block: one convolution where it is fused, the sum of two where it isn't.
-at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x) {
-  const std::int64_t groups = x.size(1);
-  const auto branch = [&](const std::string& weight, const std::string& bias) {
-    return at::conv2d(x, w[weight], w[bias], 1, w[weight].size(2) / 2, 1, groups);
-  };
-  if (w.has(path + ".fused_conv.weight")) {
-    return w.seen(branch(path + ".fused_conv.weight", path + ".fused_conv.bias"));
-  }
-  return w.seen(branch(path + ".lk_conv.weight", path + ".lk_bias") +
-                branch(path + ".sk_conv.weight", path + ".sk_bias"));
-}
-
 at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
 at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 
 at::Tensor block(const Weights& w, const std::string& path, const at::Tensor& y) {
-  const at::Tensor a = channels_last(depthwise(w, path + ".conv", y));
+  const at::Tensor a = channels_last(w.seen(depthwise(w, path + ".conv", y)));
   const at::Tensor n = layer_norm(w, path + ".norm", a, 1e-6);
   const at::Tensor gate = at::gelu(linear(w, path + ".ffn.fc1_gate", n), "none");
   const at::Tensor main = linear(w, path + ".ffn.fc1_main", n);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/dtype.h"
+#include "golden.h"
 #include "model_runner.h"
 #include "onnx_checker.h"
 #include "onnxruntime.h"
@@ -19,6 +20,10 @@
 namespace aether2onnx {
 namespace {
 
+using test::epsilon_sensitive;
+using test::expect_golden;
+using test::golden_input;
+using test::goldens;
 using test::MemoryOutput;
 using tools::NamedTensor;
 using tools::NetworkShape;
@@ -42,78 +47,6 @@ verify::Session open_session(const std::vector<std::byte>& bytes) {
   const test::TemporaryFolder folder;
   test::write_file(folder / "model.onnx", bytes);
   return verify::OnnxRuntime::load({}).open(folder / "model.onnx");
-}
-
-// --- reference outputs ------------------------------------------------------------------------
-
-// Outputs of the published network in float64 for weights by the sine rule: sums over the output,
-// and four of its elements.
-struct Golden {
-  NetworkShape network;
-  double sum;
-  double sum_of_squares;
-  double points[4];
-};
-
-Golden golden(std::int64_t scale, std::int64_t hidden, double sum, double squares, double p0,
-              double p1, double p2, double p3) {
-  NetworkShape network;
-  network.scale = scale;
-  network.hidden_dim = hidden;
-  return {network, sum, squares, {p0, p1, p2, p3}};
-}
-
-const std::map<std::int64_t, Golden>& goldens() {
-  static const std::map<std::int64_t, Golden> table = {
-      {2, golden(2, 16, 69.145351251, 102.953092280, 0.310502256, -0.614804446, -0.050019296,
-                 -0.438833121)},
-      {3, golden(3, 20, 194.139690778, 11158.238108706, -0.728532295, -3.139479033, 2.514102071,
-                 -6.064844049)},
-      {4, golden(4, 16, 1859.169837739, 1729.640747975, 0.897553169, 1.100234095, 0.869389754,
-                 0.885781780)},
-      {1, golden(1, 16, 42.066589971, 2083.861857255, -0.384662412, 5.447490579, -3.142033012,
-                 6.996830949)},
-  };
-  return table;
-}
-
-Golden epsilon_sensitive() {
-  return golden(2, 16, 69.375366346, 20.627628702, 0.061827199, 0.013990989, 0.260607188,
-                -0.011581049);
-}
-
-FloatTensor golden_input() {
-  FloatTensor input{{1, 3, 7, 6}, {}};
-  for (int n = 0; n < 3 * 7 * 6; ++n) {
-    input.values.push_back(static_cast<float>(0.5 + 0.5 * std::sin(0.3 * n)));
-  }
-  return input;
-}
-
-// `tolerance` is relative to the largest magnitude in the output.
-void expect_golden(const FloatTensor& output, const Golden& expected, double tolerance) {
-  const std::int64_t height = 7 * expected.network.scale;
-  const std::int64_t width = 6 * expected.network.scale;
-  ASSERT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, height, width}));
-  double sum = 0;
-  double squares = 0;
-  double largest = 0;
-  for (const float value : output.values) {
-    sum += value;
-    squares += static_cast<double>(value) * value;
-    largest = std::max(largest, std::abs(static_cast<double>(value)));
-  }
-  const auto count = static_cast<double>(output.values.size());
-  const auto at = [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-    return static_cast<double>(
-        output.values[static_cast<std::size_t>((c * height + y) * width + x)]);
-  };
-  EXPECT_NEAR(sum / count, expected.sum / count, tolerance * largest);
-  EXPECT_NEAR(squares / count, expected.sum_of_squares / count, 2 * tolerance * largest * largest);
-  EXPECT_NEAR(at(0, 0, 0), expected.points[0], tolerance * largest);
-  EXPECT_NEAR(at(1, height / 2, width / 2), expected.points[1], tolerance * largest);
-  EXPECT_NEAR(at(2, height - 1, width - 1), expected.points[2], tolerance * largest);
-  EXPECT_NEAR(at(0, 3, 1), expected.points[3], tolerance * largest);
 }
 
 // --- precisions -------------------------------------------------------------------------------

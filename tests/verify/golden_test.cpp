@@ -1,0 +1,489 @@
+// The reference of each generation against what the published classes put out, in float64; and what
+// those generations must have of which no output is known.
+
+#include "golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "quantized_networks.h"
+#include "reference.h"
+#include "support.h"
+
+namespace aether2onnx {
+namespace {
+
+using test::OutputSummary;
+using test::StageGolden;
+using tools::NamedTensor;
+using tools::StageShape;
+using verify::DoubleTensor;
+using verify::FloatTensor;
+
+// What the reference is told beside the tensors.
+Report::Network facts_of(const StageShape& shape, double res_scale, double norm_eps) {
+  Report::Network facts;
+  facts.generation = shape.generation;
+  facts.norm_type = shape.layer_norm ? "layernorm" : "deployment";
+  facts.norm_eps = norm_eps;
+  facts.channel_attention = shape.channel_attention;
+  facts.spatial_attention = shape.spatial_attention;
+  facts.res_scale = res_scale;
+  return facts;
+}
+
+Report::Network facts_of(const StageGolden& golden, bool fused) {
+  return facts_of(golden.network, golden.res_scale, fused ? 0 : golden.norm_eps);
+}
+
+Report::Network facts_of_first_generation() {
+  Report::Network facts;
+  facts.generation = "G1";
+  facts.norm_type = "layernorm";
+  return facts;
+}
+
+// Loads the tensors from a file of float64, and gives what `work` makes of the reference.
+template <typename Work>
+auto with_reference(const std::vector<NamedTensor>& tensors, const Report::Network& facts,
+                    Work work) {
+  tools::CheckpointLayout layout;
+  layout.type = tools::StorageType::float64;
+  const std::vector<std::byte> bytes = tools::write_checkpoint(tensors, layout);
+  const MemoryInput input(bytes);
+  network::Network network;
+  network.facts = facts;
+  verify::Reference::Settings settings;
+  settings.float64 = true;
+  return work(verify::Reference(state_dict::StateDict::open(input), network, settings));
+}
+
+DoubleTensor run(const std::vector<NamedTensor>& tensors, const Report::Network& facts,
+                 const DoubleTensor& image = test::exact_golden_input()) {
+  return with_reference(tensors, facts,
+                        [&](const verify::Reference& reference) { return reference.run(image); });
+}
+
+// The largest difference of two numbers, relative to those above 1.
+double distance(const OutputSummary& actual, const OutputSummary& expected) {
+  const auto of = [](double a, double b) { return std::abs(a - b) / std::max(1.0, std::abs(b)); };
+  double largest =
+      std::max(of(actual.sum, expected.sum), of(actual.sum_of_squares, expected.sum_of_squares));
+  for (std::size_t i = 0; i < expected.points.size(); ++i) {
+    largest = std::max(largest, of(actual.points[i], expected.points[i]));
+  }
+  return largest;
+}
+
+double distance(const DoubleTensor& a, const DoubleTensor& b) {
+  EXPECT_EQ(a.shape, b.shape);
+  double largest = 0;
+  for (std::size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i) {
+    largest = std::max(largest, std::abs(a.values[i] - b.values[i]));
+  }
+  return largest;
+}
+
+constexpr double kTolerance = 1e-8;
+
+// --- published outputs ------------------------------------------------------------------------
+
+TEST(GoldenReference, OfTheFirstGeneration) {
+  const auto expect = [](const test::Golden& golden, bool sensitive) {
+    std::vector<NamedTensor> tensors = tools::make_tensors(golden.network);
+    tools::fill_sines(tensors);
+    if (sensitive) tools::make_epsilon_sensitive(tensors);
+    for (const bool fused : {false, true}) {
+      const DoubleTensor output =
+          run(fused ? tools::fuse(tensors) : tensors, facts_of_first_generation());
+      EXPECT_LT(distance(test::summarize(output), golden.output), kTolerance)
+          << golden.network.scale << ' ' << sensitive << ' ' << fused;
+    }
+  };
+  for (const auto& [scale, golden] : test::goldens()) expect(golden, false);
+  expect(test::epsilon_sensitive(), true);
+}
+
+class GoldenStages : public testing::TestWithParam<StageGolden> {};
+
+TEST_P(GoldenStages, UnfusedAndFused) {
+  const StageGolden& golden = GetParam();
+  for (const bool fused : {false, true}) {
+    const DoubleTensor output = run(golden_tensors(golden, fused), facts_of(golden, fused));
+    EXPECT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, 7 * golden.network.scale,
+                                                       6 * golden.network.scale}));
+    EXPECT_LT(distance(test::summarize(output), golden.output), kTolerance) << fused;
+  }
+}
+
+// Else the test above could not tell.
+TEST_P(GoldenStages, AWrongFactIsSeen) {
+  const StageGolden& golden = GetParam();
+  const auto distance_with = [&](const std::function<void(Report::Network&)>& change) {
+    Report::Network facts = facts_of(golden, false);
+    change(facts);
+    return distance(test::summarize(run(golden_tensors(golden, false), facts)), golden.output);
+  };
+  if (golden.norm_eps > 0) {
+    const double wrong = golden.norm_eps > 5e-5 ? 1e-5 : 1e-4;
+    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.norm_eps = wrong; }),
+              golden.epsilon_sensitive ? 1e-3 : 1e-6);
+    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.norm_eps = 0; }), 1e-3);
+  }
+  if (golden.network.generation == "G7d") {
+    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.res_scale = 1; }), 1e-3);
+    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.quantization = "int8"; }), 1e-3);
+    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.generation = "G6.1"; }), 1e-3);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenStages, testing::ValuesIn(test::stage_goldens()),
+                         [](const auto& test) {
+                           std::string name = test.param.name;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
+
+// --- what must hold without a published output ------------------------------------------------
+
+StageShape shape_of(const std::string& generation) {
+  StageShape shape;
+  shape.generation = generation;
+  shape.channel_attention = true;
+  shape.spatial_attention = true;
+  return shape;
+}
+
+double epsilon_of(const std::string& generation) {
+  return generation == "G7c" || generation == "G7d" ? 1e-4 : 1e-5;
+}
+
+std::vector<NamedTensor> random_tensors(const StageShape& shape) {
+  std::vector<NamedTensor> tensors = tools::make_tensors(shape);
+  tools::fill_random(tensors, 11);
+  return tensors;
+}
+
+TEST(ReferenceOfStages, FusedGivesTheSame) {
+  for (const std::string& generation : tools::stage_generations()) {
+    if (generation == "G2") continue;  // can't be run
+    for (const std::int64_t scale : {1, 2, 3, 4, 8}) {
+      if (scale == 1 && (generation == "G3" || generation == "G4")) continue;
+      StageShape shape = shape_of(generation);
+      shape.scale = scale;
+      const bool has_choice = generation > "G5.0";
+      for (const bool layer_norm : {false, true}) {
+        if (layer_norm && !has_choice) continue;
+        shape.layer_norm = layer_norm;
+        const std::vector<NamedTensor> tensors = random_tensors(shape);
+        const double res_scale = has_choice ? 0.3 : 1;
+        const double eps = layer_norm ? 0 : epsilon_of(generation);
+        const DoubleTensor unfused = run(tensors, facts_of(shape, res_scale, eps));
+        // G5x applies its statistics always.
+        const double left = generation == "G5x" ? eps : 0;
+        const DoubleTensor fused =
+            run(tools::fuse(tensors, shape), facts_of(shape, res_scale, left));
+        EXPECT_EQ(unfused.shape, (std::vector<std::int64_t>{1, 3, 7 * scale, 6 * scale}));
+        EXPECT_LT(distance(fused, unfused), 1e-11) << generation << ' ' << scale;
+        const auto [low, high] = std::minmax_element(unfused.values.begin(), unfused.values.end());
+        EXPECT_GT(*high - *low, 0.1) << generation << ' ' << scale;
+      }
+    }
+  }
+}
+
+TEST(ReferenceOfStages, G4AskedForScale1IsOfScale2) {
+  StageShape shape = shape_of("G4");
+  shape.scale = 1;
+  const DoubleTensor output = run(random_tensors(shape), facts_of(shape, 1, 1e-5));
+  EXPECT_EQ(output.shape, (std::vector<std::int64_t>{1, 3, 14, 12}));
+}
+
+// Adds to each number of a tensor what depends on its position.
+void disturb(std::vector<NamedTensor>& tensors, const std::string& name) {
+  const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                  [&](const NamedTensor& tensor) { return tensor.name == name; });
+  ASSERT_NE(found, tensors.end()) << name;
+  for (std::size_t n = 0; n < found->values.size(); ++n) {
+    found->values[n] += 0.1 * std::cos(static_cast<double>(n));
+  }
+}
+
+TEST(ReferenceOfStages, EveryWeightCounts) {
+  for (const std::string& generation : tools::stage_generations()) {
+    if (generation == "G2") continue;
+    StageShape shape = shape_of(generation);
+    shape.embed_dim = 48;  // of an attention's few channels one at least passes its ReLU
+    const Report::Network facts = facts_of(shape, 1, epsilon_of(generation));
+    const std::vector<NamedTensor> tensors = random_tensors(shape);
+    const DoubleTensor before = run(tensors, facts);
+    for (const NamedTensor& tensor : tensors) {
+      if (tensor.integer) continue;
+      std::vector<NamedTensor> changed = tensors;
+      disturb(changed, tensor.name);
+      const double change = distance(run(changed, facts), before);
+      if (generation == "G3" && tensor.name.starts_with("fusion_convs.")) {
+        EXPECT_EQ(change, 0) << tensor.name;
+      } else {
+        EXPECT_GT(change, 1e-6) << generation << ' ' << tensor.name;
+      }
+    }
+  }
+}
+
+TEST(ReferenceOfStages, FoldedStatisticsAreIgnored) {
+  const StageShape shape = shape_of("G6.1");
+  std::vector<NamedTensor> fused = tools::fuse(random_tensors(shape), shape);
+  const Report::Network facts = facts_of(shape, 0.1, 0);
+  const DoubleTensor before = run(fused, facts);
+  disturb(fused, "norm.running_mean");
+  disturb(fused, "stages.0.1.norm.running_var");
+  EXPECT_EQ(distance(run(fused, facts), before), 0);
+}
+
+TEST(ReferenceOfStages, Int8HasNoCompensation) {
+  const StageShape shape = shape_of("G7d");
+  std::vector<NamedTensor> tensors = random_tensors(shape);
+  Report::Network facts = facts_of(shape, 0.1, 1e-4);
+  facts.quantization = "int8";
+  const DoubleTensor before = run(tensors, facts);
+  disturb(tensors, "quant_fusion_layer.error_comp");
+  EXPECT_EQ(distance(run(tensors, facts), before), 0);
+  facts.quantization = "qat";
+  EXPECT_GT(distance(run(tensors, facts), before), 1e-3);
+}
+
+TEST(ReferenceOfStages, TheKeysOfOneRevision) {
+  StageShape shape = shape_of("G7d");
+  shape.scale = 8;
+  std::vector<NamedTensor> tensors = random_tensors(shape);
+  const Report::Network facts = facts_of(shape, 0.1, 1e-4);
+  const DoubleTensor before = run(tensors, facts);
+  for (NamedTensor& tensor : tensors) {
+    for (const auto& [from, to] : {std::pair<std::string, std::string>{".0.", ".0.0."},
+                                   {".2.", ".1.0."},
+                                   {".4.", ".2.0."}}) {
+      const std::string root = "upsample.blocks";
+      if (!tensor.name.starts_with(root + from)) continue;
+      tensor.name = root + to + tensor.name.substr((root + from).size());
+      break;
+    }
+  }
+  EXPECT_EQ(distance(run(tensors, facts), before), 0);
+}
+
+TEST(ReferenceOfStages, WhatTheRangeMeans) {
+  const auto mapped = [](DoubleTensor tensor, const std::function<double(double)>& function) {
+    for (double& value : tensor.values) value = function(value);
+    return tensor;
+  };
+  const DoubleTensor image = test::exact_golden_input();
+  for (const std::string& generation : tools::stage_generations()) {
+    if (generation == "G2") continue;
+    const StageShape shape = shape_of(generation);
+    const std::vector<NamedTensor> tensors = random_tensors(shape);
+    Report::Network facts = facts_of(shape, 1, epsilon_of(generation));
+    // The same through a network of range 1, from an image that is changed beforehand.
+    DoubleTensor expected;
+    if (generation.starts_with("G7")) {
+      expected = mapped(run(tensors, facts, mapped(image, [](double x) { return x / 4; })),
+                        [](double y) { return y * 4; });
+    } else {
+      expected =
+          mapped(run(tensors, facts, mapped(image, [](double x) { return (x - 0.5) * 4 + 0.5; })),
+                 [](double y) { return (y - 0.5) / 4 + 0.5; });
+    }
+    facts.img_range = 4;
+    EXPECT_LT(distance(run(tensors, facts), expected), 1e-12) << generation;
+  }
+}
+
+// --- the parts that are compared --------------------------------------------------------------
+
+std::vector<std::string> traced(const StageShape& shape, double norm_eps) {
+  verify::BlockOutputs blocks;
+  verify::Ranges ranges;
+  const std::vector<NamedTensor> tensors = random_tensors(shape);
+  const DoubleTensor output = with_reference(
+      tensors, facts_of(shape, 0.1, norm_eps), [&](const verify::Reference& reference) {
+        return reference.run(test::golden_input(), &blocks, &ranges);
+      });
+  EXPECT_EQ(distance(blocks.back().second, output), 0);
+  EXPECT_FALSE(ranges.blocks().empty());
+  std::vector<std::string> paths;
+  for (const auto& [path, value] : blocks) paths.push_back(path);
+  return paths;
+}
+
+TEST(ReferenceOfStages, ItsPartsInTheirOrder) {
+  using Paths = std::vector<std::string>;
+  const auto joined = [](const std::vector<Paths>& lists) {
+    Paths all;
+    for (const Paths& list : lists) all.insert(all.end(), list.begin(), list.end());
+    return all;
+  };
+  const Paths stages = {"conv_first", "stages.0.0", "stages.0.1", "stages.1.0"};
+  const Paths fusion = {"fusion_convs.0", "fusion_convs.1", "quant_fusion_layer"};
+  const Paths inner_norm = {"shortcut", "norm", "conv_after_body", "body_residual"};
+  const Paths tail = {"conv_before_upsample.0", "conv_before_upsample.1", "upsample.blocks.0",
+                      "upsample.blocks.1", "conv_last"};
+  EXPECT_EQ(traced(shape_of("G3"), 1e-5),
+            joined({stages, {"quant_fusion_layer"}, inner_norm, tail}));
+  for (const char* generation : {"G4", "G5.0", "G5.1", "G5.2", "G6.0", "G6.1"}) {
+    EXPECT_EQ(traced(shape_of(generation), 1e-5), joined({stages, fusion, inner_norm, tail}))
+        << generation;
+  }
+  StageShape shape = shape_of("G7d");
+  EXPECT_EQ(traced(shape, 1e-4),
+            joined({stages, fusion, {"shortcut", "conv_after_body", "body_residual"}, tail}));
+  shape.layer_norm = true;
+  EXPECT_EQ(
+      traced(shape, 0),
+      joined({stages, fusion, {"norm", "shortcut", "conv_after_body", "body_residual"}, tail}));
+  shape.scale = 1;  // a convolution without a shuffle
+  const Paths at_scale_1 = traced(shape, 0);
+  EXPECT_EQ(Paths(at_scale_1.end() - 2, at_scale_1.end()),
+            (Paths{"upsample.blocks.0", "conv_last"}));
+  shape = shape_of("G5x");
+  shape.scale = 4;
+  EXPECT_EQ(traced(shape, 1e-5),
+            joined({stages,
+                    fusion,
+                    inner_norm,
+                    {"conv_before_upsample", "upsample.upsample.up_0.0", "upsample.upsample.up_0.1",
+                     "upsample.upsample.up_1.0", "upsample.upsample.up_1.1", "conv_last"}}));
+  shape.scale = 3;
+  const Paths at_scale_3 = traced(shape, 1e-5);
+  EXPECT_EQ(Paths(at_scale_3.end() - 3, at_scale_3.end()),
+            (Paths{"upsample.upsample.up_3x.0", "upsample.upsample.up_3x.1", "conv_last"}));
+}
+
+TEST(ReferenceOfStages, TheBodyNormOfG7IsPartOfTheFusion) {
+  const StageShape shape = shape_of("G7d");
+  std::vector<NamedTensor> tensors = random_tensors(shape);
+  const auto fusion = [&] {
+    verify::BlockOutputs blocks;
+    with_reference(tensors, facts_of(shape, 0.1, 1e-4), [&](const verify::Reference& reference) {
+      return reference.run(test::golden_input(), &blocks);
+    });
+    for (auto& [path, value] : blocks) {
+      if (path == "quant_fusion_layer") return value;
+    }
+    return DoubleTensor{};
+  };
+  const DoubleTensor before = fusion();
+  ASSERT_FALSE(before.values.empty());
+  disturb(tensors, "norm.bias");
+  EXPECT_GT(distance(fusion(), before), 1e-3);
+}
+
+TEST(ReferenceOfStages, AGenerationWithoutAReferenceIsRefused) {
+  const StageShape shape = shape_of("G2");
+  const test::Caught caught =
+      test::catch_error([&] { run(random_tensors(shape), facts_of(shape, 1, 1e-5)); });
+  EXPECT_EQ(caught.kind, ErrorKind::verification);
+  EXPECT_NE(caught.message.find("G2"), std::string::npos);
+}
+
+TEST(ReferenceOfStages, AnUpsamplerThatFitsNoShuffleIsRefused) {
+  const StageShape shape = shape_of("G7d");
+  std::vector<NamedTensor> tensors = random_tensors(shape);
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name != "conv_last.weight") continue;
+    tensor.shape[1] = 31;
+    tensor.values.resize(tensor.values.size() / 32 * 31);
+  }
+  const test::Caught caught = test::catch_error([&] { run(tensors, facts_of(shape, 0.1, 1e-4)); });
+  EXPECT_EQ(caught.kind, ErrorKind::verification);
+  EXPECT_NE(caught.message.find("upsample.blocks.0"), std::string::npos);
+}
+
+// --- the samples themselves -------------------------------------------------------------------
+
+// Tensors and parameters as they are published.
+TEST(StagePresets, HaveThePublishedSizes) {
+  struct Sizes {
+    const char* model_type;
+    std::size_t tensors, fused_tensors, parameters, fused_parameters;
+  };
+  for (const Sizes& sizes : {Sizes{"aether_mobile", 147, 113, 414859, 409739},
+                             Sizes{"aether_tiny", 178, 140, 525068, 510092},
+                             Sizes{"aether_small", 299, 233, 1533139, 1493203},
+                             Sizes{"aether_medium", 435, 337, 3414299, 3334427},
+                             Sizes{"aether_large", 749, 587, 9433443, 9246243},
+                             Sizes{"aether_pro", 749, 587, 12176379, 11976699},
+                             Sizes{"aether_extreme", 1109, 867, 35564855, 35165495}}) {
+    for (const bool fused : {false, true}) {
+      StageShape shape = tools::stage_preset(sizes.model_type, 2);
+      shape.fused = fused;
+      const std::vector<NamedTensor> tensors = tools::make_tensors(shape);
+      std::size_t parameters = 0;
+      for (const NamedTensor& tensor : tensors) {
+        const bool buffer = tensor.integer || tensor.name == "mean" ||
+                            tensor.name.find(".running_") != std::string::npos;
+        if (!buffer) parameters += tensor.values.size();
+      }
+      EXPECT_EQ(tensors.size(), fused ? sizes.fused_tensors : sizes.tensors) << sizes.model_type;
+      EXPECT_EQ(parameters, fused ? sizes.fused_parameters : sizes.parameters) << sizes.model_type;
+    }
+  }
+}
+
+TEST(StageSamples, FusedTensorsAreThoseOfTheFusedShape) {
+  for (const std::string& generation : tools::stage_generations()) {
+    StageShape shape = shape_of(generation);
+    const std::vector<NamedTensor> fused = tools::fuse(random_tensors(shape), shape);
+    shape.fused = true;
+    const std::vector<NamedTensor> expected = tools::make_tensors(shape);
+    ASSERT_EQ(fused.size(), expected.size()) << generation;
+    for (std::size_t i = 0; i < fused.size(); ++i) {
+      EXPECT_EQ(fused[i].name, expected[i].name) << generation;
+      EXPECT_EQ(fused[i].shape, expected[i].shape) << generation;
+    }
+  }
+}
+
+// As many entries as PyTorch's conversion of aether_small x2 has, and numbers that are near.
+TEST(QuantizedSamples, OfTheFirstGeneration) {
+  std::vector<NamedTensor> fused = tools::make_tensors(tools::aether_small(2, true));
+  tools::fill_random(fused, 3);
+  const std::vector<NamedTensor> converted = tools::convert_to_int8(fused, true);
+  EXPECT_EQ(converted.size(), 348U);
+  EXPECT_EQ(
+      std::count_if(converted.begin(), converted.end(),
+                    [](const NamedTensor& tensor) { return tensor.quantization.has_value(); }),
+      69);
+  const NamedTensor& first = converted.front();
+  ASSERT_TRUE(first.quantization);
+  EXPECT_EQ(first.quantization->scales.size(), 96U);
+  for (std::size_t n = 0; n < first.values.size(); ++n) {
+    const double scale = first.quantization->scales.at(n / 27);
+    EXPECT_NEAR(first.values[n] * scale, fused.front().values[n], 0.51 * scale);
+  }
+}
+
+TEST(QuantizedSamples, OfG7LeaveTheUpsampler) {
+  StageShape shape = shape_of("G7d");
+  const std::vector<NamedTensor> fused = tools::fuse(random_tensors(shape), shape);
+  std::size_t none = 0;
+  for (const NamedTensor& tensor : tools::convert_to_int8(fused, false)) {
+    const bool of_upsampler = tensor.name.starts_with("upsample.");
+    EXPECT_FALSE(of_upsampler && tensor.quantization) << tensor.name;
+    if (tensor.kind == tools::EntryKind::none) ++none;
+  }
+  EXPECT_EQ(none, 9U);  // three attention convolutions of three blocks
+  const std::vector<NamedTensor> trained = tools::add_observers(fused, true);
+  ASSERT_GT(trained.size(), fused.size());
+  for (std::size_t i = fused.size(); i < trained.size(); ++i) {
+    const std::string& name = trained[i].name;
+    EXPECT_TRUE(name.find(".weight_fake_quant.") != std::string::npos ||
+                name.find(".activation_post_process.") != std::string::npos)
+        << name;
+  }
+}
+
+}  // namespace
+}  // namespace aether2onnx
