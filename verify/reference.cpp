@@ -148,7 +148,7 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
                   cuda ? fmt::format("cuda:{}", settings.cuda_device) : "CPU");
   for (const state_dict::Entry& entry : state_dict.entries()) {
     if (!entry.tensor) continue;
-    if (!entry.tensor->quantized && !is_weight_dtype(entry.tensor->dtype)) continue;
+    if (!entry.tensor->is_quantized() && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
     const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
     at::Tensor tensor = at::empty(data.shape, at::kDouble);

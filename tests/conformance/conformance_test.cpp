@@ -20,60 +20,24 @@
 namespace aether2onnx {
 namespace {
 
+using test::convert_tensors;
+using test::Converted;
 using test::epsilon_sensitive;
 using test::expect_golden;
 using test::golden_input;
 using test::goldens;
+using test::kPrecisions;
+using test::lowest_opset;
 using test::MemoryOutput;
+using test::tolerance_of;
 using tools::NamedTensor;
 using tools::NetworkShape;
 using verify::FloatTensor;
-
-struct Converted {
-  Report report;
-  std::vector<std::byte> bytes;
-};
-
-Converted convert_tensors(const std::vector<NamedTensor>& tensors, const Options& options,
-                          const tools::CheckpointLayout& layout = {}) {
-  const auto checkpoint = tools::write_checkpoint(tensors, layout);
-  const MemoryInput input(checkpoint);
-  MemoryOutput output;
-  Report report = convert(input, {&output, nullptr, {}}, options);
-  return {std::move(report), output.bytes()};
-}
 
 verify::Session open_session(const std::vector<std::byte>& bytes) {
   const test::TemporaryFolder folder;
   test::write_file(folder / "model.onnx", bytes);
   return verify::OnnxRuntime::load({}).open(folder / "model.onnx");
-}
-
-// --- precisions -------------------------------------------------------------------------------
-
-constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,
-                                    Precision::mixed_fp16, Precision::mixed_bf16};
-
-int lowest_opset(Precision precision) {
-  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
-  return bfloat16 ? kMinOpsetOfBfloat16 : kMinOpset;
-}
-
-// Relative to the largest magnitude of the output, with weights that make errors grow.
-double tolerance_of(Precision precision) {
-  switch (precision) {
-    case Precision::fp32:
-      return 5e-6;
-    case Precision::fp16:
-      return 6e-3;
-    case Precision::mixed_fp16:
-      return 4e-3;
-    case Precision::bf16:
-      return 5e-2;
-    case Precision::mixed_bf16:
-      return 3e-2;
-  }
-  return 0;
 }
 
 // --- the product of all options ---------------------------------------------------------------

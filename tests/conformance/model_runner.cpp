@@ -27,6 +27,36 @@ constexpr int kBfloat16 = 16;  // TensorProto.DataType
 
 }  // namespace
 
+Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors, const Options& options,
+                          const tools::CheckpointLayout& layout) {
+  const auto checkpoint = tools::write_checkpoint(tensors, layout);
+  const MemoryInput input(checkpoint);
+  MemoryOutput output;
+  Report report = convert(input, {&output, nullptr, {}}, options);
+  return {std::move(report), output.bytes()};
+}
+
+int lowest_opset(Precision precision) {
+  const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
+  return bfloat16 ? kMinOpsetOfBfloat16 : kMinOpset;
+}
+
+double tolerance_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return 5e-6;
+    case Precision::fp16:
+      return 6e-3;
+    case Precision::mixed_fp16:
+      return 4e-3;
+    case Precision::bf16:
+      return 5e-2;
+    case Precision::mixed_bf16:
+      return 3e-2;
+  }
+  return 0;
+}
+
 verify::FloatTensor run_model(const std::vector<std::byte>& bytes,
                               const verify::FloatTensor& image) {
   const TemporaryFolder folder;

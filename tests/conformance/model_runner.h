@@ -1,14 +1,34 @@
 /// @file
-/// Runs models of any precision in ONNX Runtime on the CPU.
+/// Converts checkpoints in memory, and runs models of any precision in ONNX Runtime on the CPU.
 #pragma once
 
+#include <aether2onnx/aether2onnx.h>
+
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
 
+#include "checkpoint_writer.h"
 #include "tensor.h"
 
 namespace aether2onnx::test {
+
+struct Converted {
+  Report report;
+  std::vector<std::byte> bytes;
+};
+
+Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors, const Options& options,
+                          const tools::CheckpointLayout& layout = {});
+
+inline constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,
+                                           Precision::mixed_fp16, Precision::mixed_bf16};
+
+int lowest_opset(Precision precision);
+
+/// Relative to the largest magnitude of the output, with weights that make errors grow.
+double tolerance_of(Precision precision);
 
 /// The model's output: of the file as it is, where ONNX Runtime has operators for its types, and
 /// with every 16-bit result rounded where there are such. Fails the test where ONNX Runtime warns

@@ -64,7 +64,10 @@ const std::map<std::string, Signature>& signatures() {
       {"Sqrt", {1, 13, 6}},          {"Erf", {1, 13, 9}},
       {"ReduceMean", {1, 13, 1}},    {"Transpose", {1, 13, 1}},
       {"DepthToSpace", {1, 13, 11}}, {"LeakyRelu", {1, 16, 6}},
-      {"Gelu", {1, 20, 20}},         {"LayerNormalization", {3, 17, 17}}};
+      {"Gelu", {1, 20, 20}},         {"LayerNormalization", {3, 17, 17}},
+      {"Sigmoid", {1, 13, 6}},       {"Relu", {1, 13, 6}},
+      {"ReduceMax", {1, 13, 1}},     {"GlobalAveragePool", {1, 22, 1}},
+      {"Concat", {1000, 13, 4}}};
   return table;
 }
 
