@@ -469,11 +469,11 @@ def randomize_stages(net, seed):
                 continue
             uniform = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 2 - 1
             if name.endswith("running_var"):
-                value.copy_(0.1 + 0.05 * uniform)
+                value.copy_(0.03 + 0.015 * uniform)
             elif name.endswith("temperature"):
                 value.copy_(0.8 + 0.3 * uniform)
             elif name.endswith("norm.weight"):
-                value.copy_(0.4 + 0.1 * uniform)
+                value.copy_(0.2 + 0.05 * uniform)
             elif value.dim() > 1 and not name.endswith(("norm.bias", "running_mean", "error_comp")):
                 value.copy_(uniform * (3 / value[0].numel()) ** 0.5)
             else:
