@@ -75,6 +75,7 @@ class FusionRun {
   void list_weights() {
     FuseReport::Output& output = report_.output;
     std::vector<DType> dtypes;
+    std::vector<std::pair<std::size_t, checkpoint::Tensor>> by_position;
     for (const network::Parameter& parameter : fusion_.network.parameters) {
       const DType stored = fusion::stored_dtype(parameter.value, state_dict_);
       checkpoint::Tensor tensor;
@@ -88,9 +89,14 @@ class FusionRun {
       if (computed && size_of(stored) < size_of(DType::float32)) rounded_sums_ = tensor.dtype;
       dtypes.push_back(tensor.dtype);
       output.parameters += static_cast<std::uint64_t>(checked_product(parameter.shape).value_or(0));
-      content_.tensors.push_back(std::move(tensor));
+      by_position.emplace_back(parameter.position, std::move(tensor));
     }
-    for (const network::Buffer& buffer : fusion_.network.buffers) add_buffer(buffer);
+    for (const network::Buffer& buffer : fusion_.network.buffers) {
+      by_position.emplace_back(buffer.position, buffer_tensor(buffer));
+    }
+    std::stable_sort(by_position.begin(), by_position.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [position, tensor] : by_position) content_.tensors.push_back(std::move(tensor));
     content_.notes = network::notes(report_.network);
     output.tensors = content_.tensors.size();
     output.dtype = report::dtypes_text(dtypes);
@@ -98,7 +104,7 @@ class FusionRun {
   }
 
   // What isn't a weight keeps its type.
-  void add_buffer(const network::Buffer& buffer) {
+  checkpoint::Tensor buffer_tensor(const network::Buffer& buffer) const {
     const state_dict::Entry* entry = state_dict_.find(buffer.key);
     require(entry != nullptr && entry->tensor, "a buffer that isn't in the state dict");
     checkpoint::Tensor tensor;
@@ -107,7 +113,7 @@ class FusionRun {
     const DType stored = entry->tensor->read_dtype();
     tensor.dtype = is_weight_dtype(stored) ? dtype_in_file(options_.dtype, stored) : stored;
     tensor.load = [entry, this] { return state_dict_.read(*entry); };
-    content_.tensors.push_back(std::move(tensor));
+    return tensor;
   }
 
   void warn() {

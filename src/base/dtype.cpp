@@ -87,6 +87,11 @@ std::string_view to_string(DType dtype) noexcept {
   return "unknown";
 }
 
+bool is_counter_dtype(DType dtype) noexcept {
+  return dtype == DType::int64 || dtype == DType::int32 || dtype == DType::int16 ||
+         dtype == DType::int8 || dtype == DType::uint8 || dtype == DType::boolean;
+}
+
 bool is_weight_dtype(DType dtype) noexcept {
   return dtype == DType::float64 || dtype == DType::float32 || dtype == DType::float16 ||
          dtype == DType::bfloat16;

@@ -43,6 +43,10 @@ std::string_view to_string(DType dtype) noexcept;
 /// Whether the type is one that weights may have: float64, float32, float16 or bfloat16.
 bool is_weight_dtype(DType dtype) noexcept;
 
+/// Whether the type is one that counters and version numbers may have: signed integers, uint8 or
+/// boolean.
+bool is_counter_dtype(DType dtype) noexcept;
+
 /// Rounds to IEEE 754 binary16, to nearest with ties to even; beyond 65519.99… gives infinity.
 /// NaN stays NaN (quiet). Source: IEEE 754-2019, sections 3.4 and 4.3.1.
 std::uint16_t to_half_bits(double value) noexcept;

@@ -29,8 +29,16 @@ const char* dtype_name(DType dtype) {
       return "I64";
     case DType::int32:
       return "I32";
+    case DType::int16:
+      return "I16";
+    case DType::int8:
+      return "I8";
+    case DType::uint8:
+      return "U8";
+    case DType::boolean:
+      return "BOOL";
     default:
-      defect("a tensor of a type that no weight has");
+      defect("a tensor of a type that isn't written");
   }
 }
 

@@ -31,8 +31,16 @@ const char* storage_class(DType dtype) {
       return "LongStorage";
     case DType::int32:
       return "IntStorage";
+    case DType::int16:
+      return "ShortStorage";
+    case DType::int8:
+      return "CharStorage";
+    case DType::uint8:
+      return "ByteStorage";
+    case DType::boolean:
+      return "BoolStorage";
     default:
-      defect("a tensor of a type that no weight has");
+      defect("a tensor of a type that isn't written");
   }
 }
 

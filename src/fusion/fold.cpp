@@ -71,9 +71,8 @@ class Folder {
 
   ParameterId take(ParameterId id) {
     if (moved_[id] == kNotMoved) {
-      network::Parameter parameter = source_.parameters[id];
-      moved_[id] = result_.network.add_parameter(
-          std::move(parameter.name), std::move(parameter.shape), std::move(parameter.value));
+      moved_[id] = result_.network.parameters.size();
+      result_.network.parameters.push_back(source_.parameters[id]);
     }
     return moved_[id];
   }

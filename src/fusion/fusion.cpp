@@ -58,11 +58,15 @@ class Fuser {
 
   ParameterId take(ParameterId id) {
     if (moved_[id] == kNotMoved) {
-      Parameter& parameter = source_.parameters[id];
-      moved_[id] = result_.network.add_parameter(
-          std::move(parameter.name), std::move(parameter.shape), std::move(parameter.value));
+      moved_[id] = result_.network.parameters.size();
+      result_.network.parameters.push_back(std::move(source_.parameters[id]));
     }
     return moved_[id];
+  }
+
+  ParameterId add(Parameter parameter) {
+    result_.network.parameters.push_back(std::move(parameter));
+    return result_.network.parameters.size() - 1;
   }
 
   Conv2d fused(const ReparameterizedConv2d& pair) {
@@ -74,12 +78,16 @@ class Fuser {
     Conv2d conv;
     conv.kernel = large.shape.back();
     conv.groups = large.shape.front();
-    conv.weight = result_.network.add_parameter(
-        pair_path_ + ".weight", large.shape,
-        Expression::of(Kind::centred_add, std::move(large.value), std::move(small.value)));
-    conv.bias = result_.network.add_parameter(
-        pair_path_ + ".bias", large_bias.shape,
-        Expression::of(Kind::add, std::move(large_bias.value), std::move(small_bias.value)));
+    // Where the first of them was.
+    const std::size_t position = std::min(large.position, large_bias.position);
+    conv.weight = add(
+        {pair_path_ + ".weight", large.shape,
+         Expression::of(Kind::centred_add, std::move(large.value), std::move(small.value)),
+         position});
+    conv.bias =
+        add({pair_path_ + ".bias", large_bias.shape,
+             Expression::of(Kind::add, std::move(large_bias.value), std::move(small_bias.value)),
+             position});
     return conv;
   }
 
@@ -89,15 +97,15 @@ class Fuser {
       for (const ParameterId id : {norm.running_mean, norm.running_var}) {
         const Parameter& statistics = source_.parameters[id];
         result_.network.buffers.push_back(
-            {statistics.name, statistics.value.key, statistics.shape});
+            {statistics.name, statistics.value.key, statistics.shape, statistics.position});
       }
     }
-    const auto add = [&](ParameterId id, const Expression& value) {
+    const auto changed = [&](ParameterId id, const Expression& value) {
       const Parameter& parameter = source_.parameters[id];
-      return result_.network.add_parameter(parameter.name, parameter.shape, value);
+      return add({parameter.name, parameter.shape, value, parameter.position});
     };
-    const ParameterId weight = add(norm.weight, affine.weight);
-    return {weight, add(norm.bias, affine.bias)};
+    const ParameterId weight = changed(norm.weight, affine.weight);
+    return {weight, changed(norm.bias, affine.bias)};
   }
 
   Network& source_;

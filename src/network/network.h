@@ -57,6 +57,7 @@ struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
   Expression value;
+  std::size_t position = 0;  ///< Among all parameters and buffers, as the class has them.
 };
 
 /// What a state dict holds besides the weights in use: statistics that were folded into weights,
@@ -65,6 +66,7 @@ struct Buffer {
   std::string name;
   std::string key;  ///< In the state dict.
   std::vector<std::int64_t> shape;
+  std::size_t position = 0;  ///< As a parameter's.
 };
 
 /// Index into Network::parameters.

@@ -16,12 +16,14 @@ ParameterId NetworkWriter::parameter(const std::string& name, std::vector<std::i
 ParameterId NetworkWriter::parameter(const std::string& name, const std::string& key,
                                      std::vector<std::int64_t> shape) {
   expected_.push_back({key, shape, true});
-  return network_.add_parameter(name, std::move(shape), Expression::stored(key));
+  const ParameterId id = network_.add_parameter(name, std::move(shape), Expression::stored(key));
+  network_.parameters[id].position = expected_.size();
+  return id;
 }
 
 void NetworkWriter::buffer(const std::string& name, std::vector<std::int64_t> shape) {
   expected_.push_back({name, shape, false});
-  network_.buffers.push_back({name, name, std::move(shape)});
+  network_.buffers.push_back({name, name, std::move(shape), expected_.size()});
 }
 
 ValueId NetworkWriter::add(std::string path, Operation operation, std::vector<ValueId> inputs) {
@@ -75,6 +77,10 @@ ValueId NetworkWriter::depthwise(const std::string& path, const DepthwiseLayout&
   return add(path, unfused, {input});
 }
 
+bool NetworkWriter::has_type_of(const ExpectedTensor& expected, DType dtype) {
+  return is_weight_dtype(dtype) || (!expected.is_weight && is_counter_dtype(dtype));
+}
+
 void NetworkWriter::check_strictly(const View& view, const std::string& what) const {
   std::vector<std::string> findings;
   std::unordered_set<std::string_view> known;
@@ -88,10 +94,10 @@ void NetworkWriter::check_strictly(const View& view, const std::string& what) co
     } else if (entry->tensor->shape != want.shape) {
       findings.push_back(fmt::format("wrong shape: {} is {}, expected {}", want.name,
                                      shape_text(entry->tensor->shape), shape_text(want.shape)));
-    } else if (want.is_weight && !is_weight_dtype(entry->tensor->read_dtype())) {
-      findings.push_back(
-          fmt::format("wrong type: {} is {}, expected float32, float16, bfloat16 or float64",
-                      want.name, to_string(entry->tensor->dtype)));
+    } else if (!has_type_of(want, entry->tensor->read_dtype())) {
+      findings.push_back(fmt::format(
+          "wrong type: {} is {}, expected {}float32, float16, bfloat16 or float64", want.name,
+          to_string(entry->tensor->dtype), want.is_weight ? "" : "integers, "));
     }
   }
   for (const Entry* entry : view.entries()) {

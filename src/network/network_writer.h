@@ -62,6 +62,8 @@ class NetworkWriter {
     bool is_weight = true;
   };
 
+  static bool has_type_of(const ExpectedTensor& expected, DType dtype);
+
   Network network_;
   std::vector<ExpectedTensor> expected_;
 };

@@ -291,7 +291,10 @@ std::vector<std::pair<std::string, std::string>> notes(const Report::Network& fa
   if (facts.generation != kGeneration1.names.front()) {
     notes.emplace_back("generation", facts.generation);
   }
-  if (facts.res_scale != 1) notes.emplace_back("res_scale", fmt::format("{}", facts.res_scale));
+  const bool has_res_scale =
+      std::any_of(facts.evidence.begin(), facts.evidence.end(),
+                  [](const Evidence& evidence) { return evidence.what == "res_scale"; });
+  if (has_res_scale) notes.emplace_back("res_scale", fmt::format("{}", facts.res_scale));
   if (facts.img_range != 1) notes.emplace_back("img_range", fmt::format("{}", facts.img_range));
   return notes;
 }

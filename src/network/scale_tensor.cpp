@@ -21,7 +21,7 @@ bool is_version_buffer(const std::optional<Version>& version, const Version& wan
 // The four differ in the epsilon of their norms alone: 1e-5 in a and b, 1e-4 in c and d.
 ScaleTensorGeneration seventh(const View& view, std::string because) {
   if (!view.has("model_version")) return {"G7d", std::move(because)};
-  if (view.arch_config("arch_option") != nullptr) {
+  if (view.arch_config_has("arch_option")) {
     return {"G7c", because + ", arch_config with arch_option"};
   }
   if (view.has_module("temp_dequant")) return {"G7c", because + ", a module temp_dequant"};
@@ -69,8 +69,8 @@ ScaleTensorGeneration decide_scale_tensor(const View& view, const ReadOptions& o
   if (view.has_module("residual_quant")) {
     return {"G6.0", "a module residual_quant, no norm_quant"};
   }
-  return {"G7d", "scale_tensor; G6.0 has the same keys, and nothing in the file tells", false,
-          false};
+  // The epsilon is the generation's: one question, not two.
+  return {"G7d", "scale_tensor; G6.0 has the same keys, and nothing in the file tells", false};
 }
 
 }  // namespace aether2onnx::network

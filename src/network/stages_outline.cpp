@@ -43,7 +43,9 @@ class StageReader : public OutlineReader {
     std::int64_t attention_width = 0;
     if (left() > at + 1 && !step(at).shape.empty()) {
       const std::int64_t width = step(at).shape[0];
-      if (is_projection(at, width, d.embed_dim) && is_projection(at + 1, d.embed_dim, width)) {
+      // Narrower than the block, unlike the projections behind the stages.
+      if (width < d.embed_dim && is_projection(at, width, d.embed_dim) &&
+          is_projection(at + 1, d.embed_dim, width)) {
         attention_width = width;
         at += 2;
       }

@@ -52,6 +52,10 @@ bool has_component(std::string_view path, std::string_view name) {
   return false;
 }
 
+std::array<std::string, 2> arch_config_paths(std::string_view name) {
+  return {"arch_config/" + std::string(name), "metadata/arch_config/" + std::string(name)};
+}
+
 }  // namespace
 
 View::View(const StateDict& state_dict) : state_dict_(state_dict) {
@@ -92,10 +96,10 @@ bool View::has_module(std::string_view name) const {
          std::any_of(dropped_.begin(), dropped_.end(), has);
 }
 
-const std::string* View::fact(std::span<const std::string> paths) const {
+const std::string* View::fact(std::span<const std::string> paths, bool may_be_none) const {
   for (const std::string& path : paths) {
     for (const auto& [name, text] : state_dict_.metadata()) {
-      if (name == path && text != "None") return &text;
+      if (name == path && (may_be_none || text != "None")) return &text;
     }
   }
   return nullptr;
@@ -106,8 +110,11 @@ const std::string* View::note(std::string_view name) const {
 }
 
 const std::string* View::arch_config(std::string_view name) const {
-  return fact(
-      std::array{"arch_config/" + std::string(name), "metadata/arch_config/" + std::string(name)});
+  return fact(arch_config_paths(name));
+}
+
+bool View::arch_config_has(std::string_view name) const {
+  return fact(arch_config_paths(name), true) != nullptr;
 }
 
 const std::string* View::release(std::string_view name) const {

@@ -47,6 +47,8 @@ class View {
   const std::string* arch_config(std::string_view name) const;
   const std::string* release(std::string_view name) const;  ///< Of `metadata`.
   bool has_arch_config() const;
+  /// Whether arch_config has such a key, be it with None.
+  bool arch_config_has(std::string_view name) const;
 
   /// The elements of a small tensor of integers; nothing where there is none, or it isn't one.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
@@ -55,7 +57,7 @@ class View {
 
  private:
   bool is_quantization_entry(const state_dict::Entry& entry) const;
-  const std::string* fact(std::span<const std::string> paths) const;
+  const std::string* fact(std::span<const std::string> paths, bool may_be_none = false) const;
 
   const state_dict::StateDict& state_dict_;
   std::string quantization_;

@@ -382,9 +382,12 @@ TEST(EvidenceEps, ByModulesAndArchOptionOrElseThePreference) {
   for (const char* module : {"temp_dequant", "quant_mul_scalar", "residual_quant"}) {
     EXPECT_TRUE(is_certain(with_module(module), "norm_eps")) << module;
   }
-  PythonDict config = tools::arch_config(attentive("G7c", false), 0.1);
-  config.items.emplace_back("arch_option", "aether_small");
-  EXPECT_TRUE(is_certain(recognise_tensors(tensors, training(config)), "norm_eps"));
+  const PythonDict config = tools::arch_config(attentive("G7c", false), 0.1);
+  for (const PythonValue& option : {PythonValue("aether_small"), PythonValue()}) {
+    PythonDict with_option = config;
+    with_option.items.emplace_back("arch_option", option);
+    EXPECT_TRUE(is_certain(recognise_tensors(tensors, training(with_option)), "norm_eps"));
+  }
 
   const Network open = recognise_tensors(tensors);
   EXPECT_EQ(open.facts.norm_eps, 1e-4);
