@@ -19,7 +19,7 @@ from aethernet import Aether
 from make_cases import CASES
 
 SAFETENSORS_TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16,
-                     "BF16": torch.bfloat16}
+                     "BF16": torch.bfloat16, "I64": torch.int64}
 
 
 def expect(condition, what):

@@ -43,7 +43,7 @@ def configuration(net, differences):
 
 def release_metadata(net, save):
     config = configuration(net, save.get("arch", True))
-    version = net.rules.model_version or (3, 1, 1)
+    version = net.rules.model_version or save.get("version", (3, 1, 1))
     metadata = {"model_version": ".".join(map(str, version)), "pt_version": "2.7.1+cu126", "scale": net.factor,
                 "in_chans": net.channels, "img_range": net.img_range,
                 "precision": {torch.float16: "fp16"}.get(save.get("dtype"), "fp32"),
@@ -91,6 +91,8 @@ def saved_form(net, state, save):
     if save["kind"] == "bare":
         return state
     if save["kind"] == "release":
+        if save.get("without_modules"):
+            state = renamed(state, save)
         return {"state_dict": state, "metadata": release_metadata(net, save)}
     root = {"params": renamed(state, save)}  # the trainer builds its dict anew, without _metadata
     if save.get("arch"):
@@ -105,6 +107,7 @@ def is_first(case):
 
 
 def new_network(case, **differences):
+    """The first generation's has stubs where it is trained and saved, none where it is compared."""
     arguments = dict(case["net"], **differences)
     if not is_first(case):
         return AetherStages(**arguments)
@@ -117,9 +120,8 @@ def trained(case, seed):
     save = case["save"]
     randomly = randomize if is_first(case) else randomize_stages
     fuses = case["net"].get("fused", False)
-    arguments = {} if is_first(case) else {"fused": False}
-    net = randomly(new_network(dict(case, net={k: v for k, v in case["net"].items() if k != "fused"}), **arguments),
-                   seed)
+    unfused = dict(case, net={key: value for key, value in case["net"].items() if key != "fused"})
+    net = randomly(new_network(unfused), seed)
     quantization = save.get("quantization", "")
     if fuses:
         net.fuse()
@@ -136,8 +138,7 @@ def reference(case, state):
     """The float network that the file is of, in float64."""
     quantization = case["save"].get("quantization", "")
     net = new_network(case, fused=case["net"].get("fused", False))
-    net.load_state_dict({key: value for key, value in float_state(state, quantization == "int8").items()},
-                        strict=True)
+    net.load_state_dict(float_state(state, quantization == "int8"), strict=True)
     if not is_first(case):
         net.quant_fusion_layer.bypasses_error_comp = quantization == "int8" and net.rules.norm_before_shortcut
     return net.double().eval()

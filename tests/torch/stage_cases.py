@@ -134,6 +134,11 @@ case("g7d_wide_without_config", net("G7d", FUSED, embed_dim=72, depths=(1, 1), h
      training(), warns=[RES_SCALE])
 case("g7d_img_range", net("G7d", res_scale=0.1, img_range=2.0), training(arch=True))
 case("g7d_overridden", net("G7d", res_scale=0.4), training(arch=dict(res_scale=0.1)), ["--res_scale=0.4"])
+# Of the version that the release's metadata name, and nothing else that tells.
+UNTOLD = dict(without_metadata=["arch_config"], without_modules=True)
+case("g7d_metadata", net("G7d", LAYERNORM, FIFTH_OF_IT), release(**UNTOLD), warns=[RES_SCALE])
+case("g6_metadata", net("G6.0", LAYERNORM, FIFTH_OF_IT), release(**UNTOLD, version=(3, 1, 0)), warns=[RES_SCALE],
+     generation=["G6.0", "G6.1"])
 case("g7d_contradiction", net("G7d", res_scale=0.1), training(arch=dict(embed_dim=64, norm_type="layernorm")),
      contradictions=["embed_dim", "norm_type"])
 case("g7d_built_fused", net("G7d", BOTH, res_scale=0.1, fused_init=True), training(arch=True))
