@@ -55,7 +55,7 @@ only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/io cli verify
 only '#include <(Python|onnx/|google/)' none
 
 # Only the network stage knows AetherNet's keys.
-for word in fc1_gate lk_conv conv_first fused_conv; do
+for word in fc1_gate lk_conv conv_first fused_conv conv_gate error_comp fusion_convs; do
   for file in $(grep -rlw "$word" src | grep -v '^src/network/' || true); do
     complain "$file names $word, which only src/network knows"
   done

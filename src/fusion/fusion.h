@@ -32,7 +32,7 @@ struct Folding {
   std::size_t norms = 0;
   std::size_t temperatures = 0;
   std::size_t factors = 0;  ///< Of residual branches and of the image's range.
-  std::size_t shifts = 0;   ///< Of channels: error_comp, the mean.
+  std::size_t shifts = 0;   ///< Of channels, the image's mean for example.
 };
 
 /// Takes what can be computed ahead of a run into the weights of convolutions, where the result is
