@@ -80,10 +80,10 @@ class Fuser {
     conv.groups = large.shape.front();
     // Where the first of them was.
     const std::size_t position = std::min(large.position, large_bias.position);
-    conv.weight = add(
-        {pair_path_ + ".weight", large.shape,
-         Expression::of(Kind::centred_add, std::move(large.value), std::move(small.value)),
-         position});
+    conv.weight =
+        add({pair_path_ + ".weight", large.shape,
+             Expression::of(Kind::centred_add, std::move(large.value), std::move(small.value)),
+             position});
     conv.bias =
         add({pair_path_ + ".bias", large_bias.shape,
              Expression::of(Kind::add, std::move(large_bias.value), std::move(small_bias.value)),

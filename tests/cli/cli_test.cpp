@@ -392,7 +392,7 @@ TEST_F(Program, OptionsOutOfRange) {
   expect_failure("model.pth --dynamic_shapes --min_width -1", 2, "--min_width -1");
   expect_failure("model.pth --opt_height 65537", 2, "--opt_height 65537");
   expect_failure("model.pth --input_channels 0", 2, "--input_channels 0");
-  expect_failure("model.pth --model_type aether_huge", 2, "must be aether_small, aether_medium");
+  expect_failure("model.pth --model_type aether_huge", 2, "must be aether_mobile, aether_tiny");
   expect_failure("model.pth --fp_mode int8", 2,
                  "--fp_mode int8: must be fp32, fp16, bf16, mixed_fp16 or mixed_bf16.");
   expect_failure("model.pth --io_type fp16", 2, "--io_type fp16: must be same or fp32.");

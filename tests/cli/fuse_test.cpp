@@ -165,7 +165,7 @@ TEST_F(FuseProgram, WrongUsage) {
   expect_failure("fuse model.pth --format onnx", 2, "--format onnx: must be pth or safetensors");
   expect_failure("fuse model.pth out.safetensors --format pth", 2, "ends in .safetensors");
   expect_failure("fuse model.pth --opset_version 17", 2, "there is no option --opset_version");
-  expect_failure("fuse model.pth --model_type aether_tiny", 2, "--model_type aether_tiny");
+  expect_failure("fuse model.pth --model_type aether_giant", 2, "--model_type aether_giant");
 }
 
 TEST_F(FuseProgram, FailuresLeaveNothing) {
