@@ -15,3 +15,11 @@ function(aether2onnx_configure target)
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
 endfunction()
+
+# Headers that most of a target's files include, compiled once. Only with the sanitizers, whose build
+# is for tests alone: clang-tidy, which reads the compile commands of the others, can't use them.
+function(aether2onnx_precompile target)
+  if(AETHER2ONNX_SANITIZE AND NOT AETHER2ONNX_FUZZERS)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
