@@ -82,7 +82,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
     output = report.output.path;
     VerificationTask task;
     task.checkpoint = paths.input;
-    task.reading = arguments.options;
+    task.reading = static_cast<const ReadOptions&>(arguments.options);
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;

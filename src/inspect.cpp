@@ -69,7 +69,7 @@ class Inspector {
 
   void recognise(const state_dict::StateDict& state_dict) {
     try {
-      ReadOptions options = options_;
+      auto options = static_cast<const ReadOptions&>(options_);
       options.dequantize = true;
       network::Network network = network::recognise(state_dict, options);
       result_.network = network.facts;

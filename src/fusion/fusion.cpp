@@ -166,26 +166,27 @@ Numbers combine(Numbers a, const Numbers& b, Operator combined) {
 
 Numbers scale_rows(Numbers weight, const Numbers& factors) {
   const std::size_t rows = factors.values.size();
-  require(
-      rows > 0 && !weight.shape.empty() && weight.shape.front() == static_cast<std::int64_t>(rows),
-      "factors for other rows than a weight has");
-  const std::size_t row = weight.values.size() / rows;
-  for (std::size_t i = 0; i < weight.values.size(); ++i)
-    weight.values[i] *= factors.values[i / row];
+  require(!weight.shape.empty() && weight.shape.front() == static_cast<std::int64_t>(rows),
+          "factors for other rows than a weight has");
+  const std::size_t row = rows == 0 ? 0 : weight.values.size() / rows;
+  std::size_t at = 0;
+  for (const double factor : factors.values) {
+    for (std::size_t i = 0; i < row; ++i) weight.values.at(at++) *= factor;
+  }
   return weight;
 }
 
 Numbers apply(const Numbers& matrix, const Numbers& vector) {
   const std::size_t columns = vector.values.size();
-  require(columns > 0 && matrix.shape.size() >= 2 &&
-              matrix.shape[1] == static_cast<std::int64_t>(columns) &&
-              matrix.values.size() % columns == 0,
+  require(matrix.shape.size() >= 2 && matrix.shape[1] == static_cast<std::int64_t>(columns) &&
+              matrix.values.size() == static_cast<std::size_t>(matrix.shape[0]) * columns,
           "a matrix times a vector of another size");
-  Numbers product{{matrix.shape[0]}, std::vector<double>(matrix.values.size() / columns)};
-  require(static_cast<std::int64_t>(product.values.size()) == matrix.shape[0],
-          "a matrix with more than two axes");
-  for (std::size_t i = 0; i < matrix.values.size(); ++i) {
-    product.values[i / columns] += matrix.values[i] * vector.values[i % columns];
+  Numbers product{{matrix.shape[0]}, {}};
+  auto at = matrix.values.begin();
+  for (std::int64_t row = 0; row < matrix.shape[0]; ++row) {
+    double sum = 0;
+    for (const double element : vector.values) sum += *at++ * element;
+    product.values.push_back(sum);
   }
   return product;
 }

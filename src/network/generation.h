@@ -12,13 +12,13 @@ namespace aether2onnx::network {
 
 /// A named variant: every group has as many blocks.
 struct Variant {
-  const char* name;
-  std::int64_t embed_dim;
-  std::int64_t groups;
-  std::int64_t blocks;  ///< In each group.
-  std::int64_t hidden_dim;
-  std::int64_t large_kernel;
-  std::int64_t small_kernel;
+  const char* name = "";
+  std::int64_t embed_dim = 0;
+  std::int64_t groups = 0;
+  std::int64_t blocks = 0;  ///< In each group.
+  std::int64_t hidden_dim = 0;
+  std::int64_t large_kernel = 0;
+  std::int64_t small_kernel = 0;
   /// Nothing where the generation has none, or it isn't known.
   std::optional<bool> channel_attention;
   std::optional<bool> spatial_attention;
