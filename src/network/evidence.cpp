@@ -40,15 +40,13 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 
 }  // namespace
 
-std::string number_text(double number) { return fmt::format("{}", number); }
-
 void add_evidence(Report::Network& facts, std::string what, std::string value, std::string because,
                   bool certain) {
   facts.evidence.push_back({std::move(what), std::move(value), std::move(because), certain});
 }
 
 void add_evidence(Report::Network& facts, const char* what, const Decided& decided) {
-  add_evidence(facts, what, number_text(decided.value), decided.because, decided.certain);
+  add_evidence(facts, what, fmt::format("{}", decided.value), decided.because, decided.certain);
 }
 
 Decided decide_res_scale(const View& view, const ReadOptions& options, Decided otherwise,
@@ -75,13 +73,13 @@ void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
   fail(ErrorKind::mismatch,
        "--res_scale {} was given, but the checkpoint is of generation {}, whose blocks add what "
        "they compute without a factor.\nLeave the option out.",
-       number_text(*options.res_scale), generation);
+       *options.res_scale, generation);
 }
 
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason) {
   if (!options.norm_eps) return;
   fail(ErrorKind::mismatch, "--norm_eps {} was given, but {}.\nLeave the option out.",
-       number_text(*options.norm_eps), reason);
+       *options.norm_eps, reason);
 }
 
 namespace {

@@ -40,7 +40,4 @@ void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 /// shapes; one line for each contradiction.
 std::vector<std::string> contradictions(const View& view, const Report::Network& facts);
 
-/// "0.1", the shortest text that gives the number again.
-std::string number_text(double number);
-
 }  // namespace aether2onnx::network

@@ -25,7 +25,6 @@ StageRules rules() {
   rules.temperature_divides = true;
   rules.linear_attention = true;
   rules.attention_bias = true;
-  rules.counts_batches = true;
   rules.raw_fusion = true;
   rules.uneven_split = false;
   rules.error_comp_first = true;

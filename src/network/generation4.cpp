@@ -23,7 +23,6 @@ StageRules rules() {
   StageRules rules;
   rules.temperature_divides = true;
   rules.attention_bias = true;
-  rules.counts_batches = true;
   rules.uneven_split = false;
   rules.error_comp_first = true;
   rules.head_divisor = 2;

@@ -27,7 +27,6 @@ StageRules rules(bool has_scale) {
   StageRules rules;
   rules.uneven_split = has_scale;
   rules.error_comp_first = true;
-  rules.has_res_scale = has_scale;
   return rules;
 }
 

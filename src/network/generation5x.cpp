@@ -31,7 +31,6 @@ StageRules rules() {
   rules.fusion_conv = "conv";
   rules.leaky_head = false;
   rules.plain_upsampler = true;
-  rules.has_res_scale = true;
   return rules;
 }
 

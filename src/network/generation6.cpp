@@ -24,7 +24,6 @@ constexpr double kNormEpsilon = 1e-5;
 
 StageRules rules() {
   StageRules rules;
-  rules.has_res_scale = true;
   return rules;
 }
 

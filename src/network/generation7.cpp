@@ -31,7 +31,6 @@ StageRules rules() {
   rules.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
   rules.norm_before_shortcut = true;
   rules.range_divides = true;
-  rules.has_res_scale = true;
   return rules;
 }
 

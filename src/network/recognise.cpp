@@ -119,9 +119,7 @@ std::string some_keys(const StateDict& state_dict) {
        plural(state_dict.entries().size(), "key"), some_keys(state_dict), remedy);
 }
 
-}  // namespace
-
-namespace {
+// --- which generation ---------------------------------------------------------------------------
 
 bool has_name(const Generation& generation, std::string_view name) {
   return std::any_of(generation.names.begin(), generation.names.end(),
@@ -256,8 +254,7 @@ std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants,
   return {};
 }
 
-// --- what is open
-// ---------------------------------------------------------------------------------
+// --- what is open -------------------------------------------------------------------------------
 
 std::vector<std::string> open_questions(const Report::Network& facts) {
   std::vector<std::string> lines;

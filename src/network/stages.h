@@ -30,7 +30,6 @@ struct StageRules {
   bool linear_attention = false;     ///< Channel attention of Linear, not of 1 x 1 convolutions.
   bool attention_bias = false;
   bool vector_statistics = false;  ///< Deployment norms of (C), not of (1, C, 1, 1).
-  bool counts_batches = false;     ///< With num_batches_tracked.
   DeploymentNorm::WhenFused norms_when_fused = DeploymentNorm::WhenFused::folded_with_statistics;
   bool conv_biases = false;  ///< lk_conv.bias instead of lk_bias.
 
@@ -45,8 +44,6 @@ struct StageRules {
   bool plain_upsampler =
       false;                   ///< Keys upsample.upsample.up_<i>.0; upsample.blocks.<2i> otherwise.
   bool range_divides = false;  ///< The image is divided by img_range, before the mean.
-
-  bool has_res_scale = false;
 };
 
 /// What is known of a file before its generation is.

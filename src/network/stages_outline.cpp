@@ -129,8 +129,10 @@ class StageReader : public OutlineReader {
       if (!is_conv(0, {conv.out, conv.in, 3, 3}, 1)) return false;
       const bool shuffled = step(1).kind == Kind::pixel_shuffle;
       if (shuffled) conv.factor = step(1).factor;
+      // The file's word, of any size.
+      if (conv.factor < 1 || conv.factor > 3) return false;
       const std::int64_t square = conv.factor * conv.factor;
-      if (conv.factor < 1 || conv.factor > 3 || conv.out % square != 0) return false;
+      if (conv.out % square != 0) return false;
       in = conv.out / square;
       d.upsampler.push_back(conv);
       advance(shuffled ? 2 : 1);

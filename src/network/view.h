@@ -53,8 +53,6 @@ class View {
   /// The elements of a small tensor of integers; nothing where there is none, or it isn't one.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
 
-  const state_dict::StateDict& state_dict() const { return state_dict_; }
-
  private:
   bool is_quantization_entry(const state_dict::Entry& entry) const;
   const std::string* fact(std::span<const std::string> paths, bool may_be_none = false) const;

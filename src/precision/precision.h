@@ -41,10 +41,10 @@ struct Typed {
 ///
 /// fp16, bf16: every operator has that type, as a PyTorch network after .half(); the statistics of
 /// normalizations stay float32 by stash_type or by the operators that they are lowered to.
-/// mixed_fp16, mixed_bf16: normalizations and additions of constants (the image's mean) are
-/// float32, everything else is half; what only moves values follows. In mixed_bf16, whose type has
-/// 8 bits, the sums of feature maps are float32 too, and the convolutions that read and make the
-/// image. docs/precision.md has the measurements.
+/// mixed_fp16, mixed_bf16: normalizations, means over the whole picture and additions of constants
+/// (the image's mean) are float32, everything else is half; what only moves values follows. In
+/// mixed_bf16, whose type has 8 bits, the sums of feature maps are float32 too, and the
+/// convolutions that read and make the image. docs/precision.md has the measurements.
 ///
 /// In all of them a sum or a normalization that takes a float32 value (of a part that stays so) is
 /// float32 too.

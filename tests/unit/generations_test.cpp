@@ -525,6 +525,35 @@ TEST(EvidenceArchConfig, WhatContradictsTheShapesIsTold) {
   EXPECT_EQ(recognise_tensors(tensors).warnings.size(), 1U);
 }
 
+// --- graphs -----------------------------------------------------------------------------------
+
+TEST(StageOutline, OnlyFactorsThatThereAreAreRead) {
+  using Kind = OutlineStep::Kind;
+  const auto conv = [](std::vector<std::int64_t> shape, std::int64_t groups = 1) {
+    return OutlineStep{Kind::convolution, "", std::move(shape), groups, 1};
+  };
+  const auto recognised = [&](std::int64_t factor) {
+    Outline outline;
+    outline.steps = {conv({16, 3, 3, 3}),  conv({16, 1, 5, 5}, 16),
+                     conv({32, 16, 1, 1}), conv({32, 16, 1, 1}),
+                     conv({16, 32, 1, 1}), conv({16, 16, 1, 1}),
+                     conv({16, 16, 1, 1}), conv({16, 16, 3, 3}),
+                     conv({16, 16, 3, 3}), {Kind::leaky_relu, "", {}, 1, 1},
+                     conv({64, 16, 3, 3}), {Kind::pixel_shuffle, "", {}, 1, factor},
+                     conv({3, 16, 3, 3})};
+    outline.sigmoids = 1;
+    return recognise(outline, Report::Network{});
+  };
+  ASSERT_TRUE(recognised(2).has_value());
+  EXPECT_EQ(recognised(2)->facts.generation, "G7d");
+  EXPECT_EQ(recognised(2)->facts.scale, 2);
+  // Of a file, which may say anything.
+  for (const std::int64_t factor :
+       {std::int64_t{-1}, std::int64_t{0}, std::int64_t{4}, std::int64_t{1} << 40U}) {
+    EXPECT_FALSE(recognised(factor).has_value()) << factor;
+  }
+}
+
 TEST(Quantized, EntriesOfTrainingAreLeftOut) {
   auto tensors = tools::make_tensors(attentive("G7d", true));
   for (const char* key :

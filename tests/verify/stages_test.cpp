@@ -114,15 +114,16 @@ TEST_P(Stages, AWrongWeightFailsAtItsBlock) {
 
 // An option that decides otherwise than the file fails against the file without it, and only then.
 TEST_P(Stages, WhatAnOptionDecidedMustBeSaidAgain) {
-  if (GetParam() <= "G5.0") GTEST_SKIP() << "has no res_scale";
   save("model.pth", tensors());
-  ASSERT_EQ(
-      run("model.pth out.onnx --shape 1x3x12x9 --quiet --res_scale 0.9" + generation()).exit_code,
-      0);
-  EXPECT_EQ(run("verify out.onnx --against model.pth" + generation()).exit_code, 1);
-  const CommandResult result =
-      run("verify out.onnx --against model.pth --res_scale 0.9" + generation());
-  EXPECT_EQ(result.exit_code, 0) << result.err;
+  std::vector<std::string> options = {"--img_range 2"};
+  if (GetParam() > "G5.0") options.emplace_back("--res_scale 0.9");
+  for (const std::string& option : options) {
+    const std::string arguments = generation() + " " + option;
+    ASSERT_EQ(run("model.pth out.onnx --shape 1x3x12x9 --quiet" + arguments).exit_code, 0);
+    EXPECT_EQ(run("verify out.onnx --against model.pth" + generation()).exit_code, 1) << option;
+    const CommandResult result = run("verify out.onnx --against model.pth" + arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
 }
 
 }  // namespace
