@@ -94,6 +94,7 @@ struct ZipArchive::State {
   std::vector<bool> crc_checked;
 
   [[noreturn]] void failed_to_open(zip_error_t& error);
+  void check_audit() const;
   [[noreturn]] void damaged(const Entry& entry, const char* what) const;
   void check_sizes(const zip_stat_t& status) const;
   void list_entries();
@@ -101,6 +102,17 @@ struct ZipArchive::State {
   void fill(zip_file_t* file, const Entry& entry, std::span<std::byte> out);
   void check_end(zip_file_t* file, std::size_t entry);
 };
+
+namespace {
+
+[[noreturn]] void contradiction(const std::string& what) {
+  fail(ErrorKind::malformed,
+       "the zip archive is damaged or forged: {}.\n"
+       "Download or copy it again, or save it anew with torch.save.",
+       what);
+}
+
+}  // namespace
 
 void ZipArchive::State::failed_to_open(zip_error_t& error) {
   const int code = zip_error_code_zip(&error);
@@ -119,10 +131,15 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
          "the archive has two entries of one name, so it can't be told which one counts.\n"
          "Save the checkpoint anew with torch.save.");
   }
-  fail(ErrorKind::malformed,
-       "the zip archive is damaged or forged: {}.\n"
-       "Download or copy it again, or save it anew with torch.save.",
-       text);
+  check_audit();
+  contradiction(text);
+}
+
+// What libzip takes and other readers take differently.
+void ZipArchive::State::check_audit() const {
+  for (const ZipIrregularity& irregularity : audit_zip(*context.input).irregularities) {
+    if (irregularity.contradicts) contradiction(irregularity.what);
+  }
 }
 
 void ZipArchive::State::damaged(const Entry& entry, const char* what) const {
@@ -237,6 +254,7 @@ ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>()) {
   }
   zip_error_fini(&error);
   state.list_entries();
+  state.check_audit();
 }
 
 ZipArchive::~ZipArchive() = default;

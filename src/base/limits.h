@@ -11,6 +11,9 @@ namespace aether2onnx::limits {
 /// 2,500 storages with its optimizer state; each entry costs about 200 bytes here.
 inline constexpr std::uint64_t kArchiveEntries = 200'000;
 
+/// Bytes of the directory of a zip archive, which is read whole. An entry takes about 100.
+inline constexpr std::uint64_t kDirectoryBytes = 64U << 20U;
+
 /// Bytes of the pickle in a checkpoint, which is read whole. 172 tensors take 27 kB.
 inline constexpr std::uint64_t kPickleBytes = 64U << 20U;
 
