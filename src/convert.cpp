@@ -1,6 +1,7 @@
 // The pipeline, stage by stage. To read the code, begin here; its first stages are in pipeline.cpp.
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "graph/graph.h"
 #include "io/io.h"
@@ -89,6 +90,7 @@ class Conversion {
 Report convert(const Input& input, const OutputFiles& output, const Options& options,
                Observer* observer) {
   validate(options);
+  const limits::Changed changed(options.limits);
   require(output.model != nullptr, "convert() without an output");
   return pipeline::naming(printable(options.source_name), [&] {
     Conversion conversion(input, nullptr, options, observer);
@@ -123,6 +125,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
+  const limits::Changed changed(named.limits);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
   const auto check_target = [&](const std::filesystem::path& target) {

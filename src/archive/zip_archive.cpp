@@ -165,10 +165,11 @@ void ZipArchive::State::check_sizes(const zip_stat_t& status) const {
 
 void ZipArchive::State::list_entries() {
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  if (count < 0 || static_cast<std::uint64_t>(count) > limits::kArchiveEntries) {
-    fail(ErrorKind::limit, "the archive has {} entries; at most {} are read.",
+  if (count < 0 || static_cast<std::uint64_t>(count) > limits::in_effect().archive_entries) {
+    fail(ErrorKind::limit, "the archive has {} entries; at most {} are read.\n{}",
          with_thousands(static_cast<std::uint64_t>(count)),
-         with_thousands(limits::kArchiveEntries));
+         with_thousands(limits::in_effect().archive_entries),
+         limits::how_to_raise("archive_entries"));
   }
   entries.reserve(static_cast<std::size_t>(count));
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) {

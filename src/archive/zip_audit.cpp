@@ -210,9 +210,10 @@ class Audit {
           plural(shift_, "byte"));
       directory_ += shift_;
     }
-    if (directory_bytes_ > limits::kDirectoryBytes) {
-      fail(ErrorKind::limit, "the archive's directory has {}; at most {} are read.",
-           human_bytes(directory_bytes_), human_bytes(limits::kDirectoryBytes));
+    if (directory_bytes_ > limits::in_effect().directory_bytes) {
+      fail(ErrorKind::limit, "the archive's directory has {}; at most {} are read.\n{}",
+           human_bytes(directory_bytes_), human_bytes(limits::in_effect().directory_bytes),
+           limits::how_to_raise("directory_bytes"));
     }
     const Bytes directory = read(directory_, directory_bytes_);
     std::size_t at = 0;
@@ -222,9 +223,10 @@ class Audit {
       const std::size_t comment = directory.two(at + 32);
       const std::size_t length = kCentralBytes + name + extra + comment;
       if (length > directory.size() - at) break;
-      if (headers_.size() >= limits::kArchiveEntries) {
-        fail(ErrorKind::limit, "the archive has over {} entries.",
-             with_thousands(limits::kArchiveEntries));
+      if (headers_.size() >= limits::in_effect().archive_entries) {
+        fail(ErrorKind::limit, "the archive has over {} entries.\n{}",
+             with_thousands(limits::in_effect().archive_entries),
+             limits::how_to_raise("archive_entries"));
       }
       headers_.push_back(central_header(directory, at, name, extra));
       at += length;
@@ -477,8 +479,8 @@ class Audit {
       // An entry whose length stands behind it may reach to the end.
       const std::uint64_t left = end - hidden->end;
       const std::uint64_t packed = hidden->header.packed == 0 ? left : hidden->header.packed;
-      result_.parts.push_back({hidden->header.name, hidden->end, std::min(packed, left),
-                               hidden->header.method == 0});
+      result_.parts.push_back(
+          {hidden->header.name, hidden->end, std::min(packed, left), hidden->header.method == 0});
       begin = hidden->end + std::min(packed, left);
     }
     if (begin < end) {
