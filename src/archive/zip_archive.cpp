@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "archive/archive.h"
+#include "archive/buffered_input.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -87,6 +88,9 @@ struct FileCloser {
 }  // namespace
 
 struct ZipArchive::State {
+  explicit State(const Input& input) : buffered(input) { context.input = &buffered; }
+
+  BufferedInput buffered;
   SourceContext context;
   std::unique_ptr<zip_t, ArchiveCloser> archive;
   std::vector<Entry> entries;
@@ -119,6 +123,7 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
   const std::string text = zip_error_strerror(&error);
   zip_error_fini(&error);
   if (context.exception) std::rethrow_exception(context.exception);
+  check_audit();
   if (code == ZIP_ER_NOZIP) {
     fail(ErrorKind::malformed,
          "the file is cut off, or something was appended to it: it starts as a zip archive (as "
@@ -131,7 +136,6 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
          "the archive has two entries of one name, so it can't be told which one counts.\n"
          "Save the checkpoint anew with torch.save.");
   }
-  check_audit();
   contradiction(text);
 }
 
@@ -240,9 +244,8 @@ void ZipArchive::State::check_end(zip_file_t* file, std::size_t entry) {
   if (got > 0) damaged(entries[entry], "it is longer than the archive's directory says");
 }
 
-ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>()) {
+ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>(input)) {
   State& state = *state_;
-  state.context.input = &input;
   zip_error_init(&state.context.error);
   zip_error_t error;
   zip_error_init(&error);

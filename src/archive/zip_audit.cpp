@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "archive/archive.h"
+#include "archive/buffered_input.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
@@ -151,9 +152,7 @@ class Audit {
       note("comment", "it has a comment of {}, which PyTorch never writes",
            plural(comment, "byte"));
     }
-    if (ends.size() > 1) {
-      add("two-ends", "it has {} ends, so that readers find different directories", ends.size());
-    }
+    for (const std::size_t other : ends) other_ends_.push_back(start + other);
     return true;
   }
 
@@ -214,6 +213,12 @@ class Audit {
       fail(ErrorKind::limit, "the archive's directory has {}; at most {} are read.\n{}",
            human_bytes(directory_bytes_), human_bytes(limits::in_effect().directory_bytes),
            limits::how_to_raise("directory_bytes"));
+    }
+    // Within an entry it is the end of an archive that was put into this one.
+    const auto beyond_entries = std::count_if(other_ends_.begin(), other_ends_.end(),
+                                              [&](std::uint64_t at) { return at >= directory_; });
+    if (beyond_entries > 1) {
+      add("two-ends", "it has {} ends, so that readers find different directories", beyond_entries);
     }
     const Bytes directory = read(directory_, directory_bytes_);
     std::size_t at = 0;
@@ -382,28 +387,33 @@ class Audit {
   }
 
   void check_local(const Header& central) {
-    const std::string name = quote(central.name);
+    const auto name = [&] { return quote(central.name); };
     if ((central.flags & kFlagsNotRead) != 0) {
-      add("flags", "its entry {} is marked as encrypted or as a patch", name);
+      add("flags", "its entry {} is marked as encrypted or as a patch", name());
     }
     if (central.method != 0 && central.method != 8) {
-      add("method", "its entry {} is compressed by method {}", name, central.method);
+      add("method", "its entry {} is compressed by method {}", name(), central.method);
     }
     auto placed = local_header(central.local);
     if (!placed) {
-      add("local-header", "its entry {} has no header where the directory says", name);
+      add("local-header", "its entry {} has no header where the directory says", name());
       return;
     }
     const Header& local = placed->header;
     if (local.name != central.name) {
-      add("local-name", "its entry {} is called {} where it lies", name, quote(local.name));
+      add("local-name", "its entry {} is called {} where it lies", name(), quote(local.name));
     }
     if (local.flags != central.flags) {
-      add("local-flags", "its entry {} has other flags where it lies than in the directory", name);
+      add("local-flags", "its entry {} has other flags where it lies than in the directory",
+          name());
     }
     if (local.method != central.method) {
       add("local-method", "its entry {} is said to be compressed by method {} and by method {}",
-          name, central.method, local.method);
+          name(), central.method, local.method);
+    }
+    if (central.method == 0 && central.packed != central.size) {
+      add("stored-size", "its entry {} isn't compressed and is said to have {} and {} bytes",
+          name(), central.size, central.packed);
     }
     // With a descriptor behind the data the numbers may be left out before them.
     const bool later = (central.flags & kFlagDescriptor) != 0;
@@ -411,17 +421,17 @@ class Audit {
       return here != there && !(later && here == 0);
     };
     if (differs(local.packed, central.packed) || differs(local.size, central.size)) {
-      add("local-size", "its entry {} has other sizes where it lies than in the directory", name);
+      add("local-size", "its entry {} has other sizes where it lies than in the directory", name());
     }
     if (differs(local.crc, central.crc)) {
       add("local-crc", "its entry {} has another checksum where it lies than in the directory",
-          name);
+          name());
     }
     const std::uint64_t data = placed->end;
     result_.parts.push_back(
         {local.name, data, std::min(central.packed, input_.size() - data), central.method == 0});
     if (central.packed > directory_ || data > directory_ - central.packed) {
-      add("size", "its entry {} reaches beyond the entries' part of the file", name);
+      add("size", "its entry {} reaches beyond the entries' part of the file", name());
       return;
     }
     placed->end = data + central.packed;
@@ -491,6 +501,7 @@ class Audit {
   const Input& input_;
   ZipAudit result_;
   std::uint64_t end_ = 0;
+  std::vector<std::uint64_t> other_ends_;  // and this one
   std::uint64_t directory_end_ = 0;
   std::uint64_t directory_ = 0;
   std::uint64_t directory_bytes_ = 0;
@@ -503,6 +514,9 @@ class Audit {
 
 }  // namespace
 
-ZipAudit audit_zip(const Input& input) { return Audit(input).run(); }
+ZipAudit audit_zip(const Input& input) {
+  const BufferedInput buffered(input);
+  return Audit(buffered).run();
+}
 
 }  // namespace aether2onnx::archive

@@ -139,8 +139,7 @@ class ZipScan {
       scan_pickle_entry(zip, index, where);
       return;
     }
-    const bool readable = check(zip, index, where);
-    if (!readable || entry.size == 0) return;
+    if (entry.size == 0 || !check(zip, index, where)) return;
     if (lower.starts_with("data/")) {
       scan_other(zip, index, where, false);
     } else if (is_known_record(name) && entry.size <= kRecordBytes) {
