@@ -143,7 +143,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
                                                named.precision, named.opset(), named.graph_form);
       check_target(report.output.path);
     }
-    work(conversion);
+    work(conversion, source);
     return std::move(report);
   });
 }
@@ -152,7 +152,8 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
 
 Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
                  const Options& options, Observer* observer) {
-  return with_conversion(input, output, options, observer, Purpose::plan, [](Conversion&) {});
+  return with_conversion(input, output, options, observer, Purpose::plan,
+                         [](Conversion&, const FileInput&) {});
 }
 
 std::string why_outdated(const std::filesystem::path& input, const Report& planned,
@@ -184,11 +185,12 @@ std::string why_outdated(const std::filesystem::path& input, const Report& plann
 
 Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
                     const Options& options, Observer* observer, const BeforeSave& before_save) {
-  const auto work = [&](Conversion& conversion) {
+  const auto work = [&](Conversion& conversion, const FileInput& source) {
     Report& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();
+    source.check_unchanged();
     if (report.output.external_data_bytes > 0) {
       report.output.external_data_path =
           report.output.path.parent_path() / staged.external_data_name();

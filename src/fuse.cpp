@@ -184,6 +184,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
     io::StagedFiles staged(target);
     run.write(format, staged.model());
     staged.close();
+    source.check_unchanged();
     run.finish();
     staged.commit();
     return std::move(run.report());

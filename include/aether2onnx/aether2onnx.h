@@ -411,10 +411,14 @@ class AETHER2ONNX_API FileInput final : public Input {
   ~FileInput() override;
   std::uint64_t size() const override { return size_; }
   void read(std::uint64_t offset, std::span<std::byte> out) const override;
+  /// Throws Error(io) where the file was written to since it was opened, as far as its size and its
+  /// time of modification tell.
+  void check_unchanged() const;
 
  private:
   std::filesystem::path path_;
   std::uint64_t size_ = 0;
+  std::int64_t modified_ = 0;  // in nanoseconds
   int descriptor_ = -1;
 };
 

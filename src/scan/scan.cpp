@@ -171,7 +171,9 @@ std::optional<std::uint64_t> scan_tensors(const Context& context) {
     }
     return audit.end;
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::io && context.siblings == nullptr) throw;
+    // Shards that aren't there are no reason to say nothing; bytes that can't be read are.
+    const bool of_shards = archive::sniff(context.input) == archive::FileKind::json;
+    if (error.kind() == ErrorKind::io && !of_shards) throw;
     if (error.kind() == ErrorKind::internal) throw;
     collector.unclear(error.kind() == ErrorKind::unsupported ? "no-checkpoint" : "damaged", "{}",
                       first_line(error.what()));

@@ -110,8 +110,8 @@ void add_entry_cases(Cases& cases) {
   };
   for (const unsigned bit : {0U, 5U, 6U, 13U}) {
     const auto both = changed(0, [&](RawEntry& e) { e.flags = 1U << bit; });
-    add("flag_" + std::to_string(bit), both, "", ScanResult::found,
-        bit == 0 ? ErrorKind::unsupported : ErrorKind::malformed);
+    add("flag_" + std::to_string(bit), both, bit == 0 ? "is encrypted" : "marked as encrypted",
+        ScanResult::found, bit == 0 ? ErrorKind::unsupported : ErrorKind::malformed);
     add("local_flag_" + std::to_string(bit),
         changed(0, [&](RawEntry& e) { e.local_flags = 1U << bit; }), "other flags where it lies");
   }
@@ -151,7 +151,8 @@ void add_entry_cases(Cases& cases) {
                 e.packed = 4;
               }),
       "can't have the size");
-  add("reaches_beyond", changed(2, [](RawEntry& e) { e.size = 0x10000000; }), "");
+  add("reaches_beyond", changed(2, [](RawEntry& e) { e.size = 0x10000000; }),
+      "reaches beyond the entries' part");
   add("offset_beyond", changed(2, [](RawEntry& e) { e.offset = 0x7fffffff; }),
       "has no header where");
   add("offset_off_by_one", changed(2, [](RawEntry& e) { e.offset = 201; }), "has no header where");
