@@ -102,8 +102,9 @@ TEST_F(NastyNames, OfFiles) {
   const std::string verify = object["next"]["verify"].get<std::string>();
   const std::size_t at = verify.find(" verify ");
   ASSERT_NE(at, std::string::npos) << verify;
-  const CommandResult words = test::run_shell("cd " + quoted(folder_.path().string()) +
-                                              " && printf '%s\\n' " + verify.substr(at));
+  const CommandResult words =
+      test::run_shell("cd " + quoted(folder_.path().string()) + " && bash -c " +
+                      quoted("printf '%s\\n' " + verify.substr(at)));
   EXPECT_NE(words.out.find("$(touch pwned)"), std::string::npos) << words.out;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "pwned"));
 }

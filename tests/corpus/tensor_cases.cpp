@@ -102,6 +102,16 @@ void add_layout_cases(Cases& cases) {
         return raw_zip(list);
       }(),
       "should have");
+  add(
+      "empty_on_a_short_storage",
+      [] {
+        Record record = first();
+        record.shape[0] = 0;
+        std::vector<RawEntry> list = entries(pickle(state_dict(opcodes(record))));
+        list[2].content.clear();
+        return raw_zip(list);
+      }(),
+      "should have");
   add("written_into", changed([](Record& r) { r.behind = "K\x00K\x01s"s; }),
       "that the pickle writes into");
   add("elements_appended", changed([](Record& r) {

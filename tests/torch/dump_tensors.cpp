@@ -3,6 +3,7 @@
 //
 //   FILE <path>
 //   TENSOR <dtype> <sizes with commas> <SHA-256 of the elements> <name in hex>
+//   PROBLEM <what there is in place of a tensor>
 //   ERROR <kind>
 
 #include <fmt/format.h>
@@ -29,7 +30,10 @@ void dump(const std::string& path) {
     const FileInput input(path);
     const auto state_dict = state_dict::StateDict::open(input, {"/", nullptr});
     for (const state_dict::Entry& entry : state_dict.entries()) {
-      if (!entry.tensor) continue;
+      if (!entry.tensor) {
+        lines += fmt::format("PROBLEM {}\n", printable(entry.problem));
+        continue;
+      }
       const TensorData data = state_dict.read(entry);
       Sha256 hash;
       hash.update(data.bytes);
