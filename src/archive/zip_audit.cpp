@@ -200,6 +200,7 @@ class Audit {
     }
     if (!has(directory_, directory_bytes_) || directory_ + directory_bytes_ > directory_end_) {
       add("directory", "its directory doesn't lie within the file");
+      directory_ = directory_end_;  // so that all before the end is between entries
       return;
     }
     // Where something was put before the archive, all that it says of places is too small.

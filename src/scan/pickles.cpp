@@ -196,7 +196,8 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
     return;
   }
   // What the oldest protocol begins with when it calls something.
-  const bool as_text = (text[0] == 'c' || text[0] == '(') && text.find('\n') != text.npos;
+  const bool as_text =
+      (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
   if (begins_as_pickle(text) || as_text) {
     nested(text, inside(), depth);
     return;

@@ -140,13 +140,10 @@ class ZipScan {
       return;
     }
     if (entry.size == 0 || !check(zip, index, where)) return;
-    if (lower.starts_with("data/")) {
-      scan_other(zip, index, where, false);
-    } else if (is_known_record(name) && entry.size <= kRecordBytes) {
-      scan_other(zip, index, where, false);
-    } else if (!lower.starts_with("code/")) {
-      scan_other(zip, index, where, true);
-    }
+    if (lower.starts_with("code/")) return;
+    const bool known =
+        lower.starts_with("data/") || (is_known_record(name) && entry.size <= kRecordBytes);
+    scan_other(zip, index, where, !known);
   }
 
   void scan_pickle_entry(const ZipArchive& zip, std::size_t index, const std::string& where) {
