@@ -99,7 +99,7 @@ TEST_P(CorpusFile, IsScannedAsStated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Corpus, CorpusFile, testing::Range(std::size_t{0}, the_cases().size()),
-                         [](const auto& info) { return the_cases().at(info.param).name; });
+                         [](const auto& file) { return the_cases().at(file.param).name; });
 
 TEST(Corpus, IsLargeEnoughAndHasEachNameOnce) {
   std::set<std::string> names;
