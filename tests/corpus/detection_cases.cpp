@@ -57,9 +57,7 @@ void add_detection_cases(Cases& cases) {
           ErrorKind::unsupported, "TorchScript", ScanResult::found);
   add("zip_of_other_things", raw_zip({{"notes.txt", "hello"}}), "no data.pkl in it");
   add("checkpoint_zipped_again", raw_zip({{"net.pth", whole}}), "with 'net.pth' in it");
-  converts(cases, "detect_safetensors_named_pth",
-           {reinterpret_cast<const char*>(tools::write_safetensors(sample()).data()), 0},
-           ScanResult::clean);
+  converts(cases, "detect_safetensors_named_pth", "", ScanResult::clean);
   cases.back().bytes = tools::write_safetensors(sample());
   converts(cases, "detect_good", whole, ScanResult::clean);
 }
