@@ -10,6 +10,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
+#include "limit_option.h"
 
 namespace aether2onnx::cli {
 
@@ -46,6 +47,7 @@ struct Parser {
   CommandLine line{"Says what would stop or slow the programs that run an ONNX file.", kUsage,
                    kFooter};
   std::string targets;
+  LimitOption limits;
 
   explicit Parser(Arguments& result);
 };
@@ -60,6 +62,7 @@ Parser::Parser(Arguments& result) {
       .type_name("TARGET[:VERSION]");
   line.add_flag("--strict", result.strict, "Let warnings count as errors do for the exit code")
       .group("Check");
+  limits.add_to(line);
   line.add_printing(result.printing, "");
 }
 
@@ -84,6 +87,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     usage_error(fmt::format("one file is expected.\n{}", kUsage));
   }
   result.file = parser.line.positionals().front();
+  parser.limits.take(result.options.limits);
   const std::string& targets = parser.targets;
   for (std::size_t begin = 0, end = 0; !targets.empty() && end != std::string::npos;
        begin = end + 1) {

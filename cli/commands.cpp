@@ -9,6 +9,7 @@
 #include "fuse_command.h"
 #include "inspect_command.h"
 #include "manual_command.h"
+#include "scan_command.h"
 #include "verify_command.h"
 
 namespace aether2onnx::cli {
@@ -23,6 +24,7 @@ constexpr std::array kCommands = {
     Command{"inspect", "Say what a checkpoint or an ONNX file is", run_inspect, describe_inspect},
     Command{"check", "Say what would stop or slow those who run an ONNX file", run_check,
             describe_check},
+    Command{"scan", "Say whether a file holds anything but data", run_scan, describe_scan},
     Command{"engine", "Build a TensorRT engine, or say how", run_engine, describe_engine},
     Command{"completion", "Print the completion script of a shell", run_completion,
             describe_completion, "bash zsh fish"},

@@ -11,6 +11,7 @@
 #include "command_line.h"
 #include "conversion.h"
 #include "dry_run.h"
+#include "limit_option.h"
 #include "name_template.h"
 #include "shape_arguments.h"
 
@@ -30,6 +31,7 @@ constexpr const char* kUsage =
     "  verify                          Compare an ONNX file with its checkpoint in PyTorch\n"
     "  inspect                         Say what a checkpoint or an ONNX file is\n"
     "  check                           Say what would stop or slow those who run an ONNX file\n"
+    "  scan                            Say whether a file holds anything but data\n"
     "  engine                          Build a TensorRT engine, or say how\n"
     "  completion                      Print the completion script of a shell\n"
     "  manual                          Print the manual page\n";
@@ -224,6 +226,7 @@ struct Parser {
   FileArguments files{"ONNX file", "aether2onnx MODEL.pth [MODEL.onnx] [options]"};
   GraphArguments graph;
   ShapeArguments shape;
+  LimitOption limits;
 
   explicit Parser(ConvertArguments& result);
 };
@@ -243,6 +246,7 @@ Parser::Parser(ConvertArguments& result) {
   result.verification.add_to(line);
   line.add_flag("--keep_failed", result.keep_failed, "Save a model that fails as NAME.failed.onnx")
       .group(VerificationArguments::kGroup);
+  limits.add_to(line);
   line.add_printing(result.printing, "Add a table of the model");
 }
 
@@ -252,6 +256,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   result.given = parser.line.given();
   take_files(parser.files, parser.line.positionals(), result);
   parser.graph.take(result.options);
+  parser.limits.take(result.options.limits);
   result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();
   if (!result.verify && result.options.precision == Precision::mixed_fp16) {

@@ -8,6 +8,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
+#include "limit_option.h"
 #include "shell.h"
 
 namespace aether2onnx::cli {
@@ -69,6 +70,7 @@ struct Parser {
   FileArguments files{"fused checkpoint", "aether2onnx fuse MODEL.pth [FUSED.pth] [options]"};
   std::string dtype{to_string(WeightType::same)};
   std::string format;
+  LimitOption limits;
 
   explicit Parser(Arguments& result);
 };
@@ -79,6 +81,7 @@ Parser::Parser(Arguments& result) {
                "created. Default: {name}_fused.pth beside the checkpoint");
   add_network_options(line, result.options);
   add_options(line, dtype, format);
+  limits.add_to(line);
   line.add_printing(result.printing, "");
 }
 
@@ -88,6 +91,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   parser.files.take(parser.line.positionals(), result.input, result.output);
   result.options.dtype = parse_dtype(parser.dtype);
   result.options.format = parse_format(parser.format);
+  parser.limits.take(result.options.limits);
   validate(result.options);
   return std::nullopt;
 }

@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
+#include "limit_option.h"
 #include "report/report.h"
 
 namespace aether2onnx::cli {
@@ -37,6 +38,7 @@ Exit code: 0 done, also where the file is of no network that can be converted,
 // The command line, and what is kept of it until it is parsed.
 struct Parser {
   CommandLine line{"Says what a file is: network, dimensions, types, cost.", kUsage, kFooter};
+  LimitOption limits;
 
   explicit Parser(Arguments& result);
 };
@@ -48,6 +50,7 @@ Parser::Parser(Arguments& result) {
                 "List every tensor: type, shape, smallest, largest and mean\n"
                 "element, number of NaN and infinite ones")
       .group("Output");
+  limits.add_to(line);
   line.add_printing(result.printing, "");
 }
 
@@ -57,6 +60,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   if (parser.line.positionals().size() != 1) {
     usage_error(fmt::format("one file is expected.\n{}", kUsage));
   }
+  parser.limits.take(result.options.limits);
   result.file = parser.line.positionals().front();
   return std::nullopt;
 }

@@ -130,8 +130,46 @@ int print_failure(const Failure& failure, bool json) {
   return failure.exit_code;
 }
 
+namespace {
+
+// Characters that JSON needn't escape and a terminal acts on: DEL, U+0080 to U+009F, line
+// separators, direction overrides. They stand in strings alone.
+std::string escape_invisible(const std::string& text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](std::size_t at) -> unsigned {
+      return i + at < text.size() ? static_cast<unsigned char>(text[i + at]) : 0U;
+    };
+    const unsigned lead = byte(0);
+    unsigned code = 0;
+    std::size_t length = 1;
+    if (lead == 0x7f) {
+      code = lead;
+    } else if (lead == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0) {
+      code = byte(1);
+      length = 2;
+    } else if (lead == 0xe2 && (byte(1) == 0x80 || byte(1) == 0x81)) {
+      const unsigned three = 0x2000U | (byte(1) & 0x3fU) << 6U | (byte(2) & 0x3fU);
+      const bool acts =
+          (three >= 0x2028 && three <= 0x202e) || (three >= 0x2066 && three <= 0x2069);
+      code = acts ? three : 0;
+      length = 3;
+    }
+    if (code == 0) {
+      out += text[i];
+    } else {
+      out += fmt::format("\\u{:04x}", code);
+      i += length - 1;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return escape_invisible(json.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
 }
 
 void print_result(const Json& json, const std::string& done) {

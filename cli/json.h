@@ -44,7 +44,8 @@ Json failure_json(const Failure& failure);
 /// the exit code.
 int print_failure(const Failure& failure, bool json);
 
-/// The object as text; names that aren't UTF-8 get replacement characters.
+/// The object as text; names that aren't UTF-8 get replacement characters, and what a terminal
+/// would act on is escaped.
 std::string dump(const Json& json);
 
 /// Prints the object on stdout. Throws Error(io) where that fails, saying what was `done` all the

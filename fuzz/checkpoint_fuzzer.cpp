@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "state_dict/state_dict.h"
+#include "reading.h"
 
 namespace {
 
@@ -45,18 +45,8 @@ class SameSibling final : public aether2onnx::io::Siblings {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
-  try {
-    const SameSibling siblings;
-    const auto state_dict = state_dict::StateDict::open(input, {{}, &siblings});
-    for (const state_dict::Entry& entry : state_dict.entries()) {
-      if (!entry.tensor) continue;
-      const TensorData tensor = state_dict.read(entry);
-      const auto elements = static_cast<std::size_t>(entry.tensor->elements);
-      if (tensor.bytes.size() != elements * size_of(tensor.dtype)) std::abort();
-    }
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
-  }
+  const SameSibling siblings;
+  fuzz::open_and_read(input, &siblings);
   try {
     CountingOutput output;
     Options options;

@@ -1,5 +1,4 @@
-// Writes the fuzzers' first inputs: make_seeds FOLDER makes FOLDER/pickle, FOLDER/checkpoint
-// and FOLDER/onnx.
+// Writes the fuzzers' first inputs: make_seeds FOLDER makes a folder in it for each fuzzer.
 
 #include <aether2onnx/aether2onnx.h>
 
@@ -11,6 +10,7 @@
 namespace {
 
 void write(const std::filesystem::path& path, const void* data, std::size_t size) {
+  std::filesystem::create_directories(path.parent_path());
   std::ofstream file(path, std::ios::binary);
   file.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
 }
@@ -46,9 +46,6 @@ int main(int count, char** values) {
   using namespace aether2onnx::tools;
   if (count != 2) return 2;
   const std::filesystem::path folder = values[1];
-  std::filesystem::create_directories(folder / "pickle");
-  std::filesystem::create_directories(folder / "checkpoint");
-  std::filesystem::create_directories(folder / "onnx");
 
   NetworkShape shape;
   shape.embed_dim = 1;
@@ -70,15 +67,22 @@ int main(int count, char** values) {
       const std::string name =
           std::string(fused ? "fused" : "unfused") + (deflate ? "_deflated" : "");
       const auto bytes = write_checkpoint(tensors, layout);
-      write(folder / "checkpoint" / name, bytes.data(), bytes.size());
+      for (const char* fuzzer : {"checkpoint", "archive", "scan"}) {
+        write(folder / fuzzer / name, bytes.data(), bytes.size());
+      }
       write_onnx(folder / "onnx" / name, bytes, deflate);
       const auto legacy = write_legacy_checkpoint(tensors, layout);
-      write(folder / "checkpoint" / (name + "_legacy"), legacy.data(), legacy.size());
+      for (const char* fuzzer : {"checkpoint", "legacy", "scan"}) {
+        write(folder / fuzzer / (name + "_legacy"), legacy.data(), legacy.size());
+      }
       const auto safetensors = write_safetensors(tensors, layout);
-      write(folder / "checkpoint" / (name + "_safetensors"), safetensors.data(),
-            safetensors.size());
+      for (const char* fuzzer : {"checkpoint", "safetensors", "scan"}) {
+        write(folder / fuzzer / (name + "_safetensors"), safetensors.data(), safetensors.size());
+      }
       const std::string pickle = pickle_state_dict(tensors, layout);
-      write(folder / "pickle" / name, pickle.data(), pickle.size());
+      for (const char* fuzzer : {"pickle", "scan"}) {
+        write(folder / fuzzer / (name + "_pickle"), pickle.data(), pickle.size());
+      }
     }
   }
   const std::string index = R"({"metadata":{},"weight_map":{"w":"one"}})";

@@ -4,6 +4,7 @@
 
 #include "archive/archive.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "io/io.h"
 #include "onnx/onnx.h"
@@ -26,11 +27,13 @@ CheckReport check_input(const Input& input, const io::Siblings* siblings,
 }  // namespace
 
 CheckReport check(const Input& input, const CheckOptions& options, Observer* observer) {
+  const limits::Changed changed(options.limits);
   return pipeline::naming("", [&] { return check_input(input, nullptr, options, observer); });
 }
 
 CheckReport check_file(const std::filesystem::path& path, const CheckOptions& options,
                        Observer* observer) {
+  const limits::Changed changed(options.limits);
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096),

@@ -1,6 +1,7 @@
 // The pipeline, stage by stage. To read the code, begin here; its first stages are in pipeline.cpp.
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "graph/graph.h"
 #include "io/io.h"
@@ -93,6 +94,7 @@ class Conversion {
 Report convert(const Input& input, const OutputFiles& output, const Options& options,
                Observer* observer) {
   validate(options);
+  const limits::Changed changed(options.limits);
   require(output.model != nullptr, "convert() without an output");
   return pipeline::naming(printable(options.source_name), [&] {
     Conversion conversion(input, nullptr, options, observer);
@@ -127,6 +129,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
+  const limits::Changed changed(named.limits);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
   const auto check_target = [&](const std::filesystem::path& target) {
@@ -144,7 +147,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
                                                named.precision, named.opset(), named.graph_form);
       check_target(report.output.path);
     }
-    work(conversion);
+    work(conversion, source);
     return std::move(report);
   });
 }
@@ -153,7 +156,8 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
 
 Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
                  const Options& options, Observer* observer) {
-  return with_conversion(input, output, options, observer, Purpose::plan, [](Conversion&) {});
+  return with_conversion(input, output, options, observer, Purpose::plan,
+                         [](Conversion&, const FileInput&) {});
 }
 
 std::string why_outdated(const std::filesystem::path& input, const Report& planned,
@@ -185,11 +189,12 @@ std::string why_outdated(const std::filesystem::path& input, const Report& plann
 
 Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
                     const Options& options, Observer* observer, const BeforeSave& before_save) {
-  const auto work = [&](Conversion& conversion) {
+  const auto work = [&](Conversion& conversion, const FileInput& source) {
     Report& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();
+    source.check_unchanged();
     if (report.output.external_data_bytes > 0) {
       report.output.external_data_path =
           report.output.path.parent_path() / staged.external_data_name();

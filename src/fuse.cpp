@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "io/io.h"
@@ -172,6 +173,7 @@ CheckpointFormat choose_format(const std::filesystem::path& output, const FuseOp
 FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
                 Observer* observer) {
   validate(options);
+  const limits::Changed changed(options.limits);
   return pipeline::naming(printable(options.source_name), [&] {
     FusionRun run(input, nullptr, options, observer);
     run.write(options.format.value_or(CheckpointFormat::pth), output);
@@ -185,6 +187,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   FuseOptions named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
+  const limits::Changed changed(named.limits);
   const CheckpointFormat format = choose_format(output, named);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
@@ -201,6 +204,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
     io::StagedFiles staged(target);
     run.write(format, staged.model());
     staged.close();
+    source.check_unchanged();
     run.finish();
     staged.commit();
     return std::move(run.report());

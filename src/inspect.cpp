@@ -6,6 +6,7 @@
 
 #include "archive/archive.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "fusion/fusion.h"
 #include "io/io.h"
@@ -167,12 +168,14 @@ class Inspector {
 
 Inspection inspect(const Input& input, const InspectOptions& options, Observer* observer) {
   validate(options);
+  const limits::Changed changed(options.limits);
   return pipeline::naming("", [&] { return Inspector(input, nullptr, options, observer).run(""); });
 }
 
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
                         Observer* observer) {
   validate(options);
+  const limits::Changed changed(options.limits);
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {

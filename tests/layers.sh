@@ -13,7 +13,7 @@ complain() {
 }
 
 # Stages in the order of the data flow; base and io come first.
-stages="base io archive pickle state_dict network fusion checkpoint graph precision onnx tensorrt report check"
+stages="base io archive pickle state_dict network fusion checkpoint graph precision onnx tensorrt report check scan"
 allowed=
 for stage in $stages; do
   allowed="$allowed $stage"

@@ -175,6 +175,9 @@ AETHER2ONNX_API int default_opset(Precision precision) noexcept;
 /// modes subtract the mean in float32.
 AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
+/// Limits on what a file may cost, by name.
+using LimitChanges = std::vector<std::pair<std::string, std::uint64_t>>;
+
 /// How to read a checkpoint, where the file itself doesn't say or says it wrong.
 struct ReadOptions {
   /// Where in the file the state dict is: keys with '/' between them, "params" or
@@ -196,6 +199,9 @@ struct ReadOptions {
   /// Whether the weights of a network that was converted to int8 are taken as the float numbers
   /// that they stand for. Unset, such a file is refused.
   bool dequantize = false;
+  /// Limits on what the file may cost that are changed for it, for the rare giant: name and value,
+  /// {"pickle_values", 10'000'000}. src/base/limits.h has the names and what they are by default.
+  LimitChanges limits;
 };
 
 /// What the checkpoint is expected to be, and what to call it.
@@ -408,10 +414,14 @@ class AETHER2ONNX_API FileInput final : public Input {
   ~FileInput() override;
   std::uint64_t size() const override { return size_; }
   void read(std::uint64_t offset, std::span<std::byte> out) const override;
+  /// Throws Error(io) where the file was written to since it was opened, as far as its size and its
+  /// time of modification tell.
+  void check_unchanged() const;
 
  private:
   std::filesystem::path path_;
   std::uint64_t size_ = 0;
+  std::int64_t modified_ = 0;  // in nanoseconds
   int descriptor_ = -1;
 };
 
@@ -853,6 +863,7 @@ struct CheckOptions {
   };
   /// What the file is meant for. Empty: all targets.
   std::vector<Target> targets;
+  LimitChanges limits;  ///< As ReadOptions::limits.
 };
 
 /// One thing that a check found.
@@ -891,6 +902,79 @@ AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& option
 /// The same for a file; its external data are read where they lie beside it. Throws Error(io) too.
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
                                        const CheckOptions& options, Observer* observer = nullptr);
+
+// ---------------------------------------------------------------------------------------------
+// Scans: whether a file holds anything but data
+// ---------------------------------------------------------------------------------------------
+
+/// What a name in a pickle, which loading it in Python would import, is worth. By a list of what is
+/// allowed: what isn't on it is suspicious at least.
+enum class Verdict {
+  tensors,     ///< What PyTorch rebuilds tensors with.
+  harmless,    ///< Plain containers, numbers, paths, dates, layers of torch.nn.
+  suspicious,  ///< Anything else.
+  dangerous,   ///< Known to run code, start programs or reach files and networks.
+};
+
+/// What a scan comes to, from best to worst.
+enum class ScanResult {
+  clean,    ///< All of the file is understood, and it is data.
+  unclear,  ///< Something in it isn't understood, so nothing can be said.
+  found,    ///< Loading it would do or could do more than make tensors; or it is built to deceive.
+};
+
+/// "tensors", "harmless", …; "clean", "unclear" or "found".
+AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
+AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
+
+struct ScanOptions {
+  LimitChanges limits;  ///< As ReadOptions::limits.
+};
+
+/// What a scan found. Texts from the file are made printable and cut short.
+struct ScanReport {
+  ScanResult result = ScanResult::unclear;  ///< The worst of everything below.
+  std::string container;                    ///< "PyTorch zip", "safetensors", "ONNX", "pickle", …
+
+  /// A name that a pickle has loading import.
+  struct Global {
+    std::string name;  ///< "torch._utils._rebuild_tensor_v2"
+    Verdict verdict = Verdict::suspicious;
+    std::string where;  ///< The first place: "archive/data.pkl".
+    std::uint64_t count = 1;
+  };
+  std::vector<Global> globals;  ///< The worst first.
+
+  /// A call that loading would make, of what is suspicious or dangerous: "os.system('rm …')".
+  struct Call {
+    std::string text;
+    Verdict verdict = Verdict::suspicious;
+    std::string where;
+  };
+  std::vector<Call> calls;
+
+  /// Anything else, such as what makes loaders and scanners see different things.
+  struct Finding {
+    ScanResult weight = ScanResult::unclear;  ///< clean: good to know.
+    std::string code;                         ///< Stable; docs/security.md has the list.
+    std::string what;                         ///< One line.
+  };
+  std::vector<Finding> findings;  ///< The worst first.
+
+  /// How many globals, calls and findings there are beyond those listed.
+  std::uint64_t not_listed = 0;
+};
+
+/// Says whether the file is data and nothing else, without loading it. What can't be read or isn't
+/// understood makes the result unclear, never clean.
+///
+/// Throws Error(io) where bytes can't be read, Error(usage) for the options.
+AETHER2ONNX_API ScanReport scan(const Input& input, const ScanOptions& options = {},
+                                Observer* observer = nullptr);
+
+/// The same for a file; the shards of an index are looked at where they lie beside it.
+AETHER2ONNX_API ScanReport scan_file(const std::filesystem::path& path,
+                                     const ScanOptions& options = {}, Observer* observer = nullptr);
 
 /// Removes the temporary files of conversions under way. For signal handlers of programs that end
 /// on a signal; async-signal-safe.

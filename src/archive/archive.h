@@ -58,8 +58,36 @@ struct Entry {
   bool has_crc = true;     ///< False where the CRC field is 0, which means "not computed".
 };
 
-/// A zip archive, read through libzip. Consistency of the central directory with the local headers
-/// is checked when it is opened, an entry's CRC the first time the entry is read.
+/// Where the parts of a zip archive contradict each other, or say what readers take differently.
+struct ZipIrregularity {
+  std::string code;  ///< Stable: "local-name".
+  std::string what;  ///< One line.
+  /// False where readers agree about every entry all the same, as on bytes that belong to none.
+  bool contradicts = true;
+};
+
+/// What is called an entry somewhere in a zip archive.
+struct ZipPart {
+  std::string name;          ///< As its local header has it.
+  std::uint64_t offset = 0;  ///< Of its first byte.
+  std::uint64_t size = 0;    ///< Bytes in the archive.
+  bool stored = true;        ///< Not compressed.
+};
+
+/// A zip archive looked at byte by byte, without libzip and whatever is wrong with it.
+struct ZipAudit {
+  bool has_end = false;  ///< There is the record that ends a zip archive.
+  std::vector<ZipIrregularity> irregularities;
+  /// What the directory lists and what lies between, as far as it can be found.
+  std::vector<ZipPart> parts;
+};
+
+/// Holds directory, local headers and the bytes between them against each other. Throws what
+/// Input::read() throws, and Error(limit) for a directory beyond the limits.
+ZipAudit audit_zip(const Input& input);
+
+/// A zip archive, read through libzip and audit_zip(). Consistency of the central directory with
+/// the local headers is checked when it is opened, an entry's CRC the first time the entry is read.
 class ZipArchive {
  public:
   /// `input` must outlive the archive. Throws Error(malformed) where the archive is truncated or

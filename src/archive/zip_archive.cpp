@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "archive/archive.h"
+#include "archive/buffered_input.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -87,6 +88,9 @@ struct FileCloser {
 }  // namespace
 
 struct ZipArchive::State {
+  explicit State(const Input& input) : buffered(input) { context.input = &buffered; }
+
+  BufferedInput buffered;
   SourceContext context;
   std::unique_ptr<zip_t, ArchiveCloser> archive;
   std::vector<Entry> entries;
@@ -94,6 +98,7 @@ struct ZipArchive::State {
   std::vector<bool> crc_checked;
 
   [[noreturn]] void failed_to_open(zip_error_t& error);
+  void check_audit() const;
   [[noreturn]] void damaged(const Entry& entry, const char* what) const;
   void check_sizes(const zip_stat_t& status) const;
   void list_entries();
@@ -102,11 +107,23 @@ struct ZipArchive::State {
   void check_end(zip_file_t* file, std::size_t entry);
 };
 
+namespace {
+
+[[noreturn]] void contradiction(const std::string& what) {
+  fail(ErrorKind::malformed,
+       "the zip archive is damaged or forged: {}.\n"
+       "Download or copy it again, or save it anew with torch.save.",
+       what);
+}
+
+}  // namespace
+
 void ZipArchive::State::failed_to_open(zip_error_t& error) {
   const int code = zip_error_code_zip(&error);
   const std::string text = zip_error_strerror(&error);
   zip_error_fini(&error);
   if (context.exception) std::rethrow_exception(context.exception);
+  check_audit();
   if (code == ZIP_ER_NOZIP) {
     fail(ErrorKind::malformed,
          "the file is cut off, or something was appended to it: it starts as a zip archive (as "
@@ -119,10 +136,14 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
          "the archive has two entries of one name, so it can't be told which one counts.\n"
          "Save the checkpoint anew with torch.save.");
   }
-  fail(ErrorKind::malformed,
-       "the zip archive is damaged or forged: {}.\n"
-       "Download or copy it again, or save it anew with torch.save.",
-       text);
+  contradiction(text);
+}
+
+// What libzip takes and other readers take differently.
+void ZipArchive::State::check_audit() const {
+  for (const ZipIrregularity& irregularity : audit_zip(*context.input).irregularities) {
+    if (irregularity.contradicts) contradiction(irregularity.what);
+  }
 }
 
 void ZipArchive::State::damaged(const Entry& entry, const char* what) const {
@@ -148,10 +169,11 @@ void ZipArchive::State::check_sizes(const zip_stat_t& status) const {
 
 void ZipArchive::State::list_entries() {
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  if (count < 0 || static_cast<std::uint64_t>(count) > limits::kArchiveEntries) {
-    fail(ErrorKind::limit, "the archive has {} entries; at most {} are read.",
+  if (count < 0 || static_cast<std::uint64_t>(count) > limits::in_effect().archive_entries) {
+    fail(ErrorKind::limit, "the archive has {} entries; at most {} are read.\n{}",
          with_thousands(static_cast<std::uint64_t>(count)),
-         with_thousands(limits::kArchiveEntries));
+         with_thousands(limits::in_effect().archive_entries),
+         limits::how_to_raise("archive_entries"));
   }
   entries.reserve(static_cast<std::size_t>(count));
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) {
@@ -222,9 +244,8 @@ void ZipArchive::State::check_end(zip_file_t* file, std::size_t entry) {
   if (got > 0) damaged(entries[entry], "it is longer than the archive's directory says");
 }
 
-ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>()) {
+ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>(input)) {
   State& state = *state_;
-  state.context.input = &input;
   zip_error_init(&state.context.error);
   zip_error_t error;
   zip_error_init(&error);
@@ -237,6 +258,7 @@ ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>()) {
   }
   zip_error_fini(&error);
   state.list_entries();
+  state.check_audit();
 }
 
 ZipArchive::~ZipArchive() = default;

@@ -1,15 +1,23 @@
 /// @file
-/// Every limit on what a file may make the program do, in one place.
+/// Every limit on what a file may make the program do, in one place. Those in Adjustable can be
+/// raised for the rare giant, by name.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace aether2onnx::limits {
 
 /// Entries of a zip archive. A training checkpoint of the largest published network has about
 /// 2,500 storages with its optimizer state; each entry costs about 200 bytes here.
 inline constexpr std::uint64_t kArchiveEntries = 200'000;
+
+/// Bytes of the directory of a zip archive, which is read whole. An entry takes about 100.
+inline constexpr std::uint64_t kDirectoryBytes = 64U << 20U;
 
 /// Bytes of the pickle in a checkpoint, which is read whole. 172 tensors take 27 kB.
 inline constexpr std::uint64_t kPickleBytes = 64U << 20U;
@@ -71,5 +79,47 @@ inline constexpr std::size_t kTemporaryPathBytes = 4096;
 
 /// Bytes read at a time where a stream is looked through.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
+
+/// How deep a scan follows pickles within the texts of pickles, and how many it looks at.
+inline constexpr int kNestedPickles = 4;
+inline constexpr std::size_t kPickles = 1000;
+
+/// Globals, calls and findings that a scan lists, each; it counts the others.
+inline constexpr std::size_t kListed = 1000;
+
+/// The limits that a call may change. All are about memory in proportion to something that the file
+/// says; what guards against overflow and endless work can't be changed.
+struct Adjustable {
+  std::uint64_t archive_entries = kArchiveEntries;
+  std::uint64_t directory_bytes = kDirectoryBytes;
+  std::uint64_t pickle_bytes = kPickleBytes;
+  std::uint64_t pickle_values = kPickleValues;
+  std::uint64_t pickle_items = kPickleItems;
+  std::uint64_t json_bytes = kJsonBytes;
+  std::uint64_t state_dict_entries = kStateDictEntries;
+  std::uint64_t shards = kShards;
+  std::uint64_t onnx_parts = kOnnxParts;
+  std::uint64_t onnx_text = kOnnxText;
+};
+
+/// Those in effect on this thread.
+const Adjustable& in_effect() noexcept;
+
+/// Changes limits of this thread while it is there.
+class Changed {
+ public:
+  /// Names as in Adjustable. Throws Error(usage) for another name, and for a value that is 0 or
+  /// over 2,000,000,000 (of bytes 64 GiB).
+  explicit Changed(std::span<const std::pair<std::string, std::uint64_t>> changes);
+  Changed(const Changed&) = delete;
+  Changed& operator=(const Changed&) = delete;
+  ~Changed();
+
+ private:
+  Adjustable before_;
+};
+
+/// The line of a message that says how to raise the limit of that name.
+std::string how_to_raise(std::string_view name);
 
 }  // namespace aether2onnx::limits

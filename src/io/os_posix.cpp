@@ -26,6 +26,12 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 std::string shown(const fs::path& path) { return printable(path.string(), 4096); }
 
+std::int64_t modified(const struct stat& status) {
+  constexpr std::int64_t second = 1'000'000'000;
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(status.st_mtim.tv_sec) * second +
+                                   static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+}
+
 }  // namespace
 
 // --- reading ----------------------------------------------------------------------------------
@@ -50,6 +56,19 @@ FileInput::FileInput(const fs::path& path) : path_(path) {
          folder ? "is a folder, not a file" : "isn't a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
+  modified_ = modified(status);
+}
+
+void FileInput::check_unchanged() const {
+  struct stat status {};
+  const bool same = ::fstat(descriptor_, &status) == 0 &&
+                    static_cast<std::uint64_t>(status.st_size) == size_ &&
+                    modified(status) == modified_;
+  if (same) return;
+  fail(ErrorKind::io,
+       "{}: changed while it was being read.\n"
+       "Something else is writing to it; try again when that is done.",
+       shown(path_));
 }
 
 FileInput::~FileInput() {
@@ -312,10 +331,28 @@ void CreatedFolders::undo() {
   created_.clear();
 }
 
-StagedFiles::StagedFiles(const fs::path& target) {
-  // Through a symbolic link the file that it points to is replaced, not the link.
+namespace {
+
+// Through a symbolic link the file that it points to is replaced or made, not the link.
+fs::path behind_links(const fs::path& target) {
+  constexpr int most = 40;  // as Linux follows
   std::error_code ignored;
-  target_ = fs::is_symlink(target, ignored) ? fs::weakly_canonical(target) : target;
+  fs::path at = target;
+  for (int links = 0; fs::is_symlink(at, ignored); ++links) {
+    const fs::path to = fs::read_symlink(at, ignored);
+    if (links == most || to.empty()) {
+      fail(ErrorKind::io, "{}: is a symbolic link that leads to no file.\nGive another name.",
+           shown(target));
+    }
+    at = to.is_absolute() ? to : at.parent_path() / to;
+  }
+  return at;
+}
+
+}  // namespace
+
+StagedFiles::StagedFiles(const fs::path& target) {
+  target_ = behind_links(target);
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
   created_folders_ = std::make_unique<CreatedFolders>(parent, target);

@@ -116,6 +116,9 @@ struct File {
   std::vector<FileTensor> initializers;
   /// Domain and name of the operators that the file itself defines (model-local functions).
   std::set<std::pair<std::string, std::string>> functions;
+  /// Whether there is more that may hold tensors and isn't described here: graphs within the graph,
+  /// bodies of functions, sparse tensors, what a training needs.
+  bool has_undescribed_parts = false;
 
   const std::string* find_metadata(std::string_view key) const;
   bool has_function(const std::string& domain, const std::string& name) const;

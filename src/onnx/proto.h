@@ -13,6 +13,7 @@ enum {
   graph = 7,
   opset_import = 8,
   metadata_props = 14,
+  training_info = 20,
   functions = 25,
 };
 }
@@ -26,13 +27,34 @@ namespace function_proto {
 enum { name = 1, domain = 10 };
 }
 namespace graph_proto {
-enum { node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13 };
+enum {
+  node = 1,
+  name = 2,
+  initializer = 5,
+  input = 11,
+  output = 12,
+  value_info = 13,
+  sparse_initializer = 15
+};
 }
 namespace node_proto {
 enum { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7 };
 }
 namespace attribute_proto {
-enum { name = 1, f = 2, i = 3, s = 4, t = 5, ints = 8, type = 20 };
+enum {
+  name = 1,
+  f = 2,
+  i = 3,
+  s = 4,
+  t = 5,
+  g = 6,
+  ints = 8,
+  tensors = 10,
+  graphs = 11,
+  type = 20,
+  sparse_tensor = 22,
+  sparse_tensors = 23
+};
 enum { type_float = 1, type_int = 2, type_string = 3, type_ints = 7 };
 }  // namespace attribute_proto
 namespace tensor_proto {

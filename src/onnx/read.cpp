@@ -21,8 +21,8 @@ namespace {
 }
 
 [[noreturn]] void too_many() {
-  fail(ErrorKind::limit, "the ONNX file has more than {} parts; so many are not read.",
-       with_thousands(limits::kOnnxParts));
+  fail(ErrorKind::limit, "the ONNX file has more than {} parts; so many are not read.\n{}",
+       with_thousands(limits::in_effect().onnx_parts), limits::how_to_raise("onnx_parts"));
 }
 
 // Bytes of the file, in order from any position.
@@ -66,7 +66,7 @@ class Fields {
   // Goes to the next field; false at the message's end.
   bool next() {
     if (next_ >= end_) return false;
-    if (++parts_ > limits::kOnnxParts) too_many();
+    if (++parts_ > limits::in_effect().onnx_parts) too_many();
     const std::uint64_t key = read_varint();
     field_ = key >> 3U;
     wire_ = static_cast<Wire>(key & 7U);
@@ -109,9 +109,10 @@ class Fields {
     return number;
   }
   std::string text() const {
-    if (length() > limits::kOnnxText) {
-      fail(ErrorKind::limit, "the ONNX file has a text of {}; at most {} are read.",
-           human_bytes(length()), human_bytes(limits::kOnnxText));
+    if (length() > limits::in_effect().onnx_text) {
+      fail(ErrorKind::limit, "the ONNX file has a text of {}; at most {} are read.\n{}",
+           human_bytes(length()), human_bytes(limits::in_effect().onnx_text),
+           limits::how_to_raise("onnx_text"));
     }
     return bytes_.text(begin_, length());
   }
@@ -119,7 +120,7 @@ class Fields {
   void unpack(std::vector<std::int64_t>& out) const {
     Fields numbers = message();
     while (numbers.next_ < numbers.end_) {
-      if (++parts_ > limits::kOnnxParts) too_many();
+      if (++parts_ > limits::in_effect().onnx_parts) too_many();
       out.push_back(static_cast<std::int64_t>(numbers.read_varint()));
     }
   }
@@ -252,7 +253,7 @@ FileTensor tensor(Fields fields) {
 }
 
 // Gives the tensor of the attribute where it has one.
-std::optional<FileTensor> attribute(Fields fields, FileNode& node) {
+std::optional<FileTensor> attribute(Fields fields, FileNode& node, File& file) {
   std::string name;
   std::optional<graph::AttributeValue> value;
   std::vector<std::int64_t> integers;
@@ -264,6 +265,10 @@ std::optional<FileTensor> attribute(Fields fields, FileNode& node) {
     if (fields.is(attribute_proto::s, Wire::length)) value = fields.text();
     if (fields.is(attribute_proto::t, Wire::length)) constant = tensor(fields.message());
     take_integers(fields, attribute_proto::ints, integers);
+    if (fields.is_any_of({attribute_proto::g, attribute_proto::graphs, attribute_proto::tensors,
+                          attribute_proto::sparse_tensor, attribute_proto::sparse_tensors})) {
+      file.has_undescribed_parts = true;
+    }
   }
   if (!integers.empty()) value = std::move(integers);
   if (value) node.attributes.insert_or_assign(name, std::move(*value));
@@ -280,12 +285,14 @@ void take_node(Fields fields, File& file) {
     if (fields.is(node_proto::op_type, Wire::length)) node.op_type = fields.text();
     if (fields.is(node_proto::domain, Wire::length)) node.domain = fields.text();
     if (fields.is(node_proto::attribute, Wire::length)) {
-      if (auto found = attribute(fields.message(), node)) constant = std::move(found);
+      if (auto found = attribute(fields.message(), node, file)) constant = std::move(found);
     }
   }
   if (constant && node.op_type == "Constant" && node.outputs.size() == 1) {
     constant->name = node.outputs[0];
     file.initializers.push_back(std::move(*constant));
+  } else if (constant && !constant->external_file.empty()) {
+    file.has_undescribed_parts = true;
   }
   file.nodes.push_back(std::move(node));
 }
@@ -303,6 +310,7 @@ void take_graph(Fields fields, File& file) {
     if (fields.is(graph_proto::output, Wire::length)) {
       file.outputs.push_back(value_info(fields.message()));
     }
+    if (fields.is(graph_proto::sparse_initializer, Wire::length)) file.has_undescribed_parts = true;
   }
 }
 
@@ -336,7 +344,9 @@ File read(const Input& input) {
     if (fields.is(model_proto::metadata_props, Wire::length)) {
       file.metadata.push_back(string_entry(fields.message()));
     }
+    if (fields.is(model_proto::training_info, Wire::length)) file.has_undescribed_parts = true;
     if (fields.is(model_proto::functions, Wire::length)) {
+      file.has_undescribed_parts = true;
       file.functions.insert(function(fields.message()));
     }
     if (fields.is(model_proto::graph, Wire::length)) {

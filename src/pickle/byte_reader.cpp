@@ -29,11 +29,12 @@ ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& i
 void ByteReader::refill(std::uint64_t wanted) {
   const std::uint64_t start = position();
   require(wanted <= left() && input_ != nullptr, "reading beyond the end of a pickle");
-  if (start > limits::kPickleBytes || wanted > limits::kPickleBytes - start) {
+  if (start > limits::in_effect().pickle_bytes ||
+      wanted > limits::in_effect().pickle_bytes - start) {
     fail(ErrorKind::limit,
          "the pickle in the file is longer than {}, which is the most that is "
-         "read.",
-         human_bytes(limits::kPickleBytes));
+         "read.\n{}",
+         human_bytes(limits::in_effect().pickle_bytes), limits::how_to_raise("pickle_bytes"));
   }
   const auto tail = window_.subspan(at_);
   piece_ = std::clamp(2 * piece_, kFirstPiece, limits::kChunkBytes);

@@ -25,6 +25,17 @@ class Machine {
     empty_tuple_ = add(Kind::tuple);
   }
 
+  void run_as_far_as_possible() {
+    try {
+      run();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::malformed && error.kind() != ErrorKind::limit) throw;
+      document_.problem_ = error.what();
+      document_.root_ = none_;
+      document_.consumed_ = static_cast<std::size_t>(opcode_at_);
+    }
+  }
+
   void run() {
     for (;;) {
       opcode_at_ = reader_.position();
@@ -86,9 +97,9 @@ class Machine {
   Value& value(ValueId id) { return document_.values_[id]; }
 
   ValueId add(Kind kind) {
-    if (document_.values_.size() >= limits::kPickleValues) {
-      fail(ErrorKind::limit, "the pickle in the file has over {} values.",
-           with_thousands(limits::kPickleValues));
+    if (document_.values_.size() >= limits_.pickle_values) {
+      fail(ErrorKind::limit, "the pickle in the file has over {} values.\n{}",
+           with_thousands(limits_.pickle_values), limits::how_to_raise("pickle_values"));
     }
     document_.values_.emplace_back();
     document_.values_.back().kind = kind;
@@ -145,9 +156,9 @@ class Machine {
   // --- stack, marks, memo ---
 
   void push(ValueId id) {
-    if (stack_.size() >= limits::kPickleValues) {
-      fail(ErrorKind::limit, "the pickle in the file has over {} values on its stack.",
-           with_thousands(limits::kPickleValues));
+    if (stack_.size() >= limits_.pickle_values) {
+      fail(ErrorKind::limit, "the pickle in the file has over {} values on its stack.\n{}",
+           with_thousands(limits_.pickle_values), limits::how_to_raise("pickle_values"));
     }
     stack_.push_back(id);
   }
@@ -184,8 +195,13 @@ class Machine {
       malformed(fmt::format("it sets memo entry {} out of turn", slot));
     const auto at = static_cast<std::size_t>(slot);
     if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);
-    if (memo_[at] == Document::kNoValue) ++memo_count_;
-    memo_[at] = top();
+    const ValueId id = top();
+    if (memo_[at] == Document::kNoValue) {
+      ++memo_count_;
+    } else if (memo_[at] != id) {
+      ++document_.memo_overwrites_;
+    }
+    memo_[at] = id;
   }
 
   void get(std::uint64_t slot) {
@@ -311,9 +327,9 @@ class Machine {
   // Counts what containers hold: a value may be put into many with a byte or two each time.
   void hold(std::size_t count) {
     held_ += count;
-    if (held_ > limits::kPickleItems) {
-      fail(ErrorKind::limit, "the containers of the pickle in the file hold over {} values.",
-           with_thousands(limits::kPickleItems));
+    if (held_ > limits_.pickle_items) {
+      fail(ErrorKind::limit, "the containers of the pickle in the file hold over {} values.\n{}",
+           with_thousands(limits_.pickle_items), limits::how_to_raise("pickle_items"));
     }
   }
 
@@ -437,9 +453,9 @@ class Machine {
   void execute_structure(unsigned char opcode) {
     switch (opcode) {
       case kMark:
-        if (marks_.size() >= limits::kPickleValues) {
-          fail(ErrorKind::limit, "the pickle in the file has over {} open marks.",
-               with_thousands(limits::kPickleValues));
+        if (marks_.size() >= limits_.pickle_values) {
+          fail(ErrorKind::limit, "the pickle in the file has over {} open marks.\n{}",
+               with_thousands(limits_.pickle_values), limits::how_to_raise("pickle_values"));
         }
         marks_.push_back(stack_.size());
         break;
@@ -616,6 +632,7 @@ class Machine {
     }
   }
 
+  const limits::Adjustable& limits_ = limits::in_effect();
   Document& document_;
   ByteReader& reader_;
   std::uint64_t opcode_at_ = 0;
@@ -642,6 +659,13 @@ Document Document::parse(const Input& input, std::uint64_t offset) {
   Document document;
   ByteReader reader(document.bytes_, input, offset);
   Machine(document, reader).run();
+  return document;
+}
+
+Document Document::parse_as_far_as_possible(const Input& input, std::uint64_t offset) {
+  Document document;
+  ByteReader reader(document.bytes_, input, offset);
+  Machine(document, reader).run_as_far_as_possible();
   return document;
 }
 

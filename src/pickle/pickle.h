@@ -58,9 +58,18 @@ class Document {
   /// The same for the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads
   /// no further than to the end of the piece that STOP lies in (up to 256 KiB).
   static Document parse(const Input& input, std::uint64_t offset);
+  /// As much of it as can be read: where parse() would throw, what came before is kept, with root()
+  /// None and the message in problem(). Throws what Input::read() throws.
+  static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset);
+
+  /// Why the pickle wasn't read to its end; "" where it was.
+  const std::string& problem() const { return problem_; }
+  /// How often a memo entry was given another value, which no pickler does.
+  std::size_t memo_overwrites() const { return memo_overwrites_; }
 
   ValueId root() const { return root_; }
-  /// Bytes up to and including STOP.
+  /// Bytes up to and including STOP; up to the opcode that can't be read where there is a
+  /// problem().
   std::size_t consumed() const { return consumed_; }
 
   Kind kind(ValueId value) const { return values_[value].kind; }
@@ -118,6 +127,8 @@ class Document {
   std::vector<Container> containers_;
   ValueId root_ = 0;
   std::size_t consumed_ = 0;
+  std::size_t memo_overwrites_ = 0;
+  std::string problem_;
 };
 
 /// "a list", "the number 7", "torch.FloatStorage": for messages.

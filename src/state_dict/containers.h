@@ -5,6 +5,7 @@
 #include <string>
 
 #include "archive/archive.h"
+#include "pickle/pickle.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::state_dict {
@@ -17,6 +18,13 @@ StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& option
 
 /// A safetensors file.
 StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options);
+
+/// What audit() says of each.
+Audit audit_torch_zip(const Input& input);
+Audit audit_torch_legacy(const Input& input);
+
+/// Looks at every tensor that the pickle rebuilds.
+void audit_tensors(const pickle::Document& document, const StorageSource& storages, Audit& result);
 
 /// The shard index of a safetensors checkpoint; nothing where the JSON is none.
 std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options);

@@ -110,7 +110,7 @@ class Finder {
   // Values may share what they consist of, so that looking at each costs more than their bytes.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
-    if (effort_ > 8 * limits::kPickleItems) {
+    if (effort_ > 8 * limits::in_effect().pickle_items) {
       fail(ErrorKind::limit,
            "the values in the file refer to each other too often to be searched "
            "for a state dict.\nSave the weights alone: torch.save(net.state_dict(), "
@@ -186,7 +186,7 @@ std::vector<Place> Finder::all_places() const {
       const Kind kind = document_.kind(value);
       const bool followed =
           kind == Kind::dict || (kind == Kind::object && !tensors_.is_tensor(value));
-      if (followed && nodes.size() < limits::kStateDictEntries) {
+      if (followed && nodes.size() < limits::in_effect().state_dict_entries) {
         nodes.push_back({value, key, at, node.depth + 1});
       }
     }

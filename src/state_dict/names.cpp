@@ -115,9 +115,11 @@ bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix) {
 }
 
 void clean_names(StateDict::Parts& parts) {
-  if (parts.entries.size() > limits::kStateDictEntries) {
-    fail(ErrorKind::limit, "the state dict has {} entries; at most {} are read.",
-         with_thousands(parts.entries.size()), with_thousands(limits::kStateDictEntries));
+  if (parts.entries.size() > limits::in_effect().state_dict_entries) {
+    fail(ErrorKind::limit, "the state dict has {} entries; at most {} are read.\n{}",
+         with_thousands(parts.entries.size()),
+         with_thousands(limits::in_effect().state_dict_entries),
+         limits::how_to_raise("state_dict_entries"));
   }
   parts.prefix = remove_prefixes(parts.entries);
   for (std::string& module : parts.modules) {

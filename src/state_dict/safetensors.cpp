@@ -159,9 +159,10 @@ class HeaderEvents final : public JsonEvents {
       fail(ErrorKind::limit, "the name of a tensor in the file is over {} long.",
            plural(limits::kNameBytes, "byte"));
     }
-    if (header_.tensors.size() >= limits::kStateDictEntries) {
-      fail(ErrorKind::limit, "the safetensors file has over {} tensors.",
-           with_thousands(limits::kStateDictEntries));
+    if (header_.tensors.size() >= limits::in_effect().state_dict_entries) {
+      fail(ErrorKind::limit, "the safetensors file has over {} tensors.\n{}",
+           with_thousands(limits::in_effect().state_dict_entries),
+           limits::how_to_raise("state_dict_entries"));
     }
     header_.tensors.emplace_back();
     header_.tensors.back().name = std::move(name);
@@ -263,9 +264,10 @@ SafetensorsHeader read_safetensors_header(const Input& input) {
     damaged(fmt::format("its header should have {} and the file has {}", plural(size, "byte"),
                         plural(input.size(), "byte")));
   }
-  if (size > limits::kJsonBytes) {
-    fail(ErrorKind::limit, "the header of the safetensors file has {}; at most {} are read.",
-         human_bytes(size), human_bytes(limits::kJsonBytes));
+  if (size > limits::in_effect().json_bytes) {
+    fail(ErrorKind::limit, "the header of the safetensors file has {}; at most {} are read.\n{}",
+         human_bytes(size), human_bytes(limits::in_effect().json_bytes),
+         limits::how_to_raise("json_bytes"));
   }
   std::vector<std::byte> text(to_size(size));
   input.read(kLengthBytes, text);

@@ -34,11 +34,13 @@ class IndexEvents final : public JsonEvents {
     if (depth() == 1 && is_object_) {
       next_is_map_ = name == "weight_map";
     } else if (in_map_) {
-      if (name.size() > limits::kNameBytes || weight_map_.size() >= limits::kStateDictEntries) {
+      if (name.size() > limits::kNameBytes ||
+          weight_map_.size() >= limits::in_effect().state_dict_entries) {
         fail(ErrorKind::limit,
              "the index of the sharded checkpoint has over {} names, or one of "
-             "over {}.",
-             with_thousands(limits::kStateDictEntries), plural(limits::kNameBytes, "byte"));
+             "over {}.\n{}",
+             with_thousands(limits::in_effect().state_dict_entries),
+             plural(limits::kNameBytes, "byte"), limits::how_to_raise("state_dict_entries"));
       }
       tensor_ = std::move(name);
     }
@@ -109,9 +111,9 @@ std::map<std::string, std::size_t> shards_of(
   if (shards.empty()) {
     fail(ErrorKind::unsupported, "the index of the sharded checkpoint names no tensors.");
   }
-  if (shards.size() > limits::kShards) {
-    fail(ErrorKind::limit, "the sharded checkpoint has {} files; at most {} are read.",
-         shards.size(), limits::kShards);
+  if (shards.size() > limits::in_effect().shards) {
+    fail(ErrorKind::limit, "the sharded checkpoint has {} files; at most {} are read.\n{}",
+         shards.size(), limits::in_effect().shards, limits::how_to_raise("shards"));
   }
   return shards;
 }
@@ -165,7 +167,7 @@ SafetensorsHeader read_shard(const Input& file, const std::string& name) {
 }  // namespace
 
 std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options) {
-  if (input.size() > limits::kJsonBytes) return std::nullopt;
+  if (input.size() > limits::in_effect().json_bytes) return std::nullopt;
   std::vector<std::byte> text(to_size(input.size()));
   input.read(0, text);
   IndexEvents index;

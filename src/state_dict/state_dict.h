@@ -149,4 +149,21 @@ class StateDict {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
+/// What is wrong in a checkpoint that can be opened.
+struct Audit {
+  /// One line a tensor, of all tensors in the file and not of the state dict alone, that
+  /// contradicts itself or its storage: "is a tensor …". The first of them.
+  std::vector<std::string> contradictions;
+  /// The same of tensors of kinds that aren't read (sparse ones and so on).
+  std::vector<std::string> not_read;
+  /// Keys of storages that no tensor refers to. The first of them.
+  std::vector<std::string> unused_storages;
+  /// Where what a loader reads ends; bytes behind it are read by none.
+  std::uint64_t end = 0;
+};
+
+/// Looks at all tensors of a checkpoint without reading their elements. Throws as
+/// StateDict::open(), except that there needs not be a state dict.
+Audit audit(const Input& input, const io::Siblings* siblings);
+
 }  // namespace aether2onnx::state_dict

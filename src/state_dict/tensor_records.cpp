@@ -277,12 +277,14 @@ Tensor TensorRecords::laid_out(const Storage& storage, DType dtype,
   const auto elements = checked_product(result.shape);
   if (!elements) no_tensor("is a tensor with more elements than can be counted");
   result.elements = *elements;
+  // An empty tensor may lie on a storage that isn't there, but not on one that is too short.
+  if (result.elements > 0 || storage.elements > 0) check_promise(result, storage);
   if (result.elements > 0) check_extent(result, storage);
   return result;
 }
 
-// Also moves the offset from the view to the whole storage.
-void TensorRecords::check_extent(Tensor& tensor, const Storage& storage) const {
+// Whether the storage is as long as the file says of it.
+void TensorRecords::check_promise(const Tensor& tensor, const Storage& storage) const {
   const std::optional<std::uint64_t> bytes = storages_.size(storage.key);
   if (!bytes) {
     no_tensor("is a tensor whose storage '{}' is missing from the file", printable(storage.key));
@@ -293,7 +295,11 @@ void TensorRecords::check_extent(Tensor& tensor, const Storage& storage) const {
               printable(storage.key), storage.elements, to_string(tensor.dtype),
               plural(*bytes, "byte"));
   }
-  // Everything below is at most `storage.elements`, which fits after the check above.
+}
+
+// Also moves the offset from the view to the whole storage.
+void TensorRecords::check_extent(Tensor& tensor, const Storage& storage) const {
+  // Everything below is at most `storage.elements`, which fits after check_promise().
   const auto available = static_cast<std::int64_t>(storage.usable);
   std::int64_t last = tensor.storage_offset;
   for (std::size_t i = 0; i < tensor.shape.size() && last < available; ++i) {

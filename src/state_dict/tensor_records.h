@@ -51,6 +51,7 @@ class TensorRecords {
   std::vector<std::int64_t> numbers(pickle::ValueId value, const char* what) const;
   Tensor laid_out(const Storage& storage, DType dtype,
                   std::span<const pickle::ValueId> arguments) const;
+  void check_promise(const Tensor& tensor, const Storage& storage) const;
   void check_extent(Tensor& tensor, const Storage& storage) const;
 
   const pickle::Document& document_;

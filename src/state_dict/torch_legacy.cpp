@@ -44,6 +44,9 @@ class TorchLegacy final : public StorageSource {
 
   const Document& object() const { return *object_; }
 
+  // Where the last storage ends.
+  std::uint64_t end() const { return at_; }
+
   // The pickle isn't needed any more once its tensors are described.
   void forget_object() { object_.reset(); }
 
@@ -198,6 +201,14 @@ StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& option
   parts.storages = std::move(legacy);
   parts.files = {&input};
   return parts;
+}
+
+Audit audit_torch_legacy(const Input& input) {
+  const TorchLegacy legacy(input);
+  Audit result;
+  audit_tensors(legacy.object(), legacy, result);
+  result.end = legacy.end();
+  return result;
 }
 
 }  // namespace aether2onnx::state_dict

@@ -1,12 +1,14 @@
 // The zip container of PyTorch 1.6 and later.
 
 #include <charconv>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "state_dict/containers.h"
 #include "state_dict/find.h"
+#include "state_dict/storage_ids.h"
 
 namespace aether2onnx::state_dict {
 
@@ -31,8 +33,14 @@ class TorchZip final : public StorageSource {
   }
 
   pickle::Document parse_pickle() const {
-    return pickle::Document::parse(
-        zip_.read_all(*zip_.find(root_ + "data.pkl"), limits::kPickleBytes));
+    const std::size_t entry = *zip_.find(root_ + "data.pkl");
+    const std::uint64_t size = zip_.entries()[entry].size;
+    const std::uint64_t most = limits::in_effect().pickle_bytes;
+    if (size > most) {
+      fail(ErrorKind::limit, "the pickle in the file has {}; at most {} are read.\n{}",
+           human_bytes(size), human_bytes(most), limits::how_to_raise("pickle_bytes"));
+    }
+    return pickle::Document::parse(zip_.read_all(entry, most));
   }
 
   // The notes that the checkpoint stage leaves beside PyTorch's own records, for example of what
@@ -49,6 +57,16 @@ class TorchZip final : public StorageSource {
       if (auto text = record(".data/" + name, kNoteBytes)) {
         result.emplace_back(std::move(name), std::move(*text));
       }
+    }
+    return result;
+  }
+
+  // The keys of all storages there are.
+  std::vector<std::string> keys() const {
+    const std::string folder = root_ + "data/";
+    std::vector<std::string> result;
+    for (const archive::Entry& entry : zip_.entries()) {
+      if (entry.name.starts_with(folder)) result.push_back(entry.name.substr(folder.size()));
     }
     return result;
   }
@@ -157,6 +175,25 @@ StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options) 
   parts.storages = std::move(zip);
   parts.files = {&input};
   return parts;
+}
+
+Audit audit_torch_zip(const Input& input) {
+  const TorchZip zip(input);
+  const pickle::Document document = zip.parse_pickle();
+  Audit result;
+  audit_tensors(document, zip, result);
+  std::unordered_set<std::string_view> used;
+  for (pickle::ValueId value = 0; value < document.value_count(); ++value) {
+    if (const auto id = storage_id(document, value)) used.insert(id->key);
+  }
+  constexpr std::size_t most = 20;
+  for (std::string& key : zip.keys()) {
+    if (result.unused_storages.size() < most && !used.contains(key)) {
+      result.unused_storages.push_back(std::move(key));
+    }
+  }
+  result.end = input.size();
+  return result;
 }
 
 }  // namespace aether2onnx::state_dict

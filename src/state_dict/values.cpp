@@ -129,7 +129,7 @@ class ModuleWalk {
     for (std::size_t visited = 0; !pending_.empty(); ++visited) {
       const Pending module = std::move(pending_.back());
       pending_.pop_back();
-      if (visited >= limits::kStateDictEntries) too_many();
+      if (visited >= limits::in_effect().state_dict_entries) too_many();
       if (module.depth > limits::kModuleDepth) {
         fail(ErrorKind::limit,
              "the network in the file has modules nested over {} deep.\nSave the weights alone: "
@@ -149,8 +149,9 @@ class ModuleWalk {
   };
 
   [[noreturn]] static void too_many() {
-    fail(ErrorKind::limit, "the network in the file has over {} modules or tensors.",
-         with_thousands(limits::kStateDictEntries));
+    fail(ErrorKind::limit, "the network in the file has over {} modules or tensors.\n{}",
+         with_thousands(limits::in_effect().state_dict_entries),
+         limits::how_to_raise("state_dict_entries"));
   }
 
   static std::string joined(const std::string& prefix, std::string name) {
@@ -164,7 +165,7 @@ class ModuleWalk {
   // Modules may share their dicts, so that reading all of them costs more than their bytes.
   void count(std::size_t items) {
     effort_ += items;
-    if (effort_ > 2 * limits::kPickleItems) too_many();
+    if (effort_ > 2 * limits::in_effect().pickle_items) too_many();
   }
 
   // The items of one of a module's dicts; None stands for what a module hasn't got.
@@ -214,11 +215,11 @@ class ModuleWalk {
   void visit(const Pending& at) {
     const Own& module = own(at.module);
     for (const Item& item : module.tensors) {
-      if (entries_.size() >= limits::kStateDictEntries) too_many();
+      if (entries_.size() >= limits::in_effect().state_dict_entries) too_many();
       entries_.emplace_back(joined(at.prefix, key_text(document_, item.first)), item.second);
     }
     const std::vector<Item>& modules = module.modules;
-    if (pending_.size() + modules.size() > limits::kStateDictEntries) too_many();
+    if (pending_.size() + modules.size() > limits::in_effect().state_dict_entries) too_many();
     for (std::size_t i = modules.size(); i-- > 0;) {  // the first is to be taken first
       pending_.push_back({modules[i].second,
                           joined(at.prefix, key_text(document_, modules[i].first) + "."),

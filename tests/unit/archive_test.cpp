@@ -199,6 +199,28 @@ TEST(ZipArchive, RefusesWhatContradictsItself) {
   EXPECT_EQ(open_error(large).kind, ErrorKind::malformed);
 }
 
+TEST(ZipAudit, PartsLieWithinTheFileWhateverTheEndSays) {
+  const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
+  const std::size_t end = find_last(bytes, "PK\x05\x06");
+  for (std::size_t at = end + 8; at < end + 20; ++at) {
+    for (const int value : {0, 1, 0x7f, 0x80, 0xff}) {
+      auto forged = bytes;
+      forged[at] = static_cast<std::byte>(value);
+      const ZipAudit audit = audit_zip(MemoryInput(forged));
+      for (const ZipPart& part : audit.parts) {
+        EXPECT_LE(part.offset, forged.size()) << at;
+        EXPECT_LE(part.size, forged.size() - part.offset) << at;
+      }
+    }
+  }
+  const ZipAudit good = audit_zip(MemoryInput(bytes));
+  EXPECT_TRUE(good.has_end);
+  EXPECT_TRUE(good.irregularities.empty());
+  ASSERT_EQ(good.parts.size(), 2U);
+  EXPECT_EQ(good.parts[0].name, "a/data.pkl");
+  EXPECT_EQ(good.parts[0].size, 10U);
+}
+
 TEST(ZipArchive, RefusesABomb) {
   // A deflated entry that claims 1 GB from 30 bytes.
   auto bytes = write_zip({{"x", std::string(1000, 'a'), true}});

@@ -1,0 +1,169 @@
+// The grammar of pickles: opcodes, marks, the memo, lengths, depth.
+
+#include <fmt/format.h>
+
+#include "corpus.h"
+#include "forge.h"
+
+namespace aether2onnx::corpus {
+
+using namespace std::string_literals;
+
+namespace {
+
+std::string repeated(std::string_view part, std::size_t count) {
+  std::string out;
+  out.reserve(part.size() * count);
+  for (std::size_t i = 0; i < count; ++i) out += part;
+  return out;
+}
+
+// As with_extra(), with the extra value in front: what is damaged is met first.
+std::string broken(std::string_view opcodes) {
+  return checkpoint(
+      pickle("}(" + text("extra") + std::string(opcodes) + text("params") + state_dict() + "u"));
+}
+
+void add_broken_cases(Cases& cases) {
+  const auto add = [&](const std::string& name, std::string_view opcodes, const std::string& text,
+                       ScanResult scan = ScanResult::unclear) {
+    refused(cases, "pickle_" + name, broken(opcodes), ErrorKind::malformed, text, scan);
+  };
+  add("pop_of_nothing", "000000", "empty stack");
+  add("tuple_without_mark", "0tttt", "lacks its MARK");
+  add("list_without_mark", "llll", "lacks its MARK");
+  add("dict_without_mark", "0dddd", "lacks its MARK");
+  add("appends_without_mark", "]e]e]e", "puts elements into a dict");
+  add("setitems_without_mark", "}u}u}u", "lacks its MARK");
+  add("pop_mark_without_mark", "11", "lacks its MARK");
+  add("append_below_a_mark", "]K\x01(a", "empty stack");
+  add("odd_items", "}(K\x01u", "don't come in pairs");
+  add("odd_dict",
+      "(K\x01"
+      "d",
+      "don't come in pairs");
+  add("items_into_a_list", "]K\x01K\x02s", "puts items into a list");
+  add("elements_into_a_dict",
+      "}K\x01"
+      "a",
+      "puts elements into a dict");
+  add("state_of_a_number", "K\x01}b", "sets the state of the number 1");
+  add("state_of_a_class", "cm\nC\n}b", "sets the state of m.C", ScanResult::found);
+  add("memo_never_set", "hz", "memo entry 122, which was never set");
+  add("memo_huge", "]r\xff\xff\xff\xff"s, "memo entry 4294967295 out of turn");
+  add("memo_put_of_nothing", "(q\x01"s, "empty stack");
+  add("memo_negative", "]p-1\n", "negative number");
+  add("text_of_4_gb", "X\xff\xff\xff\xff"s, "ends within a string");
+  add("text_of_2_63", "\x8d\0\0\0\0\0\0\0\x80"s, "ends within a string");
+  add("bytes_of_2_63", "\x8e\0\0\0\0\0\0\0\x80"s, "ends within bytes");
+  add("text_of_negative_length", "T\xff\xff\xff\xff"s, "negative length");
+  add("number_of_2_gb", "\x8b\xff\xff\xff\x7f"s, "ends within a number");
+  add("number_of_negative_length", "\x8b\xff\xff\xff\xff"s, "negative length");
+  add("frame_too_long", "\x95\xff\xff\xff\xff\0\0\0\0N"s, "frame is longer");
+  add("frame_of_2_63", "\x95\0\0\0\0\0\0\0\x80N"s, "frame is longer");
+  add("protocol_6", "\x80\x06N"s, "protocol above 5");
+  add("extension_1", "\x82\x01"s, "extension registry");
+  add("extension_2", "\x83\x01\x01"s, "extension registry");
+  add("extension_4", "\x84\x01\x01\x01\x01"s, "extension registry");
+  add("next_buffer", "\x97"s, "buffers outside");
+  add("read_only_buffer", "N\x98"s, "buffers outside");
+  add("no_such_opcode", "\xff"s, "no opcode 0xff");
+  add("int_that_is_none", "I1_000\n", "is no number");
+  add("int_too_large", "I99999999999999999999\n", "is no number");
+  add("float_that_is_none", "Fabc\n", "is no number");
+  add("string_without_quotes", "Sabc\n", "isn't in quotes");
+  add("unicode_beyond", "V\\U00110000\n", "is no character");
+  add("global_of_numbers", "K\x01K\x02\x93", "names of a global aren't texts");
+  add("object_without_class", "(o", "no class");
+  add("call_that_breaks_off", call("os", "system", "(" + text("true") + "t") + "\xff", "no opcode",
+      ScanResult::found);
+  add("extension_after_a_call", call("os", "system", "(" + text("true") + "t") + "\x82\x01",
+      "extension registry", ScanResult::found);
+}
+
+void add_sound_cases(Cases& cases) {
+  const auto add = [&](const std::string& name, std::string_view opcodes,
+                       ScanResult scan = ScanResult::clean) {
+    converts(cases, "pickle_" + name, broken(opcodes), scan);
+  };
+  add("long_1_of_255", "\x8a\xff" + std::string(255, '\x7f'));
+  add("set", "\x8f(K\x01\x90");
+  add("frozen_set", "(K\x01\x91");
+  add("duplicate_keys", "}(K\x01K\x02K\x01K\x03u");
+  add("a_list_as_a_key", "}(]K\x02u");
+  add("nan_as_a_key", "}(G\x7f\xf8\0\0\0\0\0\0K\x02u"s);
+  add("contains_itself",
+      "]q\x05h\x05"
+      "a"s);
+  add("dict_contains_itself", "}q\x05K\x01h\x05s"s);
+  add("deep_tuples", "N" + repeated("\x85", 200'000));
+  add("deep_lists", repeated("]", 200'000) + repeated("a", 199'999));
+  add("deep_dicts", repeated("}K\x01", 200'000) + "N" + repeated("s", 200'000));
+  add("doubling", "N" + repeated("2\x86", 100'000));
+  add("doubling_by_the_memo", "]q\x05" + repeated("(h\x05h\x05tq\x05", 60), ScanResult::found);
+  add("memo_overwritten", "K\x01q\x05K\x02q\x05\x86", ScanResult::found);
+  add("ten_million_opcodes", repeated("N0", 5'000'000) + "N");
+  add("text_with_nul", text("a\0b"s));
+  add("text_that_is_not_utf8", text("\xff\xfe\xed\xa0\x80"));
+  add("oldest_numbers", "(I01\nL5L\nF1.5\nFnan\nS'a\\'b'\nV\\u00e9\nt");
+  add("a_call_that_is_dropped", call("os", "system", "(" + text("true") + "t") + "0N",
+      ScanResult::found);
+  add("object_that_is_dropped", "(" + global("os", "system") + text("true") + "o0N",
+      ScanResult::found);
+  add("inst", "(" + text("true") + "ios\nsystem\n", ScanResult::found);
+  add("newobj", global("os", "system") + "(" + text("true") + "t\x81", ScanResult::found);
+  add("newobj_ex", global("os", "system") + ")}\x92", ScanResult::found);
+  add("stack_global", text("os") + text("system") + "\x93)R", ScanResult::found);
+  add("stack_global_by_the_memo",
+      text("os") + "q\x05" + text("system") + "q\x06" + "00h\x05h\x06\x93)R", ScanResult::found);
+  const std::string inner = pickle(call("os", "system", ")"));
+  add("nested", "B" + little(inner.size(), 4) + inner, ScanResult::found);
+  add("archive_within", "B" + little(8, 4) + "PK\x03\x04" + "abcd", ScanResult::unclear);
+  const std::string good = pickle(state_dict());
+  converts(cases, "pickle_bytes_behind_stop", checkpoint(good + "bytes"), ScanResult::found);
+  converts(cases, "pickle_second_behind_stop", checkpoint(good + pickle(call("os", "system", ")"))),
+           ScanResult::found);
+  refused(cases, "pickle_other_first", checkpoint(pickle("}") + good), ErrorKind::unsupported,
+          "an empty dict", ScanResult::found);
+  refused(cases, "pickle_no_stop", checkpoint(good.substr(0, good.size() - 1)),
+          ErrorKind::malformed, "ends within an opcode", ScanResult::unclear);
+  refused(cases, "pickle_empty", checkpoint(""), ErrorKind::malformed, "ends within an opcode",
+          ScanResult::unclear);
+  refused(cases, "pickle_stop_alone", checkpoint("."), ErrorKind::malformed, "empty stack",
+          ScanResult::unclear);
+  for (const int protocol : {3, 4, 5}) {
+    converts(cases, fmt::format("pickle_protocol_{}", protocol),
+             checkpoint("\x80" + std::string(1, static_cast<char>(protocol)) + state_dict() + "."),
+             ScanResult::clean);
+  }
+  converts(cases, "pickle_without_protocol", checkpoint(state_dict() + "."), ScanResult::clean);
+  refused(cases, "pickle_too_many_values", broken("(" + repeated("]", 2'100'000) + "t"),
+          ErrorKind::limit, "--limit pickle_values=N", ScanResult::unclear);
+  // Nine tuples of a million values each.
+  refused(cases, "pickle_too_many_items",
+          broken(repeated("(" + repeated("N", 1'000'000) + "t0", 9) + "N"), ErrorKind::limit,
+          "--limit pickle_items=N", ScanResult::unclear);
+}
+
+}  // namespace
+
+void add_pickle_cases(Cases& cases) {
+  add_broken_cases(cases);
+  add_sound_cases(cases);
+  const std::string good = pickle(state_dict());
+  const auto any = [&](const std::string& name, const std::string& file, ScanResult scan) {
+    cases.push_back({name, bytes_of(file), std::nullopt, "", scan, true});
+  };
+  for (int opcode = 0; opcode < 256; ++opcode) {
+    any(fmt::format("pickle_first_{:02x}", opcode),
+        checkpoint(std::string(1, static_cast<char>(opcode)) + "\x01\x01\n\x01." + good),
+        ScanResult::unclear);
+  }
+  // Every byte of the first tensor, and some of the rest.
+  for (std::size_t length = 1; length < good.size(); length += length < 300 ? 1 : 97) {
+    any(fmt::format("pickle_cut_{:05}", length), checkpoint(good.substr(0, length)),
+        ScanResult::unclear);
+  }
+}
+
+}  // namespace aether2onnx::corpus

@@ -1,0 +1,215 @@
+// Scans by the library: the judgement of names, what calls look like, containers. The hostile
+// corpus has the rest.
+
+#include "scan/scan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "checkpoint_writer.h"
+#include "pickle/pickle.h"
+#include "protobuf.h"
+#include "sample_networks.h"
+#include "support.h"
+
+namespace aether2onnx {
+namespace {
+
+using namespace std::string_literals;
+using scans::judge;
+
+TEST(ScanVerdicts, AreByAListOfWhatIsAllowed) {
+  EXPECT_EQ(judge("torch._utils", "_rebuild_tensor_v2"), Verdict::tensors);
+  EXPECT_EQ(judge("torch", "FloatStorage"), Verdict::tensors);
+  EXPECT_EQ(judge("torch", "float16"), Verdict::tensors);
+  EXPECT_EQ(judge("collections", "OrderedDict"), Verdict::harmless);
+  EXPECT_EQ(judge("__builtin__", "set"), Verdict::harmless);
+  EXPECT_EQ(judge("argparse", "Namespace"), Verdict::harmless);
+  EXPECT_EQ(judge("my.network", "Net"), Verdict::suspicious);
+  EXPECT_EQ(judge("", ""), Verdict::suspicious);
+  EXPECT_EQ(judge("os", "system"), Verdict::dangerous);
+  EXPECT_EQ(judge("os.path", "join"), Verdict::dangerous);
+  EXPECT_EQ(judge("osmosis", "Net"), Verdict::suspicious);
+  EXPECT_EQ(judge("builtins", "eval"), Verdict::dangerous);
+  EXPECT_EQ(judge("torch.hub", "load"), Verdict::dangerous);
+  EXPECT_EQ(judge("torch", "load"), Verdict::dangerous);
+}
+
+TEST(ScanVerdicts, NothingIsAllowedByItsBeginning) {
+  // What passes lists that compare beginnings, or that join module and name.
+  EXPECT_GE(judge("torch", "Size.mro"), Verdict::suspicious);
+  EXPECT_GE(judge("torch.Size", "mro"), Verdict::suspicious);
+  EXPECT_GE(judge("torch._utils", "_rebuild_tensor_v2.__globals__"), Verdict::dangerous);
+  EXPECT_GE(judge("torch._utils._rebuild_tensor_v2", ""), Verdict::suspicious);
+  EXPECT_GE(judge("torch\n_rebuild", "Size"), Verdict::suspicious);
+  EXPECT_GE(judge("torch", "Size\n"), Verdict::suspicious);
+  EXPECT_GE(judge("torch", "size"), Verdict::suspicious);
+  EXPECT_GE(judge(" torch", "Size"), Verdict::suspicious);
+  EXPECT_GE(judge("builtins", "getattr.x"), Verdict::dangerous);
+}
+
+std::string text(const std::string& value) {
+  return "X" + std::string{static_cast<char>(value.size()), 0, 0, 0} + value;
+}
+
+ScanReport scan_text(const std::string& file) { return scan(MemoryInput(test::bytes_of(file))); }
+
+bool has_finding(const ScanReport& report, const std::string& code) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const auto& finding) { return finding.code == code; });
+}
+
+TEST(ScanPickles, CallsAreShownAsPythonWouldWriteThem) {
+  const ScanReport report =
+      scan_text("\x80\x02(cos\nsystem\n(" + text("rm \x1b[2J") +
+                "K\x05\x88NG\x3f\xf8\0\0\0\0\0\0tR"s + "csubprocess\nPopen\n(](" + text("a") +
+                text("b") + "e}" + text("k") + "K\x01s\x85t\x81" + "t.");
+  EXPECT_EQ(report.result, ScanResult::found);
+  ASSERT_EQ(report.calls.size(), 2U);
+  EXPECT_EQ(report.calls[0].text, "os.system('rm \\x1b[2J', 5, True, None, …)");
+  EXPECT_EQ(report.calls[1].text, "subprocess.Popen(['a', 'b'], ({'k': 1}))");
+  EXPECT_EQ(report.calls[0].where, "the file");
+  ASSERT_EQ(report.globals.size(), 2U);
+  EXPECT_EQ(report.globals[0].verdict, Verdict::dangerous);
+}
+
+TEST(ScanPickles, ArgumentsThatContainThemselvesOrGrowEnd) {
+  std::string growing = "\x80\x02(cos\nsystem\n" + text("x");
+  for (int i = 0; i < 60; ++i) growing += "22\x87";
+  const ScanReport report = scan_text(growing + "\x85Rt.");
+  ASSERT_EQ(report.calls.size(), 1U);
+  EXPECT_LT(report.calls[0].text.size(), 2000U);
+  const ScanReport cyclic = scan_text("\x80\x02(cos\nsystem\n]q\x05h\x05"s + "a\x85Rt.");
+  ASSERT_EQ(cyclic.calls.size(), 1U);
+  EXPECT_LT(cyclic.calls[0].text.size(), 2000U);
+}
+
+TEST(ScanPickles, WhatIsReadBeforeItBreaksCounts) {
+  const MemoryInput input(test::bytes_of("\x80\x02(cos\nsystem\n)R\xff"));
+  const auto document = pickle::Document::parse_as_far_as_possible(input, 0);
+  EXPECT_NE(document.problem().find("no opcode 0xff"), std::string::npos) << document.problem();
+  EXPECT_EQ(document.consumed(), 16U);
+  EXPECT_EQ(document.kind(document.root()), pickle::Kind::none);
+  const ScanReport report = scan(input);
+  EXPECT_EQ(report.result, ScanResult::found);
+  EXPECT_TRUE(has_finding(report, "broken-pickle"));
+  EXPECT_EQ(report.calls.size(), 1U);
+}
+
+TEST(ScanPickles, NestedOnesAreFollowedSoDeep) {
+  std::string inner = "\x80\x02"s + "cos\nsystem\n)R.";
+  for (int i = 0; i < limits::kNestedPickles; ++i) {
+    inner = "\x80\x02(collections.x\n"s.substr(0, 2) + "(ccollections\nOrderedDict\nC" +
+            std::string(1, static_cast<char>(inner.size())) + inner + "t.";
+  }
+  const ScanReport report = scan_text(inner);
+  EXPECT_EQ(report.result, ScanResult::found);
+  EXPECT_EQ(report.globals[0].name, "os.system");
+  const std::string deeper = "\x80\x02(ccollections\nOrderedDict\nC"s +
+                             std::string(1, static_cast<char>(inner.size())) + inner + "t.";
+  const ScanReport beyond = scan_text(deeper);
+  EXPECT_NE(beyond.result, ScanResult::clean);
+  EXPECT_TRUE(has_finding(beyond, "too-many-pickles"));
+}
+
+TEST(ScanPickles, ListsAreCutAndCounted) {
+  std::string many = "\x80\x02(";
+  for (std::size_t i = 0; i < limits::kListed + 50; ++i) many += "cm" + std::to_string(i) + "\nn\n";
+  const ScanReport report = scan_text(many + "t.");
+  EXPECT_EQ(report.globals.size(), limits::kListed);
+  EXPECT_EQ(report.not_listed, 50U);
+  EXPECT_EQ(report.result, ScanResult::found);
+}
+
+std::vector<tools::NamedTensor> some_tensors() {
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  tools::fill_random(tensors, 3);
+  return tensors;
+}
+
+TEST(ScanContainers, GoodFilesAreClean) {
+  tools::CheckpointLayout layout;
+  layout.wrapper = "params";
+  layout.optimizer_copies = 1;
+  for (const auto& bytes :
+       {tools::write_checkpoint(some_tensors()), tools::write_checkpoint(some_tensors(), layout),
+        tools::write_legacy_checkpoint(some_tensors()), tools::write_safetensors(some_tensors())}) {
+    const ScanReport report = scan(MemoryInput(bytes));
+    EXPECT_EQ(report.result, ScanResult::clean);
+    EXPECT_TRUE(report.calls.empty());
+  }
+}
+
+TEST(ScanContainers, EveryTruncationIsNotClean) {
+  for (const auto& bytes : {tools::write_checkpoint({{"w", {2}, {1, 2}}}),
+                            tools::write_legacy_checkpoint({{"w", {2}, {1, 2}}}),
+                            tools::write_safetensors({{"w", {2}, {1, 2}}})}) {
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      const ScanReport report = scan(MemoryInput(std::span(bytes).first(length)));
+      EXPECT_NE(report.result, ScanResult::clean) << length;
+    }
+  }
+}
+
+// A model with one initializer, whose data are said to lie in `location`.
+std::string model_with(const std::string& location, const std::string& node = "") {
+  using test::field;
+  using test::number_field;
+  const std::string tensor = number_field(1, 1) + number_field(2, 1) + field(8, "w") +
+                             number_field(14, 1) +
+                             field(13, field(1, "location") + field(2, location));
+  return number_field(1, 8) + field(2, "test") + field(8, number_field(2, 17)) +
+         field(7, field(5, tensor) + node);
+}
+
+TEST(ScanContainers, OnnxFiles) {
+  using test::field;
+  EXPECT_EQ(scan_text(model_with("w.data")).result, ScanResult::clean);
+  for (const char* name : {"../w.data", "/etc/passwd", "a/b", "..", "a\\b"}) {
+    const ScanReport report = scan_text(model_with(name));
+    EXPECT_EQ(report.result, ScanResult::found) << name;
+    EXPECT_TRUE(has_finding(report, "external-path")) << name;
+  }
+  // Graphs within the graph may name files, too.
+  const std::string loop = field(1, field(4, "Loop") + field(5, field(1, "body") + field(6, "")));
+  EXPECT_EQ(scan_text(model_with("w.data", loop)).result, ScanResult::unclear);
+  const std::string own = field(1, field(4, "Op") + field(7, "my.library"));
+  const ScanReport report = scan_text(model_with("w.data", own));
+  EXPECT_EQ(report.result, ScanResult::unclear);
+  EXPECT_TRUE(has_finding(report, "operator"));
+}
+
+TEST(Limits, AreChangedForOneCall) {
+  const auto bytes = tools::write_checkpoint(some_tensors());
+  const MemoryInput input(bytes);
+  test::MemoryOutput output;
+  Options options;
+  options.limits = {{"pickle_values", 10}};
+  const auto refused = test::catch_error([&] { convert(input, {&output, nullptr, {}}, options); });
+  EXPECT_EQ(refused.kind, ErrorKind::limit);
+  EXPECT_NE(refused.message.find("--limit pickle_values=N"), std::string::npos) << refused.message;
+  convert(input, {&output, nullptr, {}}, {});
+  EXPECT_EQ(scan(input, {{{"archive_entries", 3}}}).result, ScanResult::unclear);
+  EXPECT_EQ(scan(input).result, ScanResult::clean);
+
+  // Raised, so that what is refused otherwise is read.
+  std::string many = "\x80\x02(";
+  many += std::string(limits::kPickleValues + 5, 'N') + "t.";
+  EXPECT_EQ(scan_text(many).result, ScanResult::unclear);
+  EXPECT_EQ(scan(MemoryInput(test::bytes_of(many)),
+                 {{{"pickle_values", 3'000'000}, {"pickle_items", 9'000'000}}})
+                .result,
+            ScanResult::clean);
+
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string, std::uint64_t>>{
+           {"nothing", 5}, {"pickle_values", 0}, {"pickle_values", UINT64_MAX}}) {
+    const auto wrong = test::catch_error([&] { scan(input, {{{"shards", 5}, {name, value}}}); });
+    EXPECT_EQ(wrong.kind, ErrorKind::usage) << name;
+    EXPECT_EQ(limits::in_effect().shards, limits::kShards);
+  }
+}
+
+}  // namespace
+}  // namespace aether2onnx
