@@ -19,7 +19,14 @@ endfunction()
 # Headers that most of a target's files include, compiled once. Only with the sanitizers, whose build
 # is for tests alone: clang-tidy, which reads the compile commands of the others, can't use them.
 function(aether2onnx_precompile target)
-  if(AETHER2ONNX_SANITIZE AND NOT AETHER2ONNX_FUZZERS)
+  if(AETHER2ONNX_SANITIZE)
     target_precompile_headers(${target} PRIVATE ${ARGN})
   endif()
+endfunction()
+
+# In a unity build (CMAKE_UNITY_BUILD) several files are compiled as one. Not these of the current
+# folder: files of one kind, which have the same names for what each has.
+function(aether2onnx_separate)
+  file(GLOB files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS ${ARGN})
+  set_source_files_properties(${files} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

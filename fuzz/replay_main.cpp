@@ -4,9 +4,11 @@
 //   FUZZER_replay [--seconds=N] [--dictionary=FILE] FILE | FOLDER...
 //
 // Always the same prefixes and mutations of each file; then, for N seconds, changes upon changes.
+// The input that ends the process is left in the working folder as replay-crash.
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -23,8 +25,21 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 std::size_t runs = 0;
+const Bytes* current = nullptr;
+
+// What is called here isn't safe in a handler in general; the process is lost anyway.
+void keep_current(int signal) {
+  std::signal(signal, SIG_DFL);
+  if (current != nullptr) {
+    std::ofstream file("replay-crash", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(current->data()),
+               static_cast<std::streamsize>(current->size()));
+  }
+  std::raise(signal);
+}
 
 void run(const Bytes& bytes) {
+  current = &bytes;
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
   ++runs;
 }
@@ -157,6 +172,7 @@ class Mutator {
 }  // namespace
 
 int main(int count, char** values) {
+  for (const int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS}) std::signal(signal, keep_current);
   std::vector<std::filesystem::path> paths;
   std::vector<Bytes> words;
   double seconds = 0;

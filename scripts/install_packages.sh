@@ -8,7 +8,7 @@ build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev
   nlohmann-json3-dev nettle-dev"
 run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
-  python3-torch python3-numpy chromium dpkg-dev file zsh fish clang
+  python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
 
 packages=

@@ -5,16 +5,13 @@
 #include <string_view>
 #include <utility>
 
+#include "sample_networks.h"
+
 namespace aether2onnx::tools {
 
 namespace {
 
 constexpr std::string_view kWeight = ".weight";
-
-bool is_of_stages(const std::vector<NamedTensor>& tensors) {
-  return std::any_of(tensors.begin(), tensors.end(),
-                     [](const NamedTensor& tensor) { return tensor.name.starts_with("stages."); });
-}
 
 // "M" of "M.weight"; "" of anything else.
 std::string module_of_weight(const NamedTensor& tensor) {

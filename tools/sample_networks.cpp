@@ -45,12 +45,6 @@ class Lister {
 // Neither a counter or version nor the image's mean.
 bool is_weight(const NamedTensor& tensor) { return !tensor.integer && tensor.name != "mean"; }
 
-// Whether it is a network of a later generation.
-bool is_of_stages(const std::vector<NamedTensor>& tensors) {
-  return std::any_of(tensors.begin(), tensors.end(),
-                     [](const NamedTensor& tensor) { return tensor.name.starts_with("stages."); });
-}
-
 // What make_epsilon_sensitive() multiplies a tensor by, in a network of the first generation and in
 // a later one.
 double sensitive_factor(std::string_view name) {
@@ -89,6 +83,11 @@ std::vector<double> linear_kernel(double offset) {
 }
 
 }  // namespace
+
+bool is_of_stages(const std::vector<NamedTensor>& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const NamedTensor& tensor) { return tensor.name.starts_with("stages."); });
+}
 
 NetworkShape aether_small(std::int64_t scale, bool fused) {
   return {3, 96, std::vector<std::int64_t>(4, 4), 192, 11, 3, scale, fused};

@@ -25,6 +25,9 @@ NetworkShape aether_small(std::int64_t scale, bool fused);
 NetworkShape aether_medium(std::int64_t scale, bool fused);
 NetworkShape aether_large(std::int64_t scale, bool fused);
 
+/// Whether they are of a network of a later generation.
+bool is_of_stages(const std::vector<NamedTensor>& tensors);
+
 /// All tensors of the network in the order of its state dict, values 0.
 std::vector<NamedTensor> make_tensors(const NetworkShape& shape);
 

@@ -168,9 +168,9 @@ std::string step_path(const StageShape& shape, std::size_t index) {
 }
 
 // Writes the list of entries.
-class Lister {
+class StageLister {
  public:
-  explicit Lister(const StageShape& shape)
+  explicit StageLister(const StageShape& shape)
       : shape_(shape), generation_(find_generation(shape.generation)) {
     if (shape.layer_norm && !generation_.layer_norm) {
       throw std::invalid_argument(shape.generation + " has no norm_type \"layernorm\"");
@@ -400,7 +400,7 @@ StageShape stage_preset(std::string_view model_type, std::int64_t scale) {
   return shape;
 }
 
-std::vector<NamedTensor> make_tensors(const StageShape& shape) { return Lister(shape).list(); }
+std::vector<NamedTensor> make_tensors(const StageShape& shape) { return StageLister(shape).list(); }
 
 std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused, const StageShape& shape) {
   if (is_definitive(shape)) return fuse_definitive(unfused);

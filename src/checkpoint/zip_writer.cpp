@@ -9,7 +9,7 @@ namespace aether2onnx::checkpoint {
 
 namespace {
 
-constexpr std::uint64_t kAlignment = 64;  // torch/csrc: kFieldAlignment
+constexpr std::uint64_t kZipAlignment = 64;  // torch/csrc: kFieldAlignment
 
 constexpr std::uint32_t kLocalHeader = 0x04034b50;
 constexpr std::uint32_t kDirectoryEntry = 0x02014b50;
@@ -58,7 +58,7 @@ void ZipWriter::add(const std::string& name, std::span<const std::byte> content)
   }
   const std::uint64_t unpadded =
       position_ + kLocalHeaderSize + name.size() + extra.size() + kFieldHeader;
-  const std::uint64_t padding = (kAlignment - unpadded % kAlignment) % kAlignment;
+  const std::uint64_t padding = (kZipAlignment - unpadded % kZipAlignment) % kZipAlignment;
   append(extra, kPaddingField, 2);
   append(extra, padding, 2);
   extra.append(padding, 'Z');

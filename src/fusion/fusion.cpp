@@ -21,9 +21,10 @@ using network::Network;
 using network::Parameter;
 using network::ParameterId;
 using network::ReparameterizedConv2d;
-using Kind = Expression::Kind;
 
 namespace {
+
+using Kind = Expression::Kind;
 
 // Rewrites a network's modules one by one, taking over the parameters they use.
 class Fuser {

@@ -18,7 +18,7 @@ namespace aether2onnx::state_dict {
 
 namespace {
 
-[[noreturn]] void damaged(const std::string& what) {
+[[noreturn]] void damaged_index(const std::string& what) {
   fail(ErrorKind::malformed,
        "the index of the sharded checkpoint is damaged or forged: {}.\nDownload or copy it again.",
        what);
@@ -51,7 +51,7 @@ class IndexEvents final : public JsonEvents {
     if (in_map_) other("an object");
     if (depth() == 0) is_object_ = true;
     if (depth() == 1 && next_is_map_) {
-      if (found_) damaged("it has 'weight_map' twice");
+      if (found_) damaged_index("it has 'weight_map' twice");
       found_ = in_map_ = true;
     }
     next_is_map_ = false;
@@ -71,13 +71,14 @@ class IndexEvents final : public JsonEvents {
   bool string(std::string& file) override {
     if (!in_map_) return true;
     if (!weight_map_.emplace(tensor_, std::move(file)).second) {
-      damaged(fmt::format("it has '{}' twice", printable(tensor_)));
+      damaged_index(fmt::format("it has '{}' twice", printable(tensor_)));
     }
     return true;
   }
 
   bool other(const char* what) override {
-    if (in_map_) damaged(fmt::format("'{}' leads to {}, not to a file", printable(tensor_), what));
+    if (in_map_)
+      damaged_index(fmt::format("'{}' leads to {}, not to a file", printable(tensor_), what));
     return true;
   }
 
@@ -97,7 +98,7 @@ void check_file_name(const std::string& name) {
                      name.find_first_of("/\\:") == std::string::npos &&
                      printable(name, longest) == name;
   if (!plain) {
-    damaged(
+    damaged_index(
         fmt::format("it names the file '{}', which can't be a file beside it", printable(name)));
   }
 }

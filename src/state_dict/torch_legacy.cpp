@@ -24,7 +24,7 @@ using pickle::ValueId;
 
 constexpr std::int64_t kProtocol = 1001;
 
-[[noreturn]] void damaged(const std::string& what) {
+[[noreturn]] void damaged_stream(const std::string& what) {
   fail(ErrorKind::malformed,
        "the checkpoint (PyTorch's format from before 1.6) is damaged: {}.\n"
        "Download or copy it again, or save it anew with torch.save.",
@@ -82,7 +82,7 @@ class TorchLegacy final : public StorageSource {
   static void check_protocol(const Document& document) {
     const ValueId root = document.root();
     if (document.kind(root) != Kind::integer) {
-      damaged(fmt::format("its protocol is {}", pickle::describe(document, root)));
+      damaged_stream(fmt::format("its protocol is {}", pickle::describe(document, root)));
     }
     if (document.integer(root) != kProtocol) {
       fail(ErrorKind::unsupported,
@@ -94,8 +94,8 @@ class TorchLegacy final : public StorageSource {
 
   static void check_system(const Document& document) {
     if (document.kind(document.root()) != Kind::dict) {
-      damaged(fmt::format("where the facts about the writing system should be is {}",
-                          pickle::describe(document, document.root())));
+      damaged_stream(fmt::format("where the facts about the writing system should be is {}",
+                                 pickle::describe(document, document.root())));
     }
   }
 
@@ -112,7 +112,7 @@ class TorchLegacy final : public StorageSource {
                               object_->text(parts[0]) == "storage";
       if (!of_storage) continue;  // a class with its source text
       const auto storage = storage_id(*object_, value);
-      if (!storage) damaged("a tensor has a malformed reference to its storage");
+      if (!storage) damaged_stream("a tensor has a malformed reference to its storage");
       if (!storage->element_size()) {
         fail(ErrorKind::unsupported,
              "the checkpoint has a storage of the unknown type {}.{}, so it can't be told where "
@@ -124,7 +124,7 @@ class TorchLegacy final : public StorageSource {
       const bool agrees = known->second.elements == storage->elements &&
                           known->second.element_size() == storage->element_size();
       if (!agrees) {
-        damaged(
+        damaged_stream(
             fmt::format("it says two different things of storage '{}'", printable(storage->key)));
       }
     }
@@ -134,7 +134,7 @@ class TorchLegacy final : public StorageSource {
   std::uint64_t read_count(std::string_view key) {
     std::array<std::byte, 8> bytes{};
     if (input_.size() - at_ < bytes.size()) {
-      damaged(fmt::format("it ends before storage '{}'", printable(key)));
+      damaged_stream(fmt::format("it ends before storage '{}'", printable(key)));
     }
     input_.read(at_, bytes);
     at_ += bytes.size();
@@ -151,36 +151,38 @@ class TorchLegacy final : public StorageSource {
                      const std::unordered_map<std::string_view, StorageId>& described) {
     const ValueId list = keys.root();
     if (keys.kind(list) != Kind::list) {
-      damaged(fmt::format("its list of storages is {}", pickle::describe(keys, list)));
+      damaged_stream(fmt::format("its list of storages is {}", pickle::describe(keys, list)));
     }
     for (const ValueId element : keys.elements(list)) {
       if (keys.kind(element) != Kind::string) {
-        damaged(fmt::format("its list of storages has {} in it", pickle::describe(keys, element)));
+        damaged_stream(
+            fmt::format("its list of storages has {} in it", pickle::describe(keys, element)));
       }
       const std::string_view key = keys.text(element);
       const auto storage = described.find(key);
       if (storage == described.end()) {
-        damaged(fmt::format("its list of storages has '{}', which no tensor refers to",
-                            printable(key)));
+        damaged_stream(fmt::format("its list of storages has '{}', which no tensor refers to",
+                                   printable(key)));
       }
       const std::uint64_t count = read_count(key);
       if (count != storage->second.elements) {
-        damaged(fmt::format("storage '{}' has {} elements where its tensors say {}", printable(key),
-                            count, storage->second.elements));
+        damaged_stream(fmt::format("storage '{}' has {} elements where its tensors say {}",
+                                   printable(key), count, storage->second.elements));
       }
       const auto bytes = checked_multiply<std::uint64_t>(count, *storage->second.element_size());
       if (!bytes || *bytes > input_.size() - at_) {
-        damaged(fmt::format("it ends within storage '{}' ({} elements, of which {} are left)",
-                            printable(key), count, human_bytes(input_.size() - at_)));
+        damaged_stream(
+            fmt::format("it ends within storage '{}' ({} elements, of which {} are left)",
+                        printable(key), count, human_bytes(input_.size() - at_)));
       }
       if (!storages_.emplace(key, Range{at_, *bytes}).second) {
-        damaged(fmt::format("its list of storages has '{}' twice", printable(key)));
+        damaged_stream(fmt::format("its list of storages has '{}' twice", printable(key)));
       }
       at_ += *bytes;
     }
     for (const auto& [key, storage] : described) {
       if (!storages_.contains(std::string(key))) {
-        damaged(fmt::format("storage '{}' isn't in its list of storages", printable(key)));
+        damaged_stream(fmt::format("storage '{}' isn't in its list of storages", printable(key)));
       }
     }
   }

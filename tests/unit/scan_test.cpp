@@ -203,10 +203,11 @@ TEST(Limits, AreChangedForOneCall) {
                 .result,
             ScanResult::clean);
 
-  for (const auto& [name, value] : std::initializer_list<std::pair<std::string, std::uint64_t>>{
-           {"nothing", 5}, {"pickle_values", 0}, {"pickle_values", UINT64_MAX}}) {
-    const auto wrong = test::catch_error([&] { scan(input, {{{"shards", 5}, {name, value}}}); });
-    EXPECT_EQ(wrong.kind, ErrorKind::usage) << name;
+  const std::initializer_list<std::pair<std::string, std::uint64_t>> impossible = {
+      {"nothing", 5}, {"pickle_values", 0}, {"pickle_values", UINT64_MAX}};
+  for (const auto& change : impossible) {
+    const auto wrong = test::catch_error([&] { scan(input, {{{"shards", 5}, change}}); });
+    EXPECT_EQ(wrong.kind, ErrorKind::usage) << change.first;
     EXPECT_EQ(limits::in_effect().shards, limits::kShards);
   }
 }
