@@ -25,7 +25,8 @@ function(aether2onnx_precompile target)
 endfunction()
 
 # In a unity build (CMAKE_UNITY_BUILD) several files are compiled as one. Not these of the current
-# folder: files of one kind, which have the same names for what each has.
+# folder: files of one kind, which have the same names for what each has, and the file of a class whose
+# hidden part has members of types of that file alone, which GCC would warn of.
 function(aether2onnx_separate)
   file(GLOB files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS ${ARGN})
   set_source_files_properties(${files} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

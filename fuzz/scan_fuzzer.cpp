@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "archive/archive.h"
 #include "base/error.h"
 #include "state_dict/state_dict.h"
 
@@ -31,8 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (report.not_listed == 0 && worst != report.result) std::abort();
   if (report.result != ScanResult::clean) return 0;
-  const archive::FileKind kind = archive::sniff(input);
-  if (kind == archive::FileKind::onnx || kind == archive::FileKind::pickle) return 0;
+  // A pickle alone is no checkpoint, and one of protocol 0 is text to those who read checkpoints.
+  if (report.container == "pickle" || report.container == "ONNX") return 0;
   try {
     if (!state_dict::audit(input, nullptr).contradictions.empty()) std::abort();
   } catch (const Error&) {

@@ -77,7 +77,7 @@ TEST_F(Checkpoints, TheWrapperIsToldAndCanBeChosen) {
 }
 
 TEST_F(Checkpoints, OptimizerStateTakesNoMemory) {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef AETHER2ONNX_SANITIZED
   GTEST_SKIP() << "AddressSanitizer takes terabytes of address space";
 #endif
   // Three times the weights in the optimizer's state, converted within the address space that the

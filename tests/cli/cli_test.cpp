@@ -152,7 +152,7 @@ TEST_F(Program, UnusualFileNames) {
 }
 
 TEST_F(Program, MemoryHoldsOneWeightAtATime) {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef AETHER2ONNX_SANITIZED
   GTEST_SKIP() << "AddressSanitizer takes terabytes of address space";
 #endif
   // 73 MB in, 73 MB out, with 60 MB of address space for program, libraries and all.
