@@ -254,6 +254,8 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   Json request = settings(arguments_);
   request["checkpoint"] = task.checkpoint.string();
   request["params_key"] = optional(task.reading.params_key);
+  request["limits"] = Json::object();
+  for (const auto& [name, limit] : task.reading.limits) request["limits"][name] = limit;
   request["generation"] = optional(task.reading.generation);
   request["res_scale"] = optional(task.reading.res_scale);
   request["norm_eps"] = optional(task.reading.norm_eps);

@@ -8,6 +8,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "json.h"
+#include "limit_option.h"
 #include "shape_arguments.h"
 #include "verification.h"
 
@@ -42,6 +43,7 @@ struct Parser {
       kUsage, kFooter};
   std::string checkpoint;
   std::vector<std::string> shapes;
+  LimitOption limits;
 
   explicit Parser(Arguments& result);
 };
@@ -57,6 +59,7 @@ Parser::Parser(Arguments& result) {
       .repeatable()
       .type_name("BxCxHxW");
   result.verification.add_to(line);
+  limits.add_to(line);
   line.add_printing(result.printing, "");
 }
 
@@ -67,6 +70,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     usage_error(fmt::format("one ONNX file and the checkpoint to compare it with are expected.\n{}",
                             kUsage));
   }
+  parser.limits.take(result.reading.limits);
   result.model = parser.line.positionals().front();
   result.checkpoint = parser.checkpoint;
   for (const std::string& shape : parser.shapes) {

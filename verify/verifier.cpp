@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "blocks.h"
 #include "candidate.h"
@@ -286,6 +287,9 @@ ReadOptions read_options(const Json& request) {
   options.norm_eps = optional<double>(request["norm_eps"]);
   options.img_range = optional<double>(request["img_range"]);
   options.dequantize = request["dequantize"].get<bool>();
+  for (const auto& [name, limit] : request["limits"].items()) {
+    options.limits.emplace_back(name, limit.get<std::uint64_t>());
+  }
   return options;
 }
 
@@ -301,6 +305,7 @@ class Verifier {
         checkpoint_(request["checkpoint"].get<std::string>()),
         siblings_(request["checkpoint"].get<std::string>()),
         reading_(read_options(request)),
+        limits_(reading_.limits),
         state_dict_(state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_})),
         network_(network::recognise(state_dict_, reading_)),
         model_(onnx::read(FileInput(path_))),
@@ -446,6 +451,7 @@ class Verifier {
   FileInput checkpoint_;
   io::FolderSiblings siblings_;
   ReadOptions reading_;
+  limits::Changed limits_;
   state_dict::StateDict state_dict_;
   network::Network network_;
   onnx::File model_;

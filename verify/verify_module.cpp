@@ -34,7 +34,7 @@ int answered(char** answer, Work work) {
 
 extern "C" {
 
-__attribute__((visibility("default"))) int aether2onnx_verify_4(const char* request,
+__attribute__((visibility("default"))) int aether2onnx_verify_5(const char* request,
                                                                 A2oVerifyProgress progress,
                                                                 void* user, char** answer) {
   return answered(answer, [&] {
@@ -44,7 +44,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_4(const char* requ
   });
 }
 
-__attribute__((visibility("default"))) int aether2onnx_verify_ready_4(const char* settings,
+__attribute__((visibility("default"))) int aether2onnx_verify_ready_5(const char* settings,
                                                                       char** answer) {
   return answered(answer, [&] {
     *answer = copy(aether2onnx::verify::ready(Json::parse(settings)));
@@ -52,7 +52,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_ready_4(const char
   });
 }
 
-__attribute__((visibility("default"))) void aether2onnx_verify_free_4(char* answer) {
+__attribute__((visibility("default"))) void aether2onnx_verify_free_5(char* answer) {
   std::free(answer);
 }
 }

@@ -27,6 +27,7 @@ using A2oVerifyReady = int (*)(const char* settings, char** answer);
 ///   checkpoint           file name
 ///   params_key, generation, res_scale, norm_eps, img_range, dequantize
 ///                        as ReadOptions; null for what is unset
+///   limits               object, as ReadOptions::limits
 ///   model                file name of the ONNX file
 ///   model_name           what it is called in the report
 ///   shapes               list of [N, C, H, W]; empty: what the model is for
@@ -48,6 +49,6 @@ using A2oVerifyFree = void (*)(char* answer);
 }
 
 /// The functions' names; the number changes with the interface.
-inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_4";
-inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_4";
-inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_4";
+inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_5";
+inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_5";
+inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_5";

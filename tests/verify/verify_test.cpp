@@ -81,6 +81,16 @@ TEST_F(Verify, ADifferenceBeyondTheToleranceSavesNothing) {
   EXPECT_FALSE(saved());
 }
 
+TEST_F(Verify, LimitsReachTheModule) {
+  const std::string in_folder = "cd " + quoted(folder_.path().string()) + " && ";
+  EXPECT_EQ(run("--shape 1x3x16x16 --limit pickle_values=3000000").exit_code, 0);
+  const CommandResult result =
+      test::run_shell(in_folder + quoted(kProgram) +
+                      " verify out.onnx --against model.pth --limit pickle_values=20");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "--limit pickle_values=N")) << result.err;
+}
+
 TEST_F(Verify, ABatchIsVerifiedOneByOneAndOneFailureStopsNoOther) {
   std::filesystem::copy_file(folder_ / "model.pth", folder_ / "b.pth");
   test::write_text(folder_ / "a.pth", "hello");
