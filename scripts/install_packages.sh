@@ -5,7 +5,7 @@
 set -eu
 
 build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
-  nlohmann-json3-dev nettle-dev"
+  nlohmann-json3-dev nettle-dev libdeflate-dev"
 run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind

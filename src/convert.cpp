@@ -14,7 +14,10 @@ namespace aether2onnx {
 
 namespace {
 
-using pipeline::Purpose;
+// What a checkpoint is opened for: a plan reads no weights, nor the whole file for its hash.
+enum class Purpose { plan, use };
+
+constexpr std::size_t kSha256Digits = 64;
 
 // A conversion from the checkpoint to the graph; write() may follow once it is known where to.
 class Conversion {
@@ -24,14 +27,20 @@ class Conversion {
              Observer* observer, Purpose purpose = Purpose::use)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_, purpose)) {
+        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)) {
+    if (purpose == Purpose::use) hash_.start(state_dict_.files(), siblings != nullptr);
     build(purpose == Purpose::use);
   }
 
   Report& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    const onnx::ModelProperties properties{options_.opset(), report::metadata(report_)};
+    // The hash is ready by the time that the weights are written.
+    report_.source.sha256.assign(kSha256Digits, '0');
+    const onnx::ModelProperties properties{options_.opset(), report::metadata(report_), [this] {
+                                             report_.source.sha256 = hash_.get();
+                                             return report::metadata(report_);
+                                           }};
     const onnx::Written written =
         onnx::write(graph_, properties, output, options_.external_data_threshold,
                     [this](std::uint64_t done, std::uint64_t total) {
@@ -86,6 +95,7 @@ class Conversion {
   Report report_;
   pipeline::Journal journal_;
   state_dict::StateDict state_dict_;
+  pipeline::SourceHash hash_;
   graph::Graph graph_;
 };
 

@@ -44,6 +44,7 @@ class FusionRun {
         journal_(report_.stages, report_.warnings, observer),
         state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)),
         fusion_(pipeline::recognise_and_fuse(state_dict_, options, report_.network, journal_)) {
+    hash_.start(state_dict_.files(), siblings != nullptr);
     list_weights();
   }
 
@@ -55,6 +56,7 @@ class FusionRun {
         content_, format, output, [this](std::uint64_t done, std::uint64_t total) {
           journal_.progress("written", done, total);
         });
+    report_.source.sha256 = hash_.get();
     report_.output.bytes = written.bytes;
     report_.weights_subnormal = written.weights_subnormal;
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
@@ -138,6 +140,7 @@ class FusionRun {
   FuseReport report_;
   pipeline::Journal journal_;
   state_dict::StateDict state_dict_;
+  pipeline::SourceHash hash_;
   fusion::Fusion fusion_;
   checkpoint::Content content_;
   std::optional<DType> rounded_sums_;  // the type, where sums of 16-bit weights stay in 16 bits

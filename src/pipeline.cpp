@@ -24,19 +24,39 @@ void Journal::warn(std::string text) {
   if (observer_ != nullptr) observer_->on_warning(warnings_.back());
 }
 
+namespace {
+
+// Ends a hash that nobody will ask for.
+struct Abandoned {};
+
+}  // namespace
+
+SourceHash::~SourceHash() {
+  abandoned_ = true;
+  if (result_.valid()) result_.wait();
+}
+
+void SourceHash::start(std::span<const Input* const> files, bool beside) {
+  const auto work = [this, files] {
+    return io::sha256_of(files, [this](std::uint64_t) {
+      if (abandoned_) throw Abandoned();
+    });
+  };
+  // With both policies a system without threads defers.
+  constexpr auto either = std::launch::async | std::launch::deferred;
+  result_ = std::async(beside ? either : std::launch::deferred, work);
+}
+
+std::string SourceHash::get() { return result_.get(); }
+
 state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
                            const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal, Purpose purpose) {
+                           Journal& journal) {
   state_dict::StateDict state_dict =
       state_dict::StateDict::open(input, {options.params_key, siblings});
   source = report::describe_source(state_dict);
   source.name = options.source_name;
   source.params_key = options.params_key.value_or("");
-  if (purpose == Purpose::use) {
-    source.sha256 = io::sha256_of(state_dict.files(), [&](std::uint64_t done) {
-      journal.progress("read", done, source.bytes);
-    });
-  }
   journal.stage("read", report::summarize(source));
   return state_dict;
 }

@@ -4,8 +4,11 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <atomic>
 #include <chrono>
+#include <future>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,16 +40,34 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
-/// What a checkpoint is opened for: a plan reads no weights, nor the whole file for its hash.
-enum class Purpose { plan, use };
+/// The SHA-256 of a checkpoint's files, computed on a thread of its own beside the other work: it
+/// takes as long as all of that. On the caller's thread where the system has no more threads, and
+/// where the bytes come from an Input of the caller's, which needn't be ready for two threads.
+class SourceHash {
+ public:
+  SourceHash() = default;
+  SourceHash(const SourceHash&) = delete;
+  SourceHash& operator=(const SourceHash&) = delete;
+  /// Doesn't wait for a hash that nobody asked for.
+  ~SourceHash();
+
+  /// The files must stay until get(), or this object's end.
+  void start(std::span<const Input* const> files, bool beside);
+  /// Lower-case hex. Throws what Input::read() throws.
+  std::string get();
+
+ private:
+  std::atomic<bool> abandoned_ = false;
+  std::future<std::string> result_;
+};
 
 /// The stage "read": the state dict in `input`, which must outlive it. `siblings` opens the files
-/// beside it; null where it lies in memory. Fills in `source`, its hash only for Purpose::use.
+/// beside it; null where it lies in memory. Fills in `source` but for its hash.
 state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
                            const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal, Purpose purpose = Purpose::use);
+                           Journal& journal);
 
-/// The hash that read() leaves out of a plan.
+/// The hash of the checkpoint that a plan, which has none, was made from.
 std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned);
 
 /// The stages "recognised" and "fused". Fills in `network`.

@@ -47,6 +47,7 @@ only() {
 only '#include <zip\.h>' src/archive tools
 only '#include <protozero' src/onnx
 only '#include <nettle' src/base
+only '#include <libdeflate' src/base
 only '#include <CLI/' cli
 only '#include <nlohmann' cli verify src/state_dict
 only '#include <(ATen|torch|c10)/' verify

@@ -55,7 +55,7 @@ struct Entry {
   std::string name;
   std::uint64_t size = 0;  ///< Bytes after decompression, as the central directory states them.
   bool stored = true;      ///< Not compressed.
-  bool has_crc = true;     ///< False where the CRC field is 0, which means "not computed".
+  std::uint32_t crc = 0;   ///< CRC-32 of the bytes; 0 means "not computed".
 };
 
 /// Where the parts of a zip archive contradict each other, or say what readers take differently.
@@ -78,7 +78,7 @@ struct ZipPart {
 struct ZipAudit {
   bool has_end = false;  ///< There is the record that ends a zip archive.
   std::vector<ZipIrregularity> irregularities;
-  /// What the directory lists and what lies between, as far as it can be found.
+  /// What the directory lists, in its order, and then what lies between, as far as it can be found.
   std::vector<ZipPart> parts;
 };
 
@@ -88,6 +88,7 @@ ZipAudit audit_zip(const Input& input);
 
 /// A zip archive, read through libzip and audit_zip(). Consistency of the central directory with
 /// the local headers is checked when it is opened, an entry's CRC the first time the entry is read.
+/// Bytes that aren't compressed are read from where they lie, past libzip.
 class ZipArchive {
  public:
   /// `input` must outlive the archive. Throws Error(malformed) where the archive is truncated or

@@ -6,6 +6,7 @@
 
 #include "archive/archive.h"
 #include "archive/buffered_input.h"
+#include "base/crc32.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -95,19 +96,25 @@ struct ZipArchive::State {
   std::unique_ptr<zip_t, ArchiveCloser> archive;
   std::vector<Entry> entries;
   std::unordered_map<std::string_view, std::size_t> by_name;
+  std::vector<std::uint64_t> begins;  // where the entries' bytes lie
   std::vector<bool> crc_checked;
 
   [[noreturn]] void failed_to_open(zip_error_t& error);
-  void check_audit() const;
+  ZipAudit checked_audit() const;
   [[noreturn]] void damaged(const Entry& entry, const char* what) const;
   void check_sizes(const zip_stat_t& status) const;
   void list_entries();
+  void place_entries();
+  void read_stored(std::size_t entry, std::uint64_t offset, std::span<std::byte> out);
+  std::uint32_t crc_of_stored(std::size_t entry) const;
   zip_file_t* open(std::size_t entry);
   void fill(zip_file_t* file, const Entry& entry, std::span<std::byte> out);
   void check_end(zip_file_t* file, std::size_t entry);
 };
 
 namespace {
+
+constexpr const char* kWrongCrc = "its bytes don't match its checksum (CRC-32)";
 
 [[noreturn]] void contradiction(const std::string& what) {
   fail(ErrorKind::malformed,
@@ -123,7 +130,7 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
   const std::string text = zip_error_strerror(&error);
   zip_error_fini(&error);
   if (context.exception) std::rethrow_exception(context.exception);
-  check_audit();
+  checked_audit();
   if (code == ZIP_ER_NOZIP) {
     fail(ErrorKind::malformed,
          "the file is cut off, or something was appended to it: it starts as a zip archive (as "
@@ -140,10 +147,12 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
 }
 
 // What libzip takes and other readers take differently.
-void ZipArchive::State::check_audit() const {
-  for (const ZipIrregularity& irregularity : audit_zip(*context.input).irregularities) {
+ZipAudit ZipArchive::State::checked_audit() const {
+  ZipAudit audit = audit_zip(*context.input);
+  for (const ZipIrregularity& irregularity : audit.irregularities) {
     if (irregularity.contradicts) contradiction(irregularity.what);
   }
+  return audit;
 }
 
 void ZipArchive::State::damaged(const Entry& entry, const char* what) const {
@@ -201,7 +210,7 @@ void ZipArchive::State::list_entries() {
     }
     check_sizes(status);
     entries.push_back({status.name, status.size, status.comp_method == ZIP_CM_STORE,
-                       (status.valid & ZIP_STAT_CRC) != 0 && status.crc != 0});
+                       (status.valid & ZIP_STAT_CRC) != 0 ? status.crc : 0});
   }
   crc_checked.resize(entries.size());
   by_name.reserve(entries.size());
@@ -213,6 +222,43 @@ void ZipArchive::State::list_entries() {
            printable(entries[i].name));
     }
   }
+}
+
+// libzip doesn't tell where an entry's bytes begin.
+void ZipArchive::State::place_entries() {
+  const ZipAudit audit = checked_audit();
+  begins.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool known = i < audit.parts.size() && audit.parts[i].name == entries[i].name &&
+                       audit.parts[i].stored == entries[i].stored &&
+                       (!entries[i].stored || audit.parts[i].size == entries[i].size);
+    if (!known) contradiction(fmt::format("its entry {} is read in two ways", i));
+    begins.push_back(audit.parts[i].offset);
+  }
+}
+
+std::uint32_t ZipArchive::State::crc_of_stored(std::size_t entry) const {
+  std::vector<std::byte> chunk;
+  std::uint32_t crc = 0;
+  const std::uint64_t size = entries[entry].size;
+  for (std::uint64_t at = 0; at < size; at += chunk.size()) {
+    chunk.resize(to_size(std::min<std::uint64_t>(size - at, limits::kChunkBytes)));
+    buffered.read(begins[entry] + at, chunk);
+    crc = crc32(chunk, crc);
+  }
+  return crc;
+}
+
+void ZipArchive::State::read_stored(std::size_t entry, std::uint64_t offset,
+                                    std::span<std::byte> out) {
+  buffered.read(begins[entry] + offset, out);
+  const Entry& described = entries[entry];
+  if (crc_checked[entry] || described.crc == 0) return;
+  const bool whole = out.size() == described.size;
+  if ((whole ? crc32(out) : crc_of_stored(entry)) != described.crc) {
+    damaged(described, kWrongCrc);
+  }
+  crc_checked[entry] = true;
 }
 
 zip_file_t* ZipArchive::State::open(std::size_t entry) {
@@ -233,13 +279,12 @@ void ZipArchive::State::fill(zip_file_t* file, const Entry& entry, std::span<std
 // libzip compares the CRC when a read finds the end of the entry. A CRC field of 0 stands for "not
 // computed", so that read is left out then.
 void ZipArchive::State::check_end(zip_file_t* file, std::size_t entry) {
-  if (!entries[entry].has_crc) return;
+  if (entries[entry].crc == 0) return;
   std::byte beyond{};
   const zip_int64_t got = zip_fread(file, &beyond, 1);
   if (got < 0) {
     const bool crc = zip_error_code_zip(zip_file_get_error(file)) == ZIP_ER_CRC;
-    damaged(entries[entry],
-            crc ? "its bytes don't match its checksum (CRC-32)" : zip_file_strerror(file));
+    damaged(entries[entry], crc ? kWrongCrc : zip_file_strerror(file));
   }
   if (got > 0) damaged(entries[entry], "it is longer than the archive's directory says");
 }
@@ -258,7 +303,7 @@ ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>(inpu
   }
   zip_error_fini(&error);
   state.list_entries();
-  state.check_audit();
+  state.place_entries();
 }
 
 ZipArchive::~ZipArchive() = default;
@@ -288,17 +333,11 @@ void ZipArchive::read(std::size_t entry, std::uint64_t offset, std::span<std::by
   const Entry& described = state.entries.at(entry);
   require(offset <= described.size && out.size() <= described.size - offset,
           "read beyond the end of an archive's entry");
-  const std::unique_ptr<zip_file_t, FileCloser> file(state.open(entry));
-
-  if (state.crc_checked[entry] && described.stored) {
-    // libzip 1.7 crashes where one seeks in an entry without bytes; at 0 it is already.
-    if (offset > 0 && zip_fseek(file.get(), static_cast<zip_int64_t>(offset), SEEK_SET) != 0) {
-      state.damaged(described, zip_file_strerror(file.get()));
-    }
-    state.fill(file.get(), described, out);
+  if (described.stored) {
+    state.read_stored(entry, offset, out);
     return;
   }
-
+  const std::unique_ptr<zip_file_t, FileCloser> file(state.open(entry));
   std::vector<std::byte> skipped;
   const auto skip = [&](std::uint64_t count) {
     while (count > 0) {

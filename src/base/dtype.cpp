@@ -236,16 +236,98 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
   return loss;
 }
 
-// Copying one type to itself: only the exponent has to be looked at.
-template <typename Type>
-ConversionLoss copy(std::span<const std::byte> source, std::vector<std::byte>& out) {
-  out.insert(out.end(), source.begin(), source.end());
+// From float32 to a type of 16 bits as round_to() does it, but without branches, so that compilers
+// do several at a time.
+std::uint16_t narrowed(std::uint32_t bits, HalfFormat /*format*/) noexcept {
+  constexpr std::int32_t smallest_normal = 113 << 23;      // 2^-14
+  constexpr std::int32_t rounds_to_infinity = 0x477ff000;  // 65520
+  constexpr std::int32_t infinity = 0x7f800000;
+  const std::uint32_t magnitude = bits & 0x7fffffffU;
+  const auto order = static_cast<std::int32_t>(magnitude);
+  // The exponent's bias is smaller by 112, the fraction shorter by 13 bits.
+  const std::uint32_t normal =
+      (magnitude + 0xfffU + ((magnitude >> 13U) & 1U) - (112U << 23U)) >> 13U;
+  // The last bit of a number from 0.5 on counts 2^-24, which is what a subnormal half's counts: the
+  // addition rounds.
+  const std::uint32_t subnormal =
+      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
+      std::bit_cast<std::uint32_t>(0.5F);
+  std::uint32_t result = order < smallest_normal ? subnormal : normal;
+  result = order >= rounds_to_infinity ? 0x7c00U : result;
+  result = order > infinity ? 0x7e00U : result;
+  return static_cast<std::uint16_t>(result | ((bits >> 16U) & 0x8000U));
+}
+
+std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
+  constexpr std::int32_t infinity = 0x7f800000;
+  const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
+  const std::uint32_t quiet_nan = ((bits >> 16U) & 0x8000U) | 0x7fc0U;
+  const bool is_nan = static_cast<std::int32_t>(bits & 0x7fffffffU) > infinity;
+  return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
+}
+
+constexpr std::size_t kBlock =
+    4096;  // elements whose counts fit 32 bits, and which stay in a cache
+
+template <typename Format>
+ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std::byte>& out) {
+  const std::size_t count = source.size() / sizeof(std::uint32_t);
+  const std::size_t start = out.size();
+  out.resize(start + count * sizeof(std::uint16_t));
   ConversionLoss loss;
-  const std::size_t count = source.size() / sizeof(typename Type::Word);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto word = load<typename Type::Word>(source.data() + i * sizeof(typename Type::Word));
-    if ((word & Type::kExponentMask) == Type::kExponentMask && loss.not_finite++ == 0) {
-      loss.first_not_finite_index = i;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t length = std::min(kBlock, count - begin);
+    const std::byte* from = source.data() + begin * sizeof(std::uint32_t);
+    std::byte* to = out.data() + start + begin * sizeof(std::uint16_t);
+    std::uint32_t beyond = 0;
+    std::uint32_t subnormal = 0;
+    std::uint32_t flushed = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+      const auto word = load<std::uint32_t>(from + i * sizeof(std::uint32_t));
+      const std::uint16_t converted = narrowed(word, Format{});
+      std::memcpy(to + i * sizeof converted, &converted, sizeof converted);
+      const std::uint32_t exponent = converted & kExponentMask<Format>;
+      const std::uint32_t magnitude = converted & 0x7fffU;
+      beyond += exponent == kExponentMask<Format> ? 1U : 0U;
+      subnormal += exponent == 0 ? 1U : 0U;  // and zeros, which are taken off below
+      subnormal -= magnitude == 0 ? 1U : 0U;
+      flushed += magnitude == 0 ? 1U : 0U;
+      flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
+    }
+    loss.subnormal += subnormal;
+    loss.flushed_to_zero += flushed;
+    for (std::size_t i = 0; beyond > 0 && i < length; ++i) {
+      const double value = Float32::value(load<std::uint32_t>(from + i * sizeof(std::uint32_t)));
+      if (!std::isfinite(value)) {
+        if (loss.not_finite++ == 0) loss.first_not_finite_index = begin + i;
+      } else if ((load<std::uint16_t>(to + i * sizeof(std::uint16_t)) & kExponentMask<Format>) ==
+                 kExponentMask<Format>) {
+        if (loss.overflows++ == 0) {
+          loss.first_overflow_index = begin + i;
+          loss.first_overflow_value = value;
+        }
+      }
+    }
+  }
+  return loss;
+}
+
+// Only the exponent has to be looked at.
+template <typename Type>
+ConversionLoss check(std::span<const std::byte> source) {
+  using Word = typename Type::Word;
+  ConversionLoss loss;
+  const std::size_t count = source.size() / sizeof(Word);
+  const auto not_finite = [&](std::size_t i) {
+    const auto word = load<Word>(source.data() + i * sizeof(Word));
+    return (word & Type::kExponentMask) == Type::kExponentMask;
+  };
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, count);
+    Word found = 0;
+    for (std::size_t i = begin; i < end; ++i) found |= not_finite(i) ? Word{1} : Word{0};
+    for (std::size_t i = begin; found != 0 && i < end; ++i) {
+      if (not_finite(i) && loss.not_finite++ == 0) loss.first_not_finite_index = i;
     }
   }
   return loss;
@@ -254,7 +336,12 @@ ConversionLoss copy(std::span<const std::byte> source, std::vector<std::byte>& o
 template <typename From, typename To>
 ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<std::byte>& out) {
   if constexpr (std::is_same_v<From, To>) {
-    return copy<From>(source, out);
+    out.insert(out.end(), source.begin(), source.end());
+    return check<From>(source);
+  } else if constexpr (std::is_same_v<From, Float32> && std::is_same_v<To, Float16>) {
+    return narrow_float32<HalfFormat>(source, out);
+  } else if constexpr (std::is_same_v<From, Float32> && std::is_same_v<To, BFloat16>) {
+    return narrow_float32<BFloat16Format>(source, out);
   } else {
     return convert<From, To>(source, out);
   }
@@ -310,6 +397,22 @@ ConversionLoss convert_elements(std::span<const std::byte> source, DType from, D
       return convert_from<BFloat16>(source, to, out);
     default:
       defect("conversion from a type that no weight has");
+  }
+  return {};
+}
+
+ConversionLoss check_elements(std::span<const std::byte> source, DType dtype) {
+  switch (dtype) {
+    case DType::float64:
+      return check<Float64>(source);
+    case DType::float32:
+      return check<Float32>(source);
+    case DType::float16:
+      return check<Float16>(source);
+    case DType::bfloat16:
+      return check<BFloat16>(source);
+    default:
+      defect("a check of a type that no weight has");
   }
   return {};
 }

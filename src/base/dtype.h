@@ -61,7 +61,7 @@ float from_half_bits(std::uint16_t bits) noexcept;
 /// The value of a bfloat16 number, the upper half of a binary32 one; exact.
 float from_bfloat16_bits(std::uint16_t bits) noexcept;
 
-/// What became of the values in convert_elements().
+/// What became of the values in convert_elements(), or what check_elements() sees.
 struct ConversionLoss {
   /// Finite values that have no finite counterpart, and NaN or infinite ones. The first of each is
   /// remembered: index and value.
@@ -81,6 +81,10 @@ struct ConversionLoss {
 /// copied; the values are looked at all the same.
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
+
+/// As convert_elements() of a type to itself, but without the copy: counts what isn't finite.
+/// `dtype` as there.
+ConversionLoss check_elements(std::span<const std::byte> source, DType dtype);
 
 /// Turns the bytes of each element around, from one byte order to the other.
 void swap_byte_order(std::span<std::byte> elements, std::size_t element_size);

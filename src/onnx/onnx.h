@@ -42,8 +42,12 @@ std::string dim_text(const graph::Dim& dim, const graph::Graph& graph, graph::Va
 
 /// What stands in the file beside the graph.
 struct ModelProperties {
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
   int opset = kMaxOpset;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  Metadata metadata;
+  /// Where it is set, asked for the metadata once the weights are written; what takes time to find
+  /// out may come then. All entries must be as long as in `metadata`.
+  std::function<Metadata()> final_metadata;
 };
 
 /// What write() did.

@@ -265,7 +265,14 @@ class Writer {
 
     put(frame.before);
     for (const PendingTensor& tensor : tensors) put(tensor);
-    put(frame.after);
+    if (properties.final_metadata) {
+      const Frame final_frame = make_frame(
+          graph_, {properties.opset, properties.final_metadata(), {}}, initializers_size(tensors));
+      require(final_frame.after.size() == frame.after.size(), "metadata of another size");
+      put(final_frame.after);
+    } else {
+      put(frame.after);
+    }
     return written_;
   }
 
@@ -299,14 +306,17 @@ class Writer {
     append_field_header(header, graph_proto::initializer, tensor.message_bytes());
     put(header + tensor.header);
 
-    const TensorData data = tensor.initializer->load();
-    elements_.clear();
+    TensorData data = tensor.initializer->load();
     ConversionLoss loss;
-    if (is_weight_dtype(value.dtype)) {
-      loss = convert_elements(data.bytes, data.dtype, value.dtype, elements_);
-    } else {
+    if (!is_weight_dtype(value.dtype)) {
       require(data.dtype == value.dtype, "integers of another type than announced");
-      elements_ = data.bytes;
+      elements_ = std::move(data.bytes);
+    } else if (data.dtype == value.dtype) {
+      loss = check_elements(data.bytes, data.dtype);
+      elements_ = std::move(data.bytes);
+    } else {
+      elements_.clear();
+      loss = convert_elements(data.bytes, data.dtype, value.dtype, elements_);
     }
     require(elements_.size() == tensor.data_bytes, "a weight of another size than announced");
     check(loss, value);

@@ -220,6 +220,47 @@ TEST(ConvertElements, AppendsToWhatIsThere) {
   EXPECT_EQ(out[0], std::byte{7});
 }
 
+// float32 takes a way of its own to the types of 16 bits: it must agree with that of single values,
+// in every exponent and at every border of rounding.
+TEST(ConvertElements, EveryKindOfFloat32RoundsAsSingleValuesDo) {
+  std::vector<float> values;
+  for (std::uint32_t high = 0; high < 0x10000U; ++high) {
+    for (const std::uint32_t low : {0U, 1U, 0xfffU, 0x1000U, 0x1001U, 0x7fffU, 0x8000U, 0x8001U}) {
+      values.push_back(std::bit_cast<float>((high << 16U) | low));
+    }
+  }
+  for (const DType to : {DType::float16, DType::bfloat16}) {
+    std::vector<std::byte> out;
+    const ConversionLoss loss = convert_elements(raw(values), DType::float32, to, out);
+    ConversionLoss expected;
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double value = values[i];
+      std::uint16_t got = 0;
+      std::memcpy(&got, out.data() + 2 * i, 2);
+      const bool half = to == DType::float16;
+      const std::uint16_t single = half ? to_half_bits(value) : to_bfloat16_bits(value);
+      const double back = half ? from_half_bits(got) : from_bfloat16_bits(got);
+      wrong += got == single ? 0U : 1U;
+      if (!std::isfinite(value)) {
+        ++expected.not_finite;
+      } else if (!std::isfinite(back)) {
+        ++expected.overflows;
+      } else {
+        const double smallest_normal = half ? 0x1p-14 : 0x1p-126;
+        expected.subnormal += back != 0 && std::abs(back) < smallest_normal ? 1U : 0U;
+        expected.flushed_to_zero += back == 0 && value != 0 ? 1U : 0U;
+      }
+    }
+    EXPECT_EQ(wrong, 0U);
+    EXPECT_EQ(loss.not_finite, expected.not_finite);
+    EXPECT_EQ(loss.overflows, expected.overflows);
+    EXPECT_EQ(loss.subnormal, expected.subnormal);
+    EXPECT_EQ(loss.flushed_to_zero, expected.flushed_to_zero);
+    EXPECT_EQ(values[loss.first_not_finite_index], std::numeric_limits<float>::infinity());
+  }
+}
+
 TEST(ToDoubles, AllWeightTypes) {
   EXPECT_EQ(to_doubles(raw(std::vector<double>{0.1}), DType::float64).at(0), 0.1);
   EXPECT_EQ(to_doubles(raw(std::vector<float>{0.1F}), DType::float32).at(0),
