@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test.
+# Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test,
+# and bench (measuring).
 #
-#   install_packages.sh build [run] [test]
+#   install_packages.sh build [run] [test] [bench]
 set -eu
 
 build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
@@ -10,6 +11,7 @@ run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
+bench="libbenchmark-dev valgrind python3-torch"
 
 packages=
 for group in "$@"; do
@@ -25,6 +27,7 @@ for group in "$@"; do
       fi
       ;;
     test) packages="$packages $test" ;;
+    bench) packages="$packages $bench" ;;
     *) echo "error: no group of packages is called $group" >&2; exit 2 ;;
   esac
 done
