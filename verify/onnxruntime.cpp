@@ -248,7 +248,7 @@ std::string trial_model() {
       graph.add_input("input", DType::float32, graph::Shape(4, graph::Dim::fixed(1)));
   graph.set_output(graph.add_node("trial", "Mul", {input, input}), "output");
   StringOutput output;
-  onnx::write(onnx::lower(graph, kMinOpset), {kMinOpset, {}}, {&output, nullptr, {}},
+  onnx::write(onnx::lower(graph, kMinOpset), {kMinOpset, {}, {}}, {&output, nullptr, {}},
               std::uint64_t{1} << 30U, [](std::uint64_t, std::uint64_t) {});
   return output.text();
 }
