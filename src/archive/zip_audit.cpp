@@ -262,6 +262,13 @@ class Audit {
     if (directory.two(at + 34) != 0) {
       add("disks", "its entry {} is said to lie on another disk", quote(header.name));
     }
+    constexpr std::uint64_t dos_folder = 0x10;
+    const bool is_folder =
+        header.name.ends_with('/') || (directory.four(at + 38) & dos_folder) != 0;
+    if (is_folder && header.size > 0) {
+      add("folder", "its entry {} is marked as a folder, of which PyTorch doesn't read the bytes",
+          quote(header.name));
+    }
     // The upper half of the attributes is the file's mode where a Unix system wrote it.
     constexpr std::uint64_t type_of_file = 0170000;
     constexpr std::uint64_t symbolic_link = 0120000;

@@ -169,6 +169,15 @@ void add_entry_cases(Cases& cases) {
            ScanResult::found);
   cases.back().error = ErrorKind::malformed;
   cases.back().text = "is a symbolic link";
+  add("marked_as_a_folder", changed(2, [](RawEntry& e) { e.attributes = 0x10; }),
+      "is marked as a folder");
+  add("named_as_a_folder", with_list([](auto& list) { list.push_back({"archive/more/", "x"}); }),
+      "is marked as a folder");
+  converts(cases, "zip_folder", with_list([](auto& list) {
+             list.push_back({"archive/more/", ""});
+             list.back().attributes = 0x10;
+           }),
+           ScanResult::clean);
   add("extra_too_long", changed(2, [](RawEntry& e) { e.central_extra = "\x99\x99\xff\x7f"s; }),
       "reaches beyond its header");
   add("extra_left_over", changed(2, [](RawEntry& e) { e.central_extra = "\x01"s; }),

@@ -32,9 +32,11 @@ ONLY_HERE = {
                                r"unrecognized|Can not create new object|Can only build|"
                                r"Can not build|Can only create new object",
     "what isn't the state dict": r"TypeError|AttributeError|unhashable|not subscriptable|KeyError|"
-                                 r"IndexError|list index|pop from empty|ValueError|"
-                                 r"UnicodeDecodeError|object is not|has no attribute|expected",
-    "bytes in other places": r"persistent_load id must be|Only persistent_load of storage|Only tuples|storage has wrong byte|"
+                                 r"IndexError|list index|requires_grad must be|Can only append|"
+                                 r"Can only extend|pop from empty|ValueError|UnicodeDecodeError|"
+                                 r"object is not|has no attribute|expected",
+    "bytes in other places": r"persistent_load id must be|Only persistent_load of storage|"
+                             r"AssertionError|Only tuples|storage has wrong byte|"
                              r"Invalid magic number|PytorchStreamReader|failed finding",
 }
 
@@ -127,11 +129,14 @@ def torch_view(path):
             continue
         if tensor.numel() > 1_000_000 or tensor.storage().size() < tensor.numel():
             continue  # expanded, which is refused here
+        dtype = str(tensor.dtype)[6:]
+        if tensor.dtype == torch.bool:
+            tensor = tensor.view(torch.uint8)  # copying makes 1 of what isn't 0
         flat = torch.empty(tensor.numel(), dtype=tensor.dtype)
         flat.copy_(tensor.detach().reshape(-1))
         raw = bytes(flat.view(torch.uint8).numpy()) if flat.numel() else b""
         sizes = ",".join(map(str, tensor.shape))
-        tensors[str(name)] = (str(tensor.dtype)[6:], sizes, hashlib.sha256(raw).hexdigest())
+        tensors[str(name)] = (dtype, sizes, hashlib.sha256(raw).hexdigest())
     return tensors, ""
 
 
