@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares whole conversions with cp, with each other and with PyTorch's exporter.
 
-    compare.py [BUILD_FOLDER] [--quick] [--skip-peer] [--markdown FILE] [--json FILE]
+    compare.py [BUILD_FOLDER] [--quick] [--skip-peer] [--inference] [--markdown FILE] [--json FILE]
 
 Needs a build with the benchmarks:
     cmake --preset release -DAETHER2ONNX_BENCHMARKS=ON && cmake --build --preset release
@@ -9,7 +9,8 @@ Needs a build with the benchmarks:
 What is compared runs by turns, round after round, so that what else the machine does meets all of
 it alike; a ratio is the median of the rounds' ratios. Times are of the whole process, from its
 start to its end, with the input in the page cache. Output is removed before each run, and isn't
-forced to the disk, as cp doesn't.
+forced to the disk, as cp doesn't. With --inference also the models themselves are compared with the
+exporter's, in ONNX Runtime; that takes a quarter of an hour.
 """
 
 import argparse
@@ -40,6 +41,11 @@ PROGRAM_BYTES = 3 * MB
 BATCH_SPEEDUP = 1.7
 VERIFICATION = 1.3
 BATCH_SIZE = 50
+SESSION_TIMES_PEER = 0.8
+INFERENCE_TIMES_PEER = 1.02
+INFERENCE_MEDIAN_TIMES_PEER = 0.95
+INFERENCE_SIZES = (64, 128, 256)
+INFERENCE_BATCHES = (1, 4)
 
 
 class Problem(Exception):
@@ -384,6 +390,54 @@ class Bench:
                              value=found["ratio"], text=times_text(found["ratio"]),
                              bar=VERIFICATION, unit=times_text))
 
+    def inference_models(self, variant):
+        """The exporter's and ours, of dynamic shapes, at the exporter's newest opset."""
+        name = f"{variant}_fused_fp32.pth"
+        exported, ours = (self.folder / f"{variant}_{who}.onnx" for who in ("peer", "ours"))
+        Command([self.python, HERE / "peer_export.py", self.checkpoint(name), exported, variant,
+                 "2", "dynamic"]).run()
+        Command([self.program, self.checkpoint(name), ours, "--quiet", "--dynamic_shapes",
+                 "--opset", "17"]).run()
+        return exported, ours
+
+    def measure_inference(self):
+        """See compare_inference.cpp. A run of the largest takes half a minute, so that the larger
+        the work, the fewer the rounds."""
+        helper = self.build / "bin" / "compare_inference"
+        if not self.python or not helper.exists():
+            print("Inference isn't measured: it needs PyTorch's exporter and ONNX Runtime",
+                  file=sys.stderr)
+            self.rows.append(Row("ONNX Runtime", bar=INFERENCE_TIMES_PEER, unit=times_text))
+            return
+        ratios = []
+        for variant in ("aether_small", "aether_medium", "aether_large"):
+            models = self.inference_models(variant)
+            sessions = None
+            for size in INFERENCE_SIZES:
+                for batch in INFERENCE_BATCHES:
+                    rounds = self.rounds(41 if size == 64 else 15 if size == 128 else 5)
+                    shape = f"{batch}x{size}x{size}"
+                    found = json.loads(subprocess.run(
+                        [helper, str(rounds), shape, *models], capture_output=True, text=True,
+                        check=True).stdout)
+                    self.machine["ONNX Runtime"] = found["onnxruntime_version"]
+                    sessions = sessions or found["session"]
+                    ratios.append(self.inference_row(f"{variant}, {shape}",
+                                                     found["inference"][shape],
+                                                     INFERENCE_TIMES_PEER))
+            self.inference_row(f"{variant}, session", sessions, SESSION_TIMES_PEER)
+        self.rows.append(Row("inference, median", value=statistics.median(ratios),
+                             text=times_text(statistics.median(ratios)),
+                             bar=INFERENCE_MEDIAN_TIMES_PEER, unit=times_text))
+
+    def inference_row(self, what, found, bar):
+        theirs, ours = found["seconds"]
+        ratio = found["ratio"][1]
+        self.rows.append(Row(what, measured=seconds_text(ours),
+                             against=f"exporter's: {seconds_text(theirs)}", value=ratio,
+                             text=times_text(ratio), bar=bar, unit=times_text))
+        return ratio
+
 
 def find_python(given):
     candidates = [given] if given else [sys.executable, "/usr/bin/python3"]
@@ -407,6 +461,8 @@ def main():
                         help="default: build/release")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--skip-peer", action="store_true", help="without PyTorch's exporter")
+    parser.add_argument("--inference", action="store_true",
+                        help="also the models in ONNX Runtime; takes a quarter of an hour")
     parser.add_argument("--python", help="interpreter with PyTorch, for the peer")
     parser.add_argument("--folder", type=pathlib.Path,
                         help="where the files go while it runs, about 1 GB; default: BUILD_FOLDER")
@@ -421,7 +477,8 @@ def main():
         bench = Bench(arguments, pathlib.Path(folder))
         load = os.getloadavg()[0]
         for part in (bench.measure_large, bench.measure_medium, bench.measure_small,
-                     bench.measure_batch, bench.measure_program, bench.measure_verification):
+                     bench.measure_batch, bench.measure_program, bench.measure_verification,
+                     *([bench.measure_inference] if arguments.inference else [])):
             print(f"{part.__name__.replace('_', ' ')} ...", file=sys.stderr)
             part()
         bench.machine["load before, after"] = f"{load:.1f}, {os.getloadavg()[0]:.1f}"
