@@ -11,7 +11,7 @@ run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
-bench="libbenchmark-dev valgrind python3-torch"
+bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 
 packages=
 for group in "$@"; do

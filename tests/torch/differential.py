@@ -32,9 +32,10 @@ ONLY_HERE = {
                                r"unrecognized|Can not create new object|Can only build|"
                                r"Can not build|Can only create new object",
     "what isn't the state dict": r"TypeError|AttributeError|unhashable|not subscriptable|KeyError|"
-                                 r"IndexError|list index|requires_grad must be|Can only append|"
-                                 r"Can only extend|pop from empty|ValueError|UnicodeDecodeError|"
-                                 r"object is not|has no attribute|expected",
+                                 r"IndexError|list index|requires_grad must|require gradients|"
+                                 r"Can only append|Can only extend|pop from empty|ValueError|"
+                                 r"UnicodeDecodeError|object is not|has no attribute|expected|"
+                                 r"nullptr storage",
     "bytes in other places": r"persistent_load id must be|Only persistent_load of storage|"
                              r"AssertionError|Only tuples|storage has wrong byte|"
                              r"Invalid magic number|PytorchStreamReader|failed finding",
@@ -168,8 +169,8 @@ def compare(path, ours, tensor_refused, counts, problems):
     if ours is None:
         counts["only PyTorch" if theirs is not None else "neither"] += 1
         return
-    if theirs is None and tensor_refused:
-        counts["neither"] += 1  # one tensor of the file, which PyTorch refuses as a whole
+    if theirs is None and (tensor_refused or not ours):
+        counts["neither"] += 1  # a tensor of the file is refused here, as all of it by PyTorch
         return
     if theirs is None:
         reason = next((what for what, pattern in ONLY_HERE.items()
