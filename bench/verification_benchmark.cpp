@@ -64,6 +64,7 @@ class Module {
                           {"provider", "cpu"},
                           {"checkpoint", checkpoint},
                           {"params_key", nullptr},
+                          {"limits", Json::object()},
                           {"generation", nullptr},
                           {"res_scale", nullptr},
                           {"norm_eps", nullptr},

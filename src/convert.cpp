@@ -27,8 +27,7 @@ class Conversion {
              Observer* observer, Purpose purpose = Purpose::use)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)) {
-    if (purpose == Purpose::use) hash_.start(state_dict_.files(), siblings != nullptr);
+        checkpoint_(input, siblings, options, purpose == Purpose::use, report_.source, journal_) {
     build(purpose == Purpose::use);
   }
 
@@ -38,7 +37,7 @@ class Conversion {
     // The hash is ready by the time that the weights are written.
     report_.source.sha256.assign(kSha256Digits, '0');
     const onnx::ModelProperties properties{options_.opset(), report::metadata(report_), [this] {
-                                             report_.source.sha256 = hash_.get();
+                                             report_.source.sha256 = checkpoint_.sha256();
                                              return report::metadata(report_);
                                            }};
     const onnx::Written written =
@@ -72,13 +71,13 @@ class Conversion {
  private:
   void build(bool read_weights) {
     const fusion::Fusion fusion =
-        pipeline::recognise_and_fuse(state_dict_, options_, report_.network, journal_);
+        pipeline::recognise_and_fuse(checkpoint_.state_dict(), options_, report_.network, journal_);
     const fusion::Folding folding = fusion::fold(fusion.network);
     if (std::string summary = report::summarize(folding); !summary.empty()) {
       journal_.stage("folded", std::move(summary));
     }
-    const graph::Graph plain =
-        graph::build(folding.network, state_dict_, options_.shape, options_.graph_form);
+    const graph::Graph plain = graph::build(folding.network, checkpoint_.state_dict(),
+                                            options_.shape, options_.graph_form);
     precision::Typed typed = precision::apply(plain, options_, read_weights);
     graph_ = onnx::lower(typed.graph, options_.opset());
     report_.graph = report::describe_graph(graph_, options_);
@@ -94,8 +93,7 @@ class Conversion {
   const Options& options_;
   Report report_;
   pipeline::Journal journal_;
-  state_dict::StateDict state_dict_;
-  pipeline::SourceHash hash_;
+  pipeline::Checkpoint checkpoint_;
   graph::Graph graph_;
 };
 

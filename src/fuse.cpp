@@ -42,9 +42,9 @@ class FusionRun {
             Observer* observer)
       : options_(options),
         journal_(report_.stages, report_.warnings, observer),
-        state_dict_(pipeline::read(input, siblings, options, report_.source, journal_)),
-        fusion_(pipeline::recognise_and_fuse(state_dict_, options, report_.network, journal_)) {
-    hash_.start(state_dict_.files(), siblings != nullptr);
+        checkpoint_(input, siblings, options, true, report_.source, journal_),
+        fusion_(pipeline::recognise_and_fuse(checkpoint_.state_dict(), options, report_.network,
+                                             journal_)) {
     list_weights();
   }
 
@@ -56,7 +56,7 @@ class FusionRun {
         content_, format, output, [this](std::uint64_t done, std::uint64_t total) {
           journal_.progress("written", done, total);
         });
-    report_.source.sha256 = hash_.get();
+    report_.source.sha256 = checkpoint_.sha256();
     report_.output.bytes = written.bytes;
     report_.weights_subnormal = written.weights_subnormal;
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
@@ -80,13 +80,13 @@ class FusionRun {
     std::vector<DType> dtypes;
     std::vector<std::pair<std::size_t, checkpoint::Tensor>> by_position;
     for (const network::Parameter& parameter : fusion_.network.parameters) {
-      const DType stored = fusion::stored_dtype(parameter.value, state_dict_);
+      const DType stored = fusion::stored_dtype(parameter.value, checkpoint_.state_dict());
       checkpoint::Tensor tensor;
       tensor.name = parameter.name;
       tensor.shape = parameter.shape;
       tensor.dtype = dtype_in_file(options_.dtype, stored);
       tensor.load = [&expression = parameter.value, this] {
-        return fusion::evaluate(expression, state_dict_);
+        return fusion::evaluate(expression, checkpoint_.state_dict());
       };
       const bool computed = parameter.value.kind != network::Expression::Kind::stored;
       if (computed && size_of(stored) < size_of(DType::float32)) rounded_sums_ = tensor.dtype;
@@ -108,14 +108,14 @@ class FusionRun {
 
   // What isn't a weight keeps its type.
   checkpoint::Tensor buffer_tensor(const network::Buffer& buffer) const {
-    const state_dict::Entry* entry = state_dict_.find(buffer.key);
+    const state_dict::Entry* entry = checkpoint_.state_dict().find(buffer.key);
     require(entry != nullptr && entry->tensor, "a buffer that isn't in the state dict");
     checkpoint::Tensor tensor;
     tensor.name = buffer.name;
     tensor.shape = buffer.shape;
     const DType stored = entry->tensor->read_dtype();
     tensor.dtype = is_weight_dtype(stored) ? dtype_in_file(options_.dtype, stored) : stored;
-    tensor.load = [entry, this] { return state_dict_.read(*entry); };
+    tensor.load = [entry, this] { return checkpoint_.state_dict().read(*entry); };
     return tensor;
   }
 
@@ -139,8 +139,7 @@ class FusionRun {
   const FuseOptions& options_;
   FuseReport report_;
   pipeline::Journal journal_;
-  state_dict::StateDict state_dict_;
-  pipeline::SourceHash hash_;
+  pipeline::Checkpoint checkpoint_;
   fusion::Fusion fusion_;
   checkpoint::Content content_;
   std::optional<DType> rounded_sums_;  // the type, where sums of 16-bit weights stay in 16 bits

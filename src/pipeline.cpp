@@ -36,29 +36,35 @@ SourceHash::~SourceHash() {
   if (result_.valid()) result_.wait();
 }
 
-void SourceHash::start(std::span<const Input* const> files, bool beside) {
-  const auto work = [this, files] {
+void SourceHash::start(std::vector<const Input*> files, bool beside) {
+  auto work = [this, files = std::move(files)] {
     return io::sha256_of(files, [this](std::uint64_t) {
       if (abandoned_) throw Abandoned();
     });
   };
   // With both policies a system without threads defers.
   constexpr auto either = std::launch::async | std::launch::deferred;
-  result_ = std::async(beside ? either : std::launch::deferred, work);
+  result_ = std::async(beside ? either : std::launch::deferred, std::move(work));
 }
 
 std::string SourceHash::get() { return result_.get(); }
 
-state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
-                           const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal) {
-  state_dict::StateDict state_dict =
-      state_dict::StateDict::open(input, {options.params_key, siblings});
-  source = report::describe_source(state_dict);
+state_dict::StateDict Checkpoint::open(const Input& input, const io::Siblings* siblings,
+                                       const CheckpointOptions& options, bool hashed) {
+  if (hashed) input_hash_.start({&input}, siblings != nullptr);
+  return state_dict::StateDict::open(input, {options.params_key, siblings});
+}
+
+Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings,
+                       const CheckpointOptions& options, bool hashed, Report::Source& source,
+                       Journal& journal)
+    : state_dict_(open(input, siblings, options, hashed)) {
+  in_parts_ = state_dict_.files() != std::vector{&input};
+  if (hashed && in_parts_) parts_hash_.start(state_dict_.files(), siblings != nullptr);
+  source = report::describe_source(state_dict_);
   source.name = options.source_name;
   source.params_key = options.params_key.value_or("");
   journal.stage("read", report::summarize(source));
-  return state_dict;
 }
 
 fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,

@@ -52,7 +52,7 @@ class SourceHash {
   ~SourceHash();
 
   /// The files must stay until get(), or this object's end.
-  void start(std::span<const Input* const> files, bool beside);
+  void start(std::vector<const Input*> files, bool beside);
   /// Lower-case hex. Throws what Input::read() throws.
   std::string get();
 
@@ -61,11 +61,29 @@ class SourceHash {
   std::future<std::string> result_;
 };
 
-/// The stage "read": the state dict in `input`, which must outlive it. `siblings` opens the files
-/// beside it; null where it lies in memory. Fills in `source` but for its hash.
-state_dict::StateDict read(const Input& input, const io::Siblings* siblings,
-                           const CheckpointOptions& options, Report::Source& source,
-                           Journal& journal);
+/// A checkpoint's state dict (the stage "read"), and the SHA-256 of its files.
+class Checkpoint {
+ public:
+  /// `input` must outlive it. `siblings` opens the files beside it; null where it lies in memory.
+  /// Fills in `source` but for its hash, which is only computed if `hashed`.
+  Checkpoint(const Input& input, const io::Siblings* siblings, const CheckpointOptions& options,
+             bool hashed, Report::Source& source, Journal& journal);
+
+  const state_dict::StateDict& state_dict() const { return state_dict_; }
+  /// Lower-case hex. Throws what Input::read() throws.
+  std::string sha256() { return (in_parts_ ? parts_hash_ : input_hash_).get(); }
+
+ private:
+  state_dict::StateDict open(const Input& input, const io::Siblings* siblings,
+                             const CheckpointOptions& options, bool hashed);
+
+  // Most checkpoints are one file, whose hash needn't wait until it is understood. A hash must end
+  // before its files do, which the state dict may own.
+  SourceHash input_hash_;
+  state_dict::StateDict state_dict_;
+  SourceHash parts_hash_;
+  bool in_parts_ = false;
+};
 
 /// The hash of the checkpoint that a plan, which has none, was made from.
 std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned);

@@ -548,6 +548,8 @@ TEST_F(Program, AFailureInTheMiddleLeavesNothing) {
 TEST_F(Program, ASignalLeavesNothing) {
   // A model that takes long enough to be interrupted in the middle, many times.
   save("large.pth", tools::aether_large(2, false));
+  EXPECT_EQ(run("large.pth whole.onnx").exit_code, 0);
+  const std::string whole = test::read_text(folder_ / "whole.onnx");
   const std::vector<std::string> before = list_files(folder_.path());
   int interrupted = 0;
   for (int i = 0; i < 20; ++i) {
@@ -555,7 +557,11 @@ TEST_F(Program, ASignalLeavesNothing) {
     const CommandResult result =
         test::run_shell("cd " + quoted(folder_.path().string()) + " && timeout -s TERM " + delay +
                         " " + quoted(kProgram) + " large.pth new/out.onnx");
-    if (result.exit_code == 124) {
+    if (result.exit_code == 124 && std::filesystem::exists(folder_ / "new/out.onnx")) {
+      // The signal came when the model was in its place already.
+      EXPECT_EQ(test::read_text(folder_ / "new/out.onnx"), whole) << "after " << delay;
+      EXPECT_EQ(list_files(folder_ / "new"), std::vector<std::string>{"out.onnx"});
+    } else if (result.exit_code == 124) {
       ++interrupted;
       EXPECT_EQ(list_files(folder_.path()), before) << "after " << delay;
     }
