@@ -10,7 +10,7 @@ What is compared runs by turns, round after round, so that what else the machine
 it alike; a ratio is the median of the rounds' ratios. Times are of the whole process, from its
 start to its end, with the input in the page cache. Output is removed before each run, and isn't
 forced to the disk, as cp doesn't. With --inference also the models themselves are compared with the
-exporter's, in ONNX Runtime; that takes a quarter of an hour.
+exporter's, in ONNX Runtime; that takes twenty minutes.
 """
 
 import argparse
@@ -401,31 +401,29 @@ class Bench:
         return exported, ours
 
     def measure_inference(self):
-        """See compare_inference.cpp. A run of the largest takes half a minute, so that the larger
-        the work, the fewer the rounds."""
+        """See compare_inference.cpp."""
         helper = self.build / "bin" / "compare_inference"
         if not self.python or not helper.exists():
             print("Inference isn't measured: it needs PyTorch's exporter and ONNX Runtime",
                   file=sys.stderr)
             self.rows.append(Row("ONNX Runtime", bar=INFERENCE_TIMES_PEER, unit=times_text))
             return
+        shapes = [f"{batch}x{size}x{size}" for size in INFERENCE_SIZES
+                  for batch in INFERENCE_BATCHES]
+        seconds = "5" if self.quick else "20"
         ratios = []
         for variant in ("aether_small", "aether_medium", "aether_large"):
-            models = self.inference_models(variant)
-            sessions = None
-            for size in INFERENCE_SIZES:
-                for batch in INFERENCE_BATCHES:
-                    rounds = self.rounds(41 if size == 64 else 15 if size == 128 else 5)
-                    shape = f"{batch}x{size}x{size}"
-                    found = json.loads(subprocess.run(
-                        [helper, str(rounds), shape, *models], capture_output=True, text=True,
-                        check=True).stdout)
-                    self.machine["ONNX Runtime"] = found["onnxruntime_version"]
-                    sessions = sessions or found["session"]
-                    ratios.append(self.inference_row(f"{variant}, {shape}",
-                                                     found["inference"][shape],
-                                                     INFERENCE_TIMES_PEER))
-            self.inference_row(f"{variant}, session", sessions, SESSION_TIMES_PEER)
+            print(f"  {variant} ...", file=sys.stderr)
+            done = subprocess.run([helper, seconds, ",".join(shapes),
+                                   *self.inference_models(variant)],
+                                  capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise Problem(f"compare_inference failed:\n{done.stderr}")
+            found = json.loads(done.stdout)
+            self.machine["ONNX Runtime"] = found["onnxruntime_version"]
+            self.inference_row(f"{variant}, session", found["session"], SESSION_TIMES_PEER)
+            ratios += [self.inference_row(f"{variant}, {shape}", found["inference"][shape],
+                                          INFERENCE_TIMES_PEER) for shape in shapes]
         self.rows.append(Row("inference, median", value=statistics.median(ratios),
                              text=times_text(statistics.median(ratios)),
                              bar=INFERENCE_MEDIAN_TIMES_PEER, unit=times_text))
@@ -462,7 +460,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--skip-peer", action="store_true", help="without PyTorch's exporter")
     parser.add_argument("--inference", action="store_true",
-                        help="also the models in ONNX Runtime; takes a quarter of an hour")
+                        help="also the models in ONNX Runtime; takes twenty minutes")
     parser.add_argument("--python", help="interpreter with PyTorch, for the peer")
     parser.add_argument("--folder", type=pathlib.Path,
                         help="where the files go while it runs, about 1 GB; default: BUILD_FOLDER")

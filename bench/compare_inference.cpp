@@ -1,10 +1,11 @@
 // What ONNX files of the same network cost in ONNX Runtime, on the CPU.
 //
-//   compare_inference ROUNDS SHAPE[,SHAPE...] MODEL.onnx...
+//   compare_inference SECONDS SHAPE[,SHAPE...] MODEL.onnx...
 //
-// A SHAPE is NxHxW. Times the creation of a session and a run at each shape, of all files by turns
-// and in one process, with the runtime's own settings. Prints the medians as one JSON object, and
-// for each file the median of the rounds' ratios to the first one.
+// A SHAPE is NxHxW; each has rounds for so many seconds, two at least. Times the creation of a
+// session and a run at each shape, of all files by turns and in one process, with the runtime's own
+// settings. Prints the medians as one JSON object, and for each file the median of the rounds'
+// ratios to the first one.
 
 #include <algorithm>
 #include <chrono>
@@ -36,10 +37,17 @@ constexpr std::uint64_t kSeed = 2025;
 // threads don't count.
 constexpr double kSampleSeconds = 0.05;
 
+constexpr int kFewestRounds = 2;
+constexpr double kSessionSeconds = 10;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 double seconds_of(const std::function<void()>& work) {
   const Clock::time_point start = Clock::now();
   work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+  return seconds_since(start);
 }
 
 double median(std::vector<double> values) {
@@ -49,19 +57,21 @@ double median(std::vector<double> values) {
 
 // Samples of all files, by turns; the order is turned round each time, since what runs first finds
 // other things in the processor's cache than what runs last.
-Json compare(const std::vector<std::function<double()>>& samples, int rounds) {
+Json compare(const std::vector<std::function<double()>>& samples, double seconds) {
+  const Clock::time_point start = Clock::now();
   std::vector<std::vector<double>> taken(samples.size());
   std::vector<std::vector<double>> ratios(samples.size());
-  for (int round = 0; round < rounds; ++round) {
+  int rounds = 0;
+  for (; rounds < kFewestRounds || seconds_since(start) < seconds; ++rounds) {
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      const std::size_t at = round % 2 == 0 ? i : samples.size() - 1 - i;
+      const std::size_t at = rounds % 2 == 0 ? i : samples.size() - 1 - i;
       taken[at].push_back(samples[at]());
     }
     for (std::size_t i = 0; i < samples.size(); ++i) {
       ratios[i].push_back(taken[i].back() / taken.front().back());
     }
   }
-  Json result = {{"seconds", Json::array()}, {"ratio", Json::array()}};
+  Json result = {{"rounds", rounds}, {"seconds", Json::array()}, {"ratio", Json::array()}};
   for (std::size_t i = 0; i < samples.size(); ++i) {
     result["seconds"].push_back(median(taken[i]));
     result["ratio"].push_back(median(ratios[i]));
@@ -74,8 +84,8 @@ class Runs {
   Runs(Ort::Env& env, const std::string& path, const Shape& shape)
       : session_(env, path.c_str(), Ort::SessionOptions()),
         input_(verify::make_noise(shape, kSeed)) {
-    run();  // allocates
-    const double once = seconds_of([this] { run(); });
+    double once = seconds_of([this] { run(); });  // allocates
+    if (once < 1) once = seconds_of([this] { run(); });
     repetitions_ = std::max(1, static_cast<int>(kSampleSeconds / once));
   }
 
@@ -119,7 +129,7 @@ Shape shape_of(const std::string& text) {
   return shape;
 }
 
-Json measure(int rounds, const std::string& shapes, const std::vector<std::string>& models) {
+Json measure(double seconds, const std::string& shapes, const std::vector<std::string>& models) {
   const verify::OnnxRuntime& runtime = verify::OnnxRuntime::load({});
   Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "compare_inference");
   Json result = {{"onnxruntime_version", runtime.version()}, {"models", models}};
@@ -131,7 +141,7 @@ Json measure(int rounds, const std::string& shapes, const std::vector<std::strin
     });
     sessions.back()();  // reads the file into the page cache
   }
-  result["session"] = compare(sessions, rounds);
+  result["session"] = compare(sessions, std::min(seconds, kSessionSeconds));
 
   for (std::size_t at = 0; at < shapes.size();) {
     const std::size_t end = std::min(shapes.find(',', at), shapes.size());
@@ -139,11 +149,10 @@ Json measure(int rounds, const std::string& shapes, const std::vector<std::strin
     at = end + 1;
     std::vector<std::function<double()>> runs;
     for (const std::string& model : models) {
-      runs.emplace_back([one = std::make_shared<Runs>(env, model, shape_of(shape))] {
-        return one->sample();
-      });
+      runs.emplace_back(
+          [one = std::make_shared<Runs>(env, model, shape_of(shape))] { return one->sample(); });
     }
-    result["inference"][shape] = compare(runs, rounds);
+    result["inference"][shape] = compare(runs, seconds);
   }
   return result;
 }
@@ -153,11 +162,11 @@ Json measure(int rounds, const std::string& shapes, const std::vector<std::strin
 int main(int count, char** values) {
   const std::vector<std::string> arguments(values + std::min(count, 1), values + count);
   if (arguments.size() < 3) {
-    std::cerr << "Usage: compare_inference ROUNDS SHAPE[,SHAPE...] MODEL.onnx...\n";
+    std::cerr << "Usage: compare_inference SECONDS SHAPE[,SHAPE...] MODEL.onnx...\n";
     return 2;
   }
   try {
-    std::cout << measure(std::stoi(arguments[0]), arguments[1],
+    std::cout << measure(std::stod(arguments[0]), arguments[1],
                          {arguments.begin() + 2, arguments.end()})
                      .dump(1)
               << '\n';

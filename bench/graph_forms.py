@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares forms of graph that a network of the first generation can have, in ONNX Runtime.
 
-    graph_forms.py [BUILD_FOLDER] [--variant NAME] [--opset N] [--shapes S] [--rounds N]
+    graph_forms.py [BUILD_FOLDER] [--variant NAME] [--opset N] [--shapes S] [--seconds N]
                    [--forms F]
 
 Writes a model of each form with random weights and has compare_inference run them by turns. The
@@ -201,7 +201,7 @@ def main():
     parser.add_argument("--variant", choices=VARIANTS, default="aether_small")
     parser.add_argument("--opset", type=int, default=17)
     parser.add_argument("--shapes", default="1x64x64", help="as in 1x64x64,4x128x128")
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--seconds", type=float, default=20, help="for each shape; default: 20")
     parser.add_argument("--forms", default=",".join(FORMS), help="with commas; default: all")
     arguments = parser.parse_args()
     helper_program = arguments.build / "bin" / "compare_inference"
@@ -216,7 +216,7 @@ def main():
         for form, path in zip(forms, models):
             model = Model(arguments.variant, form, arguments.opset)
             path.write_bytes(model.build())
-        done = subprocess.run([helper_program, str(arguments.rounds), arguments.shapes, *models],
+        done = subprocess.run([helper_program, str(arguments.seconds), arguments.shapes, *models],
                               stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
     columns = {"session": found["session"], **found["inference"]}
