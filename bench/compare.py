@@ -25,6 +25,8 @@ import subprocess
 import sys
 import tempfile
 
+from openblas import name_processor
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 MB = 1e6
@@ -469,6 +471,7 @@ def main():
     arguments = parser.parse_args()
 
     check_tools()
+    name_processor()
     if not arguments.build.is_dir():
         raise Problem(f"there is no build folder {arguments.build}")
     with tempfile.TemporaryDirectory(dir=arguments.folder or arguments.build) as folder:

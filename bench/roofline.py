@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 
+from openblas import name_processor
+
+name_processor()
 # One core is measured, in its own time: a product on all of them would wait for other programs.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 try:
