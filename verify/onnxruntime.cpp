@@ -194,8 +194,8 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 
-// Without the arena, memory is what is needed and goes back after each run. The threads of a session
-// don't wait for the next run by spinning, since it is PyTorch that runs meanwhile.
+// Without the arena, memory is what is needed and goes back after each run. The threads of a
+// session don't wait for the next run by spinning, since it is PyTorch that runs meanwhile.
 Ort::SessionOptions session_options(const Device& device) {
   Ort::SessionOptions options;
   options.DisableCpuMemArena();

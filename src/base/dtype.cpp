@@ -8,6 +8,12 @@
 
 #include "base/error.h"
 
+// Clang 14 can't ask for it.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define AETHER2ONNX_F16C
+#include <immintrin.h>
+#endif
+
 namespace aether2onnx {
 
 std::size_t size_of(DType dtype) noexcept {
@@ -266,41 +272,91 @@ std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
   return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
 }
 
-constexpr std::size_t kBlock =
-    4096;  // elements whose counts fit 32 bits, and which stay in a cache
+// Elements whose counts fit 32 bits, and which stay in a cache.
+constexpr std::size_t kBlock = 4096;
+constexpr std::size_t kFloatBytes = 4;
+constexpr std::size_t kHalfBytes = 2;
+
+template <typename Format>
+void narrow_each(const std::byte* from, std::byte* to, std::size_t length, Format format) {
+  for (std::size_t i = 0; i < length; ++i) {
+    const std::uint16_t converted = narrowed(load<std::uint32_t>(from + i * kFloatBytes), format);
+    std::memcpy(to + i * kHalfBytes, &converted, sizeof converted);
+  }
+}
+
+#ifdef AETHER2ONNX_F16C
+// The processor's own conversion, eight at a time, rounds likewise.
+[[gnu::target("avx,f16c")]] void narrow_eights(const std::byte* from, std::byte* to,
+                                               std::size_t length) {
+  constexpr std::size_t width = 8;
+  std::size_t i = 0;
+  for (; i + width <= length; i += width) {
+    const __m256 numbers = _mm256_loadu_ps(reinterpret_cast<const float*>(from + i * kFloatBytes));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * kHalfBytes),
+                     _mm256_cvtps_ph(numbers, _MM_FROUND_TO_NEAREST_INT));
+  }
+  narrow_each(from + i * kFloatBytes, to + i * kHalfBytes, length - i, HalfFormat{});
+}
+#endif
+
+void narrow_block(const std::byte* from, std::byte* to, std::size_t length, HalfFormat format) {
+#ifdef AETHER2ONNX_F16C
+  static const bool able = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+  if (able) return narrow_eights(from, to, length);
+#endif
+  narrow_each(from, to, length, format);
+}
+
+void narrow_block(const std::byte* from, std::byte* to, std::size_t length, BFloat16Format format) {
+  narrow_each(from, to, length, format);
+}
+
+// What became of a block's elements.
+struct BlockCounts {
+  std::uint32_t beyond = 0;  // infinite or NaN in the narrower type
+  std::uint32_t subnormal = 0;
+  std::uint32_t flushed = 0;
+};
+
+template <typename Format>
+BlockCounts count_block(const std::byte* from, const std::byte* to, std::size_t length) {
+  BlockCounts counts;
+  for (std::size_t i = 0; i < length; ++i) {
+    const auto word = load<std::uint32_t>(from + i * kFloatBytes);
+    const auto converted = load<std::uint16_t>(to + i * kHalfBytes);
+    const std::uint32_t exponent = converted & kExponentMask<Format>;
+    const std::uint32_t magnitude = converted & 0x7fffU;
+    counts.beyond += exponent == kExponentMask<Format> ? 1U : 0U;
+    counts.subnormal += exponent == 0 ? 1U : 0U;  // and zeros, which are taken off below
+    counts.subnormal -= magnitude == 0 ? 1U : 0U;
+    counts.flushed += magnitude == 0 ? 1U : 0U;
+    counts.flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
+  }
+  return counts;
+}
 
 template <typename Format>
 ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std::byte>& out) {
-  const std::size_t count = source.size() / sizeof(std::uint32_t);
+  const std::size_t count = source.size() / kFloatBytes;
   const std::size_t start = out.size();
-  out.resize(start + count * sizeof(std::uint16_t));
+  out.resize(start + count * kHalfBytes);
   ConversionLoss loss;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t length = std::min(kBlock, count - begin);
-    const std::byte* from = source.data() + begin * sizeof(std::uint32_t);
-    std::byte* to = out.data() + start + begin * sizeof(std::uint16_t);
-    std::uint32_t beyond = 0;
-    std::uint32_t subnormal = 0;
-    std::uint32_t flushed = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-      const auto word = load<std::uint32_t>(from + i * sizeof(std::uint32_t));
-      const std::uint16_t converted = narrowed(word, Format{});
-      std::memcpy(to + i * sizeof converted, &converted, sizeof converted);
-      const std::uint32_t exponent = converted & kExponentMask<Format>;
-      const std::uint32_t magnitude = converted & 0x7fffU;
-      beyond += exponent == kExponentMask<Format> ? 1U : 0U;
-      subnormal += exponent == 0 ? 1U : 0U;  // and zeros, which are taken off below
-      subnormal -= magnitude == 0 ? 1U : 0U;
-      flushed += magnitude == 0 ? 1U : 0U;
-      flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
-    }
-    loss.subnormal += subnormal;
-    loss.flushed_to_zero += flushed;
-    for (std::size_t i = 0; beyond > 0 && i < length; ++i) {
-      const double value = Float32::value(load<std::uint32_t>(from + i * sizeof(std::uint32_t)));
+    const std::byte* from = source.data() + begin * kFloatBytes;
+    std::byte* to = out.data() + start + begin * kHalfBytes;
+    narrow_block(from, to, length, Format{});
+    const BlockCounts counts = count_block<Format>(from, to, length);
+    loss.subnormal += counts.subnormal;
+    loss.flushed_to_zero += counts.flushed;
+    for (std::size_t i = 0; counts.beyond > 0 && i < length; ++i) {
+      const double value = Float32::value(load<std::uint32_t>(from + i * kFloatBytes));
       if (!std::isfinite(value)) {
         if (loss.not_finite++ == 0) loss.first_not_finite_index = begin + i;
-      } else if ((load<std::uint16_t>(to + i * sizeof(std::uint16_t)) & kExponentMask<Format>) ==
+        // Processors keep different bits of what isn't a number.
+        narrow_each(from + i * kFloatBytes, to + i * kHalfBytes, 1, Format{});
+      } else if ((load<std::uint16_t>(to + i * kHalfBytes) & kExponentMask<Format>) ==
                  kExponentMask<Format>) {
         if (loss.overflows++ == 0) {
           loss.first_overflow_index = begin + i;

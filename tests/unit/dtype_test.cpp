@@ -253,6 +253,15 @@ TEST(ConvertElements, EveryKindOfFloat32RoundsAsSingleValuesDo) {
       }
     }
     EXPECT_EQ(wrong, 0U);
+    // Seven are too few for what processors do eight of at a time.
+    std::vector<std::byte> in_sevens;
+    const std::vector<std::byte> source = raw(values);
+    constexpr std::size_t seven = 7 * sizeof(float);
+    for (std::size_t at = 0; at < source.size(); at += seven) {
+      const std::size_t length = std::min(seven, source.size() - at);
+      convert_elements(std::span(source).subspan(at, length), DType::float32, to, in_sevens);
+    }
+    EXPECT_TRUE(in_sevens == out);
     EXPECT_EQ(loss.not_finite, expected.not_finite);
     EXPECT_EQ(loss.overflows, expected.overflows);
     EXPECT_EQ(loss.subnormal, expected.subnormal);
