@@ -144,8 +144,9 @@ Json settings(const VerificationArguments& arguments) {
           {"provider", arguments.provider.value_or("auto")}};
 }
 
-// The OpenBLAS of Debian 12, which its PyTorch uses, runs processors that are newer than itself at a
-// fifth of their speed: it takes them for the oldest of their kind. It reads this when it is loaded.
+// The OpenBLAS of Debian 12, which its PyTorch uses, runs processors that are newer than itself at
+// a fifth of their speed: it takes them for the oldest of their kind. It reads this when it is
+// loaded.
 void name_processor_for_openblas() {
 #if defined(__x86_64__) && defined(__GNUC__)
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -171,7 +171,9 @@ void add_entry_cases(Cases& cases) {
   cases.back().text = "is a symbolic link";
   add("marked_as_a_folder", changed(2, [](RawEntry& e) { e.attributes = 0x10; }),
       "is marked as a folder");
-  add("named_as_a_folder", with_list([](auto& list) { list.push_back({"archive/more/", "x"}); }),
+  add("named_as_a_folder", with_list([](auto& list) {
+        list.push_back({"archive/more/", "x"});
+      }),
       "is marked as a folder");
   converts(cases, "zip_folder", with_list([](auto& list) {
              list.push_back({"archive/more/", ""});
