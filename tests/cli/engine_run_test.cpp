@@ -214,7 +214,7 @@ TEST_F(EngineRun, ASignalEndsTrtexecAndLeavesNothing) {
       const CommandResult result =
           run("fixed.onnx --run --trtexec ./trtexec --save_engine e.engine",
               "FAKE_TRT_MODE=hang FAKE_TRT_STARTED=" + quoted(started.string()) + " timeout -s " +
-                  signal + " 1");
+                  signal + " 2");  // seconds, for a busy machine to start both
       EXPECT_EQ(result.exit_code, 124) << result.err;
       const std::string pid = test::read_text(started);
       ASSERT_FALSE(pid.empty());
