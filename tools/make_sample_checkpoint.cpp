@@ -41,7 +41,8 @@ std::vector<std::byte> later_generation(const std::string& generation) {
 
 int main(int count, char** values) {
   const bool has_generation = count == 4 && std::string(values[1]) == "--generation";
-  if (count != 2 && !has_generation) {
+  const bool is_option = count == 2 && std::string(values[1]).starts_with("-");
+  if ((count != 2 && !has_generation) || is_option) {
     std::cerr
         << "Usage: make_sample_checkpoint [--generation GENERATION] SAMPLE.pth\n"
            "Writes an aether_small x2: of G1 (the default) one whose weights make it a\n"
