@@ -37,7 +37,7 @@ ONLY_HERE = {
                                  r"UnicodeDecodeError|object is not|has no attribute|expected|"
                                  r"nullptr storage",
     "bytes in other places": r"persistent_load id must be|Only persistent_load of storage|"
-                             r"AssertionError|Only tuples|storage has wrong byte|"
+                             r"^AssertionError: $|Only tuples|storage has wrong byte|"
                              r"Invalid magic number|PytorchStreamReader|failed finding",
 }
 

@@ -91,6 +91,27 @@ TEST_F(Verify, LimitsReachTheModule) {
   EXPECT_TRUE(contains(result.err, "--limit pickle_values=N")) << result.err;
 }
 
+#if defined(__x86_64__)
+TEST_F(Verify, OpenBlasIsToldTheProcessor) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    GTEST_SKIP() << "a processor without AVX2, for which nothing is said";
+  }
+  // OpenBLAS tells which processor it takes this one for.
+  const auto core_of = [&](const std::string& environment) {
+    const CommandResult result = test::run_shell(
+        "cd " + quoted(folder_.path().string()) + " && OPENBLAS_VERBOSE=2 " + environment + " " +
+        quoted(kProgram) + " model.pth out.onnx --quiet --verify_onnx --shape 1x3x8x8");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.err;
+  };
+  const std::string chosen = core_of("");
+  if (!contains(chosen, "Core: ")) GTEST_SKIP() << "PyTorch has another library than OpenBLAS";
+  EXPECT_TRUE(contains(chosen, "SkylakeX") || contains(chosen, "Haswell")) << chosen;
+  const std::string named = core_of("OPENBLAS_CORETYPE=Nehalem");
+  EXPECT_TRUE(contains(named, "Core: Nehalem")) << named;
+}
+#endif
+
 TEST_F(Verify, ABatchIsVerifiedOneByOneAndOneFailureStopsNoOther) {
   std::filesystem::copy_file(folder_ / "model.pth", folder_ / "b.pth");
   test::write_text(folder_ / "a.pth", "hello");
