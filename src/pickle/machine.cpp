@@ -42,7 +42,10 @@ class Machine {
       const unsigned char opcode = take_byte("an opcode");
       if (opcode == kStop) break;
       execute(opcode);
+      check_frame();
     }
+    check_frame();
+    if (frame_end_ > reader_.position()) malformed("a frame reaches beyond the end of the pickle");
     document_.root_ = pop();
     document_.consumed_ = static_cast<std::size_t>(reader_.position());
   }
@@ -78,6 +81,25 @@ class Machine {
       number |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
     }
     return number;
+  }
+
+  // A frame only tells how much to read at once, and every pickler ends one between two opcodes.
+  // Where a frame ends within an opcode's argument, CPython's C unpickler drops the rest of the
+  // frame and reads on behind it, other unpicklers don't: the file would be two pickles. The same
+  // holds for a frame in a frame, and for a frame that reaches beyond STOP if another pickle
+  // follows. Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
+  void begin_frame() {
+    if (opcode_at_ < frame_end_) malformed("a frame lies in another frame");
+    const std::uint64_t size = take_unsigned(8, "a frame");
+    if (size > reader_.left()) malformed("a frame is longer than the pickle");
+    frame_end_ = reader_.position() + size;
+  }
+
+  // After an opcode was read: whether a frame ends in it.
+  void check_frame() const {
+    if (opcode_at_ < frame_end_ && frame_end_ < reader_.position()) {
+      malformed("a frame ends within this opcode");
+    }
   }
 
   std::string_view take_text(std::uint64_t size, const char* what) {
@@ -368,9 +390,7 @@ class Machine {
         }
         break;
       case kFrame:
-        // A frame only tells how much to read at once. One that is longer than the file is forged.
-        if (take_unsigned(8, "a frame") > reader_.left())
-          malformed("a frame is longer than the pickle");
+        begin_frame();
         break;
       case kNone:
         push(none_);
@@ -636,7 +656,8 @@ class Machine {
   Document& document_;
   ByteReader& reader_;
   std::uint64_t opcode_at_ = 0;
-  std::size_t held_ = 0;  // in all containers
+  std::uint64_t frame_end_ = 0;  // of the last frame
+  std::size_t held_ = 0;         // in all containers
   std::vector<ValueId> stack_;
   std::vector<std::size_t> marks_;
   std::vector<ValueId> above_mark_;

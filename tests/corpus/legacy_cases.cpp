@@ -58,6 +58,11 @@ void add_legacy_cases(Cases& cases) {
       ScanResult::unclear, ErrorKind::unsupported);
   add("protocol_none", forged([](Parts& p) { p.protocol = "N."; }), "its protocol is None");
   add("system_none", forged([](Parts& p) { p.system = "N."; }), "writing system should be");
+  add("frame_beyond_stop", forged([](Parts& p) {
+        p.system = "\x80\x04\x95" + little(9000, 8) + "}.";
+        p.storages += std::string(10'000, '\0');
+      }),
+      "a frame reaches beyond the end of the pickle");
   add("magic_off_by_one", forged([](Parts& p) { p.magic[4] += 1; }), "a bare pickle",
       ScanResult::found, ErrorKind::unsupported);
   add("key_missing", forged([](Parts& p) {

@@ -61,6 +61,25 @@ void add_broken_cases(Cases& cases) {
   add("number_of_negative_length", "\x8b\xff\xff\xff\xff"s, "negative length");
   add("frame_too_long", "\x95\xff\xff\xff\xff\0\0\0\0N"s, "frame is longer");
   add("frame_of_2_63", "\x95\0\0\0\0\0\0\0\x80N"s, "frame is longer");
+  // CPython drops what is left of a frame that ends within an argument, and reads on behind it: of
+  // "01234", the frame's end, "56789" and a text it runs that text's content as opcodes.
+  const auto framed = [](std::string_view inside, std::string_view behind) {
+    return "\x95" + little(inside.size(), 8) + std::string(inside) + std::string(behind);
+  };
+  const std::string hidden = call("os", "system", "(" + text("true") + "t");
+  add("frame_ends_in_a_text",
+      framed("X\x0a\0\0\0"
+             "01234"s,
+             "56789" + text(hidden) + "\x86"),
+      "a frame ends within this opcode");
+  add("frame_ends_in_a_line", framed("]p1", "2\nN0g12\n"), "a frame ends within this opcode");
+  add("frame_ends_in_a_length", framed("X\x01\0"s, "\0\0a"s), "a frame ends within this opcode");
+  add("frame_ends_behind_an_opcode", framed("K", "\x01"), "a frame ends within this opcode");
+  add("frame_ends_in_a_global", framed("cos\nsys", "tem\n"), "a frame ends within this opcode",
+      ScanResult::found);
+  add("frame_in_a_frame", framed(framed("NN", "") + "\x86", ""), "a frame lies in another frame");
+  add("frame_ends_in_a_frame", framed("\x95\x02\0\0"s, "\0\0\0\0\0NN\x86"s),
+      "a frame lies in another frame");
   add("protocol_6", "\x80\x06N"s, "protocol above 5");
   add("extension_1", "\x82\x01"s, "extension registry");
   add("extension_2", "\x83\x01\x01"s, "extension registry");
@@ -123,6 +142,15 @@ void add_sound_cases(Cases& cases) {
   converts(cases, "pickle_bytes_behind_stop", checkpoint(good + "bytes"), ScanResult::found);
   converts(cases, "pickle_second_behind_stop", checkpoint(good + pickle(call("os", "system", ")"))),
            ScanResult::found);
+  const auto whole_in_frame = [&](std::uint64_t beyond, const std::string& behind) {
+    const std::string body = state_dict() + ".";
+    return "\x80\x04\x95" + little(body.size() + beyond, 8) + body + behind;
+  };
+  converts(cases, "pickle_in_a_frame", checkpoint(whole_in_frame(0, "")), ScanResult::clean);
+  refused(
+      cases, "pickle_frame_beyond_stop",
+      checkpoint(whole_in_frame(9000, pickle(call("os", "system", ")")) + std::string(9000, 'N'))),
+      ErrorKind::malformed, "a frame reaches beyond the end of the pickle", ScanResult::unclear);
   refused(cases, "pickle_other_first", checkpoint(pickle("}") + good), ErrorKind::unsupported,
           "an empty dict", ScanResult::found);
   refused(cases, "pickle_no_stop", checkpoint(good.substr(0, good.size() - 1)),

@@ -148,6 +148,25 @@ TEST(Pickle, FramesAndWhatFollowsStop) {
   const Document document = parse("\x80\x04\x95\x02\x00\x00\x00\x00\x00\x00\x00K\x07.rest"s);
   EXPECT_EQ(document.integer(document.root()), 7);
   EXPECT_EQ(document.consumed(), 14U);
+  // Two frames, and a text between them as picklers write large ones.
+  const Document two =
+      parse("\x80\x04\x95\x01\0\0\0\0\0\0\0NX\x02\0\0\0hi\x95\x02\0\0\0\0\0\0\0\x86."s);
+  EXPECT_EQ(two.elements(two.root()).size(), 2U);
+}
+
+TEST(Pickle, FramesThatReadersTakeDifferentlyAreRefused) {
+  // Every length of a frame around a pickle with arguments, lines, and a frame within.
+  const std::string inside = "X\x02\0\0\0hip12\nI345\n\x86"s;
+  std::size_t ends = 0;
+  for (std::size_t length = 0; length < inside.size(); ++length) {
+    const std::string size(1, static_cast<char>(length));
+    const Caught caught =
+        catch_error([&] { parse("\x80\x04\x95" + size + "\0\0\0\0\0\0\0"s + inside + "."); });
+    if (!caught.thrown) ++ends;
+  }
+  EXPECT_EQ(ends, 4U);  // before each opcode
+  expect_malformed("\x95\x04\0\0\0\0\0\0\0N.NN"s, "reaches beyond the end");
+  expect_malformed("\x95\x0b\0\0\0\0\0\0\0\x95\x01\0\0\0\0\0\0\0N."s, "lies in another frame");
 }
 
 TEST(Pickle, EveryTruncationIsRefused) {
