@@ -11,16 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "archive/archive.h"
 #include "base/crc32.h"
 #include "base/dtype.h"
 #include "base/sha256.h"
-#include "fusion/fusion.h"
+#include "formats/onnx/onnx.h"
+#include "formats/pickle/pickle.h"
+#include "formats/zip/zip.h"
 #include "graph/graph.h"
+#include "graph/passes/type.h"
 #include "network/network.h"
-#include "onnx/onnx.h"
-#include "pickle/pickle.h"
-#include "precision/precision.h"
+#include "network/passes/passes.h"
 #include "sample_networks.h"
 #include "state_dict/state_dict.h"
 

@@ -24,8 +24,8 @@
 #include "../verify/onnxruntime.h"
 #include "../verify/reference.h"
 #include "../verify/verify_module.h"
+#include "formats/onnx/onnx.h"
 #include "network/network.h"
-#include "onnx/onnx.h"
 #include "state_dict/state_dict.h"
 
 namespace {

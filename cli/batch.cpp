@@ -17,9 +17,9 @@
 
 #include "base/text.h"
 #include "dry_run.h"
-#include "io/io.h"
 #include "json.h"
 #include "name_template.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 

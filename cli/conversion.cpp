@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint_arguments.h"
-#include "precision/precision.h"
+#include "graph/passes/type.h"
 #include "shell.h"
 
 namespace aether2onnx::cli {

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "io/io.h"
-#include "precision/precision.h"
+#include "graph/passes/type.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 

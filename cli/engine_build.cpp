@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "engine_failure.h"
-#include "io/io.h"
+#include "port/files.h"
 #include "process.h"
 
 namespace aether2onnx::cli {

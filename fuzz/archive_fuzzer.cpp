@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "archive/archive.h"
 #include "base/error.h"
+#include "formats/zip/zip.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;

@@ -3,11 +3,11 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "check/check.h"
+#include "formats/onnx/onnx.h"
+#include "judge/check/check.h"
+#include "judge/engine/engine.h"
 #include "network/network.h"
-#include "onnx/onnx.h"
 #include "report/report.h"
-#include "tensorrt/tensorrt.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;

@@ -1,7 +1,7 @@
 // Any bytes as a pickle.
 
 #include "base/error.h"
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in
   format)
-    find bench cli examples fuzz include src tests tools verify -name '*.h' -o -name '*.cpp' |
+    find bench cli examples fuzz include judge src tests tools verify -name '*.h' -o -name '*.cpp' |
       sort | xargs clang-format --dry-run -Werror
     ;;
   tidy)
@@ -13,7 +13,7 @@ case ${1:-} in
     # as C++20.
     root=$(pwd) build=$(cd "$2" && pwd)
     run-clang-tidy -p "$build" -quiet -j "$(nproc)" -checks=-bugprone-suspicious-include \
-      "^($root|$build)/(bench|src|cli|tools|examples|verify)/(?!.*reference).*\.(cpp|cxx)\$" \
+      "^($root|$build)/(bench|src|judge|cli|tools|examples|verify)/(?!.*reference).*\.(cpp|cxx)\$" \
       2>/dev/null | { ! grep -E '(error|warning):' ; }
     ;;
   *)

@@ -3,11 +3,11 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/onnx/onnx.h"
 #include "graph/graph.h"
-#include "io/io.h"
-#include "onnx/onnx.h"
+#include "graph/passes/type.h"
 #include "pipeline.h"
-#include "precision/precision.h"
+#include "port/files.h"
 #include "report/report.h"
 
 namespace aether2onnx {

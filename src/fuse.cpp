@@ -6,10 +6,10 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "checkpoint/checkpoint.h"
-#include "io/io.h"
 #include "pipeline.h"
+#include "port/files.h"
 #include "report/report.h"
+#include "state_dict/write.h"
 
 namespace aether2onnx {
 

@@ -4,15 +4,15 @@
 #include <array>
 #include <map>
 
-#include "archive/archive.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "fusion/fusion.h"
-#include "io/io.h"
+#include "formats/onnx/onnx.h"
+#include "formats/zip/zip.h"
 #include "network/network.h"
-#include "onnx/onnx.h"
+#include "network/passes/passes.h"
 #include "pipeline.h"
+#include "port/files.h"
 #include "report/report.h"
 #include "state_dict/state_dict.h"
 

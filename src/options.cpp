@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "graph/passes/type.h"
 #include "network/network.h"
-#include "precision/precision.h"
 
 namespace aether2onnx {
 

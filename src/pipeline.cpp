@@ -1,8 +1,8 @@
 #include "pipeline.h"
 
 #include "base/text.h"
-#include "io/io.h"
 #include "network/network.h"
+#include "port/files.h"
 #include "report/report.h"
 
 namespace aether2onnx::pipeline {

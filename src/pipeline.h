@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "fusion/fusion.h"
-#include "io/io.h"
+#include "network/passes/passes.h"
+#include "port/files.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::pipeline {

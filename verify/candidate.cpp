@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "io/io.h"
+#include "port/files.h"
 
 namespace aether2onnx::verify {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "onnx/onnx.h"
+#include "formats/onnx/onnx.h"
 #include "onnxruntime.h"
 
 namespace aether2onnx::verify {

@@ -18,8 +18,8 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/onnx/onnx.h"
 #include "graph/graph.h"
-#include "onnx/onnx.h"
 
 namespace aether2onnx::verify {
 

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "base/tensor.h"
-#include "fusion/fusion.h"
 #include "network/network.h"
+#include "network/passes/passes.h"
 
 namespace aether2onnx::graph {
 

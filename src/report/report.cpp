@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "tensorrt/tensorrt.h"
+#include "judge/engine/engine.h"
 
 namespace aether2onnx::report {
 

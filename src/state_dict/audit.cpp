@@ -4,8 +4,8 @@
 #include <array>
 
 #include "base/error.h"
+#include "formats/torch/tensor_records.h"
 #include "state_dict/containers.h"
-#include "state_dict/tensor_records.h"
 
 namespace aether2onnx::state_dict {
 

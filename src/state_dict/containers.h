@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "archive/archive.h"
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
+#include "formats/zip/zip.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::state_dict {

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/torch/tensor_records.h"
 #include "state_dict/names.h"
-#include "state_dict/tensor_records.h"
 #include "state_dict/values.h"
 
 namespace aether2onnx::state_dict {

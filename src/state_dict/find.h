@@ -2,7 +2,7 @@
 /// From the inert values of a pickle to the entries of a state dict. Private to this stage.
 #pragma once
 
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::state_dict {

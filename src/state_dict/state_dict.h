@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/tensor.h"
-#include "io/io.h"
+#include "port/files.h"
 
 namespace aether2onnx::state_dict {
 

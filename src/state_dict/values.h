@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
 
 namespace aether2onnx::state_dict {
 

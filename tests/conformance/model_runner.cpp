@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "onnx/onnx.h"
+#include "formats/onnx/onnx.h"
 #include "onnxruntime.h"
 #include "support.h"
 

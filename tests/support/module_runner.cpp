@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "fusion/fusion.h"
+#include "network/passes/passes.h"
 
 namespace aether2onnx::test {
 

@@ -1,4 +1,4 @@
-#include "archive/archive.h"
+#include "formats/zip/zip.h"
 
 #include <gtest/gtest.h>
 

@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "fusion/fusion.h"
+#include "formats/onnx/onnx.h"
 #include "graph/graph.h"
+#include "graph/passes/type.h"
 #include "network/network.h"
-#include "onnx/onnx.h"
-#include "precision/precision.h"
+#include "network/passes/passes.h"
 #include "sample_networks.h"
 #include "state_dict/state_dict.h"
 

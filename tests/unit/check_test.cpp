@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "check/versions.h"
 #include "check_models.h"
+#include "judge/check/versions.h"
 
 namespace aether2onnx {
 namespace {

@@ -1,6 +1,6 @@
 // The files that the checkpoint stage writes, byte by byte and read back.
 
-#include "checkpoint/checkpoint.h"
+#include "state_dict/write.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <cstring>
 #include <limits>
 
-#include "archive/archive.h"
 #include "base/crc32.h"
-#include "checkpoint/zip_writer.h"
+#include "formats/zip/writer.h"
+#include "formats/zip/zip.h"
 #include "state_dict/state_dict.h"
 #include "support.h"
 

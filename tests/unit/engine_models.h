@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tensorrt/tensorrt.h"
+#include "judge/engine/engine.h"
 
 namespace aether2onnx::test {
 

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "checkpoint_writer.h"
-#include "fusion/fusion.h"
 #include "module_runner.h"
+#include "network/passes/passes.h"
 #include "support.h"
 
 namespace aether2onnx::fusion {

@@ -1,4 +1,4 @@
-#include "fusion/fusion.h"
+#include "network/passes/passes.h"
 
 #include <gtest/gtest.h>
 

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "fusion/fusion.h"
 #include "module_runner.h"
 #include "network/network.h"
+#include "network/passes/passes.h"
 #include "sample_networks.h"
 #include "stage_networks.h"
 #include "support.h"

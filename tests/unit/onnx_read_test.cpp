@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/limits.h"
-#include "onnx/onnx.h"
+#include "formats/onnx/onnx.h"
 #include "protobuf.h"
 #include "sample_networks.h"
 #include "support.h"

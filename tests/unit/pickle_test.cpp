@@ -1,4 +1,4 @@
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
 
 #include <gtest/gtest.h>
 

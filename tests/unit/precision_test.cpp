@@ -1,6 +1,6 @@
 // The types of graphs: strongly typed, and every cast where it belongs.
 
-#include "precision/precision.h"
+#include "graph/passes/type.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Scans by the library: the judgement of names, what calls look like, containers. The hostile
 // corpus has the rest.
 
-#include "scan/scan.h"
+#include "judge/scan/scan.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "checkpoint_writer.h"
-#include "pickle/pickle.h"
+#include "formats/pickle/pickle.h"
 #include "protobuf.h"
 #include "sample_networks.h"
 #include "support.h"

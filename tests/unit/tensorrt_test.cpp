@@ -1,5 +1,5 @@
 // What TensorRT must be told of a model, for every version, precision and kind of shape. The tables
-// here were written from NVIDIA's sources by themselves; they share nothing with src/tensorrt.
+// here were written from NVIDIA's sources by themselves; they share nothing with judge/engine.
 
 #include <aether2onnx/aether2onnx.h>
 #include <fmt/format.h>
@@ -11,9 +11,9 @@
 #include <sstream>
 
 #include "engine_models.h"
+#include "judge/engine/engine.h"
 #include "sample_networks.h"
 #include "support.h"
-#include "tensorrt/tensorrt.h"
 
 namespace aether2onnx {
 namespace {

@@ -1,0 +1,255 @@
+// What runtimes must be told of an ONNX file.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "graph/passes/type.h"
+#include "judge/engine/engine.h"
+
+namespace aether2onnx::tensorrt {
+
+std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which) {
+  const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
+  return fmt::format("{}x{}x{}x{}", size(shape.batch), channels, size(shape.height),
+                     size(shape.width));
+}
+
+std::string profile_text(const EngineModel& model, std::int64_t Axis::*which) {
+  return fmt::format("{}:{}", model.input_name, shape_text(model.shape, model.channels, which));
+}
+
+namespace {
+
+using Sizes = std::array<std::int64_t, 4>;
+
+// A decimal number of 1 to `limits::kLayerWidth`, which is above every axis's limit.
+std::optional<std::int64_t> size_of(std::string_view text) {
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, number);
+  const bool good =
+      result.ec == std::errc{} && result.ptr == end && number >= 1 && number <= limits::kLayerWidth;
+  return good ? std::optional(number) : std::nullopt;
+}
+
+std::optional<Sizes> sizes_of(std::string_view text) {
+  Sizes sizes{};
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::size_t end = std::min(text.find('x'), text.size());
+    const auto size = size_of(text.substr(0, end));
+    const bool last = i + 1 == sizes.size();
+    if (!size || last != (end == text.size())) return std::nullopt;
+    sizes.at(i) = *size;
+    text.remove_prefix(last ? end : end + 1);
+  }
+  return sizes;
+}
+
+constexpr std::array<const char*, 3> kProfileKeys = {"min_shape", "opt_shape", "max_shape"};
+
+// One end of the profile. Throws its problem as a text.
+struct ProfileProblem {
+  std::string text;
+};
+
+Sizes profile_end(const onnx::File& file, const char* key, const EngineModel& model) {
+  const std::string* text = file.find_metadata(key);
+  if (text == nullptr) throw ProfileProblem{"its metadata say no range"};
+  const std::size_t colon = text->rfind(':');
+  const auto sizes = colon == std::string::npos
+                         ? std::nullopt
+                         : sizes_of(std::string_view(*text).substr(colon + 1));
+  if (!sizes) {
+    throw ProfileProblem{
+        fmt::format("{} in its metadata, '{}', is no shape", key, printable(*text))};
+  }
+  if (text->substr(0, colon) != model.input_name) {
+    throw ProfileProblem{fmt::format("{} in its metadata is of '{}' and its input is '{}'", key,
+                                     printable(text->substr(0, colon)),
+                                     printable(model.input_name))};
+  }
+  return *sizes;
+}
+
+void take_profile(const onnx::File& file, EngineModel& model) {
+  std::array<Sizes, 3> ends{};
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    ends.at(i) = profile_end(file, kProfileKeys.at(i), model);
+  }
+  constexpr std::int64_t largest = 65536;
+  InputShape shape = model.shape;
+  const std::array<Axis*, 3> axes = {&shape.batch, &shape.height, &shape.width};
+  constexpr std::array<std::size_t, 3> dims = {0, 2, 3};
+  const auto misfit = [](const std::string& what) {
+    throw ProfileProblem{fmt::format("the profile in its metadata doesn't fit: {}", what)};
+  };
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (ends.at(i)[1] != model.channels) {
+      misfit(fmt::format("{} has {} channels and the input {}", kProfileKeys.at(i), ends.at(i)[1],
+                         model.channels));
+    }
+  }
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    Axis& axis = *axes.at(i);
+    const std::size_t dim = dims.at(i);
+    const Axis range = Axis::range(ends[0].at(dim), ends[1].at(dim), ends[2].at(dim));
+    if (!axis.dynamic) {
+      if (range != Axis::range(axis.opt, axis.opt, axis.opt)) {
+        misfit(fmt::format("axis {} goes from {} to {} and is fixed to {}", dim, range.min,
+                           range.max, axis.opt));
+      }
+      continue;
+    }
+    if (range.min > range.opt || range.opt > range.max || range.max > largest) {
+      misfit(
+          fmt::format("axis {} has min {}, opt {}, max {}", dim, range.min, range.opt, range.max));
+    }
+    axis = range;
+  }
+  model.shape = shape;
+}
+
+// An axis as it stands in the file; what isn't a number is dynamic.
+Axis axis_of(const std::string& dim, const Axis& range, const std::string& input) {
+  const bool is_number = !dim.empty() && dim.find_first_not_of("-0123456789") == std::string::npos;
+  if (!is_number) return range;
+  const auto size = size_of(dim);
+  if (!size) {
+    fail(ErrorKind::unsupported, "its input '{}' has an axis of {}, which is no size.",
+         printable(input), printable(dim));
+  }
+  return Axis::fixed(*size);
+}
+
+void take_input(const onnx::File& file, EngineModel& model) {
+  const std::vector<const onnx::FileValue*> inputs = onnx::open_inputs(file);
+  if (inputs.size() != 1) {
+    fail(ErrorKind::unsupported,
+         "has {}, but an image-to-image model has one.\n"
+         "Convert the checkpoint with aether2onnx.",
+         inputs.empty() ? "no input" : plural(inputs.size(), "input"));
+  }
+  const onnx::FileValue& input = *inputs.front();
+  model.input_name = input.name;
+  if (input.dims.size() != 4 || !size_of(input.dims[1])) {
+    std::vector<std::string> dims;
+    for (const std::string& dim : input.dims) dims.push_back(dim.empty() ? "?" : printable(dim));
+    fail(ErrorKind::unsupported,
+         "its input '{}' is [{}], but (N, C, H, W) with fixed channels is expected.\n"
+         "Convert the checkpoint with aether2onnx.",
+         printable(input.name), join(dims, ", "));
+  }
+  model.channels = *size_of(input.dims[1]);
+  const InputShape defaults = InputShape::dynamic_defaults();
+  model.shape = {axis_of(input.dims[0], defaults.batch, input.name),
+                 axis_of(input.dims[2], defaults.height, input.name),
+                 axis_of(input.dims[3], defaults.width, input.name)};
+  model.input_dtype = onnx::type_text(input.elem_type);
+  constexpr std::array<std::string_view, 3> types = {"float32", "float16", "bfloat16"};
+  if (std::find(types.begin(), types.end(), model.input_dtype) == types.end()) {
+    fail(ErrorKind::unsupported, "its input '{}' is {}, but {} is expected.", printable(input.name),
+         model.input_dtype, "float32, float16 or bfloat16");
+  }
+}
+
+void take_types(const onnx::File& file, EngineModel& model) {
+  const auto take = [&model](int data_type) {
+    const std::string type = onnx::type_text(data_type);
+    model.has_float16 = model.has_float16 || type == "float16";
+    model.has_bfloat16 = model.has_bfloat16 || type == "bfloat16";
+  };
+  for (const onnx::FileTensor& tensor : file.initializers) take(tensor.data_type);
+  for (const onnx::FileValue& value : file.inputs) take(value.elem_type);
+  for (const onnx::FileValue& value : file.outputs) take(value.elem_type);
+  bool has_mean = false;
+  bool has_power = false;
+  for (const onnx::FileNode& node : file.nodes) {
+    if (!node.domain.empty() && node.domain != "ai.onnx") continue;
+    if (node.op_type == "LayerNormalization") model.has_layer_normalization = true;
+    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") {
+      model.is_quantized = true;
+    }
+    has_mean = has_mean || node.op_type == "ReduceMean";
+    has_power = has_power || node.op_type == "Pow";
+  }
+  model.has_decomposed_normalization = has_mean && has_power;
+}
+
+// Names go into specifications of shapes, where these characters have no meaning of their own in
+// any version.
+bool fits_into_profile(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.' || c == '/';
+  });
+}
+
+}  // namespace
+
+EngineModel describe(const onnx::File& file) {
+  EngineModel model;
+  const std::int64_t opset = onnx::default_opset(file);
+  if (opset < 1 || opset > std::numeric_limits<int>::max()) {
+    fail(ErrorKind::malformed, "the file names no opset of ONNX's operators.");
+  }
+  model.opset_version = static_cast<int>(opset);
+  take_input(file, model);
+  if (file.outputs.empty()) fail(ErrorKind::malformed, "the graph has no output.");
+  model.output_dtype = onnx::type_text(file.outputs.front().elem_type);
+  take_types(file, model);
+  for (const onnx::FileTensor& tensor : file.initializers) {
+    auto& files = model.external_files;
+    if (!tensor.external_file.empty() &&
+        std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
+      files.push_back(tensor.external_file);
+    }
+  }
+  if (!model.shape.is_dynamic()) return model;
+  if (!fits_into_profile(model.input_name)) {
+    fail(ErrorKind::unsupported,
+         "its input is called '{}', which can't stand in a specification of shapes.\n"
+         "Convert the checkpoint with aether2onnx, which calls it 'input'.",
+         printable(model.input_name));
+  }
+  try {
+    take_profile(file, model);
+  } catch (const ProfileProblem& problem) {
+    model.profile_problem = problem.text;
+  }
+  return model;
+}
+
+}  // namespace aether2onnx::tensorrt
+
+namespace aether2onnx {
+
+EngineModel engine_model(const Report& report) {
+  EngineModel model;
+  model.path = report.output.path;
+  model.input_name = report.graph.inputs.empty() ? "input" : report.graph.inputs.front().name;
+  const DType type = precision::heavy_type(report.graph.precision);
+  model.has_bfloat16 = type == DType::bfloat16;
+  model.has_float16 = type == DType::float16;
+  if (!report.graph.inputs.empty()) model.input_dtype = report.graph.inputs.front().dtype;
+  if (!report.graph.outputs.empty()) model.output_dtype = report.graph.outputs.front().dtype;
+  model.channels = report.network.input_channels;
+  model.shape = report.graph.shape;
+  model.opset_version = report.graph.opset_version;
+  const auto has = [&](std::string_view op) {
+    return std::any_of(report.graph.operators.begin(), report.graph.operators.end(),
+                       [&](const auto& entry) { return entry.first == op; });
+  };
+  model.has_layer_normalization = has("LayerNormalization");
+  model.has_decomposed_normalization = has("ReduceMean") && has("Pow");
+  if (!report.output.external_data_path.empty()) {
+    model.external_files.push_back(report.output.external_data_path.filename().string());
+  }
+  return model;
+}
+
+}  // namespace aether2onnx

@@ -1,0 +1,183 @@
+// ONNX Runtime's TensorRT execution provider, and vs-mlrt's vsmlrt.py: both run TensorRT's builder
+// themselves.
+// Sources: ONNX Runtime's page of the execution provider; vs-mlrt's scripts/vsmlrt.py 3.22 (the
+// dataclass Backend.TRT, the functions inference and trtexec).
+
+#include "base/error.h"
+#include "base/text.h"
+#include "judge/engine/engine.h"
+
+namespace aether2onnx {
+
+namespace {
+
+constexpr TensorRtVersion k11 = {11, 0, 0};
+
+// A text of Python.
+std::string python_text(const std::string& text) {
+  if (printable(text, text.size()) != text) {
+    fail(ErrorKind::unsupported,
+         "{}: has characters in its name that can't be written for Python here.\n"
+         "Rename the file or folder.",
+         printable(text, 4096));
+  }
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+// "name=value, …".
+class Keywords {
+ public:
+  void add(std::string_view name, const std::string& value) {
+    text_ += fmt::format("{}{}={}", text_.empty() ? "" : ", ", name, value);
+  }
+  void add(std::string_view name, const std::optional<std::int64_t>& value) {
+    if (value) add(name, fmt::format("{}", *value));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string folder_text(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+}  // namespace
+
+ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
+  ProviderOptions result;
+  tensorrt::check(model, options, result.notes);
+  // The provider makes networks without strong typing, whatever the file; there a layer of a half
+  // type needs the flag of that type. From TensorRT 11 on there are no such flags.
+  const tensorrt::PrecisionRoute route = tensorrt::precision_route(model, options, false);
+  result.notes.insert(result.notes.end(), route.notes.begin(), route.notes.end());
+  const auto add = [&](const char* key, const std::string& value) {
+    result.options.emplace_back(key, value);
+  };
+  if (options.device) add("device_id", fmt::format("{}", *options.device));
+  if (model.shape.is_dynamic()) {
+    add("trt_profile_min_shapes", tensorrt::profile_text(model, &Axis::min));
+    add("trt_profile_opt_shapes", tensorrt::profile_text(model, &Axis::opt));
+    add("trt_profile_max_shapes", tensorrt::profile_text(model, &Axis::max));
+  }
+  if (route.fp16) add("trt_fp16_enable", "1");
+  if (route.bf16) {
+    add("trt_bf16_enable", "1");
+    result.notes.emplace_back("trt_bf16_enable is an option of newer releases of ONNX Runtime");
+  }
+  if (route.int8) add("trt_int8_enable", "1");
+  if (route.fp16 && model.has_decomposed_normalization) add("trt_layer_norm_fp32_fallback", "1");
+  if (options.workspace) {
+    constexpr std::int64_t mebibyte = 1 << 20;
+    add("trt_max_workspace_size", fmt::format("{}", *options.workspace * mebibyte));
+  }
+  if (options.builder_optimization_level) {
+    add("trt_builder_optimization_level", fmt::format("{}", *options.builder_optimization_level));
+  }
+  add("trt_engine_cache_enable", "1");
+  add("trt_engine_cache_path", folder_text(model.path));
+  if (!options.timing_cache.empty()) {
+    add("trt_timing_cache_enable", "1");
+    add("trt_timing_cache_path", folder_text(options.timing_cache));
+  }
+
+  std::string entries;
+  for (const auto& [key, value] : result.options) {
+    entries += fmt::format("{}\"{}\": {}", entries.empty() ? "" : ", ", key, python_text(value));
+  }
+  result.python = fmt::format(
+      R"(providers=[("TensorrtExecutionProvider", {{{}}}), "CUDAExecutionProvider"])", entries);
+  return result;
+}
+
+namespace {
+
+[[noreturn]] void not_for_vsmlrt(const EngineModel& model, const std::string& what,
+                                 const char* remedy) {
+  fail(ErrorKind::unsupported, "{}: {}.\n{}", printable(model.path.string(), 4096), what, remedy);
+}
+
+void check_for_vsmlrt(const EngineModel& model) {
+  if (!model.shape.is_dynamic()) {
+    not_for_vsmlrt(
+        model,
+        "is of fixed size, but vsmlrt hands a shape to TensorRT always, which refuses it "
+        "for such a model",
+        "Convert with --shape 1x3xHxW.");
+  }
+  if (model.channels != 1 && model.channels != 3) {
+    not_for_vsmlrt(model,
+                   fmt::format("takes {}, but vsmlrt hands over clips of 1 or 3",
+                               plural(static_cast<std::uint64_t>(model.channels), "channel")),
+                   "Use --for trtexec or onnxruntime.");
+  }
+  if (model.shape.batch.min > 1) {
+    not_for_vsmlrt(
+        model,
+        fmt::format("takes no less than {} pictures at a time, but vsmlrt hands over one",
+                    model.shape.batch.min),
+        "Convert with --shape 1x3xHxW, or give --min_batch_size 1.");
+  }
+  for (const std::string& type : {model.input_dtype, model.output_dtype}) {
+    if (type == "float32" || type == "float16") continue;
+    not_for_vsmlrt(
+        model,
+        fmt::format("has {} input or output, but vsmlrt's clips are float32 or float16", type),
+        "Convert with --fp_mode mixed_bf16 or mixed_fp16, which keep float32 there.");
+  }
+}
+
+std::string width_and_height(const InputShape& shape, std::int64_t Axis::*which) {
+  const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
+  return fmt::format("({}, {})", size(shape.width), size(shape.height));
+}
+
+}  // namespace
+
+PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options) {
+  PlayerCall result;
+  tensorrt::check(model, options, result.notes);
+  check_for_vsmlrt(model);
+  const tensorrt::PrecisionRoute route = tensorrt::precision_route(model, options, false);
+  result.notes.insert(result.notes.end(), route.notes.begin(), route.notes.end());
+
+  Keywords backend;
+  if (route.fp16) backend.add("fp16", "True");
+  if (route.bf16) backend.add("bf16", "True");
+  if (route.int8) backend.add("custom_args", "[\"--int8\"]");
+  const std::string smallest = width_and_height(model.shape, &Axis::min);
+  const std::string usual = width_and_height(model.shape, &Axis::opt);
+  const std::string largest = width_and_height(model.shape, &Axis::max);
+  if (smallest == largest) {
+    backend.add("static_shape", "True");
+    backend.add("opt_shapes", usual);
+  } else {
+    backend.add("static_shape", "False");
+    backend.add("min_shapes", smallest);
+    backend.add("opt_shapes", usual);
+    backend.add("max_shapes", largest);
+  }
+  if (model.output_dtype == "float16" && options.version < k11) backend.add("output_format", "1");
+  backend.add("workspace", options.workspace);
+  backend.add("builder_optimization_level", options.builder_optimization_level);
+  backend.add("device_id", options.device);
+
+  Keywords call;
+  call.add("network_path", python_text(model.path.string()));
+  if (model.input_name != "input") call.add("input_name", python_text(model.input_name));
+  call.add("backend", fmt::format("vsmlrt.Backend.TRT({})", backend.text()));
+  result.python = fmt::format("vsmlrt.inference(clip, {})", call.text());
+  result.notes.push_back(fmt::format("the clip must be {} of {}-bit floating point",
+                                     model.channels == 1 ? "GRAY" : "RGB",
+                                     model.input_dtype == "float16" ? 16 : 32));
+  return result;
+}
+
+}  // namespace aether2onnx

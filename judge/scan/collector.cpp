@@ -1,0 +1,68 @@
+#include "judge/scan/collector.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace aether2onnx::scans {
+
+void Collector::take(ScanResult weight) { worst_ = std::max(worst_, weight); }
+
+void Collector::global(std::string_view module, std::string_view name, Verdict verdict,
+                       const std::string& where) {
+  take(verdict >= Verdict::suspicious ? ScanResult::found : ScanResult::clean);
+  std::string text = fmt::format("{}.{}", printable(module), printable(name));
+  if (const auto known = globals_.find(text); known != globals_.end()) {
+    ScanReport::Global& global = report_.globals[known->second];
+    global.verdict = std::max(global.verdict, verdict);
+    ++global.count;
+    return;
+  }
+  if (report_.globals.size() >= limits::kListed) {
+    ++report_.not_listed;
+    return;
+  }
+  globals_.emplace(text, report_.globals.size());
+  report_.globals.push_back({std::move(text), verdict, where, 1});
+}
+
+void Collector::call(std::string text, Verdict verdict, const std::string& where) {
+  take(ScanResult::found);
+  if (!seen_.insert("call " + text).second) return;
+  if (report_.calls.size() >= limits::kListed) {
+    ++report_.not_listed;
+    return;
+  }
+  report_.calls.push_back({std::move(text), verdict, where});
+}
+
+void Collector::finding(ScanResult weight, std::string code, std::string what) {
+  take(weight);
+  if (!seen_.insert(code + ' ' + what).second) return;
+  if (report_.findings.size() >= limits::kListed) {
+    ++report_.not_listed;
+    return;
+  }
+  report_.findings.push_back({weight, std::move(code), std::move(what)});
+}
+
+ScanReport Collector::finish() {
+  const auto worst_first = [](auto& list, auto badness) {
+    std::stable_sort(list.begin(), list.end(),
+                     [&](const auto& a, const auto& b) { return badness(a) > badness(b); });
+  };
+  worst_first(report_.globals, [](const auto& global) { return global.verdict; });
+  worst_first(report_.calls, [](const auto& call) { return call.verdict; });
+  worst_first(report_.findings, [](const auto& finding) { return finding.weight; });
+  report_.result = worst_;
+  return std::move(report_);
+}
+
+std::string first_line(std::string_view message) {
+  std::string line(message.substr(0, message.find('\n')));
+  while (line.ends_with('.') || line.ends_with(':')) line.pop_back();
+  return line;
+}
+
+}  // namespace aether2onnx::scans

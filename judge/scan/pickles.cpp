@@ -1,0 +1,239 @@
+#include "judge/scan/pickles.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "judge/scan/render.h"
+#include "judge/scan/scan.h"
+
+namespace aether2onnx::scans {
+
+using pickle::Document;
+using pickle::Kind;
+using pickle::ValueId;
+
+namespace {
+
+// The class that a call is of, through calls of what calls give and references to classes with
+// their source text; nothing where it is none.
+std::optional<ValueId> global_of(const Document& document, ValueId callable) {
+  constexpr int most = 16;
+  for (int depth = 0; depth < most; ++depth) {
+    switch (document.kind(callable)) {
+      case Kind::global:
+        return callable;
+      case Kind::object:
+        callable = document.callable(callable);
+        break;
+      case Kind::persistent_id: {
+        const auto parts = document.elements(document.persistent(callable));
+        if (parts.size() < 2 || document.kind(parts[1]) != Kind::global) return std::nullopt;
+        return parts[1];
+      }
+      default:
+        return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_text(const Document& document, ValueId value, std::string_view text) {
+  return document.kind(value) == Kind::string && document.text(value) == text;
+}
+
+// Whether the object is changed after it was made, other than by its own state.
+bool is_written_into(const Document& document, ValueId object) {
+  return !document.pairs(object).empty() || !document.elements(object).empty();
+}
+
+// Encodings that Python has built in. Other names make it import a module of that name.
+bool is_plain_encoding(std::string_view name) {
+  constexpr std::array plain = {"latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii"};
+  return std::find(plain.begin(), plain.end(), name) != plain.end();
+}
+
+bool imports_anything(const Document& document) {
+  for (ValueId value = 0; value < document.value_count(); ++value) {
+    if (document.kind(value) == Kind::global || document.kind(value) == Kind::object) return true;
+  }
+  return false;
+}
+
+// Whether `head` begins as a pickle of protocol 2 or later does.
+bool begins_as_pickle(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+
+}  // namespace
+
+PickleScanner::Outcome PickleScanner::one(const Input& input, std::uint64_t offset,
+                                          const std::string& where) {
+  if (++pickles_ > limits::kPickles) {
+    collector_.unclear("too-many-pickles", "{}: there are more pickles than are looked at", where);
+    return {input.size(), false, false};
+  }
+  const Document document = Document::parse_as_far_as_possible(input, offset);
+  look_at(document, where, 0);
+  return {offset + document.consumed(), document.problem().empty(), imports_anything(document)};
+}
+
+void PickleScanner::all(const Input& input, std::uint64_t offset, const std::string& where) {
+  Outcome outcome = one(input, offset, where);
+  if (!outcome.whole || outcome.end >= input.size()) return;
+  collector_.found("behind-pickle",
+                   "{}: {} follow the pickle; a loader leaves them, a scanner may take them for "
+                   "the pickle, or the other way round",
+                   where, plural(input.size() - outcome.end, "byte"));
+  for (int number = 2; outcome.whole && outcome.end < input.size(); ++number) {
+    outcome = one(input, outcome.end, fmt::format("{}, pickle {}", where, number));
+  }
+}
+
+bool PickleScanner::unexpected(const Input& input, const std::string& where) {
+  std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), 3)), '\0');
+  input.read(0, std::as_writable_bytes(std::span(head)));
+  if (!begins_as_pickle(head)) return false;
+  const Document document = Document::parse_as_far_as_possible(input, 0);
+  if (!imports_anything(document)) return false;
+  collector_.found("pickle-elsewhere", "{}: this should be data and is a pickle", where);
+  look_at(document, where, 0);
+  return true;
+}
+
+void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
+  if (!document.problem().empty()) {
+    collector_.unclear("broken-pickle", "{}: {}; what came before is listed", where,
+                       first_line(document.problem()));
+  }
+  if (document.memo_overwrites() > 0) {
+    collector_.found("memo", "{}: the pickle gives memo entries other values, as no pickler does",
+                     where);
+  }
+  for (ValueId value = 0; value < document.value_count(); ++value) {
+    switch (document.kind(value)) {
+      case Kind::global:
+        collector_.global(document.module(value), document.name(value),
+                          judge(document.module(value), document.name(value)), where);
+        break;
+      case Kind::object:
+        judge_call(document, value, where);
+        break;
+      case Kind::persistent_id:
+        judge_reference(document, value, where);
+        break;
+      case Kind::string:
+      case Kind::bytes:
+        look_into_text(document.text(value), document.kind(value) == Kind::bytes, where, depth);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void PickleScanner::judge_call(const Document& document, ValueId call, const std::string& where) {
+  const auto global = global_of(document, document.callable(call));
+  if (!global) {
+    collector_.unclear("call", "{}: it calls {}", where,
+                       pickle::describe(document, document.callable(call)));
+    return;
+  }
+  const std::string_view module = document.module(*global);
+  const std::string_view name = document.name(*global);
+  Verdict verdict = judge(module, name);
+  // What a harmless call gives isn't meant to be called itself.
+  if (document.kind(document.callable(call)) == Kind::object) {
+    verdict = std::max(verdict, Verdict::suspicious);
+  }
+  if (verdict >= Verdict::suspicious) {
+    std::string text = call_text(document, call);
+    if (document.state(call)) text += ", and set its state";
+    collector_.call(std::move(text), verdict, where);
+    return;
+  }
+  if (verdict == Verdict::tensors && is_written_into(document, call)) {
+    collector_.found("writes-into-tensor",
+                     "{}: it puts items into what {}.{} gives, by which old versions of PyTorch "
+                     "overwrite memory",
+                     where, printable(module), printable(name));
+  }
+  const auto arguments = document.arguments(call);
+  const bool encodes = module == "_codecs" && name == "encode";
+  if (encodes && !(arguments.size() == 2 && document.kind(arguments[1]) == Kind::string &&
+                   is_plain_encoding(document.text(arguments[1])))) {
+    collector_.call(call_text(document, call), Verdict::suspicious, where);
+  }
+}
+
+void PickleScanner::judge_reference(const Document& document, ValueId reference,
+                                    const std::string& where) {
+  const ValueId id = document.persistent(reference);
+  const auto parts = document.elements(id);
+  if (document.kind(id) == Kind::tuple && parts.size() > 1) {
+    if (is_text(document, parts[0], "storage")) return;
+    if (is_text(document, parts[0], "module")) {
+      collector_.note("module-source",
+                      "{}: it has the source text of a class, which PyTorch compares and doesn't "
+                      "run",
+                      where);
+      return;
+    }
+  }
+  collector_.found("reference", "{}: it refers to something outside that is no storage ({})", where,
+                   pickle::describe(document, id));
+}
+
+// Bytes that a pickle holds may be a pickle again, which torch.storage._load_from_bytes and others
+// load. With protocol 2 bytes are a text of the characters U+0000 to U+00FF.
+void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const std::string& where,
+                                   int depth) {
+  if (text.size() < 3) return;
+  const auto inside = [&] { return where + ", bytes within the pickle"; };
+  if (text.starts_with("PK\x03\x04")) {
+    collector_.unclear("nested-archive", "{}: an archive, which isn't looked into", inside());
+    return;
+  }
+  // What the oldest protocol begins with when it calls something.
+  const bool as_text =
+      (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
+  if (begins_as_pickle(text) || as_text) {
+    nested(text, inside(), depth);
+    return;
+  }
+  if (is_bytes || !text.starts_with("\xc2\x80") || text[2] < 2 || text[2] > 5) return;
+  std::string bytes;
+  bytes.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if ((lead == 0xc2 || lead == 0xc3) && i + 1 < text.size()) {
+      const auto low = static_cast<unsigned char>(text[++i]);
+      bytes += static_cast<char>((lead & 0x03U) << 6U | (low & 0x3fU));
+    } else {
+      bytes += text[i];
+    }
+  }
+  nested(bytes, inside(), depth);
+}
+
+bool PickleScanner::nested(std::string_view bytes, const std::string& where, int depth) {
+  if (depth >= limits::kNestedPickles || ++pickles_ > limits::kPickles) {
+    collector_.unclear("too-many-pickles",
+                       "{}: there are more pickles within pickles than are "
+                       "looked at",
+                       where);
+    return false;
+  }
+  const MemoryInput input(std::as_bytes(std::span(bytes)));
+  const Document document = Document::parse_as_far_as_possible(input, 0);
+  if (!imports_anything(document)) return false;
+  // A text that only looks like it fails before it calls anything.
+  const bool binary = begins_as_pickle(bytes);
+  if (!binary && !document.problem().empty()) return false;
+  collector_.unclear("nested-pickle", "{}: a pickle of its own", where);
+  look_at(document, where, depth + 1);
+  return true;
+}
+
+}  // namespace aether2onnx::scans

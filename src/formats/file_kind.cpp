@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+
+#include "formats/zip/zip.h"
+
+namespace aether2onnx::archive {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Signature {
+  std::string_view bytes;
+  FileKind kind;
+};
+
+// Sources: the formats' own specifications.
+constexpr std::array kSignatures = {
+    Signature{"PK\x03\x04"sv, FileKind::zip},
+    Signature{"PK\x05\x06"sv, FileKind::zip_spanned},
+    Signature{"PK\x06\x06"sv, FileKind::zip_spanned},
+    Signature{"PK\x07\x08"sv, FileKind::zip_spanned},
+    Signature{"version https://git-lfs"sv, FileKind::git_lfs_pointer},
+    Signature{"\x1f\x8b"sv, FileKind::gzip},
+    Signature{"7z\xbc\xaf\x27\x1c"sv, FileKind::seven_zip},
+    Signature{"\xfd"
+              "7zXZ\0"sv,
+              FileKind::xz},
+    Signature{"\x28\xb5\x2f\xfd"sv, FileKind::zstd},
+    Signature{"Rar!\x1a\x07"sv, FileKind::rar},
+    Signature{"BZh"sv, FileKind::bzip2},
+    Signature{"\x89HDF\r\n\x1a\n"sv, FileKind::hdf5},
+    Signature{"GGUF"sv, FileKind::gguf},
+    Signature{"\x89PNG\r\n\x1a\n"sv, FileKind::image},
+    Signature{"\xff\xd8\xff"sv, FileKind::image},
+    Signature{"GIF8"sv, FileKind::image},
+    Signature{"ftrt"sv, FileKind::tensorrt_engine},
+};
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char want, char have) {
+           return want == std::tolower(static_cast<unsigned char>(have));
+         });
+}
+
+bool is_text(std::string_view head) {
+  return std::all_of(head.begin(), head.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 || byte == '\n' || byte == '\r' || byte == '\t' || byte == 0x0c;
+  });
+}
+
+// PyTorch's legacy stream begins with a pickle of the number 0x1950a86a20f9469cfc6c. Source:
+// torch/serialization.py. Protocol 2 is usual; from 4 on there is a frame around the number.
+bool is_torch_legacy(std::string_view head) {
+  constexpr std::string_view number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv;
+  constexpr std::string_view frame = "\x95\x0d\0\0\0\0\0\0\0"sv;
+  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // protocol 1
+  if (head.size() < 2 || head[0] != '\x80' || head[1] < 2 || head[1] > 5) return false;
+  head.remove_prefix(2);
+  if (head.starts_with(frame)) head.remove_prefix(frame.size());
+  return head.starts_with(number);
+}
+
+// A tar header has "ustar" at byte 257; PyTorch's first member was one of four names.
+std::optional<FileKind> as_tar(std::string_view head) {
+  if (head.size() < 262 || head.substr(257, 5) != "ustar"sv) return std::nullopt;
+  for (const std::string_view member :
+       {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
+    if (head.starts_with(member)) return FileKind::torch_tar;
+  }
+  return FileKind::tar;
+}
+
+// ModelProto starts with ir_version (field 1, a small varint); the next field is the producer's
+// name (2), the domain (4), the graph (7) or the opsets (8).
+bool looks_like_onnx(std::string_view head) {
+  if (head.size() < 3 || head[0] != 0x08) return false;
+  const auto version = static_cast<unsigned char>(head[1]);
+  const auto next = static_cast<unsigned char>(head[2]);
+  return version >= 1 && version <= 32 &&
+         (next == 0x12 || next == 0x1a || next == 0x22 || next == 0x28 || next == 0x32 ||
+          next == 0x3a || next == 0x42);
+}
+
+// Eight bytes of header length, then JSON.
+bool looks_like_safetensors(std::string_view head) {
+  if (head.size() < 10 || head[8] != '{') return false;
+  return head[5] == 0 && head[6] == 0 && head[7] == 0;
+}
+
+}  // namespace
+
+FileKind sniff(const Input& input) {
+  const std::uint64_t size = input.size();
+  if (size == 0) return FileKind::empty;
+  std::string buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, 512)), '\0');
+  input.read(0, std::as_writable_bytes(std::span(buffer)));
+  const std::string_view head = buffer;
+
+  for (const Signature& signature : kSignatures) {
+    if (head.starts_with(signature.bytes)) return signature.kind;
+  }
+  if (is_torch_legacy(head)) return FileKind::torch_legacy;
+  if (const auto tar = as_tar(head)) return *tar;
+  if (looks_like_safetensors(head)) return FileKind::safetensors;
+  if (looks_like_onnx(head)) return FileKind::onnx;
+  if (head.size() > 1 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return FileKind::pickle;
+  if (is_text(head)) {
+    std::string_view text = head;
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    if (starts_with_ignoring_case(text, "<!doctype") || starts_with_ignoring_case(text, "<html") ||
+        starts_with_ignoring_case(text, "<?xml") || starts_with_ignoring_case(text, "<head")) {
+      return FileKind::html;
+    }
+    return text.starts_with('{') || text.starts_with('[') ? FileKind::json : FileKind::text;
+  }
+  return FileKind::unknown;
+}
+
+std::string gzip_name(const Input& input) {
+  constexpr std::uint64_t longest = 1024;
+  std::string head(static_cast<std::size_t>(std::min(input.size(), longest)), '\0');
+  input.read(0, std::as_writable_bytes(std::span(head)));
+  if (head.size() < 10) return {};
+  const auto flags = static_cast<unsigned char>(head[3]);
+  std::size_t at = 10;
+  if ((flags & 0x04U) != 0) {  // an extra field, with its length before it
+    if (head.size() < at + 2) return {};
+    at += 2 + static_cast<std::size_t>(static_cast<unsigned char>(head[at]) |
+                                       static_cast<unsigned char>(head[at + 1]) << 8U);
+  }
+  if ((flags & 0x08U) == 0 || at >= head.size()) return {};
+  const std::size_t end = head.find('\0', at);
+  return end == std::string::npos ? std::string{} : head.substr(at, end - at);
+}
+
+}  // namespace aether2onnx::archive

@@ -1,0 +1,391 @@
+// The wire format, read: a walk through the file by positions, so that weights are passed over and
+// a file of any size costs as little memory as its description. Wire format: protobuf's "Encoding".
+
+#include <algorithm>
+#include <cstring>
+#include <protozero/pbf_writer.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/proto.h"
+
+namespace aether2onnx::onnx {
+
+namespace {
+
+[[noreturn]] void damaged(const char* what) {
+  fail(ErrorKind::malformed, "the file is no ONNX model, or a damaged one: {}.", what);
+}
+
+[[noreturn]] void too_many() {
+  fail(ErrorKind::limit, "the ONNX file has more than {} parts; so many are not read.\n{}",
+       with_thousands(limits::in_effect().onnx_parts), limits::how_to_raise("onnx_parts"));
+}
+
+// Bytes of the file, in order from any position.
+class Bytes {
+ public:
+  explicit Bytes(const Input& input) : input_(input) {}
+
+  std::uint64_t size() const { return input_.size(); }
+
+  std::uint8_t at(std::uint64_t position) {
+    if (position < start_ || position - start_ >= buffer_.size()) {
+      start_ = position;
+      buffer_.resize(
+          static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, input_.size() - position)));
+      input_.read(start_, buffer_);
+    }
+    return static_cast<std::uint8_t>(buffer_[static_cast<std::size_t>(position - start_)]);
+  }
+
+  std::string text(std::uint64_t position, std::uint64_t length) const {
+    std::string result(to_size(length), '\0');
+    input_.read(position, std::as_writable_bytes(std::span(result)));
+    return result;
+  }
+
+ private:
+  static constexpr std::uint64_t kWindow = 4096;
+  const Input& input_;
+  std::uint64_t start_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, length = 2, fixed32 = 5 };
+
+// The fields of one message, one after the other.
+class Fields {
+ public:
+  Fields(Bytes& bytes, std::uint64_t begin, std::uint64_t end, std::size_t& parts)
+      : bytes_(bytes), next_(begin), end_(end), parts_(parts) {}
+
+  // Goes to the next field; false at the message's end.
+  bool next() {
+    if (next_ >= end_) return false;
+    if (++parts_ > limits::in_effect().onnx_parts) too_many();
+    const std::uint64_t key = read_varint();
+    field_ = key >> 3U;
+    wire_ = static_cast<Wire>(key & 7U);
+    switch (wire_) {
+      case Wire::varint:
+        begin_ = next_;
+        value_ = read_varint();
+        break;
+      case Wire::fixed64:
+        take(8);
+        break;
+      case Wire::fixed32:
+        take(4);
+        break;
+      case Wire::length: {
+        const std::uint64_t length = read_varint();
+        take(length);
+        break;
+      }
+      default:
+        damaged("it has a field of an unknown wire type");
+    }
+    return true;
+  }
+
+  bool is(std::uint64_t field, Wire wire) const { return field_ == field && wire_ == wire; }
+
+  bool is_any_of(std::initializer_list<std::uint64_t> fields) const {
+    return std::find(fields.begin(), fields.end(), field_) != fields.end();
+  }
+  std::uint64_t number() const { return field_; }
+
+  std::int64_t integer() const { return static_cast<std::int64_t>(value_); }
+  int enumerator() const { return value_ <= 0xffff ? static_cast<int>(value_) : -1; }
+  float real() {
+    std::uint32_t bits = 0;
+    for (std::uint64_t i = 4; i-- > 0;) bits = bits << 8U | bytes_.at(begin_ + i);
+    float number = 0;
+    std::memcpy(&number, &bits, sizeof number);
+    return number;
+  }
+  std::string text() const {
+    if (length() > limits::in_effect().onnx_text) {
+      fail(ErrorKind::limit, "the ONNX file has a text of {}; at most {} are read.\n{}",
+           human_bytes(length()), human_bytes(limits::in_effect().onnx_text),
+           limits::how_to_raise("onnx_text"));
+    }
+    return bytes_.text(begin_, length());
+  }
+  // Appends the field's content, packed integers, to `out`.
+  void unpack(std::vector<std::int64_t>& out) const {
+    Fields numbers = message();
+    while (numbers.next_ < numbers.end_) {
+      if (++parts_ > limits::in_effect().onnx_parts) too_many();
+      out.push_back(static_cast<std::int64_t>(numbers.read_varint()));
+    }
+  }
+  Fields message() const { return {bytes_, begin_, begin_ + length(), parts_}; }
+  std::uint64_t begin() const { return begin_; }
+  std::uint64_t length() const { return next_ - begin_; }
+
+ private:
+  std::uint64_t read_varint() {
+    std::uint64_t number = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (next_ >= end_) damaged("it ends in the middle of a number");
+      const std::uint8_t byte = bytes_.at(next_++);
+      number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
+      if (byte < 0x80) return number;
+    }
+    damaged("it has a number of more than ten bytes");
+  }
+
+  void take(std::uint64_t length) {
+    if (length > end_ - next_) damaged("a part of it reaches beyond its end");
+    begin_ = next_;
+    next_ += length;
+  }
+
+  Bytes& bytes_;
+  std::uint64_t next_;
+  std::uint64_t end_;
+  std::size_t& parts_;
+  std::uint64_t field_ = 0;
+  Wire wire_ = Wire::varint;
+  std::uint64_t value_ = 0;
+  std::uint64_t begin_ = 0;  // of the field's content
+};
+
+// Repeated integers, packed into one field or a field each.
+void take_integers(Fields& fields, std::uint64_t number, std::vector<std::int64_t>& out) {
+  if (fields.is(number, Wire::varint)) {
+    out.push_back(fields.integer());
+  } else if (fields.is(number, Wire::length)) {
+    fields.unpack(out);
+  }
+}
+
+std::pair<std::string, std::string> string_entry(Fields fields) {
+  std::pair<std::string, std::string> entry;
+  while (fields.next()) {
+    if (fields.is(string_string_entry_proto::key, Wire::length)) entry.first = fields.text();
+    if (fields.is(string_string_entry_proto::value, Wire::length)) entry.second = fields.text();
+  }
+  return entry;
+}
+
+std::pair<std::string, std::int64_t> opset(Fields fields) {
+  std::pair<std::string, std::int64_t> result;
+  while (fields.next()) {
+    if (fields.is(operator_set_id_proto::domain, Wire::length)) result.first = fields.text();
+    if (fields.is(operator_set_id_proto::version, Wire::varint)) result.second = fields.integer();
+  }
+  return result;
+}
+
+std::pair<std::string, std::string> function(Fields fields) {
+  std::pair<std::string, std::string> result;
+  while (fields.next()) {
+    if (fields.is(function_proto::domain, Wire::length)) result.first = fields.text();
+    if (fields.is(function_proto::name, Wire::length)) result.second = fields.text();
+  }
+  return result;
+}
+
+std::string dim(Fields fields) {
+  std::string result;
+  while (fields.next()) {
+    if (fields.is(type_proto::dim_value, Wire::varint)) {
+      result = fmt::format("{}", fields.integer());
+    }
+    if (fields.is(type_proto::dim_param, Wire::length)) result = fields.text();
+  }
+  return result;
+}
+
+void tensor_type(Fields fields, FileValue& value) {
+  while (fields.next()) {
+    if (fields.is(type_proto::elem_type, Wire::varint)) value.elem_type = fields.enumerator();
+    if (!fields.is(type_proto::shape, Wire::length)) continue;
+    Fields shape = fields.message();
+    while (shape.next()) {
+      if (shape.is(type_proto::dim, Wire::length)) value.dims.push_back(dim(shape.message()));
+    }
+  }
+}
+
+FileValue value_info(Fields fields) {
+  FileValue value;
+  while (fields.next()) {
+    if (fields.is(value_info_proto::name, Wire::length)) value.name = fields.text();
+    if (!fields.is(value_info_proto::type, Wire::length)) continue;
+    Fields type = fields.message();
+    while (type.next()) {
+      if (type.is(type_proto::tensor_type, Wire::length)) tensor_type(type.message(), value);
+    }
+  }
+  return value;
+}
+
+FileTensor tensor(Fields fields) {
+  FileTensor result;
+  while (fields.next()) {
+    take_integers(fields, tensor_proto::dims, result.dims);
+    if (fields.is(tensor_proto::data_type, Wire::varint)) result.data_type = fields.enumerator();
+    if (fields.is(tensor_proto::name, Wire::length)) result.name = fields.text();
+    if (fields.is(tensor_proto::raw_data, Wire::length)) {
+      result.raw_offset = fields.begin();
+      result.raw_bytes = fields.length();
+    }
+    if (fields.is_any_of({tensor_proto::float_data, tensor_proto::int32_data,
+                          tensor_proto::int64_data, tensor_proto::double_data,
+                          tensor_proto::uint64_data})) {
+      result.pieces.push_back({fields.number(), fields.begin(), fields.length()});
+    }
+    if (fields.is(tensor_proto::external_data, Wire::length)) {
+      const auto [key, value] = string_entry(fields.message());
+      if (key == "location") result.external_file = value;
+      if (key == "offset") result.external_offset = value;
+      if (key == "length") result.external_bytes = value;
+    }
+  }
+  return result;
+}
+
+// Gives the tensor of the attribute where it has one.
+std::optional<FileTensor> attribute(Fields fields, FileNode& node, File& file) {
+  std::string name;
+  std::optional<graph::AttributeValue> value;
+  std::vector<std::int64_t> integers;
+  std::optional<FileTensor> constant;
+  while (fields.next()) {
+    if (fields.is(attribute_proto::name, Wire::length)) name = fields.text();
+    if (fields.is(attribute_proto::i, Wire::varint)) value = fields.integer();
+    if (fields.is(attribute_proto::f, Wire::fixed32)) value = fields.real();
+    if (fields.is(attribute_proto::s, Wire::length)) value = fields.text();
+    if (fields.is(attribute_proto::t, Wire::length)) constant = tensor(fields.message());
+    take_integers(fields, attribute_proto::ints, integers);
+    if (fields.is_any_of({attribute_proto::g, attribute_proto::graphs, attribute_proto::tensors,
+                          attribute_proto::sparse_tensor, attribute_proto::sparse_tensors})) {
+      file.has_undescribed_parts = true;
+    }
+  }
+  if (!integers.empty()) value = std::move(integers);
+  if (value) node.attributes.insert_or_assign(name, std::move(*value));
+  return constant;
+}
+
+void take_node(Fields fields, File& file) {
+  FileNode node;
+  std::optional<FileTensor> constant;
+  while (fields.next()) {
+    if (fields.is(node_proto::input, Wire::length)) node.inputs.push_back(fields.text());
+    if (fields.is(node_proto::output, Wire::length)) node.outputs.push_back(fields.text());
+    if (fields.is(node_proto::name, Wire::length)) node.name = fields.text();
+    if (fields.is(node_proto::op_type, Wire::length)) node.op_type = fields.text();
+    if (fields.is(node_proto::domain, Wire::length)) node.domain = fields.text();
+    if (fields.is(node_proto::attribute, Wire::length)) {
+      if (auto found = attribute(fields.message(), node, file)) constant = std::move(found);
+    }
+  }
+  if (constant && node.op_type == "Constant" && node.outputs.size() == 1) {
+    constant->name = node.outputs[0];
+    file.initializers.push_back(std::move(*constant));
+  } else if (constant && !constant->external_file.empty()) {
+    file.has_undescribed_parts = true;
+  }
+  file.nodes.push_back(std::move(node));
+}
+
+void take_graph(Fields fields, File& file) {
+  while (fields.next()) {
+    if (fields.is(graph_proto::name, Wire::length)) file.graph_name = fields.text();
+    if (fields.is(graph_proto::node, Wire::length)) take_node(fields.message(), file);
+    if (fields.is(graph_proto::initializer, Wire::length)) {
+      file.initializers.push_back(tensor(fields.message()));
+    }
+    if (fields.is(graph_proto::input, Wire::length)) {
+      file.inputs.push_back(value_info(fields.message()));
+    }
+    if (fields.is(graph_proto::output, Wire::length)) {
+      file.outputs.push_back(value_info(fields.message()));
+    }
+    if (fields.is(graph_proto::sparse_initializer, Wire::length)) file.has_undescribed_parts = true;
+  }
+}
+
+}  // namespace
+
+const std::string* File::find_metadata(std::string_view key) const {
+  const auto found = std::find_if(metadata.begin(), metadata.end(),
+                                  [&](const auto& entry) { return entry.first == key; });
+  return found == metadata.end() ? nullptr : &found->second;
+}
+
+bool File::has_function(const std::string& domain, const std::string& name) const {
+  return functions.contains({domain, name});
+}
+
+File read(const Input& input) {
+  Bytes bytes(input);
+  std::size_t parts = 0;
+  Fields fields(bytes, 0, bytes.size(), parts);
+  File file;
+  bool has_graph = false;
+  while (fields.next()) {
+    if (fields.is(model_proto::ir_version, Wire::varint)) file.ir_version = fields.integer();
+    if (fields.is(model_proto::producer_name, Wire::length)) file.producer_name = fields.text();
+    if (fields.is(model_proto::producer_version, Wire::length)) {
+      file.producer_version = fields.text();
+    }
+    if (fields.is(model_proto::opset_import, Wire::length)) {
+      file.opsets.push_back(opset(fields.message()));
+    }
+    if (fields.is(model_proto::metadata_props, Wire::length)) {
+      file.metadata.push_back(string_entry(fields.message()));
+    }
+    if (fields.is(model_proto::training_info, Wire::length)) file.has_undescribed_parts = true;
+    if (fields.is(model_proto::functions, Wire::length)) {
+      file.has_undescribed_parts = true;
+      file.functions.insert(function(fields.message()));
+    }
+    if (fields.is(model_proto::graph, Wire::length)) {
+      take_graph(fields.message(), file);
+      has_graph = true;
+    }
+  }
+  if (!has_graph) damaged("it has no graph");
+  return file;
+}
+
+std::vector<const FileValue*> open_inputs(const File& file) {
+  std::set<std::string_view> given;
+  for (const FileTensor& tensor : file.initializers) given.insert(tensor.name);
+  std::vector<const FileValue*> inputs;
+  for (const FileValue& input : file.inputs) {
+    if (!given.contains(input.name)) inputs.push_back(&input);
+  }
+  return inputs;
+}
+
+std::int64_t default_opset(const File& file) {
+  std::int64_t opset = 0;
+  for (const auto& [domain, number] : file.opsets) {
+    if (domain.empty() || domain == "ai.onnx") opset = number;
+  }
+  return opset;
+}
+
+std::string additional_outputs(const std::vector<std::string>& values) {
+  std::string graph;
+  for (const std::string& value : values) {
+    std::string info;
+    protozero::pbf_writer(info).add_string(value_info_proto::name, value);
+    protozero::pbf_writer(graph).add_message(graph_proto::output, info);
+  }
+  std::string model;
+  protozero::pbf_writer(model).add_message(model_proto::graph, graph);
+  return model;
+}
+
+}  // namespace aether2onnx::onnx

@@ -1,0 +1,223 @@
+// The elements of a tensor in an ONNX file. Which field holds which type: onnx.proto.
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/proto.h"
+
+namespace aether2onnx::onnx {
+
+namespace {
+
+struct Type {
+  int number;  // TensorProto.DataType
+  DType dtype;
+  int field;  // where elements lie that aren't raw_data
+};
+
+constexpr std::array kTypes = {
+    Type{1, DType::float32, tensor_proto::float_data},
+    Type{2, DType::uint8, tensor_proto::int32_data},
+    Type{3, DType::int8, tensor_proto::int32_data},
+    Type{4, DType::uint16, tensor_proto::int32_data},
+    Type{5, DType::int16, tensor_proto::int32_data},
+    Type{6, DType::int32, tensor_proto::int32_data},
+    Type{7, DType::int64, tensor_proto::int64_data},
+    Type{9, DType::boolean, tensor_proto::int32_data},
+    Type{10, DType::float16, tensor_proto::int32_data},
+    Type{11, DType::float64, tensor_proto::double_data},
+    Type{12, DType::uint32, tensor_proto::uint64_data},
+    Type{13, DType::uint64, tensor_proto::uint64_data},
+    Type{14, DType::complex64, tensor_proto::float_data},
+    Type{15, DType::complex128, tensor_proto::double_data},
+    Type{16, DType::bfloat16, tensor_proto::int32_data},
+    Type{17, DType::float8_e4m3fn, tensor_proto::int32_data},
+    Type{19, DType::float8_e5m2, tensor_proto::int32_data},
+};
+
+struct OtherType {
+  int number;
+  const char* name;
+};
+
+constexpr std::array kOtherTypes = {
+    OtherType{8, "string"},
+    OtherType{18, "float8_e4m3fnuz"},
+    OtherType{20, "float8_e5m2fnuz"},
+    OtherType{21, "uint4"},
+    OtherType{22, "int4"},
+    OtherType{23, "float4_e2m1"},
+};
+
+const Type* find_type(int data_type) {
+  for (const Type& type : kTypes) {
+    if (type.number == data_type) return &type;
+  }
+  return nullptr;
+}
+
+[[noreturn]] void misfit(const FileTensor& tensor, const std::string& what) {
+  fail(ErrorKind::malformed, "the tensor {} {} should have {}.", printable(tensor.name),
+       shape_text(tensor.dims), what);
+}
+
+// Number of bytes that the shape takes.
+std::uint64_t bytes_of(const FileTensor& tensor, DType dtype) {
+  const auto elements = checked_product(tensor.dims);
+  const auto bytes = elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
+                                                 std::uint64_t{size_of(dtype)})
+                              : std::nullopt;
+  if (!bytes) {
+    fail(ErrorKind::malformed, "the tensor {} has more elements than can be counted.",
+         printable(tensor.name));
+  }
+  return *bytes;
+}
+
+// The bytes from `offset` on; `what` they are is for the message where they aren't there.
+std::vector<std::byte> read_bytes(const Input& input, std::uint64_t offset, std::uint64_t bytes) {
+  std::vector<std::byte> result(to_size(bytes));
+  input.read(offset, result);
+  return result;
+}
+
+std::uint64_t number_of(const FileTensor& tensor, const std::string& text, std::uint64_t fallback) {
+  if (text.empty()) return fallback;
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, number);
+  if (result.ec != std::errc{} || result.ptr != end) {
+    fail(ErrorKind::malformed, "the tensor {} has external data at '{}', which is no number.",
+         printable(tensor.name), printable(text, 40));
+  }
+  return number;
+}
+
+std::vector<std::byte> read_external(const FileTensor& tensor, std::uint64_t bytes,
+                                     const io::Siblings* siblings) {
+  const std::string shown = printable(tensor.external_file);
+  if (!is_beside(tensor.external_file)) {
+    fail(ErrorKind::unsupported,
+         "its data are in '{}', in another folder than the model's; only those beside it are read",
+         shown);
+  }
+  const auto file = siblings == nullptr ? nullptr : siblings->open(tensor.external_file);
+  if (file == nullptr) fail(ErrorKind::io, "its data are in '{}', which isn't there", shown);
+  const std::uint64_t offset = number_of(tensor, tensor.external_offset, 0);
+  const std::uint64_t length = number_of(tensor, tensor.external_bytes, bytes);
+  if (length != bytes) {
+    misfit(tensor, fmt::format("{} and has {} in '{}'", plural(bytes, "byte"), length, shown));
+  }
+  if (offset > file->size() || bytes > file->size() - offset) {
+    fail(ErrorKind::malformed, "its data reach beyond the end of '{}'", shown);
+  }
+  return read_bytes(*file, offset, bytes);
+}
+
+// Numbers of int32_data, int64_data and uint64_data, each cut to the width of the element.
+class Integers {
+ public:
+  Integers(std::vector<std::byte>& out, std::size_t element_size, std::uint64_t most)
+      : out_(out), element_size_(element_size), most_(most) {}
+
+  // Gives false where the bytes are no such numbers, or too many.
+  bool take(std::span<const std::byte> bytes) {
+    std::uint64_t number = 0;
+    unsigned shift = 0;
+    for (const std::byte byte : bytes) {
+      if (shift > 63) return false;
+      number |= (std::to_integer<std::uint64_t>(byte) & 0x7fU) << shift;
+      shift += 7;
+      if ((byte & std::byte{0x80}) != std::byte{}) continue;
+      if (out_.size() >= most_) return false;
+      for (std::size_t i = 0; i < element_size_; ++i) {
+        out_.push_back(static_cast<std::byte>(number >> (8 * i)));
+      }
+      number = 0;
+      shift = 0;
+    }
+    return shift == 0;
+  }
+
+ private:
+  std::vector<std::byte>& out_;
+  std::size_t element_size_;
+  std::uint64_t most_;
+};
+
+std::vector<std::byte> read_pieces(const FileTensor& tensor, const Type& type, std::uint64_t bytes,
+                                   const Input& file) {
+  const bool integers =
+      type.field != tensor_proto::float_data && type.field != tensor_proto::double_data;
+  std::vector<std::byte> result;
+  Integers numbers(result, size_of(type.dtype), bytes);
+  for (const FileTensor::Piece& piece : tensor.pieces) {
+    if (piece.field != static_cast<std::uint64_t>(type.field)) {
+      misfit(tensor, fmt::format("elements of {} and has others", to_string(type.dtype)));
+    }
+    if (!integers && piece.bytes > bytes - result.size()) {
+      misfit(tensor, fmt::format("{} and has more", plural(bytes, "byte")));
+    }
+    const auto content = read_bytes(file, piece.offset, piece.bytes);
+    if (!integers) {
+      result.insert(result.end(), content.begin(), content.end());
+    } else if (!numbers.take(content)) {
+      misfit(tensor,
+             fmt::format("{} and has others", plural(bytes / size_of(type.dtype), "number")));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+bool is_beside(const std::string& external_file) {
+  return external_file != "." && external_file != ".." &&
+         external_file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+std::optional<DType> dtype_of(int data_type) {
+  const Type* type = find_type(data_type);
+  return type == nullptr ? std::nullopt : std::optional(type->dtype);
+}
+
+std::string type_text(int data_type) {
+  if (const Type* type = find_type(data_type)) return std::string(to_string(type->dtype));
+  for (const OtherType& other : kOtherTypes) {
+    if (other.number == data_type) return other.name;
+  }
+  return fmt::format("type {}", data_type);
+}
+
+TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Siblings* siblings) {
+  const Type* type = find_type(tensor.data_type);
+  if (type == nullptr) {
+    fail(ErrorKind::unsupported, "its type isn't read ({})", type_text(tensor.data_type));
+  }
+  const std::uint64_t bytes = bytes_of(tensor, type->dtype);
+  TensorData data{type->dtype, tensor.dims, {}};
+  if (!tensor.external_file.empty()) {
+    data.bytes = read_external(tensor, bytes, siblings);
+  } else if (tensor.pieces.empty() && tensor.raw_bytes == bytes) {
+    data.bytes = read_bytes(file, tensor.raw_offset, bytes);
+  } else if (tensor.raw_bytes == 0) {
+    data.bytes = read_pieces(tensor, *type, bytes, file);
+  }
+  if (data.bytes.size() != bytes) {
+    misfit(tensor, fmt::format("{} and has {}", plural(bytes, "byte"),
+                               tensor.raw_bytes != 0 ? tensor.raw_bytes : data.bytes.size()));
+  }
+  if constexpr (std::endian::native == std::endian::big) {
+    const bool complex = type->dtype == DType::complex64 || type->dtype == DType::complex128;
+    swap_byte_order(data.bytes, complex ? size_of(type->dtype) / 2 : size_of(type->dtype));
+  }
+  return data;
+}
+
+}  // namespace aether2onnx::onnx

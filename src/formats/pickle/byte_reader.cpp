@@ -1,0 +1,112 @@
+#include "formats/pickle/byte_reader.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace aether2onnx::pickle {
+
+namespace {
+
+// The first piece that is read of an Input; the pickles that head a legacy stream are shorter.
+constexpr std::size_t kFirstPiece = 4096;
+
+}  // namespace
+
+ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes)
+    : kept_(kept), total_(bytes.size()) {
+  kept_.push_back(std::move(bytes));
+  window_ = kept_.back();
+}
+
+ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input,
+                       std::uint64_t offset)
+    : kept_(kept), input_(&input), origin_(offset), total_(input.size() - offset) {}
+
+void ByteReader::refill(std::uint64_t wanted) {
+  const std::uint64_t start = position();
+  require(wanted <= left() && input_ != nullptr, "reading beyond the end of a pickle");
+  if (start > limits::in_effect().pickle_bytes ||
+      wanted > limits::in_effect().pickle_bytes - start) {
+    fail(ErrorKind::limit,
+         "the pickle in the file is longer than {}, which is the most that is "
+         "read.\n{}",
+         human_bytes(limits::in_effect().pickle_bytes), limits::how_to_raise("pickle_bytes"));
+  }
+  const auto tail = window_.subspan(at_);
+  piece_ = std::clamp(2 * piece_, kFirstPiece, limits::kChunkBytes);
+  const std::uint64_t size =
+      std::min(left(), std::max(wanted, std::uint64_t{tail.size() + piece_}));
+  std::vector<std::byte> bytes(to_size(size));
+  std::copy(tail.begin(), tail.end(), bytes.begin());
+  input_->read(origin_ + start + tail.size(), std::span(bytes).subspan(tail.size()));
+  kept_.push_back(std::move(bytes));
+  window_ = kept_.back();
+  window_start_ = start;
+  at_ = 0;
+}
+
+std::optional<std::string_view> ByteReader::take_line() {
+  for (std::size_t searched = 0;;) {
+    const auto rest = window_.subspan(at_);
+    const auto newline = std::find(rest.begin() + static_cast<std::ptrdiff_t>(searched), rest.end(),
+                                   std::byte{'\n'});
+    if (newline != rest.end()) {
+      const auto line = take(static_cast<std::uint64_t>(newline - rest.begin()) + 1);
+      return std::string_view(reinterpret_cast<const char*>(line.data()), line.size() - 1);
+    }
+    if (rest.size() == left()) return std::nullopt;
+    searched = rest.size();
+    refill(std::min<std::uint64_t>(left(), 2 * std::uint64_t{searched} + 1));
+  }
+}
+
+namespace {
+
+void append_utf8(std::uint32_t code, std::string& out) {
+  const auto tail = [&](unsigned shift) {
+    out += static_cast<char>(0x80U | ((code >> shift) & 0x3fU));
+  };
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xc0U | (code >> 6U));
+    tail(0);
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xe0U | (code >> 12U));
+    tail(6);
+    tail(0);
+  } else {
+    out += static_cast<char>(0xf0U | (code >> 18U));
+    tail(12);
+    tail(6);
+    tail(0);
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> decode_raw_unicode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size();) {
+    const bool escape =
+        text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == 'u' || text[i + 1] == 'U');
+    const std::size_t digits = escape && text[i + 1] == 'u' ? 4 : 8;
+    if (!escape || text.size() - i - 2 < digits) {
+      decoded += text[i++];
+      continue;
+    }
+    std::uint32_t code = 0;
+    const char* begin = text.data() + i + 2;
+    const auto result = std::from_chars(begin, begin + digits, code, 16);
+    if (result.ptr != begin + digits || code > 0x10ffff) return std::nullopt;
+    append_utf8(code, decoded);
+    i += 2 + digits;
+  }
+  return decoded;
+}
+
+}  // namespace aether2onnx::pickle

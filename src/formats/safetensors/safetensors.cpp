@@ -1,0 +1,356 @@
+#include "formats/safetensors/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "formats/safetensors/json.h"
+#include "state_dict/containers.h"
+#include "state_dict/names.h"
+
+namespace aether2onnx::state_dict {
+
+namespace {
+
+constexpr std::size_t kLengthBytes = 8;
+
+[[noreturn]] void damaged(const std::string& what) {
+  fail(ErrorKind::malformed,
+       "the safetensors file is damaged or forged: {}.\n"
+       "Download or copy it again, or save it anew.",
+       what);
+}
+
+// The format's element types. Those without a DType can't be weights here.
+struct ElementType {
+  std::string_view name;
+  std::uint64_t bits;
+  std::optional<DType> dtype;
+};
+
+constexpr std::array kElementTypes = {
+    ElementType{"F64", 64, DType::float64},
+    ElementType{"F32", 32, DType::float32},
+    ElementType{"F16", 16, DType::float16},
+    ElementType{"BF16", 16, DType::bfloat16},
+    ElementType{"I64", 64, DType::int64},
+    ElementType{"I32", 32, DType::int32},
+    ElementType{"I16", 16, DType::int16},
+    ElementType{"I8", 8, DType::int8},
+    ElementType{"U64", 64, DType::uint64},
+    ElementType{"U32", 32, DType::uint32},
+    ElementType{"U16", 16, DType::uint16},
+    ElementType{"U8", 8, DType::uint8},
+    ElementType{"BOOL", 8, DType::boolean},
+    ElementType{"C64", 64, DType::complex64},
+    ElementType{"F8_E4M3", 8, DType::float8_e4m3fn},
+    ElementType{"F8_E5M2", 8, DType::float8_e5m2},
+    ElementType{"F8_E8M0", 8, std::nullopt},
+    ElementType{"F8_E4M3FNUZ", 8, std::nullopt},
+    ElementType{"F8_E5M2FNUZ", 8, std::nullopt},
+    ElementType{"F6_E2M3", 6, std::nullopt},
+    ElementType{"F6_E3M2", 6, std::nullopt},
+    ElementType{"F4", 4, std::nullopt},
+};
+
+const ElementType* element_type(std::string_view name) {
+  const auto* found = std::find_if(kElementTypes.begin(), kElementTypes.end(),
+                                   [&](const ElementType& type) { return type.name == name; });
+  return found == kElementTypes.end() ? nullptr : found;
+}
+
+// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}; offsets count from
+// the end of the header until check() moves them.
+class HeaderEvents final : public JsonEvents {
+ public:
+  SafetensorsHeader take() { return std::move(header_); }
+
+  bool key(std::string& name) override {
+    if (depth() == 1) {
+      begin_entry(name);
+    } else if (in_metadata_) {
+      if (!metadata_keys_.insert(name).second) twice("__metadata__", name);
+      header_.metadata.emplace_back(std::move(name), "");
+    } else {
+      begin_field(name);
+    }
+    return true;
+  }
+
+  bool start_object(std::size_t size) override {
+    const bool expected = depth() == 0 || (depth() == 1 && field_ == Field::none);
+    if (!expected) other("an object");
+    if (depth() == 1) in_entry_ = true;
+    return JsonEvents::start_object(size);
+  }
+
+  bool end_object() override {
+    if (depth() == 2 && !in_metadata_) end_entry();
+    if (depth() == 2) in_entry_ = in_metadata_ = false;
+    return JsonEvents::end_object();
+  }
+
+  bool start_array(std::size_t size) override {
+    if (depth() != 2 || (field_ != Field::shape && field_ != Field::offsets)) other("an array");
+    return JsonEvents::start_array(size);
+  }
+
+  bool end_array() override {
+    field_ = Field::none;
+    return JsonEvents::end_array();
+  }
+
+  bool string(std::string& text) override {
+    if (in_metadata_ && depth() == 2) {
+      header_.metadata.back().second = std::move(text);
+    } else if (in_entry_ && depth() == 2 && field_ == Field::dtype) {
+      header_.tensors.back().dtype = std::move(text);
+      field_ = Field::none;
+    } else {
+      other("a text");
+    }
+    return true;
+  }
+
+  bool number_unsigned(std::uint64_t number) override {
+    if (depth() != 3) other("a number");
+    if (field_ == Field::shape) {
+      auto& shape = header_.tensors.back().shape;
+      if (number > std::uint64_t{INT64_MAX} || shape.size() >= limits::kTensorRank) {
+        damaged(fmt::format("the shape of '{}' has {}", tensor_name(),
+                            shape.size() >= limits::kTensorRank
+                                ? fmt::format("over {} dimensions", limits::kTensorRank)
+                                : fmt::format("the size {}", number)));
+      }
+      shape.push_back(static_cast<std::int64_t>(number));
+    } else {
+      if (offsets_ == 2) damaged(fmt::format("'{}' has more than two offsets", tensor_name()));
+      auto& tensor = header_.tensors.back();
+      (offsets_ == 0 ? tensor.offset : tensor.bytes) = number;
+      ++offsets_;
+    }
+    return true;
+  }
+
+  bool other(const char* what) override {
+    damaged(fmt::format(
+        "its header has {} where none belongs{}", what,
+        header_.tensors.empty() ? "" : fmt::format(", after the name '{}'", tensor_name())));
+  }
+
+ private:
+  enum class Field { none, dtype, shape, offsets };
+
+  std::string tensor_name() const { return printable(header_.tensors.back().name); }
+
+  [[noreturn]] static void twice(std::string_view in, std::string_view name) {
+    damaged(fmt::format("{} has '{}' twice", in, printable(name)));
+  }
+
+  void begin_entry(std::string& name) {
+    if (!names_.insert(name).second) twice("its header", name);
+    in_metadata_ = name == "__metadata__";
+    if (in_metadata_) return;
+    if (name.size() > limits::kNameBytes) {
+      fail(ErrorKind::limit, "the name of a tensor in the file is over {} long.",
+           plural(limits::kNameBytes, "byte"));
+    }
+    if (header_.tensors.size() >= limits::in_effect().state_dict_entries) {
+      fail(ErrorKind::limit, "the safetensors file has over {} tensors.\n{}",
+           with_thousands(limits::in_effect().state_dict_entries),
+           limits::how_to_raise("state_dict_entries"));
+    }
+    header_.tensors.emplace_back();
+    header_.tensors.back().name = std::move(name);
+    seen_.fill(false);
+    offsets_ = 0;
+  }
+
+  void begin_field(std::string_view name) {
+    constexpr std::array<std::string_view, 3> names = {"dtype", "shape", "data_offsets"};
+    const auto* found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      damaged(fmt::format("'{}' has the unknown field '{}'", tensor_name(), printable(name)));
+    }
+    const auto index = static_cast<std::size_t>(found - names.begin());
+    if (seen_.at(index)) twice(fmt::format("'{}'", tensor_name()), name);
+    seen_.at(index) = true;
+    field_ = std::array{Field::dtype, Field::shape, Field::offsets}.at(index);
+  }
+
+  void end_entry() {
+    const bool complete = std::all_of(seen_.begin(), seen_.end(), [](bool seen) { return seen; });
+    if (!complete || offsets_ != 2) {
+      damaged(fmt::format("'{}' lacks its dtype, shape or data_offsets", tensor_name()));
+    }
+  }
+
+  SafetensorsHeader header_;
+  std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> metadata_keys_;
+  bool in_entry_ = false;
+  bool in_metadata_ = false;
+  Field field_ = Field::none;
+  std::array<bool, 3> seen_{};
+  int offsets_ = 0;
+};
+
+// Turns the end offset into a length and checks it against type and shape.
+void check_size(SafetensorsTensor& tensor) {
+  const std::string name = printable(tensor.name);
+  if (tensor.bytes < tensor.offset) {
+    damaged(fmt::format("'{}' ends before it begins", name));
+  }
+  tensor.bytes -= tensor.offset;
+  const auto elements = checked_product(tensor.shape);
+  if (!elements) {
+    damaged(fmt::format("'{}' {} has more elements than can be counted", name,
+                        shape_text(tensor.shape)));
+  }
+  tensor.elements = *elements;
+  const ElementType* type = element_type(tensor.dtype);
+  if (type == nullptr) return;  // a type that is newer than this program; no weight here
+  const auto bits = checked_multiply(static_cast<std::uint64_t>(*elements), type->bits);
+  if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes) {
+    damaged(fmt::format("'{}' {} of {} has {}", name, shape_text(tensor.shape), type->name,
+                        plural(tensor.bytes, "byte")));
+  }
+}
+
+// The tensors must fill the file behind the header, without holes or overlaps.
+void check_layout(SafetensorsHeader& header, std::uint64_t data_begin, std::uint64_t data_bytes) {
+  std::vector<SafetensorsTensor*> in_order;
+  for (SafetensorsTensor& tensor : header.tensors) {
+    check_size(tensor);
+    in_order.push_back(&tensor);
+  }
+  std::sort(in_order.begin(), in_order.end(), [](const auto* a, const auto* b) {
+    return a->offset != b->offset ? a->offset < b->offset : a->bytes < b->bytes;
+  });
+  std::uint64_t end = 0;
+  for (SafetensorsTensor* tensor : in_order) {
+    if (tensor->offset != end) {
+      damaged(fmt::format(
+          "'{}' begins at byte {} of the data where {} ends", printable(tensor->name),
+          tensor->offset,
+          end == 0 ? "nothing before it" : fmt::format("the tensor before it at {}", end)));
+    }
+    if (tensor->bytes > data_bytes - end) {
+      damaged(fmt::format("'{}' reaches beyond the end of the file", printable(tensor->name)));
+    }
+    end += tensor->bytes;
+    tensor->offset += data_begin;
+  }
+  if (end != data_bytes) {
+    damaged(fmt::format("there are {} behind its last tensor", plural(data_bytes - end, "byte")));
+  }
+}
+
+}  // namespace
+
+SafetensorsHeader read_safetensors_header(const Input& input) {
+  if (input.size() < kLengthBytes) damaged("it is shorter than the length of its header");
+  std::array<std::byte, kLengthBytes> length{};
+  input.read(0, length);
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < length.size(); ++i) {
+    size |= std::to_integer<std::uint64_t>(length.at(i)) << (8 * i);
+  }
+  if (size > input.size() - kLengthBytes) {
+    damaged(fmt::format("its header should have {} and the file has {}", plural(size, "byte"),
+                        plural(input.size(), "byte")));
+  }
+  if (size > limits::in_effect().json_bytes) {
+    fail(ErrorKind::limit, "the header of the safetensors file has {}; at most {} are read.\n{}",
+         human_bytes(size), human_bytes(limits::in_effect().json_bytes),
+         limits::how_to_raise("json_bytes"));
+  }
+  std::vector<std::byte> text(to_size(size));
+  input.read(kLengthBytes, text);
+  if (text.empty() || text.front() != std::byte{'{'}) damaged("its header doesn't begin with '{'");
+  HeaderEvents events;
+  if (!read_json(text, events)) {
+    damaged(fmt::format("its header is no JSON, from byte {} on", events.error_at()));
+  }
+  SafetensorsHeader header = events.take();
+  check_layout(header, kLengthBytes + size, input.size() - kLengthBytes - size);
+  return header;
+}
+
+void SafetensorsStorages::add(const SafetensorsTensor& tensor, const Input& file) {
+  const bool is_new =
+      ranges_.emplace(tensor.name, Range{&file, tensor.offset, tensor.bytes}).second;
+  require(is_new, "two tensors of one name");
+}
+
+std::optional<std::uint64_t> SafetensorsStorages::size(std::string_view key) const {
+  const auto found = ranges_.find(std::string(key));
+  if (found == ranges_.end()) return std::nullopt;
+  return found->second.bytes;
+}
+
+void SafetensorsStorages::read(std::string_view key, std::uint64_t offset,
+                               std::span<std::byte> out) const {
+  const auto found = ranges_.find(std::string(key));
+  require(found != ranges_.end(), "reading a tensor that isn't there");
+  const Range& range = found->second;
+  require(offset <= range.bytes && out.size() <= range.bytes - offset,
+          "reading beyond the end of a tensor");
+  range.file->read(range.offset + offset, out);
+}
+
+Entry safetensors_entry(const SafetensorsTensor& from) {
+  Entry entry{from.name, std::nullopt, {}};
+  const ElementType* type = element_type(from.dtype);
+  if (type == nullptr || !type->dtype) {
+    entry.problem =
+        fmt::format("is a tensor of a type that is not read ({})", printable(from.dtype, 40));
+    return entry;
+  }
+  Tensor tensor;
+  tensor.dtype = *type->dtype;
+  tensor.shape = from.shape;
+  tensor.elements = from.elements;
+  tensor.storage = from.name;
+  tensor.strides.assign(from.shape.size(), 1);
+  for (std::size_t i = from.shape.size(); from.elements > 0 && i-- > 1;) {
+    tensor.strides[i - 1] = tensor.strides[i] * from.shape[i];
+  }
+  entry.tensor = std::move(tensor);
+  return entry;
+}
+
+void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options) {
+  if (options.params_key) {
+    std::string_view key = *options.params_key;
+    while (key.starts_with('/')) key.remove_prefix(1);
+    while (key.ends_with('/')) key.remove_suffix(1);
+    if (!key.empty() && !keep_those_under(parts.entries, key)) {
+      unknown_params_key(*options.params_key, "no name in the file begins so", {""});
+    }
+    parts.wrapper = key;
+  }
+  clean_names(parts);
+}
+
+StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options) {
+  SafetensorsHeader header = read_safetensors_header(input);
+  auto storages = std::make_unique<SafetensorsStorages>();
+  StateDict::Parts parts;
+  for (const SafetensorsTensor& tensor : header.tensors) {
+    storages->add(tensor, input);
+    parts.entries.push_back(safetensors_entry(tensor));
+  }
+  parts.container = "safetensors";
+  parts.metadata = std::move(header.metadata);
+  parts.storages = std::move(storages);
+  parts.files = {&input};
+  finish_safetensors(parts, options);
+  return parts;
+}
+
+}  // namespace aether2onnx::state_dict

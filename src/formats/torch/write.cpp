@@ -1,0 +1,181 @@
+// PyTorch's zip container with a bare state dict, as torch.save writes it.
+// Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that it takes),
+// Python's pickletools.
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "formats/zip/writer.h"
+#include "state_dict/write_formats.h"
+
+namespace aether2onnx::checkpoint {
+
+namespace {
+
+// The folder of everything; torch.save gives it this name where it has no file name to take.
+constexpr const char* kRoot = "archive/";
+
+const char* storage_class(DType dtype) {
+  switch (dtype) {
+    case DType::float64:
+      return "DoubleStorage";
+    case DType::float32:
+      return "FloatStorage";
+    case DType::float16:
+      return "HalfStorage";
+    case DType::bfloat16:
+      return "BFloat16Storage";
+    case DType::int64:
+      return "LongStorage";
+    case DType::int32:
+      return "IntStorage";
+    case DType::int16:
+      return "ShortStorage";
+    case DType::int8:
+      return "CharStorage";
+    case DType::uint8:
+      return "ByteStorage";
+    case DType::boolean:
+      return "BoolStorage";
+    default:
+      defect("a tensor of a type that isn't written");
+  }
+}
+
+// EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
+constexpr std::string_view kTuples = ")\x85\x86\x87";
+
+// Protocol 2. What is written a second time refers to the first, as Python's pickler does it.
+class Pickler {
+ public:
+  void global(const std::string& name) {  // "module name"
+    if (recalled(name)) return;
+    const std::size_t space = name.find(' ');
+    out_ += 'c' + name.substr(0, space) + '\n' + name.substr(space + 1) + '\n';
+    memorise(name);
+  }
+
+  void text(const std::string& value) {
+    const std::string key = '\'' + value;  // no global has such a name
+    if (recalled(key)) return;
+    out_ += 'X';
+    append(value.size(), 4);
+    out_ += value;
+    memorise(key);
+  }
+
+  void integer(std::int64_t value) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    if (value >= 0 && value <= 0xff) {
+      out_ += 'K';
+      append(bits, 1);
+    } else if (value >= 0 && value <= 0xffff) {
+      out_ += 'M';
+      append(bits, 2);
+    } else if (value >= INT32_MIN && value <= INT32_MAX) {
+      out_ += 'J';
+      append(bits, 4);
+    } else {
+      out_ += "\x8a\x08";  // LONG1 of eight bytes
+      append(bits, 8);
+    }
+  }
+
+  void tuple(const std::vector<std::int64_t>& values) {
+    const bool is_short = values.size() < kTuples.size();
+    if (!is_short) out_ += '(';
+    for (const std::int64_t value : values) integer(value);
+    out_ += is_short ? kTuples[values.size()] : 't';
+  }
+
+  void opcodes(const char* opcodes) { out_ += opcodes; }
+
+  const std::string& finish() { return out_ += '.'; }
+
+ private:
+  void append(std::uint64_t number, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; ++i) out_ += static_cast<char>((number >> (8 * i)) & 0xffU);
+  }
+
+  // BINPUT and LONG_BINPUT, BINGET and LONG_BINGET.
+  void memo(char short_opcode, char long_opcode, std::size_t index) {
+    const bool is_short = index <= 0xff;
+    out_ += is_short ? short_opcode : long_opcode;
+    append(index, is_short ? 1 : 4);
+  }
+  void memorise(const std::string& key) {
+    memo('q', 'r', memo_.size());
+    memo_.emplace(key, memo_.size());
+  }
+  bool recalled(const std::string& key) {
+    const auto found = memo_.find(key);
+    if (found == memo_.end()) return false;
+    memo('h', 'j', found->second);
+    return true;
+  }
+
+  std::string out_ = "\x80\x02";
+  std::unordered_map<std::string, std::size_t> memo_;
+};
+
+std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> strides(shape.size());
+  std::int64_t stride = 1;
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+// OrderedDict of name: _rebuild_tensor_v2(('storage', class, key, 'cpu', elements), offset 0,
+// shape, strides, requires_grad False, OrderedDict()); storage i has the key "i".
+std::string pickle_state_dict(const std::vector<Tensor>& tensors) {
+  Pickler pickler;
+  pickler.global("collections OrderedDict");
+  pickler.opcodes(")R(");
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    pickler.text(tensor.name);
+    pickler.global("torch._utils _rebuild_tensor_v2");
+    pickler.opcodes("((");
+    pickler.text("storage");
+    pickler.global(std::string("torch ") + storage_class(tensor.dtype));
+    pickler.text(fmt::format("{}", i));
+    pickler.text("cpu");
+    pickler.integer(
+        static_cast<std::int64_t>(size_of(tensor) / aether2onnx::size_of(tensor.dtype)));
+    pickler.opcodes("tQ");
+    pickler.integer(0);
+    pickler.tuple(tensor.shape);
+    pickler.tuple(contiguous_strides(tensor.shape));
+    pickler.opcodes("\x89");
+    pickler.global("collections OrderedDict");
+    pickler.opcodes(")RtR");
+  }
+  pickler.opcodes("u");
+  return pickler.finish();
+}
+
+}  // namespace
+
+std::uint64_t write_torch_zip(const Content& content, Elements& elements, Output& output) {
+  ZipWriter zip(output);
+  const auto add_text = [&zip](const std::string& name, const std::string& text) {
+    zip.add(kRoot + name, std::as_bytes(std::span(text)));
+  };
+  add_text("data.pkl", pickle_state_dict(content.tensors));
+  add_text("byteorder", "little");
+  for (std::size_t i = 0; i < content.tensors.size(); ++i) {
+    zip.add(fmt::format("{}data/{}", kRoot, i), elements.load(content.tensors[i]));
+    elements.passed_on();
+  }
+  add_text("version", "3\n");
+  // Records of ours in the folder where PyTorch keeps its own; PyTorch doesn't look at them.
+  for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
+  return zip.finish();
+}
+
+}  // namespace aether2onnx::checkpoint

@@ -1,0 +1,161 @@
+// The steps of a graph that have weights or move pixels, as PyTorch's exporter and this converter
+// write them.
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <unordered_map>
+
+#include "formats/onnx/onnx.h"
+
+namespace aether2onnx::onnx {
+
+namespace {
+
+using network::Outline;
+using network::OutlineStep;
+using Ints = std::vector<std::int64_t>;
+using Kind = OutlineStep::Kind;
+
+// What computes shapes, formulas and elementwise values: no step of its own.
+constexpr std::array<std::string_view, 27> kSilent = {
+    "Add",     "Cast",   "Clip",    "Concat", "Constant",          "ConstantOfShape", "Div",
+    "Equal",   "Expand", "Flatten", "Gather", "GlobalAveragePool", "Identity",        "Mod",
+    "Mul",     "Pow",    "Range",   "Shape",  "ReduceMax",         "Reciprocal",      "ReduceMean",
+    "Reshape", "Slice",  "Squeeze", "Sub",    "Transpose",         "Unsqueeze"};
+
+template <typename T>
+T attribute_or(const FileNode& node, const char* name, T fallback) {
+  const auto found = node.attributes.find(name);
+  if (found == node.attributes.end() || !std::holds_alternative<T>(found->second)) return fallback;
+  return std::get<T>(found->second);
+}
+
+bool is_all(const Ints& numbers, std::int64_t wanted) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [wanted](std::int64_t number) { return number == wanted; });
+}
+
+// The shape of a value that isn't computed, and the name under which the file has it.
+struct Weight {
+  std::string_view name;
+  Ints shape;
+};
+
+class Outliner {
+ public:
+  explicit Outliner(const File& file) {
+    for (const FileTensor& tensor : file.initializers) weights_[tensor.name] = tensor.dims;
+    // A file exported without its weights names them among its inputs.
+    for (const FileValue& input : file.inputs) {
+      if (auto shape = fixed_shape(input)) weights_.emplace(input.name, std::move(*shape));
+    }
+    for (const FileNode& node : file.nodes) {
+      if (node.outputs.size() == 1) makers_.emplace(node.outputs[0], &node);
+    }
+    if (!file.inputs.empty()) weights_.erase(file.inputs.front().name);
+    for (const FileNode& node : file.nodes) take(node);
+  }
+
+  Outline result() { return std::move(outline_); }
+
+ private:
+  static std::optional<Ints> fixed_shape(const FileValue& value) {
+    Ints shape;
+    for (const std::string& dim : value.dims) {
+      constexpr std::size_t digits = 9;
+      const bool number =
+          !dim.empty() && dim.size() <= digits &&
+          std::all_of(dim.begin(), dim.end(), [](char c) { return c >= '0' && c <= '9'; });
+      if (!number) return std::nullopt;
+      shape.push_back(std::stoll(dim));
+    }
+    return shape;
+  }
+
+  // A weight may be turned around or cast on its way to the operator.
+  std::optional<Weight> weight(std::string_view name) const {
+    bool transposed = false;
+    for (int followed = 0; followed < 4; ++followed) {
+      if (const auto known = weights_.find(name); known != weights_.end()) {
+        Weight result{known->first, known->second};
+        if (transposed) std::reverse(result.shape.begin(), result.shape.end());
+        return result;
+      }
+      const auto maker = makers_.find(name);
+      if (maker == makers_.end() || maker->second->inputs.size() != 1) return std::nullopt;
+      const FileNode& node = *maker->second;
+      if (node.op_type == "Transpose") {
+        if (attribute_or(node, "perm", Ints{}) != Ints{1, 0}) return std::nullopt;
+        transposed = !transposed;
+      } else if (node.op_type != "Cast" && node.op_type != "Identity") {
+        return std::nullopt;
+      }
+      name = node.inputs[0];
+    }
+    return std::nullopt;
+  }
+
+  void take(const FileNode& node) {
+    if (node.op_type == "Conv") {
+      take_convolution(node);
+    } else if (node.op_type == "MatMul" || node.op_type == "Gemm") {
+      take_projection(node);
+    } else if (node.op_type == "LeakyRelu") {
+      outline_.steps.push_back({Kind::leaky_relu, {}, {}, 1, 1});
+    } else if (node.op_type == "DepthToSpace") {
+      // PyTorch's order of the channels; the other one is another network.
+      const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
+      const std::int64_t factor =
+          as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
+      outline_.steps.push_back({Kind::pixel_shuffle, {}, {}, 1, factor});
+    } else if (node.op_type == "Gelu" || node.op_type == "Erf") {
+      ++outline_.gelus;
+    } else if (node.op_type == "Relu") {
+      ++outline_.relus;
+    } else if (node.op_type == "Sigmoid") {
+      ++outline_.sigmoids;
+    } else if (node.op_type == "LayerNormalization" || node.op_type == "Sqrt") {
+      ++outline_.layer_norms;
+    } else if (std::find(kSilent.begin(), kSilent.end(), node.op_type) == kSilent.end()) {
+      take_unknown();
+    }
+  }
+
+  // A step that no network has.
+  void take_unknown() { outline_.steps.push_back({}); }
+
+  void take_convolution(const FileNode& node) {
+    const auto kernel = node.inputs.size() < 2 ? std::nullopt : weight(node.inputs[1]);
+    if (!kernel || kernel->shape.size() != 4 || !is_all(attribute_or(node, "strides", Ints{}), 1) ||
+        !is_all(attribute_or(node, "dilations", Ints{}), 1)) {
+      return take_unknown();
+    }
+    const Ints pads = attribute_or(node, "pads", Ints(4, 0));
+    const std::int64_t height_pad = kernel->shape[2] / 2;
+    const std::int64_t width_pad = kernel->shape[3] / 2;
+    if (pads != Ints{height_pad, width_pad, height_pad, width_pad}) return take_unknown();
+    outline_.steps.push_back({Kind::convolution, std::string(kernel->name), kernel->shape,
+                              attribute_or(node, "group", std::int64_t{1}), 1});
+  }
+
+  void take_projection(const FileNode& node) {
+    auto matrix = node.inputs.size() < 2 ? std::nullopt : weight(node.inputs[1]);
+    if (!matrix || matrix->shape.size() != 2) return take_unknown();
+    const bool rows_are_outputs =
+        node.op_type == "Gemm" && attribute_or(node, "transB", std::int64_t{0}) != 0;
+    if (!rows_are_outputs) std::reverse(matrix->shape.begin(), matrix->shape.end());
+    outline_.steps.push_back(
+        {Kind::projection, std::string(matrix->name), std::move(matrix->shape), 1, 1});
+  }
+
+  std::unordered_map<std::string_view, Ints> weights_;
+  std::unordered_map<std::string_view, const FileNode*> makers_;
+  Outline outline_;
+};
+
+}  // namespace
+
+Outline outline_of(const File& file) { return Outliner(file).result(); }
+
+}  // namespace aether2onnx::onnx
