@@ -1,4 +1,5 @@
 #include "conversion.h"
+#include "base/error.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -106,20 +107,20 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
       }
     }
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::verification || !verification.failed()) throw;
+    if (error.kind != ErrorKind::verification || !verification.failed()) throw;
     if (!arguments.keep_failed) {
-      throw Error(error.kind(),
+      throw Error(error.kind,
                   fmt::format("{}\nNothing was saved; --keep_failed saves such a "
                               "model under another name.",
                               error.what()),
-                  error.findings());
+                  texts(error.findings));
     }
     const std::filesystem::path kept = failed_name(output);
     convert_file(paths.input, kept, options);
-    throw Error(error.kind(),
+    throw Error(error.kind,
                 fmt::format("{}\nThe model was kept as {}; {} was not saved.", error.what(),
                             shown(kept), shown(output)),
-                error.findings());
+                texts(error.findings));
   }
 }
 

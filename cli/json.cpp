@@ -1,4 +1,5 @@
 #include "json.h"
+#include "base/error.h"
 
 #include <fmt/format.h>
 
@@ -111,8 +112,8 @@ Json conversion_json(const Report& report, const Json& verification,
 }
 
 Failure failure_of(const Error& error) {
-  const int exit_code = error.kind() == ErrorKind::usage ? kWrongUsage : kFailed;
-  return {std::string(to_string(error.kind())), error.what(), error.findings(), exit_code, {}};
+  const int exit_code = error.kind == ErrorKind::usage ? kWrongUsage : kFailed;
+  return {std::string(to_string(error.kind)), error.what(), texts(error.findings), exit_code, {}};
 }
 
 Json failure_json(const Failure& failure) {

@@ -80,7 +80,7 @@ Scanned scan_one(const std::filesystem::path& file, const Arguments& arguments, 
   try {
     scanned.report = scan_file(file, arguments.options, &console);
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::usage) throw;
+    if (error.kind == ErrorKind::usage) throw;
     scanned.failure = failure_of(error);
   } catch (const std::bad_alloc&) {
     scanned.failure = Failure{"limit", "there isn't enough memory.", {}, kUnclear, {}};

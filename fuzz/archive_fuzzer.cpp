@@ -27,11 +27,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           std::abort();
         }
       } catch (const Error& error) {
-        if (error.kind() == ErrorKind::internal) std::abort();
+        if (error.kind == ErrorKind::internal) std::abort();
       }
     }
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
   }
   return 0;
 }

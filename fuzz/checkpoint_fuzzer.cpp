@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Report report = convert(input, {&output, nullptr, {}}, options);
     if (report.output.bytes != output.count()) std::abort();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
   }
   KeepingOutput fused;
   try {
@@ -65,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.format = CheckpointFormat::safetensors;
     if (fuse(input, output, options).output.bytes != output.count()) std::abort();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
     return 0;
   }
   // What was fused is a checkpoint that converts, whatever it came from.
@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     convert(fused_input, {&output, nullptr, {}}, {});
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::precision) std::abort();  // float64 beyond float32
+    if (error.kind != ErrorKind::precision) std::abort();  // float64 beyond float32
   }
   return 0;
 }

@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         report::measure(elements, inspected);
         if (inspected.nan + inspected.infinite > elements.bytes.size()) std::abort();
       } catch (const Error& error) {
-        if (error.kind() == ErrorKind::internal) std::abort();
+        if (error.kind == ErrorKind::internal) std::abort();
       }
     }
     auto network = network::recognise(onnx::outline_of(file), report::noted_network(file));
@@ -39,14 +39,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
       if (onnx::has_half_types(file)) onnx::emulate_half_types(input, file, nullptr);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::internal) std::abort();
+      if (error.kind == ErrorKind::internal) std::abort();
     }
     // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
     for (const std::string& argument : trtexec_command(tensorrt::describe(file), {}).arguments) {
       if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();
     }
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
   }
   return 0;
 }

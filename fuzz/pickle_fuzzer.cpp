@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto document = pickle::Document::parse({bytes.begin(), bytes.end()});
     if (pickle::describe(document, document.root()).empty()) std::abort();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
   }
   return 0;
 }

@@ -21,7 +21,7 @@ inline void open_and_read(const Input& input, const io::Siblings* siblings = nul
       if (tensor.bytes.size() != elements * size_of(tensor.dtype)) std::abort();
     }
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) std::abort();
+    if (error.kind == ErrorKind::internal) std::abort();
   }
 }
 

@@ -81,9 +81,9 @@ class Inspector {
       const std::string precision(to_string(Precision::fp32));
       take_cost(std::move(network), precision, sizeof(float), sizeof(float));
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::internal || error.kind() == ErrorKind::io) throw;
+      if (error.kind == ErrorKind::internal || error.kind == ErrorKind::io) throw;
       result_.not_recognised = error.what();
-      result_.findings = error.findings();
+      result_.findings = texts(error.findings);
     }
   }
 
@@ -150,7 +150,7 @@ class Inspector {
     try {
       describe(tensor);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::internal) throw;
+      if (error.kind == ErrorKind::internal) throw;
       tensor.problem = error.what();
     }
     result_.tensors.push_back(std::move(tensor));

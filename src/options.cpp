@@ -29,6 +29,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "precision";
     case ErrorKind::limit:
       return "limit";
+    case ErrorKind::cancelled:
+      return "cancelled";
     case ErrorKind::verification:
       return "verification";
     case ErrorKind::engine:
@@ -103,11 +105,37 @@ std::string_view to_string(CheckpointFormat format) noexcept {
   return format == CheckpointFormat::safetensors ? "safetensors" : "pth";
 }
 
-Error::Error(ErrorKind kind, const std::string& message)
-    : std::runtime_error(message), kind_(kind) {}
+std::string spell_options(std::string_view text,
+                          const std::function<std::string(std::string_view)>& spell) {
+  constexpr std::string_view begin = "{option:";
+  std::string out;
+  for (;;) {
+    const std::size_t at = text.find(begin);
+    const std::size_t end = at == std::string_view::npos ? at : text.find('}', at);
+    if (end == std::string_view::npos) return out.append(text);
+    out += text.substr(0, at);
+    out += spell(text.substr(at + begin.size(), end - at - begin.size()));
+    text.remove_prefix(end + 1);
+  }
+}
 
-Error::Error(ErrorKind kind, const std::string& message, std::vector<std::string> findings)
-    : std::runtime_error(message), kind_(kind), findings_(std::move(findings)) {}
+Error::Error(ErrorKind kind, Diagnostic diagnostic, std::vector<Diagnostic> findings)
+    : std::runtime_error(
+          spell_options(diagnostic.text, [](std::string_view name) { return std::string(name); })),
+      kind(kind),
+      diagnostic(std::move(diagnostic)),
+      findings(std::move(findings)) {}
+
+Error::Error(ErrorKind kind, const std::string& message, const std::vector<std::string>& findings)
+    : Error(kind, message) {
+  for (const std::string& finding : findings) this->findings.push_back({.text = finding});
+}
+
+void Context::check_cancelled() const {
+  if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
+    fail({ErrorKind::cancelled, "cancelled"}, "The call was cancelled.");
+  }
+}
 
 Observer::~Observer() = default;
 void Observer::on_stage(const Stage& /*stage*/) {}

@@ -104,11 +104,11 @@ auto naming(const std::string& source, Work work) {
   try {
     return work();
   } catch (const Error& error) {
-    const bool of_content = error.kind() != ErrorKind::io && error.kind() != ErrorKind::usage &&
-                            error.kind() != ErrorKind::internal &&
-                            error.kind() != ErrorKind::verification;
+    const bool of_content = error.kind != ErrorKind::io && error.kind != ErrorKind::usage &&
+                            error.kind != ErrorKind::internal &&
+                            error.kind != ErrorKind::verification;
     if (!of_content || source.empty()) throw;
-    throw Error(error.kind(), fmt::format("{}: {}", source, error.what()), error.findings());
+    throw Error(error.kind, fmt::format("{}: {}", source, error.what()), texts(error.findings));
   } catch (const std::bad_alloc&) {
     fail(ErrorKind::limit, "{}: there isn't enough memory for the largest weight in it.",
          source.empty() ? "the checkpoint" : source);

@@ -238,8 +238,8 @@ void read_weight(const Model& model, const onnx::FileTensor& tensor, WeightFacts
     const TensorData data = onnx::read_tensor(tensor, model.input, model.siblings);
     if (is_weight_dtype(data.dtype)) measure(tensor, data, facts);
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) throw;
-    if (error.kind() == ErrorKind::io && !tensor.external_file.empty()) {
+    if (error.kind == ErrorKind::internal) throw;
+    if (error.kind == ErrorKind::io && !tensor.external_file.empty()) {
       remember_file();
       facts.missing.add(tensor.name);
     } else {
@@ -281,7 +281,7 @@ std::optional<TensorData> short_constant(const Model& model, std::string_view va
   try {
     return onnx::read_tensor(tensor, model.input, nullptr);
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) throw;
+    if (error.kind == ErrorKind::internal) throw;
     return std::nullopt;  // the rule "weight-damaged" tells of it
   }
 }

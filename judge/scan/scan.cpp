@@ -93,7 +93,7 @@ class FileScan {
     try {
       file = onnx::read(context_.input);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::internal) throw;
+      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
       collector_.unclear("onnx", "{}", first_line(error.what()));
       return;
     }
@@ -173,9 +173,9 @@ std::optional<std::uint64_t> scan_tensors(const Context& context) {
   } catch (const Error& error) {
     // Shards that aren't there are no reason to say nothing; bytes that can't be read are.
     const bool of_shards = archive::sniff(context.input) == archive::FileKind::json;
-    if (error.kind() == ErrorKind::io && !of_shards) throw;
-    if (error.kind() == ErrorKind::internal) throw;
-    collector.unclear(error.kind() == ErrorKind::unsupported ? "no-checkpoint" : "damaged", "{}",
+    if (error.kind == ErrorKind::io && !of_shards) throw;
+    if (error.kind == ErrorKind::internal) throw;
+    collector.unclear(error.kind == ErrorKind::unsupported ? "no-checkpoint" : "damaged", "{}",
                       first_line(error.what()));
     return std::nullopt;
   }

@@ -73,7 +73,7 @@ class ZipScan {
       scan_entries(zip);
       return;
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::internal) throw;
+      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
       collector_.unclear("zip", "{}", first_line(error.what()));
     }
     for (const ZipPart& part : audit.parts) scan_raw(part);
@@ -94,7 +94,7 @@ class ZipScan {
     try {
       audit = archive::audit_zip(context_.input);
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::limit) throw;
+      if (error.kind != ErrorKind::limit) throw;
       collector_.unclear("limit", "{}", first_line(error.what()));
       return audit;
     }
@@ -151,7 +151,7 @@ class ZipScan {
       const std::vector<std::byte> bytes = zip.read_all(index, limits::in_effect().pickle_bytes);
       context_.pickles.all(MemoryInput(bytes), 0, where);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::internal) throw;
+      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
       collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
       scan_raw_of(zip.entries()[index].name);
     }
@@ -163,7 +163,7 @@ class ZipScan {
       zip.read(index, 0, {});
       return true;
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::internal) throw;
+      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
       collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
       return false;
     }

@@ -8,15 +8,45 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace aether2onnx {
 
-/// Throws Error(kind) with the message formatted as by fmt::format.
+/// What went wrong, without the sentences for people. See Diagnostic.
+struct Fault {
+  ErrorKind kind = ErrorKind::internal;
+  std::string code;
+  std::string subject = {};
+  std::string expected = {};
+  std::string found = {};
+};
+
+/// Throws Error with the sentences formatted as by fmt::format.
+template <typename... Args>
+[[noreturn]] void fail(Fault fault, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(fault.kind,
+              Diagnostic{std::move(fault.code), std::move(fault.subject), std::move(fault.expected),
+                         std::move(fault.found), fmt::format(format, std::forward<Args>(args)...)});
+}
+
+/// The same without a code. To be replaced by the one above.
 template <typename... Args>
 [[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
+  throw Error(kind, Diagnostic{.text = fmt::format(format, std::forward<Args>(args)...)});
 }
+
+/// The sentences of several diagnostics.
+inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics) {
+  std::vector<std::string> result;
+  for (const Diagnostic& diagnostic : diagnostics) result.push_back(diagnostic.text);
+  return result;
+}
+
+/// An option in the sentences of a diagnostic, "{option:io_type}".
+inline std::string option(std::string_view name) { return fmt::format("{{option:{}}}", name); }
 
 /// Throws Error(internal): for what only a defect of aether2onnx can bring about, whatever the
 /// input.

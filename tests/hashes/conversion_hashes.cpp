@@ -192,7 +192,7 @@ std::string converted(const MemoryInput& checkpoint, const Options& options) {
     const bool external = report.output.external_data_bytes > 0;
     return external ? model.hash() + "+" + data.hash() : model.hash();
   } catch (const Error& error) {
-    return std::string(to_string(error.kind()));
+    return std::string(to_string(error.kind));
   }
 }
 
@@ -266,7 +266,7 @@ void print_fusions(Printer& printer, const Sample& sample, const MemoryInput& ch
           fuse(checkpoint, output, options);
           hash = output.hash();
         } catch (const Error& error) {
-          hash = to_string(error.kind());
+          hash = to_string(error.kind);
         }
         hashes += (hashes.empty() ? "" : " ") + hash;
       }

@@ -66,6 +66,7 @@ class MemoryOutput final : public Output {
 struct Caught {
   bool thrown = false;
   ErrorKind kind = ErrorKind::internal;
+  std::string code;
   std::string message;
   std::vector<std::string> findings;
 };
@@ -74,7 +75,9 @@ Caught catch_error(Work work) {
   try {
     work();
   } catch (const Error& error) {
-    return {true, error.kind(), error.what(), error.findings()};
+    Caught caught{true, error.kind, error.diagnostic.code, error.what(), {}};
+    for (const Diagnostic& finding : error.findings) caught.findings.push_back(finding.text);
+    return caught;
   }
   return {};
 }

@@ -41,7 +41,7 @@ void dump(const std::string& path) {
                            hash.finish(), hex(state_dict.prefix() + entry.name));
     }
   } catch (const Error& error) {
-    lines = fmt::format("ERROR {}\n", to_string(error.kind()));
+    lines = fmt::format("ERROR {}\n", to_string(error.kind));
   }
   fmt::print("FILE {}\n{}", path, lines);
 }

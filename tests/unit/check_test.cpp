@@ -282,7 +282,7 @@ TEST(Check, OtherFilesAreRefused) {
     try {
       report_of(model.substr(0, length));
     } catch (const Error& error) {
-      EXPECT_NE(error.kind(), ErrorKind::internal) << length;
+      EXPECT_NE(error.kind, ErrorKind::internal) << length;
     }
   }
 }

@@ -29,7 +29,7 @@ class Machine {
     try {
       run();
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::malformed && error.kind() != ErrorKind::limit) throw;
+      if (error.kind != ErrorKind::malformed && error.kind != ErrorKind::limit) throw;
       document_.problem_ = error.what();
       document_.root_ = none_;
       document_.consumed_ = static_cast<std::size_t>(opcode_at_);

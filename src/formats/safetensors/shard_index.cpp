@@ -160,8 +160,8 @@ SafetensorsHeader read_shard(const Input& file, const std::string& name) {
   try {
     return read_safetensors_header(file);
   } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("'{}': {}", printable(name), error.what()),
-                error.findings());
+    throw Error(error.kind, fmt::format("'{}': {}", printable(name), error.what()),
+                texts(error.findings));
   }
 }
 

@@ -1,0 +1,73 @@
+/// @file
+/// What a call is given beside its options: limits on what a file may cost, and who is told.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <aether2onnx/api.h>
+
+namespace aether2onnx {
+
+/// Limits on what a file may make a call do, in place of the defaults, for the rare giant. All are
+/// about memory in proportion to something that the file says.
+struct Limits {
+  std::uint64_t archive_entries = 80'000;      ///< Entries of a zip archive.
+  std::uint64_t directory_bytes = 64U << 20U;  ///< Bytes of a zip archive's directory.
+  std::uint64_t pickle_bytes = 64U << 20U;     ///< Bytes of a pickle.
+  std::uint64_t pickle_values = 2'000'000;     ///< Values that a pickle builds, and its stack.
+  std::uint64_t pickle_items = 8'000'000;      ///< Places for values in a pickle's containers.
+  std::uint64_t json_bytes = 64U << 20U;       ///< Bytes of a safetensors header or shard index.
+  std::uint64_t state_dict_entries = 200'000;  ///< Entries of a state dict.
+  std::uint64_t shards = 256;                  ///< Files of a sharded checkpoint.
+  std::uint64_t onnx_parts = 2'000'000;        ///< Nodes, names, attributes of an ONNX file.
+  std::uint64_t onnx_text = 1U << 20U;         ///< Bytes of one text in an ONNX file.
+};
+
+/// Limits on what a file may cost, by name.
+using LimitChanges = std::vector<std::pair<std::string, std::uint64_t>>;
+
+/// One step of a conversion: "read", "recognised", "fused", "written".
+struct Stage {
+  std::string name;
+  std::string summary;  ///< What was found or done, one line.
+  double seconds = 0;
+};
+
+/// Is told how a conversion goes on. Called on the converting thread; may throw to stop it.
+class AETHER2ONNX_API Observer {
+ public:
+  Observer() = default;
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  virtual ~Observer();
+
+  /// A stage has ended.
+  virtual void on_stage(const Stage& stage);
+  /// `done` of `total` bytes of the stage under way.
+  virtual void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total);
+  /// Something the user should know, one line; it is in Report::warnings too.
+  virtual void on_warning(const std::string& text);
+};
+
+/// What a call is given beside its input and options. Nothing of it is kept when the call ends.
+struct Context {
+  Limits limits;
+  Observer* observer = nullptr;  ///< May be null.
+  /// If it becomes true, from any thread or a signal handler, the call ends soon with
+  /// Error(cancelled) and leaves nothing behind. May be null.
+  const std::atomic<bool>* cancelled = nullptr;
+
+  /// Throws Error(cancelled) if the caller ended the call.
+  AETHER2ONNX_API void check_cancelled() const;
+};
+
+/// Removes the temporary files of conversions under way. For signal handlers of programs that end
+/// on a signal; async-signal-safe.
+AETHER2ONNX_API void remove_temporary_files() noexcept;
+
+}  // namespace aether2onnx
