@@ -75,7 +75,7 @@ class Opened {
   explicit Opened(Bytes bytes)
       : bytes_(std::move(bytes)),
         input_(bytes_),
-        state_dict_(state_dict::StateDict::open(input_)),
+        state_dict_(state_dict::StateDict::open(input_, {}, {})),
         fused_(fusion::fuse(network::recognise(state_dict_)).network) {}
 
   const state_dict::StateDict& state_dict() const { return state_dict_; }
@@ -130,8 +130,9 @@ void open_archive(benchmark::State& state, const tools::NetworkShape& shape) {
   const Bytes bytes = zip_of(shape);
   const MemoryInput input(bytes);
   std::uint64_t records = bytes.size();
-  for (const archive::Entry& entry : archive::ZipArchive(input).entries()) records -= entry.size;
-  for (auto _ : state) benchmark::DoNotOptimize(archive::ZipArchive(input).entries().size());
+  for (const archive::Entry& entry : archive::ZipArchive(input, {}).entries())
+    records -= entry.size;
+  for (auto _ : state) benchmark::DoNotOptimize(archive::ZipArchive(input, {}).entries().size());
   count_bytes(state, records);
 }
 
@@ -141,7 +142,7 @@ void read_archive(benchmark::State& state, const tools::NetworkShape& shape) {
   std::uint64_t total = 0;
   for (auto _ : state) {
     // Anew each time: a CRC is checked only when an entry is first read.
-    const archive::ZipArchive zip(input);
+    const archive::ZipArchive zip(input, {});
     total = 0;
     for (std::size_t i = 0; i < zip.entries().size(); ++i) {
       Bytes content(static_cast<std::size_t>(zip.entries()[i].size));
@@ -157,7 +158,8 @@ void parse_pickle(benchmark::State& state, const tools::NetworkShape& shape) {
   const std::string text = pickle_state_dict(tools::make_tensors(shape), {});
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(pickle::Document::parse({bytes.begin(), bytes.end()}).value_count());
+    benchmark::DoNotOptimize(
+        pickle::Document::parse({bytes.begin(), bytes.end()}, {}).value_count());
   }
   count_bytes(state, bytes.size());
 }

@@ -107,9 +107,9 @@ class Runs {
  public:
   Runs(const std::string& checkpoint, const std::string& model)
       : input_(checkpoint),
-        state_dict_(state_dict::StateDict::open(input_)),
+        state_dict_(state_dict::StateDict::open(input_, {}, {})),
         network_(network::recognise(state_dict_)),
-        model_(onnx::read(FileInput(model))),
+        model_(onnx::read(FileInput(model), {})),
         reference_(state_dict_, network_, {}),
         candidate_(verify::OnnxRuntime::load({}), model, model_, {}) {
     for (const verify::Sizes& sizes : verify::shapes_of(model_, network_.facts.input_channels)) {

@@ -182,7 +182,7 @@ std::vector<Item> collect(const std::vector<fs::path>& inputs) {
 // Recognises the checkpoint and decides what its model is called.
 void plan_item(Item& item, const ConvertArguments& arguments, const NameTemplate& names) {
   guarded(item, [&] {
-    item.report = plan_file(item.input, arguments.output, arguments.options);
+    item.report = plan_file(item.input, arguments.output, arguments.options, {arguments.limits});
     if (!arguments.output.empty()) return;
     const fs::path folder = arguments.batch.output_dir ? fs::path(*arguments.batch.output_dir)
                                                        : item.input.parent_path();
@@ -408,7 +408,8 @@ void convert_all(std::vector<Item>& items, const ConvertArguments& arguments, st
   for_each_open(items, jobs, [&](Item& item) {
     guarded(item, [&] {
       if (!is_to_be_made(item, arguments)) return;
-      item.report = convert_file(item.input, item.report.output.path, arguments.options);
+      item.report =
+          convert_file(item.input, item.report.output.path, arguments.options, {arguments.limits});
       item.result = Result::saved;
     });
     progress.ended(item);

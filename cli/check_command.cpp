@@ -20,6 +20,7 @@ struct Arguments {
   std::filesystem::path file;
   CheckOptions options;
   bool strict = false;
+  Limits limits;
   Printing printing;
 };
 
@@ -87,7 +88,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     usage_error(fmt::format("one file is expected.\n{}", kUsage));
   }
   result.file = parser.line.positionals().front();
-  parser.limits.take(result.options.limits);
+  parser.limits.take(result.limits);
   const std::string& targets = parser.targets;
   for (std::size_t begin = 0, end = 0; !targets.empty() && end != std::string::npos;
        begin = end + 1) {
@@ -181,7 +182,8 @@ int run_check(const Invocation& invocation) {
   Arguments arguments;
   if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
   Console console(arguments.printing);
-  const CheckReport report = check_file(arguments.file, arguments.options, &console);
+  const CheckReport report =
+      check_file(arguments.file, arguments.options, {arguments.limits, &console});
   const std::uint64_t failures =
       report.count(Severity::error) + (arguments.strict ? report.count(Severity::warning) : 0);
   const int exit_code = failures > 0 ? kFailed : kDone;

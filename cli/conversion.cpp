@@ -84,6 +84,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
     VerificationTask task;
     task.checkpoint = paths.input;
     task.reading = static_cast<const ReadOptions&>(arguments.options);
+    task.limits = arguments.limits;
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;
@@ -96,7 +97,8 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
   try {
     for (;;) {
       try {
-        return convert_file(paths.input, paths.output, options, observer, before_save);
+        return convert_file(paths.input, paths.output, options, {arguments.limits, observer},
+                            before_save);
       } catch (Repeat& repeat) {
         // Each time there are more of them, and the network has only so many.
         console.line("float32", blocks_text(repeat.fp32_blocks, verification.json()) +
@@ -116,7 +118,7 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
                   texts(error.findings));
     }
     const std::filesystem::path kept = failed_name(output);
-    convert_file(paths.input, kept, options);
+    convert_file(paths.input, kept, options, {arguments.limits});
     throw Error(error.kind,
                 fmt::format("{}\nThe model was kept as {}; {} was not saved.", error.what(),
                             shown(kept), shown(output)),

@@ -32,6 +32,7 @@ struct ConvertArguments {
   std::filesystem::path input;
   std::filesystem::path output;  ///< Empty: default_output_name() beside the input.
   Options options;
+  Limits limits;
   bool verify = false;
   bool keep_failed = false;
   bool dry_run = false;

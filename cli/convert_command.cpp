@@ -256,7 +256,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   result.given = parser.line.given();
   take_files(parser.files, parser.line.positionals(), result);
   parser.graph.take(result.options);
-  parser.limits.take(result.options.limits);
+  parser.limits.take(result.limits);
   result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
   result.verification.check();
   if (!result.verify && result.options.precision == Precision::mixed_fp16) {
@@ -298,7 +298,8 @@ int convert_one(const ConvertArguments& arguments, const Invocation& invocation,
       return verification->print_failure(error, arguments.printing.json);
     }
   } else {
-    report = convert_file(arguments.input, arguments.output, arguments.options, &console);
+    report = convert_file(arguments.input, arguments.output, arguments.options,
+                          {arguments.limits, &console});
   }
   console.line("saved", shown(report.output.path));
   if (!report.output.external_data_path.empty()) {

@@ -18,7 +18,8 @@ OutputPlan plan_output(const std::filesystem::path& input, const Report& planned
   io::check_target(output, input, "model.onnx");
   if (!std::filesystem::exists(output)) return {"write", "there is no such file"};
   const std::string difference = why_outdated(
-      input, planned, arguments.verify && precision::is_mixed(arguments.options.precision));
+      input, planned, arguments.verify && precision::is_mixed(arguments.options.precision),
+      {arguments.limits});
   if (!difference.empty()) return {"replace", "it exists; " + difference};
   if (arguments.batch.skip_existing)
     return {"skip", "it was made from this checkpoint with these options"};
@@ -102,7 +103,8 @@ Json plan_json(const ConvertArguments& arguments, const Report& planned, const O
 
 int run_dry(const ConvertArguments& arguments, Console& console) {
   console.line("input", shown(arguments.input));
-  const Report planned = plan_file(arguments.input, arguments.output, arguments.options, &console);
+  const Report planned =
+      plan_file(arguments.input, arguments.output, arguments.options, {arguments.limits, &console});
   const OutputPlan plan = plan_output(arguments.input, planned, arguments);
   bool first = true;
   for (const GivenOption& option : options_in_effect(arguments, planned)) {

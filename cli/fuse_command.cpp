@@ -19,6 +19,7 @@ struct Arguments {
   std::filesystem::path input;
   std::filesystem::path output;  // empty: {stem}_fused.pth beside the input
   FuseOptions options;
+  Limits limits;
   Printing printing;
 };
 
@@ -91,7 +92,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   parser.files.take(parser.line.positionals(), result.input, result.output);
   result.options.dtype = parse_dtype(parser.dtype);
   result.options.format = parse_format(parser.format);
-  parser.limits.take(result.options.limits);
+  parser.limits.take(result.limits);
   validate(result.options);
   return std::nullopt;
 }
@@ -128,7 +129,7 @@ int run_fuse(const Invocation& invocation) {
   if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
   Console console(arguments.printing);
   const FuseReport report =
-      fuse_file(arguments.input, arguments.output, arguments.options, &console);
+      fuse_file(arguments.input, arguments.output, arguments.options, {arguments.limits, &console});
   console.line("saved", shown(report.output.path));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
   console.plain("\nNext, convert it:\n  " + convert);

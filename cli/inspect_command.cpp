@@ -22,6 +22,7 @@ namespace {
 struct Arguments {
   std::filesystem::path file;
   InspectOptions options;
+  Limits limits;
   Printing printing;
 };
 
@@ -60,7 +61,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
   if (parser.line.positionals().size() != 1) {
     usage_error(fmt::format("one file is expected.\n{}", kUsage));
   }
-  parser.limits.take(result.options.limits);
+  parser.limits.take(result.limits);
   result.file = parser.line.positionals().front();
   return std::nullopt;
 }
@@ -293,7 +294,8 @@ int run_inspect(const Invocation& invocation) {
   Arguments arguments;
   if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
   Console console(arguments.printing);
-  const Inspection inspection = inspect_file(arguments.file, arguments.options, &console);
+  const Inspection inspection =
+      inspect_file(arguments.file, arguments.options, {arguments.limits, &console});
   print(console, inspection, arguments);
   if (arguments.printing.json) {
     print_result(inspection_json(inspection, arguments), "the file was read");

@@ -111,9 +111,24 @@ Json conversion_json(const Report& report, const Json& verification,
   return json;
 }
 
+namespace {
+
+// With options as they are written on the command line.
+std::string spelled(const std::string& text) {
+  return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
+}
+
+}  // namespace
+
 Failure failure_of(const Error& error) {
   const int exit_code = error.kind == ErrorKind::usage ? kWrongUsage : kFailed;
-  return {std::string(to_string(error.kind)), error.what(), texts(error.findings), exit_code, {}};
+  std::vector<std::string> findings = texts(error.findings);
+  for (std::string& finding : findings) finding = spelled(finding);
+  return {std::string(to_string(error.kind)),
+          spelled(error.diagnostic.text),
+          std::move(findings),
+          exit_code,
+          {}};
 }
 
 Json failure_json(const Failure& failure) {

@@ -18,7 +18,7 @@ void LimitOption::add_to(CommandLine& line) {
       .repeatable();
 }
 
-void LimitOption::take(LimitChanges& limits) const {
+void LimitOption::take(Limits& limits) const {
   for (const std::string& value : values_) {
     const std::size_t equals = value.find('=');
     const std::string digits = equals == std::string::npos ? "" : value.substr(equals + 1);
@@ -28,7 +28,7 @@ void LimitOption::take(LimitChanges& limits) const {
       usage_error(fmt::format("--limit {}: must be NAME=N, as in pickle_values=10000000.",
                               printable(value)));
     }
-    limits.emplace_back(value.substr(0, equals), number);
+    set_limit(limits, value.substr(0, equals), number);
   }
 }
 

@@ -15,8 +15,9 @@ namespace aether2onnx::cli {
 class LimitOption {
  public:
   void add_to(CommandLine& line);
-  /// Throws Error(usage) where one isn't NAME=N. Names are looked at by the library.
-  void take(LimitChanges& limits) const;
+  /// Throws Error(usage) where one isn't NAME=N. Throws also for an unknown name or a value out of
+  /// range.
+  void take(Limits& limits) const;
 
  private:
   std::vector<std::string> values_;

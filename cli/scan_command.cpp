@@ -18,7 +18,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::filesystem::path> files;
-  ScanOptions options;
+  Limits limits;
   Printing printing;
 };
 
@@ -63,7 +63,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     usage_error(fmt::format("no file was given.\n{}", kUsage));
   }
   for (const std::string& file : parser.line.positionals()) result.files.emplace_back(file);
-  parser.limits.take(result.options.limits);
+  parser.limits.take(result.limits);
   return std::nullopt;
 }
 
@@ -78,7 +78,7 @@ struct Scanned {
 Scanned scan_one(const std::filesystem::path& file, const Arguments& arguments, Console& console) {
   Scanned scanned{file, {}, {}};
   try {
-    scanned.report = scan_file(file, arguments.options, &console);
+    scanned.report = scan_file(file, {arguments.limits, &console});
   } catch (const Error& error) {
     if (error.kind == ErrorKind::usage) throw;
     scanned.failure = failure_of(error);

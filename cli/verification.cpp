@@ -269,7 +269,7 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   request["checkpoint"] = task.checkpoint.string();
   request["params_key"] = optional(task.reading.params_key);
   request["limits"] = Json::object();
-  for (const auto& [name, limit] : task.reading.limits) request["limits"][name] = limit;
+  for (const auto& [name, limit] : named_limits(task.limits)) request["limits"][name] = limit;
   request["generation"] = optional(task.reading.generation);
   request["res_scale"] = optional(task.reading.res_scale);
   request["norm_eps"] = optional(task.reading.norm_eps);

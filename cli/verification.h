@@ -42,6 +42,7 @@ struct VerificationArguments {
 struct VerificationTask {
   std::filesystem::path checkpoint;
   ReadOptions reading;  ///< As for the conversion.
+  Limits limits;
   std::filesystem::path model;
   std::string model_name;  ///< What the model is called where it is printed.
   /// (N, C, H, W) each; empty: the shapes that the model is for.

@@ -20,6 +20,7 @@ struct Arguments {
   std::filesystem::path model;
   std::filesystem::path checkpoint;
   ReadOptions reading;
+  Limits limits;
   std::vector<std::array<std::int64_t, 4>> shapes;
   VerificationArguments verification;
   Printing printing;
@@ -70,7 +71,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, Arguments
     usage_error(fmt::format("one ONNX file and the checkpoint to compare it with are expected.\n{}",
                             kUsage));
   }
-  parser.limits.take(result.reading.limits);
+  parser.limits.take(result.limits);
   result.model = parser.line.positionals().front();
   result.checkpoint = parser.checkpoint;
   for (const std::string& shape : parser.shapes) {
@@ -98,6 +99,7 @@ int run_verify(const Invocation& invocation) {
   VerificationTask task;
   task.checkpoint = arguments.checkpoint;
   task.reading = arguments.reading;
+  task.limits = arguments.limits;
   task.model = arguments.model;
   task.model_name = arguments.model.filename().string();
   task.shapes = arguments.shapes;

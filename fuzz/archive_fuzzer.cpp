@@ -10,11 +10,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    for (const archive::ZipPart& part : archive::audit_zip(input).parts) {
+    for (const archive::ZipPart& part : archive::audit_zip(input, {}).parts) {
       if (part.offset > size || part.size > size - part.offset) std::abort();
     }
     archive::gzip_name(input);
-    const archive::ZipArchive zip(input);
+    const archive::ZipArchive zip(input, {});
     for (std::size_t i = 0; i < zip.entries().size(); ++i) {
       const archive::Entry& entry = zip.entries()[i];
       if (zip.find(entry.name) != i) std::abort();

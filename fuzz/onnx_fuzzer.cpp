@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    const onnx::File file = onnx::read(input);
+    const onnx::File file = onnx::read(input, {});
     for (const onnx::FileTensor& tensor : file.initializers) {
       try {
         const TensorData elements = onnx::read_tensor(tensor, input, nullptr);
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const Inspection::Onnx description = report::describe_onnx(file);
     if (description.nodes > file.nodes.size()) std::abort();
-    for (const Finding& finding : checks::run(file, input, nullptr, {}, nullptr).findings) {
+    for (const Finding& finding : checks::run(file, input, nullptr, {}, {}).findings) {
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
     try {

@@ -13,7 +13,7 @@ namespace aether2onnx::fuzz {
 /// that no input may cause.
 inline void open_and_read(const Input& input, const io::Siblings* siblings = nullptr) {
   try {
-    const auto state_dict = state_dict::StateDict::open(input, {{}, siblings});
+    const auto state_dict = state_dict::StateDict::open(input, {{}, siblings}, {});
     for (const state_dict::Entry& entry : state_dict.entries()) {
       if (!entry.tensor) continue;
       const TensorData tensor = state_dict.read(entry);

@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A pickle alone is no checkpoint, and one of protocol 0 is text to those who read checkpoints.
   if (report.container == "pickle" || report.container == "ONNX") return 0;
   try {
-    if (!state_dict::audit(input, nullptr).contradictions.empty()) std::abort();
+    if (!state_dict::audit(input, nullptr, {}).contradictions.empty()) std::abort();
   } catch (const Error&) {
     std::abort();
   }

@@ -1,7 +1,6 @@
 // The pipeline, stage by stage. To read the code, begin here; its first stages are in pipeline.cpp.
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "graph/graph.h"
@@ -24,9 +23,9 @@ class Conversion {
  public:
   // `siblings` opens the files beside the checkpoint; null where it lies in memory.
   Conversion(const Input& input, const io::Siblings* siblings, const Options& options,
-             Observer* observer, Purpose purpose = Purpose::use)
+             const Context& context, Purpose purpose = Purpose::use)
       : options_(options),
-        journal_(report_.stages, report_.warnings, observer),
+        journal_(report_.stages, report_.warnings, context),
         checkpoint_(input, siblings, options, purpose == Purpose::use, report_.source, journal_) {
     build(purpose == Purpose::use);
   }
@@ -100,12 +99,11 @@ class Conversion {
 }  // namespace
 
 Report convert(const Input& input, const OutputFiles& output, const Options& options,
-               Observer* observer) {
+               const Context& context) {
   validate(options);
-  const limits::Changed changed(options.limits);
   require(output.model != nullptr, "convert() without an output");
   return pipeline::naming(printable(options.source_name), [&] {
-    Conversion conversion(input, nullptr, options, observer);
+    Conversion conversion(input, nullptr, options, context);
     conversion.write(output);
     conversion.finish();
     return std::move(conversion.report());
@@ -133,11 +131,10 @@ namespace {
 // Opens the file and calls `work` with the conversion up to the graph, its output's path decided.
 template <typename Work>
 Report with_conversion(const std::filesystem::path& input, const std::filesystem::path& output,
-                       const Options& options, Observer* observer, Purpose purpose, Work work) {
+                       const Options& options, const Context& context, Purpose purpose, Work work) {
   Options named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
-  const limits::Changed changed(named.limits);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
   const auto check_target = [&](const std::filesystem::path& target) {
@@ -146,7 +143,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
   if (!output.empty()) check_target(output);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
-    Conversion conversion(source, &siblings, named, observer, purpose);
+    Conversion conversion(source, &siblings, named, context, purpose);
     Report& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
@@ -163,19 +160,20 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
 }  // namespace
 
 Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                 const Options& options, Observer* observer) {
-  return with_conversion(input, output, options, observer, Purpose::plan,
+                 const Options& options, const Context& context) {
+  return with_conversion(input, output, options, context, Purpose::plan,
                          [](Conversion&, const FileInput&) {});
 }
 
 std::string why_outdated(const std::filesystem::path& input, const Report& planned,
-                         bool more_fp32_blocks) {
+                         bool more_fp32_blocks, const Context& context) {
   std::error_code ignored;
   if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
   onnx::File file;
   try {
-    file = onnx::read(FileInput(planned.output.path));
-  } catch (const Error&) {
+    file = onnx::read(FileInput(planned.output.path), context);
+  } catch (const Error& error) {
+    if (must_pass_on(error)) throw;
     return "it can't be read as an ONNX file";
   }
   const std::filesystem::path data = planned.output.path.string() + ".data";
@@ -191,12 +189,12 @@ std::string why_outdated(const std::filesystem::path& input, const Report& plann
   // Last, since it costs the most.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
-      made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source);
+      made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);
   return same ? "" : "it was made from another checkpoint";
 }
 
 Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                    const Options& options, Observer* observer, const BeforeSave& before_save) {
+                    const Options& options, const Context& context, const BeforeSave& before_save) {
   const auto work = [&](Conversion& conversion, const FileInput& source) {
     Report& report = conversion.report();
     io::StagedFiles staged(report.output.path);
@@ -211,7 +209,7 @@ Report convert_file(const std::filesystem::path& input, const std::filesystem::p
     if (before_save) before_save(report, staged.candidate());
     staged.commit();
   };
-  return with_conversion(input, output, options, observer, Purpose::use, work);
+  return with_conversion(input, output, options, context, Purpose::use, work);
 }
 
 }  // namespace aether2onnx

@@ -4,7 +4,6 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "pipeline.h"
 #include "port/files.h"
@@ -39,9 +38,9 @@ class FusionRun {
  public:
   // `siblings` opens the files beside the checkpoint; null where it lies in memory.
   FusionRun(const Input& input, const io::Siblings* siblings, const FuseOptions& options,
-            Observer* observer)
+            const Context& context)
       : options_(options),
-        journal_(report_.stages, report_.warnings, observer),
+        journal_(report_.stages, report_.warnings, context),
         checkpoint_(input, siblings, options, true, report_.source, journal_),
         fusion_(pipeline::recognise_and_fuse(checkpoint_.state_dict(), options, report_.network,
                                              journal_)) {
@@ -173,11 +172,10 @@ CheckpointFormat choose_format(const std::filesystem::path& output, const FuseOp
 }  // namespace
 
 FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
-                Observer* observer) {
+                const Context& context) {
   validate(options);
-  const limits::Changed changed(options.limits);
   return pipeline::naming(printable(options.source_name), [&] {
-    FusionRun run(input, nullptr, options, observer);
+    FusionRun run(input, nullptr, options, context);
     run.write(options.format.value_or(CheckpointFormat::pth), output);
     run.finish();
     return std::move(run.report());
@@ -185,11 +183,10 @@ FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
 }
 
 FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                     const FuseOptions& options, Observer* observer) {
+                     const FuseOptions& options, const Context& context) {
   FuseOptions named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
-  const limits::Changed changed(named.limits);
   const CheckpointFormat format = choose_format(output, named);
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
@@ -201,7 +198,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   io::check_target(target, input, kExampleName);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
-    FusionRun run(source, &siblings, named, observer);
+    FusionRun run(source, &siblings, named, context);
     run.report().output.path = target;
     io::StagedFiles staged(target);
     run.write(format, staged.model());

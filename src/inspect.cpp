@@ -5,7 +5,6 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "formats/zip/zip.h"
@@ -24,8 +23,8 @@ class Inspector {
  public:
   // `siblings` opens the files beside the inspected one; null where it lies in memory.
   Inspector(const Input& input, const io::Siblings* siblings, const InspectOptions& options,
-            Observer* observer)
-      : input_(input), siblings_(siblings), options_(options), observer_(observer) {}
+            const Context& context)
+      : input_(input), siblings_(siblings), options_(options), context_(context) {}
 
   Inspection run(const std::string& name) {
     if (archive::sniff(input_) == archive::FileKind::onnx) {
@@ -39,7 +38,8 @@ class Inspector {
 
  private:
   void progress(std::string_view what, std::uint64_t done, std::uint64_t total) const {
-    if (observer_ != nullptr) observer_->on_progress(what, done, total);
+    context_.check_cancelled();
+    if (context_.observer != nullptr) context_.observer->on_progress(what, done, total);
   }
 
   void hash(std::span<const Input* const> files) {
@@ -51,7 +51,7 @@ class Inspector {
 
   void inspect_checkpoint() {
     const state_dict::StateDict state_dict =
-        state_dict::StateDict::open(input_, {options_.params_key, siblings_});
+        state_dict::StateDict::open(input_, {options_.params_key, siblings_}, context_);
     result_.source = report::describe_source(state_dict);
     hash(state_dict.files());
     result_.training = report::training(state_dict);
@@ -81,7 +81,7 @@ class Inspector {
       const std::string precision(to_string(Precision::fp32));
       take_cost(std::move(network), precision, sizeof(float), sizeof(float));
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::internal || error.kind == ErrorKind::io) throw;
+      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
       result_.not_recognised = error.what();
       result_.findings = texts(error.findings);
     }
@@ -98,7 +98,7 @@ class Inspector {
   // --- ONNX files ---
 
   void inspect_onnx() {
-    const onnx::File file = onnx::read(input_);
+    const onnx::File file = onnx::read(input_, context_);
     result_.source = report::describe_source(file);
     result_.source.bytes = input_.size();
     hash(std::array{&input_});
@@ -150,7 +150,7 @@ class Inspector {
     try {
       describe(tensor);
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::internal) throw;
+      if (must_pass_on(error)) throw;
       tensor.problem = error.what();
     }
     result_.tensors.push_back(std::move(tensor));
@@ -160,26 +160,24 @@ class Inspector {
   const Input& input_;
   const io::Siblings* siblings_;
   const InspectOptions& options_;
-  Observer* observer_;
+  const Context& context_;
   Inspection result_;
 };
 
 }  // namespace
 
-Inspection inspect(const Input& input, const InspectOptions& options, Observer* observer) {
+Inspection inspect(const Input& input, const InspectOptions& options, const Context& context) {
   validate(options);
-  const limits::Changed changed(options.limits);
-  return pipeline::naming("", [&] { return Inspector(input, nullptr, options, observer).run(""); });
+  return pipeline::naming("", [&] { return Inspector(input, nullptr, options, context).run(""); });
 }
 
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
-                        Observer* observer) {
+                        const Context& context) {
   validate(options);
-  const limits::Changed changed(options.limits);
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {
-    return Inspector(input, &siblings, options, observer).run(path.filename().string());
+    return Inspector(input, &siblings, options, context).run(path.filename().string());
   });
 }
 

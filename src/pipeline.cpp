@@ -8,20 +8,22 @@
 namespace aether2onnx::pipeline {
 
 void Journal::stage(std::string name, std::string summary) {
+  context_.check_cancelled();
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - started_).count();
   started_ = now;
   stages_.push_back({std::move(name), std::move(summary), seconds});
-  if (observer_ != nullptr) observer_->on_stage(stages_.back());
+  if (context_.observer != nullptr) context_.observer->on_stage(stages_.back());
 }
 
 void Journal::progress(std::string_view name, std::uint64_t done, std::uint64_t total) const {
-  if (observer_ != nullptr) observer_->on_progress(name, done, total);
+  context_.check_cancelled();
+  if (context_.observer != nullptr) context_.observer->on_progress(name, done, total);
 }
 
 void Journal::warn(std::string text) {
   warnings_.push_back(std::move(text));
-  if (observer_ != nullptr) observer_->on_warning(warnings_.back());
+  if (context_.observer != nullptr) context_.observer->on_warning(warnings_.back());
 }
 
 namespace {
@@ -36,9 +38,10 @@ SourceHash::~SourceHash() {
   if (result_.valid()) result_.wait();
 }
 
-void SourceHash::start(std::vector<const Input*> files, bool beside) {
-  auto work = [this, files = std::move(files)] {
-    return io::sha256_of(files, [this](std::uint64_t) {
+void SourceHash::start(std::vector<const Input*> files, bool beside, const Context& context) {
+  auto work = [this, files = std::move(files), &context] {
+    return io::sha256_of(files, [&](std::uint64_t) {
+      context.check_cancelled();
       if (abandoned_) throw Abandoned();
     });
   };
@@ -50,17 +53,19 @@ void SourceHash::start(std::vector<const Input*> files, bool beside) {
 std::string SourceHash::get() { return result_.get(); }
 
 state_dict::StateDict Checkpoint::open(const Input& input, const io::Siblings* siblings,
-                                       const CheckpointOptions& options, bool hashed) {
-  if (hashed) input_hash_.start({&input}, siblings != nullptr);
-  return state_dict::StateDict::open(input, {options.params_key, siblings});
+                                       const CheckpointOptions& options, bool hashed,
+                                       const Context& context) {
+  if (hashed) input_hash_.start({&input}, siblings != nullptr, context);
+  return state_dict::StateDict::open(input, {options.params_key, siblings}, context);
 }
 
 Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings,
                        const CheckpointOptions& options, bool hashed, Report::Source& source,
                        Journal& journal)
-    : state_dict_(open(input, siblings, options, hashed)) {
+    : state_dict_(open(input, siblings, options, hashed, journal.context())) {
   in_parts_ = state_dict_.files() != std::vector{&input};
-  if (hashed && in_parts_) parts_hash_.start(state_dict_.files(), siblings != nullptr);
+  if (hashed && in_parts_)
+    parts_hash_.start(state_dict_.files(), siblings != nullptr, journal.context());
   source = report::describe_source(state_dict_);
   source.name = options.source_name;
   source.params_key = options.params_key.value_or("");
@@ -82,13 +87,14 @@ fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
   return fusion;
 }
 
-std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned) {
+std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned,
+                      const Context& context) {
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
   state_dict::OpenOptions options{{}, &siblings};
   if (!planned.params_key.empty()) options.params_key = planned.params_key;
-  const auto state_dict = state_dict::StateDict::open(source, options);
-  return io::sha256_of(state_dict.files(), [](std::uint64_t) {});
+  const auto state_dict = state_dict::StateDict::open(source, options, context);
+  return io::sha256_of(state_dict.files(), [&](std::uint64_t) { context.check_cancelled(); });
 }
 
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,

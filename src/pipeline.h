@@ -23,9 +23,11 @@ namespace aether2onnx::pipeline {
 /// Measures the stages, keeps what is told in a report's lists, and tells the observer.
 class Journal {
  public:
-  /// The lists must outlive the journal; `observer` may be null.
-  Journal(std::vector<Stage>& stages, std::vector<std::string>& warnings, Observer* observer)
-      : stages_(stages), warnings_(warnings), observer_(observer) {}
+  /// The lists must outlive the journal;
+  Journal(std::vector<Stage>& stages, std::vector<std::string>& warnings, const Context& context)
+      : stages_(stages), warnings_(warnings), context_(context) {}
+
+  const Context& context() const { return context_; }
 
   /// Ends a stage.
   void stage(std::string name, std::string summary);
@@ -36,7 +38,7 @@ class Journal {
   using Clock = std::chrono::steady_clock;
   std::vector<Stage>& stages_;
   std::vector<std::string>& warnings_;
-  Observer* observer_;
+  const Context& context_;
   Clock::time_point started_ = Clock::now();
 };
 
@@ -52,7 +54,7 @@ class SourceHash {
   ~SourceHash();
 
   /// The files must stay until get(), or this object's end.
-  void start(std::vector<const Input*> files, bool beside);
+  void start(std::vector<const Input*> files, bool beside, const Context& context);
   /// Lower-case hex. Throws what Input::read() throws.
   std::string get();
 
@@ -75,7 +77,7 @@ class Checkpoint {
 
  private:
   state_dict::StateDict open(const Input& input, const io::Siblings* siblings,
-                             const CheckpointOptions& options, bool hashed);
+                             const CheckpointOptions& options, bool hashed, const Context& context);
 
   // Most checkpoints are one file, whose hash needn't wait until it is understood. A hash must end
   // before its files do, which the state dict may own.
@@ -86,7 +88,8 @@ class Checkpoint {
 };
 
 /// The hash of the checkpoint that a plan, which has none, was made from.
-std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned);
+std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned,
+                      const Context& context);
 
 /// The stages "recognised" and "fused". Fills in `network`.
 fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
@@ -106,9 +109,12 @@ auto naming(const std::string& source, Work work) {
   } catch (const Error& error) {
     const bool of_content = error.kind != ErrorKind::io && error.kind != ErrorKind::usage &&
                             error.kind != ErrorKind::internal &&
+                            error.kind != ErrorKind::cancelled &&
                             error.kind != ErrorKind::verification;
     if (!of_content || source.empty()) throw;
-    throw Error(error.kind, fmt::format("{}: {}", source, error.what()), texts(error.findings));
+    Diagnostic diagnostic = error.diagnostic;
+    diagnostic.text = fmt::format("{}: {}", source, diagnostic.text);
+    throw Error(error.kind, std::move(diagnostic), error.findings);
   } catch (const std::bad_alloc&) {
     fail(ErrorKind::limit, "{}: there isn't enough memory for the largest weight in it.",
          source.empty() ? "the checkpoint" : source);

@@ -287,10 +287,15 @@ ReadOptions read_options(const Json& request) {
   options.norm_eps = optional<double>(request["norm_eps"]);
   options.img_range = optional<double>(request["img_range"]);
   options.dequantize = request["dequantize"].get<bool>();
-  for (const auto& [name, limit] : request["limits"].items()) {
-    options.limits.emplace_back(name, limit.get<std::uint64_t>());
-  }
   return options;
+}
+
+Context context_of(const Json& request) {
+  Context context;
+  for (const auto& [name, limit] : request["limits"].items()) {
+    set_limit(context.limits, name, limit.get<std::uint64_t>());
+  }
+  return context;
 }
 
 class Verifier {
@@ -305,10 +310,11 @@ class Verifier {
         checkpoint_(request["checkpoint"].get<std::string>()),
         siblings_(request["checkpoint"].get<std::string>()),
         reading_(read_options(request)),
-        limits_(reading_.limits),
-        state_dict_(state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_})),
+        context_(context_of(request)),
+        state_dict_(
+            state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
         network_(network::recognise(state_dict_, reading_)),
-        model_(onnx::read(FileInput(path_))),
+        model_(onnx::read(FileInput(path_), context_)),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
@@ -451,7 +457,7 @@ class Verifier {
   FileInput checkpoint_;
   io::FolderSiblings siblings_;
   ReadOptions reading_;
-  limits::Changed limits_;
+  Context context_;
   state_dict::StateDict state_dict_;
   network::Network network_;
   onnx::File model_;

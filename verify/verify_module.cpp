@@ -24,6 +24,9 @@ template <typename Work>
 int answered(char** answer, Work work) {
   try {
     return work();
+  } catch (const aether2onnx::Error& error) {
+    *answer = copy(error.diagnostic.text);
+    return kA2oError;
   } catch (const std::exception& error) {
     *answer = copy(std::string(error.what()));
     return kA2oError;

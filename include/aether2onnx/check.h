@@ -41,7 +41,6 @@ struct CheckOptions {
   };
   /// What the file is meant for. Empty: all targets.
   std::vector<Target> targets;
-  LimitChanges limits;  ///< As ReadOptions::limits.
 };
 
 /// One thing that a check found.
@@ -75,10 +74,10 @@ struct CheckReport {
 /// Throws Error(unsupported, malformed, limit) where the file is no ONNX file, or damaged beyond
 /// reading; Error(usage) where a version in `options` is none.
 AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& options,
-                                  Observer* observer = nullptr);
+                                  const Context& context = {});
 
 /// The same for a file; its external data are read where they lie beside it. Throws Error(io) too.
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
-                                       const CheckOptions& options, Observer* observer = nullptr);
+                                       const CheckOptions& options, const Context& context = {});
 
 }  // namespace aether2onnx

@@ -224,7 +224,7 @@ struct Report {
 ///
 /// Throws Error; what was written to `output` until then is to be thrown away.
 AETHER2ONNX_API Report convert(const Input& input, const OutputFiles& output,
-                               const Options& options, Observer* observer = nullptr);
+                               const Options& options, const Context& context = {});
 
 /// Looks at the finished ONNX file before it is put in place: `candidate` is the complete file
 /// under a temporary name, beside its external data. Throws to refuse it.
@@ -241,7 +241,7 @@ using BeforeSave =
 /// @throws Error(io) also where `output` is a folder, is the input itself, or can't be written.
 AETHER2ONNX_API Report convert_file(const std::filesystem::path& input,
                                     const std::filesystem::path& output, const Options& options,
-                                    Observer* observer = nullptr,
+                                    const Context& context = {},
                                     const BeforeSave& before_save = {});
 
 /// Everything of convert_file() but the weights and the writing: reads, recognises, checks the
@@ -253,7 +253,7 @@ AETHER2ONNX_API Report convert_file(const std::filesystem::path& input,
 /// @throws Error as convert_file() does.
 AETHER2ONNX_API Report plan_file(const std::filesystem::path& input,
                                  const std::filesystem::path& output, const Options& options,
-                                 Observer* observer = nullptr);
+                                 const Context& context = {});
 
 /// Whether the file at `planned.output.path` is what convert_file() would make: an ONNX file whose
 /// metadata has the SHA-256 of `input`, these options and this version of aether2onnx, with the
@@ -265,7 +265,8 @@ AETHER2ONNX_API Report plan_file(const std::filesystem::path& input,
 ///
 /// @throws Error(io) where `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input, const Report& planned,
-                                         bool more_fp32_blocks = false);
+                                         bool more_fp32_blocks = false,
+                                         const Context& context = {});
 
 /// The checkpoint's file name without its ending, "net" of net.pth and of
 /// net.safetensors.index.json.

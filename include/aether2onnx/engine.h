@@ -72,7 +72,8 @@ struct EngineModel {
 /// Throws Error(io) also where external data isn't beside it; Error(unsupported) where it is no
 /// ONNX file, or hasn't one input (N, C, H, W) of a floating-point type with C fixed;
 /// Error(malformed, limit) where it is damaged.
-AETHER2ONNX_API EngineModel read_engine_model(const std::filesystem::path& path);
+AETHER2ONNX_API EngineModel read_engine_model(const std::filesystem::path& path,
+                                              const Context& context = {});
 
 /// The same of a model that convert_file() or plan_file() told of.
 AETHER2ONNX_API EngineModel engine_model(const Report& report);

@@ -80,7 +80,7 @@ struct FuseReport {
 ///
 /// Throws Error; what was written to `output` until then is to be thrown away.
 AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
-                                Observer* observer = nullptr);
+                                const Context& context = {});
 
 /// Fuses the file `input` to the file `output`, which appears at once and whole, as with
 /// convert_file(). An empty `output` stands for `{stem}_fused.pth` (or `.safetensors`) beside the
@@ -90,6 +90,6 @@ AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOp
 /// other; Error(io) as convert_file().
 AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
                                      const std::filesystem::path& output,
-                                     const FuseOptions& options, Observer* observer = nullptr);
+                                     const FuseOptions& options, const Context& context = {});
 
 }  // namespace aether2onnx

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <aether2onnx/context.h>
 #include <aether2onnx/convert.h>
 
 namespace aether2onnx {
@@ -94,12 +95,11 @@ struct Inspection {
 /// Throws Error(unsupported, malformed, limit) where the file isn't one that is read, or damaged;
 /// Error(usage) where an option is out of range.
 AETHER2ONNX_API Inspection inspect(const Input& input, const InspectOptions& options,
-                                   Observer* observer = nullptr);
+                                   const Context& context = {});
 
 /// The same for a file; the external data of an ONNX file are read where they lie beside it.
 /// Throws Error(io) too.
 AETHER2ONNX_API Inspection inspect_file(const std::filesystem::path& path,
-                                        const InspectOptions& options,
-                                        Observer* observer = nullptr);
+                                        const InspectOptions& options, const Context& context = {});
 
 }  // namespace aether2onnx

@@ -33,9 +33,6 @@ struct ReadOptions {
   /// Whether the weights of a network that was converted to int8 are taken as the float numbers
   /// that they stand for. Unset, such a file is refused.
   bool dequantize = false;
-  /// Limits on what the file may cost that are changed for it, for the rare giant: name and value,
-  /// {"pickle_values", 10'000'000}. src/base/limits.h has the names and what they are by default.
-  LimitChanges limits;
 };
 
 /// What the checkpoint is expected to be, and what to call it.

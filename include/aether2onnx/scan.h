@@ -33,10 +33,6 @@ enum class ScanResult {
 AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
 AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
 
-struct ScanOptions {
-  LimitChanges limits;  ///< As ReadOptions::limits.
-};
-
 /// What a scan found. Texts from the file are made printable and cut short.
 struct ScanReport {
   ScanResult result = ScanResult::unclear;  ///< The worst of everything below.
@@ -74,12 +70,11 @@ struct ScanReport {
 /// Says whether the file is data and nothing else, without loading it. What can't be read or isn't
 /// understood makes the result unclear, never clean.
 ///
-/// Throws Error(io) where bytes can't be read, Error(usage) for the options.
-AETHER2ONNX_API ScanReport scan(const Input& input, const ScanOptions& options = {},
-                                Observer* observer = nullptr);
+/// Throws Error(io) where bytes can't be read.
+AETHER2ONNX_API ScanReport scan(const Input& input, const Context& context = {});
 
 /// The same for a file; the shards of an index are looked at where they lie beside it.
 AETHER2ONNX_API ScanReport scan_file(const std::filesystem::path& path,
-                                     const ScanOptions& options = {}, Observer* observer = nullptr);
+                                     const Context& context = {});
 
 }  // namespace aether2onnx

@@ -81,9 +81,9 @@ std::optional<Finding> judge(const char* code, const RawFinding& raw,
 }  // namespace
 
 CheckReport run(const onnx::File& file, const Input& input, const io::Siblings* siblings,
-                const CheckOptions& options, Observer* observer) {
+                const CheckOptions& options, const Context& context) {
   const std::vector<Asked> asked = asked_targets(options);
-  const Model model = make_model(file, input, siblings, observer);
+  const Model model = make_model(file, input, siblings, context);
   CheckReport report;
   for (const std::span<const Rule> rules :
        {file_rules(), graph_rules(), operator_rules(), shape_rules(), type_rules(),

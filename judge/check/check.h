@@ -14,10 +14,10 @@ namespace aether2onnx::checks {
 
 /// Applies every rule to the file described by `file`, whose bytes are `input`. `siblings` opens
 /// external data; null where the file lies in memory. The weights are read one at a time;
-/// `observer` (may be null) is told how many of them have been.
+/// `context.observer` is told how many of them have been.
 ///
 /// Throws Error(usage) where a version in `options` is none.
 CheckReport run(const onnx::File& file, const Input& input, const io::Siblings* siblings,
-                const CheckOptions& options, Observer* observer);
+                const CheckOptions& options, const Context& context);
 
 }  // namespace aether2onnx::checks

@@ -3,7 +3,6 @@
 #include "judge/check/check.h"
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "formats/zip/zip.h"
@@ -15,29 +14,27 @@ namespace aether2onnx {
 namespace {
 
 CheckReport check_input(const Input& input, const io::Siblings* siblings,
-                        const CheckOptions& options, Observer* observer) {
+                        const CheckOptions& options, const Context& context) {
   if (archive::sniff(input) != archive::FileKind::onnx) {
     fail(ErrorKind::unsupported,
          "the file is no ONNX model; `aether2onnx inspect` says what it is.\nOf a checkpoint make "
          "one first: aether2onnx MODEL.pth");
   }
-  return checks::run(onnx::read(input), input, siblings, options, observer);
+  return checks::run(onnx::read(input, context), input, siblings, options, context);
 }
 
 }  // namespace
 
-CheckReport check(const Input& input, const CheckOptions& options, Observer* observer) {
-  const limits::Changed changed(options.limits);
-  return pipeline::naming("", [&] { return check_input(input, nullptr, options, observer); });
+CheckReport check(const Input& input, const CheckOptions& options, const Context& context) {
+  return pipeline::naming("", [&] { return check_input(input, nullptr, options, context); });
 }
 
 CheckReport check_file(const std::filesystem::path& path, const CheckOptions& options,
-                       Observer* observer) {
-  const limits::Changed changed(options.limits);
+                       const Context& context) {
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096),
-                          [&] { return check_input(input, &siblings, options, observer); });
+                          [&] { return check_input(input, &siblings, options, context); });
 }
 
 }  // namespace aether2onnx

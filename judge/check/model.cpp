@@ -238,7 +238,7 @@ void read_weight(const Model& model, const onnx::FileTensor& tensor, WeightFacts
     const TensorData data = onnx::read_tensor(tensor, model.input, model.siblings);
     if (is_weight_dtype(data.dtype)) measure(tensor, data, facts);
   } catch (const Error& error) {
-    if (error.kind == ErrorKind::internal) throw;
+    if (must_pass_on(error)) throw;
     if (error.kind == ErrorKind::io && !tensor.external_file.empty()) {
       remember_file();
       facts.missing.add(tensor.name);
@@ -249,12 +249,13 @@ void read_weight(const Model& model, const onnx::FileTensor& tensor, WeightFacts
   }
 }
 
-void read_weights(Model& model, Observer* observer) {
+void read_weights(Model& model, const Context& context) {
   std::uint64_t done = 0;
   for (const onnx::FileTensor& tensor : model.file.initializers) {
     read_weight(model, tensor, model.weights);
-    if (observer != nullptr) {
-      observer->on_progress("weights", ++done, model.file.initializers.size());
+    context.check_cancelled();
+    if (context.observer != nullptr) {
+      context.observer->on_progress("weights", ++done, model.file.initializers.size());
     }
   }
 }
@@ -281,7 +282,7 @@ std::optional<TensorData> short_constant(const Model& model, std::string_view va
   try {
     return onnx::read_tensor(tensor, model.input, nullptr);
   } catch (const Error& error) {
-    if (error.kind == ErrorKind::internal) throw;
+    if (must_pass_on(error)) throw;
     return std::nullopt;  // the rule "weight-damaged" tells of it
   }
 }
@@ -356,7 +357,7 @@ std::vector<Concern> everywhere(Severity severity) {
 }
 
 Model make_model(const onnx::File& file, const Input& input, const io::Siblings* siblings,
-                 Observer* observer) {
+                 const Context& context) {
   Model model(file, input, siblings);
   for (const auto& [domain, opset] : file.opsets) {
     if (domain.empty() || domain == "ai.onnx") model.opset = opset;
@@ -378,7 +379,7 @@ Model make_model(const onnx::File& file, const Input& input, const io::Siblings*
   }
   infer_types(model);
   take_axes(model);
-  read_weights(model, observer);
+  read_weights(model, context);
   return model;
 }
 

@@ -93,9 +93,9 @@ struct Model {
   std::unordered_set<int> used_types;
 };
 
-/// `observer` is told how many weights were read.
+/// `context.observer` is told how many weights were read.
 Model make_model(const onnx::File& file, const Input& input, const io::Siblings* siblings,
-                 Observer* observer);
+                 const Context& context);
 
 /// Whether the operator is one of ONNX's own, of this name.
 bool is_op(const onnx::FileNode& node, std::string_view op_type);

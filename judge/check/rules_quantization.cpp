@@ -38,7 +38,7 @@ bool has_nonzero(const Model& model, const std::string& name) {
     return std::any_of(data.bytes.begin(), data.bytes.end(),
                        [](std::byte byte) { return byte != std::byte{}; });
   } catch (const Error& error) {
-    if (error.kind == ErrorKind::internal) throw;
+    if (must_pass_on(error)) throw;
     return false;
   }
 }

@@ -28,7 +28,7 @@ void check_external_data(const EngineModel& model, const io::Siblings& siblings)
 
 }  // namespace
 
-EngineModel read_engine_model(const std::filesystem::path& path) {
+EngineModel read_engine_model(const std::filesystem::path& path, const Context& context) {
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {
@@ -37,7 +37,7 @@ EngineModel read_engine_model(const std::filesystem::path& path) {
            "isn't an ONNX file.\nGive one; a checkpoint is converted first, with aether2onnx "
            "MODEL.pth.");
     }
-    EngineModel model = tensorrt::describe(onnx::read(input));
+    EngineModel model = tensorrt::describe(onnx::read(input, context));
     model.path = path;
     check_external_data(model, siblings);
     return model;

@@ -10,22 +10,22 @@
 namespace aether2onnx::scans {
 
 /// What the scan of one file works with.
-struct Context {
+struct Scanned {
   const Input& input;
   const io::Siblings* siblings;  ///< May be null.
-  Observer* observer;            ///< May be null.
   Collector& collector;
   PickleScanner& pickles;
+  const Context& context;
 };
 
 /// A zip archive that begins at the file's first byte.
-void scan_zip(const Context& context);
+void scan_zip(const Scanned& scanned);
 
 /// Says where a file of another kind is a zip archive as well, and looks at the pickles in that.
-void scan_as_zip_too(const Context& context);
+void scan_as_zip_too(const Scanned& scanned);
 
 /// What state_dict::audit() says of the file. Gives where the last byte that a loader reads ends;
 /// nothing where that can't be told.
-std::optional<std::uint64_t> scan_tensors(const Context& context);
+std::optional<std::uint64_t> scan_tensors(const Scanned& scanned);
 
 }  // namespace aether2onnx::scans

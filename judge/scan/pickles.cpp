@@ -74,7 +74,7 @@ PickleScanner::Outcome PickleScanner::one(const Input& input, std::uint64_t offs
     collector_.unclear("too-many-pickles", "{}: there are more pickles than are looked at", where);
     return {input.size(), false, false};
   }
-  const Document document = Document::parse_as_far_as_possible(input, offset);
+  const Document document = Document::parse_as_far_as_possible(input, offset, context_);
   look_at(document, where, 0);
   return {offset + document.consumed(), document.problem().empty(), imports_anything(document)};
 }
@@ -95,7 +95,7 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
   std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), 3)), '\0');
   input.read(0, std::as_writable_bytes(std::span(head)));
   if (!begins_as_pickle(head)) return false;
-  const Document document = Document::parse_as_far_as_possible(input, 0);
+  const Document document = Document::parse_as_far_as_possible(input, 0, context_);
   if (!imports_anything(document)) return false;
   collector_.found("pickle-elsewhere", "{}: this should be data and is a pickle", where);
   look_at(document, where, 0);
@@ -226,7 +226,7 @@ bool PickleScanner::nested(std::string_view bytes, const std::string& where, int
     return false;
   }
   const MemoryInput input(std::as_bytes(std::span(bytes)));
-  const Document document = Document::parse_as_far_as_possible(input, 0);
+  const Document document = Document::parse_as_far_as_possible(input, 0, context_);
   if (!imports_anything(document)) return false;
   // A text that only looks like it fails before it calls anything.
   const bool binary = begins_as_pickle(bytes);

@@ -13,7 +13,8 @@ namespace aether2onnx::scans {
 /// Judges the names and calls of pickles, and of pickles within their texts.
 class PickleScanner {
  public:
-  explicit PickleScanner(Collector& collector) : collector_(collector) {}
+  PickleScanner(Collector& collector, const Context& context)
+      : collector_(collector), context_(context) {}
 
   /// What one() found.
   struct Outcome {
@@ -41,6 +42,7 @@ class PickleScanner {
   bool nested(std::string_view bytes, const std::string& where, int depth);
 
   Collector& collector_;
+  const Context& context_;
   std::size_t pickles_ = 0;
 };
 

@@ -16,13 +16,13 @@ using archive::FileKind;
 
 class FileScan {
  public:
-  explicit FileScan(const Context& context) : context_(context), collector_(context.collector) {}
+  explicit FileScan(const Scanned& scanned) : scanned_(scanned), collector_(scanned.collector) {}
 
   void run() {
-    const FileKind kind = archive::sniff(context_.input);
+    const FileKind kind = archive::sniff(scanned_.input);
     switch (kind) {
       case FileKind::zip:
-        scan_zip(context_);
+        scan_zip(scanned_);
         break;
       case FileKind::torch_legacy:
         scan_legacy();
@@ -35,7 +35,7 @@ class FileScan {
         break;
       case FileKind::pickle:
         collector_.set_container("pickle");
-        context_.pickles.all(context_.input, 0, "the file");
+        scanned_.pickles.all(scanned_.input, 0, "the file");
         break;
       case FileKind::json:
         scan_json();
@@ -44,7 +44,7 @@ class FileScan {
         scan_anything();
     }
     if (kind == FileKind::zip) return;
-    scan_as_zip_too(context_);
+    scan_as_zip_too(scanned_);
     if (kind != FileKind::tar && kind != FileKind::torch_tar) scan_as_tar_too();
   }
 
@@ -59,41 +59,41 @@ class FileScan {
     std::uint64_t at = 0;
     for (int i = 0; i < pickles; ++i) {
       const auto outcome =
-          context_.pickles.one(context_.input, at, names.at(static_cast<std::size_t>(i)));
+          scanned_.pickles.one(scanned_.input, at, names.at(static_cast<std::size_t>(i)));
       if (!outcome.whole) return;
       at = outcome.end;
     }
-    const auto end = scan_tensors(context_);
-    if (end && *end < context_.input.size()) scan_behind(*end);
+    const auto end = scan_tensors(scanned_);
+    if (end && *end < scanned_.input.size()) scan_behind(*end);
   }
 
   // Bytes that no loader reads.
   void scan_behind(std::uint64_t end) {
     collector_.found("behind-storages", "{} follow the last storage, which no loader reads",
-                     plural(context_.input.size() - end, "byte"));
-    context_.pickles.one(context_.input, end, "behind the last storage");
+                     plural(scanned_.input.size() - end, "byte"));
+    scanned_.pickles.one(scanned_.input, end, "behind the last storage");
   }
 
   // --- files that are checked when they are opened ---
 
   void scan_checked(const char* container) {
     collector_.set_container(container);
-    scan_tensors(context_);
+    scan_tensors(scanned_);
   }
 
   // A shard index names files, which are opened.
   void scan_json() {
     collector_.set_container("JSON");
-    scan_tensors(context_);
+    scan_tensors(scanned_);
   }
 
   void scan_onnx() {
     collector_.set_container("ONNX");
     onnx::File file;
     try {
-      file = onnx::read(context_.input);
+      file = onnx::read(scanned_.input, scanned_.context);
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
+      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
       collector_.unclear("onnx", "{}", first_line(error.what()));
       return;
     }
@@ -125,7 +125,8 @@ class FileScan {
   // --- what isn't known, and may be a pickle of the oldest protocols ---
 
   void scan_anything() {
-    const auto document = pickle::Document::parse_as_far_as_possible(context_.input, 0);
+    const auto document =
+        pickle::Document::parse_as_far_as_possible(scanned_.input, 0, scanned_.context);
     bool calls = false;
     for (pickle::ValueId value = 0; value < document.value_count(); ++value) {
       const auto kind = document.kind(value);
@@ -133,33 +134,34 @@ class FileScan {
     }
     if (calls) {
       collector_.set_container("pickle");
-      context_.pickles.all(context_.input, 0, "the file");
+      scanned_.pickles.all(scanned_.input, 0, "the file");
       return;
     }
-    scan_tensors(context_);
+    scan_tensors(scanned_);
   }
 
   // torch.load tries tar before anything but zip.
   void scan_as_tar_too() {
     constexpr std::uint64_t magic_at = 257;
     std::array<std::byte, 5> magic{};
-    if (context_.input.size() < magic_at + magic.size()) return;
-    context_.input.read(magic_at, magic);
+    if (scanned_.input.size() < magic_at + magic.size()) return;
+    scanned_.input.read(magic_at, magic);
     if (std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size()) == "ustar") {
       collector_.found("polyglot-tar", "the file is a tar archive as well, which PyTorch prefers");
     }
   }
 
-  const Context& context_;
+  const Scanned& scanned_;
   Collector& collector_;
 };
 
 }  // namespace
 
-std::optional<std::uint64_t> scan_tensors(const Context& context) {
-  Collector& collector = context.collector;
+std::optional<std::uint64_t> scan_tensors(const Scanned& scanned) {
+  Collector& collector = scanned.collector;
   try {
-    const state_dict::Audit audit = state_dict::audit(context.input, context.siblings);
+    const state_dict::Audit audit =
+        state_dict::audit(scanned.input, scanned.siblings, scanned.context);
     for (const std::string& problem : audit.contradictions) {
       collector.found("tensor", "something {}", problem);
     }
@@ -172,19 +174,19 @@ std::optional<std::uint64_t> scan_tensors(const Context& context) {
     return audit.end;
   } catch (const Error& error) {
     // Shards that aren't there are no reason to say nothing; bytes that can't be read are.
-    const bool of_shards = archive::sniff(context.input) == archive::FileKind::json;
+    const bool of_shards = archive::sniff(scanned.input) == archive::FileKind::json;
     if (error.kind == ErrorKind::io && !of_shards) throw;
-    if (error.kind == ErrorKind::internal) throw;
+    if (must_pass_on(error)) throw;
     collector.unclear(error.kind == ErrorKind::unsupported ? "no-checkpoint" : "damaged", "{}",
                       first_line(error.what()));
     return std::nullopt;
   }
 }
 
-ScanReport run(const Input& input, const io::Siblings* siblings, Observer* observer) {
+ScanReport run(const Input& input, const io::Siblings* siblings, const Context& context) {
   Collector collector;
-  PickleScanner pickles(collector);
-  FileScan({input, siblings, observer, collector, pickles}).run();
+  PickleScanner pickles(collector, context);
+  FileScan({input, siblings, collector, pickles, context}).run();
   return collector.finish();
 }
 

@@ -16,7 +16,7 @@
 namespace aether2onnx::scans {
 
 /// Looks at the file in `input`; `siblings` opens the shards of an index, and may be null.
-ScanReport run(const Input& input, const io::Siblings* siblings, Observer* observer);
+ScanReport run(const Input& input, const io::Siblings* siblings, const Context& context);
 
 /// What a global is worth.
 Verdict judge(std::string_view module, std::string_view name);

@@ -2,7 +2,6 @@
 
 #include "judge/scan/scan.h"
 
-#include "base/limits.h"
 #include "port/files.h"
 
 namespace aether2onnx {
@@ -33,17 +32,14 @@ std::string_view to_string(ScanResult result) noexcept {
   return "";
 }
 
-ScanReport scan(const Input& input, const ScanOptions& options, Observer* observer) {
-  const limits::Changed changed(options.limits);
-  return scans::run(input, nullptr, observer);
+ScanReport scan(const Input& input, const Context& context) {
+  return scans::run(input, nullptr, context);
 }
 
-ScanReport scan_file(const std::filesystem::path& path, const ScanOptions& options,
-                     Observer* observer) {
-  const limits::Changed changed(options.limits);
+ScanReport scan_file(const std::filesystem::path& path, const Context& context) {
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
-  return scans::run(input, &siblings, observer);
+  return scans::run(input, &siblings, context);
 }
 
 }  // namespace aether2onnx

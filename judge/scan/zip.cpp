@@ -62,18 +62,18 @@ bool is_archive(FileKind kind) {
 
 class ZipScan {
  public:
-  explicit ZipScan(const Context& context) : context_(context), collector_(context.collector) {}
+  explicit ZipScan(const Scanned& scanned) : scanned_(scanned), collector_(scanned.collector) {}
 
   // As a loader of zip archives sees the file.
   void run() {
     collector_.set_container("zip");
     const ZipAudit audit = audited();
     try {
-      const ZipArchive zip(context_.input);
+      const ZipArchive zip(scanned_.input, scanned_.context);
       scan_entries(zip);
       return;
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
+      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
       collector_.unclear("zip", "{}", first_line(error.what()));
     }
     for (const ZipPart& part : audit.parts) scan_raw(part);
@@ -81,7 +81,7 @@ class ZipScan {
 
   // The same of a file that is something else by its first bytes.
   void run_behind_another() {
-    const ZipAudit audit = archive::audit_zip(context_.input);
+    const ZipAudit audit = archive::audit_zip(scanned_.input, scanned_.context);
     if (!audit.has_end || audit.parts.empty()) return;
     collector_.found("polyglot-zip", "the file is {} and a zip archive as well, by its end",
                      collector_.container().empty() ? "something else" : collector_.container());
@@ -92,7 +92,7 @@ class ZipScan {
   ZipAudit audited() {
     ZipAudit audit;
     try {
-      audit = archive::audit_zip(context_.input);
+      audit = archive::audit_zip(scanned_.input, scanned_.context);
     } catch (const Error& error) {
       if (error.kind != ErrorKind::limit) throw;
       collector_.unclear("limit", "{}", first_line(error.what()));
@@ -148,10 +148,11 @@ class ZipScan {
 
   void scan_pickle_entry(const ZipArchive& zip, std::size_t index, const std::string& where) {
     try {
-      const std::vector<std::byte> bytes = zip.read_all(index, limits::in_effect().pickle_bytes);
-      context_.pickles.all(MemoryInput(bytes), 0, where);
+      const std::vector<std::byte> bytes =
+          zip.read_all(index, scanned_.context.limits.pickle_bytes);
+      scanned_.pickles.all(MemoryInput(bytes), 0, where);
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
+      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
       collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
       scan_raw_of(zip.entries()[index].name);
     }
@@ -163,7 +164,7 @@ class ZipScan {
       zip.read(index, 0, {});
       return true;
     } catch (const Error& error) {
-      if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal) throw;
+      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
       collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
       return false;
     }
@@ -177,9 +178,9 @@ class ZipScan {
         std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(entry.size, 512)));
     zip.read(index, 0, head);
     const FileKind kind = archive::sniff(MemoryInput(head));
-    if (kind == FileKind::pickle && entry.size <= limits::in_effect().pickle_bytes) {
+    if (kind == FileKind::pickle && entry.size <= scanned_.context.limits.pickle_bytes) {
       const std::vector<std::byte> bytes = zip.read_all(index, entry.size);
-      if (context_.pickles.unexpected(MemoryInput(bytes), where)) return;
+      if (scanned_.pickles.unexpected(MemoryInput(bytes), where)) return;
     }
     if (!extra) return;
     if (is_archive(kind)) {
@@ -195,7 +196,7 @@ class ZipScan {
   // --- entries that are found but can't be read as such ---
 
   void scan_raw_of(const std::string& name) {
-    for (const ZipPart& part : archive::audit_zip(context_.input).parts) {
+    for (const ZipPart& part : archive::audit_zip(scanned_.input, scanned_.context).parts) {
       if (part.name == name) scan_raw(part);
     }
   }
@@ -203,25 +204,27 @@ class ZipScan {
   void scan_raw(const ZipPart& part) {
     if (part.size == 0) return;
     const std::string where = printable(part.name, 100) + ", as it lies in the file";
-    const PartInput bytes(context_.input, part.offset, part.size);
+    const PartInput bytes(scanned_.input, part.offset, part.size);
     if (!is_pickle_name(lower_case(part.name))) {
-      if (part.stored) context_.pickles.unexpected(bytes, where);
+      if (part.stored) scanned_.pickles.unexpected(bytes, where);
       return;
     }
     if (part.stored) {
-      context_.pickles.all(bytes, 0, where);
+      scanned_.pickles.all(bytes, 0, where);
     } else {
       collector_.unclear("entry", "{}: it is compressed and can't be unpacked", where);
     }
   }
 
   void progress(std::uint64_t done, std::uint64_t total) const {
-    if (context_.observer != nullptr) context_.observer->on_progress("scanning", done, total);
+    scanned_.context.check_cancelled();
+    if (scanned_.context.observer != nullptr)
+      scanned_.context.observer->on_progress("scanning", done, total);
   }
 
   static constexpr std::uint64_t kRecordBytes = 4096;
 
-  const Context& context_;
+  const Scanned& scanned_;
   Collector& collector_;
 
  public:
@@ -230,18 +233,18 @@ class ZipScan {
 
 }  // namespace
 
-void scan_zip(const Context& context) {
-  ZipScan scan(context);
+void scan_zip(const Scanned& scanned) {
+  ZipScan scan(scanned);
   scan.run();
   if (!scan.has_data_pickle_) {
-    context.collector.unclear(
+    scanned.collector.unclear(
         "no-checkpoint", "the archive has no data.pkl that can be read, so it is no checkpoint");
     return;
   }
-  context.collector.set_container("PyTorch zip");
-  scan_tensors(context);
+  scanned.collector.set_container("PyTorch zip");
+  scan_tensors(scanned);
 }
 
-void scan_as_zip_too(const Context& context) { ZipScan(context).run_behind_another(); }
+void scan_as_zip_too(const Scanned& scanned) { ZipScan(scanned).run_behind_another(); }
 
 }  // namespace aether2onnx::scans

@@ -60,6 +60,12 @@ inline void require(bool condition, const char* what) {
   if (!condition) defect(what);
 }
 
+/// Whether an error says nothing about the file that was being read, so that nobody may go on after
+/// it: a defect, or that the call was cancelled.
+inline bool must_pass_on(const Error& error) {
+  return error.kind == ErrorKind::internal || error.kind == ErrorKind::cancelled;
+}
+
 /// `count` as a size in memory. Throws Error(limit) where it is beyond what this build can address,
 /// which only one for 32 bits (WebAssembly) can run into.
 inline std::size_t to_size(std::uint64_t count) {

@@ -10,11 +10,9 @@ namespace aether2onnx::limits {
 
 namespace {
 
-thread_local Adjustable current;
-
 struct Named {
   std::string_view name;
-  std::uint64_t Adjustable::*limit;
+  std::uint64_t Limits::*limit;
   std::uint64_t highest;
 };
 
@@ -23,53 +21,53 @@ constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
 
 constexpr std::array kNamed = {
-    Named{"archive_entries", &Adjustable::archive_entries, kMostThings},
-    Named{"directory_bytes", &Adjustable::directory_bytes, kMostBytes},
-    Named{"pickle_bytes", &Adjustable::pickle_bytes, kMostBytes},
-    Named{"pickle_values", &Adjustable::pickle_values, kMostThings},
-    Named{"pickle_items", &Adjustable::pickle_items, kMostThings},
-    Named{"json_bytes", &Adjustable::json_bytes, kMostBytes},
-    Named{"state_dict_entries", &Adjustable::state_dict_entries, kMostThings},
-    Named{"shards", &Adjustable::shards, kMostThings},
-    Named{"onnx_parts", &Adjustable::onnx_parts, kMostThings},
-    Named{"onnx_text", &Adjustable::onnx_text, kMostBytes},
+    Named{"archive_entries", &Limits::archive_entries, kMostThings},
+    Named{"directory_bytes", &Limits::directory_bytes, kMostBytes},
+    Named{"pickle_bytes", &Limits::pickle_bytes, kMostBytes},
+    Named{"pickle_values", &Limits::pickle_values, kMostThings},
+    Named{"pickle_items", &Limits::pickle_items, kMostThings},
+    Named{"json_bytes", &Limits::json_bytes, kMostBytes},
+    Named{"state_dict_entries", &Limits::state_dict_entries, kMostThings},
+    Named{"shards", &Limits::shards, kMostThings},
+    Named{"onnx_parts", &Limits::onnx_parts, kMostThings},
+    Named{"onnx_text", &Limits::onnx_text, kMostBytes},
 };
-
-void change(std::string_view name, std::uint64_t value) {
-  const auto* found =
-      std::find_if(kNamed.begin(), kNamed.end(), [&](const Named& n) { return n.name == name; });
-  if (found == kNamed.end()) {
-    std::string names;
-    for (const Named& known : kNamed) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
-    }
-    fail(ErrorKind::usage, "--limit {}: there is no such limit.\nThere are {}.", printable(name),
-         names);
-  }
-  if (value == 0 || value > found->highest) {
-    fail(ErrorKind::usage, "--limit {}={}: must be 1 to {}.", name, value, found->highest);
-  }
-  current.*(found->limit) = value;
-}
 
 }  // namespace
 
-const Adjustable& in_effect() noexcept { return current; }
-
-Changed::Changed(std::span<const std::pair<std::string, std::uint64_t>> changes)
-    : before_(current) {
-  try {
-    for (const auto& [name, value] : changes) change(name, value);
-  } catch (...) {
-    current = before_;
-    throw;
-  }
-}
-
-Changed::~Changed() { current = before_; }
-
 std::string how_to_raise(std::string_view name) {
-  return fmt::format("If the file is that large in earnest: --limit {}=N.", name);
+  return fmt::format("If the file is that large in earnest: {} {}=N.", option("limit"), name);
 }
 
 }  // namespace aether2onnx::limits
+
+namespace aether2onnx {
+
+void set_limit(Limits& limits, std::string_view name, std::uint64_t value) {
+  const auto named = std::find_if(limits::kNamed.begin(), limits::kNamed.end(),
+                                  [&](const limits::Named& known) { return known.name == name; });
+  if (named == limits::kNamed.end()) {
+    std::string names;
+    for (const limits::Named& known : limits::kNamed) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
+    }
+    fail({ErrorKind::usage, "option-limit-name", "limit", names, std::string(name)},
+         "{} {}: there is no such limit.\nThere are {}.", option("limit"), printable(name), names);
+  }
+  if (value == 0 || value > named->highest) {
+    fail({ErrorKind::usage, "option-limit-value", "limit", fmt::format("1 to {}", named->highest),
+          fmt::format("{}", value)},
+         "{} {}={}: must be 1 to {}.", option("limit"), name, value, named->highest);
+  }
+  limits.*(named->limit) = value;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> named_limits(const Limits& limits) {
+  std::vector<std::pair<std::string, std::uint64_t>> result;
+  for (const limits::Named& named : limits::kNamed) {
+    result.emplace_back(named.name, limits.*(named.limit));
+  }
+  return result;
+}
+
+}  // namespace aether2onnx

@@ -36,12 +36,12 @@ void audit_tensors(const pickle::Document& document, const StorageSource& storag
   }
 }
 
-Audit audit(const Input& input, const io::Siblings* siblings) {
+Audit audit(const Input& input, const io::Siblings* siblings, const Context& context) {
   const FileKind kind = archive::sniff(input);
-  if (kind == FileKind::zip) return audit_torch_zip(input);
-  if (kind == FileKind::torch_legacy) return audit_torch_legacy(input);
+  if (kind == FileKind::zip) return audit_torch_zip(input, context);
+  if (kind == FileKind::torch_legacy) return audit_torch_legacy(input, context);
   // A safetensors file has tensors and nothing else, all of them checked when it is opened.
-  StateDict::open(input, {{}, siblings});
+  StateDict::open(input, {{}, siblings}, context);
   Audit result;
   result.end = input.size();
   return result;

@@ -68,8 +68,8 @@ struct Place {
 
 class Finder {
  public:
-  Finder(const Document& document, TensorRecords& tensors)
-      : document_(document), tensors_(tensors) {}
+  Finder(const Document& document, TensorRecords& tensors, const Context& context)
+      : document_(document), tensors_(tensors), context_(context) {}
 
   // A place that holds the tensors of a network itself.
   bool is_place(ValueId value) const {
@@ -110,7 +110,7 @@ class Finder {
   // Values may share what they consist of, so that looking at each costs more than their bytes.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
-    if (effort_ > 8 * limits::in_effect().pickle_items) {
+    if (effort_ > 8 * context_.limits.pickle_items) {
       fail(ErrorKind::limit,
            "the values in the file refer to each other too often to be searched "
            "for a state dict.\nSave the weights alone: torch.save(net.state_dict(), "
@@ -123,6 +123,7 @@ class Finder {
 
   const Document& document_;
   const TensorRecords& tensors_;
+  const Context& context_;
   bool any_tensor_ = false;
   mutable std::size_t effort_ = 0;
 };
@@ -186,7 +187,7 @@ std::vector<Place> Finder::all_places() const {
       const Kind kind = document_.kind(value);
       const bool followed =
           kind == Kind::dict || (kind == Kind::object && !tensors_.is_tensor(value));
-      if (followed && nodes.size() < limits::in_effect().state_dict_entries) {
+      if (followed && nodes.size() < context_.limits.state_dict_entries) {
         nodes.push_back({value, key, at, node.depth + 1});
       }
     }
@@ -294,7 +295,8 @@ Place choose(Finder& finder, const Document& document, const std::vector<Place>&
 }
 
 // As in Python, the last of several equal keys counts; it keeps the place of the first.
-std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors, ValueId dict) {
+std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors, ValueId dict,
+                                const Context& context) {
   std::vector<Entry> entries;
   std::unordered_map<std::string, std::size_t> index;
   const auto add = [&](std::string name, ValueId value) {
@@ -307,7 +309,7 @@ std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors
     }
   };
   if (is_module(document, dict)) {
-    for (auto& [name, value] : module_entries(document, dict)) add(std::move(name), value);
+    for (auto& [name, value] : module_entries(document, dict, context)) add(std::move(name), value);
     return entries;
   }
   for (const auto& [key, value] : items_of(document, dict)) {
@@ -403,14 +405,14 @@ class FactReader {
 
 // The keys of the attribute `_metadata` of a state dict: module path to version.
 // Source: torch/nn/modules/module.py, Module.state_dict.
-std::vector<std::string> modules_of(const Document& document, ValueId dict) {
+std::vector<std::string> modules_of(const Document& document, ValueId dict, const Limits& limits) {
   std::vector<std::string> modules;
   const auto attributes = attributes_of(document, dict);
   const auto versions =
       attributes ? find_key(document, *attributes, "_metadata") : std::optional<ValueId>{};
   if (!versions || !is_dict(document, *versions)) return modules;
   for (const auto& [key, value] : items_of(document, *versions)) {
-    if (modules.size() >= limits::kStateDictEntries) break;
+    if (modules.size() >= limits.state_dict_entries) break;
     if (document.kind(key) == Kind::string) modules.push_back(key_text(document, key));
   }
   return modules;
@@ -425,9 +427,9 @@ std::string_view without_slashes(std::string_view key) {
 }  // namespace
 
 StateDict::Parts find_state_dict(const Document& document, const StorageSource& storages,
-                                 const OpenOptions& options) {
+                                 const OpenOptions& options, const Context& context) {
   TensorRecords tensors(document, storages);
-  Finder finder(document, tensors);
+  Finder finder(document, tensors, context);
   const ValueId root = document.root();
   std::vector<Place> places = finder.all_places();
   if (places.empty()) {
@@ -451,7 +453,7 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   }
 
   parts.container = is_module(document, chosen->value) ? ", whole module" : "";
-  parts.entries = describe_all(document, tensors, chosen->value);
+  parts.entries = describe_all(document, tensors, chosen->value, context);
   parts.wrapper = chosen->path;
   if (!start_of_names.empty()) {
     if (!keep_those_under(parts.entries, start_of_names)) {
@@ -463,8 +465,8 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
   parts.other_wrappers = paths_of(places);
   if (is_dict(document, root)) parts.root_keys = keys_of(document, root);
   parts.metadata = FactReader(document).read(root);
-  parts.modules = modules_of(document, chosen->value);
-  clean_names(parts);
+  parts.modules = modules_of(document, chosen->value, context.limits);
+  clean_names(parts, context);
   return parts;
 }
 

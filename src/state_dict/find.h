@@ -12,6 +12,6 @@ namespace aether2onnx::state_dict {
 /// Error(unsupported) where there is none, with a plain word on what there is instead, and
 /// Error(mismatch) where `options.params_key` names nothing.
 StateDict::Parts find_state_dict(const pickle::Document& document, const StorageSource& storages,
-                                 const OpenOptions& options);
+                                 const OpenOptions& options, const Context& context);
 
 }  // namespace aether2onnx::state_dict

@@ -114,11 +114,10 @@ bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix) {
   return true;
 }
 
-void clean_names(StateDict::Parts& parts) {
-  if (parts.entries.size() > limits::in_effect().state_dict_entries) {
+void clean_names(StateDict::Parts& parts, const Context& context) {
+  if (parts.entries.size() > context.limits.state_dict_entries) {
     fail(ErrorKind::limit, "the state dict has {} entries; at most {} are read.\n{}",
-         with_thousands(parts.entries.size()),
-         with_thousands(limits::in_effect().state_dict_entries),
+         with_thousands(parts.entries.size()), with_thousands(context.limits.state_dict_entries),
          limits::how_to_raise("state_dict_entries"));
   }
   parts.prefix = remove_prefixes(parts.entries);

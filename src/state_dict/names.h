@@ -17,7 +17,7 @@ bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix);
 /// Takes off the names what wrappers of a module put there, sets `parts.prefix`, and drops what is
 /// no part of a network. Throws Error(unsupported) where two names become the same, Error(limit)
 /// where there are too many.
-void clean_names(StateDict::Parts& parts);
+void clean_names(StateDict::Parts& parts, const Context& context);
 
 /// "'a', 'b' and 3 more": of a list of names, those at the start.
 std::string first_names(const std::vector<std::string>& names, std::size_t shown = 6);

@@ -12,7 +12,8 @@ namespace aether2onnx::state_dict {
 
 StorageSource::~StorageSource() = default;
 
-StateDict::StateDict(Parts parts) : parts_(std::move(parts)) {
+StateDict::StateDict(Parts parts, const Context& context)
+    : parts_(std::move(parts)), context_(context) {
   by_name_.reserve(entries().size());
   for (std::size_t i = 0; i < entries().size(); ++i) by_name_.emplace(entries()[i].name, i);
 }
@@ -76,6 +77,7 @@ std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const
 }  // namespace
 
 TensorData StateDict::read(const Entry& entry) const {
+  context_.check_cancelled();
   require(entry.tensor.has_value(), "reading an entry that is no tensor");
   return entry.tensor->is_quantized() ? dequantized(*entry.tensor) : read_stored(*entry.tensor);
 }

@@ -93,7 +93,7 @@ class StateDict {
   /// result. Throws Error(unsupported) with a plain word on what the file is where it is no
   /// checkpoint that is read here, Error(malformed) where it is damaged, Error(mismatch) where
   /// OpenOptions::params_key names nothing in it.
-  static StateDict open(const Input& input, const OpenOptions& options = {});
+  static StateDict open(const Input& input, const OpenOptions& options, const Context& context);
 
   /// In the order of the file, names without prefixes such as "module.".
   const std::vector<Entry>& entries() const { return parts_.entries; }
@@ -139,13 +139,14 @@ class StateDict {
     std::vector<std::string> modules;
     std::vector<const Input*> files;  ///< Those of `storages`, which owns all but the first.
   };
-  explicit StateDict(Parts parts);
+  StateDict(Parts parts, const Context& context);
 
  private:
   TensorData read_stored(const Tensor& tensor) const;
   TensorData dequantized(const Tensor& tensor) const;
 
   Parts parts_;
+  Context context_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
@@ -164,6 +165,6 @@ struct Audit {
 
 /// Looks at all tensors of a checkpoint without reading their elements. Throws as
 /// StateDict::open(), except that there needs not be a state dict.
-Audit audit(const Input& input, const io::Siblings* siblings);
+Audit audit(const Input& input, const io::Siblings* siblings, const Context& context);
 
 }  // namespace aether2onnx::state_dict

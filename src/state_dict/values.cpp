@@ -122,14 +122,15 @@ namespace {
 // Walks through the modules in a module, without recursion.
 class ModuleWalk {
  public:
-  explicit ModuleWalk(const Document& document) : document_(document) {}
+  ModuleWalk(const Document& document, const Context& context)
+      : document_(document), context_(context) {}
 
   std::vector<std::pair<std::string, ValueId>> entries_of(ValueId root) {
     pending_.push_back({root, "", 0});
     for (std::size_t visited = 0; !pending_.empty(); ++visited) {
       const Pending module = std::move(pending_.back());
       pending_.pop_back();
-      if (visited >= limits::in_effect().state_dict_entries) too_many();
+      if (visited >= context_.limits.state_dict_entries) too_many();
       if (module.depth > limits::kModuleDepth) {
         fail(ErrorKind::limit,
              "the network in the file has modules nested over {} deep.\nSave the weights alone: "
@@ -148,9 +149,9 @@ class ModuleWalk {
     std::size_t depth;
   };
 
-  [[noreturn]] static void too_many() {
+  [[noreturn]] void too_many() const {
     fail(ErrorKind::limit, "the network in the file has over {} modules or tensors.\n{}",
-         with_thousands(limits::in_effect().state_dict_entries),
+         with_thousands(context_.limits.state_dict_entries),
          limits::how_to_raise("state_dict_entries"));
   }
 
@@ -165,7 +166,7 @@ class ModuleWalk {
   // Modules may share their dicts, so that reading all of them costs more than their bytes.
   void count(std::size_t items) {
     effort_ += items;
-    if (effort_ > 2 * limits::in_effect().pickle_items) too_many();
+    if (effort_ > 2 * context_.limits.pickle_items) too_many();
   }
 
   // The items of one of a module's dicts; None stands for what a module hasn't got.
@@ -215,11 +216,11 @@ class ModuleWalk {
   void visit(const Pending& at) {
     const Own& module = own(at.module);
     for (const Item& item : module.tensors) {
-      if (entries_.size() >= limits::in_effect().state_dict_entries) too_many();
+      if (entries_.size() >= context_.limits.state_dict_entries) too_many();
       entries_.emplace_back(joined(at.prefix, key_text(document_, item.first)), item.second);
     }
     const std::vector<Item>& modules = module.modules;
-    if (pending_.size() + modules.size() > limits::in_effect().state_dict_entries) too_many();
+    if (pending_.size() + modules.size() > context_.limits.state_dict_entries) too_many();
     for (std::size_t i = modules.size(); i-- > 0;) {  // the first is to be taken first
       pending_.push_back({modules[i].second,
                           joined(at.prefix, key_text(document_, modules[i].first) + "."),
@@ -228,6 +229,7 @@ class ModuleWalk {
   }
 
   const Document& document_;
+  const Context& context_;
   std::unordered_map<ValueId, Own> own_;
   std::size_t effort_ = 0;
   std::vector<Pending> pending_;
@@ -237,8 +239,9 @@ class ModuleWalk {
 }  // namespace
 
 std::vector<std::pair<std::string, ValueId>> module_entries(const Document& document,
-                                                            ValueId module) {
-  return ModuleWalk(document).entries_of(module);
+                                                            ValueId module,
+                                                            const Context& context) {
+  return ModuleWalk(document, context).entries_of(module);
 }
 
 }  // namespace aether2onnx::state_dict

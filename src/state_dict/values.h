@@ -43,6 +43,6 @@ std::string key_text(const pickle::Document& document, pickle::ValueId key);
 /// deeply (in a circle, for example) or are too many.
 /// Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::pair<std::string, pickle::ValueId>> module_entries(
-    const pickle::Document& document, pickle::ValueId module);
+    const pickle::Document& document, pickle::ValueId module, const Context& context);
 
 }  // namespace aether2onnx::state_dict

@@ -62,7 +62,7 @@ verify::FloatTensor run_model(const std::vector<std::byte>& bytes,
   const TemporaryFolder folder;
   const auto path = folder / "model.onnx";
   write_file(path, bytes);
-  const onnx::File file = onnx::read(FileInput(path));
+  const onnx::File file = onnx::read(FileInput(path), {});
   verify::FloatTensor output;
   try {
     const verify::Session session = verify::OnnxRuntime::load({}).open(path);
@@ -83,7 +83,7 @@ std::vector<verify::FloatTensor> run_emulated(const std::vector<std::byte>& byte
                                               const verify::FloatTensor& image,
                                               const std::vector<std::string>& values) {
   const MemoryInput input(bytes);
-  const onnx::File file = onnx::read(input);
+  const onnx::File file = onnx::read(input, {});
   std::vector<std::string> additional;
   for (const std::string& value : values) {
     if (value != file.outputs.at(0).name) additional.push_back(value);

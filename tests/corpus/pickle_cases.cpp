@@ -166,11 +166,11 @@ void add_sound_cases(Cases& cases) {
   }
   converts(cases, "pickle_without_protocol", checkpoint(state_dict() + "."), ScanResult::clean);
   refused(cases, "pickle_too_many_values", broken("(" + repeated("]", 2'100'000) + "t"),
-          ErrorKind::limit, "--limit pickle_values=N", ScanResult::unclear);
+          ErrorKind::limit, "limit pickle_values=N", ScanResult::unclear);
   // Nine tuples of a million values each.
   refused(cases, "pickle_too_many_items",
           broken(repeated("(" + repeated("N", 1'000'000) + "t0", 9) + "N"), ErrorKind::limit,
-          "--limit pickle_items=N", ScanResult::unclear);
+          "limit pickle_items=N", ScanResult::unclear);
 }
 
 }  // namespace

@@ -174,10 +174,13 @@ TEST_F(Faults, AFileThatChangesIsNoticed) {
     fs::path path_;
   };
   Touch touch(path);
-  const auto converted =
-      test::catch_error([&] { convert_file(path, folder_ / "out.onnx", {}, &touch); });
+  const auto converted = test::catch_error([&] {
+    convert_file(path, folder_ / "out.onnx", {}, {{}, &touch});
+  });
   EXPECT_EQ(converted.kind, ErrorKind::io) << converted.message;
-  const auto fused = test::catch_error([&] { fuse_file(path, folder_ / "out.pth", {}, &touch); });
+  const auto fused = test::catch_error([&] {
+    fuse_file(path, folder_ / "out.pth", {}, {{}, &touch});
+  });
   EXPECT_EQ(fused.kind, ErrorKind::io) << fused.message;
   EXPECT_EQ(list_files(folder_.path()), (std::vector<std::string>{"model.pth"}));
 }

@@ -55,7 +55,7 @@ class RecordingObserver : public Observer {
 
 TEST_F(ConvertFile, TellsTheObserver) {
   RecordingObserver observer;
-  convert_file(folder_ / "model.pth", folder_ / "model.onnx", {}, &observer);
+  convert_file(folder_ / "model.pth", folder_ / "model.onnx", {}, {{}, &observer});
   EXPECT_EQ(observer.stages, (std::vector<std::string>{"read", "recognised", "fused", "written"}));
   EXPECT_EQ(observer.last_done, observer.last_total);
 }
@@ -78,7 +78,7 @@ TEST_F(ConvertFile, AnObserverMayStopItAtAnyPointAndNothingIsLeft) {
   int stopped = 0;
   for (int calls = 0; calls < 40; ++calls) {
     StoppingObserver observer(calls);
-    EXPECT_THROW(convert_file(folder_ / "model.pth", folder_ / "old.onnx", {}, &observer),
+    EXPECT_THROW(convert_file(folder_ / "model.pth", folder_ / "old.onnx", {}, {{}, &observer}),
                  std::runtime_error);
     EXPECT_EQ(list_files(folder_.path()), before);
     ++stopped;
@@ -90,7 +90,7 @@ TEST_F(ConvertFile, AnObserverMayStopItAtAnyPointAndNothingIsLeft) {
 TEST_F(ConvertFile, ShowsTheFinishedFileBeforeItIsSaved) {
   std::vector<std::byte> candidate_bytes;
   const auto target = folder_ / "new/model.onnx";
-  convert_file(folder_ / "model.pth", target, {}, nullptr,
+  convert_file(folder_ / "model.pth", target, {}, {},
                [&](const Report& report, const std::filesystem::path& candidate) {
                  EXPECT_FALSE(std::filesystem::exists(target));
                  EXPECT_EQ(report.output.path, target);
@@ -101,7 +101,7 @@ TEST_F(ConvertFile, ShowsTheFinishedFileBeforeItIsSaved) {
 
 TEST_F(ConvertFile, ARefusalBeforeSavingLeavesNothing) {
   const std::vector<std::string> before = list_files(folder_.path());
-  EXPECT_THROW(convert_file(folder_ / "model.pth", folder_ / "new/model.onnx", {}, nullptr,
+  EXPECT_THROW(convert_file(folder_ / "model.pth", folder_ / "new/model.onnx", {}, {},
                             [](const Report&, const std::filesystem::path&) {
                               throw std::runtime_error("refused");
                             }),
@@ -114,7 +114,7 @@ TEST_F(ConvertFile, ExternalDataLiesBesideTheModel) {
   options.external_data_threshold = 1000;
   bool seen = false;
   const Report report =
-      convert_file(folder_ / "model.pth", folder_ / "out/model.onnx", options, nullptr,
+      convert_file(folder_ / "model.pth", folder_ / "out/model.onnx", options, {},
                    [&](const Report&, const std::filesystem::path& candidate) {
                      seen = std::filesystem::exists(candidate.parent_path() / "model.onnx.data");
                    });

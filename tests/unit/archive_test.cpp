@@ -77,14 +77,14 @@ std::size_t find_last(const std::vector<std::byte>& bytes, const std::string& si
 Caught open_error(const std::vector<std::byte>& bytes) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    const ZipArchive archive(input);
+    const ZipArchive archive(input, {});
   });
 }
 
 Caught read_error(const std::vector<std::byte>& bytes, const std::string& name) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    const ZipArchive archive(input);
+    const ZipArchive archive(input, {});
     archive.read_all(archive.find(name).value(), 1U << 20U);
   });
 }
@@ -93,7 +93,7 @@ TEST(ZipArchive, ReadsStoredAndDeflatedEntries) {
   const std::string long_text(100000, 'a');
   const auto bytes = write_zip({{"a/one", "first"}, {"a/two", long_text, true}, {"a/three", ""}});
   const MemoryInput input(bytes);
-  const ZipArchive archive(input);
+  const ZipArchive archive(input, {});
   ASSERT_EQ(archive.entries().size(), 3U);
   EXPECT_TRUE(archive.entries()[0].stored);
   EXPECT_FALSE(archive.entries()[1].stored);
@@ -112,7 +112,7 @@ TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   for (const bool deflate : {false, true}) {
     const auto bytes = write_zip({{"x", content, deflate}});
     const MemoryInput input(bytes);
-    const ZipArchive archive(input);
+    const ZipArchive archive(input, {});
     for (const std::size_t offset : {std::size_t{123456}, std::size_t{0}, content.size() - 10}) {
       std::vector<std::byte> part(10);
       archive.read(0, offset, part);
@@ -125,7 +125,7 @@ TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
 TEST(ZipArchive, AnEntryWithoutBytesIsReadMoreThanOnce) {
   const auto bytes = write_zip({{"a/empty", ""}, {"a/some", "some"}});
   const MemoryInput input(bytes);
-  const ZipArchive zip(input);
+  const ZipArchive zip(input, {});
   for (int round = 0; round < 3; ++round) {
     EXPECT_TRUE(zip.read_all(*zip.find("a/empty"), 100).empty());
     zip.read(*zip.find("a/some"), 4, {});
@@ -165,7 +165,7 @@ TEST(ZipArchive, ChecksTheCrcWhenOnlyAPartIsWanted) {
   const std::size_t content = text_of(bytes).find("qqqq");
   bytes[content + 900] ^= std::byte{1};
   const MemoryInput input(bytes);
-  const ZipArchive archive(input);
+  const ZipArchive archive(input, {});
   std::vector<std::byte> part(10);
   EXPECT_EQ(catch_error([&] { archive.read(0, 0, part); }).kind, ErrorKind::malformed);
 }
@@ -177,7 +177,7 @@ TEST(ZipArchive, ACrcOfZeroMeansNotComputed) {
       std::memset(bytes.data() + find_last(bytes, signature) + offset, 0, 4);
     }
     const MemoryInput input(bytes);
-    const ZipArchive archive(input);
+    const ZipArchive archive(input, {});
     EXPECT_EQ(archive.entries()[0].crc, 0U);
     EXPECT_EQ(text_of(archive.read_all(0, 100)), "content without checksum");
   }
@@ -217,14 +217,14 @@ TEST(ZipAudit, PartsLieWithinTheFileWhateverTheEndSays) {
     for (const int value : {0, 1, 0x7f, 0x80, 0xff}) {
       auto forged = bytes;
       forged[at] = static_cast<std::byte>(value);
-      const ZipAudit audit = audit_zip(MemoryInput(forged));
+      const ZipAudit audit = audit_zip(MemoryInput(forged), {});
       for (const ZipPart& part : audit.parts) {
         EXPECT_LE(part.offset, forged.size()) << at;
         EXPECT_LE(part.size, forged.size() - part.offset) << at;
       }
     }
   }
-  const ZipAudit good = audit_zip(MemoryInput(bytes));
+  const ZipAudit good = audit_zip(MemoryInput(bytes), {});
   EXPECT_TRUE(good.has_end);
   EXPECT_TRUE(good.irregularities.empty());
   ASSERT_EQ(good.parts.size(), 2U);
@@ -282,7 +282,7 @@ TEST(ZipArchive, AFailingReadIsReportedAsItself) {
   for (int reads = 0; reads < 100 && !succeeded; ++reads) {
     const FailingInput input(bytes, reads);
     const Caught caught = catch_error([&] {
-      const ZipArchive archive(input);
+      const ZipArchive archive(input, {});
       archive.read_all(0, 100);
       succeeded = true;
     });

@@ -21,7 +21,7 @@ class Built {
   Built(const tools::NetworkShape& network, const Options& options)
       : bytes_(tools::write_checkpoint(tools::make_tensors(network))),
         input_(bytes_),
-        state_dict_(state_dict::StateDict::open(input_)),
+        state_dict_(state_dict::StateDict::open(input_, {}, {})),
         graph_(make(options)) {}
   Built(const tools::NetworkShape& network, const InputShape& shape, int opset,
         Precision precision = Precision::fp32)

@@ -124,7 +124,7 @@ inline CheckReport report_of(const std::string& bytes, const CheckOptions& optio
 }
 
 inline CheckOptions only(CheckTarget target, const std::string& version = "") {
-  return {{{target, version}}, {}};
+  return {{{target, version}}};
 }
 inline CheckOptions tensorrt(const std::string& version) {
   return only(CheckTarget::tensorrt, version);

@@ -92,7 +92,7 @@ std::vector<std::byte> zip_of(const std::vector<ZipContent>& entries, ZipLimits 
 
 void expect_entries(const std::vector<std::byte>& zip, const std::vector<ZipContent>& expected) {
   const MemoryInput input(zip);
-  const archive::ZipArchive archive(input);  // libzip, with its checks of consistency
+  const archive::ZipArchive archive(input, {});  // libzip, with its checks of consistency
   ASSERT_EQ(archive.entries().size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(archive.entries()[i].name, expected[i].name);
@@ -173,7 +173,7 @@ TEST(TorchZip, IsReadBackBitForBit) {
   const auto file = written({tensors, {}}, CheckpointFormat::pth);
 
   const MemoryInput input(file);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   EXPECT_EQ(state_dict.container(), "PyTorch zip");
   EXPECT_EQ(state_dict.wrapper(), "");
   EXPECT_TRUE(state_dict.metadata().empty());
@@ -193,7 +193,7 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
   const auto file =
       written({{floats("a", {1}, {1})}, {{"fused_from", "two kernels"}}}, CheckpointFormat::pth);
   const MemoryInput input(file);
-  const archive::ZipArchive zip(input);
+  const archive::ZipArchive zip(input, {});
   std::vector<std::string> names;
   for (const archive::Entry& entry : zip.entries()) names.push_back(entry.name);
   EXPECT_EQ(names,
@@ -204,7 +204,7 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
   EXPECT_EQ(text_of(zip.read_all(3, 100)), "3\n");
   EXPECT_EQ(text_of(zip.read_all(4, 100)), "two kernels");
   EXPECT_EQ(text_of(zip.read_all(0, 1000)).substr(0, 2), "\x80\x02");
-  const auto metadata = state_dict::StateDict::open(input).metadata();
+  const auto metadata = state_dict::StateDict::open(input, {}, {}).metadata();
   ASSERT_EQ(metadata.size(), 1U);
   EXPECT_EQ(metadata[0], (std::pair<std::string, std::string>("fused_from", "two kernels")));
 }
@@ -213,7 +213,7 @@ TEST(TorchZip, ALongNoteOfOthersIsIgnored) {
   const auto file = written({{floats("a", {1}, {1})}, {{"fused_from", std::string(201, 'x')}}},
                             CheckpointFormat::pth);
   const MemoryInput input(file);
-  EXPECT_TRUE(state_dict::StateDict::open(input).metadata().empty());
+  EXPECT_TRUE(state_dict::StateDict::open(input, {}, {}).metadata().empty());
 }
 
 // --- safetensors ------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ std::vector<double> values_of(const StateDict& state_dict, const std::string& na
 
 void expect_two_tensors(const std::vector<std::byte>& bytes) {
   const MemoryInput input(bytes);
-  const StateDict state_dict = StateDict::open(input);
+  const StateDict state_dict = StateDict::open(input, {}, {});
   EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
   EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
 }
@@ -38,7 +38,7 @@ void expect_two_tensors(const std::vector<std::byte>& bytes) {
 Caught open_error(const std::vector<std::byte>& bytes) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    StateDict::open(input);
+    StateDict::open(input, {}, {});
   });
 }
 
@@ -161,13 +161,13 @@ std::vector<std::byte> with_view(const std::string& view, const std::string& siz
 std::string problem_with_view(const std::string& view, const std::string& size = "K\x04\x85") {
   const auto bytes = with_view(view, size);
   const MemoryInput input(bytes);
-  return StateDict::open(input).find("w")->problem;
+  return StateDict::open(input, {}, {}).find("w")->problem;
 }
 
 TEST(LegacyStream, ViewsOfStorages) {
   const auto bytes = with_view("\x8c\x01vK\x02K\x04\x87");
   const MemoryInput input(bytes);
-  EXPECT_EQ(values_of(StateDict::open(input), "w"), (std::vector<double>{2, 3, 4, 5}));
+  EXPECT_EQ(values_of(StateDict::open(input, {}, {}), "w"), (std::vector<double>{2, 3, 4, 5}));
   EXPECT_EQ(problem_with_view("N"), "");
   EXPECT_NE(problem_with_view("\x8c\x01vK\x02K\x03\x87").find("beyond its storage of 3 elements"),
             std::string::npos);
@@ -327,7 +327,7 @@ class Shards : public testing::Test {
   Caught open_error(const std::string& index) const {
     return catch_error([&] {
       const MemoryInput input(test::bytes_of(index));
-      StateDict::open(input, {{}, &siblings_});
+      StateDict::open(input, {{}, &siblings_}, {});
     });
   }
 
@@ -338,7 +338,7 @@ class Shards : public testing::Test {
 
 TEST_F(Shards, AreReadTogether) {
   const MemoryInput input(test::bytes_of(index_));
-  const StateDict state_dict = StateDict::open(input, {{}, &siblings_});
+  const StateDict state_dict = StateDict::open(input, {{}, &siblings_}, {});
   EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
   EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
   EXPECT_EQ(state_dict.container(), "safetensors, 2 shards");
@@ -348,7 +348,7 @@ TEST_F(Shards, AreReadTogether) {
 TEST_F(Shards, CanNotBeReachedFromMemory) {
   const Caught caught = catch_error([&] {
     const MemoryInput input(test::bytes_of(index_));
-    StateDict::open(input);
+    StateDict::open(input, {}, {});
   });
   EXPECT_EQ(caught.kind, ErrorKind::unsupported);
   EXPECT_NE(caught.message.find("2 files"), std::string::npos) << caught.message;

@@ -53,7 +53,7 @@ Opened open(const std::string& pickle) {
   const auto started = std::chrono::steady_clock::now();
   opened.caught = catch_error([&] {
     const MemoryInput input(bytes);
-    const StateDict state_dict = StateDict::open(input);
+    const StateDict state_dict = StateDict::open(input, {}, {});
     opened.wrapper = state_dict.wrapper();
     for (const Entry& entry : state_dict.entries()) opened.names.push_back(entry.name);
   });

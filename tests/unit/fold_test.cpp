@@ -67,7 +67,7 @@ class Sketch {
     layout.type = tools::StorageType::float64;
     const auto bytes = tools::write_checkpoint(tensors_, layout);
     const MemoryInput input(bytes);
-    const auto state_dict = state_dict::StateDict::open(input);
+    const auto state_dict = state_dict::StateDict::open(input, {}, {});
     const Image image = test::make_image(3, 4, 5);
     Folding folding = fold(network);
     EXPECT_LT(test::largest_difference(test::run_modules(network, state_dict, image),
@@ -222,7 +222,7 @@ TEST(Fold, GoesOnFromTheNumbersOfTheFusedCheckpoint) {
   const auto bytes =
       tools::write_checkpoint({{"a", {1, 1, 1, 1}, {1}}, {"b", {1, 1, 1, 1}, {0x1p-24}}});
   const MemoryInput input(bytes);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   const TensorData data = evaluate(folding.network.parameters.at(0).value, state_dict);
   // (1 + 2^-24) is 1 in float32.
   EXPECT_EQ(to_doubles(data.bytes, data.dtype).at(0), 3.0);

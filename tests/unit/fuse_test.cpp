@@ -95,7 +95,7 @@ Fused fuse_as(const std::vector<std::byte>& checkpoint, WeightType dtype) {
 void expect_tensors(const std::vector<std::byte>& checkpoint,
                     const std::vector<NamedTensor>& expected, WeightType type) {
   const MemoryInput input(checkpoint);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   ASSERT_EQ(state_dict.entries().size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const state_dict::Entry& entry = state_dict.entries()[i];
@@ -157,7 +157,7 @@ TEST(Fuse, MixedTypesStayAsTheyAre) {
   const Fused result = fuse_bytes(tools::write_zip(entries));
 
   const MemoryInput input(result.bytes);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   EXPECT_EQ(state_dict.find("conv_first.weight")->tensor->dtype, DType::float32);
   EXPECT_EQ(state_dict.find("conv_first.bias")->tensor->dtype, DType::float16);
   // lk_bias is the third tensor (float32), sk_bias the fourth (float16).
@@ -463,14 +463,14 @@ class StoppingObserver final : public Observer {
 
 TEST_F(FuseFile, TellsTheObserverAndLeavesNothingWhenItStops) {
   StoppingObserver observer;
-  fuse_file(folder_ / "model.pth", folder_ / "out.pth", {}, &observer);
+  fuse_file(folder_ / "model.pth", folder_ / "out.pth", {}, {{}, &observer});
   EXPECT_EQ(observer.stages, (std::vector<std::string>{"read", "recognised", "fused", "written"}));
   const auto before = list_files(folder_.path());
   const auto old = test::read_file(folder_ / "out.pth");
   observer.stop = true;
   FuseOptions options;
   options.dtype = WeightType::float16;
-  EXPECT_THROW(fuse_file(folder_ / "model.pth", folder_ / "out.pth", options, &observer),
+  EXPECT_THROW(fuse_file(folder_ / "model.pth", folder_ / "out.pth", options, {{}, &observer}),
                std::runtime_error);
   EXPECT_EQ(list_files(folder_.path()), before);
   EXPECT_EQ(test::read_file(folder_ / "out.pth"), old);

@@ -18,7 +18,7 @@ std::vector<double> numbers(const TensorData& data) { return to_doubles(data.byt
 TEST(Fuse, ReplacesEveryPairAndKeepsTheRest) {
   const auto bytes = tools::write_checkpoint(tools::make_tensors(NetworkShape{}));
   const MemoryInput input(bytes);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   const Fusion fusion = fuse(network::recognise(state_dict));
   EXPECT_EQ(fusion.convolutions, 3U);
 
@@ -26,7 +26,7 @@ TEST(Fuse, ReplacesEveryPairAndKeepsTheRest) {
   fused_shape.fused = true;
   const auto fused_bytes = tools::write_checkpoint(tools::make_tensors(fused_shape));
   const MemoryInput fused_input(fused_bytes);
-  const auto fused_state_dict = state_dict::StateDict::open(fused_input);
+  const auto fused_state_dict = state_dict::StateDict::open(fused_input, {}, {});
   const Fusion same = fuse(network::recognise(fused_state_dict));
   EXPECT_EQ(same.convolutions, 0U);
 
@@ -53,7 +53,7 @@ TEST(Evaluate, TheSmallKernelGoesToTheMiddle) {
     }
     const auto bytes = tools::write_checkpoint(tensors);
     const MemoryInput input(bytes);
-    const auto state_dict = state_dict::StateDict::open(input);
+    const auto state_dict = state_dict::StateDict::open(input, {}, {});
     const TensorData sum =
         evaluate(Expression::of(Expression::Kind::centred_add, Expression::stored("large"),
                                 Expression::stored("small")),
@@ -84,7 +84,7 @@ TensorData sum_of(const std::vector<double>& a, const std::vector<double>& b,
   const auto count = static_cast<std::int64_t>(a.size());
   const auto bytes = tools::write_checkpoint({{"a", {count}, a}, {"b", {count}, b}}, layout);
   const MemoryInput input(bytes);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   return evaluate(
       Expression::of(Expression::Kind::add, Expression::stored("a"), Expression::stored("b")),
       state_dict);
@@ -118,7 +118,7 @@ TEST(Evaluate, AStoredTensorKeepsItsType) {
   layout.type = tools::StorageType::float16;
   const auto bytes = tools::write_checkpoint({{"a", {2}, {1.5, -2}}}, layout);
   const MemoryInput input(bytes);
-  const auto state_dict = state_dict::StateDict::open(input);
+  const auto state_dict = state_dict::StateDict::open(input, {}, {});
   const TensorData data = evaluate(Expression::stored("a"), state_dict);
   EXPECT_EQ(data.dtype, DType::float16);
   EXPECT_EQ(numbers(data), (std::vector<double>{1.5, -2}));

@@ -30,7 +30,7 @@ struct File {
   File(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout)
       : bytes(tools::write_checkpoint(tensors, layout)),
         input(bytes),
-        state_dict(StateDict::open(input)) {}
+        state_dict(StateDict::open(input, {}, {})) {}
 
   std::vector<std::byte> bytes;
   MemoryInput input;

@@ -154,7 +154,7 @@ TEST(Inspect, MetadataThatContradictTheGraphAreTold) {
 
 network::Outline outline_of_sample() {
   const auto model = convert_to_memory(checkpoint_of({}), {});
-  return onnx::outline_of(onnx::read(MemoryInput(model)));
+  return onnx::outline_of(onnx::read(MemoryInput(model), {}));
 }
 
 TEST(Inspect, AGraphWithAnyOtherStepIsNoAetherNet) {
@@ -197,7 +197,7 @@ TEST(Inspect, TheGroupsOfBlocksComeFromNamesOrNotesOrTheVariant) {
   EXPECT_EQ(network::recognise(outline, hint)->facts.depths, (std::vector<std::int64_t>{3}));
 
   const auto small = convert_to_memory(checkpoint_of(tools::aether_small(2, true)), {});
-  outline = onnx::outline_of(onnx::read(MemoryInput(small)));
+  outline = onnx::outline_of(onnx::read(MemoryInput(small), {}));
   for (network::OutlineStep& step : outline.steps) step.name = "w";
   const auto network = network::recognise(outline, {});
   EXPECT_EQ(network->facts.model_type, "aether_small");

@@ -19,7 +19,7 @@ Network recognise_tensors(const std::vector<NamedTensor>& tensors,
                           const tools::CheckpointLayout& layout = {}) {
   const auto bytes = tools::write_checkpoint(tensors, layout);
   const MemoryInput input(bytes);
-  return recognise(state_dict::StateDict::open(input));
+  return recognise(state_dict::StateDict::open(input, {}, {}));
 }
 
 Network recognise_shape(const NetworkShape& shape) {

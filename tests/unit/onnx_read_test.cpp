@@ -34,7 +34,7 @@ std::string tensor_head(int type, std::uint64_t elements) {
          field(8, "t");
 }
 
-onnx::File read(const std::string& model) { return onnx::read(MemoryInput(bytes_of(model))); }
+onnx::File read(const std::string& model) { return onnx::read(MemoryInput(bytes_of(model)), {}); }
 
 TensorData only_tensor(const std::string& model) {
   return onnx::read_tensor(read(model).initializers.at(0), MemoryInput(bytes_of(model)), nullptr);
@@ -95,7 +95,7 @@ TEST(OnnxRead, DescribesOurOwnFiles) {
     options.source_name = "x.pth";
     options.shape = InputShape::dynamic_defaults();
     const Written written = write_sample(options, false);
-    const onnx::File file = onnx::read(MemoryInput(written.model));
+    const onnx::File file = onnx::read(MemoryInput(written.model), {});
     EXPECT_EQ(file.ir_version, written.report.graph.ir_version);
     ASSERT_EQ(file.opsets.size(), 1U);
     EXPECT_EQ(file.opsets[0], (std::pair<std::string, std::int64_t>("", opset)));
@@ -116,8 +116,8 @@ TEST(OnnxRead, WeightsAreTheSameInTheFileAndBesideIt) {
   ASSERT_FALSE(outside.external.empty());
   const MemoryInput inside_input(inside.model);
   const MemoryInput outside_input(outside.model);
-  const onnx::File inside_file = onnx::read(inside_input);
-  const onnx::File outside_file = onnx::read(outside_input);
+  const onnx::File inside_file = onnx::read(inside_input, {});
+  const onnx::File outside_file = onnx::read(outside_input, {});
   const OneFile siblings(outside.external);
   ASSERT_EQ(inside_file.initializers.size(), outside_file.initializers.size());
   std::size_t external = 0;
@@ -143,7 +143,7 @@ TEST(OnnxRead, EveryTruncationIsRefusedOrRead) {
     ++tried;
     const MemoryInput input(std::span(written.model).first(length));
     try {
-      onnx::read(input);
+      onnx::read(input, {});
     } catch (const Error& error) {
       EXPECT_EQ(error.kind, ErrorKind::malformed) << length;
       ++refused;
@@ -156,7 +156,7 @@ TEST(OnnxRead, EveryTruncationIsRefusedOrRead) {
 TEST(OnnxRead, ExternalDataThatEndsEarlyIsNamed) {
   Written written = write_sample({}, true);
   const MemoryInput input(written.model);
-  const onnx::File file = onnx::read(input);
+  const onnx::File file = onnx::read(input, {});
   const auto last = std::find_if(file.initializers.rbegin(), file.initializers.rend(),
                                  [](const auto& tensor) { return !tensor.external_file.empty(); });
   ASSERT_NE(last, file.initializers.rend());
@@ -292,14 +292,14 @@ TEST(OnnxRead, DeepNestingCostsNothing) {
 }
 
 TEST(OnnxRead, TextsAndPartsAreLimited) {
-  const std::string text(limits::kOnnxText + 1, 'x');
+  const std::string text(Limits{}.onnx_text + 1, 'x');
   EXPECT_EQ(catch_error([&] { read(field(7, field(2, text))); }).kind, ErrorKind::limit);
 
   std::string many;
-  many.reserve(2 * limits::kOnnxParts + 8);
-  for (std::size_t i = 0; i <= limits::kOnnxParts; ++i) many.append("\x0a\x00", 2);
+  many.reserve(2 * Limits{}.onnx_parts + 8);
+  for (std::size_t i = 0; i <= Limits{}.onnx_parts; ++i) many.append("\x0a\x00", 2);
   EXPECT_EQ(catch_error([&] { read(field(7, many)); }).kind, ErrorKind::limit);
-  const std::string dims = field(1, std::string(limits::kOnnxParts + 1, '\1'));
+  const std::string dims = field(1, std::string(Limits{}.onnx_parts + 1, '\1'));
   EXPECT_EQ(catch_error([&] { read(model_of(dims)); }).kind, ErrorKind::limit);
 }
 

@@ -14,7 +14,7 @@ using test::Caught;
 
 Document parse(const std::string& text) {
   const auto bytes = test::bytes_of(text);
-  return Document::parse({bytes.begin(), bytes.end()});
+  return Document::parse({bytes.begin(), bytes.end()}, {});
 }
 
 void expect_malformed(const std::string& pickle, const std::string& reason) {
@@ -251,13 +251,13 @@ TEST(Pickle, CyclesEnd) {
 
 TEST(Pickle, TooManyValuesAreRefused) {
   const Caught values =
-      catch_error([] { parse("(" + std::string(limits::kPickleValues, ']') + "t."); });
+      catch_error([] { parse("(" + std::string(Limits{}.pickle_values, ']') + "t."); });
   EXPECT_EQ(values.kind, ErrorKind::limit);
   const Caught stack =
-      catch_error([] { parse("(" + std::string(limits::kPickleValues + 1, 'N') + "t."); });
+      catch_error([] { parse("(" + std::string(Limits{}.pickle_values + 1, 'N') + "t."); });
   EXPECT_EQ(stack.kind, ErrorKind::limit);
   const Caught marks =
-      catch_error([] { parse(std::string(limits::kPickleValues + 1, '(') + "."); });
+      catch_error([] { parse(std::string(Limits{}.pickle_values + 1, '(') + "."); });
   EXPECT_EQ(marks.kind, ErrorKind::limit);
 }
 

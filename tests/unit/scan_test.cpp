@@ -88,7 +88,7 @@ TEST(ScanPickles, ArgumentsThatContainThemselvesOrGrowEnd) {
 
 TEST(ScanPickles, WhatIsReadBeforeItBreaksCounts) {
   const MemoryInput input(test::bytes_of("\x80\x02(cos\nsystem\n)R\xff"));
-  const auto document = pickle::Document::parse_as_far_as_possible(input, 0);
+  const auto document = pickle::Document::parse_as_far_as_possible(input, 0, {});
   EXPECT_NE(document.problem().find("no opcode 0xff"), std::string::npos) << document.problem();
   EXPECT_EQ(document.consumed(), 16U);
   EXPECT_EQ(document.kind(document.root()), pickle::Kind::none);
@@ -181,34 +181,65 @@ TEST(ScanContainers, OnnxFiles) {
   EXPECT_TRUE(has_finding(report, "operator"));
 }
 
+Context with_limits(std::initializer_list<std::pair<std::string, std::uint64_t>> changes) {
+  Context context;
+  for (const auto& [name, value] : changes) set_limit(context.limits, name, value);
+  return context;
+}
+
 TEST(Limits, AreChangedForOneCall) {
   const auto bytes = tools::write_checkpoint(some_tensors());
   const MemoryInput input(bytes);
   test::MemoryOutput output;
-  Options options;
-  options.limits = {{"pickle_values", 10}};
-  const auto refused = test::catch_error([&] { convert(input, {&output, nullptr, {}}, options); });
+  const auto refused = test::catch_error([&] {
+    convert(input, {&output, nullptr, {}}, {}, with_limits({{"pickle_values", 10}}));
+  });
   EXPECT_EQ(refused.kind, ErrorKind::limit);
-  EXPECT_NE(refused.message.find("--limit pickle_values=N"), std::string::npos) << refused.message;
+  EXPECT_NE(refused.message.find("limit pickle_values=N"), std::string::npos) << refused.message;
   convert(input, {&output, nullptr, {}}, {});
-  EXPECT_EQ(scan(input, {{{"archive_entries", 3}}}).result, ScanResult::unclear);
+  EXPECT_EQ(scan(input, with_limits({{"archive_entries", 3}})).result, ScanResult::unclear);
   EXPECT_EQ(scan(input).result, ScanResult::clean);
 
   // Raised, so that what is refused otherwise is read.
   std::string many = "\x80\x02(";
-  many += std::string(limits::kPickleValues + 5, 'N') + "t.";
+  many += std::string(Limits{}.pickle_values + 5, 'N') + "t.";
   EXPECT_EQ(scan_text(many).result, ScanResult::unclear);
   EXPECT_EQ(scan(MemoryInput(test::bytes_of(many)),
-                 {{{"pickle_values", 3'000'000}, {"pickle_items", 9'000'000}}})
+                 with_limits({{"pickle_values", 3'000'000}, {"pickle_items", 9'000'000}}))
                 .result,
             ScanResult::clean);
 
   const std::initializer_list<std::pair<std::string, std::uint64_t>> impossible = {
       {"nothing", 5}, {"pickle_values", 0}, {"pickle_values", UINT64_MAX}};
-  for (const auto& change : impossible) {
-    const auto wrong = test::catch_error([&] { scan(input, {{{"shards", 5}, change}}); });
-    EXPECT_EQ(wrong.kind, ErrorKind::usage) << change.first;
-    EXPECT_EQ(limits::in_effect().shards, limits::kShards);
+  for (const auto& [name, value] : impossible) {
+    Limits limits;
+    const auto wrong = test::catch_error([&] { set_limit(limits, name, value); });
+    EXPECT_EQ(wrong.kind, ErrorKind::usage) << name;
+    EXPECT_EQ(limits.pickle_values, Limits{}.pickle_values);
+  }
+}
+
+TEST(Cancelling, EndsEveryTask) {
+  const auto bytes = tools::write_checkpoint(some_tensors());
+  const MemoryInput checkpoint(bytes);
+  test::MemoryOutput model;
+  convert(checkpoint, {&model, nullptr, {}}, {});
+  const MemoryInput onnx(model.bytes());
+  const std::atomic<bool> cancelled = true;
+  const Context context{{}, nullptr, &cancelled};
+  test::MemoryOutput output;
+  const std::initializer_list<std::function<void()>> tasks = {
+      [&] {
+        convert(checkpoint, {&output, nullptr, {}}, {}, context);
+      },
+      [&] { fuse(checkpoint, output, {}, context); },
+      [&] { inspect(checkpoint, {}, context); },
+      [&] { inspect(onnx, {}, context); },
+      [&] { scan(checkpoint, context); },
+      [&] { scan(onnx, context); },
+      [&] { check(onnx, {}, context); }};
+  for (const auto& task : tasks) {
+    EXPECT_EQ(test::catch_error(task).kind, ErrorKind::cancelled);
   }
 }
 

@@ -59,7 +59,7 @@ std::filesystem::path path_of(const std::string& name) {
 TEST_P(TorchFile, ReadsAsPyTorchDoes) {
   const FileInput input(path_of(GetParam()));
   const io::FolderSiblings siblings(path_of(GetParam()));
-  const StateDict state_dict = StateDict::open(input, {{}, &siblings});
+  const StateDict state_dict = StateDict::open(input, {{}, &siblings}, {});
   const std::vector<Expected> expected = read_expected(kData / (GetParam() + ".expected"));
   ASSERT_FALSE(expected.empty());
   for (const Expected& want : expected) {
@@ -104,7 +104,7 @@ StateDict open_file(const std::string& name, std::optional<std::string> params_k
   static std::vector<std::unique_ptr<FileInput>> inputs;  // they outlive what was opened
   inputs.push_back(std::make_unique<FileInput>(kData / name));
   const io::FolderSiblings siblings(kData / name);
-  return StateDict::open(*inputs.back(), {std::move(params_key), &siblings});
+  return StateDict::open(*inputs.back(), {std::move(params_key), &siblings}, {});
 }
 
 TEST(StateDict, TellsWhereItWasFound) {
@@ -249,7 +249,7 @@ TEST(StateDict, EveryTypeInBothByteOrdersStoredAndDeflated) {
         layout.root = "some name";
         const auto bytes = tools::write_checkpoint(two_tensors(), layout);
         const MemoryInput input(bytes);
-        const StateDict state_dict = StateDict::open(input);
+        const StateDict state_dict = StateDict::open(input, {}, {});
         EXPECT_EQ(values_of(state_dict, "weight"), (std::vector<double>{0.5, -1, 2, 1024}));
         EXPECT_EQ(values_of(state_dict, "bias"), (std::vector<double>{3, -0.25}));
       }
@@ -294,7 +294,7 @@ std::vector<std::byte> checkpoint_of(const std::string& items, const std::string
 std::string problem_of(const Record& record) {
   const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(record), record.storage);
   const MemoryInput input(bytes);
-  const StateDict state_dict = StateDict::open(input);
+  const StateDict state_dict = StateDict::open(input, {}, {});
   const Entry* entry = state_dict.find("w");
   if (entry == nullptr) return "is not there";
   if (entry->tensor) state_dict.read(*entry);  // must never fail once it is described
@@ -368,7 +368,7 @@ Entry entry_of(const std::string& items, const std::string& name, const std::str
   // Beside a good tensor, so that there is a state dict at all.
   const auto bytes = checkpoint_of(text_opcode("good") + tensor_opcodes(Record{}) + items, storage);
   const MemoryInput input(bytes);
-  return *StateDict::open(input).find(name);
+  return *StateDict::open(input, {}, {}).find(name);
 }
 
 TEST(TensorRecord, KindsThatAreNotRead) {
@@ -404,7 +404,7 @@ TEST(TensorRecord, UntypedStorages) {
   v3.replace(v3.size() - 2, 2, "ctorch\nfloat32\ntR");
   std::vector<std::byte> bytes = checkpoint_of(text_opcode("w") + v3, storage);
   const MemoryInput input(bytes);
-  const StateDict state_dict = StateDict::open(input);
+  const StateDict state_dict = StateDict::open(input, {}, {});
   ASSERT_TRUE(state_dict.find("w")->tensor) << state_dict.find("w")->problem;
   EXPECT_EQ(state_dict.find("w")->tensor->dtype, DType::float32);
   EXPECT_EQ(values_of(state_dict, "w").size(), 4U);
@@ -425,7 +425,7 @@ TEST(StateDict, TheLastOfEqualKeysCounts) {
       text_opcode("w") + tensor_opcodes(first) + text_opcode("w") + tensor_opcodes(Record{}),
       std::string(16, '\x01'));
   const MemoryInput input(bytes);
-  const StateDict state_dict = StateDict::open(input);
+  const StateDict state_dict = StateDict::open(input, {}, {});
   ASSERT_EQ(state_dict.entries().size(), 1U);
   EXPECT_EQ(state_dict.entries()[0].tensor->elements, 4);
 }
@@ -433,7 +433,7 @@ TEST(StateDict, TheLastOfEqualKeysCounts) {
 Caught open_error(const std::vector<std::byte>& bytes) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    StateDict::open(input);
+    StateDict::open(input, {}, {});
   });
 }
 

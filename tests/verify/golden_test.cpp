@@ -58,7 +58,7 @@ auto with_reference(const std::vector<NamedTensor>& tensors, const Report::Netwo
   network.facts = facts;
   verify::Reference::Settings settings;
   settings.float64 = true;
-  return work(verify::Reference(state_dict::StateDict::open(input), network, settings));
+  return work(verify::Reference(state_dict::StateDict::open(input, {}, {}), network, settings));
 }
 
 DoubleTensor run(const std::vector<NamedTensor>& tensors, const Report::Network& facts,

@@ -203,7 +203,7 @@ TEST(Memory, GrowsWithTheShapeAndTheScale) {
     tools::fill_random(tensors, 1);
     const auto bytes = tools::write_checkpoint(tensors);
     const MemoryInput input(bytes);
-    return network::recognise(state_dict::StateDict::open(input));
+    return network::recognise(state_dict::StateDict::open(input, {}, {}));
   };
   const network::Network small = network_of(2);
   const auto at = [&](const network::Network& network, std::int64_t side) {

@@ -139,7 +139,7 @@ bool is_beside(const std::string& external_file);
 
 /// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
 /// it is no ONNX file or damaged, Error(limit) where it has more parts than limits.h allows.
-File read(const Input& input);
+File read(const Input& input, const Context& context);
 
 /// PyTorch's name of an element type, "float32"; for what PyTorch hasn't, ONNX's, "string"; "type
 /// 99" for an unknown number.

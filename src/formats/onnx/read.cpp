@@ -20,20 +20,23 @@ namespace {
   fail(ErrorKind::malformed, "the file is no ONNX model, or a damaged one: {}.", what);
 }
 
-[[noreturn]] void too_many() {
+[[noreturn]] void too_many(const Limits& limits) {
   fail(ErrorKind::limit, "the ONNX file has more than {} parts; so many are not read.\n{}",
-       with_thousands(limits::in_effect().onnx_parts), limits::how_to_raise("onnx_parts"));
+       with_thousands(limits.onnx_parts), limits::how_to_raise("onnx_parts"));
 }
 
 // Bytes of the file, in order from any position.
 class Bytes {
  public:
-  explicit Bytes(const Input& input) : input_(input) {}
+  Bytes(const Input& input, const Context& context) : input_(input), context_(context) {}
+
+  const Limits& limits() const { return context_.limits; }
 
   std::uint64_t size() const { return input_.size(); }
 
   std::uint8_t at(std::uint64_t position) {
     if (position < start_ || position - start_ >= buffer_.size()) {
+      context_.check_cancelled();
       start_ = position;
       buffer_.resize(
           static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, input_.size() - position)));
@@ -51,6 +54,7 @@ class Bytes {
  private:
   static constexpr std::uint64_t kWindow = 4096;
   const Input& input_;
+  const Context& context_;
   std::uint64_t start_ = 0;
   std::vector<std::byte> buffer_;
 };
@@ -66,7 +70,7 @@ class Fields {
   // Goes to the next field; false at the message's end.
   bool next() {
     if (next_ >= end_) return false;
-    if (++parts_ > limits::in_effect().onnx_parts) too_many();
+    if (++parts_ > bytes_.limits().onnx_parts) too_many(bytes_.limits());
     const std::uint64_t key = read_varint();
     field_ = key >> 3U;
     wire_ = static_cast<Wire>(key & 7U);
@@ -109,9 +113,9 @@ class Fields {
     return number;
   }
   std::string text() const {
-    if (length() > limits::in_effect().onnx_text) {
+    if (length() > bytes_.limits().onnx_text) {
       fail(ErrorKind::limit, "the ONNX file has a text of {}; at most {} are read.\n{}",
-           human_bytes(length()), human_bytes(limits::in_effect().onnx_text),
+           human_bytes(length()), human_bytes(bytes_.limits().onnx_text),
            limits::how_to_raise("onnx_text"));
     }
     return bytes_.text(begin_, length());
@@ -120,7 +124,7 @@ class Fields {
   void unpack(std::vector<std::int64_t>& out) const {
     Fields numbers = message();
     while (numbers.next_ < numbers.end_) {
-      if (++parts_ > limits::in_effect().onnx_parts) too_many();
+      if (++parts_ > bytes_.limits().onnx_parts) too_many(bytes_.limits());
       out.push_back(static_cast<std::int64_t>(numbers.read_varint()));
     }
   }
@@ -326,8 +330,8 @@ bool File::has_function(const std::string& domain, const std::string& name) cons
   return functions.contains({domain, name});
 }
 
-File read(const Input& input) {
-  Bytes bytes(input);
+File read(const Input& input, const Context& context) {
+  Bytes bytes(input, context);
   std::size_t parts = 0;
   Fields fields(bytes, 0, bytes.size(), parts);
   File file;

@@ -16,25 +16,30 @@ constexpr std::size_t kFirstPiece = 4096;
 
 }  // namespace
 
-ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes)
-    : kept_(kept), total_(bytes.size()) {
+ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes,
+                       const Context& context)
+    : context_(context), kept_(kept), total_(bytes.size()) {
   kept_.push_back(std::move(bytes));
   window_ = kept_.back();
 }
 
 ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input,
-                       std::uint64_t offset)
-    : kept_(kept), input_(&input), origin_(offset), total_(input.size() - offset) {}
+                       std::uint64_t offset, const Context& context)
+    : context_(context),
+      kept_(kept),
+      input_(&input),
+      origin_(offset),
+      total_(input.size() - offset) {}
 
 void ByteReader::refill(std::uint64_t wanted) {
+  context_.check_cancelled();
   const std::uint64_t start = position();
   require(wanted <= left() && input_ != nullptr, "reading beyond the end of a pickle");
-  if (start > limits::in_effect().pickle_bytes ||
-      wanted > limits::in_effect().pickle_bytes - start) {
+  if (start > context_.limits.pickle_bytes || wanted > context_.limits.pickle_bytes - start) {
     fail(ErrorKind::limit,
          "the pickle in the file is longer than {}, which is the most that is "
          "read.\n{}",
-         human_bytes(limits::in_effect().pickle_bytes), limits::how_to_raise("pickle_bytes"));
+         human_bytes(context_.limits.pickle_bytes), limits::how_to_raise("pickle_bytes"));
   }
   const auto tail = window_.subspan(at_);
   piece_ = std::clamp(2 * piece_, kFirstPiece, limits::kChunkBytes);

@@ -19,9 +19,11 @@ namespace aether2onnx::pickle {
 class ByteReader {
  public:
   /// Reads `bytes`, which are the whole of what there is.
-  ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes);
+  ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes,
+             const Context& context);
   /// Reads from byte `offset` of `input` on, which must be within it.
-  ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input, std::uint64_t offset);
+  ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input, std::uint64_t offset,
+             const Context& context);
 
   /// Bytes given so far.
   std::uint64_t position() const { return window_start_ + at_; }
@@ -31,7 +33,7 @@ class ByteReader {
   std::uint64_t origin() const { return origin_; }
 
   /// The next `count` bytes, which is at most left(). Throws Error(limit) where the pickle becomes
-  /// longer than limits::kPickleBytes.
+  /// longer than Limits::pickle_bytes.
   std::span<const std::byte> take(std::uint64_t count) {
     if (count > window_.size() - at_) refill(count);
     const auto bytes = window_.subspan(at_, static_cast<std::size_t>(count));
@@ -46,6 +48,7 @@ class ByteReader {
   // Makes the next `wanted` bytes lie in the window.
   void refill(std::uint64_t wanted);
 
+  const Context& context_;
   std::vector<std::vector<std::byte>>& kept_;
   const Input* input_ = nullptr;
   std::uint64_t origin_ = 0;

@@ -17,7 +17,8 @@ namespace aether2onnx::pickle {
 // Executes the opcodes on a stack of value indices.
 class Machine {
  public:
-  Machine(Document& document, ByteReader& reader) : document_(document), reader_(reader) {
+  Machine(Document& document, ByteReader& reader, const Context& context)
+      : limits_(context.limits), document_(document), reader_(reader) {
     none_ = add(Kind::none);
     true_ = add(Kind::boolean);
     value(true_).integer = 1;
@@ -652,7 +653,7 @@ class Machine {
     }
   }
 
-  const limits::Adjustable& limits_ = limits::in_effect();
+  const Limits& limits_;
   Document& document_;
   ByteReader& reader_;
   std::uint64_t opcode_at_ = 0;
@@ -669,24 +670,25 @@ class Machine {
   ValueId empty_tuple_ = 0;
 };
 
-Document Document::parse(std::vector<std::byte> bytes) {
+Document Document::parse(std::vector<std::byte> bytes, const Context& context) {
   Document document;
-  ByteReader reader(document.bytes_, std::move(bytes));
-  Machine(document, reader).run();
+  ByteReader reader(document.bytes_, std::move(bytes), context);
+  Machine(document, reader, context).run();
   return document;
 }
 
-Document Document::parse(const Input& input, std::uint64_t offset) {
+Document Document::parse(const Input& input, std::uint64_t offset, const Context& context) {
   Document document;
-  ByteReader reader(document.bytes_, input, offset);
-  Machine(document, reader).run();
+  ByteReader reader(document.bytes_, input, offset, context);
+  Machine(document, reader, context).run();
   return document;
 }
 
-Document Document::parse_as_far_as_possible(const Input& input, std::uint64_t offset) {
+Document Document::parse_as_far_as_possible(const Input& input, std::uint64_t offset,
+                                            const Context& context) {
   Document document;
-  ByteReader reader(document.bytes_, input, offset);
-  Machine(document, reader).run_as_far_as_possible();
+  ByteReader reader(document.bytes_, input, offset, context);
+  Machine(document, reader, context).run_as_far_as_possible();
   return document;
 }
 

@@ -54,13 +54,14 @@ class Document {
 
   /// Parses the first pickle in `bytes`; what follows its STOP is left alone.
   /// Throws Error(malformed) with the byte offset, or Error(limit).
-  static Document parse(std::vector<std::byte> bytes);
+  static Document parse(std::vector<std::byte> bytes, const Context& context);
   /// The same for the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads
   /// no further than to the end of the piece that STOP lies in (up to 256 KiB).
-  static Document parse(const Input& input, std::uint64_t offset);
+  static Document parse(const Input& input, std::uint64_t offset, const Context& context);
   /// As much of it as can be read: where parse() would throw, what came before is kept, with root()
   /// None and the message in problem(). Throws what Input::read() throws.
-  static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset);
+  static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
+                                           const Context& context);
 
   /// Why the pickle wasn't read to its end; "" where it was.
   const std::string& problem() const { return problem_; }

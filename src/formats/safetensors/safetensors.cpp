@@ -67,6 +67,8 @@ const ElementType* element_type(std::string_view name) {
 // the end of the header until check() moves them.
 class HeaderEvents final : public JsonEvents {
  public:
+  explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
+
   SafetensorsHeader take() { return std::move(header_); }
 
   bool key(std::string& name) override {
@@ -159,10 +161,9 @@ class HeaderEvents final : public JsonEvents {
       fail(ErrorKind::limit, "the name of a tensor in the file is over {} long.",
            plural(limits::kNameBytes, "byte"));
     }
-    if (header_.tensors.size() >= limits::in_effect().state_dict_entries) {
+    if (header_.tensors.size() >= limits_.state_dict_entries) {
       fail(ErrorKind::limit, "the safetensors file has over {} tensors.\n{}",
-           with_thousands(limits::in_effect().state_dict_entries),
-           limits::how_to_raise("state_dict_entries"));
+           with_thousands(limits_.state_dict_entries), limits::how_to_raise("state_dict_entries"));
     }
     header_.tensors.emplace_back();
     header_.tensors.back().name = std::move(name);
@@ -189,6 +190,7 @@ class HeaderEvents final : public JsonEvents {
     }
   }
 
+  const Limits& limits_;
   SafetensorsHeader header_;
   std::unordered_set<std::string> names_;
   std::unordered_set<std::string> metadata_keys_;
@@ -252,7 +254,7 @@ void check_layout(SafetensorsHeader& header, std::uint64_t data_begin, std::uint
 
 }  // namespace
 
-SafetensorsHeader read_safetensors_header(const Input& input) {
+SafetensorsHeader read_safetensors_header(const Input& input, const Context& context) {
   if (input.size() < kLengthBytes) damaged("it is shorter than the length of its header");
   std::array<std::byte, kLengthBytes> length{};
   input.read(0, length);
@@ -264,15 +266,15 @@ SafetensorsHeader read_safetensors_header(const Input& input) {
     damaged(fmt::format("its header should have {} and the file has {}", plural(size, "byte"),
                         plural(input.size(), "byte")));
   }
-  if (size > limits::in_effect().json_bytes) {
+  if (size > context.limits.json_bytes) {
     fail(ErrorKind::limit, "the header of the safetensors file has {}; at most {} are read.\n{}",
-         human_bytes(size), human_bytes(limits::in_effect().json_bytes),
+         human_bytes(size), human_bytes(context.limits.json_bytes),
          limits::how_to_raise("json_bytes"));
   }
   std::vector<std::byte> text(to_size(size));
   input.read(kLengthBytes, text);
   if (text.empty() || text.front() != std::byte{'{'}) damaged("its header doesn't begin with '{'");
-  HeaderEvents events;
+  HeaderEvents events(context.limits);
   if (!read_json(text, events)) {
     damaged(fmt::format("its header is no JSON, from byte {} on", events.error_at()));
   }
@@ -324,7 +326,8 @@ Entry safetensors_entry(const SafetensorsTensor& from) {
   return entry;
 }
 
-void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options) {
+void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options,
+                        const Context& context) {
   if (options.params_key) {
     std::string_view key = *options.params_key;
     while (key.starts_with('/')) key.remove_prefix(1);
@@ -334,11 +337,12 @@ void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options) {
     }
     parts.wrapper = key;
   }
-  clean_names(parts);
+  clean_names(parts, context);
 }
 
-StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options) {
-  SafetensorsHeader header = read_safetensors_header(input);
+StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options,
+                                  const Context& context) {
+  SafetensorsHeader header = read_safetensors_header(input, context);
   auto storages = std::make_unique<SafetensorsStorages>();
   StateDict::Parts parts;
   for (const SafetensorsTensor& tensor : header.tensors) {
@@ -349,7 +353,7 @@ StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options
   parts.metadata = std::move(header.metadata);
   parts.storages = std::move(storages);
   parts.files = {&input};
-  finish_safetensors(parts, options);
+  finish_safetensors(parts, options, context);
   return parts;
 }
 

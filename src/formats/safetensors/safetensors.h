@@ -31,7 +31,7 @@ struct SafetensorsHeader {
 
 /// Reads and checks the header. Throws Error(malformed) for everything that the format forbids:
 /// holes or overlaps between tensors, bytes behind the last, names that stand there twice.
-SafetensorsHeader read_safetensors_header(const Input& input);
+SafetensorsHeader read_safetensors_header(const Input& input, const Context& context);
 
 /// Tensors of safetensors files; a storage's key is the tensor's name.
 class SafetensorsStorages final : public StorageSource {
@@ -60,6 +60,7 @@ Entry safetensors_entry(const SafetensorsTensor& tensor);
 
 /// Chooses the names by OpenOptions::params_key, which can only be what names begin with, and
 /// cleans them.
-void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options);
+void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options,
+                        const Context& context);
 
 }  // namespace aether2onnx::state_dict

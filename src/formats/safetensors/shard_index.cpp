@@ -27,6 +27,8 @@ namespace {
 // Takes "weight_map" out of a JSON object; whatever else is in the text is passed over.
 class IndexEvents final : public JsonEvents {
  public:
+  explicit IndexEvents(const Limits& limits) : limits_(limits) {}
+
   bool found() const { return found_; }
   const std::unordered_map<std::string, std::string>& weight_map() const { return weight_map_; }
 
@@ -34,13 +36,12 @@ class IndexEvents final : public JsonEvents {
     if (depth() == 1 && is_object_) {
       next_is_map_ = name == "weight_map";
     } else if (in_map_) {
-      if (name.size() > limits::kNameBytes ||
-          weight_map_.size() >= limits::in_effect().state_dict_entries) {
+      if (name.size() > limits::kNameBytes || weight_map_.size() >= limits_.state_dict_entries) {
         fail(ErrorKind::limit,
              "the index of the sharded checkpoint has over {} names, or one of "
              "over {}.\n{}",
-             with_thousands(limits::in_effect().state_dict_entries),
-             plural(limits::kNameBytes, "byte"), limits::how_to_raise("state_dict_entries"));
+             with_thousands(limits_.state_dict_entries), plural(limits::kNameBytes, "byte"),
+             limits::how_to_raise("state_dict_entries"));
       }
       tensor_ = std::move(name);
     }
@@ -83,6 +84,7 @@ class IndexEvents final : public JsonEvents {
   }
 
  private:
+  const Limits& limits_;
   bool found_ = false;
   bool is_object_ = false;
   bool next_is_map_ = false;
@@ -105,16 +107,16 @@ void check_file_name(const std::string& name) {
 
 // The names of the shards, each with how many tensors it has, in the order of their bytes.
 std::map<std::string, std::size_t> shards_of(
-    const std::unordered_map<std::string, std::string>& weight_map) {
+    const std::unordered_map<std::string, std::string>& weight_map, const Limits& limits) {
   std::map<std::string, std::size_t> shards;
   for (const auto& [tensor, file] : weight_map) ++shards[file];
   for (const auto& [name, tensors] : shards) check_file_name(name);
   if (shards.empty()) {
     fail(ErrorKind::unsupported, "the index of the sharded checkpoint names no tensors.");
   }
-  if (shards.size() > limits::in_effect().shards) {
+  if (shards.size() > limits.shards) {
     fail(ErrorKind::limit, "the sharded checkpoint has {} files; at most {} are read.\n{}",
-         shards.size(), limits::in_effect().shards, limits::how_to_raise("shards"));
+         shards.size(), limits.shards, limits::how_to_raise("shards"));
   }
   return shards;
 }
@@ -149,7 +151,7 @@ std::vector<std::unique_ptr<Input>> open_shards(const std::map<std::string, std:
   throw Error(ErrorKind::malformed, message, std::move(findings));
 }
 
-SafetensorsHeader read_shard(const Input& file, const std::string& name) {
+SafetensorsHeader read_shard(const Input& file, const std::string& name, const Context& context) {
   if (archive::sniff(file) != archive::FileKind::safetensors) {
     fail(
         ErrorKind::unsupported,
@@ -158,23 +160,25 @@ SafetensorsHeader read_shard(const Input& file, const std::string& name) {
         printable(name));
   }
   try {
-    return read_safetensors_header(file);
+    return read_safetensors_header(file, context);
   } catch (const Error& error) {
-    throw Error(error.kind, fmt::format("'{}': {}", printable(name), error.what()),
-                texts(error.findings));
+    Diagnostic diagnostic = error.diagnostic;
+    diagnostic.text = fmt::format("'{}': {}", printable(name), diagnostic.text);
+    throw Error(error.kind, std::move(diagnostic), error.findings);
   }
 }
 
 }  // namespace
 
-std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options) {
-  if (input.size() > limits::in_effect().json_bytes) return std::nullopt;
+std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options,
+                                                 const Context& context) {
+  if (input.size() > context.limits.json_bytes) return std::nullopt;
   std::vector<std::byte> text(to_size(input.size()));
   input.read(0, text);
-  IndexEvents index;
+  IndexEvents index(context.limits);
   if (!read_json(text, index) || !index.found()) return std::nullopt;
   const auto& weight_map = index.weight_map();
-  const auto shards = shards_of(weight_map);
+  const auto shards = shards_of(weight_map, context.limits);
   if (options.siblings == nullptr) {
     fail(ErrorKind::unsupported,
          "the checkpoint is the index of one in {}, which lie beside it and can't be reached "
@@ -190,7 +194,7 @@ std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenO
   std::size_t at = 0;
   for (const auto& [name, tensors] : shards) {
     std::unique_ptr<Input> file = std::move(files[at++]);
-    SafetensorsHeader header = read_shard(*file, name);
+    SafetensorsHeader header = read_shard(*file, name, context);
     std::size_t found = 0;
     for (const SafetensorsTensor& tensor : header.tensors) {
       const auto mapped = weight_map.find(tensor.name);
@@ -218,7 +222,7 @@ std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenO
   if (!findings.empty()) contradiction(std::move(findings));
   parts.container = fmt::format("safetensors, {}", plural(shards.size(), "shard"));
   parts.storages = std::move(storages);
-  finish_safetensors(parts, options);
+  finish_safetensors(parts, options, context);
   return parts;
 }
 

@@ -33,12 +33,12 @@ constexpr std::int64_t kProtocol = 1001;
 
 class TorchLegacy final : public StorageSource {
  public:
-  explicit TorchLegacy(const Input& input) : input_(input) {
-    next();  // the magic number, by which the file was recognised
-    check_protocol(next());
-    check_system(next());
-    object_ = std::make_unique<Document>(next());
-    const Document keys = next();
+  TorchLegacy(const Input& input, const Context& context) : input_(input) {
+    next(context);  // the magic number, by which the file was recognised
+    check_protocol(next(context));
+    check_system(next(context));
+    object_ = std::make_unique<Document>(next(context));
+    const Document keys = next(context);
     find_storages(keys, described_storages());
   }
 
@@ -73,8 +73,8 @@ class TorchLegacy final : public StorageSource {
   };
 
   // The next pickle of the stream.
-  Document next() {
-    Document document = Document::parse(input_, at_);
+  Document next(const Context& context) {
+    Document document = Document::parse(input_, at_, context);
     at_ += document.consumed();
     return document;
   }
@@ -195,9 +195,10 @@ class TorchLegacy final : public StorageSource {
 
 }  // namespace
 
-StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& options) {
-  auto legacy = std::make_unique<TorchLegacy>(input);
-  StateDict::Parts parts = find_state_dict(legacy->object(), *legacy, options);
+StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& options,
+                                   const Context& context) {
+  auto legacy = std::make_unique<TorchLegacy>(input, context);
+  StateDict::Parts parts = find_state_dict(legacy->object(), *legacy, options, context);
   legacy->forget_object();
   parts.container = "PyTorch legacy stream" + parts.container;
   parts.storages = std::move(legacy);
@@ -205,8 +206,8 @@ StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& option
   return parts;
 }
 
-Audit audit_torch_legacy(const Input& input) {
-  const TorchLegacy legacy(input);
+Audit audit_torch_legacy(const Input& input, const Context& context) {
+  const TorchLegacy legacy(input, context);
   Audit result;
   audit_tensors(legacy.object(), legacy, result);
   result.end = legacy.end();

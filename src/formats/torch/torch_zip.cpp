@@ -27,7 +27,8 @@ constexpr std::uint64_t kNoteBytes = 200;
 
 class TorchZip final : public StorageSource {
  public:
-  explicit TorchZip(const Input& input) : zip_(input), root_(find_root()) {
+  TorchZip(const Input& input, const Context& context)
+      : context_(context), zip_(input, context), root_(find_root()) {
     check_version();
     big_endian_ = read_byte_order();
   }
@@ -35,12 +36,12 @@ class TorchZip final : public StorageSource {
   pickle::Document parse_pickle() const {
     const std::size_t entry = *zip_.find(root_ + "data.pkl");
     const std::uint64_t size = zip_.entries()[entry].size;
-    const std::uint64_t most = limits::in_effect().pickle_bytes;
+    const std::uint64_t most = context_.limits.pickle_bytes;
     if (size > most) {
       fail(ErrorKind::limit, "the pickle in the file has {}; at most {} are read.\n{}",
            human_bytes(size), human_bytes(most), limits::how_to_raise("pickle_bytes"));
     }
-    return pickle::Document::parse(zip_.read_all(entry, most));
+    return pickle::Document::parse(zip_.read_all(entry, most), context_);
   }
 
   // The notes that the checkpoint stage leaves beside PyTorch's own records, for example of what
@@ -160,6 +161,7 @@ class TorchZip final : public StorageSource {
          "the checkpoint's 'byteorder' record is '{}', not 'little' or 'big'.", printable(*text));
   }
 
+  const Context context_;
   ZipArchive zip_;
   std::string root_;
   bool big_endian_ = false;
@@ -167,9 +169,10 @@ class TorchZip final : public StorageSource {
 
 }  // namespace
 
-StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options) {
-  auto zip = std::make_unique<TorchZip>(input);
-  StateDict::Parts parts = find_state_dict(zip->parse_pickle(), *zip, options);
+StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options,
+                                const Context& context) {
+  auto zip = std::make_unique<TorchZip>(input, context);
+  StateDict::Parts parts = find_state_dict(zip->parse_pickle(), *zip, options, context);
   parts.container = "PyTorch zip" + parts.container;
   for (auto& note : zip->notes()) parts.metadata.push_back(std::move(note));
   parts.storages = std::move(zip);
@@ -177,8 +180,8 @@ StateDict::Parts open_torch_zip(const Input& input, const OpenOptions& options) 
   return parts;
 }
 
-Audit audit_torch_zip(const Input& input) {
-  const TorchZip zip(input);
+Audit audit_torch_zip(const Input& input, const Context& context) {
+  const TorchZip zip(input, context);
   const pickle::Document document = zip.parse_pickle();
   Audit result;
   audit_tensors(document, zip, result);

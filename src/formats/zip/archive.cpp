@@ -17,64 +17,64 @@ namespace {
 
 // libzip's view of an Input. Exceptions must not pass through C code: read() keeps the exception
 // here and the caller throws it again once libzip has reported failure.
-struct SourceContext {
+struct Source {
   const Input* input = nullptr;
   std::uint64_t position = 0;
   zip_error_t error{};
   std::exception_ptr exception;
 };
 
-zip_int64_t read_source(SourceContext& context, void* data, zip_uint64_t length) {
-  const std::uint64_t left = context.input->size() - context.position;
+zip_int64_t read_source(Source& source, void* data, zip_uint64_t length) {
+  const std::uint64_t left = source.input->size() - source.position;
   const std::uint64_t count = std::min<std::uint64_t>(length, left);
   try {
-    context.input->read(context.position, {static_cast<std::byte*>(data), to_size(count)});
+    source.input->read(source.position, {static_cast<std::byte*>(data), to_size(count)});
   } catch (...) {
-    context.exception = std::current_exception();
-    zip_error_set(&context.error, ZIP_ER_READ, 0);
+    source.exception = std::current_exception();
+    zip_error_set(&source.error, ZIP_ER_READ, 0);
     return -1;
   }
-  context.position += count;
+  source.position += count;
   return static_cast<zip_int64_t>(count);
 }
 
-zip_int64_t stat_source(const SourceContext& context, void* data, zip_uint64_t length) {
+zip_int64_t stat_source(const Source& source, void* data, zip_uint64_t length) {
   if (length < sizeof(zip_stat_t)) return -1;
   auto* status = static_cast<zip_stat_t*>(data);
   zip_stat_init(status);
-  status->size = context.input->size();
+  status->size = source.input->size();
   status->valid = ZIP_STAT_SIZE;
   return sizeof(zip_stat_t);
 }
 
 zip_int64_t source_callback(void* user, void* data, zip_uint64_t length, zip_source_cmd_t command) {
-  auto& context = *static_cast<SourceContext*>(user);
+  auto& source = *static_cast<Source*>(user);
   switch (command) {
     case ZIP_SOURCE_SUPPORTS:
       return ZIP_SOURCE_SUPPORTS_SEEKABLE;
     case ZIP_SOURCE_OPEN:
-      context.position = 0;
+      source.position = 0;
       return 0;
     case ZIP_SOURCE_READ:
-      return read_source(context, data, length);
+      return read_source(source, data, length);
     case ZIP_SOURCE_CLOSE:
     case ZIP_SOURCE_FREE:
       return 0;
     case ZIP_SOURCE_STAT:
-      return stat_source(context, data, length);
+      return stat_source(source, data, length);
     case ZIP_SOURCE_ERROR:
-      return zip_error_to_data(&context.error, data, length);
+      return zip_error_to_data(&source.error, data, length);
     case ZIP_SOURCE_SEEK: {
-      const zip_int64_t to = zip_source_seek_compute_offset(context.position, context.input->size(),
-                                                            data, length, &context.error);
+      const zip_int64_t to = zip_source_seek_compute_offset(source.position, source.input->size(),
+                                                            data, length, &source.error);
       if (to < 0) return -1;
-      context.position = static_cast<std::uint64_t>(to);
+      source.position = static_cast<std::uint64_t>(to);
       return 0;
     }
     case ZIP_SOURCE_TELL:
-      return static_cast<zip_int64_t>(context.position);
+      return static_cast<zip_int64_t>(source.position);
     default:
-      zip_error_set(&context.error, ZIP_ER_OPNOTSUPP, 0);
+      zip_error_set(&source.error, ZIP_ER_OPNOTSUPP, 0);
       return -1;
   }
 }
@@ -89,10 +89,13 @@ struct FileCloser {
 }  // namespace
 
 struct ZipArchive::State {
-  explicit State(const Input& input) : buffered(input) { context.input = &buffered; }
+  State(const Input& input, const Context& of_call) : context(of_call), buffered(input) {
+    source.input = &buffered;
+  }
 
+  const Context context;
   BufferedInput buffered;
-  SourceContext context;
+  Source source;
   std::unique_ptr<zip_t, ArchiveCloser> archive;
   std::vector<Entry> entries;
   std::unordered_map<std::string_view, std::size_t> by_name;
@@ -129,14 +132,14 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
   const int code = zip_error_code_zip(&error);
   const std::string text = zip_error_strerror(&error);
   zip_error_fini(&error);
-  if (context.exception) std::rethrow_exception(context.exception);
+  if (source.exception) std::rethrow_exception(source.exception);
   checked_audit();
   if (code == ZIP_ER_NOZIP) {
     fail(ErrorKind::malformed,
          "the file is cut off, or something was appended to it: it starts as a zip archive (as "
          "PyTorch checkpoints are), but the directory that belongs at its end isn't there.\n"
          "Download or copy it again; it has {}, compare that with the original's size.",
-         human_bytes(context.input->size()));
+         human_bytes(source.input->size()));
   }
   if (code == ZIP_ER_EXISTS) {
     fail(ErrorKind::malformed,
@@ -148,7 +151,7 @@ void ZipArchive::State::failed_to_open(zip_error_t& error) {
 
 // What libzip takes and other readers take differently.
 ZipAudit ZipArchive::State::checked_audit() const {
-  ZipAudit audit = audit_zip(*context.input);
+  ZipAudit audit = audit_zip(*source.input, context);
   for (const ZipIrregularity& irregularity : audit.irregularities) {
     if (irregularity.contradicts) contradiction(irregularity.what);
   }
@@ -156,7 +159,7 @@ ZipAudit ZipArchive::State::checked_audit() const {
 }
 
 void ZipArchive::State::damaged(const Entry& entry, const char* what) const {
-  if (context.exception) std::rethrow_exception(context.exception);
+  if (source.exception) std::rethrow_exception(source.exception);
   fail(ErrorKind::malformed,
        "the archive's entry '{}' is damaged: {}.\nDownload or copy the file again.",
        printable(entry.name), what);
@@ -165,7 +168,7 @@ void ZipArchive::State::damaged(const Entry& entry, const char* what) const {
 // Sizes that can't be true, before anything is allocated by them.
 void ZipArchive::State::check_sizes(const zip_stat_t& status) const {
   const bool stored = status.comp_method == ZIP_CM_STORE;
-  const bool fits = status.comp_size <= context.input->size() &&
+  const bool fits = status.comp_size <= source.input->size() &&
                     (stored ? status.size == status.comp_size
                             : status.size / limits::kInflation <= status.comp_size);
   if (fits) return;
@@ -173,16 +176,15 @@ void ZipArchive::State::check_sizes(const zip_stat_t& status) const {
        "the archive's entry '{}' can't have the size that is stated ({} from {} in the file of "
        "{}).\nDownload or copy the file again.",
        printable(status.name), human_bytes(status.size), human_bytes(status.comp_size),
-       human_bytes(context.input->size()));
+       human_bytes(source.input->size()));
 }
 
 void ZipArchive::State::list_entries() {
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  if (count < 0 || static_cast<std::uint64_t>(count) > limits::in_effect().archive_entries) {
+  if (count < 0 || static_cast<std::uint64_t>(count) > context.limits.archive_entries) {
     fail(ErrorKind::limit, "the archive has {} entries; at most {} are read.\n{}",
          with_thousands(static_cast<std::uint64_t>(count)),
-         with_thousands(limits::in_effect().archive_entries),
-         limits::how_to_raise("archive_entries"));
+         with_thousands(context.limits.archive_entries), limits::how_to_raise("archive_entries"));
   }
   entries.reserve(static_cast<std::size_t>(count));
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(count); ++i) {
@@ -242,6 +244,7 @@ std::uint32_t ZipArchive::State::crc_of_stored(std::size_t entry) const {
   std::uint32_t crc = 0;
   const std::uint64_t size = entries[entry].size;
   for (std::uint64_t at = 0; at < size; at += chunk.size()) {
+    context.check_cancelled();
     chunk.resize(to_size(std::min<std::uint64_t>(size - at, limits::kChunkBytes)));
     buffered.read(begins[entry] + at, chunk);
     crc = crc32(chunk, crc);
@@ -289,12 +292,13 @@ void ZipArchive::State::check_end(zip_file_t* file, std::size_t entry) {
   if (got > 0) damaged(entries[entry], "it is longer than the archive's directory says");
 }
 
-ZipArchive::ZipArchive(const Input& input) : state_(std::make_unique<State>(input)) {
+ZipArchive::ZipArchive(const Input& input, const Context& context)
+    : state_(std::make_unique<State>(input, context)) {
   State& state = *state_;
-  zip_error_init(&state.context.error);
+  zip_error_init(&state.source.error);
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t* source = zip_source_function_create(source_callback, &state.context, &error);
+  zip_source_t* source = zip_source_function_create(source_callback, &state.source, &error);
   if (source == nullptr) state.failed_to_open(error);
   state.archive.reset(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error));
   if (!state.archive) {
@@ -341,6 +345,7 @@ void ZipArchive::read(std::size_t entry, std::uint64_t offset, std::span<std::by
   std::vector<std::byte> skipped;
   const auto skip = [&](std::uint64_t count) {
     while (count > 0) {
+      state.context.check_cancelled();
       skipped.resize(to_size(std::min<std::uint64_t>(count, limits::kChunkBytes)));
       state.fill(file.get(), described, skipped);
       count -= skipped.size();

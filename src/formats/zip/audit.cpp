@@ -81,7 +81,7 @@ struct Placed {
 
 class Audit {
  public:
-  explicit Audit(const Input& input) : input_(input) {}
+  Audit(const Input& input, const Context& context) : input_(input), context_(context) {}
 
   ZipAudit run() {
     if (!find_end()) return std::move(result_);
@@ -89,7 +89,10 @@ class Audit {
     read_end64();
     read_directory();
     check_names();
-    for (const Header& header : headers_) check_local(header);
+    for (const Header& header : headers_) {
+      context_.check_cancelled();
+      check_local(header);
+    }
     check_places();
     return std::move(result_);
   }
@@ -210,9 +213,9 @@ class Audit {
           plural(shift_, "byte"));
       directory_ += shift_;
     }
-    if (directory_bytes_ > limits::in_effect().directory_bytes) {
+    if (directory_bytes_ > context_.limits.directory_bytes) {
       fail(ErrorKind::limit, "the archive's directory has {}; at most {} are read.\n{}",
-           human_bytes(directory_bytes_), human_bytes(limits::in_effect().directory_bytes),
+           human_bytes(directory_bytes_), human_bytes(context_.limits.directory_bytes),
            limits::how_to_raise("directory_bytes"));
     }
     // Within an entry it is the end of an archive that was put into this one.
@@ -229,9 +232,9 @@ class Audit {
       const std::size_t comment = directory.two(at + 32);
       const std::size_t length = kCentralBytes + name + extra + comment;
       if (length > directory.size() - at) break;
-      if (headers_.size() >= limits::in_effect().archive_entries) {
+      if (headers_.size() >= context_.limits.archive_entries) {
         fail(ErrorKind::limit, "the archive has over {} entries.\n{}",
-             with_thousands(limits::in_effect().archive_entries),
+             with_thousands(context_.limits.archive_entries),
              limits::how_to_raise("archive_entries"));
       }
       headers_.push_back(central_header(directory, at, name, extra));
@@ -507,6 +510,7 @@ class Audit {
   }
 
   const Input& input_;
+  const Context& context_;
   ZipAudit result_;
   std::uint64_t end_ = 0;
   std::vector<std::uint64_t> other_ends_;  // and this one
@@ -522,9 +526,9 @@ class Audit {
 
 }  // namespace
 
-ZipAudit audit_zip(const Input& input) {
+ZipAudit audit_zip(const Input& input, const Context& context) {
   const BufferedInput buffered(input);
-  return Audit(buffered).run();
+  return Audit(buffered, context).run();
 }
 
 }  // namespace aether2onnx::archive

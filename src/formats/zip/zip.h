@@ -84,7 +84,7 @@ struct ZipAudit {
 
 /// Holds directory, local headers and the bytes between them against each other. Throws what
 /// Input::read() throws, and Error(limit) for a directory beyond the limits.
-ZipAudit audit_zip(const Input& input);
+ZipAudit audit_zip(const Input& input, const Context& context);
 
 /// A zip archive, read through libzip and audit_zip(). Consistency of the central directory with
 /// the local headers is checked when it is opened, an entry's CRC the first time the entry is read.
@@ -94,7 +94,7 @@ class ZipArchive {
   /// `input` must outlive the archive. Throws Error(malformed) where the archive is truncated or
   /// contradicts itself, Error(unsupported) where an entry is encrypted or compressed in a way
   /// that is not read.
-  explicit ZipArchive(const Input& input);
+  ZipArchive(const Input& input, const Context& context);
   ZipArchive(const ZipArchive&) = delete;
   ZipArchive& operator=(const ZipArchive&) = delete;
   ~ZipArchive();
