@@ -22,25 +22,17 @@ mkdir -p "$target/include" "$target/lib"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# shellcheck source=scripts/own_apt.sh
+. "$root/scripts/own_apt.sh"
+
 fetch_headers() {
   # The mirror that this system uses, with the suite of the next release.
-  repository=$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(IDENTIFIER) $(CODENAME) $(REPO_URI)' |
-    awk '$1 == "Debian" && $2 == "main" && $3 == "Packages" && $4 !~ /-/ { print $5; exit }')
-  if [ -z "$repository" ]; then
+  own_apt_update deb trixie || {
     echo "error: no Debian mirror is configured here, so ONNX Runtime's headers can't be fetched." >&2
     echo "Install your distribution's libonnxruntime-dev, or unpack it into $target/include." >&2
     exit 1
-  fi
-  mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $repository trixie main" \
-    > "$work/sources.list"
-  apt() {
-    apt-get -qq -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-      -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" \
-      -o APT::Sandbox::User=root "$@"
   }
-  apt update
-  (cd "$work" && apt download libonnxruntime-dev)
+  (cd "$work" && own_apt download libonnxruntime-dev)
   dpkg-deb -x "$work"/libonnxruntime-dev_*.deb "$work/unpacked"
   cp "$work"/unpacked/usr/include/onnxruntime/*.h "$target/include/"
 }

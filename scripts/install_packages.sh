@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test,
-# and bench (measuring).
+# portable (builds for other systems), and bench (measuring).
 #
-#   install_packages.sh build [run] [test] [bench]
+#   install_packages.sh build [run] [test] [portable] [bench]
 set -eu
 
 build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
@@ -11,6 +11,8 @@ run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
+portable="clang-22 lld-22 libc++-22-dev-wasm32 libc++abi-22-dev-wasm32 libclang-rt-22-dev-wasm32 wasi-libc
+  nodejs python3-venv dpkg-dev"
 bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 
 packages=
@@ -27,6 +29,7 @@ for group in "$@"; do
       fi
       ;;
     test) packages="$packages $test" ;;
+    portable) packages="$packages $portable" ;;
     bench) packages="$packages $bench" ;;
     *) echo "error: no group of packages is called $group" >&2; exit 2 ;;
   esac

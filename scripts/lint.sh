@@ -1,5 +1,8 @@
 #!/bin/sh
-# Checks the code's form: lint.sh format, or lint.sh tidy BUILD_FOLDER
+# Checks the code's form:
+#   lint.sh format                 clang-format, all files
+#   lint.sh tidy BUILD_FOLDER      clang-tidy, all files
+#   lint.sh changed BUILD_FOLDER   both, for files changed since the commit $LINT_SINCE (default HEAD~1)
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -16,8 +19,18 @@ case ${1:-} in
       "^($root|$build)/(bench|src|judge|cli|tools|examples|verify)/(?!.*reference).*\.(cpp|cxx)\$" \
       2>/dev/null | { ! grep -E '(error|warning):' ; }
     ;;
+  changed)
+    files=$(git diff --name-only --diff-filter=d "${LINT_SINCE:-HEAD~1}" -- '*.h' '*.cpp')
+    [ -n "$files" ] || exit 0
+    echo "$files" | xargs clang-format --dry-run -Werror
+    files=$(echo "$files" | grep -E '^(bench|src|judge|cli|tools|examples|verify)/.*\.cpp$' |
+      grep -vE '^verify/.*reference' || true)
+    [ -n "$files" ] || exit 0
+    echo "$files" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$2" -quiet 2>/dev/null |
+      { ! grep -E '(error|warning):' ; }
+    ;;
   *)
-    echo "usage: lint.sh format | lint.sh tidy BUILD_FOLDER" >&2
+    echo "usage: lint.sh format | lint.sh tidy BUILD_FOLDER | lint.sh changed BUILD_FOLDER" >&2
     exit 2
     ;;
 esac

@@ -12,7 +12,7 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// A block's error must be so many times the largest one before it to be a jump.
+// A block's error counts as a jump if it is at least this many times the largest earlier error.
 constexpr double kJump = 10;
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
@@ -22,8 +22,8 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string module_path(const std::string& node_name) {
-  // Every folder is a module's name within its parent; a child of a container that isn't called
-  // itself repeats the container's name, as layers.0.1 does in layers.0.
+  // Each folder of the name is a module within its parent. PyTorch's exporter repeats the name of a
+  // container that has no forward pass of its own: the folder layers.0.1 lies in layers.0.
   std::string path;
   std::string parent;
   std::size_t begin = node_name.starts_with('/') ? 1 : 0;
@@ -88,8 +88,8 @@ BlockDifference compare_block(const std::string& path, const FloatTensor& candid
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor) {
   if (blocks.empty()) {
     return {"",
-            "The names of the model's nodes don't tell the network's blocks, so it can't be "
-            "told where the difference begins."};
+            "The names of the model's nodes do not name the network's blocks. The place where the "
+            "difference begins is unknown."};
   }
   double before = floor;
   const BlockDifference* steepest = &blocks.front();
@@ -97,12 +97,11 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const double step = blocks[i].relative / before;
     if (step >= kJump) {
-      const std::string previous = i == 0 ? "it is the first one"
-                                          : fmt::format("the one before it, {}, by {:.1e}",
+      const std::string previous = i == 0 ? "It is the first block"
+                                          : fmt::format("The block before, {}, differs by {:.1e}",
                                                         blocks[i - 1].path, blocks[i - 1].relative);
       return {blocks[i].path,
-              fmt::format("The first block that differs is {}: it is off by {:.1e} of its largest "
-                          "value; {}.",
+              fmt::format("The first block that differs is {}, by {:.1e} of its largest value. {}.",
                           blocks[i].path, blocks[i].relative, previous)};
     }
     if (step > steepest_step) {
@@ -112,8 +111,8 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
     before = std::max(before, blocks[i].relative);
   }
   return {"",
-          fmt::format("No single block stands out: the error grows step by step, most at {} (to "
-                      "{:.1e} of its largest value).",
+          fmt::format("No single block stands out. The error grows step by step, most at {} (to "
+                      "{:.1e} of the block's largest value).",
                       steepest->path, steepest->relative)};
 }
 

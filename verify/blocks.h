@@ -1,5 +1,5 @@
 /// @file
-/// Where two implementations begin to differ.
+/// Finds the place in the network at which two implementations begin to differ.
 #pragma once
 
 #include <map>
@@ -12,38 +12,38 @@
 
 namespace aether2onnx::verify {
 
-/// How far the outputs of one part of the network are apart.
+/// The difference between the outputs of one part of the network.
 struct BlockDifference {
   std::string path;
   double max_absolute = 0;
-  double relative = 0;  ///< max_absolute by the largest absolute value of the reference.
+  double relative = 0;  ///< max_absolute divided by the reference's largest absolute value.
 };
 
-/// The path of the PyTorch module that a node belongs to: of "layers.0.1/Add" as the converter
-/// names nodes, and of "/layers.0/layers.0.1/ffn/Mul_1" as PyTorch's exporter does. "" where it
-/// can't be told.
+/// The path of the PyTorch module that a node belongs to, from the node's name. The converter names
+/// nodes "layers.0.1/Add", PyTorch's exporter "/layers.0/layers.0.1/ffn/Mul_1". Returns "" for
+/// other names.
 std::string module_path(const std::string& node_name);
 
-/// The value that each of these modules makes, by the module's path: the output of its last node.
-/// Modules that the file's node names don't tell are left out.
+/// The output value of each of these modules, by the module's path: the output of the module's last
+/// node. Modules that no node name mentions are left out.
 std::map<std::string, std::string> module_outputs(const onnx::File& model,
                                                   const std::vector<std::string>& paths);
 
-/// Compares two outputs of one part; a candidate in NHWC is told by its shape.
+/// Compares two outputs of one part. A candidate in NHWC is recognised by its shape.
 BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
                               const DoubleTensor& reference);
 
 /// The first block whose error jumps.
 struct FirstDifference {
-  std::string path;  ///< "" where none stands out.
-  std::string text;  ///< The same in a sentence.
+  std::string path;  ///< Empty if no block stands out.
+  std::string text;  ///< A sentence that names the block.
 };
 
-/// `floor` is the relative error that is usual for the candidate's precision.
+/// `floor` is the usual relative error for the candidate's precision.
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor);
 
-/// The parts that the error of a half precision model grows most in, as many as there are in
-/// `already`, at least one; those are left out. Empty where it grows nowhere else.
+/// The parts in which the error of a half precision model grows most, without those in `already`.
+/// Returns as many parts as `already` has, at least one. Empty if the error grows nowhere else.
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
                                          const std::vector<std::string>& already);
 

@@ -19,7 +19,7 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {
-    // Types and shapes were found to be right before the operators were looked for.
+    // ONNX Runtime checks types and shapes before it looks for operators, so these are right.
     if (!emulated_) throw;
   }
   if (emulated_) {
@@ -63,8 +63,8 @@ std::string Candidate::description() const {
   std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
   if (emulated_) {
     text += file_ ? " (as it is, and with every 16-bit result rounded)"
-                  : " (in float32, with every 16-bit result rounded: there are no operators of "
-                    "its type)";
+                  : " (in float32, with every 16-bit result rounded, because ONNX Runtime has no "
+                    "operators of this type)";
   }
   return text;
 }

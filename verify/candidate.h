@@ -1,6 +1,6 @@
 /// @file
-/// The ONNX file as it is compared: run as it is and, where its 16-bit types are only pretended to
-/// by what runs it, once more with their roundings.
+/// The ONNX file that is compared. A 16-bit model also runs with its roundings emulated if the
+/// device computes it in float32.
 #pragma once
 
 #include <optional>
@@ -14,21 +14,21 @@ namespace aether2onnx::verify {
 
 class Candidate {
  public:
-  /// `model` describes the file at `path`. On the CPU, whose operators ONNX Runtime mostly runs in
-  /// float32 whatever the file says, a model of float16 or bfloat16 is also run by
-  /// onnx::emulate_half_types(); one that ONNX Runtime has no operators for (bfloat16) only so.
-  /// Throws Error(verification) where ONNX Runtime refuses the file.
+  /// `model` describes the file at `path`. On the CPU, ONNX Runtime runs most float16 operators in
+  /// float32 and has no bfloat16 operators. There, a float16 or bfloat16 model also runs in the
+  /// form of onnx::emulate_half_types(), and a bfloat16 model runs in that form only. Throws
+  /// Error(unsupported) if ONNX Runtime refuses the file.
   Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::File& model,
             const Device& device);
 
-  /// The output of each way to run it; one, or two.
+  /// The outputs of the one or two ways to run the model.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
-  /// The outputs of operators within the model, as they are with the roundings.
+  /// The outputs of operators within the model, with emulated roundings if there are any.
   std::vector<FloatTensor> run_exposed(const FloatTensor& input,
                                        const std::vector<std::string>& values) const;
 
-  /// "ONNX Runtime 1.20.0, CPU", and how 16-bit types are run.
+  /// "ONNX Runtime 1.20.0, CPU", and how 16-bit types run.
   std::string description() const;
 
  private:

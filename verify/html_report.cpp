@@ -22,10 +22,10 @@ using Json = nlohmann::ordered_json;
 
 // --- pictures ---------------------------------------------------------------------------------
 
-// The largest side of a picture in the page, in pixels of the output.
+// The largest side of a picture in the page, in pixels of the network's output.
 constexpr std::int64_t kLargestSide = 768;
 
-// A part of the first image of a batch: 3 channels, or the first one.
+// The middle of the first image of a batch, with 3 channels or only the first.
 template <typename T, typename Map>
 FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   const std::int64_t channels = tensor.shape[1] == 3 ? 3 : 1;
@@ -46,8 +46,8 @@ FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   return part;
 }
 
-// The round number (1, 2 or 5 times a power of ten) by which a difference is to be multiplied so
-// that the largest one is just below white.
+// The largest round factor (1, 2 or 5 times a power of ten) that keeps the largest difference below
+// white.
 double amplification_for(double largest) {
   if (!(largest > 0) || !std::isfinite(largest)) return 1;
   const double wanted = 1 / largest;
@@ -156,7 +156,7 @@ std::string verdict_table(const Json& details) {
   return html + "</table></div>\n";
 }
 
-// Bars of the absolute differences by their power of ten, over all results.
+// A bar for each bin of absolute differences, over all results.
 std::string histogram(const Json& details) {
   std::array<std::uint64_t, kHistogramBins> counts{};
   std::uint64_t total = 0;
@@ -210,7 +210,7 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
-// How far each part of the network is from the largest number of float16.
+// The distance of each part of the network from the largest float16 number.
 std::string range_table(const Json& details) {
   std::string html =
       "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>times below 65504</th>"

@@ -1,5 +1,5 @@
 /// @file
-/// The report that a person looks at: one HTML file with everything in it.
+/// The report for people: one HTML file that contains everything it shows.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,23 +10,23 @@
 
 namespace aether2onnx::verify {
 
-/// The pictures of one input, each a PNG file's bytes: what went in and what came out.
+/// The pictures of one run. Each string holds the bytes of a PNG file.
 struct PictureSet {
   std::string title;
   std::string input;
   std::string reference;
   std::string candidate;
   std::string difference;
-  double amplification = 1;  ///< What the difference was multiplied by to be seen.
+  double amplification = 1;  ///< The factor that makes the difference visible.
 };
 
-/// Makes the pictures of one run, from the first image of the batch; larger ones are cut to the
-/// middle. Channels other than 1 or 3 are shown by their first one.
+/// Makes the pictures of one run from the first image of the batch. Large pictures are cut to their
+/// middle. If there are neither 1 nor 3 channels, the pictures show the first channel.
 PictureSet make_pictures(const std::string& title, const FloatTensor& input,
                          const DoubleTensor& reference, const FloatTensor& candidate);
 
-/// The page. `details` is the verification's result object, `facts` what is told of the model, name
-/// and text each. Texts from files are escaped; the page has no script and loads nothing.
+/// Makes the page. `details` is the result object of the verification; `facts` are names and texts
+/// about the model. Texts from files are escaped. The page has no script and loads nothing.
 std::string html_report(const nlohmann::ordered_json& details,
                         const std::vector<std::pair<std::string, std::string>>& facts,
                         const std::vector<PictureSet>& pictures, const std::string& command);

@@ -73,7 +73,7 @@ std::optional<Sizes> parse_profile(const std::string* text) {
   return sizes;
 }
 
-// The range of each axis that the model is meant for.
+// The range of each axis.
 struct Profile {
   Sizes min;
   Sizes opt;
@@ -82,7 +82,7 @@ struct Profile {
 };
 
 Profile profile_of(const onnx::File& model, std::int64_t channels) {
-  // Old exporters list the initializers among the inputs.
+  // Old exporters also list the initializers as inputs.
   std::vector<const onnx::FileValue*> inputs;
   for (const onnx::FileValue& input : model.inputs) {
     const bool constant =
@@ -91,8 +91,8 @@ Profile profile_of(const onnx::File& model, std::int64_t channels) {
     if (!constant) inputs.push_back(&input);
   }
   if (inputs.size() != 1 || inputs[0]->dims.size() != 4) {
-    fail(ErrorKind::unsupported,
-         "the model has {}{}; one input of batch x channels x height x width is expected.",
+    fail({ErrorKind::unsupported, "verify-input", "", "one input (N, C, H, W)"},
+         "The model has {}{}, but one input of batch x channels x height x width is expected.",
          plural(inputs.size(), "input"),
          inputs.size() == 1 ? fmt::format(" of {} axes", inputs[0]->dims.size()) : "");
   }
@@ -108,8 +108,10 @@ Profile profile_of(const onnx::File& model, std::int64_t channels) {
   for (std::size_t axis = 0; axis < profile.min.size(); ++axis) {
     const auto fixed = to_size_of_axis(inputs[0]->dims[axis]);
     if (axis == 1 && fixed && *fixed != channels) {
-      fail(ErrorKind::mismatch,
-           "the model takes {}, the checkpoint's network {}; they are of different networks.",
+      fail({ErrorKind::mismatch, "verify-channels", inputs[0]->name, fmt::format("{}", channels),
+            fmt::format("{}", *fixed)},
+           "The model takes {}, but the checkpoint's network takes {}. The two files belong to "
+           "different networks.",
            plural(static_cast<std::uint64_t>(*fixed), "channel"), channels);
     }
     if (fixed || axis == 1) {
@@ -121,7 +123,7 @@ Profile profile_of(const onnx::File& model, std::int64_t channels) {
   return profile;
 }
 
-// An odd size above the smallest one, where the range has one.
+// An odd size above `min`, if the range contains one.
 std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above) {
   return std::clamp<std::int64_t>((min + above) | 1, min, max);
 }
@@ -156,7 +158,8 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
     if (picture && entry.is_regular_file(error)) pictures.push_back(entry.path());
   }
   if (pictures.empty()) {
-    fail(ErrorKind::io, "there is no PNG or JPEG file in {}.", printable(folder.string(), 4096));
+    fail({ErrorKind::io, "verify-no-pictures", folder.string()}, "{} contains no PNG or JPEG file.",
+         printable(folder.string(), 4096));
   }
   std::sort(pictures.begin(), pictures.end());
   return pictures;
@@ -164,8 +167,8 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
 
 namespace {
 
-// Where position `at` of an axis of `wanted` is taken from one of `size`: from its middle, mirrored
-// beyond its edges.
+// The position in an axis of `size` pixels that pixel `at` of an axis of `wanted` pixels copies.
+// The larger axis is cut to its middle; the smaller one is mirrored at its edges.
 std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted) {
   if (wanted <= size) return at + (size - wanted) / 2;
   const std::size_t period = 2 * size;
@@ -177,8 +180,9 @@ std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted
 
 FloatTensor picture_for(const fs::path& file, const onnx::File& model, std::int64_t channels) {
   if (channels != 1 && channels != 3) {
-    fail(ErrorKind::unsupported,
-         "the network takes {}; pictures from files serve networks of 1 or 3.",
+    fail({ErrorKind::unsupported, "verify-picture-channels", "", "1 or 3",
+          fmt::format("{}", channels)},
+         "The network takes {}. Pictures from files only fit networks with 1 or 3 channels.",
          plural(static_cast<std::uint64_t>(channels), "channel"));
   }
   FloatTensor picture = load_picture(file);

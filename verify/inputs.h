@@ -1,5 +1,5 @@
 /// @file
-/// What the two implementations are compared on.
+/// The inputs on which the two implementations are compared.
 #pragma once
 
 #include <array>
@@ -15,24 +15,24 @@ namespace aether2onnx::verify {
 /// (N, C, H, W).
 using Sizes = std::array<std::int64_t, 4>;
 
-/// Uniform noise in [0, 1]; the same seed and shape give the same on every machine.
+/// Uniform noise in [0, 1]. The same seed and shape give the same noise on every machine.
 FloatTensor make_noise(const std::vector<std::int64_t>& shape, std::uint64_t seed);
 
-/// Something like a picture in [0, 1]: gradients and edges.
+/// An artificial picture in [0, 1] with gradients and edges.
 FloatTensor make_picture(const std::vector<std::int64_t>& shape);
 
-/// The shapes that a model is for: a static one's own; of a dynamic one the smallest, the usual and
-/// the largest of its profile, and an odd one between that is no square. The profile is what the
-/// converter wrote to the metadata, or else the converter's defaults.
-/// Throws Error(unsupported) where the model isn't one input (N, C, H, W), C the network's.
+/// The shapes at which a model is compared. A static model has one. A dynamic model has the
+/// smallest, the optimal and the largest shape of its profile, and one between with odd, different
+/// sides. The profile comes from the model's metadata; the default is that of the converter. Throws
+/// Error(unsupported) unless the model has one input (N, C, H, W).
 std::vector<Sizes> shapes_of(const onnx::File& model, std::int64_t channels);
 
-/// The PNG and JPEG files in a folder, by name. Throws Error(io) where there are none.
+/// The PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
-/// A picture from a file as an input of the model: grey for one channel, cut from its middle to
-/// what the model takes at the most, mirrored at its edges up to what it takes at the least. Throws
-/// Error(unsupported) where `channels` is neither 1 nor 3.
+/// A picture from a file as an input of the model. A network of one channel gets a grey picture. A
+/// picture that is too large is cut to its middle; a picture that is too small is mirrored at its
+/// edges. Throws Error(unsupported) unless `channels` is 1 or 3.
 FloatTensor picture_for(const std::filesystem::path& file, const onnx::File& model,
                         std::int64_t channels);
 

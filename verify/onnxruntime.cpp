@@ -10,7 +10,7 @@
 #include <mutex>
 #include <optional>
 
-// The functions are taken from the library loaded below.
+// The functions come from the library that is loaded below.
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
@@ -94,7 +94,8 @@ void ORT_API_CALL collect_warning(void* parameter, OrtLoggingLevel level, const 
   static_cast<std::vector<std::string>*>(parameter)->emplace_back(message);
 }
 
-// ONNX Runtime wants one environment a process; its warnings go to whoever is loading a model.
+// ONNX Runtime allows one environment a process. Its warnings go to the session that is being
+// loaded.
 std::vector<std::string>& log() {
   static std::vector<std::string> lines;
   return lines;
@@ -113,10 +114,16 @@ auto explained(const char* doing, Work work) {
     std::string reason = error.what();
     while (reason.ends_with('\n')) reason.pop_back();
     if (error.GetOrtErrorCode() == ORT_NOT_IMPLEMENTED) {
-      throw NotImplemented(ErrorKind::verification, fmt::format("ONNX Runtime failed {}: {}", doing,
-                                                                printable(reason, 2000)));
+      throw NotImplemented(
+          ErrorKind::unsupported,
+          Diagnostic{"verify-no-operator",
+                     {},
+                     {},
+                     {},
+                     fmt::format("ONNX Runtime failed {}: {}", doing, printable(reason, 2000))});
     }
-    fail(ErrorKind::verification, "ONNX Runtime failed {}: {}", doing, printable(reason, 2000));
+    fail({ErrorKind::unsupported, "verify-onnxruntime"}, "ONNX Runtime failed {}: {}", doing,
+         printable(reason, 2000));
   }
 }
 
@@ -142,7 +149,7 @@ OnnxRuntime::OnnxRuntime(const fs::path& explicit_path) {
   Ort::InitApi(api);
 }
 
-// The library stays loaded: its threads may outlive any object of ours.
+// The library stays loaded, because its threads may outlive every object of ours.
 OnnxRuntime::~OnnxRuntime() = default;
 
 const OnnxRuntime& OnnxRuntime::load(const fs::path& explicit_path) {
@@ -186,7 +193,7 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
     Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(made, keys.data(), values.data(), 1));
     options.AppendExecutionProvider_TensorRT_V2(*made);
   }
-  // CUDA also runs what TensorRT doesn't take.
+  // CUDA runs the operators that TensorRT does not support.
   OrtCUDAProviderOptionsV2* made = nullptr;
   Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
   const ProviderOptions<OrtCUDAProviderOptionsV2> cuda(made, api.ReleaseCUDAProviderOptions);
@@ -194,8 +201,9 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 
-// Without the arena, memory is what is needed and goes back after each run. The threads of a
-// session don't wait for the next run by spinning, since it is PyTorch that runs meanwhile.
+// Without the arena, a session holds no more memory than it needs and returns the memory after each
+// run. The threads of a session do not spin between runs, because PyTorch needs the processors
+// then.
 Ort::SessionOptions session_options(const Device& device) {
   Ort::SessionOptions options;
   options.DisableCpuMemArena();
@@ -204,7 +212,7 @@ Ort::SessionOptions session_options(const Device& device) {
   return options;
 }
 
-// Opens a session by `create` and describes its inputs and outputs.
+// Opens a session by calling `create`, and describes its inputs and outputs.
 template <typename Create>
 Session open_session(Create create) {
   return explained("to load the model", [&] {
@@ -269,17 +277,20 @@ void OnnxRuntime::check(const Device& device) const {
       device.provider == Provider::cuda ? "CUDAExecutionProvider" : "TensorrtExecutionProvider";
   const std::vector<std::string> offered = Ort::GetAvailableProviders();
   if (std::find(offered.begin(), offered.end(), wanted) == offered.end()) {
-    fail(ErrorKind::verification,
-         "{}: ONNX Runtime {} ({}) has no {}; it offers {}.\nVerify with --device cpu, or name a "
-         "library with GPU support by --onnxruntime_library.",
-         to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "));
+    fail({ErrorKind::unsupported, "verify-no-provider", to_string(device), wanted,
+          join(offered, ", ")},
+         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nVerify with {} cpu, or give a library with "
+         "GPU support by {}.",
+         to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
+         option("device"), option("onnxruntime_library"));
   }
   try {
-    environment();  // the providers' functions need it
+    environment();  // the functions of the providers need the environment
     open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});
   } catch (const Error& error) {
-    fail(ErrorKind::verification, "{} can't be used: {}\nVerify with --device cpu.",
-         to_string(device), error.what());
+    fail({ErrorKind::unsupported, "verify-device-fails", to_string(device)},
+         "{} cannot be used: {}\nVerify with {} cpu.", to_string(device), error.diagnostic.text,
+         option("device"));
   }
 }
 
@@ -300,7 +311,7 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
 
 namespace {
 
-// The values as a tensor of a 16-bit type, whose elements are `storage`.
+// Converts the values to a tensor of a 16-bit type. `storage` holds the elements.
 template <typename Half, typename ToBits>
 Ort::Value make_half_tensor(const FloatTensor& tensor, std::vector<std::uint16_t>& storage,
                             ToBits to_bits) {
@@ -333,8 +344,9 @@ FloatTensor to_floats(const Ort::Value& value) {
            [](Ort::BFloat16_t number) { return from_bfloat16_bits(number.val); });
       break;
     default:
-      fail(ErrorKind::verification,
-           "the model's output is of {}; a floating-point one is expected.",
+      fail({ErrorKind::unsupported, "verify-output-type", "", "a floating-point type",
+            describe_type(info.GetElementType())},
+           "The model's output has the type {}, but a floating-point type is expected.",
            describe_type(info.GetElementType()));
   }
   return tensor;
@@ -344,7 +356,7 @@ FloatTensor to_floats(const Ort::Value& value) {
 
 FloatTensor Session::run(const FloatTensor& input) const {
   if (outputs().size() != 1) {
-    fail(ErrorKind::verification, "the model has {}; one is expected.",
+    fail({ErrorKind::unsupported, "verify-outputs"}, "The model has {}, but one is expected.",
          plural(outputs().size(), "output"));
   }
   return std::move(run(input, {outputs()[0].name}).at(0));
@@ -353,7 +365,7 @@ FloatTensor Session::run(const FloatTensor& input) const {
 std::vector<FloatTensor> Session::run(const FloatTensor& input,
                                       const std::vector<std::string>& output_names) const {
   if (inputs().size() != 1) {
-    fail(ErrorKind::verification, "the model has {}; one is expected.",
+    fail({ErrorKind::unsupported, "verify-inputs"}, "The model has {}, but one is expected.",
          plural(inputs().size(), "input"));
   }
   return explained("to run the model", [&] {
@@ -365,7 +377,7 @@ std::vector<FloatTensor> Session::run(const FloatTensor& input,
     } else if (inputs()[0].dtype == "bfloat16") {
       feed = make_half_tensor<Ort::BFloat16_t>(input, halves, to_bfloat16_bits);
     } else {
-      // ONNX Runtime only reads what it is fed.
+      // ONNX Runtime only reads its inputs.
       feed = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(input.values.data()),
                                              input.values.size(), input.shape.data(),
                                              input.shape.size());

@@ -1,5 +1,5 @@
 /// @file
-/// ONNX Runtime, found and loaded while the program runs; nothing links it.
+/// ONNX Runtime. The program finds and loads the library while it runs and does not link it.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -14,19 +14,19 @@
 
 namespace aether2onnx::verify {
 
-/// An input or output of a model; a dynamic axis is -1.
+/// An input or output of a model. A dynamic axis is -1.
 struct ModelValue {
   std::string name;
-  std::string dtype;  ///< "float32", "float16", "bfloat16", or ONNX's number of another type.
+  std::string dtype;  ///< "float32", "float16", "bfloat16" or "ONNX type N".
   std::vector<std::int64_t> shape;
 };
 
-/// What runs a model.
+/// The execution provider and GPU that run a model.
 enum class Provider { cpu, cuda, tensorrt };
 
 struct Device {
   Provider provider = Provider::cpu;
-  int index = 0;  ///< Of the GPU.
+  int index = 0;  ///< Number of the GPU.
 };
 
 /// "CPU", "CUDA, device 0", "TensorRT, device 0".
@@ -34,32 +34,32 @@ std::string to_string(const Device& device);
 
 class Session;
 
-/// ONNX Runtime found the model to be right, but has no operator for a type in it.
+/// ONNX Runtime accepts the model but has no operator for one of its types.
 class NotImplemented : public Error {
  public:
   using Error::Error;
 };
 
-/// A loaded ONNX Runtime library, 1.20 or newer. Only one can be loaded in a process.
+/// A loaded ONNX Runtime library, 1.20 or newer. A process can load only one.
 class OnnxRuntime {
  public:
-  /// Where the library is looked for, in this order: `explicit_path` where it isn't empty (nothing
-  /// else then); the environment variable AETHER2ONNX_ONNXRUNTIME (likewise); the folder of the
-  /// program and lib beside that; the system's library folders. Never the current folder.
-  /// Throws Error(verification) where there is none, or one that is too old, saying how to get one.
+  /// Loads the library. If `explicit_path` is not empty, only that file is tried; next in order is
+  /// the file in the environment variable AETHER2ONNX_ONNXRUNTIME. Otherwise the search goes
+  /// through the program's folder, lib beside that folder, and the system's library folders, never
+  /// the current folder. Throws Error if there is no library, or only one that is too old.
   static const OnnxRuntime& load(const std::filesystem::path& explicit_path);
 
   const std::string& version() const { return version_; }
   const std::string& path() const { return path_; }
 
-  /// Throws Error(verification), naming the device and what the library offers, where models can't
-  /// be run on it; finds out by running one.
+  /// Runs a small model on the device. Throws Error(unsupported) if that fails, naming the device
+  /// and the execution providers of the library.
   void check(const Device& device) const;
 
-  /// Loads a model from a file. Throws Error(verification) with ONNX Runtime's reason, as a
-  /// NotImplemented where that is it.
+  /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
+  /// NotImplemented.
   Session open(const std::filesystem::path& model, const Device& device = {}) const;
-  /// Loads a model from its bytes; `folder` is where its external data lies.
+  /// Loads a model from its bytes. Its external data lies in `folder`.
   Session open(const std::string& model, const std::filesystem::path& folder,
                const Device& device) const;
 
@@ -87,13 +87,13 @@ class Session {
 
   const std::vector<ModelValue>& inputs() const;
   const std::vector<ModelValue>& outputs() const;
-  /// What ONNX Runtime warned of while it loaded the model.
+  /// The warnings of ONNX Runtime while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model of one input and one output; 16-bit inputs and outputs are converted on the way.
-  /// Throws Error(verification).
+  /// Runs a model of one input and one output, and converts 16-bit inputs and outputs.
+  /// Throws Error(unsupported).
   FloatTensor run(const FloatTensor& input) const;
-  /// The same for a model of one input, and the outputs that are named.
+  /// The same for a model of one input, with the outputs of these names.
   std::vector<FloatTensor> run(const FloatTensor& input,
                                const std::vector<std::string>& output_names) const;
 

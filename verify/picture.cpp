@@ -19,11 +19,11 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void failed(const fs::path& path, const char* what, const std::string& why) {
-  fail(ErrorKind::io, "{}: the picture can't be {}: {}.", printable(path.string(), 4096), what,
-       printable(why));
+  fail({ErrorKind::io, "verify-picture", path.string()}, "{}: the picture cannot be {}: {}.",
+       printable(path.string(), 4096), what, printable(why));
 }
 
-// libpng's simplified interface, freed at the end.
+// An image of libpng's simplified interface, which the destructor frees.
 class PngImage {
  public:
   PngImage() { image_.version = PNG_IMAGE_VERSION; }
@@ -74,7 +74,7 @@ FloatTensor load_png(const fs::path& path, const std::string& content) {
 
 FloatTensor load_jpeg(const fs::path& path, const std::string& content) {
   const std::unique_ptr<void, int (*)(tjhandle)> decoder(tjInitDecompress(), tjDestroy);
-  if (decoder == nullptr) failed(path, "read", "there isn't enough memory");
+  if (decoder == nullptr) failed(path, "read", "there is not enough memory");
   const auto* bytes = reinterpret_cast<const unsigned char*>(content.data());
   int width = 0;
   int height = 0;
@@ -98,7 +98,7 @@ FloatTensor load_jpeg(const fs::path& path, const std::string& content) {
 
 FloatTensor load_picture(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) failed(path, "read", "there is no such file, or it can't be opened");
+  if (!file) failed(path, "read", "the file does not exist or cannot be opened");
   const std::string content{std::istreambuf_iterator<char>(file), {}};
   if (content.starts_with("\x89PNG")) return load_png(path, content);
   if (content.starts_with("\xff\xd8\xff")) return load_jpeg(path, content);
@@ -139,7 +139,7 @@ std::string encode_png(const FloatTensor& picture) {
   std::string content(size, '\0');
   if (png_image_write_to_memory(image.get(), content.data(), &size, 0, bytes.data(), 0, nullptr) ==
       0) {
-    fail(ErrorKind::io, "a picture can't be compressed: {}.", image->message);
+    fail({ErrorKind::io, "verify-picture"}, "A picture cannot be compressed: {}.", image->message);
   }
   content.resize(size);
   return content;
@@ -149,7 +149,7 @@ void save_png(const FloatTensor& picture, const fs::path& path) {
   const std::string content = encode_png(picture);
   std::ofstream file(path, std::ios::binary);
   file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  if (!file.flush()) failed(path, "written", "the file can't be created or the disk is full");
+  if (!file.flush()) failed(path, "written", "the file cannot be created, or the disk is full");
 }
 
 }  // namespace aether2onnx::verify

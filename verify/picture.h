@@ -1,5 +1,5 @@
 /// @file
-/// Pictures from and to files: PNG through libpng, JPEG through libjpeg-turbo.
+/// Reads pictures (PNG by libpng, JPEG by libjpeg-turbo) and writes PNG files.
 #pragma once
 
 #include <filesystem>
@@ -9,18 +9,18 @@
 
 namespace aether2onnx::verify {
 
-/// Pixels of the largest picture that is read.
+/// The largest picture that is read, in pixels.
 inline constexpr std::uint64_t kLargestPicture = 1U << 28U;
 
-/// A PNG or JPEG file, told apart by its first bytes, as a (1, 3, H, W) tensor of RGB values in
-/// [0, 1]; grey becomes RGB, alpha is composed on black. Throws Error(io) where `path` is neither,
-/// or damaged, or too large.
+/// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes
+/// decide which of the two the file is. Grey becomes RGB; alpha is composed on black. Throws
+/// Error(io) if the file is neither, damaged or too large.
 FloatTensor load_picture(const std::filesystem::path& path);
 
 /// The brightness of a (1, 3, H, W) picture as (1, 1, H, W), by ITU-R BT.601.
 FloatTensor to_grey(const FloatTensor& picture);
 
-/// A (1, 3, H, W) or (1, 1, H, W) tensor as a PNG file's bytes, 8 bits a channel; values are
+/// Encodes a (1, 3, H, W) or (1, 1, H, W) tensor as a PNG file with 8 bits a channel. Values are
 /// clamped to [0, 1].
 std::string encode_png(const FloatTensor& picture);
 

@@ -1,6 +1,6 @@
 /// @file
-/// How large the values in the network's parts become, and which parts half precision is too small
-/// or too coarse for.
+/// The largest values in each part of the network, and the parts whose values are too large for
+/// float16.
 #pragma once
 
 #include <string>
@@ -11,18 +11,18 @@ namespace aether2onnx::verify {
 /// The largest finite float16.
 inline constexpr double kLargestFloat16 = 65504;
 
-/// A part of the network must stay this many times below kLargestFloat16 on what was measured to
-/// be computed in float16: other pictures may reach further.
+/// A part may be computed in float16 if its measured values stay this many times below
+/// kLargestFloat16. Other pictures may lead to larger values.
 inline constexpr double kHeadroom = 4;
 
-/// The largest magnitude in a part of the network: of what goes in, of everything computed in it
-/// and of what comes out. Infinite where a value isn't finite.
+/// The largest magnitude in a part of the network: of its input, its output and all values between.
+/// Infinite if a value is not finite.
 struct BlockRange {
   std::string path;  ///< graph::block_of() the module's path.
   double max_absolute = 0;
 
   double headroom() const { return kLargestFloat16 / max_absolute; }
-  /// Whether it has less than kHeadroom.
+  /// Whether the part has less headroom than kHeadroom.
   bool is_tight() const { return headroom() < kHeadroom; }
 };
 
@@ -31,7 +31,7 @@ class Ranges {
  public:
   void add(const std::string& module_path, double max_absolute);
   const std::vector<BlockRange>& blocks() const { return blocks_; }
-  /// Parts with less than kHeadroom, those in `already` left out.
+  /// The parts with less headroom than kHeadroom, without those in `already`.
   std::vector<std::string> beyond_float16(const std::vector<std::string>& already) const;
 
  private:

@@ -1,5 +1,6 @@
 #include "reference.h"
 
+#include <c10/core/GradMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
@@ -34,7 +35,8 @@ Forward forward_of(const std::string& generation) {
   for (const Row& row : kGenerations) {
     if (row.generation == generation) return row.forward;
   }
-  fail(ErrorKind::verification, "there is no reference for AetherNet {}.", generation);
+  fail({ErrorKind::unsupported, "verify-no-reference", generation},
+       "There is no reference for AetherNet {}.", generation);
 }
 
 DoubleTensor to_doubles(const at::Tensor& tensor) {
@@ -43,7 +45,7 @@ DoubleTensor to_doubles(const at::Tensor& tensor) {
   return {values.sizes().vec(), std::vector<double>(data, data + values.numel())};
 }
 
-// Infinite where a value isn't finite.
+// Infinite if a value is not finite.
 double largest_magnitude(const at::Tensor& value) {
   const auto [low, high] = at::aminmax(value);
   const double largest = std::max(std::abs(low.item<double>()), std::abs(high.item<double>()));
@@ -59,7 +61,7 @@ class Recorder final : public Trace {
   void block(const std::string& path, const at::Tensor& output) override {
     value(output);
     if (ranges_ != nullptr) ranges_->add(path, largest_);
-    // What comes out goes into the next one.
+    // The output of this part is the input of the next.
     largest_ = 0;
     value(output);
     if (blocks_ != nullptr) blocks_->emplace_back(path, to_doubles(output));
@@ -76,7 +78,8 @@ class Recorder final : public Trace {
 const at::Tensor& Weights::operator[](const std::string& name) const {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
-    fail(ErrorKind::verification, "the reference needs the tensor {}, which isn't there.", name);
+    fail({ErrorKind::mismatch, "verify-missing-tensor", name},
+         "The reference needs the tensor {}, but the checkpoint does not have it.", name);
   }
   return found->second;
 }
@@ -127,7 +130,8 @@ DoubleTensor Reference::State::run(const at::Tensor& image, BlockOutputs* blocks
   try {
     return to_doubles(forward(weights, image.to(options), recorder));
   } catch (const c10::Error& error) {
-    fail(ErrorKind::verification, "PyTorch failed: {}", error.what_without_backtrace());
+    fail({ErrorKind::unsupported, "verify-pytorch"}, "PyTorch failed: {}",
+         error.what_without_backtrace());
   }
 }
 
@@ -159,7 +163,7 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
 
 Reference::~Reference() = default;
 
-// The tensors only borrow the values, and are only read.
+// from_blob() borrows the values, and the reference only reads them.
 DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks, Ranges* ranges) const {
   return state_->run(at::from_blob(const_cast<float*>(input.values.data()), input.shape,
                                    at::TensorOptions(at::kFloat)),

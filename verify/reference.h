@@ -1,7 +1,7 @@
 /// @file
-/// The reference: the network in PyTorch (libtorch), from the checkpoint's own tensors. Written
-/// from the specification of AetherNet; shares nothing with fusion or the graph but the reader of
-/// the file, so that a mistake there shows as a difference. A generation is one file,
+/// The reference: the network in PyTorch (libtorch), with the tensors of the checkpoint. It follows
+/// the specification of AetherNet. It shares the reader of the file with the converter, but neither
+/// fusion nor graph, so that a mistake in those shows as a difference. A generation is one file,
 /// reference_<generation>.cpp, and one row in reference.cpp.
 #pragma once
 
@@ -17,8 +17,8 @@
 
 namespace aether2onnx::verify {
 
-/// Outputs of the network's parts in the order in which they are computed, each named as the module
-/// that makes it, "layers.0.1".
+/// The outputs of the network's parts, in the order of computation. Each has the path of its
+/// module, "layers.0.1".
 using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
 
 class Reference {
@@ -28,20 +28,21 @@ class Reference {
     int cuda_device = -1;  ///< -1: the CPU.
   };
 
-  /// Loads the weights. `network` is what the state dict was recognised as; only its facts count.
+  /// Loads the weights. Only the facts of `network` are used.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
             const Settings& settings);
   Reference(const Reference&) = delete;
   Reference& operator=(const Reference&) = delete;
   ~Reference();
 
-  /// The network's output for a (N, C, H, W) input. An unfused checkpoint runs through both of its
-  /// branches. Where `blocks` isn't null, the outputs of the network's parts are put there; where
-  /// `ranges` isn't, the largest magnitudes in them are added to it. Not for several threads.
+  /// The network's output for an input (N, C, H, W). An unfused checkpoint runs through both
+  /// branches of each block. If `blocks` is not null, it receives the outputs of the network's
+  /// parts. If `ranges` is not null, the largest magnitudes of the parts are added to it. Only one
+  /// thread may call this at a time.
   DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr,
                    Ranges* ranges = nullptr) const;
 
-  /// The same for an input that isn't rounded to float32.
+  /// The same for an input in float64.
   DoubleTensor run(const DoubleTensor& input) const;
 
   /// "PyTorch 1.13.1, float32, CPU".

@@ -1,5 +1,5 @@
 /// @file
-/// What a generation's reference is made of. Private to the reference.
+/// The parts from which the reference of a generation is made. Private to the reference.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -10,16 +10,16 @@
 
 namespace aether2onnx::verify {
 
-/// Is shown the outputs of the network's parts.
+/// Receives the outputs of the network's parts.
 class Trace {
  public:
   Trace() = default;
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// What a part makes; the values seen since the one before belong to it.
+  /// The output of a part. All values since the previous part belong to this part.
   virtual void block(const std::string& path, const at::Tensor& output) = 0;
-  /// A value on the way.
+  /// A value within a part.
   virtual void value(const at::Tensor& value) = 0;
 };
 
@@ -27,26 +27,27 @@ class Trace {
 class Weights {
  public:
   std::unordered_map<std::string, at::Tensor> tensors;
-  /// What isn't in the tensors: the generation, norm_eps, res_scale, img_range, quantization…
+  /// Facts that no tensor holds: the generation, norm_eps, res_scale, img_range, quantization…
   Report::Network facts;
   Trace* trace = nullptr;
 
-  /// Shows the trace a value that isn't a layer's, and gives it back.
+  /// Passes a value that is not the output of a layer to the trace, and returns the value.
   at::Tensor seen(at::Tensor value) const;
 
-  /// Throws Error(verification) where there is none of that name.
+  /// Throws Error(mismatch) if there is no tensor of that name.
   const at::Tensor& operator[](const std::string& name) const;
   bool has(const std::string& name) const { return tensors.contains(name); }
 };
 
-// Layers by the path of their module, with weights `path`.weight and `path`.bias. What they make is
-// shown to the trace.
+// Layers by the path of their module, with weights `path`.weight and `path`.bias. The trace
+// receives their outputs.
 at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x);
 at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps);
 at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x);
 
-/// The depthwise convolution of a block at `path`, which isn't shown: one, with fused_conv.bias,
-/// where it is fused; the sum of two where it isn't, of lk_conv and sk_conv with these biases.
+/// The depthwise convolution of a block at `path`. A fused checkpoint has one, fused_conv. An
+/// unfused checkpoint has two, lk_conv and sk_conv with these biases, and their outputs are added.
+/// The trace does not receive the output.
 at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x,
                      const std::string& large_bias = "lk_bias",
                      const std::string& small_bias = "sk_bias");

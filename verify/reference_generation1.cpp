@@ -1,4 +1,4 @@
-// The first generation, in the numbering of the specification's forward pass.
+// The first generation. The numbers are those of the specification's forward pass.
 
 #include "reference_generation.h"
 

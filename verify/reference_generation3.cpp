@@ -1,4 +1,5 @@
-// G3: the stages' own outputs are fused; their fusion_convs are in the file and not used.
+// G3: fuses the outputs of the stages themselves. The file has fusion_convs, but the network does
+// not use them.
 
 #include "reference_stages.h"
 

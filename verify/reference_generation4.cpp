@@ -1,4 +1,4 @@
-// G4: as G3, with fusion_convs in use and channel attention of convolutions.
+// G4: like G3, but uses fusion_convs, and channel attention has convolutions.
 
 #include "reference_stages.h"
 

@@ -1,4 +1,4 @@
-// G5.0, G5.1 and G5.2, which differ in what can be chosen and how the stages' channels are divided.
+// G5.0, G5.1 and G5.2. They differ in their options and in the channels of each stage.
 
 #include "reference_stages.h"
 

@@ -1,4 +1,4 @@
-// G6.0 and G6.1, in the numbering of the specification's forward pass.
+// G6.0 and G6.1. The numbers are those of the specification's forward pass.
 
 #include "reference_stages.h"
 

@@ -1,5 +1,5 @@
-// G7a to G7d, in the numbering of the specification's forward pass. What differs from G6: where the
-// body norm stands, and what img_range means.
+// G7a to G7d. The numbers are those of the specification's forward pass. Two things differ from G6:
+// the place of the body norm, and the meaning of img_range.
 
 #include "reference_stages.h"
 
@@ -14,12 +14,12 @@ at::Tensor forward_generation7(const Weights& w, const at::Tensor& image, Trace&
   const at::Tensor stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);  // 2, 3
   const std::string fusion = "quant_fusion_layer.fusion_conv";
   at::Tensor z = at::conv2d(stages, w[fusion + ".weight"], w[fusion + ".bias"]);  // 4
-  // A network converted to int8 has learned without the compensation.
+  // A network that was converted to int8 was trained without error_comp.
   if (w.facts.quantization != "int8") z = z + w["quant_fusion_layer.error_comp"];
   const bool layer_norm = w.facts.norm_type == "layernorm";
   if (layer_norm) trace.block("quant_fusion_layer", z);
   z = normalized(w, "norm", z);  // 5
-  // A norm of constants is part of the convolution's weights.
+  // The converter folds a norm with stored statistics into the convolution's weights.
   trace.block(layer_norm ? "norm" : "quant_fusion_layer", z);
   z = z + shallow;
   trace.block("shortcut", z);

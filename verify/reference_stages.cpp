@@ -55,7 +55,7 @@ at::Tensor block(const Weights& w, const std::string& path, const at::Tensor& x,
   y = feed_forward(w, path + ".ffn", y, kind);
   const bool channel = w.has(path + ".channel_attn.fc.0.weight");
   const bool spatial = w.has(path + ".spatial_attn.conv.weight");
-  // Without attention the factor is part of the convolution's weights.
+  // Without attention, the converter folds res_scale into the convolution's weights.
   if (channel || spatial) w.seen(y);
   if (channel) y = channel_attention(w, path + ".channel_attn", y, kind);
   if (spatial) y = spatial_attention(w, path + ".spatial_attn", y);
@@ -66,8 +66,9 @@ std::int64_t shuffle_factor(const std::string& path, std::int64_t from, std::int
   for (std::int64_t factor = 1; factor * factor * to <= from; ++factor) {
     if (factor * factor * to == from) return factor;
   }
-  fail(ErrorKind::verification, "no pixel shuffle makes {} channels of the {} of {}.", to, from,
-       path);
+  fail(
+      {ErrorKind::mismatch, "verify-shuffle", path, fmt::format("{}", to), fmt::format("{}", from)},
+      "{} has {} channels. No pixel shuffle turns them into {}.", path, from, to);
 }
 
 }  // namespace
@@ -152,7 +153,7 @@ at::Tensor tail(const Weights& w, const at::Tensor& x, Trace& trace) {
   std::vector<UpsampleStep> steps;
   for (int i = 0;; ++i) {
     const std::string path = "upsample.blocks." + std::to_string(2 * i);
-    // One revision had each convolution and its shuffle in a module of their own.
+    // One revision of the network put each convolution and its shuffle into one module.
     const std::string alias = "upsample.blocks." + std::to_string(i) + ".0";
     const std::string key = w.has(alias + ".weight") ? alias : path;
     if (!w.has(key + ".weight")) break;

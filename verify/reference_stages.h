@@ -1,5 +1,5 @@
 /// @file
-/// What the later generations ("stages.*") share, as the specification has it once for all of them.
+/// The parts that the later generations (those with keys "stages.*") share in the specification.
 /// Private to the reference.
 #pragma once
 
@@ -10,43 +10,46 @@
 
 namespace aether2onnx::verify {
 
-/// How the blocks of a generation differ from the others'.
+/// The differences between the blocks of the generations.
 struct BlockKind {
-  bool divides_by_temperature = false;  ///< The gate by it; else it is a factor.
-  bool gelu = false;                    ///< Exact GELU of the gate; else SiLU.
-  bool linear_attention = false;        ///< Channel attention of Linear layers; else 1 x 1 convs.
-  bool attention_bias = false;          ///< Those have biases.
-  bool branch_biases = false;           ///< Biases of the branches are keys of the convolutions.
-  double res_scale = 1;                 ///< The factor of what each block adds.
+  bool divides_by_temperature = false;  ///< gate / temperature; else gate * temperature.
+  bool gelu = false;                    ///< The gate's activation is the exact GELU; else SiLU.
+  bool linear_attention = false;        ///< Channel attention has Linear layers; else 1 x 1 convs.
+  bool attention_bias = false;          ///< The layers of channel attention have biases.
+  bool branch_biases = false;  ///< Keys lk_conv.bias and sk_conv.bias; else lk_bias, sk_bias.
+  double res_scale = 1;        ///< The factor of each block's residual branch.
 };
 
-/// The body norm or a block's: LayerNorm2d, or statistics and an affine. Not shown.
+/// The norm of the body or of a block: LayerNorm2d, or stored statistics and an affine function.
+/// The trace does not receive the output.
 at::Tensor normalized(const Weights& w, const std::string& path, const at::Tensor& x);
 
-/// What each stage puts out, one after the other, from what the first one takes.
+/// Runs the stages one after the other on `x` and returns the output of each.
 std::vector<at::Tensor> run_stages(const Weights& w, const at::Tensor& x, const BlockKind& kind,
                                    Trace& trace);
 
-/// fusion_convs.i of each stage's output, beside each other.
+/// Applies fusion_convs.i to the output of stage i and concatenates the results along the channels.
 at::Tensor fusion_convs(const Weights& w, const std::vector<at::Tensor>& stages, Trace& trace);
 
-/// From what the fusion makes to what the upsampler takes: the sum with `shallow`, what the first
-/// convolution makes; norm, conv_after_body, and the sum with what those took.
+/// The end of the body: adds `shallow`, the output of the first convolution, to `fused`; then norm,
+/// conv_after_body and the residual sum around these two. Returns the input of the upsampler.
 at::Tensor body_with_inner_norm(const Weights& w, const at::Tensor& fused,
                                 const at::Tensor& shallow, Trace& trace);
 
-/// A convolution of the upsampler and the pixel shuffle behind it.
+/// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
   std::string key;      ///< Of the convolution's weights.
   std::string conv;     ///< Path of the convolution.
   std::string shuffle;  ///< Path of the shuffle.
 };
 
-/// The upsampler; each shuffle's factor follows from the shapes, 1 is none.
+/// The upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means no
+/// shuffle.
 at::Tensor upsample(const Weights& w, const std::vector<UpsampleStep>& steps, at::Tensor x,
                     Trace& trace);
 
-/// conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last, which isn't shown as a block.
+/// conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not receive the
+/// output of conv_last as a block.
 at::Tensor tail(const Weights& w, const at::Tensor& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

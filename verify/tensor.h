@@ -1,5 +1,5 @@
 /// @file
-/// Tensors as they go into and come out of the two implementations.
+/// Tensors that go into and come out of the two implementations.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,9 @@ struct TensorOf {
   std::vector<T> values;
 };
 
-/// What goes in, and what the candidate gives.
+/// The input, and the output of the candidate.
 using FloatTensor = TensorOf<float>;
-/// What the reference gives, whichever precision it computes in.
+/// The output of the reference, in whichever precision the reference computes.
 using DoubleTensor = TensorOf<double>;
 
 inline std::size_t count_elements(const std::vector<std::int64_t>& shape) {

@@ -37,15 +37,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The script's tolerances, and the looser ones that it takes for half precision.
+// The tolerances of the reference script. It uses looser ones for half precision.
 constexpr double kDefaultAtol = 1e-3;
 constexpr double kDefaultRtol = 1e-5;
 constexpr double kHalfTolerance = 1e-2;
 // bfloat16 has three bits less than float16.
 constexpr double kBfloat16Tolerance = 5e-2;
 
-// Relative errors of a block that are usual for the candidate's precision: a few times the rounding
-// of one operation, 2^-24, 2^-11 and 2^-8.
+// The relative error that a block usually has in each precision: a few times the rounding of one
+// operation, which is 2^-24, 2^-11 and 2^-8.
 constexpr double kFloatFloor = 1e-6;
 constexpr double kHalfFloor = 2e-3;
 constexpr double kBfloat16Floor = 1.6e-2;
@@ -54,7 +54,7 @@ constexpr double kBfloat16Floor = 1.6e-2;
 constexpr int kOnnxFloat16 = 10;
 constexpr int kOnnxBFloat16 = 16;
 
-// JSON has no infinity; a number that isn't finite becomes null.
+// JSON has no infinity. A number that is not finite becomes null.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 // --- devices ----------------------------------------------------------------------------------
@@ -88,22 +88,25 @@ Setup set_up(const Json& settings) {
   try {
     setup.runtime->check(gpu);
   } catch (const Error& error) {
-    if (!automatic) fail(ErrorKind::verification, "--device {}: {}", device, error.what());
-    return setup;  // no GPU was asked for
+    if (!automatic) {
+      fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
+           error.diagnostic.text);
+    }
+    return setup;  // the user did not ask for a GPU
   }
   setup.device = gpu;
   if (Reference::has_cuda()) {
     setup.reference_device = gpu.index;
   } else {
     setup.notes.emplace_back(
-        "this libtorch was built without CUDA: the reference is computed on the CPU");
+        "This libtorch has no CUDA, so PyTorch computes the reference on the CPU.");
   }
   return setup;
 }
 
 // --- what is compared -------------------------------------------------------------------------
 
-// One input; made when its turn comes.
+// One input. The run makes the input when its turn comes, to save memory.
 struct Run {
   std::string kind;  // "noise", "picture", or a file's name
   Sizes sizes{};
@@ -118,8 +121,10 @@ std::vector<Run> plan(const Json& request, const onnx::File& model, std::int64_t
   std::vector<Sizes> shapes = request["shapes"].get<std::vector<Sizes>>();
   for (const Sizes& sizes : shapes) {
     if (sizes[1] != channels) {
-      fail(ErrorKind::mismatch, "the shape {}x{}x{}x{} has {} channels, the network {}.", sizes[0],
-           sizes[1], sizes[2], sizes[3], sizes[1], channels);
+      fail({ErrorKind::mismatch, "verify-shape-channels", "shape", fmt::format("{}", channels),
+            fmt::format("{}", sizes[1])},
+           "{} {}x{}x{}x{} has {}, but the network has {}.", option("shape"), sizes[0], sizes[1],
+           sizes[2], sizes[3], plural(static_cast<std::uint64_t>(sizes[1]), "channel"), channels);
     }
   }
   const std::vector<Sizes> own_shapes = shapes_of(model, channels);
@@ -143,25 +148,27 @@ std::vector<Run> plan(const Json& request, const onnx::File& model, std::int64_t
   return runs;
 }
 
-// What the largest run takes. Throws Error(limit) where that isn't there.
+// The memory of the largest run. Throws Error(limit) if the machine has less.
 MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
                             std::size_t element_size, std::uint64_t available) {
   MemoryEstimate most;
   for (const Run& run : runs) {
     const MemoryEstimate needed = estimate_memory(network, run.sizes, element_size);
     if (needed.frugal > available) {
-      fail(ErrorKind::limit,
-           "comparing at {} would take about {} of memory, and {} are left.\n"
-           "Give smaller shapes (--max_height, --max_width and --max_batch_size for a conversion, "
-           "--shape for verify), or verify on a larger machine.",
-           run.title(), human_bytes(needed.frugal), human_bytes(available));
+      fail({ErrorKind::limit, "verify-memory", run.title(), human_bytes(needed.frugal),
+            human_bytes(available)},
+           "A comparison at {} needs about {} of memory, but only {} are free.\n"
+           "Use smaller shapes ({}, {} and {} for a conversion, {} for verify) or a machine with "
+           "more memory.",
+           run.title(), human_bytes(needed.frugal), human_bytes(available), option("max_height"),
+           option("max_width"), option("max_batch_size"), option("shape"));
     }
     if (needed.roomy > most.roomy) most = needed;
   }
   return most;
 }
 
-// The coarsest type of the weights.
+// The type with the fewest bits that any weight has.
 DType coarsest_type(const onnx::File& model) {
   const auto has = [&](int type) {
     return std::any_of(model.initializers.begin(), model.initializers.end(),
@@ -171,7 +178,7 @@ DType coarsest_type(const onnx::File& model) {
   return has(kOnnxFloat16) ? DType::float16 : DType::float32;
 }
 
-// The value for the type of the model.
+// The value that belongs to `type`.
 double by_type(DType type, double of_float32, double of_float16, double of_bfloat16) {
   if (type == DType::bfloat16) return of_bfloat16;
   return type == DType::float16 ? of_float16 : of_float32;
@@ -190,9 +197,10 @@ Json to_json(const Comparison& comparison, const Run& run) {
           {"histogram", comparison.histogram}};
 }
 
-// --- where it went wrong ----------------------------------------------------------------------
+// --- where the difference begins
+// ----------------------------------------------------------------------
 
-// Runs both with the outputs of their blocks exposed.
+// Runs the candidate and the reference with the output of each block exposed.
 std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::File& model,
                                             const Reference& reference, const FloatTensor& input) {
   BlockOutputs expected;
@@ -217,13 +225,13 @@ std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const on
   return blocks;
 }
 
-// What the metadata says of the file that the model was made from, where it was another one.
+// Describes the model's source file if the metadata names a different one.
 std::string other_source(const onnx::File& model, const state_dict::StateDict& checkpoint) {
   const std::string* expected = model.find_metadata("source_sha256");
   if (expected == nullptr || expected->empty()) return {};
   if (io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected) return {};
   const std::string* name = model.find_metadata("source_name");
-  return fmt::format(" The model's metadata says that it was made from another file{}.",
+  return fmt::format(" The model's metadata names another source file{}.",
                      name == nullptr ? "" : fmt::format(" ({})", printable(*name)));
 }
 
@@ -262,8 +270,8 @@ void save_report(const fs::path& path, const std::string& html) {
   staged.commit();
 }
 
-// Feature maps are allocated and freed over and over; giving each back to the system and taking it
-// anew can cost more time than computing it.
+// A comparison allocates and frees feature maps again and again. Returning each one to the system
+// and requesting it anew can take more time than computing its values.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   constexpr int largest = 1 << 30;
@@ -272,7 +280,8 @@ void keep_freed_memory() {
 #endif
 }
 
-// --- all of it --------------------------------------------------------------------------------
+// --- the whole comparison
+// --------------------------------------------------------------------------------
 
 template <typename Value>
 std::optional<Value> optional(const Json& value) {
@@ -387,7 +396,7 @@ class Verifier {
   void compare_one(const Run& run) {
     const FloatTensor input = run.make();
     const DoubleTensor expected = reference_->run(input, nullptr, &ranges_);
-    // Of the ways to run the model the one that differs most counts.
+    // If there are two ways to run the model, the larger difference counts.
     std::optional<Comparison> worst;
     FloatTensor shown;
     for (FloatTensor& found : candidate_->run(input)) {
@@ -439,7 +448,7 @@ class Verifier {
     }
   }
 
-  // Parts that are to be float32 beside those that are.
+  // Chooses more parts of the network that should be float32.
   void choose_blocks(bool passed) {
     const auto already = request_["fp32_blocks"].get<std::vector<std::string>>();
     std::vector<std::string> wanted;

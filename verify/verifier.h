@@ -1,5 +1,5 @@
 /// @file
-/// The comparison as a whole: reference and candidate, input by input.
+/// Compares the reference and the candidate on every input.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -8,10 +8,11 @@
 
 namespace aether2onnx::verify {
 
-/// What will be used, or Error(verification): A2oVerifyReady's work.
+/// Does the work of A2oVerifyReady: returns the runtime and device that will be used, or throws
+/// Error.
 nlohmann::ordered_json ready(const nlohmann::ordered_json& settings);
 
-/// The details of the comparison: A2oVerify's work. Throws Error.
+/// Does the work of A2oVerify: compares and returns the details. Throws Error.
 nlohmann::ordered_json verify(const nlohmann::ordered_json& request, A2oVerifyProgress progress,
                               void* user);
 

@@ -1,6 +1,9 @@
-// The verification module's interface: JSON texts in and out, no exception beyond it.
+// The C interface of the verification module. Requests and answers are JSON texts. No exception
+// leaves these functions.
 
 #include "verify_module.h"
+
+#include <aether2onnx/error.h>
 
 #include <cstdlib>
 #include <cstring>

@@ -27,8 +27,8 @@ using test::expect_golden;
 using test::golden_input;
 using test::goldens;
 using test::kPrecisions;
-using test::lowest_opset;
 using test::MemoryOutput;
+using test::opsets_of;
 using test::tolerance_of;
 using tools::NamedTensor;
 using tools::NetworkShape;
@@ -131,7 +131,7 @@ TEST_P(EveryOpset, IsAcceptedAndComputesTheReference) {
   if (combination.fused) tensors = tools::fuse(tensors);
 
   std::vector<float> first_output;
-  for (int opset = lowest_opset(combination.precision); opset <= kMaxOpset; ++opset) {
+  for (const int opset : opsets_of(combination.precision)) {
     SCOPED_TRACE("opset " + std::to_string(opset));
     Options options;
     options.opset_version = opset;

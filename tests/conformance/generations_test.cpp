@@ -113,8 +113,7 @@ TEST_P(EveryGeneration, EveryModeFormAndOpset) {
         test::run_model(convert_tensors(tensors.unfused, options).bytes, test::golden_input());
     for (const Precision precision : test::kPrecisions) {
       for (const GraphForm form : {GraphForm::standard, GraphForm::channels_first}) {
-        for (const int opset : {11, 13, 17, 18, 22, 24}) {
-          if (opset < test::lowest_opset(precision)) continue;
+        for (const int opset : test::opsets_of(precision)) {
           SCOPED_TRACE(std::string(to_string(precision)) + " " + std::string(to_string(form)) +
                        " opset " + std::to_string(opset));
           options.precision = precision;

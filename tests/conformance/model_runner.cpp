@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <numeric>
 
 #include "formats/onnx/onnx.h"
 #include "onnxruntime.h"
@@ -36,9 +38,15 @@ Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors, const 
   return {std::move(report), output.bytes()};
 }
 
-int lowest_opset(Precision precision) {
+std::vector<int> opsets_of(Precision precision) {
+  std::vector<int> opsets = {11, 13, 16, 17, 18, 20, 22, 24};
+  if (std::getenv("AETHER2ONNX_ALL_OPSETS") != nullptr) {
+    opsets.resize(kMaxOpset - kMinOpset + 1);
+    std::iota(opsets.begin(), opsets.end(), kMinOpset);
+  }
   const bool bfloat16 = precision == Precision::bf16 || precision == Precision::mixed_bf16;
-  return bfloat16 ? kMinOpsetOfBfloat16 : kMinOpset;
+  if (bfloat16) std::erase_if(opsets, [](int opset) { return opset < kMinOpsetOfBfloat16; });
+  return opsets;
 }
 
 double tolerance_of(Precision precision) {

@@ -357,7 +357,7 @@ TEST_F(VerifyCommand, AnotherCheckpointFailsAndTheMetadataTellsIt) {
   test::write_file(folder_ / "other.pth", tools::write_checkpoint(tensors));
   const CommandResult result = program("verify m.onnx --against other.pth");
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_TRUE(contains(result.err, "made from another file (model.pth)")) << result.err;
+  EXPECT_TRUE(contains(result.err, "names another source file (model.pth)")) << result.err;
   EXPECT_TRUE(contains(result.err, "first block that differs is conv_first")) << result.err;
 }
 

@@ -99,7 +99,7 @@ class WrongModel : public testing::Test {
     const auto json = nlohmann::json::parse(result.out);
     EXPECT_FALSE(json["verification"]["passed"]);
     EXPECT_EQ(json["verification"]["first_difference"]["path"], block) << result.err;
-    EXPECT_NE(result.err.find("first block that differs is " + block + ":"), std::string::npos)
+    EXPECT_NE(result.err.find("first block that differs is " + block + ","), std::string::npos)
         << result.err;
     const std::string report = test::read_text(folder_ / "report.html");
     EXPECT_NE(report.find("The first block that differs is " + block), std::string::npos);
