@@ -18,7 +18,8 @@
 #include "formats/pickle/pickle.h"
 #include "formats/zip/zip.h"
 #include "graph/graph.h"
-#include "graph/passes/type.h"
+#include "graph/passes/passes.h"
+#include "graph/to_onnx.h"
 #include "network/network.h"
 #include "network/passes/passes.h"
 #include "sample_networks.h"
@@ -82,12 +83,13 @@ class Opened {
   const network::Network& fused() const { return fused_; }
 
   graph::Graph graph(Precision precision) const {
-    Options options;
+    ConvertOptions options;
     options.precision = precision;
     const fusion::Folding folding = fusion::fold(fused_);
     const graph::Graph plain =
         graph::build(folding.network, state_dict_, options.shape, options.graph_form);
-    return onnx::lower(precision::apply(plain, options, true).graph, options.opset());
+    graph::TypeDecisions decisions;
+    return graph::run_passes(plain, options, true, decisions);
   }
 
  private:
@@ -130,9 +132,8 @@ void open_archive(benchmark::State& state, const tools::NetworkShape& shape) {
   const Bytes bytes = zip_of(shape);
   const MemoryInput input(bytes);
   std::uint64_t records = bytes.size();
-  for (const archive::Entry& entry : archive::ZipArchive(input, {}).entries())
-    records -= entry.size;
-  for (auto _ : state) benchmark::DoNotOptimize(archive::ZipArchive(input, {}).entries().size());
+  for (const zip::Entry& entry : zip::Archive(input, {}).entries()) records -= entry.size;
+  for (auto _ : state) benchmark::DoNotOptimize(zip::Archive(input, {}).entries().size());
   count_bytes(state, records);
 }
 
@@ -142,7 +143,7 @@ void read_archive(benchmark::State& state, const tools::NetworkShape& shape) {
   std::uint64_t total = 0;
   for (auto _ : state) {
     // Anew each time: a CRC is checked only when an entry is first read.
-    const archive::ZipArchive zip(input, {});
+    const zip::Archive zip(input, {});
     total = 0;
     for (std::size_t i = 0; i < zip.entries().size(); ++i) {
       Bytes content(static_cast<std::size_t>(zip.entries()[i].size));
@@ -192,12 +193,11 @@ void fuse_weights(benchmark::State& state, const tools::NetworkShape& shape) {
 
 void write_onnx(benchmark::State& state, const tools::NetworkShape& shape, Precision precision) {
   const Opened opened(safetensors_of(shape));
-  const graph::Graph graph = opened.graph(precision);
-  const onnx::ModelProperties properties{default_opset(precision), {}};
+  graph::WeightLoss loss;
+  const onnx::Model model = graph::to_onnx(opened.graph(precision), default_opset(precision), loss);
   NoOutput output;
   for (auto _ : state) {
-    onnx::write(graph, properties, {&output, nullptr, {}}, Options().external_data_threshold,
-                [](std::uint64_t, std::uint64_t) {});
+    onnx::write(model, {&output, nullptr, {}});
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(output.written()));
 }

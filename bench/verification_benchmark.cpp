@@ -137,7 +137,7 @@ class Runs {
   FileInput input_;
   state_dict::StateDict state_dict_;
   network::Network network_;
-  onnx::File model_;
+  onnx::Model model_;
   verify::Reference reference_;
   verify::Candidate candidate_;
   std::vector<verify::FloatTensor> inputs_;

@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
@@ -42,7 +41,7 @@ enum class Result { open, saved, skipped, failed };
 struct Item {
   fs::path input;
   Result result = Result::open;
-  Report report;
+  ConvertReport report;
   OutputPlan plan;
   std::optional<Failure> failure;
   Json verification;
@@ -56,25 +55,15 @@ void guarded(Item& item, const std::function<void()>& work) {
   const auto start = Clock::now();
   try {
     work();
-  } catch (const Error& error) {
-    item.failure = failure_of(error);
-  } catch (const std::bad_alloc&) {
-    item.failure = Failure{"limit", "there isn't enough memory.", {}, kFailed, {}};
   } catch (const std::exception& error) {
-    item.failure =
-        Failure{"internal",
-                fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what()),
-                {},
-                kFailed,
-                {}};
+    item.failure = failure_of(error);
   }
   item.seconds += seconds_since(start);
   if (!item.failure) return;
   item.result = Result::failed;
   const std::string name = shown(item.input);
-  if (!item.failure->message.starts_with(name)) {
-    item.failure->message = fmt::format("{}: {}", name, item.failure->message);
-  }
+  std::string& text = item.failure->diagnostic.text;
+  if (!text.starts_with(name)) text = fmt::format("{}: {}", name, text);
 }
 
 // Calls `work` for every item that hasn't failed, on `jobs` threads, this one among them. `work`
@@ -242,7 +231,7 @@ std::string result_text(const Item& item, bool dry_run) {
   return item.result == Result::saved ? "saved" : "skipped";
 }
 
-std::uint64_t bytes_of(const Report::Output& output) {
+std::uint64_t bytes_of(const ConvertReport::Output& output) {
   return output.bytes + output.external_data_bytes;
 }
 
@@ -250,11 +239,11 @@ std::string table(const std::vector<Item>& items, bool dry_run) {
   using Row = std::array<std::string, 6>;
   std::vector<Row> rows = {{"file", "network", "result", "size", "time", ""}};
   for (const Item& item : items) {
-    const Report& report = item.report;
+    const ConvertReport& report = item.report;
     const bool known = report.network.scale > 0;
     std::string last = shown(report.output.path);
     if (item.failure) {
-      last = first_line(item.failure->message);
+      last = first_line(item.failure->diagnostic.text);
       const std::string name = shown(item.input) + ": ";
       if (last.starts_with(name)) last.erase(0, name.size());
     } else if (!item.plan.why.empty()) {
@@ -343,8 +332,8 @@ Json batch_json(const std::vector<Item>& items, const ConvertArguments& argument
 void print(const std::vector<Item>& items, const ConvertArguments& arguments, double seconds,
            Console& console) {
   for (const Item& item : items) {
-    for (const std::string& warning : item.report.warnings) {
-      console.line("note", fmt::format("{}: {}", shown(item.input), warning));
+    for (const Diagnostic& warning : item.report.warnings) {
+      console.line("note", fmt::format("{}: {}", shown(item.input), warning.text));
     }
     if (arguments.printing.verbose && item.result == Result::saved) {
       console.plain(fmt::format("{}\n{}\n", shown(item.input), model_table(item.report)));

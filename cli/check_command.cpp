@@ -182,8 +182,11 @@ int run_check(const Invocation& invocation) {
   Arguments arguments;
   if (const auto answer = parse(invocation.arguments, arguments)) return print_answer(*answer);
   Console console(arguments.printing);
-  const CheckReport report =
-      check_file(arguments.file, arguments.options, {arguments.limits, &console});
+  CheckReport report = check_file(arguments.file, arguments.options, {arguments.limits, &console});
+  for (Finding& finding : report.findings) {
+    finding.what = spelled(finding.what);
+    finding.remedy = spelled(finding.remedy);
+  }
   const std::uint64_t failures =
       report.count(Severity::error) + (arguments.strict ? report.count(Severity::warning) : 0);
   const int exit_code = failures > 0 ? kFailed : kDone;

@@ -84,19 +84,19 @@ std::vector<std::string> read_option_words(const ReadOptions& options) {
   return words;
 }
 
-void add_network_options(CommandLine& line, CheckpointOptions& options) {
+void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read) {
   const std::string group = "Network (read from the checkpoint; give them to have them checked)";
-  line.add_option("--model_type", options.model_type,
+  line.add_option("--model_type", expect.model_type,
                   "aether_mobile, _tiny, _small, _medium, _large, _pro or\n_extreme")
       .group(group)
       .type_name("NAME");
-  line.add_option("--scale", options.scale, "Upscale factor: 1, 2, 3, 4 or 8")
+  line.add_option("--scale", expect.scale, "Upscale factor: 1, 2, 3, 4 or 8")
       .group(group)
       .type_name("N");
-  line.add_option("--input_channels", options.input_channels, "Channels of the input image")
+  line.add_option("--input_channels", expect.input_channels, "Channels of the input image")
       .group(group)
       .type_name("N");
-  add_read_options(line, options, group);
+  add_read_options(line, read, group);
 }
 
 }  // namespace aether2onnx::cli

@@ -47,6 +47,6 @@ void add_read_options(CommandLine& line, ReadOptions& options, const std::string
 std::vector<std::string> read_option_words(const ReadOptions& options);
 
 /// Adds --model_type, --scale, --input_channels, and add_read_options().
-void add_network_options(CommandLine& line, CheckpointOptions& options);
+void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read);
 
 }  // namespace aether2onnx::cli

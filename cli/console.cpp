@@ -14,7 +14,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Progress is for work that takes long; until then the lines of the stages are enough.
+// Progress is for work that takes long; until then the lines of the steps are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 
@@ -28,6 +28,10 @@ std::string shape_text(const TensorInfo& tensor) {
 }
 
 }  // namespace
+
+std::string spelled(const std::string& text) {
+  return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
+}
 
 int print_answer(const Answer& answer) { return write_text(stdout, answer.text) ? kDone : kFailed; }
 
@@ -58,18 +62,19 @@ Console::~Console() { clear_progress(); }
 void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
-  write_text(stream_, text + "\n");  // a log that nobody reads any more stops no conversion
+  write_text(stream_,
+             spelled(text) + "\n");  // a log that nobody reads any more stops no conversion
 }
 
 void Console::line(const std::string& name, const std::string& text) {
   plain(fmt::format("{:<11} {}", name, text));
 }
 
-void Console::on_stage(const Stage& stage) {
-  line(stage.name, fmt::format("{}  ({})", stage.summary, duration_text(stage.seconds)));
+void Console::on_step(const Step& step) {
+  line(step.name, fmt::format("{}  ({})", step.summary, duration_text(step.seconds)));
 }
 
-void Console::on_warning(const std::string& text) { line("note", text); }
+void Console::on_warning(const Diagnostic& warning) { line("note", warning.text); }
 
 bool Console::progress_is_due() {
   const auto now = std::chrono::steady_clock::now();
@@ -80,9 +85,9 @@ bool Console::progress_is_due() {
   return true;
 }
 
-void Console::on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) {
+void Console::on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) {
   if (total == 0 || !progress_is_due()) return;
-  show_progress(fmt::format("{:<11} {:3d} %", stage, done * 100 / total));
+  show_progress(fmt::format("{:<11} {:3d} %", step, done * 100 / total));
 }
 
 void Console::on_work(std::string_view name, const std::string& what, double share) {
@@ -110,7 +115,7 @@ void Console::clear_progress() {
   progress_shown_ = false;
 }
 
-std::string model_table(const Report& report) {
+std::string model_table(const ConvertReport& report) {
   struct Row {
     std::string what;
     std::string before;
@@ -124,7 +129,7 @@ std::string model_table(const Report& report) {
        fmt::format("{}", report.output.bytes + report.output.external_data_bytes)},
       {"tensors", fmt::format("{}", source.tensors), fmt::format("{}", graph.initializers)},
       {"parameters", fmt::format("{}", source.parameters), fmt::format("{}", graph.parameters)},
-      {"type", source.dtype, graph.precision == Precision::fp16 ? "float16" : "float32"},
+      {"type", source.dtype, graph.dtype},
   };
   for (const TensorInfo& tensor : graph.inputs)
     rows.push_back({tensor.name, "", shape_text(tensor)});

@@ -1,5 +1,5 @@
 /// @file
-/// What the program prints: one line a stage, progress on a terminal, the summary, JSON.
+/// What the program prints: one line a step, progress on a terminal, the summary, JSON.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -31,9 +31,9 @@ class Console final : public Observer {
   void plain(const std::string& text);
   bool quiet() const { return quiet_; }
 
-  void on_stage(const Stage& stage) override;
-  void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) override;
-  void on_warning(const std::string& text) override;
+  void on_step(const Step& step) override;
+  void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override;
+  void on_warning(const Diagnostic& warning) override;
 
   /// Progress of work that is told in shares: `share` (0 to 1) is done, `what` comes next. An
   /// estimate of the time that is left stands behind it.
@@ -54,7 +54,10 @@ class Console final : public Observer {
 };
 
 /// "what was there, what is there now": operators, parameters, inputs and outputs.
-std::string model_table(const Report& report);
+std::string model_table(const ConvertReport& report);
+
+/// A text of the library with its options as they are typed, "--io_type".
+std::string spelled(const std::string& text);
 
 /// The command line as it was typed, for a POSIX shell.
 std::string command_line_text(const Invocation& invocation);

@@ -1,5 +1,4 @@
 #include "conversion.h"
-#include "base/error.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,27 +6,26 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint_arguments.h"
-#include "graph/passes/type.h"
 #include "shell.h"
 
 namespace aether2onnx::cli {
 
-std::string trtexec_line(const Report& report) {
+std::string trtexec_line(const ConvertReport& report) {
   std::vector<std::string> words = {"trtexec"};
   const EngineCommand command = trtexec_command(engine_model(report), {});
   words.insert(words.end(), command.arguments.begin(), command.arguments.end());
   return shell_line(words);
 }
 
-std::string engine_line(const std::string& program, const Report& report) {
+std::string engine_line(const std::string& program, const ConvertReport& report) {
   return shell_line({program, "engine", argument_path(report.output.path)});
 }
 
 std::string verify_line(const std::string& program, const ConvertArguments& arguments,
-                        const std::filesystem::path& input, const Report& report) {
+                        const std::filesystem::path& input, const ConvertReport& report) {
   std::vector<std::string> words = {program, "verify", argument_path(report.output.path),
                                     "--against", argument_path(input)};
-  const std::vector<std::string> reading = read_option_words(arguments.options);
+  const std::vector<std::string> reading = read_option_words(arguments.options.read);
   words.insert(words.end(), reading.begin(), reading.end());
   return shell_line(words);
 }
@@ -43,11 +41,11 @@ struct Repeat {
 class RepeatObserver final : public Observer {
  public:
   explicit RepeatObserver(Console& console) : console_(console) {}
-  void on_stage(const Stage& stage) override {
-    if (stage.name == "typed" || stage.name == "written") console_.on_stage(stage);
+  void on_step(const Step& step) override {
+    if (step.name == "typed" || step.name == "written") console_.on_step(step);
   }
-  void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total) override {
-    console_.on_progress(stage, done, total);
+  void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override {
+    console_.on_progress(step, done, total);
   }
 
  private:
@@ -75,20 +73,22 @@ std::filesystem::path failed_name(std::filesystem::path output) {
 
 }  // namespace
 
-Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
-                        Verification& verification, const std::string& command, Console& console) {
+ConvertReport convert_verified(const ConvertArguments& arguments, const Paths& paths,
+                               Verification& verification, const std::string& command,
+                               Console& console) {
   std::filesystem::path output = paths.output;
-  Options options = arguments.options;
-  const BeforeSave before_save = [&](const Report& report, const std::filesystem::path& candidate) {
+  ConvertOptions options = arguments.options;
+  const BeforeSave before_save = [&](const ConvertReport& report,
+                                     const std::filesystem::path& candidate) {
     output = report.output.path;
     VerificationTask task;
     task.checkpoint = paths.input;
-    task.reading = static_cast<const ReadOptions&>(arguments.options);
+    task.reading = arguments.options.read;
     task.limits = arguments.limits;
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     task.command = command;
-    if (precision::is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
+    if (is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
     std::vector<std::string> blocks = verification.run(task, console);
     if (!blocks.empty()) throw Repeat{std::move(blocks)};
   };
@@ -108,25 +108,23 @@ Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
         observer = &repeat_observer;
       }
     }
-  } catch (const Error& error) {
-    if (error.kind != ErrorKind::verification || !verification.failed()) throw;
-    if (!arguments.keep_failed) {
-      throw Error(error.kind,
-                  fmt::format("{}\nNothing was saved; --keep_failed saves such a "
-                              "model under another name.",
-                              error.what()),
-                  texts(error.findings));
+  } catch (const ProgramError& error) {
+    if (!verification.failed()) throw;
+    ProgramError with_remedy = error;
+    if (arguments.keep_failed) {
+      const std::filesystem::path kept = failed_name(output);
+      convert_file(paths.input, kept, options, {arguments.limits});
+      with_remedy.diagnostic.text +=
+          fmt::format("\nThe model was kept as {}; {} was not saved.", shown(kept), shown(output));
+    } else {
+      with_remedy.diagnostic.text +=
+          "\nNothing was saved; --keep_failed saves such a model under another name.";
     }
-    const std::filesystem::path kept = failed_name(output);
-    convert_file(paths.input, kept, options, {arguments.limits});
-    throw Error(error.kind,
-                fmt::format("{}\nThe model was kept as {}; {} was not saved.", error.what(),
-                            shown(kept), shown(output)),
-                texts(error.findings));
+    throw with_remedy;
   }
 }
 
-void print_conversion(const Report& report, const Verification* verification,
+void print_conversion(const ConvertReport& report, const Verification* verification,
                       const std::string& verify_command, const std::string& trtexec_command) {
   print_result(conversion_json(report, verification == nullptr ? Json() : verification->json(),
                                verify_command, trtexec_command),

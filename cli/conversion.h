@@ -31,7 +31,7 @@ struct ConvertArguments {
   BatchArguments batch;
   std::filesystem::path input;
   std::filesystem::path output;  ///< Empty: default_output_name() beside the input.
-  Options options;
+  ConvertOptions options;
   Limits limits;
   bool verify = false;
   bool keep_failed = false;
@@ -50,22 +50,23 @@ struct Paths {
 };
 
 /// The command that builds an engine with some release of TensorRT 10.
-std::string trtexec_line(const Report& report);
+std::string trtexec_line(const ConvertReport& report);
 
 /// The command that prints the line for another version, ONNX Runtime or a player.
-std::string engine_line(const std::string& program, const Report& report);
+std::string engine_line(const std::string& program, const ConvertReport& report);
 
 /// The command that compares the saved model with its checkpoint.
 std::string verify_line(const std::string& program, const ConvertArguments& arguments,
-                        const std::filesystem::path& input, const Report& report);
+                        const std::filesystem::path& input, const ConvertReport& report);
 
 /// Converts, with the comparison before the model is saved. A model that fails the comparison is
 /// written once more under its other name where that was asked for.
-Report convert_verified(const ConvertArguments& arguments, const Paths& paths,
-                        Verification& verification, const std::string& command, Console& console);
+ConvertReport convert_verified(const ConvertArguments& arguments, const Paths& paths,
+                               Verification& verification, const std::string& command,
+                               Console& console);
 
 /// Prints the result object of a conversion; `verification` is null where there was none.
-void print_conversion(const Report& report, const Verification* verification,
+void print_conversion(const ConvertReport& report, const Verification* verification,
                       const std::string& verify_command, const std::string& trtexec_command);
 
 }  // namespace aether2onnx::cli

@@ -57,8 +57,8 @@ struct GraphArguments {
   std::string form = "standard";
   std::vector<std::string> fp32_blocks;
 
-  void add_to(CommandLine& line, Options& options);
-  void take(Options& options) const;
+  void add_to(CommandLine& line, ConvertOptions& options);
+  void take(ConvertOptions& options) const;
 };
 
 // The value called `text`, of those that an option may have.
@@ -76,7 +76,7 @@ Value parse_choice(const char* option, const std::string& text,
       fmt::format("{} {}: must be {} or {}.", option, printable(text), join(names, ", "), last));
 }
 
-void GraphArguments::add_to(CommandLine& line, Options& options) {
+void GraphArguments::add_to(CommandLine& line, ConvertOptions& options) {
   const std::string group = "ONNX file";
   line.add_option(
           "--opset_version", options.opset_version,
@@ -115,7 +115,7 @@ void GraphArguments::add_to(CommandLine& line, Options& options) {
       .type_name("PATHS");
 }
 
-void GraphArguments::take(Options& options) const {
+void GraphArguments::take(ConvertOptions& options) const {
   options.precision = parse_choice("--fp_mode", precision,
                                    std::array{Precision::fp32, Precision::fp16, Precision::bf16,
                                               Precision::mixed_fp16, Precision::mixed_bf16});
@@ -235,7 +235,7 @@ Parser::Parser(ConvertArguments& result) {
   files.add_to(line, "--output_onnx_path",
                "Where to save the model. Missing folders are created.\n"
                "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
-  add_network_options(line, result.options);
+  add_network_options(line, result.options.expect, result.options.read);
   shape.add_to(line);
   graph.add_to(line, result.options);
   add_batch(line, result);
@@ -257,7 +257,7 @@ std::optional<Answer> parse(const std::vector<std::string>& arguments, ConvertAr
   take_files(parser.files, parser.line.positionals(), result);
   parser.graph.take(result.options);
   parser.limits.take(result.limits);
-  result.options.shape = parser.shape.resolve(result.options.input_channels, result.notes);
+  result.options.shape = parser.shape.resolve(result.options.expect.input_channels, result.notes);
   result.verification.check();
   if (!result.verify && result.options.precision == Precision::mixed_fp16) {
     result.notes.emplace_back(
@@ -288,7 +288,7 @@ void print_next(Console& console, const std::string& verify, const std::string& 
 
 int convert_one(const ConvertArguments& arguments, const Invocation& invocation, Console& console) {
   std::optional<Verification> verification;
-  Report report;
+  ConvertReport report;
   if (arguments.verify) {
     verification.emplace(arguments.verification, "--verify_onnx", console);
     try {

@@ -7,19 +7,18 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "graph/passes/type.h"
 #include "port/files.h"
 
 namespace aether2onnx::cli {
 
-OutputPlan plan_output(const std::filesystem::path& input, const Report& planned,
+OutputPlan plan_output(const std::filesystem::path& input, const ConvertReport& planned,
                        const ConvertArguments& arguments) {
   const std::filesystem::path& output = planned.output.path;
   io::check_target(output, input, "model.onnx");
   if (!std::filesystem::exists(output)) return {"write", "there is no such file"};
-  const std::string difference = why_outdated(
-      input, planned, arguments.verify && precision::is_mixed(arguments.options.precision),
-      {arguments.limits});
+  const std::string difference =
+      why_outdated(input, planned, arguments.verify && is_mixed(arguments.options.precision),
+                   {arguments.limits});
   if (!difference.empty()) return {"replace", "it exists; " + difference};
   if (arguments.batch.skip_existing)
     return {"skip", "it was made from this checkpoint with these options"};
@@ -36,7 +35,7 @@ std::string axis_text(const Axis& axis) {
 }  // namespace
 
 std::vector<GivenOption> options_in_effect(const ConvertArguments& arguments,
-                                           const Report& planned) {
+                                           const ConvertReport& planned) {
   std::vector<GivenOption> rest = arguments.given;
   std::vector<GivenOption> result;
   // Moves what was given under one of the names; gives where it came from.
@@ -77,33 +76,36 @@ std::vector<GivenOption> options_in_effect(const ConvertArguments& arguments,
   }
   add("opset_version", fmt::format("{}", arguments.options.opset()), "default");
   add("fp_mode", std::string(to_string(arguments.options.precision)), "default");
-  add("io_type", std::string(to_string(arguments.options.edges())), "default");
+  add("io_type", std::string(to_string(arguments.options.input_output())), "default");
   add("graph_form", std::string(to_string(arguments.options.graph_form)), "default");
   result.insert(result.end(), rest.begin(), rest.end());
   return result;
 }
 
-Json plan_json(const ConvertArguments& arguments, const Report& planned, const OutputPlan& plan) {
+Json plan_json(const ConvertArguments& arguments, const ConvertReport& planned,
+               const OutputPlan& plan) {
   Json options = Json::array();
   for (const GivenOption& option : options_in_effect(arguments, planned)) {
     options.push_back({{"name", option.name}, {"value", option.value}, {"origin", option.origin}});
   }
   Json source = source_json(planned.source);
   source["sha256"] = nullptr;  // the file wasn't read whole
-  return {{"status", "ok"},
-          {"dry_run", true},
-          {"version", version()},
-          {"source", source},
-          {"network", network_json(planned.network)},
-          {"options", options},
-          {"output",
-           {{"path", planned.output.path.string()}, {"action", plan.action}, {"why", plan.why}}},
-          {"warnings", planned.warnings}};
+  Json json = {
+      {"status", "ok"},
+      {"dry_run", true},
+      {"version", version()},
+      {"source", source},
+      {"network", network_json(planned.network)},
+      {"options", options},
+      {"output",
+       {{"path", planned.output.path.string()}, {"action", plan.action}, {"why", plan.why}}}};
+  add_warnings(json, planned.warnings);
+  return json;
 }
 
 int run_dry(const ConvertArguments& arguments, Console& console) {
   console.line("input", shown(arguments.input));
-  const Report planned =
+  const ConvertReport planned =
       plan_file(arguments.input, arguments.output, arguments.options, {arguments.limits, &console});
   const OutputPlan plan = plan_output(arguments.input, planned, arguments);
   bool first = true;

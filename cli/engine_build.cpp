@@ -76,7 +76,9 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& mode
   message += fmt::format("{} {} All that it printed is in {}.", shown(engine),
                          fs::exists(engine) ? "is as it was." : "was not written.", shown(log));
   for (const std::string& line : failure.lines) message += "\n  " + line;
-  throw Error(ErrorKind::engine, message, failure.lines);
+  std::vector<Diagnostic> findings;
+  for (const std::string& line : failure.lines) findings.push_back({.text = line});
+  throw ProgramError("engine", {.code = "engine-failed", .text = message}, findings);
 }
 
 ProcessEnd run(const std::vector<std::string>& words, const fs::path& log, Console& console) {

@@ -219,11 +219,14 @@ Choice choose_trtexec(Arguments& arguments) {
     choice.trtexec = arguments.trtexec ? trtexec_at(*arguments.trtexec) : find_trtexec();
   }
   if (arguments.run && !choice.trtexec) {
-    throw Error(ErrorKind::engine,
-                fmt::format("--run: there is no trtexec in PATH, {}.\n"
-                            "It comes with TensorRT's packages and containers, but not with "
-                            "its Python wheels; say where it is with --trtexec.",
-                            usual_trtexec_folders()));
+    throw ProgramError(
+        "engine",
+        {.code = "engine-no-trtexec",
+         .subject = "run",
+         .text = fmt::format("--run: there is no trtexec in PATH, {}.\n"
+                             "It comes with TensorRT's packages and containers, but not with "
+                             "its Python wheels; say where it is with --trtexec.",
+                             usual_trtexec_folders())});
   }
   if (arguments.version) {
     if (choice.trtexec && !is_release_of(choice.trtexec->version, *arguments.version)) {
@@ -296,7 +299,7 @@ Json result_json(const Arguments& arguments, const EngineModel& model, const Cho
 }
 
 void print_notes(const std::vector<std::string>& notes, Console& console) {
-  for (const std::string& note : notes) console.on_warning(note);
+  for (const std::string& note : notes) console.line("note", note);
 }
 
 // The result on stdout: JSON with the notes, or the text, which --quiet doesn't drop.
@@ -315,7 +318,7 @@ int print(const Arguments& arguments, Json json, const std::vector<std::string>&
 
 std::vector<std::string> with(std::vector<std::string> notes,
                               const std::vector<std::string>& more) {
-  notes.insert(notes.end(), more.begin(), more.end());
+  for (const std::string& note : more) notes.push_back(spelled(note));
   return notes;
 }
 

@@ -80,7 +80,7 @@ Parser::Parser(Arguments& result) {
   files.add_to(line, "--output_model_path",
                "Where to save the fused checkpoint. Missing folders are\n"
                "created. Default: {name}_fused.pth beside the checkpoint");
-  add_network_options(line, result.options);
+  add_network_options(line, result.options.expect, result.options.read);
   add_options(line, dtype, format);
   limits.add_to(line);
   line.add_printing(result.printing, "");
@@ -110,8 +110,8 @@ Json fusion_json(const FuseReport& report, const std::string& convert_command) {
   json["convolutions"] = report.convolutions;
   json["weights_subnormal"] = report.weights_subnormal;
   json["weights_flushed_to_zero"] = report.weights_flushed_to_zero;
-  json["stages"] = stages_json(report.stages);
-  json["warnings"] = report.warnings;
+  json["stages"] = steps_json(report.steps);
+  add_warnings(json, report.warnings);
   json["next"] = {{"convert", convert_command}};
   return json;
 }

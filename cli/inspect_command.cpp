@@ -13,7 +13,6 @@
 #include "console.h"
 #include "json.h"
 #include "limit_option.h"
-#include "report/report.h"
 
 namespace aether2onnx::cli {
 
@@ -46,7 +45,7 @@ struct Parser {
 
 Parser::Parser(Arguments& result) {
   line.add_positionals("FILE");
-  add_read_options(line, result.options, "Checkpoint", false);
+  add_read_options(line, result.options.read, "Checkpoint", false);
   line.add_flag("--tensors", result.options.tensors,
                 "List every tensor: type, shape, smallest, largest and mean\n"
                 "element, number of NaN and infinite ones")
@@ -83,8 +82,8 @@ std::string large_number(std::uint64_t number) {
   return fmt::format("{:.1f} {}", value, units[unit]);
 }
 
-void print_cost(Console& console, const Inspection::Cost& cost,
-                const std::optional<Inspection::Cost>& fused) {
+void print_cost(Console& console, const NetworkCost& cost,
+                const std::optional<NetworkCost>& fused) {
   const auto once_fused = [&](const std::string& text) {
     return fused ? fmt::format(" ({} once fused)", text) : std::string();
   };
@@ -107,7 +106,7 @@ std::string value_text(const TensorInfo& value) {
   return fmt::format("{} {} [{}]", printable(value.name), value.dtype, fmt::join(shape, ", "));
 }
 
-void print_onnx(Console& console, const Inspection::Onnx& onnx) {
+void print_onnx(Console& console, const OnnxInfo& onnx) {
   std::string opsets;
   for (const auto& [domain, version] : onnx.opsets) {
     opsets += fmt::format("{}opset {}{}", opsets.empty() ? "" : ", ", version,
@@ -180,16 +179,17 @@ void print_lines(Console& console, const std::string& name, const std::string& t
 
 void print(Console& console, const Inspection& inspection, const Arguments& arguments) {
   console.line("file", shown(arguments.file));
-  console.line("", report::summarize(inspection.source));
+  console.line("", summary(inspection.source));
   console.line("sha256", inspection.source.sha256);
   if (inspection.network) {
-    console.line("network", report::summarize(*inspection.network));
+    console.line("network", summary(*inspection.network));
     for (const Evidence& evidence : inspection.network->evidence) {
       console.line(evidence.certain ? "" : "unsure",
                    fmt::format("{} {}: {}", evidence.what, evidence.value, evidence.because));
     }
   } else {
-    print_lines(console, "network", "none that can be converted: " + inspection.not_recognised);
+    print_lines(console, "network",
+                "none that can be converted: " + inspection.not_recognised.text);
   }
   std::string training;
   for (const auto& [key, value] : inspection.training) {
@@ -198,7 +198,7 @@ void print(Console& console, const Inspection& inspection, const Arguments& argu
   if (!training.empty()) console.line("training", training);
   if (inspection.cost) print_cost(console, *inspection.cost, inspection.fused_cost);
   if (inspection.onnx) print_onnx(console, *inspection.onnx);
-  for (const std::string& warning : inspection.warnings) console.line("note", warning);
+  for (const Diagnostic& warning : inspection.warnings) console.on_warning(warning);
   if (arguments.options.tensors) print_tensors(console, inspection.tensors);
 }
 
@@ -209,7 +209,7 @@ Json or_null(const std::optional<Value>& value) {
   return value ? Json(*value) : Json();
 }
 
-Json cost_json(const std::optional<Inspection::Cost>& cost) {
+Json cost_json(const std::optional<NetworkCost>& cost) {
   if (!cost) return nullptr;
   return {{"parameters", cost->parameters},
           {"multiply_adds_per_megapixel", cost->multiply_adds_per_megapixel},
@@ -225,7 +225,7 @@ Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs) {
   return object;
 }
 
-Json onnx_json(const std::optional<Inspection::Onnx>& onnx) {
+Json onnx_json(const std::optional<OnnxInfo>& onnx) {
   if (!onnx) return nullptr;
   Json opsets = Json::object();
   for (const auto& [domain, version] : onnx->opsets) opsets[domain] = version;
@@ -264,8 +264,9 @@ Json inspection_json(const Inspection& inspection, const Arguments& arguments) {
   json["network"] = inspection.network ? network_json(*inspection.network) : Json();
   json["not_recognised"] = nullptr;
   if (!inspection.network) {
-    json["not_recognised"] = {{"message", inspection.not_recognised},
-                              {"findings", inspection.findings}};
+    json["not_recognised"] = {{"code", inspection.not_recognised.code},
+                              {"message", inspection.not_recognised.text},
+                              {"findings", texts_json(inspection.findings)}};
   }
   json["training"] = pairs_json(inspection.training);
   json["cost"] = cost_json(inspection.cost);
@@ -278,7 +279,7 @@ Json inspection_json(const Inspection& inspection, const Arguments& arguments) {
       json["tensors"].push_back(tensor_json(tensor));
     }
   }
-  json["warnings"] = inspection.warnings;
+  add_warnings(json, inspection.warnings);
   return json;
 }
 

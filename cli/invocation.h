@@ -47,6 +47,16 @@ bool wants_json(const std::vector<std::string>& arguments);
 
 [[noreturn]] void usage_error(const std::string& message);
 
+/// An error of the program itself. Its kind in the JSON output is `name`, "engine" or
+/// "verification"; the library has no such kinds.
+struct ProgramError : Error {
+  ProgramError(std::string kind_name, Diagnostic what, std::vector<Diagnostic> all_findings = {})
+      : Error(ErrorKind::unsupported, std::move(what), std::move(all_findings)),
+        name(std::move(kind_name)) {}
+
+  std::string name;
+};
+
 /// Takes the options of a command, unparsed.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 

@@ -1,8 +1,8 @@
 #include "json.h"
-#include "base/error.h"
 
 #include <fmt/format.h>
 
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "console.h"
@@ -22,7 +22,7 @@ Json tensors_json(const std::vector<TensorInfo>& tensors) {
   return list;
 }
 
-Json source_json(const Report::Source& source) {
+Json source_json(const SourceInfo& source) {
   return {{"name", source.name},       {"container", source.container},
           {"wrapper", source.wrapper}, {"other_wrappers", source.other_wrappers},
           {"sha256", source.sha256},   {"bytes", source.bytes},
@@ -30,7 +30,7 @@ Json source_json(const Report::Source& source) {
           {"dtype", source.dtype}};
 }
 
-Json network_json(const Report::Network& network) {
+Json network_json(const NetworkInfo& network) {
   Json evidence = Json::array();
   for (const Evidence& each : network.evidence) {
     evidence.push_back({{"what", each.what},
@@ -38,6 +38,9 @@ Json network_json(const Report::Network& network) {
                         {"because", each.because},
                         {"certain", each.certain}});
   }
+  const bool known = !network.generation.empty();
+  const bool quantized = network.quantization != Quantization::none;
+  const double norm_eps = network.number("norm_eps", 0);
   return {{"architecture", network.architecture},
           {"generation", network.generation},
           {"model_type", network.model_type},
@@ -49,25 +52,37 @@ Json network_json(const Report::Network& network) {
           {"large_kernel", network.large_kernel},
           {"small_kernel", network.small_kernel == 0 ? Json() : Json(network.small_kernel)},
           {"fused", network.fused},
-          {"norm_type", network.norm_type},
-          {"norm_eps", network.norm_eps == 0 ? Json() : Json(network.norm_eps)},
-          {"channel_attention", network.channel_attention},
-          {"spatial_attention", network.spatial_attention},
-          {"res_scale", network.res_scale},
-          {"img_range", network.img_range},
-          {"quantization", network.quantization},
+          {"norm_type", known ? to_string(network.norm_type) : ""},
+          {"norm_eps", norm_eps == 0 ? Json() : Json(norm_eps)},
+          {"channel_attention", network.has("channel_attention")},
+          {"spatial_attention", network.has("spatial_attention")},
+          {"res_scale", network.number("res_scale", 1)},
+          {"img_range", network.number("img_range", 1)},
+          {"quantization", quantized ? to_string(network.quantization) : ""},
           {"evidence", evidence}};
 }
 
-Json stages_json(const std::vector<Stage>& stages) {
+Json texts_json(const std::vector<Diagnostic>& diagnostics) {
   Json list = Json::array();
-  for (const Stage& stage : stages) {
-    list.push_back({{"name", stage.name}, {"summary", stage.summary}, {"seconds", stage.seconds}});
+  for (const Diagnostic& diagnostic : diagnostics) list.push_back(diagnostic.text);
+  return list;
+}
+
+void add_warnings(Json& json, const std::vector<Diagnostic>& warnings) {
+  json["warnings"] = texts_json(warnings);
+  json["warning_codes"] = Json::array();
+  for (const Diagnostic& warning : warnings) json["warning_codes"].push_back(warning.code);
+}
+
+Json steps_json(const std::vector<Step>& steps) {
+  Json list = Json::array();
+  for (const Step& step : steps) {
+    list.push_back({{"name", step.name}, {"summary", step.summary}, {"seconds", step.seconds}});
   }
   return list;
 }
 
-Json conversion_json(const Report& report, const Json& verification,
+Json conversion_json(const ConvertReport& report, const Json& verification,
                      const std::string& verify_command, const std::string& trtexec_command) {
   const auto& graph = report.graph;
   Json json;
@@ -104,44 +119,47 @@ Json conversion_json(const Report& report, const Json& verification,
       {"external_data_path", external ? Json(report.output.external_data_path.string()) : Json()},
       {"external_data_bytes", report.output.external_data_bytes}};
   json["verification"] = verification;
-  json["stages"] = stages_json(report.stages);
-  json["warnings"] = report.warnings;
+  json["stages"] = steps_json(report.steps);
+  add_warnings(json, report.warnings);
   json["next"] = {{"verify", verify_command.empty() ? Json() : Json(verify_command)},
                   {"trtexec", trtexec_command}};
   return json;
 }
 
-namespace {
-
-// With options as they are written on the command line.
-std::string spelled(const std::string& text) {
-  return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
-}
-
-}  // namespace
-
-Failure failure_of(const Error& error) {
-  const int exit_code = error.kind == ErrorKind::usage ? kWrongUsage : kFailed;
-  std::vector<std::string> findings = texts(error.findings);
-  for (std::string& finding : findings) finding = spelled(finding);
-  return {std::string(to_string(error.kind)),
-          spelled(error.diagnostic.text),
-          std::move(findings),
-          exit_code,
-          {}};
+Failure failure_of(const std::exception& exception) {
+  if (const auto* error = dynamic_cast<const Error*>(&exception)) {
+    const auto* own = dynamic_cast<const ProgramError*>(error);
+    const std::string kind = own != nullptr ? own->name : std::string(to_string(error->kind));
+    const int exit_code = error->kind == ErrorKind::usage ? kWrongUsage : kFailed;
+    return {kind, error->diagnostic, error->findings, exit_code, {}};
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) {
+    return {"limit", {.code = "limit-memory", .text = "there isn't enough memory."}};
+  }
+  return {"internal",
+          {.code = "internal",
+           .text = fmt::format("{}\nThis is a defect of aether2onnx; please report it.",
+                               exception.what())}};
 }
 
 Json failure_json(const Failure& failure) {
+  const Diagnostic& diagnostic = failure.diagnostic;
   return {{"status", "error"},
           {"version", version()},
           {"error",
-           {{"kind", failure.kind}, {"message", failure.message}, {"findings", failure.findings}}},
+           {{"kind", failure.kind},
+            {"code", diagnostic.code},
+            {"subject", diagnostic.subject},
+            {"expected", diagnostic.expected},
+            {"found", diagnostic.found},
+            {"message", diagnostic.text},
+            {"findings", texts_json(failure.findings)}}},
           {"verification", failure.verification ? *failure.verification : Json()},
           {"exit_code", failure.exit_code}};
 }
 
 int print_failure(const Failure& failure, bool json) {
-  write_text(stderr, fmt::format("error: {}\n", failure.message));
+  write_text(stderr, fmt::format("error: {}\n", spelled(failure.diagnostic.text)));
   if (json) write_text(stdout, dump(failure_json(failure)));
   return failure.exit_code;
 }
@@ -185,7 +203,8 @@ std::string escape_invisible(const std::string& text) {
 }  // namespace
 
 std::string dump(const Json& json) {
-  return escape_invisible(json.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return escape_invisible(spelled(text)) + "\n";
 }
 
 void print_result(const Json& json, const std::string& done) {

@@ -5,6 +5,7 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <exception>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -17,25 +18,32 @@ namespace aether2onnx::cli {
 using Json = nlohmann::ordered_json;
 
 /// The result object of a conversion; `verification` is null where there was none.
-Json conversion_json(const Report& report, const Json& verification,
+Json conversion_json(const ConvertReport& report, const Json& verification,
                      const std::string& verify_command, const std::string& trtexec_command);
 
-Json source_json(const Report::Source& source);
-Json network_json(const Report::Network& network);
+Json source_json(const SourceInfo& source);
+Json network_json(const NetworkInfo& network);
 /// A number, or the range of a dynamic axis.
 Json axis_json(const Axis& axis);
 Json tensors_json(const std::vector<TensorInfo>& tensors);
-Json stages_json(const std::vector<Stage>& stages);
+Json steps_json(const std::vector<Step>& steps);
+/// The sentences of the diagnostics.
+Json texts_json(const std::vector<Diagnostic>& diagnostics);
+/// Adds the sentences and the codes of the warnings.
+void add_warnings(Json& json, const std::vector<Diagnostic>& warnings);
 
-/// How a failure is told.
+/// A text of the library with each {option:NAME} as the program writes the option, --NAME.
+std::string spelled(std::string_view text);
+
+/// A failure as it is printed.
 struct Failure {
   std::string kind;
-  std::string message;
-  std::vector<std::string> findings;
+  Diagnostic diagnostic;
+  std::vector<Diagnostic> findings = {};
   int exit_code = kFailed;
-  std::shared_ptr<const Json> verification;  ///< Its figures, where one was made.
+  std::shared_ptr<const Json> verification = {};  ///< The figures of a verification, if any.
 };
-Failure failure_of(const Error& error);
+Failure failure_of(const std::exception& exception);
 
 /// The result object of a failure.
 Json failure_json(const Failure& failure);
@@ -45,7 +53,7 @@ Json failure_json(const Failure& failure);
 int print_failure(const Failure& failure, bool json);
 
 /// The object as text; names that aren't UTF-8 get replacement characters, and what a terminal
-/// would act on is escaped.
+/// would act on is escaped. Options are spelled as they are typed.
 std::string dump(const Json& json);
 
 /// Prints the object on stdout. Throws Error(io) where that fails, saying what was `done` all the

@@ -1,12 +1,9 @@
 // The program: picks the command, and turns errors into text and an exit code.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <new>
 
 #include "commands.h"
 #include "console.h"
@@ -48,14 +45,8 @@ int run(const std::string& program, const std::vector<std::string>& words) {
   try {
     remove_temporary_files_on_signals();
     return dispatch(program, words);
-  } catch (const Error& error) {
-    return print_failure(failure_of(error), json);
-  } catch (const std::bad_alloc&) {
-    return print_failure({"limit", "there isn't enough memory.", {}, kFailed, {}}, json);
   } catch (const std::exception& error) {
-    const std::string message =
-        fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what());
-    return print_failure({"internal", message, {}, kFailed, {}}, json);
+    return print_failure(failure_of(error), json);
   }
 }
 

@@ -47,7 +47,7 @@ NameTemplate::NameTemplate(const std::string& text) {
   }
 }
 
-std::string NameTemplate::name(const std::string& stem, const Report& planned) const {
+std::string NameTemplate::name(const std::string& stem, const ConvertReport& planned) const {
   const auto value = [&](const std::string& placeholder) -> std::string {
     if (placeholder == "stem") return stem;
     if (placeholder == "model") return planned.network.model_type;

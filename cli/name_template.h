@@ -22,7 +22,7 @@ class NameTemplate {
 
   /// The file name, without a folder. `stem` is the checkpoint's name without its folder and its
   /// last suffix.
-  std::string name(const std::string& stem, const Report& planned) const;
+  std::string name(const std::string& stem, const ConvertReport& planned) const;
 
  private:
   struct Part {

@@ -162,8 +162,10 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
   }
   const int error = start(words, file.number(), file.number());
   if (error != 0) {
-    throw Error(ErrorKind::engine,
-                fmt::format("{}: can't be started: {}.", shown(words.front()), reason(error)));
+    throw ProgramError("engine", {.code = "engine-start",
+                                  .subject = words.front(),
+                                  .text = fmt::format("{}: can't be started: {}.",
+                                                      shown(words.front()), reason(error))});
   }
 }
 

@@ -76,18 +76,24 @@ std::vector<fs::path> usual_folders() {
 
 Trtexec trtexec_at(const fs::path& path) {
   if (!is_executable(path)) {
-    throw Error(
-        ErrorKind::engine,
-        fmt::format("--trtexec {}: there is no such program, or it may not be run.", shown(path)));
+    throw ProgramError(
+        "engine",
+        {.code = "engine-no-trtexec",
+         .subject = "trtexec",
+         .text = fmt::format("--trtexec {}: there is no such program, or it may not be run.",
+                             shown(path))});
   }
   // Without a slash it would be looked for in PATH.
   const fs::path program = path.has_parent_path() ? path : "." / path;
   const auto version = version_of(program);
   if (!version) {
-    throw Error(ErrorKind::engine,
-                fmt::format("--trtexec {}: with --help it doesn't say its version, as "
-                            "[TensorRT v100300].\nGive NVIDIA's trtexec, and see that it runs.",
-                            shown(path)));
+    throw ProgramError(
+        "engine",
+        {.code = "engine-no-version",
+         .subject = "trtexec",
+         .text = fmt::format("--trtexec {}: with --help it doesn't say its version, as "
+                             "[TensorRT v100300].\nGive NVIDIA's trtexec, and see that it runs.",
+                             shown(path))});
   }
   return {program, program.string(), *version};
 }

@@ -24,9 +24,11 @@ constexpr const char* kModuleName = "libaether2onnx_verify.so";
 constexpr std::uint64_t kDefaultSeed = 2025;
 
 [[noreturn]] void unavailable(const std::string& asked_by, const std::string& why) {
-  throw Error(ErrorKind::verification,
-              fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.",
-                          asked_by, why));
+  throw ProgramError(
+      "verification",
+      {.code = "verification-unavailable",
+       .text = fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.",
+                           asked_by, why)});
 }
 
 fs::path program_folder() {
@@ -246,10 +248,12 @@ void warn_of_ranges(const Json& details, Console& console) {
         fmt::format("{} ({})", range["path"].get<std::string>(), number(range["max_absolute"])));
   }
   if (parts.empty()) return;
-  console.on_warning(fmt::format(
-      "the largest values of {} are close to or beyond the 65504 of float16: {}; --fp_mode "
-      "mixed_fp16 keeps such parts in float32",
-      plural(parts.size(), "part"), fmt::join(parts, ", ")));
+  console.line(
+      "note",
+      fmt::format(
+          "the largest values of {} are close to or beyond the 65504 of float16: {}; --fp_mode "
+          "mixed_fp16 keeps such parts in float32",
+          plural(parts.size(), "part"), fmt::join(parts, ", ")));
 }
 
 void report_progress(std::size_t index, std::size_t count, double share, const char* what,
@@ -291,7 +295,9 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
   const int verdict = module_->verify(dump(request).c_str(), report_progress, &console, &answer);
   const std::string text = module_->take(answer);
   if (verdict == kA2oError) {
-    throw Error(ErrorKind::verification, fmt::format("the comparison couldn't be made: {}", text));
+    throw ProgramError("verification",
+                       {.code = "verification-impossible",
+                        .text = fmt::format("the comparison couldn't be made: {}", text)});
   }
   details = Json::parse(text);
   if (auto blocks = details["fp32_blocks"].get<std::vector<std::string>>(); !blocks.empty()) {
@@ -303,21 +309,24 @@ std::vector<std::string> Verification::run(const VerificationTask& task, Console
                   details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
                   details["atol"].get<double>(), details["rtol"].get<double>()));
   if (details["weights"] == "float16" && !task.fp32_blocks) warn_of_ranges(details, console);
-  std::vector<std::string> failures;
+  std::vector<Diagnostic> failures;
   for (const Json& result : details["results"]) {
     const std::string line = describe(result);
     console.line("", line);
-    if (!result["passed"].get<bool>()) failures.push_back(line);
+    if (!result["passed"].get<bool>()) failures.push_back({.text = line});
   }
   if (arguments_.report) console.line("report", shown(*arguments_.report));
   if (verdict == kA2oPassed) return {};
   failed_ = true;
   std::string message =
       fmt::format("{} isn't equal to PyTorch within the tolerance.", printable(task.model_name));
-  for (const std::string& failure : failures) message += "\n  " + failure;
+  for (const Diagnostic& failure : failures) message += "\n  " + failure.text;
   const std::string where = details["first_difference"]["text"].get<std::string>();
   if (!where.empty()) message += "\n" + where;
-  throw Error(ErrorKind::verification, message, failures);
+  throw ProgramError(
+      "verification",
+      {.code = "verification-different", .subject = printable(task.model_name), .text = message},
+      failures);
 }
 
 }  // namespace aether2onnx::cli

@@ -1,22 +1,23 @@
-// Any bytes as a zip archive: looked at, listed, every entry read whole and in part.
+// Takes any bytes as a zip archive: audits and opens them, reads every entry whole and in part.
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
+#include "formats/file_kind.h"
 #include "formats/zip/zip.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    for (const archive::ZipPart& part : archive::audit_zip(input, {}).parts) {
-      if (part.offset > size || part.size > size - part.offset) std::abort();
+    for (const zip::Entry& entry : zip::audit(input, {}).entries) {
+      if (entry.offset > size || entry.packed > size - entry.offset) std::abort();
     }
-    archive::gzip_name(input);
-    const archive::ZipArchive zip(input, {});
+    formats::gzip_name(input);
+    const zip::Archive zip(input, {});
     for (std::size_t i = 0; i < zip.entries().size(); ++i) {
-      const archive::Entry& entry = zip.entries()[i];
+      const zip::Entry& entry = zip.entries()[i];
       if (zip.find(entry.name) != i) std::abort();
       try {
         const auto whole = zip.read_all(i, 1U << 22U);

@@ -1,5 +1,5 @@
-// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory, fused, and
-// what was fused converted again.
+// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory, fused; the
+// fused checkpoint is converted again.
 
 #include <cstdlib>
 
@@ -28,7 +28,7 @@ class CountingOutput final : public aether2onnx::Output {
   std::uint64_t count_ = 0;
 };
 
-// Every shard that an index may name is the same small file, with one tensor "w".
+// Every shard of an index is the same small file with one tensor "w".
 class SameSibling final : public aether2onnx::io::Siblings {
  public:
   std::unique_ptr<aether2onnx::Input> open(const std::string& name) const override {
@@ -49,10 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::open_and_read(input, &siblings);
   try {
     CountingOutput output;
-    Options options;
+    ConvertOptions options;
     options.opset_version = size % 2 == 0 ? 11 : 20;
     options.precision = size % 3 == 0 ? Precision::fp16 : Precision::fp32;
-    const Report report = convert(input, {&output, nullptr, {}}, options);
+    const ConvertReport report = convert(input, {&output, nullptr, {}}, options);
     if (report.output.bytes != output.count()) std::abort();
   } catch (const Error& error) {
     if (error.kind == ErrorKind::internal) std::abort();
@@ -68,13 +68,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (error.kind == ErrorKind::internal) std::abort();
     return 0;
   }
-  // What was fused is a checkpoint that converts, whatever it came from.
+  // Every fused checkpoint converts.
   const MemoryInput fused_input(fused.bytes());
   CountingOutput output;
   try {
     convert(fused_input, {&output, nullptr, {}}, {});
   } catch (const Error& error) {
-    if (error.kind != ErrorKind::precision) std::abort();  // float64 beyond float32
+    if (error.kind != ErrorKind::precision) std::abort();  // a float64 beyond float32's range
   }
   return 0;
 }

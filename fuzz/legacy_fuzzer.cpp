@@ -1,5 +1,5 @@
-// Any bytes behind the magic number of PyTorch's legacy stream. (As a whole file they are the
-// checkpoint fuzzer's, which rarely keeps the magic number.)
+// Any bytes behind the magic number of PyTorch's legacy stream. The checkpoint fuzzer takes whole
+// files, but its changes rarely keep the magic number.
 
 #include <string>
 

@@ -29,7 +29,7 @@ class StringOutput final : public aether2onnx::Output {
 // As the converter writes it; with external data too.
 void write_onnx(const std::filesystem::path& path, const std::vector<std::byte>& checkpoint,
                 bool external) {
-  aether2onnx::Options options;
+  aether2onnx::ConvertOptions options;
   if (external) options.external_data_threshold = 1;
   std::string model;
   std::string data;

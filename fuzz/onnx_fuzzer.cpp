@@ -1,4 +1,5 @@
-// Any bytes as an ONNX file: described, recognised, checked, every tensor read, told to TensorRT.
+// Takes any bytes for an ONNX file: describes, recognises and checks it, reads every tensor, and
+// makes the command for TensorRT.
 
 #include <cstdlib>
 
@@ -6,34 +7,21 @@
 #include "formats/onnx/onnx.h"
 #include "judge/check/check.h"
 #include "judge/engine/engine.h"
-#include "network/network.h"
-#include "report/report.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   const MemoryInput input(std::as_bytes(std::span(data, size)));
   try {
-    const onnx::File file = onnx::read(input, {});
-    for (const onnx::FileTensor& tensor : file.initializers) {
-      try {
-        const TensorData elements = onnx::read_tensor(tensor, input, nullptr);
-        InspectedTensor inspected;
-        report::measure(elements, inspected);
-        if (inspected.nan + inspected.infinite > elements.bytes.size()) std::abort();
-      } catch (const Error& error) {
-        if (error.kind == ErrorKind::internal) std::abort();
-      }
+    const onnx::Model file = onnx::read(input, {});
+    InspectOptions options;
+    options.tensors = true;
+    const Inspection inspection = inspect(input, options);
+    for (const InspectedTensor& tensor : inspection.tensors) {
+      if (tensor.nan + tensor.infinite > size) std::abort();
     }
-    auto network = network::recognise(onnx::outline_of(file), report::noted_network(file));
-    if (network) {
-      const Inspection::Cost cost =
-          report::describe_cost(*network, "fp32", sizeof(float), sizeof(float));
-      if (cost.parameters == 0) std::abort();
-      report::check_metadata(file, "fp32", network->facts);
-    }
-    const Inspection::Onnx description = report::describe_onnx(file);
-    if (description.nodes > file.nodes.size()) std::abort();
-    for (const Finding& finding : checks::run(file, input, nullptr, {}, {}).findings) {
+    if (inspection.cost && inspection.cost->parameters == 0) std::abort();
+    if (inspection.onnx && inspection.onnx->nodes > file.nodes.size()) std::abort();
+    for (const Finding& finding : judge::check::run(file, input, nullptr, {}, {}).findings) {
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
     try {
@@ -42,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (error.kind == ErrorKind::internal) std::abort();
     }
     // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
-    for (const std::string& argument : trtexec_command(tensorrt::describe(file), {}).arguments) {
+    for (const std::string& argument :
+         trtexec_command(judge::engine::describe(file), {}).arguments) {
       if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();
     }
   } catch (const Error& error) {

@@ -1,4 +1,4 @@
-// Any bytes scanned. What is called clean is a file that the readers take, too.
+// Scans any bytes. The readers must accept every file that scan calls clean.
 
 #include <algorithm>
 #include <cstdlib>
@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (report.not_listed == 0 && worst != report.result) std::abort();
   if (report.result != ScanResult::clean) return 0;
-  // A pickle alone is no checkpoint, and one of protocol 0 is text to those who read checkpoints.
+  // A pickle alone is no checkpoint. The readers take a pickle of protocol 0 for text.
   if (report.container == "pickle" || report.container == "ONNX") return 0;
   try {
     if (!state_dict::audit(input, nullptr, {}).contradictions.empty()) std::abort();

@@ -20,7 +20,7 @@ under `error`, warnings under `warnings`. Findings of `check` are in [check.md](
 | code | kind | sentence |
 | --- | --- | --- |
 """
-CALL = re.compile(r"\b(fail|Error|warn|warning|usage_error|note)\s*\(")
+CALL = re.compile(r"\b(fail|Error|warn|warning|usage_error|note|malformed|mismatch|damaged\w*)\s*\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -51,6 +51,7 @@ def first_sentence(expression):
     literals = LITERAL.findall(expression)
     text = "".join(literals).replace('\\"', '"').replace("\\\\", "\\").split("\\n")[0]
     text = re.sub(r"\{[^{}]*\}", "{}", text)
+    text = re.sub(r"^(TensorRT )?(\{\}[ =:]*)*\{\}: (?=\S)", "", text)  # the file or option in front
     return re.split(r"(?<=[.:])\s", text)[0].replace("|", "\\|") if text else ""
 
 
@@ -73,7 +74,7 @@ def main():
                 if kind:
                     uncoded.append(place)
                 continue
-            sentences = ", ".join(values[1:] if first.startswith("{") else [where[code.end():]])
+            sentences = ", ".join(values[1:2] if first.startswith("{") else [where[code.end():]])
             row = rows.setdefault(code.group(1), (kind.group(1) if kind else "warning", first_sentence(sentences)))
             if kind and row[0] != kind.group(1) and row[0] != "warning":
                 rows[code.group(1)] = (f"{row[0]}, {kind.group(1)}" if kind.group(1) not in row[0] else row[0], row[1])

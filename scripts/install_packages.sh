@@ -5,8 +5,8 @@
 #   install_packages.sh build [run] [test] [portable] [bench]
 set -eu
 
-build="g++ cmake ninja-build pkg-config libzip-dev libprotozero-dev libcli11-dev libfmt-dev
-  nlohmann-json3-dev nettle-dev libdeflate-dev"
+build="g++ cmake ninja-build pkg-config libprotozero-dev libcli11-dev libfmt-dev nlohmann-json3-dev
+  libdeflate-dev"
 run="libpng-dev libturbojpeg0-dev ca-certificates"
 test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev libopenblas0-pthread
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind

@@ -1,61 +1,122 @@
-// The pipeline, stage by stage. To read the code, begin here; its first stages are in pipeline.cpp.
+// Conversion, step by step. A reader of the code begins here. The first steps are in pipeline.cpp.
+
+#include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "graph/graph.h"
-#include "graph/passes/type.h"
+#include "graph/passes/passes.h"
+#include "graph/to_onnx.h"
+#include "metadata.h"
+#include "onnx_info.h"
 #include "pipeline.h"
 #include "port/files.h"
-#include "report/report.h"
 
 namespace aether2onnx {
 
 namespace {
 
-// What a checkpoint is opened for: a plan reads no weights, nor the whole file for its hash.
+// A plan reads no weights, and doesn't read the whole file for its hash.
 enum class Purpose { plan, use };
 
 constexpr std::size_t kSha256Digits = 64;
 
-// A conversion from the checkpoint to the graph; write() may follow once it is known where to.
+// --- reports of the steps ---------------------------------------------------------------------
+
+GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
+  GraphInfo result;
+  result.opset_version = options.opset();
+  result.ir_version = static_cast<int>(model.ir_version);
+  result.precision = options.precision;
+  result.io_type = options.input_output();
+  result.form = options.graph_form;
+  result.depthwise_fp32 = options.depthwise_fp32;
+  result.fp32_blocks = options.fp32_blocks;
+  result.shape = options.shape;
+  result.nodes = model.nodes.size();
+  std::map<std::string, std::uint64_t> operators;
+  for (const onnx::Node& node : model.nodes) ++operators[node.op_type];
+  result.operators.assign(operators.begin(), operators.end());
+  std::stable_sort(result.operators.begin(), result.operators.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  result.initializers = model.initializers.size();
+  std::vector<DType> dtypes;
+  for (const onnx::Tensor& tensor : model.initializers) {
+    if (!tensor.is_weight) continue;
+    result.parameters += elements_of(tensor);
+    if (const auto dtype = onnx::dtype_of(tensor.data_type)) dtypes.push_back(*dtype);
+  }
+  result.dtype = pipeline::dtypes_text(dtypes);
+  for (const onnx::ValueInfo& input : model.inputs) result.inputs.push_back(describe_value(input));
+  for (const onnx::ValueInfo& output : model.outputs) {
+    result.outputs.push_back(describe_value(output));
+  }
+  return result;
+}
+
+// "16 norms, 3 factors": the counts above 0.
+std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*>> counts) {
+  std::vector<std::string> parts;
+  for (const auto& [count, noun] : counts) {
+    if (count > 0) parts.push_back(plural(count, noun));
+  }
+  return join(parts, ", ");
+}
+
+std::string summary(const graph::TypeDecisions& typed, Precision precision) {
+  const std::string wide = counts_text({{typed.float32_convolutions, "convolution"},
+                                        {typed.float32_normalizations, "normalization"},
+                                        {typed.float32_sums, "sum"}});
+  return fmt::format("{} in {}{}{}; {}", plural(typed.half_convolutions, "convolution"),
+                     to_string(graph::compute_type(precision)),
+                     wide.empty() ? "" : "; in float32 ", wide, plural(typed.casts, "cast"));
+}
+
+// --- the conversion ---------------------------------------------------------------------------
+
+// A conversion from the checkpoint to the graph. write() may follow once the output is known.
 class Conversion {
  public:
-  // `siblings` opens the files beside the checkpoint; null where it lies in memory.
-  Conversion(const Input& input, const io::Siblings* siblings, const Options& options,
+  // `siblings` opens the files beside the checkpoint; null for a checkpoint in memory.
+  Conversion(const Input& input, const io::Siblings* siblings, const ConvertOptions& options,
              const Context& context, Purpose purpose = Purpose::use)
       : options_(options),
-        journal_(report_.stages, report_.warnings, context),
-        checkpoint_(input, siblings, options, purpose == Purpose::use, report_.source, journal_) {
+        journal_(report_.steps, report_.warnings, context),
+        checkpoint_(input, siblings, options.read, purpose == Purpose::use, report_.source,
+                    journal_) {
+    report_.source.name = options.source_name;
     build(purpose == Purpose::use);
   }
 
-  Report& report() { return report_; }
+  ConvertReport& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    // The hash is ready by the time that the weights are written.
+    // The hash is ready once the weights are written.
     report_.source.sha256.assign(kSha256Digits, '0');
-    const onnx::ModelProperties properties{options_.opset(), report::metadata(report_), [this] {
-                                             report_.source.sha256 = checkpoint_.sha256();
-                                             return report::metadata(report_);
-                                           }};
-    const onnx::Written written =
-        onnx::write(graph_, properties, output, options_.external_data_threshold,
-                    [this](std::uint64_t done, std::uint64_t total) {
-                      journal_.progress("written", done, total);
-                    });
+    model_.metadata = metadata::entries(report_);
+    const onnx::Written written = onnx::write(model_, output,
+                                              {options_.external_data_threshold,
+                                               [this](std::uint64_t done, std::uint64_t total) {
+                                                 journal_.progress("written", done, total);
+                                               },
+                                               [this] {
+                                                 report_.source.sha256 = checkpoint_.sha256();
+                                                 return metadata::entries(report_);
+                                               }});
     report_.output.bytes = written.bytes;
     report_.output.external_data_bytes = written.external_data_bytes;
-    report_.weights_subnormal = written.weights_subnormal;
-    report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
-    pipeline::warn_of_small_weights(written.weights_subnormal, written.weights_flushed_to_zero,
+    report_.weights_subnormal = loss_.subnormal;
+    report_.weights_flushed_to_zero = loss_.flushed_to_zero;
+    pipeline::warn_of_small_weights(loss_.subnormal, loss_.flushed_to_zero,
                                     report_.graph.parameters,
-                                    precision::heavy_type(options_.precision), journal_);
+                                    graph::compute_type(options_.precision), journal_);
   }
 
-  // Ends the stage "written", once every byte is.
+  // Ends the step "written", after the last byte.
   void finish() {
-    const Report::Output& output = report_.output;
+    const ConvertReport::Output& output = report_.output;
     std::string summary =
         fmt::format("{}, opset {}, IR {}, {}, {}", human_bytes(output.bytes),
                     report_.graph.opset_version, report_.graph.ir_version,
@@ -64,42 +125,48 @@ class Conversion {
       summary += fmt::format(", weights in a second file of {} (ONNX external data)",
                              human_bytes(output.external_data_bytes));
     }
-    journal_.stage("written", std::move(summary));
+    journal_.step("written", std::move(summary));
   }
 
  private:
   void build(bool read_weights) {
-    const fusion::Fusion fusion =
-        pipeline::recognise_and_fuse(checkpoint_.state_dict(), options_, report_.network, journal_);
+    const fusion::Fusion fusion = pipeline::recognise_and_fuse(
+        checkpoint_.state_dict(), options_.read, options_.expect, report_.network, journal_);
     const fusion::Folding folding = fusion::fold(fusion.network);
-    if (std::string summary = report::summarize(folding); !summary.empty()) {
-      journal_.stage("folded", std::move(summary));
-    }
+    const std::string folded = counts_text({{folding.norms, "norm"},
+                                            {folding.temperatures, "temperature"},
+                                            {folding.factors, "factor"},
+                                            {folding.shifts, "shift"}});
+    if (!folded.empty()) journal_.step("folded", folded + " into the weights of convolutions");
     const graph::Graph plain = graph::build(folding.network, checkpoint_.state_dict(),
                                             options_.shape, options_.graph_form);
-    precision::Typed typed = precision::apply(plain, options_, read_weights);
-    graph_ = onnx::lower(typed.graph, options_.opset());
-    report_.graph = report::describe_graph(graph_, options_);
-    report_.graph.fp32_for_weights = std::move(typed.out_of_range);
+    graph::TypeDecisions decisions;
+    const graph::Graph lowered = graph::run_passes(plain, options_, read_weights, decisions);
+    model_ = graph::to_onnx(lowered, options_.opset(), loss_);
+    report_.graph = describe(model_, options_);
+    report_.graph.fp32_for_weights = decisions.out_of_range;
     if (options_.precision != Precision::fp32) {
-      journal_.stage("typed", report::summarize(report_.graph, typed));
+      journal_.step("typed", summary(decisions, options_.precision));
     }
-    if (!report_.graph.fp32_for_weights.empty()) {
-      journal_.warn(report::explain_weights_out_of_range(report_.graph));
-    }
+    const std::vector<std::string>& wide = decisions.out_of_range;
+    if (wide.empty()) return;
+    journal_.warn({"precision-weights-out-of-range", wide.front()},
+                  "weights beyond float16's range (65504) keep {} in float32: {}",
+                  plural(wide.size(), "convolution"), join(wide, ", "));
   }
 
-  const Options& options_;
-  Report report_;
+  const ConvertOptions& options_;
+  ConvertReport report_;
   pipeline::Journal journal_;
   pipeline::Checkpoint checkpoint_;
-  graph::Graph graph_;
+  graph::WeightLoss loss_;
+  onnx::Model model_;
 };
 
 }  // namespace
 
-Report convert(const Input& input, const OutputFiles& output, const Options& options,
-               const Context& context) {
+ConvertReport convert(const Input& input, const OutputFiles& output, const ConvertOptions& options,
+                      const Context& context) {
   validate(options);
   require(output.model != nullptr, "convert() without an output");
   return pipeline::naming(printable(options.source_name), [&] {
@@ -128,11 +195,12 @@ std::string default_output_name(std::int64_t scale, std::string_view stem, Preci
 
 namespace {
 
-// Opens the file and calls `work` with the conversion up to the graph, its output's path decided.
+// Opens the file, converts it up to the graph, decides the output's path, and calls `work`.
 template <typename Work>
-Report with_conversion(const std::filesystem::path& input, const std::filesystem::path& output,
-                       const Options& options, const Context& context, Purpose purpose, Work work) {
-  Options named = options;
+ConvertReport with_conversion(const std::filesystem::path& input,
+                              const std::filesystem::path& output, const ConvertOptions& options,
+                              const Context& context, Purpose purpose, Work work) {
+  ConvertOptions named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const FileInput source(input);
@@ -144,7 +212,7 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
     Conversion conversion(source, &siblings, named, context, purpose);
-    Report& report = conversion.report();
+    ConvertReport& report = conversion.report();
     report.output.path = output;
     if (output.empty()) {
       report.output.path = input.parent_path() /
@@ -159,17 +227,17 @@ Report with_conversion(const std::filesystem::path& input, const std::filesystem
 
 }  // namespace
 
-Report plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                 const Options& options, const Context& context) {
+ConvertReport plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                        const ConvertOptions& options, const Context& context) {
   return with_conversion(input, output, options, context, Purpose::plan,
                          [](Conversion&, const FileInput&) {});
 }
 
-std::string why_outdated(const std::filesystem::path& input, const Report& planned,
+std::string why_outdated(const std::filesystem::path& input, const ConvertReport& planned,
                          bool more_fp32_blocks, const Context& context) {
   std::error_code ignored;
   if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
-  onnx::File file;
+  onnx::Model file;
   try {
     file = onnx::read(FileInput(planned.output.path), context);
   } catch (const Error& error) {
@@ -177,26 +245,27 @@ std::string why_outdated(const std::filesystem::path& input, const Report& plann
     return "it can't be read as an ONNX file";
   }
   const std::filesystem::path data = planned.output.path.string() + ".data";
-  for (const onnx::FileTensor& tensor : file.initializers) {
+  for (const onnx::Tensor& tensor : file.initializers) {
     if (tensor.external_file.empty()) continue;
     if (tensor.external_file != data.filename() ||
         !std::filesystem::is_regular_file(data, ignored)) {
       return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
     }
   }
-  std::string difference = report::difference_from(file, planned, more_fp32_blocks);
+  std::string difference = metadata::difference(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
-  // Last, since it costs the most.
+  // Comes last because hashing takes the longest.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
       made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);
   return same ? "" : "it was made from another checkpoint";
 }
 
-Report convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
-                    const Options& options, const Context& context, const BeforeSave& before_save) {
+ConvertReport convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
+                           const ConvertOptions& options, const Context& context,
+                           const BeforeSave& before_save) {
   const auto work = [&](Conversion& conversion, const FileInput& source) {
-    Report& report = conversion.report();
+    ConvertReport& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();

@@ -1,4 +1,4 @@
-// Fusion alone: the first stages of the pipeline, and the fused weights written as a checkpoint.
+// Fusion: the first steps of a conversion, and the fused weights written as a checkpoint.
 
 #include <algorithm>
 
@@ -7,8 +7,7 @@
 #include "base/text.h"
 #include "pipeline.h"
 #include "port/files.h"
-#include "report/report.h"
-#include "state_dict/write.h"
+#include "state_dict/state_dict.h"
 
 namespace aether2onnx {
 
@@ -32,18 +31,19 @@ DType dtype_in_file(WeightType type, DType stored) {
   defect("a type of weights without a name");
 }
 
-// A fusion from the checkpoint to the list of fused weights; write() may follow once it is known
-// where to.
+// A fusion from the checkpoint to the list of fused weights. write() may follow once the output is
+// known.
 class FusionRun {
  public:
-  // `siblings` opens the files beside the checkpoint; null where it lies in memory.
+  // `siblings` opens the files beside the checkpoint; null for a checkpoint in memory.
   FusionRun(const Input& input, const io::Siblings* siblings, const FuseOptions& options,
             const Context& context)
       : options_(options),
-        journal_(report_.stages, report_.warnings, context),
-        checkpoint_(input, siblings, options, true, report_.source, journal_),
-        fusion_(pipeline::recognise_and_fuse(checkpoint_.state_dict(), options, report_.network,
-                                             journal_)) {
+        journal_(report_.steps, report_.warnings, context),
+        checkpoint_(input, siblings, options.read, true, report_.source, journal_),
+        fusion_(pipeline::recognise_and_fuse(checkpoint_.state_dict(), options.read, options.expect,
+                                             report_.network, journal_)) {
+    report_.source.name = options.source_name;
     list_weights();
   }
 
@@ -51,7 +51,7 @@ class FusionRun {
 
   void write(CheckpointFormat format, Output& output) {
     report_.output.format = format;
-    const checkpoint::Written written = checkpoint::write(
+    const state_dict::Written written = state_dict::write(
         content_, format, output, [this](std::uint64_t done, std::uint64_t total) {
           journal_.progress("written", done, total);
         });
@@ -61,11 +61,11 @@ class FusionRun {
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
   }
 
-  // Ends the stage "written", once every byte is.
+  // Ends the step "written", after the last byte.
   void finish() {
     const FuseReport::Output& output = report_.output;
     warn();
-    journal_.stage(
+    journal_.step(
         "written",
         fmt::format("{}, {}, {}, {}, {}", human_bytes(output.bytes),
                     output.format == CheckpointFormat::safetensors ? "safetensors" : "PyTorch zip",
@@ -77,10 +77,10 @@ class FusionRun {
   void list_weights() {
     FuseReport::Output& output = report_.output;
     std::vector<DType> dtypes;
-    std::vector<std::pair<std::size_t, checkpoint::Tensor>> by_position;
+    std::vector<std::pair<std::size_t, state_dict::NewTensor>> by_position;
     for (const network::Parameter& parameter : fusion_.network.parameters) {
       const DType stored = fusion::stored_dtype(parameter.value, checkpoint_.state_dict());
-      checkpoint::Tensor tensor;
+      state_dict::NewTensor tensor;
       tensor.name = parameter.name;
       tensor.shape = parameter.shape;
       tensor.dtype = dtype_in_file(options_.dtype, stored);
@@ -101,15 +101,15 @@ class FusionRun {
     for (auto& [position, tensor] : by_position) content_.tensors.push_back(std::move(tensor));
     content_.notes = network::notes(report_.network);
     output.tensors = content_.tensors.size();
-    output.dtype = report::dtypes_text(dtypes);
+    output.dtype = pipeline::dtypes_text(dtypes);
     report_.convolutions = fusion_.convolutions;
   }
 
-  // What isn't a weight keeps its type.
-  checkpoint::Tensor buffer_tensor(const network::Buffer& buffer) const {
+  // Counters and other buffers keep their type; statistics get the type of the weights.
+  state_dict::NewTensor buffer_tensor(const network::Buffer& buffer) const {
     const state_dict::Entry* entry = checkpoint_.state_dict().find(buffer.key);
     require(entry != nullptr && entry->tensor, "a buffer that isn't in the state dict");
-    checkpoint::Tensor tensor;
+    state_dict::NewTensor tensor;
     tensor.name = buffer.name;
     tensor.shape = buffer.shape;
     const DType stored = entry->tensor->read_dtype();
@@ -120,12 +120,12 @@ class FusionRun {
 
   void warn() {
     if (options_.dtype == WeightType::same && rounded_sums_) {
-      journal_.warn(fmt::format(
-          "the checkpoint is stored in {0}, and so is the fused one: each summed weight was "
-          "rounded "
-          "to {0}, which the conversion of the unfused checkpoint to fp32 does not do (--dtype "
-          "float32 keeps the sums)",
-          to_string(*rounded_sums_)));
+      const std::string_view type = to_string(*rounded_sums_);
+      journal_.warn({"fuse-rounded-sums", std::string(type)},
+                    "the checkpoint is stored in {0}, and so is the fused one: each summed weight "
+                    "was rounded to {0}, which the conversion of the unfused checkpoint to fp32 "
+                    "does not do ({1} float32 keeps the sums)",
+                    type, option("dtype"));
     }
     const bool has_float16 =
         std::any_of(content_.tensors.begin(), content_.tensors.end(),
@@ -140,11 +140,11 @@ class FusionRun {
   pipeline::Journal journal_;
   pipeline::Checkpoint checkpoint_;
   fusion::Fusion fusion_;
-  checkpoint::Content content_;
-  std::optional<DType> rounded_sums_;  // the type, where sums of 16-bit weights stay in 16 bits
+  state_dict::Content content_;
+  std::optional<DType> rounded_sums_;  // set if sums of 16-bit weights stay in 16 bits
 };
 
-// The format that a file's name stands for; none for an ending that says nothing.
+// The format for the ending of the file's name; nullopt for an unknown ending.
 std::optional<CheckpointFormat> format_of(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) {
@@ -159,12 +159,12 @@ CheckpointFormat choose_format(const std::filesystem::path& output, const FuseOp
   const auto by_name = format_of(output);
   if (!options.format) return by_name.value_or(CheckpointFormat::pth);
   if (by_name && *by_name != *options.format) {
-    fail(
-        ErrorKind::usage,
-        "--format {} was given, but the output's name ends in {}: programs would take the file for "
-        "what it isn't.\nLeave --format out, or give a name that ends in .{}.",
-        to_string(*options.format), printable(output.extension().string()),
-        to_string(*options.format));
+    const std::string ending = printable(output.extension().string());
+    const std::string_view format = to_string(*options.format);
+    fail({ErrorKind::usage, "option-format", "format", ending, std::string(format)},
+         "{0} {1}: the name of the output ends in {2}, so programs would expect another format.\n"
+         "Leave {0} out, or give a name that ends in .{1}.",
+         option("format"), format, ending);
   }
   return *options.format;
 }

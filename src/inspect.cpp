@@ -1,33 +1,77 @@
-// What a file is: the stages of reading, and reports of what they found.
+// Inspection of checkpoints and ONNX files.
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/file_kind.h"
 #include "formats/onnx/onnx.h"
 #include "formats/zip/zip.h"
+#include "metadata.h"
 #include "network/network.h"
+#include "network/onnx_outline.h"
 #include "network/passes/passes.h"
+#include "onnx_info.h"
 #include "pipeline.h"
 #include "port/files.h"
-#include "report/report.h"
 #include "state_dict/state_dict.h"
+#include "statistics.h"
 
 namespace aether2onnx {
 
 namespace {
 
+// --- checkpoints ------------------------------------------------------------------------------
+
+// The numbers that tell the progress of the training.
+std::vector<std::pair<std::string, std::string>> training(const state_dict::StateDict& state_dict) {
+  static constexpr std::array<std::string_view, 11> keys = {
+      "iter",        "iteration", "iterations",  "current_iter",  "total_iter", "step",
+      "global_step", "steps",     "total_steps", "current_epoch", "epoch"};
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& [key, value] : state_dict.metadata()) {
+    const bool number = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                      [](char c) { return c >= '0' && c <= '9'; });
+    if (number && std::find(keys.begin(), keys.end(), key) != keys.end()) {
+      found.emplace_back(key, value);
+    }
+  }
+  return found;
+}
+
+// Numbers of 2^64 and above become 2^64 - 1.
+std::uint64_t whole(double number) {
+  constexpr double limit = 18446744073709551615.0;
+  return number >= limit ? ~std::uint64_t{0} : static_cast<std::uint64_t>(std::llround(number));
+}
+
+// The cost of a network whose weights and feature maps have elements of `element_size` bytes.
+NetworkCost cost_of(const network::Network& network, std::string precision,
+                    std::size_t element_size) {
+  constexpr double megapixel = 1e6;
+  const network::Cost cost = network::cost_of(network);
+  const auto size = static_cast<double>(element_size);
+  const auto scale = static_cast<double>(network.facts.scale);
+  const double input_pixels = megapixel / (scale * scale);
+  return {whole(cost.parameters), whole(cost.multiply_adds * input_pixels),
+          whole(cost.parameters * size), whole(cost.live_elements * input_pixels * size),
+          std::move(precision)};
+}
+
+// --- the inspection ---------------------------------------------------------------------------
+
 class Inspector {
  public:
-  // `siblings` opens the files beside the inspected one; null where it lies in memory.
+  // `siblings` opens the files beside the inspected one; null for a file in memory.
   Inspector(const Input& input, const io::Siblings* siblings, const InspectOptions& options,
             const Context& context)
       : input_(input), siblings_(siblings), options_(options), context_(context) {}
 
   Inspection run(const std::string& name) {
-    if (archive::sniff(input_) == archive::FileKind::onnx) {
+    if (formats::sniff(input_) == formats::FileKind::onnx) {
       inspect_onnx();
     } else {
       inspect_checkpoint();
@@ -51,10 +95,10 @@ class Inspector {
 
   void inspect_checkpoint() {
     const state_dict::StateDict state_dict =
-        state_dict::StateDict::open(input_, {options_.params_key, siblings_}, context_);
-    result_.source = report::describe_source(state_dict);
+        state_dict::StateDict::open(input_, {options_.read.params_key, siblings_}, context_);
+    result_.source = pipeline::describe(state_dict);
     hash(state_dict.files());
-    result_.training = report::training(state_dict);
+    result_.training = training(state_dict);
     recognise(state_dict);
     if (!options_.tensors) return;
     for (const state_dict::Entry& entry : state_dict.entries()) {
@@ -63,71 +107,73 @@ class Inspector {
         if (!entry.tensor) return;
         tensor.dtype = to_string(entry.tensor->dtype);
         tensor.shape = entry.tensor->shape;
-        report::measure(state_dict.read(entry), tensor);
+        measure(state_dict.read(entry), tensor);
       });
     }
   }
 
   void recognise(const state_dict::StateDict& state_dict) {
     try {
-      auto options = static_cast<const ReadOptions&>(options_);
+      ReadOptions options = options_.read;
       options.dequantize = true;
       network::Network network = network::recognise(state_dict, options);
       result_.network = network.facts;
-      result_.warnings = network::open_questions(network.facts);
-      result_.warnings.insert(result_.warnings.end(), network.warnings.begin(),
-                              network.warnings.end());
-      // As the converter writes it unless it is told otherwise.
-      const std::string precision(to_string(Precision::fp32));
-      take_cost(std::move(network), precision, sizeof(float), sizeof(float));
+      for (const std::string& line : network::open_questions(network.facts)) {
+        result_.warnings.push_back({.code = "network-open-question", .text = line});
+      }
+      for (const std::string& line : network.warnings) {
+        result_.warnings.push_back({.code = "network-contradiction", .text = line});
+      }
+      // The converter writes fp32 by default.
+      take_cost(std::move(network), std::string(to_string(Precision::fp32)), sizeof(float));
     } catch (const Error& error) {
       if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
-      result_.not_recognised = error.what();
-      result_.findings = texts(error.findings);
+      result_.not_recognised = error.diagnostic;
+      result_.findings = error.findings;
     }
   }
 
-  void take_cost(network::Network network, const std::string& precision, std::size_t weight_size,
-                 std::size_t value_size) {
-    result_.cost = report::describe_cost(network, precision, weight_size, value_size);
+  void take_cost(network::Network network, const std::string& precision, std::size_t size) {
+    result_.cost = cost_of(network, precision, size);
     if (network.facts.fused) return;
     const fusion::Fusion fusion = fusion::fuse(std::move(network));
-    result_.fused_cost = report::describe_cost(fusion.network, precision, weight_size, value_size);
+    result_.fused_cost = cost_of(fusion.network, precision, size);
   }
 
   // --- ONNX files ---
 
   void inspect_onnx() {
-    const onnx::File file = onnx::read(input_, context_);
-    result_.source = report::describe_source(file);
+    const onnx::Model file = onnx::read(input_, context_);
+    result_.source = describe_source(file);
     result_.source.bytes = input_.size();
     hash(std::array{&input_});
-    result_.onnx = report::describe_onnx(file);
+    result_.onnx = describe_onnx(file);
     recognise(file);
     if (!options_.tensors) return;
-    for (const onnx::FileTensor& tensor : file.initializers) {
+    for (const onnx::Tensor& tensor : file.initializers) {
       add_tensor(tensor.name, file.initializers.size(), [&](InspectedTensor& inspected) {
         inspected.dtype = onnx::type_text(tensor.data_type);
         inspected.shape = tensor.dims;
-        report::measure(onnx::read_tensor(tensor, input_, siblings_), inspected);
+        measure(onnx::read_tensor(tensor, input_, siblings_), inspected);
       });
     }
   }
 
-  void recognise(const onnx::File& file) {
-    auto network = network::recognise(onnx::outline_of(file), report::noted_network(file));
+  void recognise(const onnx::Model& file) {
+    auto network = network::recognise(network::outline_of(file), metadata::network(file));
     if (!network) {
-      result_.not_recognised = "the graph is of a network that isn't an AetherNet.";
+      result_.not_recognised = {.code = "network-unknown-graph",
+                                .text = "the graph is of a network that isn't an AetherNet."};
       return;
     }
     const std::string& precision = result_.onnx->precision;
-    result_.warnings = report::check_metadata(file, precision, network->facts);
+    result_.warnings = metadata::contradictions(file, precision, network->facts);
     result_.network = network->facts;
-    // The type that most of the weights have is that of the feature maps, too.
-    std::map<std::size_t, double> elements;  // by the size of one
-    for (const onnx::FileTensor& tensor : file.initializers) {
-      if (const auto dtype = onnx::dtype_of(tensor.data_type); dtype && report::is_weight(tensor)) {
-        elements[size_of(*dtype)] += static_cast<double>(report::elements_of(tensor));
+    // The feature maps have the type of most weights.
+    std::map<std::size_t, double> elements;  // by the size of an element
+    for (const onnx::Tensor& tensor : file.initializers) {
+      if (const auto dtype = onnx::dtype_of(tensor.data_type); dtype && is_weight(tensor)) {
+        elements[size_of(*dtype)] += static_cast<double>(elements_of(tensor));
       }
     }
     const auto most =
@@ -137,12 +183,12 @@ class Inspector {
         file.inputs.empty() ? std::nullopt : onnx::dtype_of(file.inputs.front().elem_type);
     std::size_t size = input_type ? size_of(*input_type) : sizeof(float);
     if (most != elements.end()) size = most->first;
-    take_cost(std::move(*network), precision, size, size);
+    take_cost(std::move(*network), precision, size);
   }
 
   // --- tensors ---
 
-  // A tensor whose elements can't be read is listed with the reason.
+  // Lists a tensor; if its elements can't be read, with the reason.
   template <typename Describe>
   void add_tensor(const std::string& name, std::size_t total, Describe describe) {
     InspectedTensor tensor;
@@ -151,7 +197,7 @@ class Inspector {
       describe(tensor);
     } catch (const Error& error) {
       if (must_pass_on(error)) throw;
-      tensor.problem = error.what();
+      tensor.problem = error.diagnostic.text;
     }
     result_.tensors.push_back(std::move(tensor));
     progress("tensors", result_.tensors.size(), total);
@@ -167,13 +213,13 @@ class Inspector {
 }  // namespace
 
 Inspection inspect(const Input& input, const InspectOptions& options, const Context& context) {
-  validate(options);
+  validate(options.read);
   return pipeline::naming("", [&] { return Inspector(input, nullptr, options, context).run(""); });
 }
 
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
                         const Context& context) {
-  validate(options);
+  validate(options.read);
   const FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {

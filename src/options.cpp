@@ -1,4 +1,4 @@
-// The public types that belong to no stage: versions, errors, options.
+// The public types that belong to no task: versions, errors, options.
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "graph/passes/type.h"
+#include "graph/passes/passes.h"
 #include "network/network.h"
 
 namespace aether2onnx {
@@ -31,10 +31,6 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "limit";
     case ErrorKind::cancelled:
       return "cancelled";
-    case ErrorKind::verification:
-      return "verification";
-    case ErrorKind::engine:
-      return "engine";
     case ErrorKind::internal:
       return "internal";
   }
@@ -57,6 +53,10 @@ std::string_view to_string(Precision precision) noexcept {
   return "fp32";
 }
 
+bool is_mixed(Precision precision) noexcept {
+  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
+}
+
 std::string_view to_string(IoType type) noexcept { return type == IoType::fp32 ? "fp32" : "same"; }
 
 std::string_view to_string(GraphForm form) noexcept {
@@ -65,12 +65,12 @@ std::string_view to_string(GraphForm form) noexcept {
 
 int default_opset(Precision precision) noexcept {
   constexpr int usual = 17;
-  return precision::heavy_type(precision) == DType::bfloat16 ? kMinOpsetOfBfloat16 : usual;
+  return graph::compute_type(precision) == DType::bfloat16 ? kMinOpsetOfBfloat16 : usual;
 }
 
 IoType default_io_type(Precision precision) noexcept {
-  const bool as_the_script = precision == Precision::fp32 || precision == Precision::fp16;
-  return as_the_script ? IoType::same : IoType::fp32;
+  const bool as_in_the_script = precision == Precision::fp32 || precision == Precision::fp16;
+  return as_in_the_script ? IoType::same : IoType::fp32;
 }
 
 std::string_view to_string(WeightType type) noexcept {
@@ -108,27 +108,30 @@ std::string_view to_string(CheckpointFormat format) noexcept {
 std::string spell_options(std::string_view text,
                           const std::function<std::string(std::string_view)>& spell) {
   constexpr std::string_view begin = "{option:";
+  constexpr std::string_view name_characters = "abcdefghijklmnopqrstuvwxyz0123456789_";
   std::string out;
   for (;;) {
     const std::size_t at = text.find(begin);
-    const std::size_t end = at == std::string_view::npos ? at : text.find('}', at);
-    if (end == std::string_view::npos) return out.append(text);
-    out += text.substr(0, at);
-    out += spell(text.substr(at + begin.size(), end - at - begin.size()));
-    text.remove_prefix(end + 1);
+    if (at == std::string_view::npos) return out.append(text);
+    const std::size_t name = at + begin.size();
+    const std::size_t end = std::min(text.find_first_not_of(name_characters, name), text.size());
+    const bool is_option = end > name && end < text.size() && text[end] == '}';
+    out += text.substr(0, is_option ? at : end);
+    if (is_option) out += spell(text.substr(name, end - name));
+    text.remove_prefix(is_option ? end + 1 : end);
   }
 }
 
-Error::Error(ErrorKind kind, Diagnostic diagnostic, std::vector<Diagnostic> findings)
+Error::Error(ErrorKind which, Diagnostic what, std::vector<Diagnostic> all_findings)
     : std::runtime_error(
-          spell_options(diagnostic.text, [](std::string_view name) { return std::string(name); })),
-      kind(kind),
-      diagnostic(std::move(diagnostic)),
-      findings(std::move(findings)) {}
+          spell_options(what.text, [](std::string_view name) { return std::string(name); })),
+      kind(which),
+      diagnostic(std::move(what)),
+      findings(std::move(all_findings)) {}
 
-Error::Error(ErrorKind kind, const std::string& message, const std::vector<std::string>& findings)
-    : Error(kind, message) {
-  for (const std::string& finding : findings) this->findings.push_back({.text = finding});
+Error::Error(ErrorKind which, const std::string& message, const std::vector<std::string>& texts)
+    : Error(which, message) {
+  for (const std::string& text : texts) findings.push_back({.text = text});
 }
 
 void Context::check_cancelled() const {
@@ -138,100 +141,113 @@ void Context::check_cancelled() const {
 }
 
 Observer::~Observer() = default;
-void Observer::on_stage(const Stage& /*stage*/) {}
-void Observer::on_progress(std::string_view /*stage*/, std::uint64_t /*done*/,
+void Observer::on_step(const Step& /*step*/) {}
+void Observer::on_progress(std::string_view /*step*/, std::uint64_t /*done*/,
                            std::uint64_t /*total*/) {}
-void Observer::on_warning(const std::string& /*text*/) {}
+void Observer::on_warning(const Diagnostic& /*warning*/) {}
 
 namespace {
 
 constexpr std::int64_t kLargestAxis = 65536;
 constexpr std::array<std::int64_t, 5> kScales = {1, 2, 3, 4, 8};
 
-void check_axis(const Axis& axis, const char* name) {
-  const auto check_size = [&](std::int64_t size, const char* which) {
-    if (size < 1 || size > kLargestAxis) {
-      fail(ErrorKind::usage, "--{}_{} {}: must be 1 to {}.", which, name, size, kLargestAxis);
-    }
-  };
-  check_size(axis.opt, "opt");
-  if (!axis.dynamic) return;
-  check_size(axis.min, "min");
-  check_size(axis.max, "max");
-  const auto check_order = [&](std::int64_t low, const char* low_name, std::int64_t high,
-                               const char* high_name) {
-    if (low <= high) return;
-    fail(ErrorKind::usage,
-         "--{0}_{4} {1} is larger than --{2}_{4} {3}.\nGive min <= opt <= max for each axis.",
-         low_name, low, high_name, high, name);
-  };
-  check_order(axis.min, "min", axis.max, "max");
-  check_order(axis.min, "min", axis.opt, "opt");
-  check_order(axis.opt, "opt", axis.max, "max");
+// Fails because the value of the option is another than expected.
+[[noreturn]] void fail_range(const std::string& name, const std::string& found,
+                             const std::string& expected) {
+  fail({ErrorKind::usage, "option-range", name, expected, found}, "{} {}: must be {}.",
+       option(name), found, expected);
 }
 
-void check_expectations(const CheckpointOptions& options) {
-  validate(static_cast<const ReadOptions&>(options));
-  const auto& names = network::named_variants();
-  if (options.model_type &&
-      std::find(names.begin(), names.end(), *options.model_type) == names.end()) {
-    fail(ErrorKind::usage,
-         "--model_type {}: must be {}, or be left out (it is read from the checkpoint).",
-         printable(*options.model_type), join(names, ", "));
+void check_axis(const Axis& axis, const std::string& name) {
+  struct End {
+    std::string name;
+    std::int64_t size;
+  };
+  const End min{"min_" + name, axis.min};
+  const End opt{"opt_" + name, axis.opt};
+  const End max{"max_" + name, axis.max};
+  const auto check_size = [](const End& end) {
+    if (end.size >= 1 && end.size <= kLargestAxis) return;
+    fail_range(end.name, fmt::format("{}", end.size), fmt::format("1 to {}", kLargestAxis));
+  };
+  check_size(opt);
+  if (!axis.dynamic) return;
+  check_size(min);
+  check_size(max);
+  const auto check_order = [](const End& low, const End& high) {
+    if (low.size <= high.size) return;
+    fail({ErrorKind::usage, "option-order", low.name, fmt::format("{} or less", high.size),
+          fmt::format("{}", low.size)},
+         "{} {} is larger than {} {}.\nGive min <= opt <= max for each axis.", option(low.name),
+         low.size, option(high.name), high.size);
+  };
+  check_order(min, max);
+  check_order(min, opt);
+  check_order(opt, max);
+}
+
+// The remedy for an option that checks a fact about the checkpoint.
+constexpr const char* kOrLeftOut = "{}, or be left out (it is read from the checkpoint)";
+
+void check_name(const char* name, const std::optional<std::string>& value,
+                const std::vector<std::string>& names) {
+  if (!value || std::find(names.begin(), names.end(), *value) != names.end()) return;
+  fail_range(name, printable(*value), fmt::format(kOrLeftOut, join(names, ", ")));
+}
+
+void validate(const Expectations& expect) {
+  check_name("model_type", expect.model_type, network::named_variants());
+  if (expect.scale && std::find(kScales.begin(), kScales.end(), *expect.scale) == kScales.end()) {
+    fail_range("scale", fmt::format("{}", *expect.scale),
+               fmt::format(kOrLeftOut, join(kScales, ", ")));
   }
-  if (options.scale && std::find(kScales.begin(), kScales.end(), *options.scale) == kScales.end()) {
-    fail(ErrorKind::usage,
-         "--scale {}: must be {}, or be left out (it is read from the checkpoint).", *options.scale,
-         join(kScales, ", "));
-  }
-  if (options.input_channels && *options.input_channels < 1) {
-    fail(
-        ErrorKind::usage,
-        "--input_channels {}: must be at least 1, or be left out (it is read from the checkpoint).",
-        *options.input_channels);
+  if (expect.input_channels && *expect.input_channels < 1) {
+    fail_range("input_channels", fmt::format("{}", *expect.input_channels),
+               fmt::format(kOrLeftOut, "at least 1"));
   }
 }
 
 }  // namespace
 
 void validate(const ReadOptions& options) {
-  const auto& names = network::generation_names();
-  if (options.generation &&
-      std::find(names.begin(), names.end(), *options.generation) == names.end()) {
-    fail(ErrorKind::usage,
-         "--generation {}: must be {}, or be left out (it is read from the checkpoint).",
-         printable(*options.generation), join(names, ", "));
-  }
-  const auto check = [](const char* option, const std::optional<double>& value) {
-    if (!value || (*value > 0 && std::isfinite(*value))) return;
-    fail(ErrorKind::usage, "--{} {}: must be a number above 0.", option, *value);
+  check_name("generation", options.generation, network::generation_names());
+  const auto check = [](const char* name, const std::optional<double>& value) {
+    if (value && !(*value > 0 && std::isfinite(*value))) {
+      fail_range(name, fmt::format("{}", *value), "a number above 0");
+    }
   };
   check("res_scale", options.res_scale);
   check("norm_eps", options.norm_eps);
   check("img_range", options.img_range);
 }
 
-void validate(const Options& options) {
-  check_expectations(options);
+void validate(const ConvertOptions& options) {
+  validate(options.read);
+  validate(options.expect);
   const int opset = options.opset();
   if (opset < kMinOpset || opset > kMaxOpset) {
-    fail(ErrorKind::usage,
-         "--opset_version {}: must be {} to {} (17 suits TensorRT 8.6 and newer and ONNX Runtime "
-         "1.12 and newer).",
-         opset, kMinOpset, kMaxOpset);
+    fail_range("opset_version", fmt::format("{}", opset),
+               fmt::format("{} to {} (17 suits TensorRT 8.6 and newer and ONNX Runtime 1.12 and "
+                           "newer)",
+                           kMinOpset, kMaxOpset));
   }
-  if (opset < kMinOpsetOfBfloat16 && precision::heavy_type(options.precision) == DType::bfloat16) {
-    fail(ErrorKind::usage,
-         "--opset_version {0}: --fp_mode {1} needs opset {2} or newer, the first whose Conv takes "
-         "bfloat16.\nGive --opset_version {2} or leave it out. For TensorRT before 10.6, which "
-         "doesn't read opset {2}, convert with --fp_mode fp32 and build the engine with --bf16.",
-         opset, to_string(options.precision), kMinOpsetOfBfloat16);
+  if (opset < kMinOpsetOfBfloat16 && graph::compute_type(options.precision) == DType::bfloat16) {
+    fail({ErrorKind::usage, "option-opset-bfloat16", "opset_version",
+          fmt::format("{} or newer", kMinOpsetOfBfloat16), fmt::format("{}", opset)},
+         "{3} {0}: {4} {1} needs opset {2} or newer, the first whose Conv takes bfloat16.\n"
+         "Give {3} {2} or leave it out. TensorRT before 10.6 doesn't read opset {2}: for it, "
+         "convert with {4} fp32 and build the engine with {5}.",
+         opset, to_string(options.precision), kMinOpsetOfBfloat16, option("opset_version"),
+         option("fp_mode"), option("bf16"));
   }
   check_axis(options.shape.batch, "batch_size");
   check_axis(options.shape.height, "height");
   check_axis(options.shape.width, "width");
 }
 
-void validate(const FuseOptions& options) { check_expectations(options); }
+void validate(const FuseOptions& options) {
+  validate(options.read);
+  validate(options.expect);
+}
 
 }  // namespace aether2onnx

@@ -1,19 +1,20 @@
 #include "pipeline.h"
 
+#include <algorithm>
+#include <map>
+
 #include "base/text.h"
 #include "network/network.h"
-#include "port/files.h"
-#include "report/report.h"
 
 namespace aether2onnx::pipeline {
 
-void Journal::stage(std::string name, std::string summary) {
+void Journal::step(std::string name, std::string summary) {
   context_.check_cancelled();
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - started_).count();
   started_ = now;
-  stages_.push_back({std::move(name), std::move(summary), seconds});
-  if (context_.observer != nullptr) context_.observer->on_stage(stages_.back());
+  steps_.push_back({std::move(name), std::move(summary), seconds});
+  if (context_.observer != nullptr) context_.observer->on_step(steps_.back());
 }
 
 void Journal::progress(std::string_view name, std::uint64_t done, std::uint64_t total) const {
@@ -21,14 +22,14 @@ void Journal::progress(std::string_view name, std::uint64_t done, std::uint64_t 
   if (context_.observer != nullptr) context_.observer->on_progress(name, done, total);
 }
 
-void Journal::warn(std::string text) {
-  warnings_.push_back(std::move(text));
+void Journal::warn(Diagnostic warning) {
+  warnings_.push_back(std::move(warning));
   if (context_.observer != nullptr) context_.observer->on_warning(warnings_.back());
 }
 
 namespace {
 
-// Ends a hash that nobody will ask for.
+// Ends the computation of a hash that is no longer needed.
 struct Abandoned {};
 
 }  // namespace
@@ -45,7 +46,7 @@ void SourceHash::start(std::vector<const Input*> files, bool beside, const Conte
       if (abandoned_) throw Abandoned();
     });
   };
-  // With both policies a system without threads defers.
+  // With both policies, a system without threads defers.
   constexpr auto either = std::launch::async | std::launch::deferred;
   result_ = std::async(beside ? either : std::launch::deferred, std::move(work));
 }
@@ -53,41 +54,55 @@ void SourceHash::start(std::vector<const Input*> files, bool beside, const Conte
 std::string SourceHash::get() { return result_.get(); }
 
 state_dict::StateDict Checkpoint::open(const Input& input, const io::Siblings* siblings,
-                                       const CheckpointOptions& options, bool hashed,
+                                       const ReadOptions& options, bool hashed,
                                        const Context& context) {
   if (hashed) input_hash_.start({&input}, siblings != nullptr, context);
   return state_dict::StateDict::open(input, {options.params_key, siblings}, context);
 }
 
-Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings,
-                       const CheckpointOptions& options, bool hashed, Report::Source& source,
-                       Journal& journal)
+Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings, const ReadOptions& options,
+                       bool hashed, SourceInfo& source, Journal& journal)
     : state_dict_(open(input, siblings, options, hashed, journal.context())) {
   in_parts_ = state_dict_.files() != std::vector{&input};
-  if (hashed && in_parts_)
+  if (hashed && in_parts_) {
     parts_hash_.start(state_dict_.files(), siblings != nullptr, journal.context());
-  source = report::describe_source(state_dict_);
-  source.name = options.source_name;
+  }
+  source = describe(state_dict_);
   source.params_key = options.params_key.value_or("");
-  journal.stage("read", report::summarize(source));
+  journal.step("read", summary(source));
 }
 
-fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
-                                  const CheckpointOptions& options, Report::Network& network,
-                                  Journal& journal) {
-  network::Network recognised = network::recognise(state_dict, options);
-  network::check_options(recognised, options);
-  network = recognised.facts;
-  journal.stage("recognised", report::summarize(network));
-  for (std::string& line : network::open_questions(network)) journal.warn(std::move(line));
-  for (const std::string& line : recognised.warnings) journal.warn(line);
+namespace {
 
+std::string fusion_summary(const fusion::Fusion& fusion) {
+  if (fusion.convolutions == 0) return "the checkpoint is fused already";
+  std::string text = fmt::format(
+      "{} pairs of depthwise convolutions into one each, summed in float64", fusion.convolutions);
+  if (fusion.norms > 0) text += fmt::format("; {} with statistics", plural(fusion.norms, "norm"));
+  return text;
+}
+
+}  // namespace
+
+fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
+                                  const ReadOptions& options, const Expectations& expect,
+                                  NetworkInfo& network, Journal& journal) {
+  network::Network recognised = network::recognise(state_dict, options);
+  network::check_options(recognised, expect);
+  network = recognised.facts;
+  journal.step("recognised", summary(network));
+  for (const std::string& line : network::open_questions(network)) {
+    journal.warn({"network-open-question"}, "{}", line);
+  }
+  for (const std::string& line : recognised.warnings) {
+    journal.warn({"network-contradiction"}, "{}", line);
+  }
   fusion::Fusion fusion = fusion::fuse(std::move(recognised));
-  journal.stage("fused", report::summarize(fusion));
+  journal.step("fused", fusion_summary(fusion));
   return fusion;
 }
 
-std::string sha256_of(const std::filesystem::path& input, const Report::Source& planned,
+std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context) {
   const FileInput source(input);
   const io::FolderSiblings siblings(input);
@@ -101,11 +116,96 @@ void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zer
                            std::uint64_t weights, DType type, Journal& journal) {
   if (subnormal + flushed_to_zero == 0) return;
   const bool half = type == DType::float16;
-  journal.warn(fmt::format(
-      "of {} weights, {} became subnormal in {} and {} became zero (below {}); this is harmless "
-      "unless verification fails",
-      with_thousands(weights), with_thousands(subnormal), half ? "fp16" : "bf16",
-      with_thousands(flushed_to_zero), half ? "6e-8" : "9e-41"));
+  journal.warn({"precision-small-weights"},
+               "of {} weights, {} became subnormal in {} and {} became zero (below {}); this is "
+               "harmless unless verification fails",
+               with_thousands(weights), with_thousands(subnormal), half ? "fp16" : "bf16",
+               with_thousands(flushed_to_zero), half ? "6e-8" : "9e-41");
+}
+
+SourceInfo describe(const state_dict::StateDict& state_dict) {
+  SourceInfo source;
+  source.container = state_dict.container();
+  source.wrapper = state_dict.wrapper();
+  source.other_wrappers = state_dict.other_wrappers();
+  for (const Input* file : state_dict.files()) source.bytes += file->size();
+  source.tensors = state_dict.entries().size();
+  std::vector<DType> dtypes;
+  for (const state_dict::Entry& entry : state_dict.entries()) {
+    if (!entry.tensor) continue;
+    source.parameters += static_cast<std::uint64_t>(entry.tensor->elements);
+    dtypes.push_back(entry.tensor->dtype);
+  }
+  source.dtype = dtypes_text(dtypes);
+  return source;
+}
+
+std::string dtypes_text(const std::vector<DType>& dtypes) {
+  std::map<DType, std::size_t> counts;
+  for (const DType dtype : dtypes) ++counts[dtype];
+  std::vector<std::pair<DType, std::size_t>> by_frequency(counts.begin(), counts.end());
+  std::stable_sort(by_frequency.begin(), by_frequency.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::vector<std::string> names;
+  for (const auto& [dtype, count] : by_frequency) names.emplace_back(to_string(dtype));
+  return join(names, " + ");
 }
 
 }  // namespace aether2onnx::pipeline
+
+namespace aether2onnx {
+
+namespace {
+
+// " ('params_ema'; also there: 'params')": the state dict that was taken, and the others.
+std::string choice_text(const SourceInfo& source) {
+  constexpr std::size_t shown = 4;
+  std::vector<std::string> others;
+  for (const std::string& other : source.other_wrappers) {
+    if (others.size() == shown) break;
+    others.push_back(fmt::format("'{}'", other.empty() ? "/" : printable(other, 60)));
+  }
+  std::string text = join(others, ", ");
+  if (source.other_wrappers.size() > shown) {
+    text += fmt::format(" and {} more", source.other_wrappers.size() - shown);
+  }
+  if (source.wrapper.empty() && text.empty()) return "";
+  return fmt::format(" ('{}'{})", source.wrapper.empty() ? "/" : printable(source.wrapper),
+                     text.empty() ? "" : "; also there: " + text);
+}
+
+}  // namespace
+
+std::string summary(const SourceInfo& source) {
+  return fmt::format("{}, {}{}, {}, {}, {}", human_bytes(source.bytes), source.container,
+                     choice_text(source), plural(source.tensors, "tensor"),
+                     plural(source.parameters, "parameter"), source.dtype);
+}
+
+std::string summary(const NetworkInfo& network) {
+  std::string text = fmt::format(
+      "{} {}, {} x{}, {}, embed_dim {}, depths {}, hidden {}, kernel {}, {}", network.architecture,
+      network.generation, network.model_type, network.scale,
+      plural(static_cast<std::uint64_t>(network.input_channels), "channel"), network.embed_dim,
+      join(network.depths), network.hidden_dim,
+      network.fused ? fmt::format("{}", network.large_kernel)
+                    : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
+      network.fused ? "fused" : "unfused");
+  // Usual values are left out.
+  if (network.has("channel_attention")) text += ", channel attention";
+  if (network.has("spatial_attention")) text += ", spatial attention";
+  if (network.norm_type == NormType::deployment) text += ", deployment norms";
+  for (const char* name : {"res_scale", "img_range"}) {
+    if (network.number(name, 1) != 1) text += fmt::format(", {} {}", name, network.number(name, 1));
+  }
+  if (network.quantization == Quantization::qat) text += ", from quantization-aware training";
+  if (network.quantization == Quantization::int8) text += ", dequantized from int8";
+  for (const Evidence& evidence : network.evidence) {
+    if (evidence.what == "generation") {
+      text += fmt::format("; {} by {}", evidence.value, evidence.because);
+    }
+  }
+  return text;
+}
+
+}  // namespace aether2onnx

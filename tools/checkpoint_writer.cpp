@@ -1,11 +1,8 @@
 #include "checkpoint_writer.h"
 
-#include <zip.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <stdexcept>
 
@@ -185,14 +182,6 @@ std::string encode(const std::vector<double>& values, ElementType type, bool big
   }
   return bytes;
 }
-
-void check(bool done, zip_t* archive) {
-  if (!done) throw std::runtime_error(std::string("libzip: ") + zip_strerror(archive));
-}
-
-}  // namespace
-
-namespace {
 
 bool has_channels_last_strides(const NamedTensor& tensor) {
   return tensor.quantization && tensor.quantization->channels_last && tensor.shape.size() == 4;
@@ -489,39 +478,6 @@ std::vector<std::byte> join_safetensors(const std::string& header, const std::st
   std::string file;
   append_little_endian(file, header.size(), 8);
   return as_bytes(file + header + data);
-}
-
-std::vector<std::byte> write_zip(const std::vector<ZipEntry>& entries) {
-  zip_error_t error;
-  zip_error_init(&error);
-  zip_source_t* target = zip_source_buffer_create(nullptr, 0, 0, &error);
-  if (target == nullptr) throw std::runtime_error("libzip: no buffer");
-  zip_source_keep(target);
-  zip_t* archive = zip_open_from_source(target, ZIP_TRUNCATE, &error);
-  if (archive == nullptr) throw std::runtime_error("libzip: no archive");
-  for (const ZipEntry& entry : entries) {
-    zip_source_t* source =
-        zip_source_buffer(archive, entry.content.data(), entry.content.size(), 0);
-    const zip_int64_t index = zip_file_add(archive, entry.name.c_str(), source, ZIP_FL_ENC_UTF_8);
-    check(index >= 0, archive);
-    const auto at = static_cast<zip_uint64_t>(index);
-    check(zip_set_file_compression(archive, at, entry.deflate ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) ==
-              0,
-          archive);
-    check(zip_file_set_mtime(archive, at, 315532800, 0) == 0, archive);  // 1980: always the same
-  }
-  check(zip_close(archive) == 0, archive);
-  check(zip_source_open(target) == 0, archive);
-  std::vector<std::byte> bytes;
-  std::vector<std::byte> chunk(1U << 20U);
-  for (;;) {
-    const zip_int64_t got = zip_source_read(target, chunk.data(), chunk.size());
-    if (got <= 0) break;
-    bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + got);
-  }
-  zip_source_close(target);
-  zip_source_free(target);
-  return bytes;
 }
 
 std::vector<std::byte> write_checkpoint(const std::vector<NamedTensor>& tensors,

@@ -43,11 +43,11 @@ std::string module_path(const std::string& node_name) {
   return path;
 }
 
-std::map<std::string, std::string> module_outputs(const onnx::File& model,
+std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths) {
   const std::set<std::string> wanted(paths.begin(), paths.end());
   std::map<std::string, std::string> outputs;
-  for (const onnx::FileNode& node : model.nodes) {
+  for (const onnx::Node& node : model.nodes) {
     const std::string path = module_path(node.name);
     if (wanted.contains(path) && node.outputs.size() == 1) outputs[path] = node.outputs[0];
   }

@@ -26,7 +26,7 @@ std::string module_path(const std::string& node_name);
 
 /// The output value of each of these modules, by the module's path: the output of the module's last
 /// node. Modules that no node name mentions are left out.
-std::map<std::string, std::string> module_outputs(const onnx::File& model,
+std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths);
 
 /// Compares two outputs of one part. A candidate in NHWC is recognised by its shape.

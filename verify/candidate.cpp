@@ -9,7 +9,7 @@ namespace aether2onnx::verify {
 
 namespace fs = std::filesystem;
 
-Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onnx::File& model,
+Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onnx::Model& model,
                      const Device& device)
     : runtime_(runtime),
       path_(path),

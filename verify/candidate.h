@@ -18,7 +18,7 @@ class Candidate {
   /// float32 and has no bfloat16 operators. There, a float16 or bfloat16 model also runs in the
   /// form of onnx::emulate_half_types(), and a bfloat16 model runs in that form only. Throws
   /// Error(unsupported) if ONNX Runtime refuses the file.
-  Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::File& model,
+  Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::Model& model,
             const Device& device);
 
   /// The outputs of the one or two ways to run the model.
@@ -36,7 +36,7 @@ class Candidate {
 
   const OnnxRuntime& runtime_;
   std::filesystem::path path_;
-  const onnx::File& model_;
+  const onnx::Model& model_;
   Device device_;
   bool emulated_;
   std::optional<Session> file_;

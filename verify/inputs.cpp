@@ -81,13 +81,13 @@ struct Profile {
   bool dynamic = false;
 };
 
-Profile profile_of(const onnx::File& model, std::int64_t channels) {
+Profile profile_of(const onnx::Model& model, std::int64_t channels) {
   // Old exporters also list the initializers as inputs.
-  std::vector<const onnx::FileValue*> inputs;
-  for (const onnx::FileValue& input : model.inputs) {
+  std::vector<const onnx::ValueInfo*> inputs;
+  for (const onnx::ValueInfo& input : model.inputs) {
     const bool constant =
         std::any_of(model.initializers.begin(), model.initializers.end(),
-                    [&](const onnx::FileTensor& tensor) { return tensor.name == input.name; });
+                    [&](const onnx::Tensor& tensor) { return tensor.name == input.name; });
     if (!constant) inputs.push_back(&input);
   }
   if (inputs.size() != 1 || inputs[0]->dims.size() != 4) {
@@ -130,7 +130,7 @@ std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above)
 
 }  // namespace
 
-std::vector<Sizes> shapes_of(const onnx::File& model, std::int64_t channels) {
+std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels) {
   const Profile profile = profile_of(model, channels);
   if (!profile.dynamic) return {profile.opt};
   const Sizes between = {odd_between(profile.min[0], profile.max[0], 1), channels,
@@ -178,7 +178,7 @@ std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted
 
 }  // namespace
 
-FloatTensor picture_for(const fs::path& file, const onnx::File& model, std::int64_t channels) {
+FloatTensor picture_for(const fs::path& file, const onnx::Model& model, std::int64_t channels) {
   if (channels != 1 && channels != 3) {
     fail({ErrorKind::unsupported, "verify-picture-channels", "", "1 or 3",
           fmt::format("{}", channels)},

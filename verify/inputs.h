@@ -25,7 +25,7 @@ FloatTensor make_picture(const std::vector<std::int64_t>& shape);
 /// smallest, the optimal and the largest shape of its profile, and one between with odd, different
 /// sides. The profile comes from the model's metadata; the default is that of the converter. Throws
 /// Error(unsupported) unless the model has one input (N, C, H, W).
-std::vector<Sizes> shapes_of(const onnx::File& model, std::int64_t channels);
+std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels);
 
 /// The PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
@@ -33,7 +33,7 @@ std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& fo
 /// A picture from a file as an input of the model. A network of one channel gets a grey picture. A
 /// picture that is too large is cut to its middle; a picture that is too small is mirrored at its
 /// edges. Throws Error(unsupported) unless `channels` is 1 or 3.
-FloatTensor picture_for(const std::filesystem::path& file, const onnx::File& model,
+FloatTensor picture_for(const std::filesystem::path& file, const onnx::Model& model,
                         std::int64_t channels);
 
 }  // namespace aether2onnx::verify

@@ -19,7 +19,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
-#include "graph/graph.h"
 
 namespace aether2onnx::verify {
 
@@ -47,19 +46,22 @@ struct Library {
   std::string path;
 };
 
-Library open_named(const fs::path& path, const char* named_by) {
+Library open_named(const fs::path& path, const std::string& named_by) {
   // An absolute path: dlopen() looks for a name without a slash in places of its own.
   const fs::path absolute = fs::absolute(path);
   void* handle = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
-    fail(ErrorKind::verification, "ONNX Runtime can't be loaded from {} (given by {}): {}.\n{}",
+    fail({ErrorKind::io, "verify-no-onnxruntime", absolute.string()},
+         "ONNX Runtime can't be loaded from {} (given by {}): {}.\n{}",
          printable(absolute.string(), 4096), named_by, printable(::dlerror(), 400), kHowToGet);
   }
   return {handle, absolute.string()};
 }
 
 Library find_library(const fs::path& explicit_path) {
-  if (!explicit_path.empty()) return open_named(explicit_path, "--onnxruntime_library");
+  if (!explicit_path.empty()) {
+    return open_named(explicit_path, option("onnxruntime_library"));
+  }
   const char* variable = std::getenv(kEnvironmentVariable);
   if (variable != nullptr && *variable != '\0') return open_named(variable, kEnvironmentVariable);
   const fs::path folder = program_folder();
@@ -74,8 +76,8 @@ Library find_library(const fs::path& explicit_path) {
   for (const char* name : kLibraryNames) {
     if (void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) return {handle, name};
   }
-  fail(ErrorKind::verification, "ONNX Runtime isn't installed (no {}).\n{}", kLibraryNames[0],
-       kHowToGet);
+  fail({ErrorKind::io, "verify-no-onnxruntime", kLibraryNames[0]},
+       "ONNX Runtime isn't installed (no {}).\n{}", kLibraryNames[0], kHowToGet);
 }
 
 std::string describe_type(ONNXTensorElementDataType type) {
@@ -136,15 +138,16 @@ OnnxRuntime::OnnxRuntime(const fs::path& explicit_path) {
   using GetApiBase = const OrtApiBase* (*)();
   const auto get_base = reinterpret_cast<GetApiBase>(::dlsym(library_, "OrtGetApiBase"));
   if (get_base == nullptr) {
-    fail(ErrorKind::verification, "{} isn't ONNX Runtime: it has no OrtGetApiBase.\n{}",
-         printable(path_, 4096), kHowToGet);
+    fail({ErrorKind::unsupported, "verify-onnxruntime-version", path_},
+         "{} isn't ONNX Runtime: it has no OrtGetApiBase.\n{}", printable(path_, 4096), kHowToGet);
   }
   const OrtApiBase* base = get_base();
   version_ = base->GetVersionString();
   const OrtApi* api = base->GetApi(kApiVersion);
   if (api == nullptr) {
-    fail(ErrorKind::verification, "{} is ONNX Runtime {}; 1.20 or newer is needed.\n{}",
-         printable(path_, 4096), version_, kHowToGet);
+    fail({ErrorKind::unsupported, "verify-onnxruntime-version", path_, "1.20 or newer", version_},
+         "{} is ONNX Runtime {}; 1.20 or newer is needed.\n{}", printable(path_, 4096), version_,
+         kHowToGet);
   }
   Ort::InitApi(api);
 }
@@ -252,14 +255,17 @@ class StringOutput final : public Output {
 
 // A model that squares four numbers.
 std::string trial_model() {
-  graph::Graph graph;
-  graph.name = "trial";
-  const graph::ValueId input =
-      graph.add_input("input", DType::float32, graph::Shape(4, graph::Dim::fixed(1)));
-  graph.set_output(graph.add_node("trial", "Mul", {input, input}), "output");
+  const int type = onnx::data_type_of(DType::float32);
+  const std::vector<std::string> dims(4, "1");
+  onnx::Model model;
+  model.ir_version = onnx::ir_version(kMinOpset);
+  model.opsets = {{"", kMinOpset}};
+  model.graph_name = "trial";
+  model.inputs = {{"input", type, dims}};
+  model.outputs = {{"output", type, dims}};
+  model.nodes = {{"trial", "Mul", "", {"input", "input"}, {"output"}, {}}};
   StringOutput output;
-  onnx::write(onnx::lower(graph, kMinOpset), {kMinOpset, {}, {}}, {&output, nullptr, {}},
-              std::uint64_t{1} << 30U, [](std::uint64_t, std::uint64_t) {});
+  onnx::write(model, {&output, nullptr, {}});
   return output.text();
 }
 

@@ -28,7 +28,7 @@ class Weights {
  public:
   std::unordered_map<std::string, at::Tensor> tensors;
   /// Facts that no tensor holds: the generation, norm_eps, res_scale, img_range, quantization…
-  Report::Network facts;
+  NetworkInfo facts;
   Trace* trace = nullptr;
 
   /// Passes a value that is not the output of a layer to the trace, and returns the value.
@@ -37,6 +37,7 @@ class Weights {
   /// Throws Error(mismatch) if there is no tensor of that name.
   const at::Tensor& operator[](const std::string& name) const;
   bool has(const std::string& name) const { return tensors.contains(name); }
+  double img_range() const { return facts.number("img_range", 1); }
 };
 
 // Layers by the path of their module, with weights `path`.weight and `path`.bias. The trace

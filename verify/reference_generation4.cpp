@@ -8,7 +8,7 @@ at::Tensor forward_generation4(const Weights& w, const at::Tensor& image, Trace&
   BlockKind kind;
   kind.divides_by_temperature = true;
   kind.attention_bias = true;
-  const at::Tensor u = w.seen((image - w["mean"]) * w.facts.img_range);
+  const at::Tensor u = w.seen((image - w["mean"]) * w.img_range());
   const at::Tensor shallow = conv(w, "conv_first", u);
   trace.block("conv_first", shallow);
   const at::Tensor stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
@@ -16,7 +16,7 @@ at::Tensor forward_generation4(const Weights& w, const at::Tensor& image, Trace&
       conv(w, "quant_fusion_layer.fusion_conv", stages + w["quant_fusion_layer.error_comp"]);
   trace.block("quant_fusion_layer", z);
   z = body_with_inner_norm(w, z, shallow, trace);
-  at::Tensor out = tail(w, z, trace) / w.facts.img_range + w["mean"];
+  at::Tensor out = tail(w, z, trace) / w.img_range() + w["mean"];
   trace.block("conv_last", out);
   return out;
 }

@@ -26,8 +26,8 @@ at::Tensor forward_generation5x(const Weights& w, const at::Tensor& image, Trace
   kind.gelu = true;
   kind.linear_attention = true;
   kind.branch_biases = true;
-  kind.res_scale = w.facts.res_scale;
-  const at::Tensor u = w.seen((image - w["mean"]) * w.facts.img_range);
+  kind.res_scale = w.facts.number("res_scale", 1);
+  const at::Tensor u = w.seen((image - w["mean"]) * w.img_range());
   const at::Tensor shallow = conv(w, "conv_first", u);
   trace.block("conv_first", shallow);
   const at::Tensor stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
@@ -37,7 +37,7 @@ at::Tensor forward_generation5x(const Weights& w, const at::Tensor& image, Trace
   at::Tensor t = conv(w, "conv_before_upsample", z);
   trace.block("conv_before_upsample", t);
   t = conv(w, "conv_last", upsample(w, upsample_steps(w), t, trace));
-  at::Tensor out = t / w.facts.img_range + w["mean"];
+  at::Tensor out = t / w.img_range() + w["mean"];
   trace.block("conv_last", out);
   return out;
 }

@@ -6,7 +6,7 @@ namespace aether2onnx::verify {
 
 namespace {
 
-bool has_layer_norm(const Weights& w) { return w.facts.norm_type == "layernorm"; }
+bool has_layer_norm(const Weights& w) { return w.facts.norm_type == NormType::layernorm; }
 
 // A layer of channel attention, of (N, C, 1, 1).
 at::Tensor attention_layer(const Weights& w, const std::string& path, const at::Tensor& x,
@@ -82,9 +82,9 @@ at::Tensor normalized(const Weights& w, const std::string& path, const at::Tenso
   }
   const auto of_channels = [](const at::Tensor& values) { return values.reshape({1, -1, 1, 1}); };
   at::Tensor y = x;
-  if (w.facts.norm_eps > 0) {
+  if (const double norm_eps = w.facts.number("norm_eps", 0); norm_eps > 0) {
     const at::Tensor variance = of_channels(w[path + ".running_var"]);
-    y = (y - of_channels(w[path + ".running_mean"])) / at::sqrt(variance + w.facts.norm_eps);
+    y = (y - of_channels(w[path + ".running_mean"])) / at::sqrt(variance + norm_eps);
   }
   return y * of_channels(weight) + of_channels(bias);
 }

@@ -26,7 +26,6 @@
 #include "port/files.h"
 #include "ranges.h"
 #include "reference.h"
-#include "report/report.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -117,7 +116,7 @@ struct Run {
   }
 };
 
-std::vector<Run> plan(const Json& request, const onnx::File& model, std::int64_t channels) {
+std::vector<Run> plan(const Json& request, const onnx::Model& model, std::int64_t channels) {
   std::vector<Sizes> shapes = request["shapes"].get<std::vector<Sizes>>();
   for (const Sizes& sizes : shapes) {
     if (sizes[1] != channels) {
@@ -169,7 +168,7 @@ MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network
 }
 
 // The type with the fewest bits that any weight has.
-DType coarsest_type(const onnx::File& model) {
+DType coarsest_type(const onnx::Model& model) {
   const auto has = [&](int type) {
     return std::any_of(model.initializers.begin(), model.initializers.end(),
                        [type](const auto& tensor) { return tensor.data_type == type; });
@@ -201,7 +200,7 @@ Json to_json(const Comparison& comparison, const Run& run) {
 // ----------------------------------------------------------------------
 
 // Runs the candidate and the reference with the output of each block exposed.
-std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::File& model,
+std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
                                             const Reference& reference, const FloatTensor& input) {
   BlockOutputs expected;
   reference.run(input, &expected);
@@ -226,7 +225,7 @@ std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const on
 }
 
 // Describes the model's source file if the metadata names a different one.
-std::string other_source(const onnx::File& model, const state_dict::StateDict& checkpoint) {
+std::string other_source(const onnx::Model& model, const state_dict::StateDict& checkpoint) {
   const std::string* expected = model.find_metadata("source_sha256");
   if (expected == nullptr || expected->empty()) return {};
   if (io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected) return {};
@@ -237,12 +236,12 @@ std::string other_source(const onnx::File& model, const state_dict::StateDict& c
 
 // --- the report -------------------------------------------------------------------------------
 
-std::vector<std::pair<std::string, std::string>> facts_of(const onnx::File& model,
+std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,
                                                           const fs::path& path,
                                                           const network::Network& network,
                                                           const Json& request) {
   std::map<std::string, std::uint64_t> counts;
-  for (const onnx::FileNode& node : model.nodes) ++counts[node.op_type];
+  for (const onnx::Node& node : model.nodes) ++counts[node.op_type];
   std::vector<std::string> operators;
   operators.reserve(counts.size());
   for (const auto& [op, count] : counts) operators.push_back(fmt::format("{} {}", count, op));
@@ -254,7 +253,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::File& mode
   }
   std::vector<std::pair<std::string, std::string>> facts = {
       {"Checkpoint", fs::path(request["checkpoint"].get<std::string>()).filename().string()},
-      {"Network", report::summarize(network.facts)},
+      {"Network", summary(network.facts)},
       {"ONNX file", human_bytes(FileInput(path).size())},
       {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
       {"Nodes", fmt::format("{}: {}", model.nodes.size(), join(operators, ", "))},
@@ -469,7 +468,7 @@ class Verifier {
   Context context_;
   state_dict::StateDict state_dict_;
   network::Network network_;
-  onnx::File model_;
+  onnx::Model model_;
   DType type_;
   std::vector<Run> runs_;
   MemoryEstimate memory_;

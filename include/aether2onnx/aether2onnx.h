@@ -1,28 +1,32 @@
 /// @file
-/// aether2onnx: AetherNet checkpoints (PyTorch `.pth`) in, ONNX files out, without PyTorch.
+/// aether2onnx converts AetherNet checkpoints (PyTorch `.pth`) to ONNX files, without PyTorch.
 ///
 /// This header includes one header for each task: convert.h, fuse.h, inspect.h, check.h, scan.h,
-/// engine.h. The shortest use converts one file:
+/// engine.h. The shortest program converts one file:
 ///
 /// @code
 ///   #include <aether2onnx/aether2onnx.h>
 ///
-///   aether2onnx::Options options;
+///   aether2onnx::ConvertOptions options;
 ///   options.shape = aether2onnx::InputShape::dynamic_defaults();
 ///   options.precision = aether2onnx::Precision::fp16;
-///   aether2onnx::Report report = aether2onnx::convert_file("model.pth", "model.onnx", options);
+///   aether2onnx::convert_file("model.pth", "model.onnx", options);
 /// @endcode
 ///
-/// Everything the program `aether2onnx` does goes through the functions below.
+/// The program `aether2onnx` does all its work through these headers.
 ///
-/// Errors. Every function that can fail throws aether2onnx::Error, whose what() is written for the
-/// person who can fix the cause: what is wrong, in which file and tensor or option, what was
-/// expected against what was found, what to do. Nothing is printed and the process is never ended.
+/// Ownership. Options and reports are plain data, which the caller owns. A call refers to its
+/// arguments only until it returns.
+///
+/// Threads. The library has no global state. Calls in different threads are independent, but must
+/// not share an Observer, an Output or an Input that isn't made for several threads. A call may
+/// read a file on a second thread; it calls the caller's objects only on the thread of the call.
+///
+/// Errors. Functions that fail throw aether2onnx::Error. Its text is written for the person who can
+/// fix the cause; its code is for programs. Nothing is printed, and the process is never ended.
 ///
 /// Hostile input. A checkpoint is data: nothing in it is executed, imported or opened. Sizes are
 /// checked before they are allocated, multiplied or used as an index.
-///
-/// Threads. No global state; separate conversions may run in separate threads.
 ///
 /// Determinism. The same input and options give the same bytes on every machine.
 #pragma once
@@ -37,4 +41,5 @@
 #include <aether2onnx/inspect.h>
 #include <aether2onnx/io.h>
 #include <aether2onnx/network.h>
+#include <aether2onnx/report.h>
 #include <aether2onnx/scan.h>

@@ -1,5 +1,8 @@
 /// @file
 /// Checks: what would stop or slow the programs that run an ONNX file.
+///
+/// Reports own all that they contain. Inputs, options and contexts belong to the caller; a call
+/// keeps no reference to them. Calls may run in several threads at once, each with its own input.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +18,17 @@ namespace aether2onnx {
 
 /// A program that runs ONNX files.
 enum class CheckTarget {
-  tensorrt,     ///< NVIDIA's, as trtexec and its ONNX parser take the file.
-  onnxruntime,  ///< On any of its execution providers.
+  tensorrt,     ///< NVIDIA TensorRT: trtexec and its ONNX parser.
+  onnxruntime,  ///< ONNX Runtime, with any execution provider.
   vsmlrt,       ///< The VapourSynth filters of vs-mlrt.
-  videojanai,
+  videojanai,   ///< The player VideoJaNai.
 };
 
-/// In rising order.
+/// How bad a finding is, in rising order.
 enum class Severity {
   note,     ///< Good to know.
-  warning,  ///< Slow, possibly a wrong picture, or it depends.
-  error,    ///< The file doesn't run there.
+  warning,  ///< The file is slow, or may give a wrong picture, or may not run.
+  error,    ///< The file does not run.
 };
 
 /// "tensorrt", "onnxruntime", "vsmlrt" or "videojanai"; "note", "warning" or "error".
@@ -35,30 +38,31 @@ AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 struct CheckOptions {
   struct Target {
     CheckTarget target = CheckTarget::tensorrt;
-    /// "8.6.1", "8.6" (any 8.6) or "10" (any 10); only of TensorRT and ONNX Runtime. Empty: the
-    /// versions in use, TensorRT 8.6 and ONNX Runtime 1.17 or newer.
+    /// "8.6.1", "8.6" (any 8.6) or "10" (any 10). Only TensorRT and ONNX Runtime have versions
+    /// here. Empty: the versions in use, TensorRT 8.6 or newer and ONNX Runtime 1.17 or newer.
     std::string version;
   };
-  /// What the file is meant for. Empty: all targets.
+  /// The programs that will run the file. Empty: all targets.
   std::vector<Target> targets;
 };
 
-/// One thing that a check found.
+/// One problem that a check found. An option in the texts is written {option:NAME}; see
+/// spell_options().
 struct Finding {
   struct Concern {
     CheckTarget target = CheckTarget::tensorrt;
     Severity severity = Severity::note;
-    /// For which versions it holds, "below 8.6", "11.0 or newer"; "" for all.
+    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions.
     std::string versions;
   };
 
-  /// The worst of the concerns. What holds for some of the versions asked for is a step less bad
-  /// than what holds for all.
+  /// The worst severity of the concerns. A concern about only some of the requested versions
+  /// counts one step less.
   Severity severity = Severity::note;
-  std::string code;  ///< Stable, "layernorm-half"; docs/check.md has the list.
-  std::string what;  ///< One line; names the first node or tensor where there are several.
+  std::string code;  ///< Stable, "layernorm-half". docs/check.md lists all codes.
+  std::string what;  ///< One line. Names the first of several nodes or tensors.
   std::string remedy;
-  std::uint64_t count = 1;  ///< Nodes, tensors or values that it is about.
+  std::uint64_t count = 1;  ///< The number of nodes, tensors or values with this problem.
   std::vector<Concern> concerns;
 };
 
@@ -68,15 +72,15 @@ struct CheckReport {
   AETHER2ONNX_API std::uint64_t count(Severity severity) const;
 };
 
-/// Says what in an ONNX file, whoever made it, would stop or slow the programs that run it. Nothing
-/// is run; weights are read one at a time.
+/// Lists everything in an ONNX file that would stop or slow the programs that run it. Works on
+/// files from any exporter. Runs no model, and reads one weight at a time.
 ///
-/// Throws Error(unsupported, malformed, limit) where the file is no ONNX file, or damaged beyond
-/// reading; Error(usage) where a version in `options` is none.
+/// Throws Error(unsupported) if the file is no ONNX file; Error(malformed, limit) if the file is
+/// too damaged or too large to read; Error(usage) if a version in `options` is none.
 AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& options,
                                   const Context& context = {});
 
-/// The same for a file; its external data are read where they lie beside it. Throws Error(io) too.
+/// The same for a file on disk, with the external data beside it. Also throws Error(io).
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
                                        const CheckOptions& options, const Context& context = {});
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <aether2onnx/api.h>
+#include <aether2onnx/error.h>
 
 namespace aether2onnx {
 
@@ -53,14 +54,14 @@ AETHER2ONNX_API void set_limit(Limits& limits, std::string_view name, std::uint6
 AETHER2ONNX_API std::vector<std::pair<std::string, std::uint64_t>> named_limits(
     const Limits& limits);
 
-/// One step of a conversion: "read", "recognised", "fused", "written".
-struct Stage {
+/// One step of a task: "read", "recognised", "fused", "written".
+struct Step {
   std::string name;
-  std::string summary;  ///< What was found or done, one line.
+  std::string summary;  ///< The result, one line.
   double seconds = 0;
 };
 
-/// Is told how a conversion goes on. Called on the converting thread; may throw to stop it.
+/// Follows a task. The task calls it on the thread of the call; an exception ends the task.
 class AETHER2ONNX_API Observer {
  public:
   Observer() = default;
@@ -68,12 +69,12 @@ class AETHER2ONNX_API Observer {
   Observer& operator=(const Observer&) = delete;
   virtual ~Observer();
 
-  /// A stage has ended.
-  virtual void on_stage(const Stage& stage);
-  /// `done` of `total` bytes of the stage under way.
-  virtual void on_progress(std::string_view stage, std::uint64_t done, std::uint64_t total);
-  /// Something the user should know, one line; it is in Report::warnings too.
-  virtual void on_warning(const std::string& text);
+  /// A step has ended.
+  virtual void on_step(const Step& step);
+  /// `done` of `total` bytes of the current step.
+  virtual void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total);
+  /// The warning is also in the task's report.
+  virtual void on_warning(const Diagnostic& warning);
 };
 
 /// What a call is given beside its input and options. Nothing of it is kept when the call ends.

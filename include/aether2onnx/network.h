@@ -1,10 +1,15 @@
 /// @file
-/// What a checkpoint is: how to read it, and which network it holds.
+/// What a checkpoint is: how to read it, what to expect of it, and which network it holds.
+///
+/// Everything here is plain data. Copies are independent of the files and of each other.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <aether2onnx/api.h>
@@ -12,56 +17,107 @@
 
 namespace aether2onnx {
 
-/// How to read a checkpoint, where the file itself doesn't say or says it wrong.
+/// How to read a checkpoint. Each option decides a question that the file leaves open or answers
+/// wrongly.
 struct ReadOptions {
   /// Where in the file the state dict is: keys with '/' between them, "params" or
-  /// "model/state_dict"; "/" for the root. If set and nothing is there, it is refused with what
-  /// is on offer named. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  /// "model/state_dict"; "/" for the root. If nothing is there, the file is refused and the error
+  /// lists the possible places. Unset: the usual keys are tried, an averaged copy (EMA) first.
   std::optional<std::string> params_key;
   /// The generation, "G1" to "G7d" (docs/support.md lists them), for files whose keys and shapes
-  /// several have. If set and the keys are another generation's, it is refused with both named.
-  /// Unset: by the evidence in the file.
+  /// fit several generations. If the keys belong to another generation, the file is refused.
+  /// Unset: the evidence in the file decides.
   std::optional<std::string> generation;
-  /// The factor of what each block adds, above 0; only for generations that have one. Unset: as the
-  /// file says, or else the generation's rule.
+  /// The factor of each block's output, above 0; only for generations with such a factor. Unset:
+  /// the file's value, or else the generation's rule.
   std::optional<double> res_scale;
-  /// The epsilon of normalizations with stored statistics, above 0; only where they aren't folded
-  /// into weight and bias yet. Unset: the generation's.
+  /// The epsilon of normalizations with stored statistics, above 0; only if the statistics are not
+  /// folded into weight and bias yet. Unset: the generation's value.
   std::optional<double> norm_eps;
-  /// The range of the network's values, above 0. Unset: as the file says, or else 1.
+  /// The range of the network's values, above 0. Unset: the file's value, or else 1.
   std::optional<double> img_range;
-  /// Whether the weights of a network that was converted to int8 are taken as the float numbers
-  /// that they stand for. Unset, such a file is refused.
+  /// Reads the weights of a network converted to int8 as the float numbers that they stand for. If
+  /// false, such a file is refused.
   bool dequantize = false;
 };
 
-/// What the checkpoint is expected to be, and what to call it.
-struct CheckpointOptions : ReadOptions {
+/// What the caller expects of the checkpoint. A checkpoint that differs is refused, and the error
+/// names both sides. An unset member accepts any checkpoint.
+struct Expectations {
   /// "aether_mobile", "aether_tiny", "aether_small", "aether_medium", "aether_large", "aether_pro"
-  /// or "aether_extreme". If set and the checkpoint is another variant, it is refused with both
-  /// named. Unset: read from the checkpoint.
+  /// or "aether_extreme".
   std::optional<std::string> model_type;
-  /// Upscale factor. If set and the checkpoint's is another, it is refused with both named.
-  std::optional<std::int64_t> scale;
-  /// Channels of the input image. If set and the checkpoint's is another, it is refused.
-  std::optional<std::int64_t> input_channels;
-
-  /// Name of the source in reports and metadata; convert_file() and fuse_file() fill in the file
-  /// name (without its folder) where it is empty.
-  std::string source_name;
+  std::optional<std::int64_t> scale;           ///< Upscale factor.
+  std::optional<std::int64_t> input_channels;  ///< Of the input image.
 };
 
-/// Throws Error(usage), naming the option as the program spells it, where `options` has a value
-/// that is out of range.
+/// Throws Error(usage) if a value in `options` is out of range. The error names the option.
 AETHER2ONNX_API void validate(const ReadOptions& options);
 
 /// How one question about the network was decided.
 struct Evidence {
-  std::string what;     ///< "generation", "res_scale", "norm_eps", "img_range", …
-  std::string value;    ///< What it was decided to be, "G7d" or "0.1".
-  std::string because;  ///< By what, in a few words.
-  /// Whether the file (or an option) says so; else it is the documented preference.
+  std::string what;     ///< The question: "generation", "res_scale", "norm_eps", "img_range", …
+  std::string value;    ///< The answer: "G7d", "0.1".
+  std::string because;  ///< The reason, in a few words.
+  /// True if the file or an option gives the answer. False if the answer is the documented default.
   bool certain = true;
+};
+
+/// How the network normalizes.
+enum class NormType {
+  layernorm,   ///< Over the channels of each pixel.
+  deployment,  ///< A factor and an offset for each channel, from statistics of the training.
+};
+
+/// "layernorm" or "deployment".
+AETHER2ONNX_API std::string_view to_string(NormType type) noexcept;
+
+/// How the checkpoint was quantized.
+enum class Quantization {
+  none,
+  qat,   ///< Saved during quantization-aware training; read as the float network that it is.
+  int8,  ///< Converted to int8; the weights are dequantized.
+};
+
+/// "none", "qat" or "int8".
+AETHER2ONNX_API std::string_view to_string(Quantization quantization) noexcept;
+
+/// What a network is. The members are facts of every network; `features` and `numbers` grow as new
+/// generations bring new facts.
+struct NetworkInfo {
+  std::string architecture;  ///< "AetherNet".
+  std::string generation;    ///< "G1" to "G7d"; docs/support.md lists them.
+  std::string model_type;    ///< A named variant, or "custom".
+  std::int64_t scale = 0;
+  std::int64_t input_channels = 0;
+  std::int64_t embed_dim = 0;
+  std::vector<std::int64_t> depths;  ///< Blocks in each group of blocks.
+  std::int64_t hidden_dim = 0;
+  std::int64_t large_kernel = 0;
+  std::int64_t small_kernel = 0;  ///< 0 if unknown: a fused checkpoint may not note it.
+  bool fused = false;             ///< Whether the checkpoint was fused already.
+  NormType norm_type = NormType::layernorm;
+  Quantization quantization = Quantization::none;
+
+  /// Optional parts of the network that are there: "channel_attention", "spatial_attention".
+  std::set<std::string, std::less<>> features;
+  /// Numbers of the network, by name. A missing number has its usual value.
+  ///  - "res_scale": the factor of each block's output, usually 1;
+  ///  - "img_range": the range of the network's values, usually 1;
+  ///  - "norm_eps": the epsilon of deployment norms with statistics;
+  ///  - "folded_norm_eps": the epsilon of deployment norms whose statistics are folded into weight
+  ///    and bias already, if the checkpoint notes it.
+  std::map<std::string, double, std::less<>> numbers;
+
+  /// How the questions about the network were decided.
+  std::vector<Evidence> evidence;
+
+  bool has(std::string_view feature) const { return features.contains(feature); }
+  /// A member of `numbers`, or `usual` if there is none of that name.
+  double number(std::string_view name, double usual) const {
+    const auto found = numbers.find(name);
+    return found == numbers.end() ? usual : found->second;
+  }
 };
 
 }  // namespace aether2onnx

@@ -1,5 +1,8 @@
 /// @file
-/// Scans: whether a file holds anything but data.
+/// Scans: whether a file contains anything but data.
+///
+/// Reports own all that they contain. Inputs and contexts belong to the caller; a call
+/// keeps no reference to them. Calls may run in several threads at once, each with its own input.
 #pragma once
 
 #include <cstdint>
@@ -13,41 +16,41 @@
 
 namespace aether2onnx {
 
-/// What a name in a pickle, which loading it in Python would import, is worth. By a list of what is
-/// allowed: what isn't on it is suspicious at least.
+/// The verdict on a name that Python would import to load a pickle. A list names everything that is
+/// allowed. A name that is not on the list is at least suspicious.
 enum class Verdict {
-  tensors,     ///< What PyTorch rebuilds tensors with.
+  tensors,     ///< PyTorch rebuilds tensors with this name.
   harmless,    ///< Plain containers, numbers, paths, dates, layers of torch.nn.
-  suspicious,  ///< Anything else.
+  suspicious,  ///< Any other name.
   dangerous,   ///< Known to run code, start programs or reach files and networks.
 };
 
-/// What a scan comes to, from best to worst.
+/// The result of a scan, from best to worst.
 enum class ScanResult {
-  clean,    ///< All of the file is understood, and it is data.
-  unclear,  ///< Something in it isn't understood, so nothing can be said.
-  found,    ///< Loading it would do or could do more than make tensors; or it is built to deceive.
+  clean,    ///< The whole file is understood and is data.
+  unclear,  ///< The file has a part that is not understood.
+  found,    ///< Loading the file would or could do more than make tensors, or the file deceives.
 };
 
 /// "tensors", "harmless", …; "clean", "unclear" or "found".
 AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
 AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
 
-/// What a scan found. Texts from the file are made printable and cut short.
+/// What a scan found. Texts from the file are printable and cut short.
 struct ScanReport {
-  ScanResult result = ScanResult::unclear;  ///< The worst of everything below.
+  ScanResult result = ScanResult::unclear;  ///< The worst result of everything below.
   std::string container;                    ///< "PyTorch zip", "safetensors", "ONNX", "pickle", …
 
-  /// A name that a pickle has loading import.
+  /// A name that Python would import.
   struct Global {
     std::string name;  ///< "torch._utils._rebuild_tensor_v2"
     Verdict verdict = Verdict::suspicious;
-    std::string where;  ///< The first place: "archive/data.pkl".
+    std::string where;  ///< The first pickle with the name: "archive/data.pkl".
     std::uint64_t count = 1;
   };
   std::vector<Global> globals;  ///< The worst first.
 
-  /// A call that loading would make, of what is suspicious or dangerous: "os.system('rm …')".
+  /// A call of a suspicious or dangerous name that loading would make: "os.system('rm …')".
   struct Call {
     std::string text;
     Verdict verdict = Verdict::suspicious;
@@ -55,25 +58,25 @@ struct ScanReport {
   };
   std::vector<Call> calls;
 
-  /// Anything else, such as what makes loaders and scanners see different things.
+  /// Anything else, for example a contradiction that makes loaders and scanners disagree.
   struct Finding {
-    ScanResult weight = ScanResult::unclear;  ///< clean: good to know.
-    std::string code;                         ///< Stable; docs/security.md has the list.
+    ScanResult weight = ScanResult::unclear;  ///< clean: only good to know.
+    std::string code;                         ///< Stable. docs/security.md lists all codes.
     std::string what;                         ///< One line.
   };
   std::vector<Finding> findings;  ///< The worst first.
 
-  /// How many globals, calls and findings there are beyond those listed.
+  /// The number of globals, calls and findings beyond the listed ones.
   std::uint64_t not_listed = 0;
 };
 
-/// Says whether the file is data and nothing else, without loading it. What can't be read or isn't
-/// understood makes the result unclear, never clean.
+/// Says whether the file contains only data, without loading the file. A part that cannot be read
+/// or is not understood makes the result unclear, never clean.
 ///
-/// Throws Error(io) where bytes can't be read.
+/// Throws Error(io) if bytes cannot be read.
 AETHER2ONNX_API ScanReport scan(const Input& input, const Context& context = {});
 
-/// The same for a file; the shards of an index are looked at where they lie beside it.
+/// The same for a file on disk, with the shards beside an index.
 AETHER2ONNX_API ScanReport scan_file(const std::filesystem::path& path,
                                      const Context& context = {});
 

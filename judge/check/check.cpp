@@ -1,4 +1,4 @@
-// All rules on one file, and what their findings mean for the targets that were asked for.
+// Runs every rule on one file and keeps the findings that matter for the requested targets.
 
 #include "judge/check/check.h"
 
@@ -7,39 +7,40 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "judge/check/rules.h"
+#include "formats/file_kind.h"
+#include "formats/zip/zip.h"
+#include "judge/words.h"
+#include "pipeline.h"
 
-namespace aether2onnx::checks {
+namespace aether2onnx::judge::check {
 
 namespace {
 
-constexpr std::array kTargets = {CheckTarget::tensorrt, CheckTarget::onnxruntime,
-                                 CheckTarget::vsmlrt, CheckTarget::videojanai};
-
-// A target that the file is meant for, and the versions of it.
+// A requested target and its versions.
 struct Asked {
   CheckTarget target = CheckTarget::tensorrt;
   Range versions;
 };
 
+Range versions_of(const CheckOptions::Target& wanted) {
+  const TargetRow& row = row_of(wanted.target);
+  if (wanted.version.empty()) return row.current;
+  const auto versions = parse_versions(wanted.version);
+  if (versions && row.has_versions) return *versions;
+  fail({ErrorKind::usage, "option-version", "for", "10, 8.6 or 8.6.1", wanted.version},
+       "{} {}:{}: a version looks like 10, 8.6 or 8.6.1; only tensorrt and onnxruntime have "
+       "versions "
+       "here.",
+       option("for"), row.name, printable(wanted.version, 40));
+}
+
 std::vector<Asked> asked_targets(const CheckOptions& options) {
   std::vector<Asked> asked;
   for (const CheckOptions::Target& wanted : options.targets) {
-    Asked target{wanted.target, current_versions(wanted.target)};
-    if (!wanted.version.empty()) {
-      const auto versions = parse_versions(wanted.version);
-      if (!versions || !has_versions(wanted.target)) {
-        fail(ErrorKind::usage, "--for {}:{}: {}.", to_string(wanted.target),
-             printable(wanted.version, 40),
-             has_versions(wanted.target) ? "a version looks like 10, 8.6 or 8.6.1"
-                                         : "only tensorrt and onnxruntime have versions here");
-      }
-      target.versions = *versions;
-    }
-    asked.push_back(target);
+    asked.push_back({wanted.target, versions_of(wanted)});
   }
   if (!asked.empty()) return asked;
-  for (const CheckTarget target : kTargets) asked.push_back({target, current_versions(target)});
+  for (const TargetRow& row : targets()) asked.push_back({row.target, row.current});
   return asked;
 }
 
@@ -47,8 +48,7 @@ Severity one_less(Severity severity) {
   return severity == Severity::error ? Severity::warning : Severity::note;
 }
 
-// How bad a concern is for the versions asked for: in full where it is about all of them, a step
-// less where about some.
+// A concern about all requested versions counts in full, about some of them one step less.
 std::optional<Severity> severity_for(const Concern& concern, const Asked& asked) {
   if (concern.target != asked.target) return std::nullopt;
   if (concern.versions.contains(asked.versions)) return concern.severity;
@@ -56,20 +56,13 @@ std::optional<Severity> severity_for(const Concern& concern, const Asked& asked)
   return std::nullopt;
 }
 
-// Nothing where the finding doesn't matter to any target asked for.
-std::optional<Finding> judge(const char* code, const RawFinding& raw,
+// Returns nullopt if the finding matters to no requested target.
+std::optional<Finding> weigh(const char* code, const Found::Raw& raw,
                              const std::vector<Asked>& asked) {
-  Finding finding;
-  finding.code = code;
-  finding.what = raw.what;
-  finding.remedy = raw.remedy;
-  finding.count = raw.count;
+  Finding finding{Severity::note, code, raw.what, raw.remedy, raw.count, {}};
   for (const Concern& concern : raw.concerns) {
     std::optional<Severity> worst;
-    for (const Asked& target : asked) {
-      const auto severity = severity_for(concern, target);
-      if (severity && (!worst || *severity > *worst)) worst = severity;
-    }
+    for (const Asked& target : asked) worst = std::max(worst, severity_for(concern, target));
     if (!worst) continue;
     finding.concerns.push_back({concern.target, *worst, range_text(concern.versions)});
     finding.severity = std::max(finding.severity, *worst);
@@ -78,9 +71,19 @@ std::optional<Finding> judge(const char* code, const RawFinding& raw,
   return finding;
 }
 
+CheckReport check_input(const Input& input, const io::Siblings* siblings,
+                        const CheckOptions& options, const Context& context) {
+  if (formats::sniff(input) != formats::FileKind::onnx) {
+    fail({ErrorKind::unsupported, "file-not-onnx", "", "an ONNX model", ""},
+         "the file is no ONNX model.\nInspect the file to see what it is. If it is a checkpoint, "
+         "convert it first.");
+  }
+  return run(onnx::read(input, context), input, siblings, options, context);
+}
+
 }  // namespace
 
-CheckReport run(const onnx::File& file, const Input& input, const io::Siblings* siblings,
+CheckReport run(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                 const CheckOptions& options, const Context& context) {
   const std::vector<Asked> asked = asked_targets(options);
   const Model model = make_model(file, input, siblings, context);
@@ -91,8 +94,8 @@ CheckReport run(const onnx::File& file, const Input& input, const io::Siblings* 
     for (const Rule& rule : rules) {
       Found found;
       rule.apply(model, found);
-      for (const RawFinding& raw : found) {
-        if (auto finding = judge(rule.code, raw, asked)) {
+      for (const Found::Raw& raw : found.findings) {
+        if (auto finding = weigh(rule.code, raw, asked)) {
           report.findings.push_back(std::move(*finding));
         }
       }
@@ -103,40 +106,33 @@ CheckReport run(const onnx::File& file, const Input& input, const io::Siblings* 
   return report;
 }
 
-}  // namespace aether2onnx::checks
+}  // namespace aether2onnx::judge::check
 
 namespace aether2onnx {
 
 std::string_view to_string(Severity severity) noexcept {
-  switch (severity) {
-    case Severity::note:
-      return "note";
-    case Severity::warning:
-      return "warning";
-    case Severity::error:
-      return "error";
-  }
-  return "error";
-}
-
-std::string_view to_string(CheckTarget target) noexcept {
-  switch (target) {
-    case CheckTarget::tensorrt:
-      return "tensorrt";
-    case CheckTarget::onnxruntime:
-      return "onnxruntime";
-    case CheckTarget::vsmlrt:
-      return "vsmlrt";
-    case CheckTarget::videojanai:
-      return "videojanai";
-  }
-  return "tensorrt";
+  constexpr std::array<std::string_view, 3> names = {"note", "warning", "error"};
+  return judge::name_in(names, severity);
 }
 
 std::uint64_t CheckReport::count(Severity severity) const {
   return static_cast<std::uint64_t>(
       std::count_if(findings.begin(), findings.end(),
                     [severity](const Finding& finding) { return finding.severity == severity; }));
+}
+
+CheckReport check(const Input& input, const CheckOptions& options, const Context& context) {
+  return pipeline::naming(
+      "", [&] { return judge::check::check_input(input, nullptr, options, context); });
+}
+
+CheckReport check_file(const std::filesystem::path& path, const CheckOptions& options,
+                       const Context& context) {
+  const FileInput input(path);
+  const io::FolderSiblings siblings(path);
+  return pipeline::naming(printable(path.string(), 4096), [&] {
+    return judge::check::check_input(input, &siblings, options, context);
+  });
 }
 
 }  // namespace aether2onnx

@@ -1,4 +1,4 @@
-// What rules see: constants, who makes and uses a value, types, and what the weights told.
+// What rules see: constants, who makes and uses a value, types, and the elements of weights.
 
 #include <algorithm>
 #include <array>
@@ -8,9 +8,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "judge/check/rules.h"
+#include "judge/check/check.h"
+#include "judge/words.h"
 
-namespace aether2onnx::checks {
+namespace aether2onnx::judge::check {
 
 namespace {
 
@@ -18,97 +19,36 @@ using Result = TypeRow::Result;
 
 constexpr std::uint32_t kAll = ~0U;
 
-// Operators whose type is that of their first input and that have no further condition are those
-// with `agree` 1. Source: the operators' type constraints in ONNX's Operators.md.
+struct TypeRows {
+  const char* operators;
+  TypeRow row;
+};
+
+// Source: the operators' type constraints in ONNX's Operators.md.
 constexpr std::array kTypeRows = {
-    TypeRow{"Add", Result::input, kAll},
-    TypeRow{"Sub", Result::input, kAll},
-    TypeRow{"Mul", Result::input, kAll},
-    TypeRow{"Div", Result::input, kAll},
-    TypeRow{"Max", Result::input, kAll},
-    TypeRow{"Min", Result::input, kAll},
-    TypeRow{"Sum", Result::input, kAll},
-    TypeRow{"Mean", Result::input, kAll},
-    TypeRow{"Concat", Result::input, kAll},
-    TypeRow{"Conv", Result::input, kAll},
-    TypeRow{"ConvTranspose", Result::input, kAll},
-    TypeRow{"Gemm", Result::input, kAll},
-    TypeRow{"MatMul", Result::input, kAll},
-    TypeRow{"PRelu", Result::input, kAll},
-    TypeRow{"Mod", Result::input, kAll},
-    TypeRow{"LayerNormalization", Result::input, kAll},
-    TypeRow{"GroupNormalization", Result::input, kAll},
-    TypeRow{"InstanceNormalization", Result::input, kAll},
-    TypeRow{"Clip", Result::input, kAll},
-    TypeRow{"Pad", Result::input, 0b101},
-    TypeRow{"Equal", Result::boolean, kAll},
-    TypeRow{"Greater", Result::boolean, kAll},
-    TypeRow{"GreaterOrEqual", Result::boolean, kAll},
-    TypeRow{"Less", Result::boolean, kAll},
-    TypeRow{"LessOrEqual", Result::boolean, kAll},
-    TypeRow{"And", Result::boolean, kAll},
-    TypeRow{"Or", Result::boolean, kAll},
-    TypeRow{"Not", Result::boolean, 1},
-    TypeRow{"Where", Result::second_input, 0b110},
-    TypeRow{"Shape", Result::int64, 1},
-    TypeRow{"Size", Result::int64, 1},
-    TypeRow{"ArgMax", Result::int64, 1},
-    TypeRow{"ArgMin", Result::int64, 1},
-    TypeRow{"NonZero", Result::int64, 1},
-    TypeRow{"Cast", Result::cast, 1},
-    TypeRow{"CastLike", Result::cast_like, 1},
-    TypeRow{"QuantizeLinear", Result::quantize, 1},
-    TypeRow{"DequantizeLinear", Result::dequantize, 1},
-    TypeRow{"Pow", Result::input, 1},
-    TypeRow{"Abs", Result::input, 1},
-    TypeRow{"AveragePool", Result::input, 1},
-    TypeRow{"BatchNormalization", Result::input, 1},
-    TypeRow{"Ceil", Result::input, 1},
-    TypeRow{"DepthToSpace", Result::input, 1},
-    TypeRow{"Dropout", Result::input, 1},
-    TypeRow{"Elu", Result::input, 1},
-    TypeRow{"Erf", Result::input, 1},
-    TypeRow{"Exp", Result::input, 1},
-    TypeRow{"Expand", Result::input, 1},
-    TypeRow{"Flatten", Result::input, 1},
-    TypeRow{"Floor", Result::input, 1},
-    TypeRow{"Gather", Result::input, 1},
-    TypeRow{"Gelu", Result::input, 1},
-    TypeRow{"GlobalAveragePool", Result::input, 1},
-    TypeRow{"HardSigmoid", Result::input, 1},
-    TypeRow{"HardSwish", Result::input, 1},
-    TypeRow{"Identity", Result::input, 1},
-    TypeRow{"LeakyRelu", Result::input, 1},
-    TypeRow{"Log", Result::input, 1},
-    TypeRow{"MaxPool", Result::input, 1},
-    TypeRow{"Neg", Result::input, 1},
-    TypeRow{"Range", Result::input, kAll},
-    TypeRow{"Reciprocal", Result::input, 1},
-    TypeRow{"ReduceMax", Result::input, 1},
-    TypeRow{"ReduceMean", Result::input, 1},
-    TypeRow{"ReduceMin", Result::input, 1},
-    TypeRow{"ReduceSum", Result::input, 1},
-    TypeRow{"Relu", Result::input, 1},
-    TypeRow{"Reshape", Result::input, 1},
-    TypeRow{"Resize", Result::input, 1},
-    TypeRow{"Round", Result::input, 1},
-    TypeRow{"Sigmoid", Result::input, 1},
-    TypeRow{"Sign", Result::input, 1},
-    TypeRow{"Slice", Result::input, 1},
-    TypeRow{"Softmax", Result::input, 1},
-    TypeRow{"Softplus", Result::input, 1},
-    TypeRow{"SpaceToDepth", Result::input, 1},
-    TypeRow{"Split", Result::input, 1},
-    TypeRow{"Sqrt", Result::input, 1},
-    TypeRow{"Squeeze", Result::input, 1},
-    TypeRow{"Tanh", Result::input, 1},
-    TypeRow{"Tile", Result::input, 1},
-    TypeRow{"Transpose", Result::input, 1},
-    TypeRow{"Unsqueeze", Result::input, 1},
+    TypeRows{"Add Sub Mul Div Max Min Sum Mean Concat Conv ConvTranspose Gemm MatMul PRelu Mod "
+             "LayerNormalization GroupNormalization InstanceNormalization Clip Range",
+             {Result::input, kAll}},
+    TypeRows{"Pad", {Result::input, 0b101}},
+    TypeRows{"Equal Greater GreaterOrEqual Less LessOrEqual And Or", {Result::boolean, kAll}},
+    TypeRows{"Not", {Result::boolean, 1}},
+    TypeRows{"Where", {Result::second_input, 0b110}},
+    TypeRows{"Shape Size ArgMax ArgMin NonZero", {Result::int64, 1}},
+    TypeRows{"Cast", {Result::cast, 1}},
+    TypeRows{"CastLike", {Result::cast_like, 1}},
+    TypeRows{"QuantizeLinear", {Result::quantize, 1}},
+    TypeRows{"DequantizeLinear", {Result::dequantize, 1}},
+    TypeRows{
+        "Pow Abs AveragePool BatchNormalization Ceil DepthToSpace Dropout Elu Erf Exp Expand "
+        "Flatten Floor Gather Gelu GlobalAveragePool HardSigmoid HardSwish Identity LeakyRelu "
+        "Log MaxPool Neg Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape "
+        "Resize Round Sigmoid Sign Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Tanh "
+        "Tile Transpose Unsqueeze",
+        {Result::input, 1}},
 };
 
 template <typename T>
-std::optional<T> attribute(const onnx::FileNode& node, const char* name) {
+std::optional<T> attribute(const onnx::Node& node, const char* name) {
   const auto found = node.attributes.find(name);
   if (found == node.attributes.end() || !std::holds_alternative<T>(found->second)) {
     return std::nullopt;
@@ -116,17 +56,20 @@ std::optional<T> attribute(const onnx::FileNode& node, const char* name) {
   return std::get<T>(found->second);
 }
 
-// A data type as it stands in an attribute.
-int type_attribute(const onnx::FileNode& node, const char* name) {
-  const std::int64_t number = attribute<std::int64_t>(node, name).value_or(0);
-  return number > 0 && number <= 0xffff ? static_cast<int>(number) : type::unknown;
-}
-
-int input_type(const Model& model, const onnx::FileNode& node, std::size_t index) {
+int input_type(const Model& model, const onnx::Node& node, std::size_t index) {
   return index < node.inputs.size() ? model.type_of(node.inputs[index]) : type::unknown;
 }
 
-int result_type(const Model& model, const onnx::FileNode& node) {
+// Both operators may name their result's type; without a name it is the type of an input.
+int quantized_type(const Model& model, const onnx::Node& node, std::size_t index,
+                   int without_input) {
+  const int given = type_attribute(node, "output_dtype");
+  if (given != type::unknown) return given;
+  const bool has_input = node.inputs.size() > index && !node.inputs[index].empty();
+  return has_input ? input_type(model, node, index) : without_input;
+}
+
+int result_type(const Model& model, const onnx::Node& node) {
   if (node.op_type == "Constant" && node.domain.empty()) {
     if (attribute<float>(node, "value_float")) return type::float32;
     if (attribute<std::int64_t>(node, "value_int") ||
@@ -149,31 +92,25 @@ int result_type(const Model& model, const onnx::FileNode& node) {
       return type::int64;
     case Result::cast:
       return type_attribute(node, "to");
-    case Result::quantize: {
-      const int given = type_attribute(node, "output_dtype");
-      if (given != type::unknown) return given;
-      return node.inputs.size() > 2 && !node.inputs[2].empty() ? input_type(model, node, 2)
-                                                               : int{type::uint8};
-    }
-    case Result::dequantize: {
-      const int given = type_attribute(node, "output_dtype");
-      return given != type::unknown ? given : input_type(model, node, 1);
-    }
+    case Result::quantize:
+      return quantized_type(model, node, 2, type::uint8);
+    case Result::dequantize:
+      return quantized_type(model, node, 1, type::unknown);
   }
   return type::unknown;
 }
 
 void infer_types(Model& model) {
-  for (const onnx::FileTensor& tensor : model.file.initializers) {
+  for (const onnx::Tensor& tensor : model.file.initializers) {
     model.types[tensor.name] = tensor.data_type;
   }
-  for (const onnx::FileValue& value : model.file.inputs) {
+  for (const onnx::ValueInfo& value : model.file.inputs) {
     model.types.emplace(value.name, value.elem_type);
   }
-  for (const onnx::FileNode& node : model.file.nodes) {
+  for (const onnx::Node& node : model.file.nodes) {
     const int result = result_type(model, node);
     if (result == type::unknown || node.outputs.empty()) continue;
-    // Further outputs are often of another type; Split's aren't.
+    // Further outputs often have another type, but not those of Split.
     const std::size_t count = node.op_type == "Split" ? node.outputs.size() : 1;
     for (std::size_t i = 0; i < count; ++i) {
       if (!node.outputs[i].empty()) model.types.emplace(node.outputs[i], result);
@@ -187,12 +124,12 @@ void infer_types(Model& model) {
 constexpr float kHalfLimit = 65504;
 constexpr float kHalfSmallestNormal = 6.103515625e-5F;
 
-void measure(const onnx::FileTensor& tensor, const TensorData& data, WeightFacts& facts) {
+void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& facts) {
   bool not_finite = false;
   bool beyond_half = false;
   bool at_limit = false;
   const bool half = data.dtype == DType::float16;
-  // In pieces, so that the numbers take less memory than the tensor.
+  // In pieces: all numbers at once would take more memory than the tensor.
   constexpr std::size_t piece = 4096;
   const std::span<const std::byte> bytes(data.bytes);
   const std::size_t step = piece * size_of(data.dtype);
@@ -200,7 +137,6 @@ void measure(const onnx::FileTensor& tensor, const TensorData& data, WeightFacts
     for (const double value :
          to_doubles(bytes.subspan(at, std::min(step, bytes.size() - at)), data.dtype)) {
       const double size = std::abs(value);
-      ++facts.elements;
       if (!std::isfinite(value)) {
         not_finite = true;
       } else if (size > kHalfLimit) {
@@ -221,27 +157,23 @@ bool is_elsewhere(const std::string& name) {
   return name == "." || name == ".." || name.find_first_of("/\\") != std::string::npos;
 }
 
-void read_weight(const Model& model, const onnx::FileTensor& tensor, WeightFacts& facts) {
-  const auto remember_file = [&] {
+void read_weight(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
+  const auto add_file = [&](Places& places) {
     if (facts.file.empty()) facts.file = tensor.external_file;
+    places.add(tensor.name);
   };
   if (!tensor.external_file.empty()) {
-    if (is_elsewhere(tensor.external_file)) {
-      remember_file();
-      return facts.elsewhere.add(tensor.name);
-    }
+    if (is_elsewhere(tensor.external_file)) return add_file(facts.elsewhere);
     if (model.siblings == nullptr) return facts.unread.add(tensor.name);
   }
-  const auto dtype = onnx::dtype_of(tensor.data_type);
-  if (!dtype) return;  // of a type that has no numbers to look at
+  if (!onnx::dtype_of(tensor.data_type)) return;
   try {
     const TensorData data = onnx::read_tensor(tensor, model.input, model.siblings);
     if (is_weight_dtype(data.dtype)) measure(tensor, data, facts);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     if (error.kind == ErrorKind::io && !tensor.external_file.empty()) {
-      remember_file();
-      facts.missing.add(tensor.name);
+      add_file(facts.missing);
     } else {
       if (facts.damaged.empty()) facts.damage = error.what();
       facts.damaged.add(tensor.name);
@@ -251,7 +183,7 @@ void read_weight(const Model& model, const onnx::FileTensor& tensor, WeightFacts
 
 void read_weights(Model& model, const Context& context) {
   std::uint64_t done = 0;
-  for (const onnx::FileTensor& tensor : model.file.initializers) {
+  for (const onnx::Tensor& tensor : model.file.initializers) {
     read_weight(model, tensor, model.weights);
     context.check_cancelled();
     if (context.observer != nullptr) {
@@ -261,7 +193,7 @@ void read_weights(Model& model, const Context& context) {
 }
 
 void take_axes(Model& model) {
-  for (const onnx::FileValue* value : model.inputs) {
+  for (const onnx::ValueInfo* value : model.inputs) {
     for (std::size_t axis = 0; axis < value->dims.size(); ++axis) {
       if (axis == 1 || size_of_axis(value->dims[axis])) continue;
       (axis == 0 ? model.dynamic_batch : model.dynamic_size) = true;
@@ -269,12 +201,12 @@ void take_axes(Model& model) {
   }
 }
 
-// Elements of a constant that is short enough to be looked at as a whole.
+// The elements of a constant with at most one axis and 65,536 elements.
 std::optional<TensorData> short_constant(const Model& model, std::string_view value) {
   constexpr std::int64_t longest = 1 << 16;
   const auto found = model.constants.find(value);
   if (found == model.constants.end()) return std::nullopt;
-  const onnx::FileTensor& tensor = *found->second;
+  const onnx::Tensor& tensor = *found->second;
   if (tensor.dims.size() > 1 || (tensor.dims.size() == 1 && tensor.dims[0] > longest) ||
       !tensor.external_file.empty()) {
     return std::nullopt;
@@ -283,11 +215,16 @@ std::optional<TensorData> short_constant(const Model& model, std::string_view va
     return onnx::read_tensor(tensor, model.input, nullptr);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
-    return std::nullopt;  // the rule "weight-damaged" tells of it
+    return std::nullopt;  // the rule "weight-damaged" reports the tensor
   }
 }
 
 }  // namespace
+
+int type_attribute(const onnx::Node& node, const char* name) {
+  const std::int64_t number = attribute<std::int64_t>(node, name).value_or(0);
+  return number > 0 && number <= 0xffff ? static_cast<int>(number) : type::unknown;
+}
 
 bool is_half(int data_type) { return data_type == type::float16 || data_type == type::bfloat16; }
 
@@ -301,7 +238,7 @@ void Places::add(std::string_view name) {
 
 std::string Places::text(std::string_view noun) const {
   if (count == 1) return fmt::format("the {} '{}'", noun, printable(first));
-  return fmt::format("{}, the first of them '{}'", plural(count, noun), printable(first));
+  return fmt::format("{} (the first is '{}')", plural(count, noun), printable(first));
 }
 
 int Model::type_of(std::string_view value) const {
@@ -309,10 +246,17 @@ int Model::type_of(std::string_view value) const {
   return found == types.end() ? int{type::unknown} : found->second;
 }
 
-const TypeRow* find_type_row(const onnx::FileNode& node) {
+const onnx::Node* Model::maker_of(std::string_view value) const {
+  const auto found = makers.find(value);
+  return found == makers.end() ? nullptr : found->second;
+}
+
+const TypeRow* find_type_row(const onnx::Node& node) {
   static const auto rows = [] {
     std::unordered_map<std::string_view, const TypeRow*> result;
-    for (const TypeRow& row : kTypeRows) result.emplace(row.op, &row);
+    for (const auto& [operators, row] : kTypeRows) {
+      for (const std::string_view op : words_of(operators)) result.emplace(op, &row);
+    }
     return result;
   }();
   if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
@@ -320,11 +264,11 @@ const TypeRow* find_type_row(const onnx::FileNode& node) {
   return found == rows.end() ? nullptr : found->second;
 }
 
-bool is_op(const onnx::FileNode& node, std::string_view op_type) {
+bool is_op(const onnx::Node& node, std::string_view op_type) {
   return node.op_type == op_type && (node.domain.empty() || node.domain == "ai.onnx");
 }
 
-std::string_view name_of(const onnx::FileNode& node) {
+std::string_view name_of(const onnx::Node& node) {
   if (!node.name.empty()) return node.name;
   return node.outputs.empty() ? std::string_view(node.op_type) : std::string_view(node.outputs[0]);
 }
@@ -352,28 +296,41 @@ std::optional<std::vector<double>> numbers_of(const Model& model, std::string_vi
   return to_doubles(data->bytes, data->dtype);
 }
 
-std::vector<Concern> everywhere(Severity severity) {
-  return {tensorrt(severity), onnxruntime(severity), vsmlrt(severity), videojanai(severity)};
+void Found::add(std::string what, std::vector<Concern> concerns, std::string remedy,
+                std::uint64_t count) {
+  findings.push_back({std::move(what), std::move(concerns), std::move(remedy), count});
 }
 
-Model make_model(const onnx::File& file, const Input& input, const io::Siblings* siblings,
+void Found::add(const Places& places, std::string_view noun, std::string_view what,
+                std::vector<Concern> concerns, std::string remedy) {
+  if (places.empty()) return;
+  add(fmt::format("{}: {}", places.text(noun), what), std::move(concerns), std::move(remedy),
+      places.count);
+}
+
+std::string convert_with(std::string_view option_name, std::string_view value) {
+  return fmt::format("Convert the checkpoint with {} {}", option(option_name), value);
+}
+
+std::string instead_of_bfloat16() {
+  return "bfloat16 needs opset 22. " + convert_with("fp_mode", "mixed_fp16") +
+         ", or update the program that runs the model.";
+}
+
+Model make_model(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                  const Context& context) {
   Model model(file, input, siblings);
-  for (const auto& [domain, opset] : file.opsets) {
-    if (domain.empty() || domain == "ai.onnx") model.opset = opset;
-  }
-  for (const onnx::FileTensor& tensor : file.initializers) {
+  model.opset = onnx::default_opset(file);
+  model.inputs = onnx::open_inputs(file);
+  for (const onnx::Tensor& tensor : file.initializers) {
     model.constants.emplace(tensor.name, &tensor);
   }
-  for (const onnx::FileValue& value : file.inputs) {
-    if (!model.constants.contains(value.name)) model.inputs.push_back(&value);
-  }
-  for (const onnx::FileNode& node : file.nodes) {
+  for (const onnx::Node& node : file.nodes) {
     for (const std::string& output : node.outputs) {
       if (!output.empty()) model.makers.emplace(output, &node);
     }
     for (const std::string& used : node.inputs) {
-      std::vector<const onnx::FileNode*>& users = model.users[used];
+      std::vector<const onnx::Node*>& users = model.users[used];
       if (users.empty() || users.back() != &node) users.push_back(&node);
     }
   }
@@ -383,4 +340,4 @@ Model make_model(const onnx::File& file, const Input& input, const io::Siblings*
   return model;
 }
 
-}  // namespace aether2onnx::checks
+}  // namespace aether2onnx::judge::check

@@ -1,26 +1,30 @@
-// The file's versions, the graph as a whole, what the metadata say.
+// The file's versions, its metadata, and the graph as a whole.
 
 #include <array>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "judge/check/rules.h"
+#include "judge/check/check.h"
+#include "metadata.h"
 #include "network/network.h"
-#include "report/report.h"
+#include "network/onnx_outline.h"
+#include "onnx_info.h"
 
-namespace aether2onnx::checks {
+namespace aether2onnx::judge::check {
 
 namespace {
+
+using enum Severity;
 
 constexpr std::int64_t kTensorRtOldestOpset = 9;
 constexpr std::int64_t kOnnxRuntimeOldestOpset = 7;
 constexpr std::int64_t kUsualOpset = 17;
-constexpr std::int64_t kOlderOpset = 15;  // which ONNX Runtime 1.10 takes
+constexpr std::int64_t kOlderOpset = 15;  // ONNX Runtime 1.10 reads this opset
 
 void opset_missing(const Model& model, Found& found) {
   if (model.opset > 0) return;
-  found.push_back({"the file names no opset of ONNX's own operators", everywhere(Severity::error),
-                   "Convert the checkpoint again: aether2onnx MODEL.pth"});
+  found.add("the file does not name the opset of ONNX's own operators", everywhere(error),
+            "Convert the checkpoint again.");
 }
 
 void opset_too_new(const Model& model, Found& found) {
@@ -28,31 +32,26 @@ void opset_too_new(const Model& model, Found& found) {
   const Version from_tensorrt = first_tensorrt_of_opset(model.opset);
   const Version from_onnxruntime = first_onnxruntime_of_opset(model.opset);
   std::vector<Concern> concerns;
-  if (from_tensorrt != kFirst) {
-    concerns.push_back(tensorrt(Severity::error, before(from_tensorrt)));
-  }
-  if (from_onnxruntime != kFirst) {
-    concerns.push_back(onnxruntime(Severity::error, before(from_onnxruntime)));
-  }
+  if (from_tensorrt != kFirst) concerns.push_back(tensorrt(error, before(from_tensorrt)));
+  if (from_onnxruntime != kFirst) concerns.push_back(onnxruntime(error, before(from_onnxruntime)));
   if (concerns.empty()) return;
-  found.push_back(
-      {fmt::format("the model is of opset {}", model.opset), std::move(concerns),
-       model.has_type(type::bfloat16)
-           ? kInsteadOfBfloat16
-           : fmt::format("Convert with a lower one: aether2onnx MODEL.pth --opset_version {}",
-                         model.opset > kUsualOpset ? kUsualOpset : kOlderOpset)});
+  const bool above_usual = model.opset > kUsualOpset;
+  found.add(
+      fmt::format("the model uses opset {}", model.opset), std::move(concerns),
+      model.has_type(type::bfloat16)
+          ? instead_of_bfloat16()
+          : convert_with("opset_version", std::to_string(above_usual ? kUsualOpset : kOlderOpset)) +
+                ".");
 }
 
 void opset_too_old(const Model& model, Found& found) {
   if (model.opset <= 0) return;
   std::vector<Concern> concerns;
-  if (model.opset < kTensorRtOldestOpset) {
-    concerns.push_back(tensorrt(Severity::error, since(version(10))));
-  }
-  if (model.opset < kOnnxRuntimeOldestOpset) concerns.push_back(onnxruntime(Severity::error));
+  if (model.opset < kTensorRtOldestOpset) concerns.push_back(tensorrt(error, since(version(10))));
+  if (model.opset < kOnnxRuntimeOldestOpset) concerns.push_back(onnxruntime(error));
   if (concerns.empty()) return;
-  found.push_back({fmt::format("the model is of opset {}", model.opset), std::move(concerns),
-                   "Convert with a higher one: aether2onnx MODEL.pth --opset_version 17"});
+  found.add(fmt::format("the model uses opset {}", model.opset), std::move(concerns),
+            convert_with("opset_version", std::to_string(kUsualOpset)) + ".");
 }
 
 void ir_too_new(const Model& model, Found& found) {
@@ -60,122 +59,113 @@ void ir_too_new(const Model& model, Found& found) {
   if (from == kFirst) return;
   const bool known = model.opset >= kMinOpset && model.opset <= kMaxOpset;
   const int needed = known ? onnx::ir_version(static_cast<int>(model.opset)) : 0;
-  // Where the opset alone asks for such a version, opset_too_new has said it.
+  // If the opset alone needs this IR version, opset_too_new has reported the opset.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
-  found.push_back(
-      {fmt::format("the file is of IR version {}{}", model.file.ir_version,
-                   known ? fmt::format("; opset {} needs {}", model.opset, needed) : ""),
-       {onnxruntime(Severity::error, before(from))},
-       "Convert the checkpoint: aether2onnx writes the lowest IR version that the opset permits."});
+  found.add(fmt::format("the file has IR version {}{}", model.file.ir_version,
+                        known ? fmt::format("; opset {} needs only {}", model.opset, needed) : ""),
+            {onnxruntime(error, before(from))},
+            "Convert the checkpoint with aether2onnx, which writes the lowest IR version that the "
+            "opset permits.");
 }
 
 void metadata_contradict(const Model& model, Found& found) {
-  auto network =
-      network::recognise(onnx::outline_of(model.file), report::noted_network(model.file));
+  auto network = network::recognise(network::outline_of(model.file), metadata::network(model.file));
   if (!network) return;
-  const std::vector<std::string> differences = report::check_metadata(
-      model.file, report::describe_onnx(model.file).precision, network->facts);
+  const std::vector<Diagnostic> differences =
+      metadata::contradictions(model.file, describe_onnx(model.file).precision, network->facts);
   if (differences.empty()) return;
-  std::string what = differences.front();
+  std::string what = differences.front().text;
   if (differences.size() > 1) what += fmt::format(" (and {} more)", differences.size() - 1);
-  found.push_back({std::move(what), everywhere(Severity::warning),
-                   "Trust the graph; convert the checkpoint again for metadata that fit.",
-                   differences.size()});
+  found.add(std::move(what), everywhere(warning),
+            "Trust the graph. Convert the checkpoint again to get metadata that fit the graph.",
+            differences.size());
 }
 
 void not_aethernet(const Model& model, Found& found) {
-  if (network::recognise(onnx::outline_of(model.file), report::noted_network(model.file))) return;
-  found.push_back({"the graph is of a network that isn't an AetherNet", everywhere(Severity::note),
-                   "The other rules hold all the same; `aether2onnx inspect` says what is in it."});
+  if (network::recognise(network::outline_of(model.file), metadata::network(model.file))) return;
+  found.add("the graph is not that of an AetherNet", everywhere(note),
+            "The other rules apply all the same. Inspect the file to see what it contains.");
 }
 
 // --- the graph ---
 
-// Values that nothing makes, and values made after they are used.
 void value_missing(const Model& model, Found& found) {
   Places places;
   std::unordered_set<std::string_view> known;
-  for (const onnx::FileValue& input : model.file.inputs) known.insert(input.name);
+  for (const onnx::ValueInfo& input : model.file.inputs) known.insert(input.name);
   const auto is_known = [&](std::string_view name) {
     return name.empty() || known.contains(name) || model.constants.contains(name) ||
            model.makers.contains(name);
   };
-  for (const onnx::FileNode& node : model.file.nodes) {
+  for (const onnx::Node& node : model.file.nodes) {
     for (const std::string& input : node.inputs) {
       if (!is_known(input)) places.add(input);
     }
   }
-  for (const onnx::FileValue& output : model.file.outputs) {
+  for (const onnx::ValueInfo& output : model.file.outputs) {
     if (!is_known(output.name)) places.add(output.name);
   }
-  if (places.empty()) return;
-  found.push_back({places.text("value") + ": used, and made by no node",
-                   everywhere(Severity::error), "The file is damaged; make it again.",
-                   places.count});
+  found.add(places, "value", "used, but no node makes it", everywhere(error), kDamaged);
 }
 
 void value_made_twice(const Model& model, Found& found) {
   Places places;
-  for (const onnx::FileNode& node : model.file.nodes) {
+  for (const onnx::Node& node : model.file.nodes) {
     for (const std::string& output : node.outputs) {
       if (output.empty()) continue;
       const bool again = model.makers.at(output) != &node;
-      // A Constant's tensor is listed among the constants under the same name.
+      // The reader lists a Constant's tensor among the constants under the same name.
       const bool constant = node.op_type != "Constant" && model.constants.contains(output);
       if (again || constant) places.add(output);
     }
   }
-  if (places.empty()) return;
-  found.push_back({places.text("value") + ": made more than once", everywhere(Severity::error),
-                   "The file is damaged; make it again.", places.count});
+  found.add(places, "value", "made more than once", everywhere(error), kDamaged);
 }
 
-// The nodes that can't run since they wait for each other: what is left when all that can is done.
+// Counts nodes in a cycle: those that remain after all nodes have run that can run.
 void node_order(const Model& model, Found& found) {
-  std::unordered_map<const onnx::FileNode*, std::size_t> waiting;
-  std::vector<const onnx::FileNode*> ready;
+  std::unordered_map<const onnx::Node*, std::size_t> waiting;
+  std::vector<const onnx::Node*> ready;
   Places early;
-  std::unordered_set<const onnx::FileNode*> seen;
-  for (const onnx::FileNode& node : model.file.nodes) {
-    std::unordered_set<const onnx::FileNode*> before;
+  std::unordered_set<const onnx::Node*> seen;
+  for (const onnx::Node& node : model.file.nodes) {
+    std::unordered_set<const onnx::Node*> needed;
     bool is_early = false;
     for (const std::string& input : node.inputs) {
-      const auto maker = model.makers.find(input);
-      if (input.empty() || maker == model.makers.end()) continue;
-      before.insert(maker->second);
-      is_early = is_early || !seen.contains(maker->second);
+      const onnx::Node* maker = input.empty() ? nullptr : model.maker_of(input);
+      if (maker == nullptr) continue;
+      needed.insert(maker);
+      is_early = is_early || !seen.contains(maker);
     }
     if (is_early) early.add(name_of(node));
     seen.insert(&node);
-    waiting[&node] = before.size();
-    if (before.empty()) ready.push_back(&node);
+    waiting[&node] = needed.size();
+    if (needed.empty()) ready.push_back(&node);
   }
   std::size_t done = 0;
   while (!ready.empty()) {
-    const onnx::FileNode* node = ready.back();
+    const onnx::Node* node = ready.back();
     ready.pop_back();
     ++done;
-    std::unordered_set<const onnx::FileNode*> told;
+    std::unordered_set<const onnx::Node*> told;
     for (const std::string& output : node->outputs) {
       const auto users = model.users.find(output);
       if (output.empty() || users == model.users.end() || model.makers.at(output) != node) continue;
-      for (const onnx::FileNode* user : users->second) {
+      for (const onnx::Node* user : users->second) {
         if (told.insert(user).second && --waiting[user] == 0) ready.push_back(user);
       }
     }
   }
   const std::size_t stuck = model.file.nodes.size() - done;
   if (stuck > 0) {
-    found.push_back(
-        {fmt::format("{} in a circle: each waits for what another makes", plural(stuck, "node")),
-         everywhere(Severity::error), "The file is damaged; make it again.", stuck});
-  } else if (!early.empty()) {
-    found.push_back({early.text("node") + ": before the node whose result is used",
-                     everywhere(Severity::warning),
-                     "ONNX wants nodes in the order of execution; make the file again.",
-                     early.count});
+    found.add(
+        fmt::format("{} in a cycle: each waits for another one's result", plural(stuck, "node")),
+        everywhere(error), kDamaged, stuck);
+    return;
   }
+  found.add(early, "node", "stands before the node whose result it uses", everywhere(warning),
+            "ONNX requires nodes in the order of execution. Create the file again.");
 }
 
 constexpr std::array kFileRules = {
@@ -198,4 +188,4 @@ constexpr std::array kGraphRules = {
 std::span<const Rule> file_rules() { return kFileRules; }
 std::span<const Rule> graph_rules() { return kGraphRules; }
 
-}  // namespace aether2onnx::checks
+}  // namespace aether2onnx::judge::check

@@ -1,35 +1,34 @@
-// QuantizeLinear and DequantizeLinear, as TensorRT takes them.
+// QuantizeLinear and DequantizeLinear, as TensorRT reads them.
 
 #include <algorithm>
 #include <array>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "judge/check/rules.h"
+#include "judge/check/check.h"
 
-namespace aether2onnx::checks {
+namespace aether2onnx::judge::check {
 
 namespace {
 
-bool is_quantize(const onnx::FileNode& node) { return is_op(node, "QuantizeLinear"); }
-bool is_either(const onnx::FileNode& node) {
-  return is_quantize(node) || is_op(node, "DequantizeLinear");
-}
+using enum Severity;
 
+bool is_quantize(const onnx::Node& node) { return is_op(node, "QuantizeLinear"); }
+
+// The nodes of both operators, if they have a scale and `condition` is true.
 template <typename Condition>
-Places nodes_where(const Model& model, Condition condition) {
-  Places places;
-  for (const onnx::FileNode& node : model.file.nodes) {
-    if (is_either(node) && node.inputs.size() >= 2 && condition(node)) places.add(name_of(node));
-  }
-  return places;
+Places quantizers_where(const Model& model, Condition condition) {
+  return nodes_where(model, [&](const onnx::Node& node) {
+    return (is_quantize(node) || is_op(node, "DequantizeLinear")) && node.inputs.size() >= 2 &&
+           condition(node);
+  });
 }
 
-const std::string* zero_point(const onnx::FileNode& node) {
+const std::string* zero_point(const onnx::Node& node) {
   return node.inputs.size() > 2 && !node.inputs[2].empty() ? &node.inputs[2] : nullptr;
 }
 
-// Whether the constant has a byte that isn't zero. Zero is all bytes zero in every type there.
+// Whether the constant has a byte other than zero. Zero points have only types whose zero is all
+// zero bytes.
 bool has_nonzero(const Model& model, const std::string& name) {
   const auto constant = model.constants.find(name);
   if (constant == model.constants.end() || !constant->second->external_file.empty()) return false;
@@ -37,85 +36,68 @@ bool has_nonzero(const Model& model, const std::string& name) {
     const TensorData data = onnx::read_tensor(*constant->second, model.input, nullptr);
     return std::any_of(data.bytes.begin(), data.bytes.end(),
                        [](std::byte byte) { return byte != std::byte{}; });
-  } catch (const Error& error) {
-    if (must_pass_on(error)) throw;
+  } catch (const Error& problem) {
+    if (must_pass_on(problem)) throw;
     return false;
   }
 }
 
 void qdq_zero_point(const Model& model, Found& found) {
-  const Places places = nodes_where(model, [&](const onnx::FileNode& node) {
+  const Places places = quantizers_where(model, [&](const onnx::Node& node) {
     const std::string* zero = zero_point(node);
     return zero != nullptr && has_nonzero(model, *zero);
   });
-  if (places.empty()) return;
-  found.push_back({places.text("node") + ": a zero point that isn't 0",
-                   {tensorrt(Severity::error)},
-                   "TensorRT takes symmetric quantization alone: quantize again with int8 and zero "
-                   "points of 0.",
-                   places.count});
+  found.add(places, "node", "the zero point is not 0", {tensorrt(error)},
+            "TensorRT reads only symmetric quantization. Quantize again with int8 and zero points "
+            "of 0.");
 }
 
 void qdq_uint8(const Model& model, Found& found) {
-  const Places places = nodes_where(model, [&](const onnx::FileNode& node) {
+  const Places places = quantizers_where(model, [&](const onnx::Node& node) {
     const std::string* zero = zero_point(node);
     if (zero != nullptr) return model.type_of(*zero) == type::uint8;
     return is_quantize(node) && !node.attributes.contains("output_dtype");
   });
-  if (places.empty()) return;
-  found.push_back({places.text("node") +
-                       ": quantized to uint8 (what ONNX means without a zero point), which "
-                       "TensorRT takes for int8",
-                   {tensorrt(Severity::warning)},
-                   "Quantize again with int8 zero points of 0.",
-                   places.count});
+  found.add(
+      places, "node",
+      "quantized to uint8 (ONNX's default without a zero point), which TensorRT reads as int8",
+      {tensorrt(warning)}, "Quantize again with int8 zero points of 0.");
 }
 
 void qdq_scale(const Model& model, Found& found) {
-  const Places computed = nodes_where(
-      model, [&](const onnx::FileNode& node) { return !model.constants.contains(node.inputs[1]); });
-  if (!computed.empty()) {
-    found.push_back({computed.text("node") + ": a scale that is no constant",
-                     {tensorrt(Severity::warning)},
-                     "Quantize again with scales that are stored in the file.",
-                     computed.count});
-  }
-  const Places wrong = nodes_where(model, [&](const onnx::FileNode& node) {
+  const Places computed = quantizers_where(
+      model, [&](const onnx::Node& node) { return !model.constants.contains(node.inputs[1]); });
+  found.add(computed, "node", "the scale is not a constant", {tensorrt(warning)},
+            "Quantize again with scales that are stored in the file.");
+  const Places wrong = quantizers_where(model, [&](const onnx::Node& node) {
     const auto scale = numbers_of(model, node.inputs[1]);
     return scale && !std::all_of(scale->begin(), scale->end(), [](double s) { return s > 0; });
   });
-  if (wrong.empty()) return;
-  found.push_back({wrong.text("node") + ": a scale that isn't above 0",
-                   {tensorrt(Severity::error)},
-                   "Quantize again; a channel without any range gets a small scale.",
-                   wrong.count});
+  found.add(wrong, "node", "the scale is not above 0", {tensorrt(error)},
+            "Quantize again. A channel whose values are all equal needs a small positive scale.");
 }
 
 void qdq_scale_type(const Model& model, Found& found) {
-  constexpr std::int64_t half_scales = 19;  // the opset that brought them
+  constexpr std::int64_t half_scales = 19;  // the first opset with scales in half precision
   if (model.opset <= 0 || model.opset >= half_scales) return;
-  const Places places = nodes_where(
-      model, [&](const onnx::FileNode& node) { return is_half(model.type_of(node.inputs[1])); });
-  if (places.empty()) return;
-  found.push_back({fmt::format("{}: a scale in half precision, which opset {} doesn't have",
-                               places.text("node"), model.opset),
-                   {onnxruntime(Severity::error), vsmlrt(Severity::warning)},
-                   "Make the model again with opset 19 or higher.",
-                   places.count});
+  const Places places = quantizers_where(
+      model, [&](const onnx::Node& node) { return is_half(model.type_of(node.inputs[1])); });
+  found.add(
+      places, "node",
+      fmt::format("the scale is in half precision, which opset {} does not have", model.opset),
+      {onnxruntime(error), vsmlrt(warning)}, "Create the model again with opset 19 or higher.");
 }
 
 void qdq_per_channel(const Model& model, Found& found) {
-  const Places places = nodes_where(model, [&](const onnx::FileNode& node) {
+  const Places places = quantizers_where(model, [&](const onnx::Node& node) {
     if (!is_quantize(node) || model.constants.contains(node.inputs[0])) return false;
     const auto scale = numbers_of(model, node.inputs[1]);
     return scale && scale->size() > 1;
   });
-  if (places.empty()) return;
-  found.push_back({places.text("QuantizeLinear node") + ": a scale a channel for a feature map",
-                   {tensorrt(Severity::error)},
-                   "TensorRT takes scales a channel for weights alone: quantize feature maps with "
-                   "one scale.",
-                   places.count});
+  found.add(places, "QuantizeLinear node", "a feature map has one scale per channel",
+            {tensorrt(error)},
+            "TensorRT reads scales per channel only for weights. Quantize feature maps with one "
+            "scale.");
 }
 
 constexpr std::array kRules = {
@@ -130,4 +112,4 @@ constexpr std::array kRules = {
 
 std::span<const Rule> quantization_rules() { return kRules; }
 
-}  // namespace aether2onnx::checks
+}  // namespace aether2onnx::judge::check

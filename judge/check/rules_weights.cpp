@@ -1,110 +1,92 @@
-// Weights: their values, and whether they are there.
+// Weights: whether their elements can be read, and the values of the elements.
 
 #include <array>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "judge/check/rules.h"
+#include "judge/check/check.h"
 
-namespace aether2onnx::checks {
+namespace aether2onnx::judge::check {
 
 namespace {
 
+using enum Severity;
+
+constexpr const char* kCompare = "Verify the model against its checkpoint";
+
 void external_data_missing(const Model& model, Found& found) {
-  const WeightFacts& weights = model.weights;
-  if (weights.missing.empty()) return;
-  found.push_back({fmt::format("{}: the file with the elements, '{}', isn't beside the model",
-                               weights.missing.text("weight"), printable(weights.file)),
-                   everywhere(Severity::error),
-                   "Put it there under that name, or convert the checkpoint again.",
-                   weights.missing.count});
+  found.add(model.weights.missing, "weight",
+            fmt::format("the elements are in '{}', which is not beside the model",
+                        printable(model.weights.file)),
+            everywhere(error),
+            "Put the file beside the model under that name, or convert the checkpoint again.");
 }
 
 void external_data_elsewhere(const Model& model, Found& found) {
-  const WeightFacts& weights = model.weights;
-  if (weights.elsewhere.empty()) return;
-  found.push_back(
-      {fmt::format("{}: the elements are in '{}', outside the model's folder",
-                   weights.elsewhere.text("weight"), printable(weights.file)),
-       everywhere(Severity::error),
-       "Such a name can be an attack, and runtimes refuse it. Make the file again, with "
-       "its weights inside or beside it.",
-       weights.elsewhere.count});
+  found.add(
+      model.weights.elsewhere, "weight",
+      fmt::format("the elements are in '{}', outside the model's folder",
+                  printable(model.weights.file)),
+      everywhere(error),
+      "Such a name can be an attack, and runtimes refuse the name. Create the file again with "
+      "the weights inside the model or beside the model.");
 }
 
 void external_data_unread(const Model& model, Found& found) {
-  if (model.weights.unread.empty()) return;
-  found.push_back({model.weights.unread.text("weight") +
-                       ": the elements are in another file, which wasn't looked at",
-                   everywhere(Severity::note), "Check the file where its external data lie.",
-                   model.weights.unread.count});
+  found.add(model.weights.unread, "weight",
+            "the elements are in another file, which was not checked", everywhere(note),
+            "Check the model as a file, beside its external data.");
 }
 
 void weight_damaged(const Model& model, Found& found) {
-  if (model.weights.damaged.empty()) return;
-  found.push_back({fmt::format("{} can't be read: {}", model.weights.damaged.text("weight"),
-                               model.weights.damage),
-                   everywhere(Severity::error), "The file is damaged; make it again.",
-                   model.weights.damaged.count});
+  found.add(model.weights.damaged, "weight", "cannot be read: " + model.weights.damage,
+            everywhere(error), kDamaged);
 }
 
 void weight_not_finite(const Model& model, Found& found) {
-  if (model.weights.not_finite.empty()) return;
-  found.push_back({model.weights.not_finite.text("weight") + ": has NaN or infinite elements",
-                   everywhere(Severity::error),
-                   "If the model was made half precision, a weight was beyond 65504: convert the "
-                   "checkpoint with --fp_mode mixed_fp16 or fp32. If the checkpoint has them too "
-                   "(aether2onnx inspect --tensors), its training failed.",
-                   model.weights.not_finite.count});
+  found.add(model.weights.not_finite, "weight", "has NaN or infinite elements", everywhere(error),
+            "If the model was converted to half precision, a weight was beyond 65504. " +
+                convert_with("fp_mode", "mixed_fp16") +
+                " or fp32. If the checkpoint has NaN or infinite elements too, its training "
+                "failed.");
 }
 
 void weight_at_limit(const Model& model, Found& found) {
-  if (model.weights.at_limit.empty()) return;
-  found.push_back({model.weights.at_limit.text("weight") +
-                       ": has elements of 65504, float16's largest number, as tools write in place "
-                       "of what is beyond it",
-                   everywhere(Severity::warning),
-                   "Compare with the checkpoint: aether2onnx verify MODEL.onnx --against MODEL.pth",
-                   model.weights.at_limit.count});
+  found.add(model.weights.at_limit, "weight",
+            "has elements of 65504, the largest float16 number; some tools write 65504 in place of "
+            "larger numbers",
+            everywhere(warning), std::string(kCompare) + ".");
 }
 
 void weight_beyond_half(const Model& model, Found& found) {
-  if (model.weights.beyond_half.empty()) return;
-  found.push_back({model.weights.beyond_half.text("weight") +
-                       ": has elements beyond 65504, which half precision turns infinite",
-                   {tensorrt(Severity::warning, before(version(11)))},
-                   "Build the engine without --fp16.",
-                   model.weights.beyond_half.count});
+  found.add(model.weights.beyond_half, "weight",
+            "has elements beyond 65504, which become infinite in half precision",
+            {tensorrt(warning, before(kOnlyStrongTyping))}, "Build the engine without --fp16.");
 }
 
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
-  // Of weights that are distributed as trained ones are, a few are; more than that is a loss.
+  // A few weights of every trained network are this small. A larger share is a loss of digits.
   constexpr std::uint64_t one_in = 20;
   if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;
-  found.push_back(
-      {fmt::format("{} of {} float16 weights are below 6.1e-5, where half precision "
-                   "keeps fewer digits",
-                   with_thousands(weights.half_subnormal), with_thousands(weights.half_elements)),
-       everywhere(Severity::warning),
-       "Compare with the checkpoint (aether2onnx verify MODEL.onnx --against MODEL.pth); "
-       "where it matters convert with --fp_mode fp32.",
-       weights.half_subnormal});
+  found.add(
+      fmt::format("{} of {} float16 weights are below 6.1e-5, where half precision keeps "
+                  "fewer digits",
+                  with_thousands(weights.half_subnormal), with_thousands(weights.half_elements)),
+      everywhere(warning),
+      fmt::format("{}. If the difference matters: {} fp32.", kCompare, option("fp_mode")),
+      weights.half_subnormal);
 }
 
 void weight_double(const Model& model, Found& found) {
   Places places;
-  for (const onnx::FileTensor& tensor : model.file.initializers) {
+  for (const onnx::Tensor& tensor : model.file.initializers) {
     if (tensor.data_type == type::float64) places.add(tensor.name);
   }
-  if (places.empty()) return;
-  found.push_back({places.text("constant") + ": float64",
-                   {tensorrt(Severity::warning), onnxruntime(Severity::warning),
-                    vsmlrt(Severity::warning), videojanai(Severity::warning)},
-                   "TensorRT makes float32 of it, ONNX Runtime computes slowly or has no kernel. "
-                   "Convert the checkpoint with aether2onnx, which writes float32.",
-                   places.count});
+  found.add(places, "constant", "has the type float64", everywhere(warning),
+            "TensorRT converts float64 to float32; ONNX Runtime is slow or has no kernel. Convert "
+            "the checkpoint with aether2onnx, which writes float32.");
 }
 
 constexpr std::array kRules = {
@@ -123,4 +105,4 @@ constexpr std::array kRules = {
 
 std::span<const Rule> weight_rules() { return kRules; }
 
-}  // namespace aether2onnx::checks
+}  // namespace aether2onnx::judge::check

@@ -1,65 +1,50 @@
 /// @file
-/// Stage "TensorRT": what TensorRT, and what builds engines with it, must be told of an ONNX file.
+/// What TensorRT must know about an ONNX file, and how each version of trtexec is told.
 ///
-/// Owns which version of trtexec has which option, which opset and which types a version reads, and
-/// the text of shapes and profiles. Calls nothing and starts nothing. The functions that use it are
-/// public (aether2onnx.h).
+/// The functions here start no program. The public functions are in aether2onnx/engine.h.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
-#include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "formats/onnx/onnx.h"
+#include "judge/targets.h"
 
-namespace aether2onnx::tensorrt {
+namespace aether2onnx::judge::engine {
 
-/// "1x3x64x64": the input's shape at one end of its profile; of a fixed axis its size.
-std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which);
-
-/// "input:1x3x64x64", as the metadata of the converter, trtexec and ONNX Runtime have it.
+/// "input:1x3x64x64", as in the converter's metadata, trtexec's options and ONNX Runtime's.
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 
-/// What runtimes must be told of an ONNX file. Throws Error(unsupported), as read_engine_model().
-EngineModel describe(const onnx::File& file);
+/// Describes an ONNX file for runtimes. Throws Error(unsupported), see read_engine_model().
+EngineModel describe(const onnx::Model& file);
 
-/// An option of trtexec, and the versions that have it: from `first` on, before `end`.
-struct TrtexecOption {
-  std::string_view name;
-  TensorRtVersion first;
-  TensorRtVersion end;
-};
-
-/// Those that are used here.
-std::span<const TrtexecOption> trtexec_options();
-
-/// Whether this version has the option and heeds it.
+/// Whether this version of trtexec has the option and heeds the option.
 bool has_option(const TensorRtVersion& version, std::string_view name);
 
-/// The newest opset that this version reads.
-int newest_opset(const TensorRtVersion& version);
-
-/// How the precision comes about: which flags are set, or none where the file alone decides.
+/// How the engine gets its precision: by flags, or without flags by the file alone.
 struct PrecisionRoute {
-  bool strongly_typed = false;  ///< With --stronglyTyped; from TensorRT 11 on nothing else exists.
+  bool strongly_typed = false;  ///< By --stronglyTyped. TensorRT 11 needs no flag for this.
   bool fp16 = false;
   bool bf16 = false;
   bool int8 = false;
-  std::vector<std::string> notes;
 };
 
-/// Where `may_be_strong` is false, strong typing can't be asked for, which is so of ONNX Runtime
-/// and vsmlrt up to TensorRT 10. Throws Error(usage, unsupported) where there is no way.
+/// Throws Error(usage, unsupported) if no route leads to the requested precision. Adds to `notes`.
+///
+/// `may_be_strong` is false for ONNX Runtime and vsmlrt, which cannot request strong typing up to
+/// TensorRT 10.
 PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& options,
-                               bool may_be_strong);
+                               bool may_be_strong, std::vector<std::string>& notes);
 
-/// Throws where an option is out of range, the model has no profile, or this version doesn't read
-/// its opset or operators. Adds to `notes`.
-void check(const EngineModel& model, const EngineOptions& options, std::vector<std::string>& notes);
+/// Throws if an option is out of range, the model has no profile, or this version does not read
+/// the model's opset or operators. Adds to `notes`.
+void validate(const EngineModel& model, const EngineOptions& options,
+              std::vector<std::string>& notes);
 
-}  // namespace aether2onnx::tensorrt
+/// The model's path for messages.
+std::string shown_path(const EngineModel& model);
+
+}  // namespace aether2onnx::judge::engine

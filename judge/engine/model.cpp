@@ -1,4 +1,4 @@
-// What runtimes must be told of an ONNX file.
+// Describes an ONNX file for runtimes.
 
 #include <algorithm>
 #include <array>
@@ -8,26 +8,21 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "graph/passes/type.h"
 #include "judge/engine/engine.h"
+#include "metadata.h"
 
-namespace aether2onnx::tensorrt {
-
-std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*which) {
-  const auto size = [which](const Axis& axis) { return axis.dynamic ? axis.*which : axis.opt; };
-  return fmt::format("{}x{}x{}x{}", size(shape.batch), channels, size(shape.height),
-                     size(shape.width));
-}
+namespace aether2onnx::judge::engine {
 
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which) {
-  return fmt::format("{}:{}", model.input_name, shape_text(model.shape, model.channels, which));
+  return fmt::format("{}:{}", model.input_name,
+                     metadata::shape_text(model.shape, model.channels, which));
 }
 
 namespace {
 
 using Sizes = std::array<std::int64_t, 4>;
 
-// A decimal number of 1 to `limits::kLayerWidth`, which is above every axis's limit.
+// A decimal number from 1 to `limits::kLayerWidth`, which is above every axis's limit.
 std::optional<std::int64_t> size_of(std::string_view text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
@@ -50,48 +45,47 @@ std::optional<Sizes> sizes_of(std::string_view text) {
   return sizes;
 }
 
-constexpr std::array<const char*, 3> kProfileKeys = {"min_shape", "opt_shape", "max_shape"};
-
-// One end of the profile. Throws its problem as a text.
+// Thrown if the metadata have no profile that fits the input.
 struct ProfileProblem {
   std::string text;
 };
 
-Sizes profile_end(const onnx::File& file, const char* key, const EngineModel& model) {
+// One end of the profile.
+Sizes profile_end(const onnx::Model& file, const char* key, const EngineModel& model) {
   const std::string* text = file.find_metadata(key);
-  if (text == nullptr) throw ProfileProblem{"its metadata say no range"};
+  if (text == nullptr) throw ProfileProblem{"the metadata contain no range"};
   const std::size_t colon = text->rfind(':');
   const auto sizes = colon == std::string::npos
                          ? std::nullopt
                          : sizes_of(std::string_view(*text).substr(colon + 1));
   if (!sizes) {
     throw ProfileProblem{
-        fmt::format("{} in its metadata, '{}', is no shape", key, printable(*text))};
+        fmt::format("{} in the metadata is no shape: '{}'", key, printable(*text))};
   }
   if (text->substr(0, colon) != model.input_name) {
-    throw ProfileProblem{fmt::format("{} in its metadata is of '{}' and its input is '{}'", key,
+    throw ProfileProblem{fmt::format("{} in the metadata names the input '{}', not '{}'", key,
                                      printable(text->substr(0, colon)),
                                      printable(model.input_name))};
   }
   return *sizes;
 }
 
-void take_profile(const onnx::File& file, EngineModel& model) {
+void take_profile(const onnx::Model& file, EngineModel& model) {
   std::array<Sizes, 3> ends{};
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    ends.at(i) = profile_end(file, kProfileKeys.at(i), model);
+    ends.at(i) = profile_end(file, metadata::kProfile.at(i).key, model);
   }
   constexpr std::int64_t largest = 65536;
   InputShape shape = model.shape;
   const std::array<Axis*, 3> axes = {&shape.batch, &shape.height, &shape.width};
   constexpr std::array<std::size_t, 3> dims = {0, 2, 3};
   const auto misfit = [](const std::string& what) {
-    throw ProfileProblem{fmt::format("the profile in its metadata doesn't fit: {}", what)};
+    throw ProfileProblem{fmt::format("the profile in the metadata does not fit: {}", what)};
   };
   for (std::size_t i = 0; i < ends.size(); ++i) {
     if (ends.at(i)[1] != model.channels) {
-      misfit(fmt::format("{} has {} channels and the input {}", kProfileKeys.at(i), ends.at(i)[1],
-                         model.channels));
+      misfit(fmt::format("{} has {} channels, but the input has {}", metadata::kProfile.at(i).key,
+                         ends.at(i)[1], model.channels));
     }
   }
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -100,7 +94,7 @@ void take_profile(const onnx::File& file, EngineModel& model) {
     const Axis range = Axis::range(ends[0].at(dim), ends[1].at(dim), ends[2].at(dim));
     if (!axis.dynamic) {
       if (range != Axis::range(axis.opt, axis.opt, axis.opt)) {
-        misfit(fmt::format("axis {} goes from {} to {} and is fixed to {}", dim, range.min,
+        misfit(fmt::format("axis {} goes from {} to {}, but is fixed to {}", dim, range.min,
                            range.max, axis.opt));
       }
       continue;
@@ -114,33 +108,35 @@ void take_profile(const onnx::File& file, EngineModel& model) {
   model.shape = shape;
 }
 
-// An axis as it stands in the file; what isn't a number is dynamic.
+// An axis of the file. An axis whose size is no number is dynamic and has the range `range`.
 Axis axis_of(const std::string& dim, const Axis& range, const std::string& input) {
   const bool is_number = !dim.empty() && dim.find_first_not_of("-0123456789") == std::string::npos;
   if (!is_number) return range;
   const auto size = size_of(dim);
   if (!size) {
-    fail(ErrorKind::unsupported, "its input '{}' has an axis of {}, which is no size.",
-         printable(input), printable(dim));
+    fail({ErrorKind::unsupported, "engine-input-shape", input, "a size", dim},
+         "the input '{}' has an axis of {}, which is no size.", printable(input), printable(dim));
   }
   return Axis::fixed(*size);
 }
 
-void take_input(const onnx::File& file, EngineModel& model) {
-  const std::vector<const onnx::FileValue*> inputs = onnx::open_inputs(file);
+void take_input(const onnx::Model& file, EngineModel& model) {
+  const std::vector<const onnx::ValueInfo*> inputs = onnx::open_inputs(file);
   if (inputs.size() != 1) {
-    fail(ErrorKind::unsupported,
-         "has {}, but an image-to-image model has one.\n"
+    const std::string count = inputs.empty() ? "no input" : plural(inputs.size(), "input");
+    fail({ErrorKind::unsupported, "engine-inputs", "", "one input", count},
+         "the model has {}, but an image-to-image model has one.\n"
          "Convert the checkpoint with aether2onnx.",
-         inputs.empty() ? "no input" : plural(inputs.size(), "input"));
+         count);
   }
-  const onnx::FileValue& input = *inputs.front();
+  const onnx::ValueInfo& input = *inputs.front();
   model.input_name = input.name;
   if (input.dims.size() != 4 || !size_of(input.dims[1])) {
     std::vector<std::string> dims;
     for (const std::string& dim : input.dims) dims.push_back(dim.empty() ? "?" : printable(dim));
-    fail(ErrorKind::unsupported,
-         "its input '{}' is [{}], but (N, C, H, W) with fixed channels is expected.\n"
+    fail({ErrorKind::unsupported, "engine-input-shape", input.name, "(N, C, H, W)",
+          join(dims, ", ")},
+         "the input '{}' is [{}]; (N, C, H, W) with fixed channels was expected.\n"
          "Convert the checkpoint with aether2onnx.",
          printable(input.name), join(dims, ", "));
   }
@@ -150,25 +146,27 @@ void take_input(const onnx::File& file, EngineModel& model) {
                  axis_of(input.dims[2], defaults.height, input.name),
                  axis_of(input.dims[3], defaults.width, input.name)};
   model.input_dtype = onnx::type_text(input.elem_type);
-  constexpr std::array<std::string_view, 3> types = {"float32", "float16", "bfloat16"};
-  if (std::find(types.begin(), types.end(), model.input_dtype) == types.end()) {
-    fail(ErrorKind::unsupported, "its input '{}' is {}, but {} is expected.", printable(input.name),
-         model.input_dtype, "float32, float16 or bfloat16");
+  if (model.input_dtype != "float32" && model.input_dtype != "float16" &&
+      model.input_dtype != "bfloat16") {
+    fail({ErrorKind::unsupported, "engine-input-type", input.name, "float32, float16 or bfloat16",
+          model.input_dtype},
+         "the input '{}' is {}; float32, float16 or bfloat16 was expected.", printable(input.name),
+         model.input_dtype);
   }
 }
 
-void take_types(const onnx::File& file, EngineModel& model) {
+void take_types(const onnx::Model& file, EngineModel& model) {
   const auto take = [&model](int data_type) {
     const std::string type = onnx::type_text(data_type);
     model.has_float16 = model.has_float16 || type == "float16";
     model.has_bfloat16 = model.has_bfloat16 || type == "bfloat16";
   };
-  for (const onnx::FileTensor& tensor : file.initializers) take(tensor.data_type);
-  for (const onnx::FileValue& value : file.inputs) take(value.elem_type);
-  for (const onnx::FileValue& value : file.outputs) take(value.elem_type);
+  for (const onnx::Tensor& tensor : file.initializers) take(tensor.data_type);
+  for (const onnx::ValueInfo& value : file.inputs) take(value.elem_type);
+  for (const onnx::ValueInfo& value : file.outputs) take(value.elem_type);
   bool has_mean = false;
   bool has_power = false;
-  for (const onnx::FileNode& node : file.nodes) {
+  for (const onnx::Node& node : file.nodes) {
     if (!node.domain.empty() && node.domain != "ai.onnx") continue;
     if (node.op_type == "LayerNormalization") model.has_layer_normalization = true;
     if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") {
@@ -180,7 +178,7 @@ void take_types(const onnx::File& file, EngineModel& model) {
   model.has_decomposed_normalization = has_mean && has_power;
 }
 
-// Names go into specifications of shapes, where these characters have no meaning of their own in
+// The name goes into specifications of shapes. These characters have no special meaning there in
 // any version.
 bool fits_into_profile(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
@@ -191,18 +189,20 @@ bool fits_into_profile(const std::string& name) {
 
 }  // namespace
 
-EngineModel describe(const onnx::File& file) {
+EngineModel describe(const onnx::Model& file) {
   EngineModel model;
   const std::int64_t opset = onnx::default_opset(file);
   if (opset < 1 || opset > std::numeric_limits<int>::max()) {
-    fail(ErrorKind::malformed, "the file names no opset of ONNX's operators.");
+    fail({ErrorKind::malformed, "engine-no-opset"}, "the file names no opset of ONNX's operators.");
   }
   model.opset_version = static_cast<int>(opset);
   take_input(file, model);
-  if (file.outputs.empty()) fail(ErrorKind::malformed, "the graph has no output.");
+  if (file.outputs.empty()) {
+    fail({ErrorKind::malformed, "engine-no-output"}, "the graph has no output.");
+  }
   model.output_dtype = onnx::type_text(file.outputs.front().elem_type);
   take_types(file, model);
-  for (const onnx::FileTensor& tensor : file.initializers) {
+  for (const onnx::Tensor& tensor : file.initializers) {
     auto& files = model.external_files;
     if (!tensor.external_file.empty() &&
         std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
@@ -211,9 +211,10 @@ EngineModel describe(const onnx::File& file) {
   }
   if (!model.shape.is_dynamic()) return model;
   if (!fits_into_profile(model.input_name)) {
-    fail(ErrorKind::unsupported,
-         "its input is called '{}', which can't stand in a specification of shapes.\n"
-         "Convert the checkpoint with aether2onnx, which calls it 'input'.",
+    fail({ErrorKind::unsupported, "engine-input-name", model.input_name,
+          "letters, digits, '_', '-', '.' and '/'"},
+         "the input is called '{}', a name that specifications of shapes cannot contain.\n"
+         "Convert the checkpoint with aether2onnx, which calls the input 'input'.",
          printable(model.input_name));
   }
   try {
@@ -224,32 +225,4 @@ EngineModel describe(const onnx::File& file) {
   return model;
 }
 
-}  // namespace aether2onnx::tensorrt
-
-namespace aether2onnx {
-
-EngineModel engine_model(const Report& report) {
-  EngineModel model;
-  model.path = report.output.path;
-  model.input_name = report.graph.inputs.empty() ? "input" : report.graph.inputs.front().name;
-  const DType type = precision::heavy_type(report.graph.precision);
-  model.has_bfloat16 = type == DType::bfloat16;
-  model.has_float16 = type == DType::float16;
-  if (!report.graph.inputs.empty()) model.input_dtype = report.graph.inputs.front().dtype;
-  if (!report.graph.outputs.empty()) model.output_dtype = report.graph.outputs.front().dtype;
-  model.channels = report.network.input_channels;
-  model.shape = report.graph.shape;
-  model.opset_version = report.graph.opset_version;
-  const auto has = [&](std::string_view op) {
-    return std::any_of(report.graph.operators.begin(), report.graph.operators.end(),
-                       [&](const auto& entry) { return entry.first == op; });
-  };
-  model.has_layer_normalization = has("LayerNormalization");
-  model.has_decomposed_normalization = has("ReduceMean") && has("Pow");
-  if (!report.output.external_data_path.empty()) {
-    model.external_files.push_back(report.output.external_data_path.filename().string());
-  }
-  return model;
-}
-
-}  // namespace aether2onnx
+}  // namespace aether2onnx::judge::engine

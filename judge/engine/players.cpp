@@ -1,4 +1,4 @@
-// ONNX Runtime's TensorRT execution provider, and vs-mlrt's vsmlrt.py: both run TensorRT's builder
+// ONNX Runtime's TensorRT execution provider, and vs-mlrt's vsmlrt.py. Both run TensorRT's builder
 // themselves.
 // Sources: ONNX Runtime's page of the execution provider; vs-mlrt's scripts/vsmlrt.py 3.22 (the
 // dataclass Backend.TRT, the functions inference and trtexec).
@@ -11,13 +11,14 @@ namespace aether2onnx {
 
 namespace {
 
-constexpr TensorRtVersion k11 = {11, 0, 0};
+using judge::engine::profile_text;
+using judge::engine::shown_path;
 
-// A text of Python.
+// A string literal of Python.
 std::string python_text(const std::string& text) {
   if (printable(text, text.size()) != text) {
-    fail(ErrorKind::unsupported,
-         "{}: has characters in its name that can't be written for Python here.\n"
+    fail({ErrorKind::unsupported, "engine-path-characters", text},
+         "{}: the name has characters that cannot be written for Python here.\n"
          "Rename the file or folder.",
          printable(text, 4096));
   }
@@ -30,18 +31,15 @@ std::string python_text(const std::string& text) {
 }
 
 // "name=value, …".
-class Keywords {
- public:
+struct Keywords {
+  std::string text;
+
   void add(std::string_view name, const std::string& value) {
-    text_ += fmt::format("{}{}={}", text_.empty() ? "" : ", ", name, value);
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", name, value);
   }
   void add(std::string_view name, const std::optional<std::int64_t>& value) {
     if (value) add(name, fmt::format("{}", *value));
   }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
 };
 
 std::string folder_text(const std::filesystem::path& file) {
@@ -53,19 +51,21 @@ std::string folder_text(const std::filesystem::path& file) {
 
 ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
   ProviderOptions result;
-  tensorrt::check(model, options, result.notes);
-  // The provider makes networks without strong typing, whatever the file; there a layer of a half
-  // type needs the flag of that type. From TensorRT 11 on there are no such flags.
-  const tensorrt::PrecisionRoute route = tensorrt::precision_route(model, options, false);
-  result.notes.insert(result.notes.end(), route.notes.begin(), route.notes.end());
+  judge::engine::validate(model, options, result.notes);
+  // The provider always makes weakly typed networks, in which a layer of a half type needs the flag
+  // of its type. TensorRT 11 and newer have no such flags.
+  const auto route = judge::engine::precision_route(model, options, false, result.notes);
   const auto add = [&](const char* key, const std::string& value) {
     result.options.emplace_back(key, value);
   };
-  if (options.device) add("device_id", fmt::format("{}", *options.device));
+  const auto add_number = [&](const char* key, const std::optional<std::int64_t>& value) {
+    if (value) add(key, fmt::format("{}", *value));
+  };
+  add_number("device_id", options.device);
   if (model.shape.is_dynamic()) {
-    add("trt_profile_min_shapes", tensorrt::profile_text(model, &Axis::min));
-    add("trt_profile_opt_shapes", tensorrt::profile_text(model, &Axis::opt));
-    add("trt_profile_max_shapes", tensorrt::profile_text(model, &Axis::max));
+    add("trt_profile_min_shapes", profile_text(model, &Axis::min));
+    add("trt_profile_opt_shapes", profile_text(model, &Axis::opt));
+    add("trt_profile_max_shapes", profile_text(model, &Axis::max));
   }
   if (route.fp16) add("trt_fp16_enable", "1");
   if (route.bf16) {
@@ -78,9 +78,7 @@ ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOption
     constexpr std::int64_t mebibyte = 1 << 20;
     add("trt_max_workspace_size", fmt::format("{}", *options.workspace * mebibyte));
   }
-  if (options.builder_optimization_level) {
-    add("trt_builder_optimization_level", fmt::format("{}", *options.builder_optimization_level));
-  }
+  add_number("trt_builder_optimization_level", options.builder_optimization_level);
   add("trt_engine_cache_enable", "1");
   add("trt_engine_cache_path", folder_text(model.path));
   if (!options.timing_cache.empty()) {
@@ -99,38 +97,36 @@ ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOption
 
 namespace {
 
-[[noreturn]] void not_for_vsmlrt(const EngineModel& model, const std::string& what,
-                                 const char* remedy) {
-  fail(ErrorKind::unsupported, "{}: {}.\n{}", printable(model.path.string(), 4096), what, remedy);
-}
-
 void check_for_vsmlrt(const EngineModel& model) {
+  const auto refuse = [&](const std::string& what, const std::string& remedy) {
+    fail({ErrorKind::unsupported, "engine-vsmlrt"}, "{}: vsmlrt cannot run the model: {}.\n{}",
+         shown_path(model), what, remedy);
+  };
+  const std::string make_dynamic =
+      fmt::format("Convert the checkpoint with {} 1x3xHxW", option("shape"));
   if (!model.shape.is_dynamic()) {
-    not_for_vsmlrt(
-        model,
-        "is of fixed size, but vsmlrt hands a shape to TensorRT always, which refuses it "
-        "for such a model",
-        "Convert with --shape 1x3xHxW.");
+    refuse(
+        "the size is fixed, but vsmlrt always gives TensorRT a shape, which TensorRT refuses "
+        "for a fixed size",
+        make_dynamic + ".");
   }
   if (model.channels != 1 && model.channels != 3) {
-    not_for_vsmlrt(model,
-                   fmt::format("takes {}, but vsmlrt hands over clips of 1 or 3",
-                               plural(static_cast<std::uint64_t>(model.channels), "channel")),
-                   "Use --for trtexec or onnxruntime.");
+    refuse(fmt::format("the input has {}, but clips have 1 or 3",
+                       plural(static_cast<std::uint64_t>(model.channels), "channel")),
+           fmt::format("Use {} trtexec or onnxruntime.", option("for")));
   }
   if (model.shape.batch.min > 1) {
-    not_for_vsmlrt(
-        model,
-        fmt::format("takes no less than {} pictures at a time, but vsmlrt hands over one",
-                    model.shape.batch.min),
-        "Convert with --shape 1x3xHxW, or give --min_batch_size 1.");
+    refuse(fmt::format("the model needs at least {} pictures at a time, but vsmlrt gives one",
+                       model.shape.batch.min),
+           fmt::format("{}, or give {} 1.", make_dynamic, option("min_batch_size")));
   }
   for (const std::string& type : {model.input_dtype, model.output_dtype}) {
     if (type == "float32" || type == "float16") continue;
-    not_for_vsmlrt(
-        model,
-        fmt::format("has {} input or output, but vsmlrt's clips are float32 or float16", type),
-        "Convert with --fp_mode mixed_bf16 or mixed_fp16, which keep float32 there.");
+    refuse(
+        fmt::format("the input or output is {}, but clips are float32 or float16", type),
+        fmt::format("Convert the checkpoint with {} mixed_bf16 or mixed_fp16, which keep float32 "
+                    "there.",
+                    option("fp_mode")));
   }
 }
 
@@ -143,10 +139,9 @@ std::string width_and_height(const InputShape& shape, std::int64_t Axis::*which)
 
 PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options) {
   PlayerCall result;
-  tensorrt::check(model, options, result.notes);
+  judge::engine::validate(model, options, result.notes);
   check_for_vsmlrt(model);
-  const tensorrt::PrecisionRoute route = tensorrt::precision_route(model, options, false);
-  result.notes.insert(result.notes.end(), route.notes.begin(), route.notes.end());
+  const auto route = judge::engine::precision_route(model, options, false, result.notes);
 
   Keywords backend;
   if (route.fp16) backend.add("fp16", "True");
@@ -164,7 +159,8 @@ PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options) {
     backend.add("opt_shapes", usual);
     backend.add("max_shapes", largest);
   }
-  if (model.output_dtype == "float16" && options.version < k11) backend.add("output_format", "1");
+  const bool weakly_typed = judge::number_of(options.version) < judge::kOnlyStrongTyping;
+  if (model.output_dtype == "float16" && weakly_typed) backend.add("output_format", "1");
   backend.add("workspace", options.workspace);
   backend.add("builder_optimization_level", options.builder_optimization_level);
   backend.add("device_id", options.device);
@@ -172,8 +168,8 @@ PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options) {
   Keywords call;
   call.add("network_path", python_text(model.path.string()));
   if (model.input_name != "input") call.add("input_name", python_text(model.input_name));
-  call.add("backend", fmt::format("vsmlrt.Backend.TRT({})", backend.text()));
-  result.python = fmt::format("vsmlrt.inference(clip, {})", call.text());
+  call.add("backend", fmt::format("vsmlrt.Backend.TRT({})", backend.text));
+  result.python = fmt::format("vsmlrt.inference(clip, {})", call.text);
   result.notes.push_back(fmt::format("the clip must be {} of {}-bit floating point",
                                      model.channels == 1 ? "GRAY" : "RGB",
                                      model.input_dtype == "float16" ? 16 : 32));

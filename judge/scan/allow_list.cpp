@@ -1,21 +1,23 @@
-// What a name in a pickle is worth. Sources of the allowed names: torch/_weights_only_unpickler.py
-// (_get_allowed_globals), torch/_utils.py, torch/storage.py, numpy's and Python's own classes of
-// plain values.
+// The list of allowed names, and the verdict on every other name. Sources of the allowed names:
+// torch/_weights_only_unpickler.py (_get_allowed_globals), torch/_utils.py, torch/storage.py,
+// numpy's and Python's own classes of plain values.
 
 #include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "judge/scan/scan.h"
+#include "judge/words.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 namespace {
 
 struct Names {
   std::string_view module;
-  std::string_view names;  // with spaces between
+  std::string_view names;  // see words_of()
 };
 
 constexpr std::array kTensors = {
@@ -54,7 +56,7 @@ constexpr std::array kTensors = {
           "IntTensor LongTensor ShortTensor"},
 };
 
-// Classes of plain values, whose making does nothing but keep what it is given.
+// Classes of plain values. Creating such a value only stores the arguments.
 constexpr std::array kHarmless = {
     Names{"collections", "OrderedDict Counter defaultdict deque"},
     Names{"builtins",
@@ -85,7 +87,7 @@ constexpr std::array kHarmless = {
     Names{"numpy.dtypes",
           "BoolDType Float16DType Float32DType Float64DType Int8DType Int16DType Int32DType "
           "Int64DType UInt8DType UInt16DType UInt32DType UInt64DType"},
-    // Layers: what setting their state does is in torch.nn.Module alone.
+    // Layers: only torch.nn.Module defines what setting their state does.
     Names{"torch.nn.modules.activation",
           "ReLU ReLU6 LeakyReLU PReLU GELU SiLU Mish ELU Sigmoid Tanh Softmax Softplus Hardswish "
           "Hardsigmoid Hardtanh GLU MultiheadAttention"},
@@ -107,114 +109,21 @@ constexpr std::array kHarmless = {
 };
 
 // Modules that run code, start programs, or reach files, networks and the interpreter itself, with
-// everything below them. What is missing here is suspicious all the same.
-constexpr std::array<std::string_view, 93> kDangerousModules = {
-    "os",
-    "posix",
-    "nt",
-    "sys",
-    "subprocess",
-    "_posixsubprocess",
-    "commands",
-    "popen2",
-    "pty",
-    "platform",
-    "shutil",
-    "socket",
-    "_socket",
-    "ssl",
-    "socketserver",
-    "urllib",
-    "urllib2",
-    "urllib3",
-    "requests",
-    "httplib",
-    "http",
-    "httpx",
-    "aiohttp",
-    "ftplib",
-    "smtplib",
-    "poplib",
-    "imaplib",
-    "nntplib",
-    "telnetlib",
-    "xmlrpc",
-    "webbrowser",
-    "importlib",
-    "imp",
-    "runpy",
-    "pkgutil",
-    "zipimport",
-    "site",
-    "sysconfig",
-    "code",
-    "codeop",
-    "compileall",
-    "py_compile",
-    "ctypes",
-    "_ctypes",
-    "cffi",
-    "pickle",
-    "_pickle",
-    "cPickle",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "shelve",
-    "marshal",
-    "functools",
-    "operator",
-    "_operator",
-    "itertools",
-    "inspect",
-    "gc",
-    "asyncio",
-    "threading",
-    "_thread",
-    "thread",
-    "multiprocessing",
-    "concurrent",
-    "signal",
-    "sched",
-    "pip",
-    "ensurepip",
-    "venv",
-    "setuptools",
-    "distutils",
-    "pkg_resources",
-    "timeit",
-    "profile",
-    "cProfile",
-    "trace",
-    "pdb",
-    "bdb",
-    "doctest",
-    "unittest",
-    "test",
-    "idlelib",
-    "lib2to3",
-    "pydoc",
-    "logging",
-    "tempfile",
-    "fileinput",
-    "io",
-    "_io",
-    "linecache",
-    "antigravity",
-    "cgitb",
-};
-
-// Within modules that also have what is allowed.
-constexpr std::array kDangerousModulesOfOthers = {
-    std::string_view{"torch.hub"},         std::string_view{"torch.jit"},
-    std::string_view{"torch.ops"},         std::string_view{"torch.package"},
-    std::string_view{"torch.distributed"}, std::string_view{"torch.multiprocessing"},
-    std::string_view{"torch.utils"},       std::string_view{"torch.fx"},
-    std::string_view{"torch.testing"},     std::string_view{"torch._dynamo"},
-    std::string_view{"torch._inductor"},   std::string_view{"torch.onnx"},
-    std::string_view{"numpy.testing"},     std::string_view{"numpy.f2py"},
-    std::string_view{"numpy.distutils"},
-};
+// everything below them. Names from modules that are missing here are suspicious all the same.
+// torch.hub and the modules behind it are parts of modules that also have allowed names.
+constexpr const char* kDangerousModules =
+    "os posix nt sys subprocess _posixsubprocess commands popen2 pty platform shutil socket "
+    "_socket ssl socketserver urllib urllib2 urllib3 requests httplib http httpx aiohttp ftplib "
+    "smtplib poplib imaplib nntplib telnetlib xmlrpc webbrowser importlib imp runpy pkgutil "
+    "zipimport site sysconfig code codeop compileall py_compile ctypes _ctypes cffi pickle "
+    "_pickle cPickle dill cloudpickle joblib shelve marshal functools operator _operator "
+    "itertools inspect gc asyncio threading _thread thread multiprocessing concurrent signal "
+    "sched pip ensurepip venv setuptools distutils pkg_resources timeit profile cProfile trace "
+    "pdb bdb doctest unittest test idlelib lib2to3 pydoc logging tempfile fileinput io _io "
+    "linecache antigravity cgitb "
+    "torch.hub torch.jit torch.ops torch.package torch.distributed torch.multiprocessing "
+    "torch.utils torch.fx torch.testing torch._dynamo torch._inductor torch.onnx numpy.testing "
+    "numpy.f2py numpy.distutils";
 
 constexpr std::array kDangerous = {
     Names{"builtins",
@@ -232,7 +141,7 @@ constexpr std::array kDangerous = {
 
 using Set = std::unordered_set<std::string>;
 
-// "module\nname": neither part can have the newline in it and be found.
+// "module\nname": no allowed module or name contains a newline.
 std::string key_of(std::string_view module, std::string_view name) {
   std::string key(module);
   key += '\n';
@@ -243,10 +152,8 @@ template <std::size_t size>
 Set set_of(const std::array<Names, size>& table) {
   Set result;
   for (const Names& row : table) {
-    for (std::string_view left = row.names; !left.empty();) {
-      const std::size_t end = std::min(left.find(' '), left.size());
-      result.insert(key_of(row.module, left.substr(0, end)));
-      left.remove_prefix(std::min(end + 1, left.size()));
+    for (const std::string_view name : words_of(row.names)) {
+      result.insert(key_of(row.module, name));
     }
   }
   return result;
@@ -256,15 +163,15 @@ bool is_below(std::string_view module, std::string_view top) {
   return module.starts_with(top) && (module.size() == top.size() || module[top.size()] == '.');
 }
 
-template <typename Table>
-bool is_below_any(std::string_view module, const Table& table) {
-  return std::any_of(table.begin(), table.end(),
+bool is_in_dangerous_module(std::string_view module) {
+  static const std::vector<std::string_view> dangerous = words_of(kDangerousModules);
+  return std::any_of(dangerous.begin(), dangerous.end(),
                      [&](std::string_view top) { return is_below(module, top); });
 }
 
 }  // namespace
 
-Verdict judge(std::string_view module, std::string_view name) {
+Verdict verdict_of(std::string_view module, std::string_view name) {
   static const Set tensors = set_of(kTensors);
   static const Set harmless = set_of(kHarmless);
   static const Set dangerous = set_of(kDangerous);
@@ -272,14 +179,13 @@ Verdict judge(std::string_view module, std::string_view name) {
   const bool plain = module.find('\n') == std::string_view::npos;
   if (plain && tensors.contains(key)) return Verdict::tensors;
   if (plain && harmless.contains(key)) return Verdict::harmless;
-  // From protocol 4 on a name may lead through attributes: "Size.__class__.mro".
+  // From protocol 4 on a name may contain attributes: "Size.__class__.mro".
   const std::string_view first = name.substr(0, name.find('.'));
-  if (dangerous.contains(key_of(module, first)) || is_below_any(module, kDangerousModules) ||
-      is_below_any(module, kDangerousModulesOfOthers) ||
+  if (dangerous.contains(key_of(module, first)) || is_in_dangerous_module(module) ||
       name.find("__") != std::string_view::npos) {
     return Verdict::dangerous;
   }
   return Verdict::suspicious;
 }
 
-}  // namespace aether2onnx::scans
+}  // namespace aether2onnx::judge::scan

@@ -1,11 +1,13 @@
-#include "judge/scan/collector.h"
+// The report in progress.
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "judge/scan/scan.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 void Collector::take(ScanResult weight) { worst_ = std::max(worst_, weight); }
 
@@ -47,6 +49,12 @@ void Collector::finding(ScanResult weight, std::string code, std::string what) {
   report_.findings.push_back({weight, std::move(code), std::move(what)});
 }
 
+void Collector::unclear(const char* code, const Error& error, const std::string& where) {
+  if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
+  const std::string what = first_line(error.what());
+  finding(ScanResult::unclear, code, where.empty() ? what : where + ": " + what);
+}
+
 ScanReport Collector::finish() {
   const auto worst_first = [](auto& list, auto badness) {
     std::stable_sort(list.begin(), list.end(),
@@ -65,4 +73,4 @@ std::string first_line(std::string_view message) {
   return line;
 }
 
-}  // namespace aether2onnx::scans
+}  // namespace aether2onnx::judge::scan

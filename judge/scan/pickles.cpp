@@ -1,14 +1,13 @@
-#include "judge/scan/pickles.h"
+// What a pickle would do if Python loaded the pickle.
 
 #include <algorithm>
 #include <array>
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "judge/scan/render.h"
 #include "judge/scan/scan.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 using pickle::Document;
 using pickle::Kind;
@@ -16,8 +15,8 @@ using pickle::ValueId;
 
 namespace {
 
-// The class that a call is of, through calls of what calls give and references to classes with
-// their source text; nothing where it is none.
+// The name that a call leads to: directly, through the result of another call, or through a
+// reference to a class with the class's source text. Returns nullopt if the call leads to no name.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -43,16 +42,23 @@ bool is_text(const Document& document, ValueId value, std::string_view text) {
   return document.kind(value) == Kind::string && document.text(value) == text;
 }
 
-// Whether the object is changed after it was made, other than by its own state.
+// Whether the pickle puts items into the object after the object's creation.
 bool is_written_into(const Document& document, ValueId object) {
   return !document.pairs(object).empty() || !document.elements(object).empty();
 }
 
-// Encodings that Python has built in. Other names make it import a module of that name.
+// Encodings that are part of Python. For other encodings Python imports a module of that name.
 bool is_plain_encoding(std::string_view name) {
   constexpr std::array plain = {"latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii"};
   return std::find(plain.begin(), plain.end(), name) != plain.end();
 }
+
+// Whether `head` begins like a pickle of protocol 2 to 5.
+bool begins_as_pickle(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+
+}  // namespace
 
 bool imports_anything(const Document& document) {
   for (ValueId value = 0; value < document.value_count(); ++value) {
@@ -61,31 +67,27 @@ bool imports_anything(const Document& document) {
   return false;
 }
 
-// Whether `head` begins as a pickle of protocol 2 or later does.
-bool begins_as_pickle(std::string_view head) {
-  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
-}
-
-}  // namespace
-
 PickleScanner::Outcome PickleScanner::one(const Input& input, std::uint64_t offset,
                                           const std::string& where) {
   if (++pickles_ > limits::kPickles) {
-    collector_.unclear("too-many-pickles", "{}: there are more pickles than are looked at", where);
-    return {input.size(), false, false};
+    collector_.unclear("too-many-pickles",
+                       "{}: the file has more than {} pickles; the others were not scanned", where,
+                       limits::kPickles);
+    return {input.size(), false};
   }
   const Document document = Document::parse_as_far_as_possible(input, offset, context_);
   look_at(document, where, 0);
-  return {offset + document.consumed(), document.problem().empty(), imports_anything(document)};
+  return {offset + document.consumed(), document.problem().empty()};
 }
 
-void PickleScanner::all(const Input& input, std::uint64_t offset, const std::string& where) {
-  Outcome outcome = one(input, offset, where);
+void PickleScanner::all(const Input& input, const std::string& where) {
+  Outcome outcome = one(input, 0, where);
   if (!outcome.whole || outcome.end >= input.size()) return;
-  collector_.found("behind-pickle",
-                   "{}: {} follow the pickle; a loader leaves them, a scanner may take them for "
-                   "the pickle, or the other way round",
-                   where, plural(input.size() - outcome.end, "byte"));
+  collector_.found(
+      "behind-pickle",
+      "{}: {} follow the pickle; loaders and scanners may disagree about which part is "
+      "the pickle",
+      where, plural(input.size() - outcome.end, "byte"));
   for (int number = 2; outcome.whole && outcome.end < input.size(); ++number) {
     outcome = one(input, outcome.end, fmt::format("{}, pickle {}", where, number));
   }
@@ -97,25 +99,25 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
   if (!begins_as_pickle(head)) return false;
   const Document document = Document::parse_as_far_as_possible(input, 0, context_);
   if (!imports_anything(document)) return false;
-  collector_.found("pickle-elsewhere", "{}: this should be data and is a pickle", where);
+  collector_.found("pickle-elsewhere", "{}: should be data, but is a pickle", where);
   look_at(document, where, 0);
   return true;
 }
 
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
   if (!document.problem().empty()) {
-    collector_.unclear("broken-pickle", "{}: {}; what came before is listed", where,
-                       first_line(document.problem()));
+    collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
+                       where, first_line(document.problem()));
   }
   if (document.memo_overwrites() > 0) {
-    collector_.found("memo", "{}: the pickle gives memo entries other values, as no pickler does",
+    collector_.found("memo", "{}: the pickle overwrites memo entries, which no pickler does",
                      where);
   }
   for (ValueId value = 0; value < document.value_count(); ++value) {
     switch (document.kind(value)) {
       case Kind::global:
         collector_.global(document.module(value), document.name(value),
-                          judge(document.module(value), document.name(value)), where);
+                          verdict_of(document.module(value), document.name(value)), where);
         break;
       case Kind::object:
         judge_call(document, value, where);
@@ -136,27 +138,27 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
 void PickleScanner::judge_call(const Document& document, ValueId call, const std::string& where) {
   const auto global = global_of(document, document.callable(call));
   if (!global) {
-    collector_.unclear("call", "{}: it calls {}", where,
+    collector_.unclear("call", "{}: the pickle calls {}", where,
                        pickle::describe(document, document.callable(call)));
     return;
   }
   const std::string_view module = document.module(*global);
   const std::string_view name = document.name(*global);
-  Verdict verdict = judge(module, name);
-  // What a harmless call gives isn't meant to be called itself.
+  Verdict verdict = verdict_of(module, name);
+  // The result of a harmless call is not meant to be called.
   if (document.kind(document.callable(call)) == Kind::object) {
     verdict = std::max(verdict, Verdict::suspicious);
   }
   if (verdict >= Verdict::suspicious) {
     std::string text = call_text(document, call);
-    if (document.state(call)) text += ", and set its state";
+    if (document.state(call)) text += ", and set the result's state";
     collector_.call(std::move(text), verdict, where);
     return;
   }
   if (verdict == Verdict::tensors && is_written_into(document, call)) {
     collector_.found("writes-into-tensor",
-                     "{}: it puts items into what {}.{} gives, by which old versions of PyTorch "
-                     "overwrite memory",
+                     "{}: the pickle puts items into the result of {}.{}; old versions of PyTorch "
+                     "overwrite memory then",
                      where, printable(module), printable(name));
   }
   const auto arguments = document.arguments(call);
@@ -174,28 +176,30 @@ void PickleScanner::judge_reference(const Document& document, ValueId reference,
   if (document.kind(id) == Kind::tuple && parts.size() > 1) {
     if (is_text(document, parts[0], "storage")) return;
     if (is_text(document, parts[0], "module")) {
-      collector_.note("module-source",
-                      "{}: it has the source text of a class, which PyTorch compares and doesn't "
-                      "run",
-                      where);
+      collector_.note(
+          "module-source",
+          "{}: the pickle contains the source text of a class; PyTorch compares the text "
+          "and does not run it",
+          where);
       return;
     }
   }
-  collector_.found("reference", "{}: it refers to something outside that is no storage ({})", where,
+  collector_.found("reference",
+                   "{}: the pickle refers to an outside object that is no storage ({})", where,
                    pickle::describe(document, id));
 }
 
-// Bytes that a pickle holds may be a pickle again, which torch.storage._load_from_bytes and others
-// load. With protocol 2 bytes are a text of the characters U+0000 to U+00FF.
+// Bytes in a pickle may be another pickle, which torch.storage._load_from_bytes and others load.
+// With protocol 2, bytes are stored as a text of the characters U+0000 to U+00FF.
 void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const std::string& where,
                                    int depth) {
   if (text.size() < 3) return;
   const auto inside = [&] { return where + ", bytes within the pickle"; };
   if (text.starts_with("PK\x03\x04")) {
-    collector_.unclear("nested-archive", "{}: an archive, which isn't looked into", inside());
+    collector_.unclear("nested-archive", "{}: an archive, which scan does not look into", inside());
     return;
   }
-  // What the oldest protocol begins with when it calls something.
+  // A call in the oldest protocol begins like this.
   const bool as_text =
       (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
   if (begins_as_pickle(text) || as_text) {
@@ -217,23 +221,19 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
   nested(bytes, inside(), depth);
 }
 
-bool PickleScanner::nested(std::string_view bytes, const std::string& where, int depth) {
+void PickleScanner::nested(std::string_view bytes, const std::string& where, int depth) {
   if (depth >= limits::kNestedPickles || ++pickles_ > limits::kPickles) {
     collector_.unclear("too-many-pickles",
-                       "{}: there are more pickles within pickles than are "
-                       "looked at",
-                       where);
-    return false;
+                       "{}: too many pickles within pickles; the others were not scanned", where);
+    return;
   }
   const MemoryInput input(std::as_bytes(std::span(bytes)));
   const Document document = Document::parse_as_far_as_possible(input, 0, context_);
-  if (!imports_anything(document)) return false;
-  // A text that only looks like it fails before it calls anything.
-  const bool binary = begins_as_pickle(bytes);
-  if (!binary && !document.problem().empty()) return false;
-  collector_.unclear("nested-pickle", "{}: a pickle of its own", where);
+  if (!imports_anything(document)) return;
+  // A text that only looks like a pickle breaks off before the first call.
+  if (!begins_as_pickle(bytes) && !document.problem().empty()) return;
+  collector_.unclear("nested-pickle", "{}: a pickle within the pickle", where);
   look_at(document, where, depth + 1);
-  return true;
 }
 
-}  // namespace aether2onnx::scans
+}  // namespace aether2onnx::judge::scan

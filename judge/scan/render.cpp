@@ -1,10 +1,9 @@
-#include "judge/scan/render.h"
-
-#include <fmt/format.h>
+// A call in a pickle as text.
 
 #include "base/text.h"
+#include "judge/scan/scan.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 namespace {
 
@@ -39,7 +38,7 @@ class Renderer {
         out_ += fmt::format("{}", document_.integer(id));
         break;
       case Kind::big_integer:
-        out_ += "<a number of over 64 bits>";
+        out_ += "<a number of more than 64 bits>";
         break;
       case Kind::real:
         out_ += fmt::format("{}", document_.real(id));
@@ -51,13 +50,13 @@ class Renderer {
         out_ += fmt::format("b'{}'", printable(document_.text(id), kTextBytes));
         break;
       case Kind::tuple:
-        elements(document_.elements(id), "(", ")", depth);
+        elements(document_.elements(id), '(', ')', depth);
         break;
       case Kind::list:
-        elements(document_.elements(id), "[", "]", depth);
+        elements(document_.elements(id), '[', ']', depth);
         break;
       case Kind::set:
-        elements(document_.elements(id), "{", "}", depth);
+        elements(document_.elements(id), '{', '}', depth);
         break;
       case Kind::dict:
         dict(id, depth);
@@ -78,10 +77,10 @@ class Renderer {
  private:
   void call(ValueId id, int depth) {
     value(document_.callable(id), depth + 1);
-    elements(document_.arguments(id), "(", ")", depth);
+    elements(document_.arguments(id), '(', ')', depth);
   }
 
-  // A reference to a class with its source text stands for the class.
+  // PyTorch refers to a class together with the class's source text. The class is shown.
   void reference(ValueId id, int depth) {
     const ValueId of = document_.persistent(id);
     const auto parts = document_.elements(of);
@@ -94,33 +93,32 @@ class Renderer {
     }
   }
 
-  void elements(std::span<const ValueId> list, const char* open, const char* close, int depth) {
+  // `each` writes item number i.
+  template <typename Each>
+  void items(std::size_t count, char open, char close, Each each) {
     out_ += open;
-    for (std::size_t i = 0; i < list.size(); ++i) {
+    for (std::size_t i = 0; i < count && i <= kElements; ++i) {
       if (i > 0) out_ += ", ";
       if (i == kElements) {
         out_ += "…";
-        break;
+      } else {
+        each(i);
       }
-      value(list[i], depth + 1);
     }
     out_ += close;
   }
 
+  void elements(std::span<const ValueId> list, char open, char close, int depth) {
+    items(list.size(), open, close, [&](std::size_t i) { value(list[i], depth + 1); });
+  }
+
   void dict(ValueId id, int depth) {
-    out_ += "{";
     const auto pairs = document_.pairs(id);
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      if (i > 0) out_ += ", ";
-      if (i == kElements) {
-        out_ += "…";
-        break;
-      }
+    items(pairs.size(), '{', '}', [&](std::size_t i) {
       value(pairs[i].first, depth + 1);
       out_ += ": ";
       value(pairs[i].second, depth + 1);
-    }
-    out_ += "}";
+    });
   }
 
   const Document& document_;
@@ -135,4 +133,4 @@ std::string call_text(const Document& document, ValueId call) {
   return renderer.take();
 }
 
-}  // namespace aether2onnx::scans
+}  // namespace aether2onnx::judge::scan

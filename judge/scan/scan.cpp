@@ -4,190 +4,188 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/file_kind.h"
 #include "formats/onnx/onnx.h"
-#include "judge/scan/containers.h"
+#include "formats/zip/zip.h"
+#include "judge/words.h"
 #include "state_dict/state_dict.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 namespace {
 
-using archive::FileKind;
+using formats::FileKind;
 
-class FileScan {
- public:
-  explicit FileScan(const Scanned& scanned) : scanned_(scanned), collector_(scanned.collector) {}
+// PyTorch's stream of pickles, from before 1.6.
+void scan_legacy(const File& file) {
+  constexpr std::array names = {"the magic number", "the protocol", "the system", "the object",
+                                "the list of storages"};
+  file.collector.set_container("PyTorch legacy stream");
+  std::uint64_t at = 0;
+  for (const char* name : names) {
+    const auto outcome = file.pickles.one(file.input, at, name);
+    if (!outcome.whole) return;
+    at = outcome.end;
+  }
+  const auto end = scan_tensors(file);
+  if (!end || *end >= file.input.size()) return;
+  file.collector.found("behind-storages", "{} follow the last storage, and no loader reads them",
+                       plural(file.input.size() - *end, "byte"));
+  file.pickles.one(file.input, *end, "behind the last storage");
+}
 
-  void run() {
-    const FileKind kind = archive::sniff(scanned_.input);
-    switch (kind) {
-      case FileKind::zip:
-        scan_zip(scanned_);
-        break;
-      case FileKind::torch_legacy:
-        scan_legacy();
-        break;
-      case FileKind::safetensors:
-        scan_checked("safetensors");
-        break;
-      case FileKind::onnx:
-        scan_onnx();
-        break;
-      case FileKind::pickle:
-        collector_.set_container("pickle");
-        scanned_.pickles.all(scanned_.input, 0, "the file");
-        break;
-      case FileKind::json:
-        scan_json();
-        break;
-      default:
-        scan_anything();
+void scan_onnx(const File& file) {
+  Collector& collector = file.collector;
+  collector.set_container("ONNX");
+  onnx::Model model;
+  try {
+    model = onnx::read(file.input, file.context);
+  } catch (const Error& error) {
+    collector.unclear("onnx", error);
+    return;
+  }
+  for (const onnx::Tensor& tensor : model.initializers) {
+    if (tensor.external_file.empty()) continue;
+    const std::string name = printable(tensor.external_file, 100);
+    if (!onnx::is_beside(tensor.external_file)) {
+      collector.found("external-path", "the file places weights in '{}', outside its own folder",
+                      name);
+    } else {
+      collector.note("external-data", "weights are in '{}' beside the file", name);
     }
-    if (kind == FileKind::zip) return;
-    scan_as_zip_too(scanned_);
-    if (kind != FileKind::tar && kind != FileKind::torch_tar) scan_as_tar_too();
   }
-
- private:
-  // --- PyTorch's stream of pickles ---
-
-  void scan_legacy() {
-    constexpr int pickles = 5;
-    constexpr std::array names = {"the magic number", "the protocol", "the system", "the object",
-                                  "the list of storages"};
-    collector_.set_container("PyTorch legacy stream");
-    std::uint64_t at = 0;
-    for (int i = 0; i < pickles; ++i) {
-      const auto outcome =
-          scanned_.pickles.one(scanned_.input, at, names.at(static_cast<std::size_t>(i)));
-      if (!outcome.whole) return;
-      at = outcome.end;
+  for (const onnx::Node& node : model.nodes) {
+    if (node.domain.empty() || node.domain == "ai.onnx" || node.domain == "ai.onnx.ml" ||
+        node.domain == "com.microsoft" || model.has_function(node.domain, node.op_type)) {
+      continue;
     }
-    const auto end = scan_tensors(scanned_);
-    if (end && *end < scanned_.input.size()) scan_behind(*end);
+    collector.unclear("operator", "the file needs an operator from another library, {}.{}",
+                      printable(node.domain, 60), printable(node.op_type, 60));
   }
-
-  // Bytes that no loader reads.
-  void scan_behind(std::uint64_t end) {
-    collector_.found("behind-storages", "{} follow the last storage, which no loader reads",
-                     plural(scanned_.input.size() - end, "byte"));
-    scanned_.pickles.one(scanned_.input, end, "behind the last storage");
+  if (model.has_undescribed_parts) {
+    collector.unclear("onnx-parts",
+                      "the file has inner graphs, functions or sparse tensors, which scan does not "
+                      "look into");
   }
+}
 
-  // --- files that are checked when they are opened ---
+void scan_pickle(const File& file) {
+  file.collector.set_container("pickle");
+  file.pickles.all(file.input, "the file");
+}
 
-  void scan_checked(const char* container) {
-    collector_.set_container(container);
-    scan_tensors(scanned_);
+// A file of unknown kind may be a pickle of the oldest protocols.
+void scan_anything(const File& file) {
+  if (imports_anything(pickle::Document::parse_as_far_as_possible(file.input, 0, file.context))) {
+    scan_pickle(file);
+  } else {
+    scan_tensors(file);
   }
+}
 
-  // A shard index names files, which are opened.
-  void scan_json() {
-    collector_.set_container("JSON");
-    scan_tensors(scanned_);
+// torch.load tries tar before any other format except zip.
+void scan_as_tar_too(const File& file) {
+  constexpr std::uint64_t magic_at = 257;
+  std::array<std::byte, 5> magic{};
+  if (file.input.size() < magic_at + magic.size()) return;
+  file.input.read(magic_at, magic);
+  if (std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size()) == "ustar") {
+    file.collector.found("polyglot-tar",
+                         "the file is also a tar archive, and PyTorch reads the archive");
   }
+}
 
-  void scan_onnx() {
-    collector_.set_container("ONNX");
-    onnx::File file;
-    try {
-      file = onnx::read(scanned_.input, scanned_.context);
-    } catch (const Error& error) {
-      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
-      collector_.unclear("onnx", "{}", first_line(error.what()));
+void scan_whole(const File& file) {
+  const FileKind kind = formats::sniff(file.input);
+  switch (kind) {
+    case FileKind::zip:
+      scan_zip(file);
       return;
-    }
-    for (const onnx::FileTensor& tensor : file.initializers) {
-      if (tensor.external_file.empty()) continue;
-      const std::string name = printable(tensor.external_file, 100);
-      if (!onnx::is_beside(tensor.external_file)) {
-        collector_.found("external-path", "its weights are said to lie at '{}', outside its folder",
-                         name);
-      } else {
-        collector_.note("external-data", "weights lie in '{}' beside it", name);
-      }
-    }
-    for (const onnx::FileNode& node : file.nodes) {
-      if (node.domain.empty() || node.domain == "ai.onnx" || node.domain == "ai.onnx.ml" ||
-          node.domain == "com.microsoft" || file.has_function(node.domain, node.op_type)) {
-        continue;
-      }
-      collector_.unclear("operator", "it needs an operator of somebody's own library, {}.{}",
-                         printable(node.domain, 60), printable(node.op_type, 60));
-    }
-    if (file.has_undescribed_parts) {
-      collector_.unclear("onnx-parts",
-                         "it has graphs within its graph, functions or sparse tensors, which "
-                         "aren't looked into");
-    }
+    case FileKind::torch_legacy:
+      scan_legacy(file);
+      break;
+    case FileKind::safetensors:
+      file.collector.set_container("safetensors");
+      scan_tensors(file);
+      break;
+    case FileKind::onnx:
+      scan_onnx(file);
+      break;
+    case FileKind::pickle:
+      scan_pickle(file);
+      break;
+    case FileKind::json:  // a shard index, whose files are scanned as well
+      file.collector.set_container("JSON");
+      scan_tensors(file);
+      break;
+    default:
+      scan_anything(file);
   }
+  scan_as_zip_too(file);
+  if (kind != FileKind::tar && kind != FileKind::torch_tar) scan_as_tar_too(file);
+}
 
-  // --- what isn't known, and may be a pickle of the oldest protocols ---
-
-  void scan_anything() {
-    const auto document =
-        pickle::Document::parse_as_far_as_possible(scanned_.input, 0, scanned_.context);
-    bool calls = false;
-    for (pickle::ValueId value = 0; value < document.value_count(); ++value) {
-      const auto kind = document.kind(value);
-      calls = calls || kind == pickle::Kind::global || kind == pickle::Kind::object;
-    }
-    if (calls) {
-      collector_.set_container("pickle");
-      scanned_.pickles.all(scanned_.input, 0, "the file");
-      return;
-    }
-    scan_tensors(scanned_);
-  }
-
-  // torch.load tries tar before anything but zip.
-  void scan_as_tar_too() {
-    constexpr std::uint64_t magic_at = 257;
-    std::array<std::byte, 5> magic{};
-    if (scanned_.input.size() < magic_at + magic.size()) return;
-    scanned_.input.read(magic_at, magic);
-    if (std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size()) == "ustar") {
-      collector_.found("polyglot-tar", "the file is a tar archive as well, which PyTorch prefers");
-    }
-  }
-
-  const Scanned& scanned_;
-  Collector& collector_;
-};
+ScanReport report_on(const Input& input, const io::Siblings* siblings, const Context& context) {
+  Collector collector;
+  PickleScanner pickles(collector, context);
+  scan_whole({input, siblings, context, collector, pickles});
+  return collector.finish();
+}
 
 }  // namespace
 
-std::optional<std::uint64_t> scan_tensors(const Scanned& scanned) {
-  Collector& collector = scanned.collector;
+std::optional<std::uint64_t> scan_tensors(const File& file) {
+  Collector& collector = file.collector;
   try {
-    const state_dict::Audit audit =
-        state_dict::audit(scanned.input, scanned.siblings, scanned.context);
+    const state_dict::Audit audit = state_dict::audit(file.input, file.siblings, file.context);
     for (const std::string& problem : audit.contradictions) {
-      collector.found("tensor", "something {}", problem);
+      collector.found("tensor", "an entry {}", problem);
     }
     for (const std::string& problem : audit.not_read) {
-      collector.unclear("tensor-kind", "something {}", problem);
+      collector.unclear("tensor-kind", "an entry {}", problem);
     }
     for (const std::string& key : audit.unused_storages) {
-      collector.note("unused-storage", "no tensor refers to storage '{}'", printable(key, 60));
+      collector.note("unused-storage", "no tensor uses storage '{}'", printable(key, 60));
     }
     return audit.end;
   } catch (const Error& error) {
-    // Shards that aren't there are no reason to say nothing; bytes that can't be read are.
-    const bool of_shards = archive::sniff(scanned.input) == archive::FileKind::json;
-    if (error.kind == ErrorKind::io && !of_shards) throw;
-    if (must_pass_on(error)) throw;
-    collector.unclear(error.kind == ErrorKind::unsupported ? "no-checkpoint" : "damaged", "{}",
-                      first_line(error.what()));
+    // A missing shard is a finding. Other bytes that cannot be read end the scan.
+    const bool of_shard =
+        error.kind == ErrorKind::io && formats::sniff(file.input) == FileKind::json;
+    if (error.kind == ErrorKind::unsupported) {
+      collector.unclear("no-checkpoint", error);
+    } else if (of_shard) {
+      collector.unclear("damaged", "{}", first_line(error.what()));
+    } else {
+      collector.unclear("damaged", error);
+    }
     return std::nullopt;
   }
 }
 
-ScanReport run(const Input& input, const io::Siblings* siblings, const Context& context) {
-  Collector collector;
-  PickleScanner pickles(collector, context);
-  FileScan({input, siblings, collector, pickles, context}).run();
-  return collector.finish();
+}  // namespace aether2onnx::judge::scan
+
+namespace aether2onnx {
+
+std::string_view to_string(Verdict verdict) noexcept {
+  constexpr std::array<std::string_view, 4> names = {"tensors", "harmless", "suspicious",
+                                                     "dangerous"};
+  return judge::name_in(names, verdict);
 }
 
-}  // namespace aether2onnx::scans
+std::string_view to_string(ScanResult result) noexcept {
+  constexpr std::array<std::string_view, 3> names = {"clean", "unclear", "found"};
+  return judge::name_in(names, result);
+}
+
+ScanReport scan(const Input& input, const Context& context) {
+  return judge::scan::report_on(input, nullptr, context);
+}
+
+ScanReport scan_file(const std::filesystem::path& path, const Context& context) {
+  const FileInput input(path);
+  const io::FolderSiblings siblings(path);
+  return judge::scan::report_on(input, &siblings, context);
+}
+
+}  // namespace aether2onnx

@@ -1,24 +1,24 @@
-// Zip archives: PyTorch's container, TorchScript, and what is made to look like them.
+// Zip archives: PyTorch's container, TorchScript, and imitations of both.
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
-#include "judge/scan/containers.h"
+#include "formats/file_kind.h"
+#include "formats/zip/zip.h"
+#include "judge/scan/scan.h"
+#include "judge/words.h"
+#include "network/notes.h"
 
-namespace aether2onnx::scans {
+namespace aether2onnx::judge::scan {
 
 namespace {
 
-using archive::FileKind;
-using archive::ZipArchive;
-using archive::ZipAudit;
-using archive::ZipPart;
+using formats::FileKind;
 
-// Bytes of a part of a file.
+// A part of a file.
 class PartInput final : public Input {
  public:
   PartInput(const Input& input, std::uint64_t offset, std::uint64_t size)
@@ -41,12 +41,15 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// Records that describe the container, a few bytes each.
+// Records that describe the container, a few bytes each: PyTorch's, and the notes of a fused
+// checkpoint.
 bool is_known_record(std::string_view name) {
-  constexpr std::array known = {
-      "version",         ".data/version",   ".data/serialization_id", "byteorder",
-      ".data/byteorder", ".format_version", ".storage_alignment",     ".data/fused_from"};
-  return std::find(known.begin(), known.end(), name) != known.end();
+  static const std::vector<std::string_view> known = words_of(
+      "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
+      ".storage_alignment");
+  constexpr std::string_view notes = ".data/";
+  return std::find(known.begin(), known.end(), name) != known.end() ||
+         (name.starts_with(notes) && network::is_note(name.substr(notes.size())));
 }
 
 bool is_pickle_name(const std::string& lower) {
@@ -62,52 +65,54 @@ bool is_archive(FileKind kind) {
 
 class ZipScan {
  public:
-  explicit ZipScan(const Scanned& scanned) : scanned_(scanned), collector_(scanned.collector) {}
+  explicit ZipScan(const File& file) : file_(file), collector_(file.collector) {}
 
-  // As a loader of zip archives sees the file.
-  void run() {
+  // Scans the file as a loader of zip archives reads the file. Returns whether the archive has a
+  // data.pkl.
+  bool run() {
     collector_.set_container("zip");
-    const ZipAudit audit = audited();
+    const zip::Audit audit = audited();
     try {
-      const ZipArchive zip(scanned_.input, scanned_.context);
+      const zip::Archive zip(file_.input, file_.context);
       scan_entries(zip);
-      return;
+      return has_data_pickle_;
     } catch (const Error& error) {
-      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
-      collector_.unclear("zip", "{}", first_line(error.what()));
+      collector_.unclear("zip", error);
     }
-    for (const ZipPart& part : audit.parts) scan_raw(part);
+    for (const zip::Entry& part : audit.entries) scan_raw(part);
+    return has_data_pickle_;
   }
 
-  // The same of a file that is something else by its first bytes.
+  // Scans the archive in a file whose first bytes are of another kind.
   void run_behind_another() {
-    const ZipAudit audit = archive::audit_zip(scanned_.input, scanned_.context);
-    if (!audit.has_end || audit.parts.empty()) return;
-    collector_.found("polyglot-zip", "the file is {} and a zip archive as well, by its end",
+    const zip::Audit audit = zip::audit(file_.input, file_.context);
+    if (!audit.has_end || audit.entries.empty()) return;
+    collector_.found("polyglot-zip", "the file is {}, but also a zip archive by its last bytes",
                      collector_.container().empty() ? "something else" : collector_.container());
-    for (const ZipPart& part : audit.parts) scan_raw(part);
+    for (const zip::Entry& part : audit.entries) scan_raw(part);
   }
 
  private:
-  ZipAudit audited() {
-    ZipAudit audit;
+  zip::Audit audited() {
+    zip::Audit audit;
     try {
-      audit = archive::audit_zip(scanned_.input, scanned_.context);
+      audit = zip::audit(file_.input, file_.context);
     } catch (const Error& error) {
       if (error.kind != ErrorKind::limit) throw;
-      collector_.unclear("limit", "{}", first_line(error.what()));
+      collector_.unclear("limit", error);
       return audit;
     }
-    for (const archive::ZipIrregularity& irregularity : audit.irregularities) {
-      collector_.finding(irregularity.contradicts ? ScanResult::found : ScanResult::unclear,
-                         "zip-" + irregularity.code, "the archive: " + irregularity.what);
+    for (const zip::Irregularity& irregularity : audit.irregularities) {
+      const bool found = irregularity.severity >= zip::Severity::unsupported;
+      collector_.finding(found ? ScanResult::found : ScanResult::unclear,
+                         irregularity.diagnostic.code, irregularity.diagnostic.text);
     }
     return audit;
   }
 
   // --- entries that can be read ---
 
-  void scan_entries(const ZipArchive& zip) {
+  void scan_entries(const zip::Archive& zip) {
     const auto& entries = zip.entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
       progress(i, entries.size());
@@ -118,22 +123,23 @@ class ZipScan {
     }
   }
 
-  void scan_entry(const ZipArchive& zip, std::size_t index, std::string_view name) {
-    const archive::Entry& entry = zip.entries()[index];
+  void scan_entry(const zip::Archive& zip, std::size_t index, std::string_view name) {
+    const zip::Entry& entry = zip.entries()[index];
     const std::string where = printable(entry.name, 100);
     const std::string lower = lower_case(name);
     if (lower == "data.pkl") {
       has_data_pickle_ = true;
       if (name != lower) {
-        collector_.found("case", "{}: PyTorch takes this name for data.pkl, other readers don't",
+        collector_.found("case", "{}: PyTorch reads this entry as data.pkl, other readers do not",
                          where);
       }
     }
     if (lower == "constants.pkl" || lower == "bytecode.pkl" || lower.starts_with("code/")) {
-      collector_.found("torchscript",
-                       "{}: the archive holds a program (TorchScript), which loading it with "
-                       "torch.jit runs",
-                       where);
+      collector_.found(
+          "torchscript",
+          "{}: the archive contains a program (TorchScript), which torch.jit runs when "
+          "it loads the file",
+          where);
     }
     if (is_pickle_name(lower)) {
       scan_pickle_entry(zip, index, where);
@@ -146,105 +152,97 @@ class ZipScan {
     scan_other(zip, index, where, !known);
   }
 
-  void scan_pickle_entry(const ZipArchive& zip, std::size_t index, const std::string& where) {
+  void scan_pickle_entry(const zip::Archive& zip, std::size_t index, const std::string& where) {
     try {
-      const std::vector<std::byte> bytes =
-          zip.read_all(index, scanned_.context.limits.pickle_bytes);
-      scanned_.pickles.all(MemoryInput(bytes), 0, where);
+      const std::vector<std::byte> bytes = zip.read_all(index, file_.context.limits.pickle_bytes);
+      file_.pickles.all(MemoryInput(bytes), where);
     } catch (const Error& error) {
-      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
-      collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
+      collector_.unclear("entry", error, where);
       scan_raw_of(zip.entries()[index].name);
     }
   }
 
-  // Reads all of the entry, which checks its checksum.
-  bool check(const ZipArchive& zip, std::size_t index, const std::string& where) {
+  // Reads the whole entry, which checks the checksum.
+  bool check(const zip::Archive& zip, std::size_t index, const std::string& where) {
     try {
       zip.read(index, 0, {});
       return true;
     } catch (const Error& error) {
-      if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
-      collector_.unclear("entry", "{}: {}", where, first_line(error.what()));
+      collector_.unclear("entry", error, where);
       return false;
     }
   }
 
-  // `extra`: nothing of that name belongs into a checkpoint.
-  void scan_other(const ZipArchive& zip, std::size_t index, const std::string& where, bool extra) {
-    const archive::Entry& entry = zip.entries()[index];
+  // `extra`: no checkpoint has an entry of this name.
+  void scan_other(const zip::Archive& zip, std::size_t index, const std::string& where,
+                  bool extra) {
+    const zip::Entry& entry = zip.entries()[index];
     std::array<std::byte, 512> buffer{};
     const auto head =
         std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(entry.size, 512)));
     zip.read(index, 0, head);
-    const FileKind kind = archive::sniff(MemoryInput(head));
-    if (kind == FileKind::pickle && entry.size <= scanned_.context.limits.pickle_bytes) {
+    const FileKind kind = formats::sniff(MemoryInput(head));
+    if (kind == FileKind::pickle && entry.size <= file_.context.limits.pickle_bytes) {
       const std::vector<std::byte> bytes = zip.read_all(index, entry.size);
-      if (scanned_.pickles.unexpected(MemoryInput(bytes), where)) return;
+      if (file_.pickles.unexpected(MemoryInput(bytes), where)) return;
     }
     if (!extra) return;
     if (is_archive(kind)) {
       collector_.unclear("nested-archive",
-                         "{}: an archive within the archive, which isn't looked "
-                         "into",
-                         where);
+                         "{}: an archive within the archive, which scan does not look into", where);
     } else {
-      collector_.unclear("extra-entry", "{}: an entry that no checkpoint has", where);
+      collector_.unclear("extra-entry", "{}: no checkpoint has this entry", where);
     }
   }
 
-  // --- entries that are found but can't be read as such ---
+  // --- entries that the reader of zip archives refuses ---
 
   void scan_raw_of(const std::string& name) {
-    for (const ZipPart& part : archive::audit_zip(scanned_.input, scanned_.context).parts) {
+    for (const zip::Entry& part : zip::audit(file_.input, file_.context).entries) {
       if (part.name == name) scan_raw(part);
     }
   }
 
-  void scan_raw(const ZipPart& part) {
-    if (part.size == 0) return;
-    const std::string where = printable(part.name, 100) + ", as it lies in the file";
-    const PartInput bytes(scanned_.input, part.offset, part.size);
+  void scan_raw(const zip::Entry& part) {
+    if (part.packed == 0) return;
+    const std::string where = printable(part.name, 100) + ", by its bytes in the file";
+    const PartInput bytes(file_.input, part.offset, part.packed);
     if (!is_pickle_name(lower_case(part.name))) {
-      if (part.stored) scanned_.pickles.unexpected(bytes, where);
+      if (part.stored) file_.pickles.unexpected(bytes, where);
       return;
     }
     if (part.stored) {
-      scanned_.pickles.all(bytes, 0, where);
+      file_.pickles.all(bytes, where);
     } else {
-      collector_.unclear("entry", "{}: it is compressed and can't be unpacked", where);
+      collector_.unclear("entry", "{}: the entry is compressed and cannot be unpacked", where);
     }
   }
 
   void progress(std::uint64_t done, std::uint64_t total) const {
-    scanned_.context.check_cancelled();
-    if (scanned_.context.observer != nullptr)
-      scanned_.context.observer->on_progress("scanning", done, total);
+    file_.context.check_cancelled();
+    Observer* observer = file_.context.observer;
+    if (observer != nullptr) observer->on_progress("scanning", done, total);
   }
 
   static constexpr std::uint64_t kRecordBytes = 4096;
 
-  const Scanned& scanned_;
+  const File& file_;
   Collector& collector_;
-
- public:
   bool has_data_pickle_ = false;
 };
 
 }  // namespace
 
-void scan_zip(const Scanned& scanned) {
-  ZipScan scan(scanned);
-  scan.run();
-  if (!scan.has_data_pickle_) {
-    scanned.collector.unclear(
-        "no-checkpoint", "the archive has no data.pkl that can be read, so it is no checkpoint");
+void scan_zip(const File& file) {
+  if (!ZipScan(file).run()) {
+    file.collector.unclear("no-checkpoint",
+                           "the archive has no readable data.pkl, so it is no checkpoint");
     return;
   }
-  scanned.collector.set_container("PyTorch zip");
-  scan_tensors(scanned);
+  file.collector.set_container("PyTorch zip");
+  scan_tensors(file);
 }
 
-void scan_as_zip_too(const Scanned& scanned) { ZipScan(scanned).run_behind_another(); }
+void scan_as_zip_too(const File& file) { ZipScan(file).run_behind_another(); }
 
-}  // namespace aether2onnx::scans
+}  // namespace aether2onnx::judge::scan

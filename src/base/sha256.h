@@ -1,9 +1,10 @@
 /// @file
-/// SHA-256, through Nettle.
+/// SHA-256. Source: FIPS 180-4, sections 5.1.1, 5.2.1 and 6.2.
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -12,17 +13,24 @@ namespace aether2onnx {
 /// Hashes bytes that come piece by piece.
 class Sha256 {
  public:
-  Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  ~Sha256();
+  /// Uses the processor's SHA instructions if there are any. Tests turn them off by `portable`.
+  explicit Sha256(bool portable = false);
+
   void update(std::span<const std::byte> bytes);
-  /// The hash as 64 lower-case hex digits; starts afresh.
+  /// Returns the hash as 64 lower-case hex digits and starts afresh.
   std::string finish();
 
+  /// Whether this processor has SHA instructions that Sha256 uses.
+  static bool is_accelerated();
+
+  using State = std::array<std::uint32_t, 8>;
+  static constexpr std::size_t kBlock = 64;
+
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  void (*compress_)(State& state, std::span<const std::byte> blocks);
+  State state_;
+  std::array<std::byte, kBlock> pending_{};  // an incomplete block
+  std::uint64_t size_ = 0;                   // of all bytes so far
 };
 
 }  // namespace aether2onnx

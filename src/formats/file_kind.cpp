@@ -1,11 +1,13 @@
+#include "formats/file_kind.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
+#include <span>
 #include <string_view>
 
-#include "formats/zip/zip.h"
-
-namespace aether2onnx::archive {
+namespace aether2onnx::formats {
 
 namespace {
 
@@ -53,8 +55,8 @@ bool is_text(std::string_view head) {
   });
 }
 
-// PyTorch's legacy stream begins with a pickle of the number 0x1950a86a20f9469cfc6c. Source:
-// torch/serialization.py. Protocol 2 is usual; from 4 on there is a frame around the number.
+// PyTorch's legacy stream begins with a pickle of the number 0x1950a86a20f9469cfc6c. Protocol 2 is
+// the default; protocols 4 and 5 put a frame around the number. Source: torch/serialization.py.
 bool is_torch_legacy(std::string_view head) {
   constexpr std::string_view number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv;
   constexpr std::string_view frame = "\x95\x0d\0\0\0\0\0\0\0"sv;
@@ -65,7 +67,8 @@ bool is_torch_legacy(std::string_view head) {
   return head.starts_with(number);
 }
 
-// A tar header has "ustar" at byte 257; PyTorch's first member was one of four names.
+// A tar header has "ustar" at byte 257. The first member of PyTorch's tar files had one of four
+// names.
 std::optional<FileKind> as_tar(std::string_view head) {
   if (head.size() < 262 || head.substr(257, 5) != "ustar"sv) return std::nullopt;
   for (const std::string_view member :
@@ -75,8 +78,8 @@ std::optional<FileKind> as_tar(std::string_view head) {
   return FileKind::tar;
 }
 
-// ModelProto starts with ir_version (field 1, a small varint); the next field is the producer's
-// name (2), the domain (4), the graph (7) or the opsets (8).
+// A ModelProto starts with ir_version, field 1, a small varint. The next field is one of 2 to 8,
+// for example the producer's name (2), the graph (7) or the opsets (8). Source: onnx.proto.
 bool looks_like_onnx(std::string_view head) {
   if (head.size() < 3 || head[0] != 0x08) return false;
   const auto version = static_cast<unsigned char>(head[1]);
@@ -86,7 +89,7 @@ bool looks_like_onnx(std::string_view head) {
           next == 0x3a || next == 0x42);
 }
 
-// Eight bytes of header length, then JSON.
+// A safetensors file starts with the header's length in eight bytes. JSON follows.
 bool looks_like_safetensors(std::string_view head) {
   if (head.size() < 10 || head[8] != '{') return false;
   return head[5] == 0 && head[6] == 0 && head[7] == 0;
@@ -128,7 +131,7 @@ std::string gzip_name(const Input& input) {
   if (head.size() < 10) return {};
   const auto flags = static_cast<unsigned char>(head[3]);
   std::size_t at = 10;
-  if ((flags & 0x04U) != 0) {  // an extra field, with its length before it
+  if ((flags & 0x04U) != 0) {  // an extra field, which begins with its length
     if (head.size() < at + 2) return {};
     at += 2 + static_cast<std::size_t>(static_cast<unsigned char>(head[at]) |
                                        static_cast<unsigned char>(head[at + 1]) << 8U);
@@ -138,4 +141,4 @@ std::string gzip_name(const Input& input) {
   return end == std::string::npos ? std::string{} : head.substr(at, end - at);
 }
 
-}  // namespace aether2onnx::archive
+}  // namespace aether2onnx::formats

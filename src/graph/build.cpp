@@ -1,4 +1,4 @@
-// From modules to operators.
+// Modules to operators.
 
 #include "base/error.h"
 #include "graph/graph.h"
@@ -40,12 +40,11 @@ class Builder {
  private:
   ValueId input(std::size_t index) const { return values_.at(module_->inputs.at(index)); }
 
-  ValueId node(const std::string& op, std::vector<ValueId> inputs,
-               std::map<std::string, AttributeValue> attributes = {}) {
+  ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes = {}) {
     return graph_.add_node(module_->path, op, std::move(inputs), std::move(attributes));
   }
 
-  // A weight, with axes of size 1 appended up to `rank`.
+  // Adds a weight, with axes of size 1 appended up to `rank`.
   ValueId weight(ParameterId id, std::size_t rank) {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
@@ -111,15 +110,15 @@ class Builder {
     return node("Add", {scaled, channel_weight(affine.bias)});
   }
 
-  // C elements as (1, C, 1, 1).
+  // Adds a weight of C elements as (1, C, 1, 1).
   ValueId channel_weight(ParameterId id) {
     const Parameter& parameter = network_.parameters.at(id);
     if (parameter.shape.size() != 1) return weight(id, 1);
     return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
-  // Over the channel axis by way of NHWC: the form in which TensorRT and ONNX Runtime know the
-  // operator, and recognise it where it is decomposed. Or in place, without a Transpose.
+  // The standard form normalizes over the last axis of NHWC: TensorRT and ONNX Runtime have this
+  // operator, and also recognise it decomposed. channels_first needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);
@@ -137,7 +136,7 @@ class Builder {
     return node("Transpose", {normalized}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}});
   }
 
-  // A projection at each pixel is a convolution of 1 x 1, which takes the bias along.
+  // A projection at each pixel is a 1 x 1 convolution, which includes the bias.
   ValueId add(const network::Linear& linear) {
     return convolution(linear.weight, linear.bias, 1, 1);
   }

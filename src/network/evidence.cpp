@@ -40,12 +40,12 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 
 }  // namespace
 
-void add_evidence(Report::Network& facts, std::string what, std::string value, std::string because,
+void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain) {
   facts.evidence.push_back({std::move(what), std::move(value), std::move(because), certain});
 }
 
-void add_evidence(Report::Network& facts, const char* what, const Decided& decided) {
+void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided) {
   add_evidence(facts, what, fmt::format("{}", decided.value), decided.because, decided.certain);
 }
 
@@ -102,7 +102,7 @@ std::string python_bool(bool value) { return value ? "True" : "False"; }
 
 }  // namespace
 
-std::vector<std::string> contradictions(const View& view, const Report::Network& facts) {
+std::vector<std::string> contradictions(const View& view, const NetworkInfo& facts) {
   const auto arch = [&](const char* name) { return view.arch_config(name); };
   const std::string scale = fmt::format("{}", facts.scale);
   const std::string channels = fmt::format("{}", facts.input_channels);
@@ -113,10 +113,10 @@ std::vector<std::string> contradictions(const View& view, const Report::Network&
       {"arch_config", "scale", arch("scale"), scale},
       {"arch_config", "lk_kernel", arch("lk_kernel"), fmt::format("{}", facts.large_kernel)},
       {"arch_config", "use_channel_attn", arch("use_channel_attn"),
-       python_bool(facts.channel_attention)},
+       python_bool(facts.has("channel_attention"))},
       {"arch_config", "use_spatial_attn", arch("use_spatial_attn"),
-       python_bool(facts.spatial_attention)},
-      {"arch_config", "norm_type", arch("norm_type"), facts.norm_type},
+       python_bool(facts.has("spatial_attention"))},
+      {"arch_config", "norm_type", arch("norm_type"), std::string(to_string(facts.norm_type))},
       {"metadata", "in_chans", view.release("in_chans"), channels},
       {"metadata", "scale", view.release("scale"), scale},
   };

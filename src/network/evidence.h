@@ -21,9 +21,9 @@ struct Decided {
 };
 
 /// Adds what was decided to the facts.
-void add_evidence(Report::Network& facts, std::string what, std::string value, std::string because,
+void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain = true);
-void add_evidence(Report::Network& facts, const char* what, const Decided& decided);
+void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
 
 /// The option where it is given, else what arch_config or a fused checkpoint's note says, else
 /// `otherwise`. A number in the file that isn't above 0 is told in `warnings` and left out.
@@ -38,6 +38,6 @@ void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 
 /// Compares arch_config, metadata and the scale's buffers with the facts that follow from the
 /// shapes; one line for each contradiction.
-std::vector<std::string> contradictions(const View& view, const Report::Network& facts);
+std::vector<std::string> contradictions(const View& view, const NetworkInfo& facts);
 
 }  // namespace aether2onnx::network

@@ -25,12 +25,11 @@ struct Variant {
 };
 
 /// The variant that the facts are of, or "custom". A small kernel that isn't known fits any.
-std::string variant_of(std::span<const Variant> variants, const Report::Network& facts);
+std::string variant_of(std::span<const Variant> variants, const NetworkInfo& facts);
 
 /// How the named variant of these facts groups its blocks, where there is one with as many; empty
 /// otherwise.
-std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants,
-                                            Report::Network facts);
+std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants, NetworkInfo facts);
 
 /// One row of the table.
 struct Generation {
@@ -45,7 +44,7 @@ struct Generation {
   /// The description; throws as recognise() does.
   Network (*describe)(const View& view, const ReadOptions& options);
   /// The network of this generation that a graph is of, as recognise() gives it.
-  std::optional<Network> (*recognise)(const Outline& outline, const Report::Network& hint);
+  std::optional<Network> (*recognise)(const Outline& outline, const NetworkInfo& hint);
 };
 
 extern const Generation kGeneration1;

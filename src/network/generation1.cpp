@@ -171,8 +171,8 @@ class Describer {
   NetworkWriter out_;
 };
 
-Report::Network facts_of(const Dimensions& d) {
-  Report::Network facts;
+NetworkInfo facts_of(const Dimensions& d) {
+  NetworkInfo facts;
   facts.architecture = "AetherNet";
   facts.generation = kNames.front();
   facts.scale = d.scale();
@@ -183,7 +183,7 @@ Report::Network facts_of(const Dimensions& d) {
   facts.large_kernel = d.large_kernel;
   facts.small_kernel = d.small_kernel;
   facts.fused = d.fused;
-  facts.norm_type = "layernorm";
+  facts.norm_type = NormType::layernorm;
   facts.model_type = variant_of(kVariants, facts);
   return facts;
 }
@@ -192,7 +192,7 @@ Network describe(const View& view, const ReadOptions& options) {
   refuse_res_scale(options, kNames.front());
   refuse_norm_eps(options, "the checkpoint's normalizations have no stored statistics");
   const Dimensions d = measured(view);
-  Report::Network facts = facts_of(d);
+  NetworkInfo facts = facts_of(d);
   std::vector<std::string> warnings;
   const Decided img_range = decide_img_range(view, options, warnings);
   NetworkWriter writer = Describer(d, img_range.value).describe();
@@ -200,7 +200,7 @@ Network describe(const View& view, const ReadOptions& options) {
       view, fmt::format("an AetherNet of the first generation ({} x{}, embed_dim {}, depths {})",
                         facts.model_type, facts.scale, facts.embed_dim, join(facts.depths)));
   facts.quantization = view.quantization();
-  facts.img_range = img_range.value;
+  facts.numbers["img_range"] = img_range.value;
   add_evidence(facts, "generation", facts.generation, "keys layers.<group>.<block>.ffn.fc1_gate");
   add_evidence(facts, "img_range", img_range);
   Network network = writer.take();

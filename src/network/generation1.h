@@ -39,6 +39,6 @@ Network network_of(const Dimensions& dimensions);
 std::vector<std::int64_t> depths_of_variant(const Dimensions& dimensions);
 
 /// As recognise() for a graph.
-std::optional<Network> recognise_generation1(const Outline& outline, const Report::Network& hint);
+std::optional<Network> recognise_generation1(const Outline& outline, const NetworkInfo& hint);
 
 }  // namespace aether2onnx::network

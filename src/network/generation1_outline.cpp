@@ -65,8 +65,7 @@ class Reader : public OutlineReader {
   }
 };
 
-std::vector<std::int64_t> depths_of(const Reader& reader, Dimensions d,
-                                    const Report::Network& hint) {
+std::vector<std::int64_t> depths_of(const Reader& reader, Dimensions d, const NetworkInfo& hint) {
   const auto blocks = static_cast<std::int64_t>(reader.blocks());
   if (auto depths = depths_by_names(reader.names(), "layers."); !depths.empty()) return depths;
   std::int64_t hinted = 0;
@@ -82,7 +81,7 @@ std::vector<std::int64_t> depths_of(const Reader& reader, Dimensions d,
 
 }  // namespace
 
-std::optional<Network> recognise_generation1(const Outline& outline, const Report::Network& hint) {
+std::optional<Network> recognise_generation1(const Outline& outline, const NetworkInfo& hint) {
   Dimensions d;
   Reader reader(outline);
   if (!reader.read(d) || outline.gelus != reader.blocks() ||

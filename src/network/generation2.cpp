@@ -25,8 +25,7 @@ Network describe(const View& /*view*/, const ReadOptions& /*options*/) {
        "No such network can have been trained; give a checkpoint of another generation.");
 }
 
-std::optional<Network> recognise_graph(const Outline& /*outline*/,
-                                       const Report::Network& /*hint*/) {
+std::optional<Network> recognise_graph(const Outline& /*outline*/, const NetworkInfo& /*hint*/) {
   return std::nullopt;
 }
 

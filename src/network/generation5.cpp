@@ -63,11 +63,11 @@ Network describe(const View& view, const ReadOptions& options) {
   return describe_stages(view, options, generation);
 }
 
-std::optional<Network> recognise_first(const Outline& outline, const Report::Network& hint) {
+std::optional<Network> recognise_first(const Outline& outline, const NetworkInfo& hint) {
   return recognise_stages(outline, hint, rules(false), kVariants, kFirstNames);
 }
 
-std::optional<Network> recognise_graph(const Outline& outline, const Report::Network& hint) {
+std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
   return recognise_stages(outline, hint, rules(true), kVariants, kNames);
 }
 

@@ -45,11 +45,11 @@ Network describe(const View& view, const ReadOptions& options) {
                          decided.certain_letter ? "that of " + decided.name
                                                 : "G7a and G7b have 1e-05, G7c and G7d this",
                          decided.certain_letter};
-  generation.without_error_comp = view.quantization() == "int8";
+  generation.without_error_comp = view.quantization() == Quantization::int8;
   return describe_stages(view, options, generation);
 }
 
-std::optional<Network> recognise_graph(const Outline& outline, const Report::Network& hint) {
+std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
   return recognise_stages(outline, hint, rules(), kVariants, kNames);
 }
 

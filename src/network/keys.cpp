@@ -129,18 +129,20 @@ std::optional<std::size_t> Measure::block_rank(std::string_view suffix) const {
 Measure::FusedFrom Measure::noted_fused_from(std::int64_t large_kernel) const {
   const std::string* note = view_.note("fused_from");
   if (note == nullptr) return {};
-  Report::Network facts;
+  NetworkInfo facts;
   facts.large_kernel = large_kernel;
+  double norm_eps = 0;
   // NaN and what is no number are written otherwise than they are read.
   constexpr std::string_view eps = " eps ";
   const std::size_t at = note->find(eps);
   if (at != std::string::npos) {
     const char* begin = note->data() + at + eps.size();
-    std::from_chars(begin, note->data() + note->size(), facts.norm_eps);
+    std::from_chars(begin, note->data() + note->size(), norm_eps);
   }
   for (std::int64_t small = -1; small <= large_kernel; small += 2) {
+    facts.numbers["norm_eps"] = norm_eps;
     facts.small_kernel = std::max<std::int64_t>(small, 0);
-    if (fused_from(facts) == *note) return {facts.small_kernel, facts.norm_eps};
+    if (fused_from(facts) == *note) return {facts.small_kernel, norm_eps};
   }
   return {};
 }

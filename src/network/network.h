@@ -227,7 +227,7 @@ struct Module {
 
 /// A recognised network.
 struct Network {
-  Report::Network facts;
+  NetworkInfo facts;
   std::vector<Parameter> parameters;
   std::vector<Buffer> buffers;
   std::vector<Module> modules;
@@ -282,7 +282,7 @@ struct Outline {
 /// Recognises the network that a graph is of. `hint` are the facts that the file notes of itself,
 /// where it does; they count only for what the graph leaves open: how the blocks are grouped, where
 /// names of weights don't tell. Nothing where the graph is of no network that is known here.
-std::optional<Network> recognise(const Outline& outline, const Report::Network& hint);
+std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
 /// Recognises the network and checks the state dict against it as strictly as PyTorch's
 /// load_state_dict(strict=True). Entries that quantization left beside the weights are left out by
@@ -297,10 +297,10 @@ Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& op
 
 /// One line for each thing that the file left open and that was decided by preference, with the
 /// option that decides it otherwise.
-std::vector<std::string> open_questions(const Report::Network& facts);
+std::vector<std::string> open_questions(const NetworkInfo& facts);
 
 /// What of the facts a fused checkpoint must note, since its tensors don't tell: name and text.
-std::vector<std::pair<std::string, std::string>> notes(const Report::Network& facts);
+std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts);
 
 /// The names of all generations, for ReadOptions::generation.
 const std::vector<std::string>& generation_names();
@@ -308,12 +308,12 @@ const std::vector<std::string>& generation_names();
 /// What the network's weights were fused from, as it stands in metadata and in fused checkpoints:
 /// "depthwise 11x11 + 3x3, summed in float64", with "; norms with eps 0.0001" behind it where norms
 /// with stored statistics are folded; "" for a fused one that doesn't say.
-std::string fused_from(const Report::Network& facts);
+std::string fused_from(const NetworkInfo& facts);
 
-/// The names of the variants that Options::model_type may ask for.
+/// The names of the variants that ConvertOptions::model_type may ask for.
 const std::vector<std::string>& named_variants();
 
 /// Throws Error(mismatch), naming both sides, where the options contradict the network.
-void check_options(const Network& network, const CheckpointOptions& options);
+void check_options(const Network& network, const Expectations& expected);
 
 }  // namespace aether2onnx::network

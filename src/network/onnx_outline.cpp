@@ -1,23 +1,20 @@
-// The steps of a graph that have weights or move pixels, as PyTorch's exporter and this converter
-// write them.
+// Reads the outline from graphs as PyTorch's exporter and this converter write them.
+
+#include "network/onnx_outline.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <unordered_map>
 
-#include "formats/onnx/onnx.h"
-
-namespace aether2onnx::onnx {
+namespace aether2onnx::network {
 
 namespace {
 
-using network::Outline;
-using network::OutlineStep;
 using Ints = std::vector<std::int64_t>;
 using Kind = OutlineStep::Kind;
 
-// What computes shapes, formulas and elementwise values: no step of its own.
+// Operators that make no step: they compute shapes, formulas and elementwise values.
 constexpr std::array<std::string_view, 27> kSilent = {
     "Add",     "Cast",   "Clip",    "Concat", "Constant",          "ConstantOfShape", "Div",
     "Equal",   "Expand", "Flatten", "Gather", "GlobalAveragePool", "Identity",        "Mod",
@@ -25,7 +22,7 @@ constexpr std::array<std::string_view, 27> kSilent = {
     "Reshape", "Slice",  "Squeeze", "Sub",    "Transpose",         "Unsqueeze"};
 
 template <typename T>
-T attribute_or(const FileNode& node, const char* name, T fallback) {
+T attribute_or(const onnx::Node& node, const char* name, T fallback) {
   const auto found = node.attributes.find(name);
   if (found == node.attributes.end() || !std::holds_alternative<T>(found->second)) return fallback;
   return std::get<T>(found->second);
@@ -36,7 +33,7 @@ bool is_all(const Ints& numbers, std::int64_t wanted) {
                      [wanted](std::int64_t number) { return number == wanted; });
 }
 
-// The shape of a value that isn't computed, and the name under which the file has it.
+// A value of the file, by its name there, and its shape.
 struct Weight {
   std::string_view name;
   Ints shape;
@@ -44,23 +41,23 @@ struct Weight {
 
 class Outliner {
  public:
-  explicit Outliner(const File& file) {
-    for (const FileTensor& tensor : file.initializers) weights_[tensor.name] = tensor.dims;
+  explicit Outliner(const onnx::Model& model) {
+    for (const onnx::Tensor& tensor : model.initializers) weights_[tensor.name] = tensor.dims;
     // A file exported without its weights names them among its inputs.
-    for (const FileValue& input : file.inputs) {
+    for (const onnx::ValueInfo& input : model.inputs) {
       if (auto shape = fixed_shape(input)) weights_.emplace(input.name, std::move(*shape));
     }
-    for (const FileNode& node : file.nodes) {
+    for (const onnx::Node& node : model.nodes) {
       if (node.outputs.size() == 1) makers_.emplace(node.outputs[0], &node);
     }
-    if (!file.inputs.empty()) weights_.erase(file.inputs.front().name);
-    for (const FileNode& node : file.nodes) take(node);
+    if (!model.inputs.empty()) weights_.erase(model.inputs.front().name);
+    for (const onnx::Node& node : model.nodes) take(node);
   }
 
   Outline result() { return std::move(outline_); }
 
  private:
-  static std::optional<Ints> fixed_shape(const FileValue& value) {
+  static std::optional<Ints> fixed_shape(const onnx::ValueInfo& value) {
     Ints shape;
     for (const std::string& dim : value.dims) {
       constexpr std::size_t digits = 9;
@@ -73,7 +70,7 @@ class Outliner {
     return shape;
   }
 
-  // A weight may be turned around or cast on its way to the operator.
+  // Finds the weight of an operator. It may be transposed or cast on its way there.
   std::optional<Weight> weight(std::string_view name) const {
     bool transposed = false;
     for (int followed = 0; followed < 4; ++followed) {
@@ -84,7 +81,7 @@ class Outliner {
       }
       const auto maker = makers_.find(name);
       if (maker == makers_.end() || maker->second->inputs.size() != 1) return std::nullopt;
-      const FileNode& node = *maker->second;
+      const onnx::Node& node = *maker->second;
       if (node.op_type == "Transpose") {
         if (attribute_or(node, "perm", Ints{}) != Ints{1, 0}) return std::nullopt;
         transposed = !transposed;
@@ -96,7 +93,7 @@ class Outliner {
     return std::nullopt;
   }
 
-  void take(const FileNode& node) {
+  void take(const onnx::Node& node) {
     if (node.op_type == "Conv") {
       take_convolution(node);
     } else if (node.op_type == "MatMul" || node.op_type == "Gemm") {
@@ -104,7 +101,7 @@ class Outliner {
     } else if (node.op_type == "LeakyRelu") {
       outline_.steps.push_back({Kind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
-      // PyTorch's order of the channels; the other one is another network.
+      // CRD is PyTorch's order of the channels. Factor 0 stands for another order.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
@@ -122,10 +119,10 @@ class Outliner {
     }
   }
 
-  // A step that no network has.
+  // Adds a step that no network has.
   void take_unknown() { outline_.steps.push_back({}); }
 
-  void take_convolution(const FileNode& node) {
+  void take_convolution(const onnx::Node& node) {
     const auto kernel = node.inputs.size() < 2 ? std::nullopt : weight(node.inputs[1]);
     if (!kernel || kernel->shape.size() != 4 || !is_all(attribute_or(node, "strides", Ints{}), 1) ||
         !is_all(attribute_or(node, "dilations", Ints{}), 1)) {
@@ -139,7 +136,7 @@ class Outliner {
                               attribute_or(node, "group", std::int64_t{1}), 1});
   }
 
-  void take_projection(const FileNode& node) {
+  void take_projection(const onnx::Node& node) {
     auto matrix = node.inputs.size() < 2 ? std::nullopt : weight(node.inputs[1]);
     if (!matrix || matrix->shape.size() != 2) return take_unknown();
     const bool rows_are_outputs =
@@ -150,12 +147,12 @@ class Outliner {
   }
 
   std::unordered_map<std::string_view, Ints> weights_;
-  std::unordered_map<std::string_view, const FileNode*> makers_;
+  std::unordered_map<std::string_view, const onnx::Node*> makers_;
   Outline outline_;
 };
 
 }  // namespace
 
-Outline outline_of(const File& file) { return Outliner(file).result(); }
+Outline outline_of(const onnx::Model& model) { return Outliner(model).result(); }
 
-}  // namespace aether2onnx::onnx
+}  // namespace aether2onnx::network

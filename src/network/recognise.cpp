@@ -5,6 +5,27 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "network/generation.h"
+#include "network/notes.h"
+
+namespace aether2onnx {
+
+std::string_view to_string(NormType type) noexcept {
+  return type == NormType::deployment ? "deployment" : "layernorm";
+}
+
+std::string_view to_string(Quantization quantization) noexcept {
+  switch (quantization) {
+    case Quantization::none:
+      return "none";
+    case Quantization::qat:
+      return "qat";
+    case Quantization::int8:
+      return "int8";
+  }
+  return "none";
+}
+
+}  // namespace aether2onnx
 
 namespace aether2onnx::network {
 
@@ -171,7 +192,7 @@ Network recognise(const StateDict& state_dict, const ReadOptions& options) {
   const Generation* generation = generation_of(view, options);
   if (generation == nullptr) explain_other(state_dict);
   Network network = generation->describe(view, options);
-  if (view.quantization() == "int8" && !options.dequantize) {
+  if (view.quantization() == Quantization::int8 && !options.dequantize) {
     fail(ErrorKind::unsupported,
          "the file is an AetherNet {} converted to int8. Conversion to an ONNX file with int8 "
          "operators (QuantizeLinear, DequantizeLinear) comes with a later version.\n"
@@ -182,7 +203,7 @@ Network recognise(const StateDict& state_dict, const ReadOptions& options) {
   return network;
 }
 
-std::optional<Network> recognise(const Outline& outline, const Report::Network& hint) {
+std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint) {
   // The generation that the file notes first, since others' graphs have the same steps.
   for (const Generation* generation : kGenerations) {
     if (!has_name(*generation, hint.generation)) continue;
@@ -224,7 +245,7 @@ const std::vector<std::string>& named_variants() {
   return names;
 }
 
-std::string variant_of(std::span<const Variant> variants, const Report::Network& facts) {
+std::string variant_of(std::span<const Variant> variants, const NetworkInfo& facts) {
   const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
     return !wanted || *wanted == found;
   };
@@ -235,15 +256,14 @@ std::string variant_of(std::span<const Variant> variants, const Report::Network&
                       variant.hidden_dim == facts.hidden_dim &&
                       variant.large_kernel == facts.large_kernel &&
                       (facts.small_kernel == 0 || variant.small_kernel == facts.small_kernel) &&
-                      is_attention(variant.channel_attention, facts.channel_attention) &&
-                      is_attention(variant.spatial_attention, facts.spatial_attention);
+                      is_attention(variant.channel_attention, facts.has("channel_attention")) &&
+                      is_attention(variant.spatial_attention, facts.has("spatial_attention"));
     if (fits) return variant.name;
   }
   return "custom";
 }
 
-std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants,
-                                            Report::Network facts) {
+std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants, NetworkInfo facts) {
   const std::int64_t blocks =
       std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{0});
   for (const Variant& variant : variants) {
@@ -256,7 +276,7 @@ std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants,
 
 // --- what is open -------------------------------------------------------------------------------
 
-std::vector<std::string> open_questions(const Report::Network& facts) {
+std::vector<std::string> open_questions(const NetworkInfo& facts) {
   std::vector<std::string> lines;
   for (const Evidence& evidence : facts.evidence) {
     if (evidence.certain) continue;
@@ -268,54 +288,55 @@ std::vector<std::string> open_questions(const Report::Network& facts) {
 
 // --- what a network was fused from ---------------------------------------------------------------
 
-std::string fused_from(const Report::Network& facts) {
+std::string fused_from(const NetworkInfo& facts) {
   std::string text;
   if (facts.small_kernel > 0) {
     text = fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
                        facts.small_kernel);
   }
-  const double eps = std::max(facts.norm_eps, facts.noted_norm_eps);
+  const double eps = facts.number("norm_eps", facts.number("folded_norm_eps", 0));
   if (eps > 0) text += fmt::format("{}norms with eps {}", text.empty() ? "" : "; ", eps);
   return text;
 }
 
-std::vector<std::pair<std::string, std::string>> notes(const Report::Network& facts) {
+std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts) {
   std::vector<std::pair<std::string, std::string>> notes;
   if (std::string from = fused_from(facts); !from.empty()) {
-    notes.emplace_back("fused_from", std::move(from));
+    notes.emplace_back(kFusedFromNote, std::move(from));
   }
   // The first generation's keys tell all of it.
   if (facts.generation != kGeneration1.names.front()) {
-    notes.emplace_back("generation", facts.generation);
+    notes.emplace_back(kGenerationNote, facts.generation);
   }
-  const bool has_res_scale =
-      std::any_of(facts.evidence.begin(), facts.evidence.end(),
-                  [](const Evidence& evidence) { return evidence.what == "res_scale"; });
-  if (has_res_scale) notes.emplace_back("res_scale", fmt::format("{}", facts.res_scale));
-  if (facts.img_range != 1) notes.emplace_back("img_range", fmt::format("{}", facts.img_range));
+  const auto res_scale = facts.numbers.find("res_scale");
+  if (res_scale != facts.numbers.end()) {
+    notes.emplace_back(kResScaleNote, fmt::format("{}", res_scale->second));
+  }
+  const double img_range = facts.number("img_range", 1);
+  if (img_range != 1) notes.emplace_back(kImgRangeNote, fmt::format("{}", img_range));
   return notes;
 }
 
 // --- options against the network --------------------------------------------------------------
 
-void check_options(const Network& network, const CheckpointOptions& options) {
-  const Report::Network& facts = network.facts;
+void check_options(const Network& network, const Expectations& expected) {
+  const NetworkInfo& facts = network.facts;
   std::vector<std::string> findings;
-  if (options.model_type && *options.model_type != facts.model_type) {
+  if (expected.model_type && *expected.model_type != facts.model_type) {
     findings.push_back(fmt::format(
         "--model_type {} was given, but the checkpoint is {} (embed_dim {}, depths {}, hidden {}, "
         "kernel {})",
-        printable(*options.model_type),
+        printable(*expected.model_type),
         facts.model_type == "custom" ? "no named variant" : facts.model_type, facts.embed_dim,
         join(facts.depths), facts.hidden_dim, facts.large_kernel));
   }
-  if (options.scale && *options.scale != facts.scale) {
+  if (expected.scale && *expected.scale != facts.scale) {
     findings.push_back(fmt::format("--scale {} was given, but the checkpoint's scale is {}",
-                                   *options.scale, facts.scale));
+                                   *expected.scale, facts.scale));
   }
-  if (options.input_channels && *options.input_channels != facts.input_channels) {
+  if (expected.input_channels && *expected.input_channels != facts.input_channels) {
     findings.push_back(fmt::format("--input_channels {} was given, but the checkpoint has {}",
-                                   *options.input_channels, facts.input_channels));
+                                   *expected.input_channels, facts.input_channels));
   }
   if (findings.empty()) return;
   const std::string message =

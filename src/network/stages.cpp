@@ -424,9 +424,9 @@ class StageDescriber {
   NetworkWriter out_;
 };
 
-Report::Network facts_of(const StageDimensions& d, std::span<const Variant> variants,
-                         const std::string& generation) {
-  Report::Network facts;
+NetworkInfo facts_of(const StageDimensions& d, std::span<const Variant> variants,
+                     const std::string& generation) {
+  NetworkInfo facts;
   facts.architecture = "AetherNet";
   facts.generation = generation;
   facts.scale = d.scale();
@@ -437,9 +437,9 @@ Report::Network facts_of(const StageDimensions& d, std::span<const Variant> vari
   facts.large_kernel = d.large_kernel;
   facts.small_kernel = d.small_kernel;
   facts.fused = d.fused;
-  facts.norm_type = d.layer_norm ? "layernorm" : "deployment";
-  facts.channel_attention = d.attention_width > 0;
-  facts.spatial_attention = d.attention_kernel > 0;
+  facts.norm_type = d.layer_norm ? NormType::layernorm : NormType::deployment;
+  if (d.attention_width > 0) facts.features.insert("channel_attention");
+  if (d.attention_kernel > 0) facts.features.insert("spatial_attention");
   facts.model_type = variant_of(variants, facts);
   return facts;
 }
@@ -469,7 +469,7 @@ std::pair<bool, std::string> norms_are_folded(const View& view, const StageDimen
 
 StageSettings settle(const View& view, const ReadOptions& options,
                      const StageGeneration& generation, const StageDimensions& d,
-                     Report::Network& facts, std::vector<std::string>& warnings) {
+                     NetworkInfo& facts, std::vector<std::string>& warnings) {
   StageSettings settings;
   settings.without_error_comp = generation.without_error_comp;
   add_evidence(facts, "generation", generation.name, generation.because, generation.certain);
@@ -501,14 +501,17 @@ StageSettings settle(const View& view, const ReadOptions& options,
     add_evidence(facts, "error_comp", "left out", "the network in int8 doesn't use it");
   }
   if (view.dropped() > 0) {
-    add_evidence(facts, "quantization", view.quantization(),
+    add_evidence(facts, "quantization", std::string(to_string(view.quantization())),
                  fmt::format("{} entries of fake-quant, observers and activation scales left out",
                              view.dropped()));
   }
-  facts.res_scale = settings.res_scale;
-  facts.img_range = settings.img_range;
-  facts.norm_eps = settings.norm_eps;
-  if (settings.norm_eps == 0) facts.noted_norm_eps = d.noted_norm_eps;
+  if (generation.res_scale) facts.numbers["res_scale"] = settings.res_scale;
+  facts.numbers["img_range"] = settings.img_range;
+  if (settings.norm_eps > 0) {
+    facts.numbers["norm_eps"] = settings.norm_eps;
+  } else if (d.noted_norm_eps > 0) {
+    facts.numbers["folded_norm_eps"] = d.noted_norm_eps;
+  }
   return settings;
 }
 
@@ -518,7 +521,7 @@ Network describe_stages(const View& view, const ReadOptions& options,
                         const StageGeneration& generation) {
   const std::string what = what_of(generation.name);
   const StageDimensions d = StageMeasurer(view, generation.rules, what).run();
-  Report::Network facts = facts_of(d, generation.variants, generation.name);
+  NetworkInfo facts = facts_of(d, generation.variants, generation.name);
   std::vector<std::string> warnings;
   const StageSettings settings = settle(view, options, generation, d, facts, warnings);
   NetworkWriter writer = StageDescriber(d, generation.rules, settings, &view).describe();

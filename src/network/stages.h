@@ -121,7 +121,7 @@ Network stage_network_of(const StageDimensions& dimensions, const StageRules& ru
 
 /// As recognise() for a graph: `names` are the generations' of one row, the likeliest last; a graph
 /// that says nothing of its generation counts as the last one.
-std::optional<Network> recognise_stages(const Outline& outline, const Report::Network& hint,
+std::optional<Network> recognise_stages(const Outline& outline, const NetworkInfo& hint,
                                         const StageRules& rules, std::span<const Variant> variants,
                                         std::span<const char* const> names);
 

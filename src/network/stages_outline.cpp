@@ -156,7 +156,7 @@ bool are_depths(const std::vector<std::int64_t>& depths, std::size_t stages, std
 
 }  // namespace
 
-std::optional<Network> recognise_stages(const Outline& outline, const Report::Network& hint,
+std::optional<Network> recognise_stages(const Outline& outline, const NetworkInfo& hint,
                                         const StageRules& rules, std::span<const Variant> variants,
                                         std::span<const char* const> names) {
   StageDimensions d;

@@ -61,10 +61,10 @@ std::array<std::string, 2> arch_config_paths(std::string_view name) {
 View::View(const StateDict& state_dict) : state_dict_(state_dict) {
   const auto& entries = state_dict.entries();
   if (is_int8(state_dict)) {
-    quantization_ = "int8";
+    quantization_ = Quantization::int8;
   } else if (std::any_of(entries.begin(), entries.end(),
                          [](const Entry& entry) { return is_of_fake_quant(entry.name); })) {
-    quantization_ = "qat";
+    quantization_ = Quantization::qat;
   }
   for (const Entry& entry : entries) {
     if (is_quantization_entry(entry)) {
@@ -76,9 +76,9 @@ View::View(const StateDict& state_dict) : state_dict_(state_dict) {
 }
 
 bool View::is_quantization_entry(const Entry& entry) const {
-  if (quantization_.empty()) return false;
+  if (quantization_ == Quantization::none) return false;
   if (is_of_fake_quant(entry.name)) return true;
-  if (quantization_ != "int8") return false;
+  if (quantization_ != Quantization::int8) return false;
   // A quantized Linear notes its type, and a convolution without bias that it has none.
   const bool is_note = entry.name.ends_with("._packed_params.dtype") ||
                        (entry.name.ends_with(".bias") && entry.problem.starts_with("is None"));

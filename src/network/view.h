@@ -34,8 +34,7 @@ class View {
     return false;
   }
 
-  /// As Report::Network::quantization.
-  const std::string& quantization() const { return quantization_; }
+  Quantization quantization() const { return quantization_; }
   std::size_t dropped() const { return dropped_.size(); }
 
   /// Whether a module is called so, at any depth: as PyTorch noted it, or as dropped entries are.
@@ -58,7 +57,7 @@ class View {
   const std::string* fact(std::span<const std::string> paths, bool may_be_none = false) const;
 
   const state_dict::StateDict& state_dict_;
-  std::string quantization_;
+  Quantization quantization_ = Quantization::none;
   std::vector<const state_dict::Entry*> entries_;
   std::unordered_set<std::string_view> dropped_;
 };

@@ -1,6 +1,4 @@
-// Where in a pickled checkpoint the state dict is.
-
-#include "state_dict/find.h"
+// Finds the state dict in a pickled checkpoint.
 
 #include <algorithm>
 #include <array>
@@ -10,8 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "formats/torch/tensor_records.h"
-#include "state_dict/names.h"
+#include "state_dict/parts.h"
 #include "state_dict/values.h"
 
 namespace aether2onnx::state_dict {
@@ -22,8 +19,8 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-// Where training frameworks put the network's weights, best first: an averaged copy (EMA) before
-// the raw weights, since it is what their authors test and publish.
+// The keys under which training frameworks store the network's weights, best first. An averaged
+// copy (EMA) comes before the raw weights, since authors test and publish the averaged copy.
 constexpr std::array<std::string_view, 30> kWrappers = {
     "params_ema",
     "params-ema",
@@ -57,10 +54,10 @@ constexpr std::array<std::string_view, 30> kWrappers = {
     "best_state_dict",
 };
 
-// Places to look at, and state dicts to tell of: more are in no honest file.
+// The most state dicts that are searched for in a file. Honest files have a few.
 constexpr std::size_t kPlaces = 1000;
 
-// A state dict, or a module that has one.
+// A state dict, or a module with a state dict.
 struct Place {
   ValueId value;
   std::string path;
@@ -68,38 +65,39 @@ struct Place {
 
 class Finder {
  public:
-  Finder(const Document& document, TensorRecords& tensors, const Context& context)
-      : document_(document), tensors_(tensors), context_(context) {}
+  Finder(const Document& document, const Context& context)
+      : document_(document), context_(context) {}
 
-  // A place that holds the tensors of a network itself.
+  // Whether the value holds the tensors of a network directly.
   bool is_place(ValueId value) const {
     if (is_module(document_, value)) return true;
     if (!is_dict(document_, value)) return false;
     const std::vector<Item> items = counted(items_of(document_, value));
     return std::any_of(items.begin(), items.end(), [&](const Item& item) {
-      return any_tensor_ ? tensors_.is_tensor(item.second) : tensors_.may_be_weight(item.second);
+      return any_tensor_ ? torch::is_tensor(document_, item.second)
+                         : torch::may_be_weight(document_, item.second);
     });
   }
 
-  // From now on a single number or a tensor of integers counts as well.
+  // From now on, single numbers and tensors of integers count as well.
   void count_any_tensor() { any_tensor_ = true; }
 
-  // Looks below `at`: within a wrapper before at the place itself. Every value is looked at once,
-  // so that references in a circle end.
+  // Searches the usual wrappers in `at`, then `at` itself. Every value is visited once, so that
+  // references in a circle end.
   std::optional<Place> search(const Place& at) {
     std::unordered_set<ValueId> seen;
     return search(at, 0, seen);
   }
 
-  // Every place in the file that has only texts for keys above it, in the order of the file, except
-  // in the state of optimizers.
+  // Every place whose path has only texts for keys, in the order of the file. The states of
+  // optimizers are left out.
   std::vector<Place> all_places() const;
 
-  // The place of the path `key`. `rest` is what names there must begin with, "" for all.
+  // The place of the path `key`. Sets `rest` to the part of `key` that names there must begin with.
   std::optional<Place> resolve(std::string_view key, std::string& rest);
 
  private:
-  // What may be followed from here: the items of a dict, the attributes of an object.
+  // The values to search next: the items of a dict, the attributes of an object.
   std::vector<Item> children(ValueId value) const {
     if (is_module(document_, value)) return {};
     if (is_dict(document_, value)) return counted(items_of(document_, value));
@@ -107,11 +105,12 @@ class Finder {
     return attributes ? counted(items_of(document_, *attributes)) : std::vector<Item>{};
   }
 
-  // Values may share what they consist of, so that looking at each costs more than their bytes.
+  // Counts the items that were read. Values may share their items, so a small file may have very
+  // many.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
     if (effort_ > 8 * context_.limits.pickle_items) {
-      fail(ErrorKind::limit,
+      fail({ErrorKind::limit, "state-dict-search"},
            "the values in the file refer to each other too often to be searched "
            "for a state dict.\nSave the weights alone: torch.save(net.state_dict(), "
            "'weights.pth').");
@@ -122,7 +121,6 @@ class Finder {
   std::optional<Place> search(const Place& at, int depth, std::unordered_set<ValueId>& seen) const;
 
   const Document& document_;
-  const TensorRecords& tensors_;
   const Context& context_;
   bool any_tensor_ = false;
   mutable std::size_t effort_ = 0;
@@ -139,7 +137,7 @@ std::optional<Place> Finder::search(const Place& at, int depth,
   std::array<std::optional<ValueId>, kWrappers.size()> wrappers;
   for (const auto& [key, value] : items) {
     if (document_.kind(key) != Kind::string) continue;
-    const auto* known = std::find(kWrappers.begin(), kWrappers.end(), document_.text(key));
+    const auto known = std::find(kWrappers.begin(), kWrappers.end(), document_.text(key));
     if (known != kWrappers.end()) {
       wrappers.at(static_cast<std::size_t>(known - kWrappers.begin())) = value;
     }
@@ -157,7 +155,7 @@ std::optional<Place> Finder::search(const Place& at, int depth,
 }
 
 std::vector<Place> Finder::all_places() const {
-  // Keys are kept instead of paths: a path is only made of a place.
+  // Nodes keep keys. Only a place gets a path.
   struct Node {
     ValueId value;
     ValueId key;
@@ -186,7 +184,7 @@ std::vector<Place> Finder::all_places() const {
       if (document_.kind(key) != Kind::string || document_.text(key).starts_with("optim")) continue;
       const Kind kind = document_.kind(value);
       const bool followed =
-          kind == Kind::dict || (kind == Kind::object && !tensors_.is_tensor(value));
+          kind == Kind::dict || (kind == Kind::object && !torch::is_tensor(document_, value));
       if (followed && nodes.size() < context_.limits.state_dict_entries) {
         nodes.push_back({value, key, at, node.depth + 1});
       }
@@ -198,7 +196,7 @@ std::vector<Place> Finder::all_places() const {
 std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
   ValueId at = document_.root();
   std::string_view left = key;
-  // Keys may have a slash in them, so the longest that fits is followed.
+  // Keys may have a slash in them: of the keys that fit, the longest is followed.
   for (int depth = 0; !left.empty() && depth <= limits::kWrapperDepth; ++depth) {
     std::string longest;
     std::optional<ValueId> next;
@@ -212,7 +210,7 @@ std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
     }
     const bool leads_on =
         next && (is_dict(document_, *next) || attributes_of(document_, *next).has_value());
-    if (!leads_on || tensors_.is_tensor(*next)) break;
+    if (!leads_on || torch::is_tensor(document_, *next)) break;
     at = *next;
     left.remove_prefix(std::min(left.size(), longest.size() + 1));
   }
@@ -224,7 +222,7 @@ std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
   return search({at, path});
 }
 
-// --- where there is none ---
+// --- files without a state dict ---
 
 std::vector<std::string> keys_of(const Document& document, ValueId dict) {
   std::vector<std::string> keys;
@@ -240,35 +238,35 @@ bool has(const std::vector<std::string>& keys, std::string_view key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-[[noreturn]] void explain_no_state_dict(const Document& document, const TensorRecords& tensors,
-                                        ValueId root) {
-  if (tensors.is_tensor(root)) {
-    fail(ErrorKind::unsupported,
+[[noreturn]] void explain_no_state_dict(const Document& document, ValueId root) {
+  if (torch::is_tensor(document, root)) {
+    fail({ErrorKind::unsupported, "state-dict-single-tensor"},
          "the file holds a single tensor and not a state dict (a dict of named tensors).\n"
          "Save the weights with torch.save(net.state_dict(), 'weights.pth').");
   }
   if (!is_dict(document, root)) {
-    fail(ErrorKind::unsupported,
+    fail({ErrorKind::unsupported, "state-dict-none", {}, {}, torch::describe(document, root)},
          "the file holds {} and not a state dict (a dict of named tensors).\n"
          "Save the weights with torch.save(net.state_dict(), 'weights.pth').",
-         describe_value(document, root));
+         torch::describe(document, root));
   }
   const std::vector<std::string> keys = keys_of(document, root);
   if (keys.empty()) {
-    fail(ErrorKind::unsupported, "the file holds an empty dict: there are no weights in it.");
+    fail({ErrorKind::unsupported, "state-dict-empty"},
+         "the file holds an empty dict: there are no weights in it.");
   }
   if (has(keys, "param_groups") && has(keys, "state")) {
-    fail(ErrorKind::unsupported,
+    fail({ErrorKind::unsupported, "state-dict-optimizer"},
          "the file is the state of an optimizer (it has 'state' and 'param_groups'), not a "
          "network.\nGive the file with the network's weights, often called net_g_….pth.");
   }
   if (has(keys, "optimizers") || has(keys, "optimizer") || has(keys, "schedulers")) {
-    fail(ErrorKind::unsupported,
+    fail({ErrorKind::unsupported, "state-dict-training"},
          "the file is the state of a training run (it has {}) without the network's weights.\n"
          "Give the file with the network's weights, often called net_g_….pth.",
          first_names(keys));
   }
-  fail(ErrorKind::unsupported,
+  fail({ErrorKind::unsupported, "state-dict-none", {}, {}, first_names(keys)},
        "the file holds a dict without tensors; its keys are {}.\n"
        "Give the file with the network's weights.",
        first_names(keys));
@@ -283,55 +281,58 @@ std::vector<std::string> paths_of(const std::vector<Place>& places) {
   return paths;
 }
 
-// A usual wrapper, or else the root, or else the only place there is.
+// A usual wrapper, else the root, else the only place.
 Place choose(Finder& finder, const Document& document, const std::vector<Place>& places) {
   if (auto found = finder.search({document.root(), ""})) return *found;
   if (places.size() == 1) return places[0];
-  throw Error(ErrorKind::mismatch,
-              fmt::format("the file holds several state dicts ({}), none of them under a usual "
-                          "key.\nChoose one with --params_key.",
-                          first_names(paths_of(places))),
-              paths_of(places));
+  const std::vector<std::string> paths = paths_of(places);
+  mismatch({ErrorKind::mismatch, "state-dict-several", "params_key", {}, first_names(paths)},
+           fmt::format("the file holds several state dicts ({}), none of them under a usual key.\n"
+                       "Choose one with {}.",
+                       first_names(paths), option("params_key")),
+           paths);
 }
 
-// As in Python, the last of several equal keys counts; it keeps the place of the first.
-std::vector<Entry> describe_all(const Document& document, TensorRecords& tensors, ValueId dict,
-                                const Context& context) {
-  std::vector<Entry> entries;
-  std::unordered_map<std::string, std::size_t> index;
-  const auto add = [&](std::string name, ValueId value) {
-    const auto [at, is_new] = index.emplace(name, entries.size());
-    Entry entry = tensors.describe(std::move(name), value);
-    if (is_new) {
-      entries.push_back(std::move(entry));
-    } else {
-      entries[at->second] = std::move(entry);
-    }
-  };
-  if (is_module(document, dict)) {
-    for (auto& [name, value] : module_entries(document, dict, context)) add(std::move(name), value);
-    return entries;
-  }
+// The named values of a state dict or module; repeated keys occur repeatedly.
+std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
+                                         const Context& context) {
+  if (is_module(document, dict)) return module_entries(document, dict, context);
+  std::vector<torch::NamedValue> values;
   for (const auto& [key, value] : items_of(document, dict)) {
     std::string name = key_text(document, key);
-    // A quantized Linear keeps weight and bias in a pair.
+    // A quantized Linear stores weight and bias as a pair.
     // Source: torch/ao/nn/quantized/modules/linear.py, LinearPackedParams.
     constexpr std::string_view packed = "_packed_params._packed_params";
     const bool is_pair = document.kind(value) == Kind::tuple &&
                          document.elements(value).size() == 2 && name.ends_with(packed) &&
-                         tensors.is_tensor(document.elements(value)[0]);
+                         torch::is_tensor(document, document.elements(value)[0]);
     if (is_pair) {
       const std::string path = name.substr(0, name.size() - packed.size());
-      add(path + "weight", document.elements(value)[0]);
-      add(path + "bias", document.elements(value)[1]);
+      values.emplace_back(path + "weight", document.elements(value)[0]);
+      values.emplace_back(path + "bias", document.elements(value)[1]);
     } else {
-      add(std::move(name), value);
+      values.emplace_back(std::move(name), value);
+    }
+  }
+  return values;
+}
+
+// As in Python, the last of several equal keys counts and keeps the place of the first.
+std::vector<Entry> entries_of(std::vector<Entry> records) {
+  std::vector<Entry> entries;
+  std::unordered_map<std::string, std::size_t> index;
+  for (Entry& record : records) {
+    const auto [at, is_new] = index.emplace(record.name, entries.size());
+    if (is_new) {
+      entries.push_back(std::move(record));
+    } else {
+      entries[at->second] = std::move(record);
     }
   }
   return entries;
 }
 
-// Numbers and short texts: "iter", "epoch" and the like, and those in dicts ("arch_config/scale").
+// Reads numbers and short texts: "iter", "epoch" and the like, also in dicts ("arch_config/scale").
 class FactReader {
  public:
   explicit FactReader(const Document& document) : document_(document) {}
@@ -349,7 +350,7 @@ class FactReader {
 
   void read_dict(ValueId dict, const std::string& path, int depth) {
     const std::vector<Item> items = items_of(document_, dict);
-    if (depth > 0 && items.size() > kItems) return;  // a state dict, for example
+    if (depth > 0 && items.size() > kItems) return;  // probably a state dict
     for (const auto& [key, value] : items) {
       if (facts_.size() >= kMost) return;
       if (document_.kind(key) != Kind::string && depth > 0) continue;
@@ -362,7 +363,7 @@ class FactReader {
     }
   }
 
-  // `with_all`: truth values, None and lists, too.
+  // `with_all`: truth values, None and lists too.
   std::optional<std::string> text_of(ValueId value, bool with_all) const {
     switch (document_.kind(value)) {
       case Kind::integer:
@@ -386,7 +387,7 @@ class FactReader {
     }
   }
 
-  // "4,4,4,4"; only of numbers and texts.
+  // "4,4,4,4"; nullopt if an element is neither a number nor a text.
   std::optional<std::string> list_text(ValueId list) const {
     const auto elements = document_.elements(list);
     if (elements.size() > kItems) return std::nullopt;
@@ -403,8 +404,8 @@ class FactReader {
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 
-// The keys of the attribute `_metadata` of a state dict: module path to version.
-// Source: torch/nn/modules/module.py, Module.state_dict.
+// The keys of a state dict's attribute `_metadata`, which maps the path of each module to a
+// version. Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::string> modules_of(const Document& document, ValueId dict, const Limits& limits) {
   std::vector<std::string> modules;
   const auto attributes = attributes_of(document, dict);
@@ -418,18 +419,12 @@ std::vector<std::string> modules_of(const Document& document, ValueId dict, cons
   return modules;
 }
 
-std::string_view without_slashes(std::string_view key) {
-  while (key.starts_with('/')) key.remove_prefix(1);
-  while (key.ends_with('/')) key.remove_suffix(1);
-  return key;
-}
-
 }  // namespace
 
-StateDict::Parts find_state_dict(const Document& document, const StorageSource& storages,
-                                 const OpenOptions& options, const Context& context) {
-  TensorRecords tensors(document, storages);
-  Finder finder(document, tensors, context);
+StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& options,
+                                 const Context& context) {
+  const Document& document = file.document;
+  Finder finder(document, context);
   const ValueId root = document.root();
   std::vector<Place> places = finder.all_places();
   if (places.empty()) {
@@ -447,13 +442,14 @@ StateDict::Parts find_state_dict(const Document& document, const StorageSource& 
     }
   } else if (places.empty()) {
     chosen = finder.search({root, ""});
-    if (!chosen) explain_no_state_dict(document, tensors, root);
+    if (!chosen) explain_no_state_dict(document, root);
   } else {
     chosen = choose(finder, document, places);
   }
 
   parts.container = is_module(document, chosen->value) ? ", whole module" : "";
-  parts.entries = describe_all(document, tensors, chosen->value, context);
+  parts.entries = entries_of(torch::describe_tensors(document, *file.storages,
+                                                     values_of(document, chosen->value, context)));
   parts.wrapper = chosen->path;
   if (!start_of_names.empty()) {
     if (!keep_those_under(parts.entries, start_of_names)) {

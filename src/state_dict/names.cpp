@@ -1,4 +1,4 @@
-#include "state_dict/names.h"
+// The names of a state dict's entries, and the prefixes that wrappers put before them.
 
 #include <algorithm>
 #include <array>
@@ -7,22 +7,24 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "state_dict/parts.h"
 
 namespace aether2onnx::state_dict {
 
 namespace {
 
-// What torch.compile, FSDP, activation checkpointing and DeepSpeed call the module that they wrap.
-// They wrap parts of a network as well, so these stand anywhere in a name; no network calls a
-// module of its own so.
+// The names that torch.compile, FSDP, activation checkpointing and DeepSpeed give to the module
+// that they wrap. They wrap parts of a network too, so these names stand anywhere in a key. No
+// network uses such a name for a module of its own.
 constexpr std::array<std::string_view, 4> kWrapperModules = {
     "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module."};
 
-// DataParallel and DistributedDataParallel, and torch.optim.swa_utils.AveragedModel.
+// The name that DataParallel, DistributedDataParallel and torch.optim.swa_utils.AveragedModel give
+// to the module that they wrap.
 constexpr std::string_view kParallel = "module.";
 
-// What training frameworks call the network within the module that they train, where all names
-// share it.
+// The names that training frameworks give to the network within the module that they train. Such a
+// name is a prefix only if all keys share it.
 constexpr std::array<std::string_view, 16> kContainers = {
     "net_g_ema.",  "net_g.",  "netG_ema.",   "netG.",   "generator_ema.", "generator.",
     "ema_model.",  "ema.",    "model_ema.",  "model.",  "network.",       "net.",
@@ -35,7 +37,7 @@ bool remove_prefix(std::string& name, std::string_view prefix) {
   return true;
 }
 
-// Takes wrappers off the front of a name; gives what was taken off.
+// Removes wrappers from the front of a name and returns the removed part.
 std::string remove_wrappers_in_front(std::string& name) {
   std::string removed;
   for (bool again = true; again;) {
@@ -91,7 +93,7 @@ void check_unique(const std::vector<Entry>& entries) {
   std::unordered_map<std::string_view, int> seen;
   for (const Entry& entry : entries) {
     if (++seen[entry.name] > 1) {
-      fail(ErrorKind::unsupported,
+      fail({ErrorKind::unsupported, "state-dict-key-twice", printable(entry.name)},
            "the key '{}' stands in the file twice, with and without a prefix such as 'module.'.\n"
            "Save the state dict with one of them.",
            printable(entry.name));
@@ -100,6 +102,12 @@ void check_unique(const std::vector<Entry>& entries) {
 }
 
 }  // namespace
+
+std::string_view without_slashes(std::string_view key) {
+  while (key.starts_with('/')) key.remove_prefix(1);
+  while (key.ends_with('/')) key.remove_suffix(1);
+  return key;
+}
 
 bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix) {
   std::string start(prefix);
@@ -116,7 +124,10 @@ bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix) {
 
 void clean_names(StateDict::Parts& parts, const Context& context) {
   if (parts.entries.size() > context.limits.state_dict_entries) {
-    fail(ErrorKind::limit, "the state dict has {} entries; at most {} are read.\n{}",
+    fail({ErrorKind::limit, "state-dict-limit", "state_dict_entries",
+          fmt::format("{}", context.limits.state_dict_entries),
+          fmt::format("{}", parts.entries.size())},
+         "the state dict has {} entries; at most {} are read.\n{}",
          with_thousands(parts.entries.size()), with_thousands(context.limits.state_dict_entries),
          limits::how_to_raise("state_dict_entries"));
   }
@@ -124,7 +135,7 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
-  // A counter of averaged models (torch.optim.swa_utils), no part of the network.
+  // AveragedModel's counter (torch.optim.swa_utils) is no part of the network.
   std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
   check_unique(parts.entries);
 }
@@ -138,17 +149,29 @@ std::string first_names(const std::vector<std::string>& names, std::size_t shown
   return text;
 }
 
+void mismatch(Fault fault, const std::string& sentences, const std::vector<std::string>& on_offer) {
+  std::vector<Diagnostic> findings;
+  for (const std::string& place : on_offer) {
+    findings.push_back({fault.code, place, {}, {}, place});
+  }
+  throw Error(fault.kind,
+              Diagnostic{std::move(fault.code), std::move(fault.subject), std::move(fault.expected),
+                         std::move(fault.found), sentences},
+              std::move(findings));
+}
+
 void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
                         const std::vector<std::string>& on_offer) {
   std::vector<std::string> shown = on_offer;
   for (std::string& name : shown) {
     if (name.empty()) name = "/";
   }
-  const std::string message = fmt::format(
-      "--params_key {}: {}. On offer: {}.\n"
-      "Give one of these ('/' is the root of the file), or leave the option out.",
-      printable(key), what_is_wrong, shown.empty() ? "nothing" : first_names(shown, 20));
-  throw Error(ErrorKind::mismatch, message, std::move(shown));
+  const std::string offer = shown.empty() ? "nothing" : first_names(shown, 20);
+  mismatch({ErrorKind::mismatch, "state-dict-params-key", "params_key", offer, printable(key)},
+           fmt::format("{} {}: {}. On offer: {}.\n"
+                       "Give one of these ('/' is the root of the file), or leave the option out.",
+                       option("params_key"), printable(key), what_is_wrong, offer),
+           shown);
 }
 
 }  // namespace aether2onnx::state_dict

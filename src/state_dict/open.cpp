@@ -1,28 +1,92 @@
-// Which container a file is.
+// From a file of any kind to a state dict.
 
-#include "state_dict/containers.h"
+#include "base/text.h"
+#include "formats/file_kind.h"
+#include "formats/safetensors/safetensors.h"
+#include "state_dict/parts.h"
 
 namespace aether2onnx::state_dict {
 
-using archive::FileKind;
+namespace {
 
-StateDict StateDict::open(const Input& input, const OpenOptions& options, const Context& context) {
-  const FileKind kind = archive::sniff(input);
+using formats::FileKind;
+
+StateDict::Parts parts_of(torch::File file, const char* container, const Input& input,
+                          const OpenOptions& options, const Context& context) {
+  StateDict::Parts parts = find_state_dict(file, options, context);
+  parts.container = container + parts.container;
+  for (auto& note : file.storages->notes()) parts.metadata.push_back(std::move(note));
+  parts.storages = std::move(file.storages);
+  parts.files = {&input};
+  return parts;
+}
+
+// All names of a safetensors file are at the root: a params_key can only be the start of names.
+StateDict::Parts parts_of(safetensors::File file, const Input& input, const OpenOptions& options,
+                          const Context& context) {
+  StateDict::Parts parts;
+  parts.container = "safetensors";
+  if (!file.shards.empty()) parts.container += ", " + plural(file.shards.size(), "shard");
+  parts.storages = std::move(file.storages);
+  parts.entries = std::move(file.records);
+  parts.metadata = std::move(file.metadata);
+  parts.files = {&input};
+  parts.files.insert(parts.files.end(), file.shards.begin(), file.shards.end());
+  if (options.params_key) {
+    const std::string_view key = without_slashes(*options.params_key);
+    if (!key.empty() && !keep_those_under(parts.entries, key)) {
+      unknown_params_key(*options.params_key, "no name in the file begins so", {""});
+    }
+    parts.wrapper = key;
+  }
+  clean_names(parts, context);
+  return parts;
+}
+
+torch::File open_torch(FileKind kind, const Input& input, const Context& context) {
+  if (kind == FileKind::torch_legacy) return torch::open_legacy(input, context);
+  auto file = torch::open_zip(input, context);
+  if (!file) explain(kind, input, context);
+  return std::move(*file);
+}
+
+StateDict::Parts open_parts(const Input& input, const OpenOptions& options,
+                            const Context& context) {
+  const FileKind kind = formats::sniff(input);
   switch (kind) {
     case FileKind::zip:
-      return StateDict(open_torch_zip(input, options, context), context);
+      return parts_of(open_torch(kind, input, context), "PyTorch zip", input, options, context);
     case FileKind::torch_legacy:
-      return StateDict(open_torch_legacy(input, options, context), context);
+      return parts_of(open_torch(kind, input, context), "PyTorch legacy stream", input, options,
+                      context);
     case FileKind::safetensors:
-      return StateDict(open_safetensors(input, options, context), context);
+      return parts_of(safetensors::open(input, context), input, options, context);
     case FileKind::json:
-      if (auto parts = open_shard_index(input, options, context)) {
-        return StateDict(std::move(*parts), context);
+      if (auto file = safetensors::open_shards(input, options.siblings, context)) {
+        return parts_of(std::move(*file), input, options, context);
       }
-      explain(kind, input);
+      explain(kind, input, context);
     default:
-      explain(kind, input);
+      explain(kind, input, context);
   }
+}
+
+}  // namespace
+
+StateDict StateDict::open(const Input& input, const OpenOptions& options, const Context& context) {
+  return {open_parts(input, options, context), context};
+}
+
+Audit audit(const Input& input, const io::Siblings* siblings, const Context& context) {
+  const FileKind kind = formats::sniff(input);
+  if (kind == FileKind::zip || kind == FileKind::torch_legacy) {
+    return torch::audit(open_torch(kind, input, context));
+  }
+  // A safetensors file holds nothing but tensors, and opening the file checks all of them.
+  StateDict::open(input, {{}, siblings}, context);
+  Audit result;
+  result.end = input.size();
+  return result;
 }
 
 }  // namespace aether2onnx::state_dict

@@ -10,8 +10,6 @@
 
 namespace aether2onnx::state_dict {
 
-StorageSource::~StorageSource() = default;
-
 StateDict::StateDict(Parts parts, const Context& context)
     : parts_(std::move(parts)), context_(context) {
   by_name_.reserve(entries().size());
@@ -25,7 +23,7 @@ const Entry* StateDict::find(std::string_view name) const {
 
 namespace {
 
-// A tensor's axes without those of size 1, outermost first.
+// An axis of a tensor. Axes of size 1 are left out, outermost first.
 struct Axis {
   std::int64_t size;
   std::int64_t stride;
@@ -48,7 +46,7 @@ bool is_contiguous(std::span<const Axis> axes) {
   return true;
 }
 
-// Number of elements from the first to the last one in memory, both included.
+// The count of elements in memory from the tensor's first to its last element, both included.
 std::int64_t extent(std::span<const Axis> axes) {
   std::int64_t last = 0;
   for (const Axis& axis : axes) last += (axis.size - 1) * axis.stride;
@@ -129,14 +127,14 @@ std::vector<std::int64_t> to_integers(const TensorData& data) {
       append_as<std::int64_t>(data.bytes, values);
       break;
     default:
-      defect("quantized elements of a type that none have");
+      defect("a quantized tensor or its zero points have a type that was not checked");
   }
   return values;
 }
 
 }  // namespace
 
-// PyTorch keeps scales in float64 and rounds them to float32 before it multiplies.
+// As in PyTorch: scales are stored in float64 and rounded to float32 before the multiplication.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
   const Quantizer& quantizer = *tensor.quantizer;
   const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));

@@ -34,7 +34,7 @@ bool is_dict(const Document& document, ValueId value) {
 
 std::vector<Item> items_of(const Document& document, ValueId dict) {
   std::vector<Item> items;
-  // Python 2 gave an OrderedDict its items as the one argument, a list of pairs.
+  // Python 2 passes an OrderedDict its items as the one argument, a list of pairs.
   if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1 &&
       is_sequence(document, document.arguments(dict)[0])) {
     for (const ValueId item : document.elements(document.arguments(dict)[0])) {
@@ -50,7 +50,7 @@ std::vector<Item> items_of(const Document& document, ValueId dict) {
 std::optional<ValueId> attributes_of(const Document& document, ValueId object) {
   if (document.kind(object) != Kind::object) return std::nullopt;
   auto state = document.state(object);
-  // A class with __slots__ has a pair: the __dict__ and the slots.
+  // The state of a class with __slots__ is a pair: the __dict__ and the slots.
   if (state && document.kind(*state) == Kind::tuple && document.elements(*state).size() == 2) {
     state = document.elements(*state)[0];
   }
@@ -68,7 +68,7 @@ std::optional<ValueId> find_key(const Document& document, ValueId dict, std::str
 
 namespace {
 
-// The attributes of an object that may be a module. Modules have a few dozen.
+// The attributes of an object that may be a module. Modules have a few dozen attributes.
 std::optional<ValueId> module_attributes(const Document& document, ValueId value) {
   constexpr std::size_t most = 1000;
   const auto attributes = attributes_of(document, value);
@@ -88,21 +88,6 @@ bool is_module(const Document& document, ValueId value) {
   return has_dict("_parameters") && has_dict("_modules");
 }
 
-std::string describe_value(const Document& document, ValueId value) {
-  if (document.kind(value) == Kind::object) {
-    const ValueId callable = document.callable(value);
-    if (document.kind(callable) == Kind::persistent_id) {
-      const ValueId id = document.persistent(callable);
-      const auto parts = document.elements(id);
-      if (document.kind(id) == Kind::tuple && parts.size() > 1 &&
-          document.kind(parts[1]) == Kind::global) {
-        return "an object of " + pickle::describe(document, parts[1]);
-      }
-    }
-  }
-  return pickle::describe(document, value);
-}
-
 std::string key_text(const Document& document, ValueId key) {
   switch (document.kind(key)) {
     case Kind::string:
@@ -119,7 +104,7 @@ std::string key_text(const Document& document, ValueId key) {
 
 namespace {
 
-// Walks through the modules in a module, without recursion.
+// Walks through a module and the modules in it, without recursion.
 class ModuleWalk {
  public:
   ModuleWalk(const Document& document, const Context& context)
@@ -132,7 +117,7 @@ class ModuleWalk {
       pending_.pop_back();
       if (visited >= context_.limits.state_dict_entries) too_many();
       if (module.depth > limits::kModuleDepth) {
-        fail(ErrorKind::limit,
+        fail({ErrorKind::limit, "state-dict-depth", {}, fmt::format("{}", limits::kModuleDepth)},
              "the network in the file has modules nested over {} deep.\nSave the weights alone: "
              "torch.save(net.state_dict(), 'weights.pth').",
              limits::kModuleDepth);
@@ -150,26 +135,29 @@ class ModuleWalk {
   };
 
   [[noreturn]] void too_many() const {
-    fail(ErrorKind::limit, "the network in the file has over {} modules or tensors.\n{}",
-         with_thousands(context_.limits.state_dict_entries),
+    const std::uint64_t most = context_.limits.state_dict_entries;
+    fail({ErrorKind::limit, "state-dict-limit", "state_dict_entries", fmt::format("{}", most)},
+         "the network in the file has over {} modules or tensors.\n{}", with_thousands(most),
          limits::how_to_raise("state_dict_entries"));
   }
 
   static std::string joined(const std::string& prefix, std::string name) {
     if (prefix.size() + name.size() > limits::kNameBytes) {
-      fail(ErrorKind::limit, "a name in the network in the file is over {} long.",
+      fail({ErrorKind::limit, "state-dict-name", {}, fmt::format("{}", limits::kNameBytes)},
+           "a name in the network in the file is over {} long.",
            plural(limits::kNameBytes, "byte"));
     }
     return prefix + std::move(name);
   }
 
-  // Modules may share their dicts, so that reading all of them costs more than their bytes.
+  // Counts the items that were read. Modules may share their dicts, so a small file may have very
+  // many items.
   void count(std::size_t items) {
     effort_ += items;
     if (effort_ > 2 * context_.limits.pickle_items) too_many();
   }
 
-  // The items of one of a module's dicts; None stands for what a module hasn't got.
+  // The items of one of a module's dicts, without absent parameters and modules, which are None.
   std::vector<Item> items(ValueId attributes, std::string_view dict) {
     const auto found = find_key(document_, attributes, dict);
     if (!found || !is_dict(document_, *found)) return {};
@@ -183,7 +171,7 @@ class ModuleWalk {
   std::unordered_set<std::string> non_persistent_buffers(ValueId attributes) {
     std::unordered_set<std::string> names;
     auto set = find_key(document_, attributes, "_non_persistent_buffers_set");
-    // Before protocol 4 a set is a call of the class with a list.
+    // Before protocol 4, a set is a call of the class with a list.
     if (set && document_.kind(*set) == Kind::object && document_.arguments(*set).size() == 1) {
       set = document_.arguments(*set)[0];
     }
@@ -193,7 +181,7 @@ class ModuleWalk {
     return names;
   }
 
-  // What a module has itself. Worked out once, however often the module is used.
+  // The tensors and modules directly in a module. Read once for each module.
   struct Own {
     std::vector<Item> tensors;
     std::vector<Item> modules;
@@ -221,7 +209,7 @@ class ModuleWalk {
     }
     const std::vector<Item>& modules = module.modules;
     if (pending_.size() + modules.size() > context_.limits.state_dict_entries) too_many();
-    for (std::size_t i = modules.size(); i-- > 0;) {  // the first is to be taken first
+    for (std::size_t i = modules.size(); i-- > 0;) {  // the last is taken first
       pending_.push_back({modules[i].second,
                           joined(at.prefix, key_text(document_, modules[i].first) + "."),
                           at.depth + 1});

@@ -1,64 +1,50 @@
-#include <bit>
-
-#include "base/checked.h"
 #include "base/error.h"
-#include "state_dict/write_formats.h"
+#include "formats/safetensors/safetensors.h"
+#include "formats/torch/torch.h"
+#include "state_dict/state_dict.h"
 
-namespace aether2onnx::checkpoint {
+namespace aether2onnx::state_dict {
 
-std::uint64_t size_of(const Tensor& tensor) {
-  const auto elements = checked_product(tensor.shape);
-  const auto bytes =
-      elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
-                                  static_cast<std::uint64_t>(aether2onnx::size_of(tensor.dtype)))
-               : std::nullopt;
-  require(bytes.has_value(), "a weight of over 2^64 bytes");
-  return *bytes;
-}
+namespace {
 
-Elements::Elements(const Content& content,
-                   const std::function<void(std::uint64_t, std::uint64_t)>& progress)
-    : progress_(progress) {
-  for (const Tensor& tensor : content.tensors) total_ += size_of(tensor);
-}
-
-std::span<const std::byte> Elements::load(const Tensor& tensor) {
-  const TensorData data = tensor.load();
-  bytes_.clear();
-  ConversionLoss loss;
-  if (is_weight_dtype(tensor.dtype)) {
-    loss = convert_elements(data.bytes, data.dtype, tensor.dtype, bytes_);
-  } else {
-    require(data.dtype == tensor.dtype, "integers of another type than announced");
-    bytes_ = data.bytes;
-  }
-  require(data.shape == tensor.shape && bytes_.size() == size_of(tensor),
-          "a weight of another size than announced");
+// Converts the elements to the type in the file.
+TensorData converted(const NewTensor& tensor, Written& written) {
+  TensorData data = tensor.load();
+  if (!is_weight_dtype(tensor.dtype)) return data;
+  TensorData result{tensor.dtype, std::move(data.shape), {}};
+  const ConversionLoss loss = convert_elements(data.bytes, data.dtype, tensor.dtype, result.bytes);
   check_loss(loss, tensor.name, tensor.shape, tensor.dtype,
-             tensor.dtype == DType::float16 ? "Write it with --dtype float32."
-                                            : "Write it with --dtype float64.");
-  written_.weights_subnormal += loss.subnormal;
-  written_.weights_flushed_to_zero += loss.flushed_to_zero;
-  if constexpr (std::endian::native == std::endian::big) {
-    swap_byte_order(bytes_, aether2onnx::size_of(tensor.dtype));
-  }
-  return bytes_;
+             fmt::format("Write it with {} {}.", option("dtype"),
+                         tensor.dtype == DType::float16 ? "float32" : "float64"));
+  written.weights_subnormal += loss.subnormal;
+  written.weights_flushed_to_zero += loss.flushed_to_zero;
+  return result;
 }
 
-void Elements::passed_on() {
-  done_ += bytes_.size();
-  progress_(done_, total_);
-}
+}  // namespace
 
 Written write(const Content& content, CheckpointFormat format, Output& output,
               const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  Elements elements(content, progress);
-  const std::uint64_t bytes = format == CheckpointFormat::safetensors
-                                  ? write_safetensors(content, elements, output)
-                                  : write_torch_zip(content, elements, output);
-  Written written = elements.written();
-  written.bytes = bytes;
+  std::uint64_t total = 0;
+  for (const NewTensor& tensor : content.tensors) total += byte_count(tensor);
+
+  Written written;
+  std::uint64_t loaded = 0;
+  Content in_file;
+  in_file.notes = content.notes;
+  for (const NewTensor& tensor : content.tensors) {
+    const auto load = [&, source = &tensor] {
+      // The writer loads a tensor once it has written all earlier tensors.
+      if (loaded > 0) progress(loaded, total);
+      loaded += byte_count(*source);
+      return converted(*source, written);
+    };
+    in_file.tensors.push_back({tensor.name, tensor.shape, tensor.dtype, load});
+  }
+  written.bytes = format == CheckpointFormat::safetensors ? safetensors::write(in_file, output)
+                                                          : torch::write(in_file, output);
+  if (!content.tensors.empty()) progress(loaded, total);
   return written;
 }
 
-}  // namespace aether2onnx::checkpoint
+}  // namespace aether2onnx::state_dict

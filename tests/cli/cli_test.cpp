@@ -1,10 +1,12 @@
 // The program as a user meets it: command lines, what is printed, exit codes, files left behind.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "sample_networks.h"
 #include "support.h"
@@ -339,6 +341,22 @@ TEST_F(Program, VerboseAddsATable) {
   for (const char* text : {"checkpoint", "parameters", "float32 [1, 3, 64, 64]",
                            "float32 [1, 3, 128, 128]", "LayerNormalization", "nodes"}) {
     EXPECT_TRUE(contains(result.out, text)) << text << '\n' << result.out;
+  }
+}
+
+TEST_F(Program, VerboseNamesTheTypeOfTheWeights) {
+  for (const auto& [mode, type] : {std::pair("fp32", "float32"),
+                                   {"fp16", "float16"},
+                                   {"bf16", "bfloat16"},
+                                   {"mixed_fp16", "float16 + float32"},
+                                   {"mixed_bf16", "bfloat16 + float32"}}) {
+    const CommandResult result =
+        run(fmt::format("model.pth out.onnx --verbose --fp_mode {}", mode));
+    std::istringstream lines(result.out);
+    std::string line;
+    while (std::getline(lines, line) && !line.starts_with("  type ")) {
+    }
+    EXPECT_TRUE(line.ends_with(fmt::format("  {}", type))) << mode << ": " << line;
   }
 }
 

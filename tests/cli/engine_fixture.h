@@ -21,7 +21,7 @@ class EngineCommandTest : public testing::Test {
     const MemoryInput checkpoint(checkpoint_ = tools::write_checkpoint(tensors));
     for (const bool dynamic : {false, true}) {
       for (const Precision precision : {Precision::fp32, Precision::fp16}) {
-        Options options;
+        ConvertOptions options;
         options.precision = precision;
         if (dynamic) options.shape = InputShape::dynamic_defaults();
         MemoryOutput model;

@@ -52,7 +52,7 @@ TEST_F(EngineRun, EveryVersionTakesItsLine) {
   std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
   tools::fill_random(tensors, 5);
   test::write_file(folder_ / "m.pth", tools::write_checkpoint(tensors));
-  Options options;
+  ConvertOptions options;
   options.opset_version = 16;
   convert_file(folder_ / "m.pth", folder_ / "fixed.onnx", options);
   options.precision = Precision::fp16;

@@ -94,7 +94,7 @@ TEST_F(EngineCommand, ADynamicModelWithoutAProfileNeedsSizes) {
   const CommandResult result = run("bare.onnx --opt_height 720 --opt_width 1280");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(contains(result.out, "--optShapes=input:1x3x720x1280")) << result.out;
-  EXPECT_TRUE(contains(result.err, "its metadata say no range")) << result.err;
+  EXPECT_TRUE(contains(result.err, "the metadata contain no range")) << result.err;
 }
 
 TEST_F(EngineCommand, WrongUsage) {
@@ -113,7 +113,7 @@ TEST_F(EngineCommand, WrongUsage) {
   expect_failure("dynamic.onnx --for vsmlrt --timing_cache x", 2, "--timing_cache");
   expect_failure("missing.onnx", 1, "missing.onnx");
   test::write_text(folder_ / "text.onnx", "hello");
-  expect_failure("text.onnx", 1, "isn't an ONNX file");
+  expect_failure("text.onnx", 1, "no ONNX model");
   EXPECT_TRUE(contains(run("fixed.onnx --log x.log").err, "--log has no effect without --run"));
 }
 

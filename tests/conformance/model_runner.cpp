@@ -29,12 +29,12 @@ constexpr int kBfloat16 = 16;  // TensorProto.DataType
 
 }  // namespace
 
-Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors, const Options& options,
-                          const tools::CheckpointLayout& layout) {
+Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors,
+                          const ConvertOptions& options, const tools::CheckpointLayout& layout) {
   const auto checkpoint = tools::write_checkpoint(tensors, layout);
   const MemoryInput input(checkpoint);
   MemoryOutput output;
-  Report report = convert(input, {&output, nullptr, {}}, options);
+  ConvertReport report = convert(input, {&output, nullptr, {}}, options);
   return {std::move(report), output.bytes()};
 }
 
@@ -70,7 +70,7 @@ verify::FloatTensor run_model(const std::vector<std::byte>& bytes,
   const TemporaryFolder folder;
   const auto path = folder / "model.onnx";
   write_file(path, bytes);
-  const onnx::File file = onnx::read(FileInput(path), {});
+  const onnx::Model file = onnx::read(FileInput(path), {});
   verify::FloatTensor output;
   try {
     const verify::Session session = verify::OnnxRuntime::load({}).open(path);
@@ -91,7 +91,7 @@ std::vector<verify::FloatTensor> run_emulated(const std::vector<std::byte>& byte
                                               const verify::FloatTensor& image,
                                               const std::vector<std::string>& values) {
   const MemoryInput input(bytes);
-  const onnx::File file = onnx::read(input, {});
+  const onnx::Model file = onnx::read(input, {});
   std::vector<std::string> additional;
   for (const std::string& value : values) {
     if (value != file.outputs.at(0).name) additional.push_back(value);

@@ -15,11 +15,12 @@
 namespace aether2onnx::test {
 
 struct Converted {
-  Report report;
+  ConvertReport report;
   std::vector<std::byte> bytes;
 };
 
-Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors, const Options& options,
+Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors,
+                          const ConvertOptions& options,
                           const tools::CheckpointLayout& layout = {});
 
 inline constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,

@@ -27,7 +27,7 @@ class RealModel : public testing::Test {
     }
   }
 
-  verify::Session convert_and_open(const Options& options) {
+  verify::Session convert_and_open(const ConvertOptions& options) {
     convert_file(kModel, folder_ / "model.onnx", options);
     return verify::OnnxRuntime::load({}).open(folder_ / "model.onnx");
   }
@@ -55,9 +55,9 @@ double largest_difference(const FloatTensor& output, const std::string& name) {
 }
 
 TEST_F(RealModel, StaticFp32) {
-  Options options;
-  options.model_type = "aether_small";
-  options.scale = 2;
+  ConvertOptions options;
+  options.expect.model_type = "aether_small";
+  options.expect.scale = 2;
   options.shape = {Axis::fixed(1), Axis::fixed(48), Axis::fixed(64)};
   const std::string name = "image_crop_1x3x48x64";
   EXPECT_LE(largest_difference(convert_and_open(options).run(load_input(name)), name), 2e-5);
@@ -65,7 +65,7 @@ TEST_F(RealModel, StaticFp32) {
 
 TEST_F(RealModel, DynamicAtEveryLowering) {
   for (const int opset : {11, 16, 17, 19, 20, 24}) {
-    Options options;
+    ConvertOptions options;
     options.shape = InputShape::dynamic_defaults();
     options.opset_version = opset;
     const verify::Session session = convert_and_open(options);
@@ -77,7 +77,7 @@ TEST_F(RealModel, DynamicAtEveryLowering) {
 
 TEST_F(RealModel, HalfPrecision) {
   for (const int opset : {11, 17, 20}) {
-    Options options;
+    ConvertOptions options;
     options.shape = InputShape::dynamic_defaults();
     options.precision = Precision::fp16;
     options.opset_version = opset;
@@ -105,7 +105,7 @@ double psnr(const FloatTensor& output, const FloatTensor& truth) {
 }
 
 TEST_F(RealModel, PicturesScoreAsWithPyTorch) {
-  Options options;
+  ConvertOptions options;
   options.shape = InputShape::dynamic_defaults();
   for (const Precision precision : {Precision::fp32, Precision::fp16}) {
     options.precision = precision;
@@ -123,7 +123,7 @@ TEST_F(RealModel, PicturesScoreAsWithPyTorch) {
 // With every 16-bit result rounded, as a GPU does it.
 TEST_F(RealModel, MixedModesScoreAsFloat32) {
   for (const Precision precision : {Precision::mixed_fp16, Precision::mixed_bf16}) {
-    Options options;
+    ConvertOptions options;
     options.shape = InputShape::dynamic_defaults();
     options.precision = precision;
     const test::TemporaryFolder folder;
@@ -141,7 +141,7 @@ TEST_F(RealModel, MixedModesScoreAsFloat32) {
 TEST_F(RealModel, IsRecognised) {
   const FileInput input(kModel);
   test::MemoryOutput output;
-  const Report report = convert(input, {&output, nullptr, {}}, {});
+  const ConvertReport report = convert(input, {&output, nullptr, {}}, {});
   EXPECT_EQ(report.network.model_type, "aether_small");
   EXPECT_EQ(report.network.scale, 2);
   EXPECT_TRUE(report.network.fused);

@@ -7,6 +7,11 @@ std::vector<std::byte> bytes_of(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
+void refused(Cases& cases, const std::string& name, std::string_view bytes, const Refusal& refusal,
+             ScanResult scan) {
+  cases.push_back({name, bytes_of(bytes), refusal.kind, refusal.text, scan, false, refusal.code});
+}
+
 void refused(Cases& cases, const std::string& name, std::string_view bytes, ErrorKind error,
              const std::string& text, ScanResult scan) {
   cases.push_back({name, bytes_of(bytes), error, text, scan, false});

@@ -18,12 +18,22 @@ struct Case {
   std::vector<std::byte> bytes;
   /// The error that conversion ends with; nothing where the file converts.
   std::optional<ErrorKind> error;
-  /// A piece of its message; of a file that converts, of a warning ("" for none asked for).
+  /// A fact that the message states, a name for example; of a file that converts, a piece of a
+  /// warning. Empty: not compared.
   std::string text;
   ScanResult scan = ScanResult::clean;
   /// Any refusal will do that isn't an internal error, or a conversion: of files that are one of
   /// hundreds made by a rule.
   bool anything = false;
+  /// The code of the error, "zip-crc". Empty: not compared.
+  std::string code = {};
+};
+
+/// The error that a conversion ends with.
+struct Refusal {
+  ErrorKind kind = ErrorKind::malformed;
+  std::string code;
+  std::string text = {};  ///< As in Case: only for a fact that the code doesn't tell.
 };
 
 using Cases = std::vector<Case>;
@@ -44,9 +54,13 @@ Cases all_cases();
 
 std::vector<std::byte> bytes_of(std::string_view text);
 
-/// Adds a case; the order of the arguments is that of a table.
+/// Adds a file that is refused with that error.
+void refused(Cases& cases, const std::string& name, std::string_view bytes, const Refusal& refusal,
+             ScanResult scan);
+/// The same without a code. To be replaced by the one above.
 void refused(Cases& cases, const std::string& name, std::string_view bytes, ErrorKind error,
              const std::string& text, ScanResult scan);
+/// Adds a file that converts.
 void converts(Cases& cases, const std::string& name, std::string_view bytes, ScanResult scan,
               const std::string& warning = "");
 

@@ -53,14 +53,19 @@ TEST_P(CorpusFile, IsReadOrRefusedAsStated) {
   const test::TemporaryFolder folder;
   const std::filesystem::path path = folder / (file().name + ".pth");
   test::write_file(path, file().bytes);
-  Report report;
+  ConvertReport report;
   const Caught converted =
       timed("convert", [&] { report = convert_file(path, folder / "model.onnx", {}); });
   if (!file().anything) {
     EXPECT_EQ(converted.thrown, file().error.has_value()) << converted.message;
     if (converted.thrown && file().error) {
       EXPECT_EQ(to_string(converted.kind), to_string(*file().error)) << converted.message;
-      EXPECT_NE(converted.message.find(file().text), std::string::npos) << converted.message;
+      if (!file().code.empty()) {
+        EXPECT_EQ(converted.code, file().code) << converted.message;
+      }
+      const bool told =
+          converted.code == file().text || converted.message.find(file().text) != std::string::npos;
+      EXPECT_TRUE(told) << converted.code << ": " << converted.message;
       const bool named = converted.kind == ErrorKind::io ||
                          converted.message.find(file().name) != std::string::npos;
       EXPECT_TRUE(named) << converted.message;

@@ -34,10 +34,10 @@ std::string list_of(const std::vector<std::string>& keys) {
 }  // namespace
 
 void add_legacy_cases(Cases& cases) {
-  const auto add = [&](const std::string& name, std::string_view bytes, const std::string& text,
-                       ScanResult scan = ScanResult::unclear,
+  const auto add = [&](const std::string& name, std::string_view bytes, const std::string& code,
+                       const std::string& text = "", ScanResult scan = ScanResult::unclear,
                        ErrorKind kind = ErrorKind::malformed) {
-    refused(cases, "legacy_" + name, bytes, kind, text, scan);
+    refused(cases, "legacy_" + name, bytes, {kind, code, text}, scan);
   };
   const std::string whole = forged([](Parts&) {});
   converts(cases, "legacy_good", whole, ScanResult::clean);
@@ -54,57 +54,55 @@ void add_legacy_cases(Cases& cases) {
   also_tar.replace(257, 5, "ustar");
   cases.push_back(
       {"legacy_tar_as_well", bytes_of(also_tar), std::nullopt, "", ScanResult::found, true});
-  add("protocol_1000", forged([](Parts& p) { p.protocol = pickle("M\xe8\x03"); }), "protocol 1000",
-      ScanResult::unclear, ErrorKind::unsupported);
-  add("protocol_none", forged([](Parts& p) { p.protocol = "N."; }), "its protocol is None");
-  add("system_none", forged([](Parts& p) { p.system = "N."; }), "writing system should be");
+  add("protocol_1000", forged([](Parts& p) { p.protocol = pickle("M\xe8\x03"); }),
+      "torch-legacy-protocol", "protocol 1000", ScanResult::unclear, ErrorKind::unsupported);
+  add("protocol_none", forged([](Parts& p) { p.protocol = "N."; }), "torch-legacy-head");
+  add("system_none", forged([](Parts& p) { p.system = "N."; }), "torch-legacy-head");
   add("frame_beyond_stop", forged([](Parts& p) {
         p.system = "\x80\x04\x95" + little(9000, 8) + "}.";
         p.storages += std::string(10'000, '\0');
       }),
-      "a frame reaches beyond the end of the pickle");
-  add("magic_off_by_one", forged([](Parts& p) { p.magic[4] += 1; }), "a bare pickle",
+      "pickle-frame");
+  add("magic_off_by_one", forged([](Parts& p) { p.magic[4] += 1; }), "file-pickle", "",
       ScanResult::found, ErrorKind::unsupported);
   add("key_missing", forged([](Parts& p) {
         auto list = keys();
         list.pop_back();
         p.keys = list_of(list);
       }),
-      "isn't in its list of storages");
+      "torch-legacy-keys");
   add("key_too_many", forged([](Parts& p) {
         auto list = keys();
         list.emplace_back("777");
         p.keys = list_of(list);
       }),
-      "'777', which no tensor refers to");
+      "torch-legacy-keys", "'777', which no tensor refers to");
   add("key_twice", forged([](Parts& p) {
         auto list = keys();
         list.insert(list.begin(), "0");
         p.keys = list_of(list);
         p.storages = p.storages.substr(0, 8 + 4 * sample().front().values.size()) + p.storages;
       }),
-      "'0' twice");
+      "torch-legacy-keys", "'0' twice");
   add("keys_swapped", forged([](Parts& p) {
         auto list = keys();
         std::swap(list[0], list[1]);
         p.keys = list_of(list);
       }),
-      "elements where its tensors say");
+      "torch-legacy-count");
   add("keys_not_texts", forged([](Parts& p) {
         p.keys = pickle(
             "](K\x00K\x01"
             "e"s);
       }),
-      "has the number 0 in it");
-  add("keys_a_dict", forged([](Parts& p) { p.keys = pickle("}"); }),
-      "its list of storages is a dict");
+      "torch-legacy-keys", "has the number 0 in it");
+  add("keys_a_dict", forged([](Parts& p) { p.keys = pickle("}"); }), "torch-legacy-keys");
   add("count_wrong", forged([](Parts& p) { p.storages[0] = static_cast<char>(p.storages[0] + 1); }),
-      "elements where its tensors say");
-  add("count_2_63", forged([](Parts& p) { p.storages[7] = '\x7f'; }),
-      "elements where its tensors say");
-  add("cut_in_the_data", whole.substr(0, whole.size() - 1), "ends within storage");
-  add("cut_in_the_object", whole.substr(0, 200), "is damaged at byte 192");
-  add("cut_after_the_magic", whole.substr(0, 15), "ends within an opcode");
+      "torch-legacy-count");
+  add("count_2_63", forged([](Parts& p) { p.storages[7] = '\x7f'; }), "torch-legacy-count");
+  add("cut_in_the_data", whole.substr(0, whole.size() - 1), "torch-legacy-truncated");
+  add("cut_in_the_object", whole.substr(0, 200), "pickle-truncated", "is damaged at byte 192");
+  add("cut_after_the_magic", whole.substr(0, 15), "pickle-truncated");
   converts(
       cases, "legacy_big_endian_machine",
       [] {
@@ -116,8 +114,9 @@ void add_legacy_cases(Cases& cases) {
       ScanResult::clean);
   add("unknown_storage",
       forged([](Parts& p) { p.object.replace(p.object.find("FloatStorage"), 12, "FleetStorage"); }),
-      "unknown type torch.FleetStorage", ScanResult::found, ErrorKind::unsupported);
-  // A view: 6th in the reference, (key, offset, elements).
+      "torch-storage-type", "unknown type torch.FleetStorage", ScanResult::found,
+      ErrorKind::unsupported);
+  // A view is the sixth part of a reference: (key, offset, elements).
   const auto with_view = [&](const std::string& view) {
     return forged([&](Parts& p) {
       const std::size_t at = p.object.find("NtQ");
@@ -128,12 +127,12 @@ void add_legacy_cases(Cases& cases) {
   converts(cases, "legacy_view", with_view("(" + text("v") + integer(0) + integer(count) + "t"),
            ScanResult::clean);
   add("view_beyond", with_view("(" + text("v") + integer(1) + integer(count) + "t"),
-      "malformed reference");
+      "torch-storage-reference");
   add("view_negative", with_view("(" + text("v") + integer(-1) + integer(count) + "t"),
-      "malformed reference");
+      "torch-storage-reference");
   add("view_of_a_view", with_view("(" + text("v") + tuple({0, 1}) + integer(count) + "t"),
-      "malformed reference");
-  add("view_too_short", with_view("(" + text("v") + integer(0) + integer(1) + "t"),
+      "torch-storage-reference");
+  add("view_too_short", with_view("(" + text("v") + integer(0) + integer(1) + "t"), "",
       "beyond its storage", ScanResult::found, ErrorKind::mismatch);
 }
 

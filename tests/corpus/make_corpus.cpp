@@ -18,7 +18,8 @@ int main(int count, char** values) {
     const std::string kind = file.anything ? "anything"
                              : file.error  ? std::string(to_string(*file.error))
                                            : "converts";
-    table << file.name << '\t' << kind << '\t' << to_string(file.scan) << '\t' << file.text << '\n';
+    table << file.name << '\t' << kind << '\t' << to_string(file.scan) << '\t' << file.code << '\t'
+          << file.text << '\n';
   }
   return table ? 0 : 1;
 }

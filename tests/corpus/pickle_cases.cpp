@@ -18,51 +18,51 @@ std::string repeated(std::string_view part, std::size_t count) {
   return out;
 }
 
-// As with_extra(), with the extra value in front: what is damaged is met first.
+// As with_extra(), but the extra value comes first, so that readers meet the damage first.
 std::string broken(std::string_view opcodes) {
   return checkpoint(
       pickle("}(" + text("extra") + std::string(opcodes) + text("params") + state_dict() + "u"));
 }
 
 void add_broken_cases(Cases& cases) {
-  const auto add = [&](const std::string& name, std::string_view opcodes, const std::string& text,
+  const auto add = [&](const std::string& name, std::string_view opcodes, const std::string& code,
                        ScanResult scan = ScanResult::unclear) {
-    refused(cases, "pickle_" + name, broken(opcodes), ErrorKind::malformed, text, scan);
+    refused(cases, "pickle_" + name, broken(opcodes), {ErrorKind::malformed, code}, scan);
   };
-  add("pop_of_nothing", "000000", "empty stack");
-  add("tuple_without_mark", "0tttt", "lacks its MARK");
-  add("list_without_mark", "llll", "lacks its MARK");
-  add("dict_without_mark", "0dddd", "lacks its MARK");
-  add("appends_without_mark", "]e]e]e", "puts elements into a dict");
-  add("setitems_without_mark", "}u}u}u", "lacks its MARK");
-  add("pop_mark_without_mark", "11", "lacks its MARK");
-  add("append_below_a_mark", "]K\x01(a", "empty stack");
-  add("odd_items", "}(K\x01u", "don't come in pairs");
+  add("pop_of_nothing", "000000", "pickle-stack");
+  add("tuple_without_mark", "0tttt", "pickle-mark");
+  add("list_without_mark", "llll", "pickle-mark");
+  add("dict_without_mark", "0dddd", "pickle-mark");
+  add("appends_without_mark", "]e]e]e", "pickle-container");
+  add("setitems_without_mark", "}u}u}u", "pickle-mark");
+  add("pop_mark_without_mark", "11", "pickle-mark");
+  add("append_below_a_mark", "]K\x01(a", "pickle-stack");
+  add("odd_items", "}(K\x01u", "pickle-pairs");
   add("odd_dict",
       "(K\x01"
       "d",
-      "don't come in pairs");
-  add("items_into_a_list", "]K\x01K\x02s", "puts items into a list");
+      "pickle-pairs");
+  add("items_into_a_list", "]K\x01K\x02s", "pickle-container");
   add("elements_into_a_dict",
       "}K\x01"
       "a",
-      "puts elements into a dict");
-  add("state_of_a_number", "K\x01}b", "sets the state of the number 1");
-  add("state_of_a_class", "cm\nC\n}b", "sets the state of m.C", ScanResult::found);
-  add("memo_never_set", "hz", "memo entry 122, which was never set");
-  add("memo_huge", "]r\xff\xff\xff\xff"s, "memo entry 4294967295 out of turn");
-  add("memo_put_of_nothing", "(q\x01"s, "empty stack");
-  add("memo_negative", "]p-1\n", "negative number");
-  add("text_of_4_gb", "X\xff\xff\xff\xff"s, "ends within a string");
-  add("text_of_2_63", "\x8d\0\0\0\0\0\0\0\x80"s, "ends within a string");
-  add("bytes_of_2_63", "\x8e\0\0\0\0\0\0\0\x80"s, "ends within bytes");
-  add("text_of_negative_length", "T\xff\xff\xff\xff"s, "negative length");
-  add("number_of_2_gb", "\x8b\xff\xff\xff\x7f"s, "ends within a number");
-  add("number_of_negative_length", "\x8b\xff\xff\xff\xff"s, "negative length");
-  add("frame_too_long", "\x95\xff\xff\xff\xff\0\0\0\0N"s, "frame is longer");
-  add("frame_of_2_63", "\x95\0\0\0\0\0\0\0\x80N"s, "frame is longer");
-  // CPython drops what is left of a frame that ends within an argument, and reads on behind it: of
-  // "01234", the frame's end, "56789" and a text it runs that text's content as opcodes.
+      "pickle-container");
+  add("state_of_a_number", "K\x01}b", "pickle-state");
+  add("state_of_a_class", "cm\nC\n}b", "pickle-state", ScanResult::found);
+  add("memo_never_set", "hz", "pickle-memo");
+  add("memo_huge", "]r\xff\xff\xff\xff"s, "pickle-memo");
+  add("memo_put_of_nothing", "(q\x01"s, "pickle-stack");
+  add("memo_negative", "]p-1\n", "pickle-memo");
+  add("text_of_4_gb", "X\xff\xff\xff\xff"s, "pickle-truncated");
+  add("text_of_2_63", "\x8d\0\0\0\0\0\0\0\x80"s, "pickle-truncated");
+  add("bytes_of_2_63", "\x8e\0\0\0\0\0\0\0\x80"s, "pickle-truncated");
+  add("text_of_negative_length", "T\xff\xff\xff\xff"s, "pickle-length");
+  add("number_of_2_gb", "\x8b\xff\xff\xff\x7f"s, "pickle-truncated");
+  add("number_of_negative_length", "\x8b\xff\xff\xff\xff"s, "pickle-length");
+  add("frame_too_long", "\x95\xff\xff\xff\xff\0\0\0\0N"s, "pickle-frame");
+  add("frame_of_2_63", "\x95\0\0\0\0\0\0\0\x80N"s, "pickle-frame");
+  // If a frame ends within an argument, CPython drops the rest of the frame and reads on behind it.
+  // Of the argument "01234", the frame's end, "56789" and a text, CPython runs the text's content.
   const auto framed = [](std::string_view inside, std::string_view behind) {
     return "\x95" + little(inside.size(), 8) + std::string(inside) + std::string(behind);
   };
@@ -71,33 +71,31 @@ void add_broken_cases(Cases& cases) {
       framed("X\x0a\0\0\0"
              "01234"s,
              "56789" + text(hidden) + "\x86"),
-      "a frame ends within this opcode");
-  add("frame_ends_in_a_line", framed("]p1", "2\nN0g12\n"), "a frame ends within this opcode");
-  add("frame_ends_in_a_length", framed("X\x01\0"s, "\0\0a"s), "a frame ends within this opcode");
-  add("frame_ends_behind_an_opcode", framed("K", "\x01"), "a frame ends within this opcode");
-  add("frame_ends_in_a_global", framed("cos\nsys", "tem\n"), "a frame ends within this opcode",
-      ScanResult::found);
-  add("frame_in_a_frame", framed(framed("NN", "") + "\x86", ""), "a frame lies in another frame");
-  add("frame_ends_in_a_frame", framed("\x95\x02\0\0"s, "\0\0\0\0\0NN\x86"s),
-      "a frame lies in another frame");
-  add("protocol_6", "\x80\x06N"s, "protocol above 5");
-  add("extension_1", "\x82\x01"s, "extension registry");
-  add("extension_2", "\x83\x01\x01"s, "extension registry");
-  add("extension_4", "\x84\x01\x01\x01\x01"s, "extension registry");
-  add("next_buffer", "\x97"s, "buffers outside");
-  add("read_only_buffer", "N\x98"s, "buffers outside");
-  add("no_such_opcode", "\xff"s, "no opcode 0xff");
-  add("int_that_is_none", "I1_000\n", "is no number");
-  add("int_too_large", "I99999999999999999999\n", "is no number");
-  add("float_that_is_none", "Fabc\n", "is no number");
-  add("string_without_quotes", "Sabc\n", "isn't in quotes");
-  add("unicode_beyond", "V\\U00110000\n", "is no character");
-  add("global_of_numbers", "K\x01K\x02\x93", "names of a global aren't texts");
-  add("object_without_class", "(o", "no class");
-  add("call_that_breaks_off", call("os", "system", "(" + text("true") + "t") + "\xff", "no opcode",
-      ScanResult::found);
+      "pickle-frame");
+  add("frame_ends_in_a_line", framed("]p1", "2\nN0g12\n"), "pickle-frame");
+  add("frame_ends_in_a_length", framed("X\x01\0"s, "\0\0a"s), "pickle-frame");
+  add("frame_ends_behind_an_opcode", framed("K", "\x01"), "pickle-frame");
+  add("frame_ends_in_a_global", framed("cos\nsys", "tem\n"), "pickle-frame", ScanResult::found);
+  add("frame_in_a_frame", framed(framed("NN", "") + "\x86", ""), "pickle-frame");
+  add("frame_ends_in_a_frame", framed("\x95\x02\0\0"s, "\0\0\0\0\0NN\x86"s), "pickle-frame");
+  add("protocol_6", "\x80\x06N"s, "pickle-protocol");
+  add("extension_1", "\x82\x01"s, "pickle-extension");
+  add("extension_2", "\x83\x01\x01"s, "pickle-extension");
+  add("extension_4", "\x84\x01\x01\x01\x01"s, "pickle-extension");
+  add("next_buffer", "\x97"s, "pickle-buffer");
+  add("read_only_buffer", "N\x98"s, "pickle-buffer");
+  add("no_such_opcode", "\xff"s, "pickle-opcode");
+  add("int_that_is_none", "I1_000\n", "pickle-number");
+  add("int_too_large", "I99999999999999999999\n", "pickle-number");
+  add("float_that_is_none", "Fabc\n", "pickle-number");
+  add("string_without_quotes", "Sabc\n", "pickle-text");
+  add("unicode_beyond", "V\\U00110000\n", "pickle-text");
+  add("global_of_numbers", "K\x01K\x02\x93", "pickle-global");
+  add("object_without_class", "(o", "pickle-global");
+  add("call_that_breaks_off", call("os", "system", "(" + text("true") + "t") + "\xff",
+      "pickle-opcode", ScanResult::found);
   add("extension_after_a_call", call("os", "system", "(" + text("true") + "t") + "\x82\x01",
-      "extension registry", ScanResult::found);
+      "pickle-extension", ScanResult::found);
 }
 
 void add_sound_cases(Cases& cases) {
@@ -150,14 +148,14 @@ void add_sound_cases(Cases& cases) {
   refused(
       cases, "pickle_frame_beyond_stop",
       checkpoint(whole_in_frame(9000, pickle(call("os", "system", ")")) + std::string(9000, 'N'))),
-      ErrorKind::malformed, "a frame reaches beyond the end of the pickle", ScanResult::unclear);
-  refused(cases, "pickle_other_first", checkpoint(pickle("}") + good), ErrorKind::unsupported,
-          "an empty dict", ScanResult::found);
+      {ErrorKind::malformed, "pickle-frame"}, ScanResult::unclear);
+  refused(cases, "pickle_other_first", checkpoint(pickle("}") + good),
+          {ErrorKind::unsupported, "state-dict-empty"}, ScanResult::found);
   refused(cases, "pickle_no_stop", checkpoint(good.substr(0, good.size() - 1)),
-          ErrorKind::malformed, "ends within an opcode", ScanResult::unclear);
-  refused(cases, "pickle_empty", checkpoint(""), ErrorKind::malformed, "ends within an opcode",
+          {ErrorKind::malformed, "pickle-truncated"}, ScanResult::unclear);
+  refused(cases, "pickle_empty", checkpoint(""), {ErrorKind::malformed, "pickle-truncated"},
           ScanResult::unclear);
-  refused(cases, "pickle_stop_alone", checkpoint("."), ErrorKind::malformed, "empty stack",
+  refused(cases, "pickle_stop_alone", checkpoint("."), {ErrorKind::malformed, "pickle-stack"},
           ScanResult::unclear);
   for (const int protocol : {3, 4, 5}) {
     converts(cases, fmt::format("pickle_protocol_{}", protocol),
@@ -166,11 +164,11 @@ void add_sound_cases(Cases& cases) {
   }
   converts(cases, "pickle_without_protocol", checkpoint(state_dict() + "."), ScanResult::clean);
   refused(cases, "pickle_too_many_values", broken("(" + repeated("]", 2'100'000) + "t"),
-          ErrorKind::limit, "limit pickle_values=N", ScanResult::unclear);
+          {ErrorKind::limit, "pickle-limit", "limit pickle_values=N"}, ScanResult::unclear);
   // Nine tuples of a million values each.
   refused(cases, "pickle_too_many_items",
-          broken(repeated("(" + repeated("N", 1'000'000) + "t0", 9) + "N"), ErrorKind::limit,
-          "limit pickle_items=N", ScanResult::unclear);
+          broken(repeated("(" + repeated("N", 1'000'000) + "t0", 9) + "N"),
+          {ErrorKind::limit, "pickle-limit", "limit pickle_items=N"}, ScanResult::unclear);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Records of tensors and their references to storages. The tensor is the network's first weight.
+// The codes of these errors are those of the network that lacks a weight, so the text tells the
+// problem.
 
 #include "corpus.h"
 #include "forge.h"
@@ -25,7 +27,7 @@ std::string persistent(const std::string& opcodes) {
 void add_layout_cases(Cases& cases) {
   const auto add = [&](const std::string& name, std::string_view bytes, const std::string& text,
                        ScanResult scan = ScanResult::found) {
-    refused(cases, "tensor_" + name, bytes, ErrorKind::mismatch, text, scan);
+    refused(cases, "tensor_" + name, bytes, {ErrorKind::mismatch, "", text}, scan);
   };
   const std::int64_t count = first().elements;
   add("offset_beyond", changed([](Record& r) { r.offset = 1000; }), "reaches beyond its storage");
@@ -147,7 +149,7 @@ void add_layout_cases(Cases& cases) {
 void add_reference_cases(Cases& cases) {
   const auto add = [&](const std::string& name, std::string_view bytes, const std::string& text,
                        ScanResult scan = ScanResult::found) {
-    refused(cases, "reference_" + name, bytes, ErrorKind::mismatch, text, scan);
+    refused(cases, "reference_" + name, bytes, {ErrorKind::mismatch, "", text}, scan);
   };
   const std::string storage = text("storage") + global("torch", "FloatStorage");
   const std::string count = integer(first().elements);
@@ -181,7 +183,7 @@ void add_reference_cases(Cases& cases) {
       persistent("(" + text("storage") + text("FloatStorage") + text("0") + text("cpu") + count +
                  "t"),
       "malformed reference");
-  // The same storage is something else in the tensor that comes after.
+  // The next tensor describes the same storage in another way.
   Record twice = first();
   twice.key = "1";
   add("two_counts", checkpoint(pickle(state_dict(opcodes(twice)))), "two different things");

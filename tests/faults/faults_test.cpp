@@ -164,8 +164,8 @@ TEST_F(Faults, AFileThatChangesIsNoticed) {
   class Touch final : public Observer {
    public:
     explicit Touch(fs::path path) : path_(std::move(path)) {}
-    void on_stage(const Stage& stage) override {
-      if (stage.name == "recognised") {
+    void on_step(const Step& step) override {
+      if (step.name == "recognised") {
         fs::last_write_time(path_, fs::last_write_time(path_) + std::chrono::seconds(5));
       }
     }

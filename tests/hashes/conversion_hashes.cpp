@@ -153,13 +153,13 @@ std::vector<Sample> all_samples() {
 // What the options are beside the precision, form and opset.
 struct Variation {
   const char* name;
-  std::function<void(Options&)> change;
+  std::function<void(ConvertOptions&)> change;
 };
 
 const std::vector<Variation>& variations() {
   static const std::vector<Variation> all = {
-      {"fixed", [](Options&) {}},
-      {"dynamic", [](Options& options) { options.shape = InputShape::dynamic_defaults(); }},
+      {"fixed", [](ConvertOptions&) {}},
+      {"dynamic", [](ConvertOptions& options) { options.shape = InputShape::dynamic_defaults(); }},
   };
   return all;
 }
@@ -167,13 +167,13 @@ const std::vector<Variation>& variations() {
 // With one opset only.
 const std::vector<Variation>& rarer_variations() {
   static const std::vector<Variation> all = {
-      {"io_fp32", [](Options& options) { options.io_type = IoType::fp32; }},
-      {"io_same", [](Options& options) { options.io_type = IoType::same; }},
-      {"depthwise_fp32", [](Options& options) { options.depthwise_fp32 = true; }},
-      {"fp32_blocks", [](Options& options) { options.fp32_blocks = {"conv_last"}; }},
-      {"external_data", [](Options& options) { options.external_data_threshold = 1; }},
+      {"io_fp32", [](ConvertOptions& options) { options.io_type = IoType::fp32; }},
+      {"io_same", [](ConvertOptions& options) { options.io_type = IoType::same; }},
+      {"depthwise_fp32", [](ConvertOptions& options) { options.depthwise_fp32 = true; }},
+      {"fp32_blocks", [](ConvertOptions& options) { options.fp32_blocks = {"conv_last"}; }},
+      {"external_data", [](ConvertOptions& options) { options.external_data_threshold = 1; }},
       {"odd_shape",
-       [](Options& options) {
+       [](ConvertOptions& options) {
          options.shape = {Axis::fixed(2), Axis::range(1, 9, 33), Axis::fixed(17)};
        }},
   };
@@ -184,11 +184,11 @@ constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision:
                                     Precision::mixed_fp16, Precision::mixed_bf16};
 
 // The model's hash, and that of its external data.
-std::string converted(const MemoryInput& checkpoint, const Options& options) {
+std::string converted(const MemoryInput& checkpoint, const ConvertOptions& options) {
   HashOutput model;
   HashOutput data;
   try {
-    const Report report = convert(checkpoint, {&model, &data, "model.onnx.data"}, options);
+    const ConvertReport report = convert(checkpoint, {&model, &data, "model.onnx.data"}, options);
     const bool external = report.output.external_data_bytes > 0;
     return external ? model.hash() + "+" + data.hash() : model.hash();
   } catch (const Error& error) {
@@ -211,20 +211,20 @@ class Printer {
 };
 
 void print_conversions(Printer& printer, const Sample& sample, const MemoryInput& checkpoint) {
-  Options options;
+  ConvertOptions options;
   options.source_name = "sample";
-  sample.read(options);
+  sample.read(options.read);
   for (const Precision precision : kPrecisions) {
     const bool bfloat16 = default_opset(precision) >= kMinOpsetOfBfloat16;
     for (const GraphForm form : {GraphForm::standard, GraphForm::channels_first}) {
-      Options with = options;
+      ConvertOptions with = options;
       with.precision = precision;
       with.graph_form = form;
       const std::string name =
           fmt::format("{} {} {}", sample.name, to_string(precision), to_string(form));
       for (const Variation& variation : variations()) {
         printer.line(fmt::format("{} {}", name, variation.name), [&] {
-          Options varied = with;
+          ConvertOptions varied = with;
           variation.change(varied);
           std::string hashes;
           for (const int opset : {11, 13, 16, 17, 18, 20, 22, 24}) {
@@ -239,7 +239,7 @@ void print_conversions(Printer& printer, const Sample& sample, const MemoryInput
     printer.line(fmt::format("{} {} rarer", sample.name, to_string(precision)), [&] {
       std::string hashes;
       for (const Variation& variation : rarer_variations()) {
-        Options varied = options;
+        ConvertOptions varied = options;
         varied.precision = precision;
         variation.change(varied);
         hashes += (hashes.empty() ? "" : " ") + converted(checkpoint, varied);
@@ -259,7 +259,7 @@ void print_fusions(Printer& printer, const Sample& sample, const MemoryInput& ch
         options.source_name = "sample";
         options.format = format;
         options.dtype = type;
-        sample.read(options);
+        sample.read(options.read);
         HashOutput output;
         std::string hash;
         try {

@@ -1,51 +1,81 @@
 #!/bin/sh
-# Installs the project into an empty prefix and uses it from there: the program, the library through
-# find_package and through pkg-config, shared and static.
+# Installs the finished build into an empty prefix and uses the prefix: the program, and the examples
+# with find_package and pkg-config. A second prefix gets the static library. Only examples are compiled.
 #
-#   install_test.sh SOURCE_FOLDER BUILD_FOLDER WORK_FOLDER SAMPLE_MAKER
+#   install_test.sh SOURCE_FOLDER BUILD_FOLDER WORK_FOLDER SAMPLE_MAKER STATIC_LIBRARY
 set -eu
-source=$1 build=$2 work=$3 make_sample=$4
+source=$1 build=$2 work=$3 make_sample=$4 static_library=$5
 rm -rf "$work"
 mkdir -p "$work"
 "$make_sample" "$work/sample.pth"
 
-check_example() {
-  output=$("$1" "$work/sample.pth" "$work/$2.onnx")
-  [ "$output" = "aether_small x2, 237 nodes" ] || { echo "$2 printed: $output"; exit 1; }
-  [ -s "$work/$2.onnx" ] || { echo "$2 wrote nothing"; exit 1; }
+fail() { echo "$1"; exit 1; }
+
+# run EXPECTED_TEXT PROGRAM ARGUMENTS…
+run() {
+  expected=$1
+  shift
+  output=$("$@") || fail "$1 ended with an error: $output"
+  echo "$output" | grep -qF -e "$expected" || fail "$1 printed: $output"
+}
+
+check_convert() {
+  run "aether_small x2, 237 nodes" "$1" "$work/sample.pth" "$work/model.onnx"
+  [ -s "$work/model.onnx" ] || fail "$1 wrote nothing"
   if "$1" "$work/missing.pth" "$work/none.onnx" 2>"$work/error"; then exit 1; fi
   grep -q "there is no such file" "$work/error"
 }
 
-use_prefix() {
-  prefix=$1 kind=$2
-  libdir=$(dirname "$(find "$prefix" -name aether2onnx.pc)")/..
-  cmake -G Ninja -S "$source/tests/install" -B "$work/$kind-cmake" -DCMAKE_PREFIX_PATH="$prefix" \
-    -DEXAMPLE="$source/examples/convert_file.cpp" >"$work/$kind-cmake.log"
-  cmake --build "$work/$kind-cmake" >>"$work/$kind-cmake.log"
-  check_example "$work/$kind-cmake/convert_file" "$kind-cmake"
-
-  export PKG_CONFIG_PATH="$libdir/pkgconfig"
-  # shellcheck disable=SC2046: flags are to be split
-  c++ -std=c++20 "$source/examples/convert_file.cpp" -o "$work/$kind-pkgconfig" \
-    $(pkg-config --cflags --libs aether2onnx) -Wl,-rpath,"$libdir"
-  check_example "$work/$kind-pkgconfig" "$kind-pkgconfig"
+# build_with_cmake PREFIX FOLDER EXAMPLES
+build_with_cmake() {
+  { cmake -G Ninja -S "$source/tests/install" -B "$2" -DCMAKE_PREFIX_PATH="$1" -DEXAMPLES="$3" &&
+    cmake --build "$2"; } >"$2.log" 2>&1 || { cat "$2.log"; exit 1; }
 }
 
-# The example is short enough to be read at a glance.
-[ "$(wc -l <"$source/examples/convert_file.cpp")" -lt 30 ]
+use_pkg_config() {
+  PKG_CONFIG_PATH=$(dirname "$(find "$1" -name aether2onnx.pc)")
+  export PKG_CONFIG_PATH
+  if ! [ -e "$work/convert_file.o" ]; then
+    # shellcheck disable=SC2046: flags are to be split
+    c++ -std=c++20 -c "$source/examples/convert_file.cpp" -o "$work/convert_file.o" \
+      $(pkg-config --cflags aether2onnx)
+  fi
+  # shellcheck disable=SC2046: flags are to be split
+  c++ "$work/convert_file.o" -o "$work/$2" $(pkg-config --libs aether2onnx) \
+    -Wl,-rpath,"$PKG_CONFIG_PATH/.."
+  check_convert "$work/$2"
+}
 
-cmake --install "$build" --prefix "$work/shared-prefix" >"$work/install.log"
-"$work/shared-prefix/bin/aether2onnx" "$work/sample.pth" "$work/program.onnx" --quiet
+examples=
+for task in convert_file fuse_file inspect_file check_file scan_file engine_command; do
+  file=$source/examples/$task.cpp
+  [ "$(wc -l <"$file")" -lt 32 ] || fail "$file is too long to read at a glance"
+  examples="$examples;$file"
+done
+
+prefix=$work/prefix
+cmake --install "$build" --prefix "$prefix" >"$work/install.log"
+"$prefix/bin/aether2onnx" "$work/sample.pth" "$work/program.onnx" --quiet
 [ -s "$work/program.onnx" ]
-use_prefix "$work/shared-prefix" shared
+if grep -rn '#include "' "$prefix/include"; then fail "an installed header includes the source tree"; fi
 
-cmake -G Ninja -S "$source" -B "$work/static-build" -DBUILD_SHARED_LIBS=OFF -DAETHER2ONNX_TESTS=OFF \
-  -DAETHER2ONNX_VERIFICATION=OFF -DCMAKE_BUILD_TYPE=Debug >"$work/static.log"
-cmake --build "$work/static-build" -j 2 --target aether2onnx aether2onnx_cli >>"$work/static.log"
-cmake --install "$work/static-build" --prefix "$work/static-prefix" >>"$work/static.log"
-use_prefix "$work/static-prefix" static
+programs=$work/programs
+build_with_cmake "$prefix" "$programs" "${examples#;}"
+check_convert "$programs/convert_file"
+run "pairs of convolutions" "$programs/fuse_file" "$work/sample.pth" "$work/fused.safetensors"
+run "aether_small x2" "$programs/inspect_file" "$work/model.onnx"
+run "0 errors" "$programs/check_file" "$work/model.onnx"
+run "clean" "$programs/scan_file" "$work/sample.pth"
+run "--onnx=" "$programs/engine_command" "$work/model.onnx"
+use_pkg_config "$prefix" with_pkg_config
 
-# Installed headers don't lead back into the source tree.
-if grep -rn '#include "' "$work/shared-prefix/include"; then exit 1; fi
+# The static library is made of the objects of the finished build; nothing is compiled again.
+static=$work/static
+cmake -G Ninja -S "$source" -B "$static" -DBUILD_SHARED_LIBS=OFF -DAETHER2ONNX_TESTS=OFF \
+  -DAETHER2ONNX_VERIFICATION=OFF -DCMAKE_BUILD_TYPE=Debug >"$static.log" 2>&1
+cp "$static_library" "$static/src/libaether2onnx.a"
+cmake --install "$static" --component development --prefix "$work/static-prefix" >>"$static.log"
+build_with_cmake "$work/static-prefix" "$work/static-programs" "$source/examples/convert_file.cpp"
+check_convert "$work/static-programs/convert_file"
+use_pkg_config "$work/static-prefix" static_with_pkg_config
 echo "installed and used from a prefix"

@@ -35,7 +35,7 @@ for path in ./usr/bin/aether2onnx ./usr/share/man/man1/aether2onnx.1 \
   holds "$main" "$path"
 done
 needs "$main" 'libc6 (>='
-needs "$main" 'libzip4'
+needs "$main" 'libdeflate0'
 field "$main" Depends | grep -qE 'torch|onnxruntime|python' && complain "the main package needs too much"
 dpkg-deb -c "$main" | grep -qE 'verify|include/|\.so' && complain "the main package holds too much"
 holds "$development" ./usr/include/aether2onnx/aether2onnx.h

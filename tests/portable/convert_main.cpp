@@ -35,7 +35,7 @@ int main(int count, char** values) {
   }
   const std::vector<std::byte> bytes = standard_input();
   try {
-    aether2onnx::Options options;
+    aether2onnx::ConvertOptions options;
     options.source_name = values[1];
     StandardOutput output;
     aether2onnx::convert(aether2onnx::MemoryInput(bytes), {&output, nullptr, ""}, options);

@@ -58,7 +58,7 @@ Checked check_case(const std::string& name, Precision precision, const std::vect
   for (const int opset : opsets) {
     SCOPED_TRACE(name + " opset " + std::to_string(opset));
     const test::TemporaryFolder folder;
-    Options options;
+    ConvertOptions options;
     options.opset_version = opset;
     options.precision = precision;
     options.shape = {Axis::range(1, 1, 4), Axis::range(1, 8, 64), Axis::range(1, 8, 64)};

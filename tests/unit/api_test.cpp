@@ -1,7 +1,11 @@
 // The public header's promises.
 
 #include <aether2onnx/aether2onnx.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "sample_networks.h"
 #include "support.h"
@@ -27,13 +31,13 @@ class ConvertFile : public testing::Test {
 };
 
 TEST_F(ConvertFile, GivesTheSameBytesAsConversionInMemory) {
-  const Report report = convert_file(folder_ / "model.pth", folder_ / "model.onnx", {});
+  const ConvertReport report = convert_file(folder_ / "model.pth", folder_ / "model.onnx", {});
   const auto checkpoint = sample_checkpoint();
   const MemoryInput input(checkpoint);
   MemoryOutput output;
-  Options options;
+  ConvertOptions options;
   options.source_name = "model.pth";
-  const Report in_memory = convert(input, {&output, nullptr, {}}, options);
+  const ConvertReport in_memory = convert(input, {&output, nullptr, {}}, options);
   EXPECT_EQ(test::read_file(folder_ / "model.onnx"), output.bytes());
   EXPECT_EQ(report.output.bytes, output.bytes().size());
   EXPECT_EQ(report.source.sha256, in_memory.source.sha256);
@@ -42,28 +46,40 @@ TEST_F(ConvertFile, GivesTheSameBytesAsConversionInMemory) {
 
 class RecordingObserver : public Observer {
  public:
-  void on_stage(const Stage& stage) override { stages.push_back(stage.name); }
-  void on_progress(std::string_view /*stage*/, std::uint64_t done, std::uint64_t total) override {
+  void on_step(const Step& step) override { steps.push_back(step.name); }
+  void on_progress(std::string_view /*step*/, std::uint64_t done, std::uint64_t total) override {
     EXPECT_LE(done, total);
     last_done = done;
     last_total = total;
   }
-  std::vector<std::string> stages;
+  std::vector<std::string> steps;
   std::uint64_t last_done = 0;
   std::uint64_t last_total = 1;
 };
 
+TEST_F(ConvertFile, TellsTheTypesOfTheWeights) {
+  ConvertOptions options;
+  for (const auto& [precision, dtype] : {std::pair(Precision::fp32, "float32"),
+                                         {Precision::fp16, "float16"},
+                                         {Precision::bf16, "bfloat16"},
+                                         {Precision::mixed_bf16, "bfloat16 + float32"}}) {
+    options.precision = precision;
+    const ConvertReport plan = plan_file(folder_ / "model.pth", "", options);
+    EXPECT_EQ(plan.graph.dtype, dtype);
+  }
+}
+
 TEST_F(ConvertFile, TellsTheObserver) {
   RecordingObserver observer;
   convert_file(folder_ / "model.pth", folder_ / "model.onnx", {}, {{}, &observer});
-  EXPECT_EQ(observer.stages, (std::vector<std::string>{"read", "recognised", "fused", "written"}));
+  EXPECT_EQ(observer.steps, (std::vector<std::string>{"read", "recognised", "fused", "written"}));
   EXPECT_EQ(observer.last_done, observer.last_total);
 }
 
 class StoppingObserver final : public Observer {
  public:
   explicit StoppingObserver(int after) : calls_left_(after) {}
-  void on_progress(std::string_view /*stage*/, std::uint64_t /*done*/,
+  void on_progress(std::string_view /*step*/, std::uint64_t /*done*/,
                    std::uint64_t /*total*/) override {
     if (calls_left_-- <= 0) throw std::runtime_error("stopped");
   }
@@ -91,7 +107,7 @@ TEST_F(ConvertFile, ShowsTheFinishedFileBeforeItIsSaved) {
   std::vector<std::byte> candidate_bytes;
   const auto target = folder_ / "new/model.onnx";
   convert_file(folder_ / "model.pth", target, {}, {},
-               [&](const Report& report, const std::filesystem::path& candidate) {
+               [&](const ConvertReport& report, const std::filesystem::path& candidate) {
                  EXPECT_FALSE(std::filesystem::exists(target));
                  EXPECT_EQ(report.output.path, target);
                  candidate_bytes = test::read_file(candidate);
@@ -102,7 +118,7 @@ TEST_F(ConvertFile, ShowsTheFinishedFileBeforeItIsSaved) {
 TEST_F(ConvertFile, ARefusalBeforeSavingLeavesNothing) {
   const std::vector<std::string> before = list_files(folder_.path());
   EXPECT_THROW(convert_file(folder_ / "model.pth", folder_ / "new/model.onnx", {}, {},
-                            [](const Report&, const std::filesystem::path&) {
+                            [](const ConvertReport&, const std::filesystem::path&) {
                               throw std::runtime_error("refused");
                             }),
                std::runtime_error);
@@ -110,12 +126,12 @@ TEST_F(ConvertFile, ARefusalBeforeSavingLeavesNothing) {
 }
 
 TEST_F(ConvertFile, ExternalDataLiesBesideTheModel) {
-  Options options;
+  ConvertOptions options;
   options.external_data_threshold = 1000;
   bool seen = false;
-  const Report report =
+  const ConvertReport report =
       convert_file(folder_ / "model.pth", folder_ / "out/model.onnx", options, {},
-                   [&](const Report&, const std::filesystem::path& candidate) {
+                   [&](const ConvertReport&, const std::filesystem::path& candidate) {
                      seen = std::filesystem::exists(candidate.parent_path() / "model.onnx.data");
                    });
   EXPECT_TRUE(seen);
@@ -157,7 +173,7 @@ TEST(Convert, AFailingOutputIsReportedAsItself) {
 TEST(Convert, ChecksTheOptionsFirst) {
   const MemoryInput nothing({});
   MemoryOutput output;
-  Options options;
+  ConvertOptions options;
   options.opset_version = 25;
   EXPECT_EQ(catch_error([&] {
               convert(nothing, {&output, nullptr, {}}, options);
@@ -168,6 +184,78 @@ TEST(Convert, ChecksTheOptionsFirst) {
               convert(nothing, {&output, nullptr, {}}, options);
             }).kind,
             ErrorKind::unsupported);
+}
+
+// --- options ----------------------------------------------------------------------------------
+
+struct BadOption {
+  const char* name;
+  const char* code;
+  void (*set)(ConvertOptions& options);
+};
+
+class BadOptions : public testing::TestWithParam<BadOption> {};
+
+TEST_P(BadOptions, AreNamed) {
+  ConvertOptions options;
+  EXPECT_NO_THROW(validate(options));
+  GetParam().set(options);
+  try {
+    validate(options);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind, ErrorKind::usage);
+    EXPECT_EQ(error.diagnostic.code, GetParam().code);
+    EXPECT_EQ(error.diagnostic.subject, GetParam().name);
+    EXPECT_FALSE(error.diagnostic.expected.empty());
+    EXPECT_FALSE(error.diagnostic.found.empty());
+    const std::string option = std::string("{option:") + GetParam().name + "}";
+    EXPECT_NE(error.diagnostic.text.find(option), std::string::npos) << error.diagnostic.text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadOptions,
+    testing::Values(
+        BadOption{"scale", "option-range", [](auto& options) { options.expect.scale = 5; }},
+        BadOption{"model_type", "option-range",
+                  [](auto& options) { options.expect.model_type = "aether_huge"; }},
+        BadOption{"input_channels", "option-range",
+                  [](auto& options) { options.expect.input_channels = 0; }},
+        BadOption{"generation", "option-range",
+                  [](auto& options) { options.read.generation = "G9"; }},
+        BadOption{"res_scale", "option-range", [](auto& options) { options.read.res_scale = 0; }},
+        BadOption{"norm_eps", "option-range", [](auto& options) { options.read.norm_eps = -1; }},
+        BadOption{"img_range", "option-range",
+                  [](auto& options) { options.read.img_range = std::nan(""); }},
+        BadOption{"opset_version", "option-range",
+                  [](auto& options) { options.opset_version = 25; }},
+        BadOption{"opset_version", "option-opset-bfloat16",
+                  [](auto& options) {
+                    options.opset_version = 17;
+                    options.precision = Precision::bf16;
+                  }},
+        BadOption{"opt_height", "option-range",
+                  [](auto& options) { options.shape.height = Axis::fixed(70000); }},
+        BadOption{"max_width", "option-range",
+                  [](auto& options) { options.shape.width = Axis::range(1, 2, 70000); }},
+        BadOption{"min_batch_size", "option-order",
+                  [](auto& options) { options.shape.batch = Axis::range(3, 3, 2); }}),
+    [](const testing::TestParamInfo<BadOption>& test) {
+      return fmt::format("{}_{}", test.param.name, test.index);
+    });
+
+TEST(SpellOptions, ReplacesOnlyNamesOfOptions) {
+  const auto spelled = [](std::string_view text) {
+    return spell_options(text, [](std::string_view name) { return fmt::format("<{}>", name); });
+  };
+  EXPECT_EQ(spelled("give {option:io_type} or {option:opset_version}."),
+            "give <io_type> or <opset_version>.");
+  for (const char* text : {"", "{option:", "{option:}", "{option:a", "{option:a b}",
+                           "{option:\", \"b\": {}}", "{options}"}) {
+    EXPECT_EQ(spelled(text), text);
+  }
+  EXPECT_EQ(spelled("{option:{option:a}"), "{option:<a>");
 }
 
 TEST(Names, OfACheckpointWithoutItsEnding) {

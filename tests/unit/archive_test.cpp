@@ -5,12 +5,16 @@
 #include <cstring>
 
 #include "checkpoint_writer.h"
+#include "formats/file_kind.h"
 #include "support.h"
 
-namespace aether2onnx::archive {
+namespace aether2onnx::zip {
 namespace {
 
 using namespace std::string_literals;
+using formats::FileKind;
+using formats::gzip_name;
+using formats::sniff;
 using test::catch_error;
 using test::Caught;
 using tools::write_zip;
@@ -77,23 +81,23 @@ std::size_t find_last(const std::vector<std::byte>& bytes, const std::string& si
 Caught open_error(const std::vector<std::byte>& bytes) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    const ZipArchive archive(input, {});
+    const Archive archive(input, {});
   });
 }
 
 Caught read_error(const std::vector<std::byte>& bytes, const std::string& name) {
   return catch_error([&] {
     const MemoryInput input(bytes);
-    const ZipArchive archive(input, {});
+    const Archive archive(input, {});
     archive.read_all(archive.find(name).value(), 1U << 20U);
   });
 }
 
-TEST(ZipArchive, ReadsStoredAndDeflatedEntries) {
+TEST(zip::Archive, ReadsStoredAndDeflatedEntries) {
   const std::string long_text(100000, 'a');
   const auto bytes = write_zip({{"a/one", "first"}, {"a/two", long_text, true}, {"a/three", ""}});
   const MemoryInput input(bytes);
-  const ZipArchive archive(input, {});
+  const Archive archive(input, {});
   ASSERT_EQ(archive.entries().size(), 3U);
   EXPECT_TRUE(archive.entries()[0].stored);
   EXPECT_FALSE(archive.entries()[1].stored);
@@ -106,13 +110,13 @@ TEST(ZipArchive, ReadsStoredAndDeflatedEntries) {
   EXPECT_EQ(catch_error([&] { archive.read_all(1, 1000); }).kind, ErrorKind::limit);
 }
 
-TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
+TEST(zip::Archive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   std::string content;
   for (int i = 0; i < 300000; ++i) content += static_cast<char>('a' + i % 26);
   for (const bool deflate : {false, true}) {
     const auto bytes = write_zip({{"x", content, deflate}});
     const MemoryInput input(bytes);
-    const ZipArchive archive(input, {});
+    const Archive archive(input, {});
     for (const std::size_t offset : {std::size_t{123456}, std::size_t{0}, content.size() - 10}) {
       std::vector<std::byte> part(10);
       archive.read(0, offset, part);
@@ -121,18 +125,17 @@ TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   }
 }
 
-// Found by the fuzzer: libzip's seek reads beyond its own tables there.
-TEST(ZipArchive, AnEntryWithoutBytesIsReadMoreThanOnce) {
+TEST(zip::Archive, AnEntryWithoutBytesIsReadMoreThanOnce) {
   const auto bytes = write_zip({{"a/empty", ""}, {"a/some", "some"}});
   const MemoryInput input(bytes);
-  const ZipArchive zip(input, {});
+  const Archive zip(input, {});
   for (int round = 0; round < 3; ++round) {
     EXPECT_TRUE(zip.read_all(*zip.find("a/empty"), 100).empty());
     zip.read(*zip.find("a/some"), 4, {});
   }
 }
 
-TEST(ZipArchive, EveryTruncationIsRefused) {
+TEST(zip::Archive, EveryTruncationIsRefused) {
   const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
   for (std::size_t length = 4; length < bytes.size(); ++length) {
     const std::vector<std::byte> cut(bytes.begin(),
@@ -142,10 +145,10 @@ TEST(ZipArchive, EveryTruncationIsRefused) {
     EXPECT_EQ(caught.kind, ErrorKind::malformed) << caught.message;
   }
   const std::vector<std::byte> cut(bytes.begin(), bytes.begin() + 40);
-  EXPECT_NE(open_error(cut).message.find("the file is cut off"), std::string::npos);
+  EXPECT_EQ(open_error(cut).code, "zip-cut-off");
 }
 
-TEST(ZipArchive, ChecksTheCrc) {
+TEST(zip::Archive, ChecksTheCrc) {
   for (const bool deflate : {false, true}) {
     auto bytes = write_zip({{"x", std::string(200, 'q') + "w", deflate}});
     // Both headers get another CRC, so that they still agree.
@@ -155,50 +158,44 @@ TEST(ZipArchive, ChecksTheCrc) {
     const Caught caught = read_error(bytes, "x");
     EXPECT_TRUE(caught.thrown);
     EXPECT_EQ(caught.kind, ErrorKind::malformed);
-    EXPECT_NE(caught.message.find("CRC-32"), std::string::npos) << caught.message;
+    EXPECT_EQ(caught.code, "zip-crc");
     EXPECT_NE(caught.message.find("'x'"), std::string::npos);
   }
 }
 
-TEST(ZipArchive, ChecksTheCrcWhenOnlyAPartIsWanted) {
+TEST(zip::Archive, ChecksTheCrcWhenOnlyAPartIsWanted) {
   auto bytes = write_zip({{"x", std::string(1000, 'q')}});
   const std::size_t content = text_of(bytes).find("qqqq");
   bytes[content + 900] ^= std::byte{1};
   const MemoryInput input(bytes);
-  const ZipArchive archive(input, {});
+  const Archive archive(input, {});
   std::vector<std::byte> part(10);
   EXPECT_EQ(catch_error([&] { archive.read(0, 0, part); }).kind, ErrorKind::malformed);
 }
 
-TEST(ZipArchive, ACrcOfZeroMeansNotComputed) {
+TEST(zip::Archive, ACrcOfZeroMeansNotComputed) {
   for (const bool deflate : {false, true}) {
     auto bytes = write_zip({{"x", "content without checksum", deflate}});
     for (const auto& [signature, offset] : {std::pair{"PK\x03\x04", 14}, {"PK\x01\x02", 16}}) {
       std::memset(bytes.data() + find_last(bytes, signature) + offset, 0, 4);
     }
     const MemoryInput input(bytes);
-    const ZipArchive archive(input, {});
+    const Archive archive(input, {});
     EXPECT_EQ(archive.entries()[0].crc, 0U);
     EXPECT_EQ(text_of(archive.read_all(0, 100)), "content without checksum");
   }
 }
 
-TEST(ZipArchive, RefusesWhatContradictsItself) {
+TEST(zip::Archive, RefusesWhatContradictsItself) {
   // Another name in the local header than in the directory.
   auto renamed = write_zip({{"name", "content"}});
   renamed[30] = std::byte{'N'};
   EXPECT_EQ(open_error(renamed).kind, ErrorKind::malformed);
 
-  // Two entries of one name. The writer refuses that, so one is renamed in both headers.
-  auto twice = write_zip({{"same", "a"}, {"samE", "b"}});
-  std::string text = text_of(twice);
-  for (std::size_t at = text.find("samE"); at != std::string::npos;
-       at = text.find("samE", at + 1)) {
-    twice[at + 3] = std::byte{'e'};
-  }
+  auto twice = write_zip({{"same", "a"}, {"same", "b"}});
   const Caught caught = open_error(twice);
   EXPECT_EQ(caught.kind, ErrorKind::malformed);
-  EXPECT_NE(caught.message.find("two entries of one name"), std::string::npos) << caught.message;
+  EXPECT_EQ(caught.code, "zip-two-of-one-name") << caught.message;
 
   // A stored entry that claims to be larger than the file.
   auto large = write_zip({{"x", "content"}});
@@ -210,29 +207,29 @@ TEST(ZipArchive, RefusesWhatContradictsItself) {
   EXPECT_EQ(open_error(large).kind, ErrorKind::malformed);
 }
 
-TEST(ZipAudit, PartsLieWithinTheFileWhateverTheEndSays) {
+TEST(zip::Audit, EntriesLieWithinTheFileWhateverTheEndSays) {
   const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
   const std::size_t end = find_last(bytes, "PK\x05\x06");
   for (std::size_t at = end + 8; at < end + 20; ++at) {
     for (const int value : {0, 1, 0x7f, 0x80, 0xff}) {
       auto forged = bytes;
       forged[at] = static_cast<std::byte>(value);
-      const ZipAudit audit = audit_zip(MemoryInput(forged), {});
-      for (const ZipPart& part : audit.parts) {
-        EXPECT_LE(part.offset, forged.size()) << at;
-        EXPECT_LE(part.size, forged.size() - part.offset) << at;
+      const Audit found = audit(MemoryInput(forged), {});
+      for (const Entry& entry : found.entries) {
+        EXPECT_LE(entry.offset, forged.size()) << at;
+        EXPECT_LE(entry.packed, forged.size() - entry.offset) << at;
       }
     }
   }
-  const ZipAudit good = audit_zip(MemoryInput(bytes), {});
+  const Audit good = audit(MemoryInput(bytes), {});
   EXPECT_TRUE(good.has_end);
   EXPECT_TRUE(good.irregularities.empty());
-  ASSERT_EQ(good.parts.size(), 2U);
-  EXPECT_EQ(good.parts[0].name, "a/data.pkl");
-  EXPECT_EQ(good.parts[0].size, 10U);
+  ASSERT_EQ(good.entries.size(), 2U);
+  EXPECT_EQ(good.entries[0].name, "a/data.pkl");
+  EXPECT_EQ(good.entries[0].size, 10U);
 }
 
-TEST(ZipArchive, RefusesABomb) {
+TEST(zip::Archive, RefusesABomb) {
   // A deflated entry that claims 1 GB from 30 bytes.
   auto bytes = write_zip({{"x", std::string(1000, 'a'), true}});
   const std::size_t directory = find_last(bytes, "PK\x01\x02");
@@ -240,24 +237,76 @@ TEST(ZipArchive, RefusesABomb) {
   bytes[directory + 24 + 3] = std::byte{0x40};
   const Caught caught = open_error(bytes);
   EXPECT_EQ(caught.kind, ErrorKind::malformed);
-  EXPECT_NE(caught.message.find("can't have the size"), std::string::npos) << caught.message;
+  EXPECT_EQ(caught.code, "zip-inflation") << caught.message;
 }
 
-TEST(ZipArchive, NamesEncryption) {
+// The deflate stream of the one entry "x" is replaced by another of the same length.
+Caught deflate_error(const std::string& content, const std::string& stream, std::size_t size) {
+  auto bytes = write_zip({{"x", content}});
+  const std::size_t directory = find_last(bytes, "PK\x01\x02");
+  std::memcpy(bytes.data() + 31, stream.data(), stream.size());
+  for (const std::size_t header : {std::size_t{0}, directory + 2}) {
+    bytes[header + 8] = std::byte{8};
+    bytes[header + 22] = static_cast<std::byte>(size);
+    std::memset(bytes.data() + header + 14, 0, 4);  // the CRC isn't computed
+  }
+  return read_error(bytes, "x");
+}
+
+TEST(zip::Archive, ADeflateStreamEndsWhereItsEntryEnds) {
+  // One stored block with the byte 'a', as the whole entry, and with a byte behind it.
+  const std::string stream =
+      "\x01\x01\0\xfe\xff"
+      "a"s;
+  EXPECT_FALSE(deflate_error("123456", stream, 1).thrown);
+  EXPECT_EQ(deflate_error("1234567", stream + "x", 1).code, "zip-deflate");
+  EXPECT_EQ(deflate_error("123456", stream, 0).code, "zip-deflate");
+  EXPECT_EQ(deflate_error("123456", stream, 2).code, "zip-deflate");
+  EXPECT_EQ(deflate_error("123456", "\x07" + stream.substr(1), 1).code, "zip-deflate");
+  EXPECT_EQ(deflate_error("12345", stream.substr(0, 5), 1).code, "zip-deflate");
+}
+
+TEST(zip::Archive, ANoteNeverCrowdsOutAContradiction) {
+  std::vector<tools::ZipEntry> entries;
+  for (int i = 0; i < 200; ++i) entries.push_back({"../" + std::to_string(i), "x"});
+  EXPECT_FALSE(open_error(write_zip(entries)).thrown);
+  entries.push_back({"../7", "y"});
+  EXPECT_EQ(open_error(write_zip(entries)).code, "zip-two-of-one-name");
+}
+
+TEST(zip::Archive, ADeflatedEntryOfImpossibleSizeCostsNoMemory) {
+  // 2 GiB from 3 MB: within deflate's ratio, beyond the limit for entries in memory.
+  auto bytes = write_zip({{"x", std::string(3'000'000, 'a')}});
+  const std::size_t directory = find_last(bytes, "PK\x01\x02");
+  for (const std::size_t header : {std::size_t{0}, directory + 2}) {
+    bytes[header + 8] = std::byte{8};
+    bytes[header + 25] = std::byte{0x80};
+  }
+  const Caught caught = catch_error([&] {
+    const MemoryInput input(bytes);
+    const Archive archive(input, {});
+    archive.read(0, 0, {});
+  });
+  EXPECT_EQ(caught.kind, ErrorKind::limit);
+  EXPECT_EQ(caught.code, "zip-inflated-size");
+}
+
+TEST(zip::Archive, NamesEncryption) {
   auto bytes = write_zip({{"x", "content of the entry"}});
   bytes[6] |= std::byte{1};
   bytes[find_last(bytes, "PK\x01\x02") + 8] |= std::byte{1};
   const Caught caught = open_error(bytes);
   EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
-  EXPECT_NE(caught.message.find("encrypted"), std::string::npos) << caught.message;
+  EXPECT_EQ(caught.code, "zip-encrypted") << caught.message;
 }
 
-TEST(ZipArchive, NamesOtherCompression) {
+TEST(zip::Archive, NamesOtherCompression) {
   auto bytes = write_zip({{"x", "content of the entry"}});
   bytes[8] = std::byte{12};  // bzip2
   bytes[find_last(bytes, "PK\x01\x02") + 10] = std::byte{12};
   const Caught caught = open_error(bytes);
   EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
+  EXPECT_EQ(caught.code, "zip-method") << caught.message;
   EXPECT_NE(caught.message.find("method 12"), std::string::npos) << caught.message;
 }
 
@@ -276,13 +325,13 @@ class FailingInput final : public Input {
   mutable int reads_left_;
 };
 
-TEST(ZipArchive, AFailingReadIsReportedAsItself) {
+TEST(zip::Archive, AFailingReadIsReportedAsItself) {
   const auto bytes = write_zip({{"x", "content"}});
   bool succeeded = false;
   for (int reads = 0; reads < 100 && !succeeded; ++reads) {
     const FailingInput input(bytes, reads);
     const Caught caught = catch_error([&] {
-      const ZipArchive archive(input, {});
+      const Archive archive(input, {});
       archive.read_all(0, 100);
       succeeded = true;
     });
@@ -295,4 +344,4 @@ TEST(ZipArchive, AFailingReadIsReportedAsItself) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::archive
+}  // namespace aether2onnx::zip

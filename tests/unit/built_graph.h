@@ -1,13 +1,12 @@
 /// @file
-/// A graph as the converter builds it, of a sample network.
+/// Builds the graph of a sample network, like the converter.
 #pragma once
 
 #include <utility>
 #include <vector>
 
-#include "formats/onnx/onnx.h"
 #include "graph/graph.h"
-#include "graph/passes/type.h"
+#include "graph/passes/passes.h"
 #include "network/network.h"
 #include "network/passes/passes.h"
 #include "sample_networks.h"
@@ -15,10 +14,10 @@
 
 namespace aether2onnx::test {
 
-/// A graph together with what it refers to.
+/// A graph with the checkpoint to which it refers.
 class Built {
  public:
-  Built(const tools::NetworkShape& network, const Options& options)
+  Built(const tools::NetworkShape& network, const ConvertOptions& options)
       : bytes_(tools::write_checkpoint(tools::make_tensors(network))),
         input_(bytes_),
         state_dict_(state_dict::StateDict::open(input_, {}, {})),
@@ -30,17 +29,18 @@ class Built {
   const graph::Graph* operator->() const { return &graph_; }
 
  private:
-  static Options options_of(const InputShape& shape, int opset, Precision precision) {
-    Options options;
+  static ConvertOptions options_of(const InputShape& shape, int opset, Precision precision) {
+    ConvertOptions options;
     options.shape = shape;
     options.opset_version = opset;
     options.precision = precision;
     return options;
   }
-  graph::Graph make(const Options& options) const {
+  graph::Graph make(const ConvertOptions& options) const {
     const graph::Graph graph = graph::build(fusion::fuse(network::recognise(state_dict_)).network,
                                             state_dict_, options.shape, options.graph_form);
-    return onnx::lower(precision::apply(graph, options, true).graph, options.opset());
+    graph::TypeDecisions decisions;
+    return graph::run_passes(graph, options, true, decisions);
   }
   std::vector<std::byte> bytes_;
   MemoryInput input_;

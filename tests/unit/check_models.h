@@ -1,5 +1,5 @@
 /// @file
-/// ONNX files by hand, and what a check says of them.
+/// ONNX files made by hand, and what check finds in them.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -87,7 +87,8 @@ inline std::string longs(std::initializer_list<std::int64_t> values) {
 inline const std::vector<std::string> kStatic = {"1", "3", "8", "8"};
 inline const std::vector<std::string> kDynamic = {"1", "3", "height", "width"};
 
-// A model of one picture in and one out, both of `type`, that no rule of warnings speaks of.
+// A model with one picture as input and one as output, both of `type`. No rule warns about the
+// model.
 struct TestModel {
   std::uint64_t opset = 17;
   std::uint64_t ir = 8;
@@ -136,7 +137,7 @@ inline const Finding* find(const CheckReport& report, const std::string& code) {
   return found == report.findings.end() ? nullptr : &*found;
 }
 
-// "error", "warning" or "note" of the worst finding of this code; "" where there is none.
+// "error", "warning" or "note" of the worst finding with this code; "" if there is none.
 inline std::string severity(const TestModel& model, const std::string& code,
                             const CheckOptions& options = {}) {
   const CheckReport report = report_of(model.bytes(), options);
@@ -154,7 +155,7 @@ inline std::string all_codes(const CheckReport& report) {
 
 inline const std::string kRelu = node("Relu", {"input"}, "output");
 
-inline std::string write_sample(const Options& options) {
+inline std::string write_sample(const ConvertOptions& options) {
   std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
   tools::fill_random(tensors, 3);
   const auto checkpoint = tools::write_checkpoint(tensors);

@@ -1,5 +1,5 @@
-// For every rule of shapes, types, quantization and weights a file that trips it and one that
-// doesn't.
+// For every rule of shapes, types, quantization and weights a file that breaks the rule and a file
+// that does not.
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
-// Severities and versions, and for every rule of files, graphs and operators one that trips it and
-// one that doesn't; hostile files.
+// Severities and versions; for every rule of files, graphs and operators a file that breaks the
+// rule and a file that does not; hostile files.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "check_models.h"
-#include "judge/check/versions.h"
+#include "judge/targets.h"
 
 namespace aether2onnx {
 namespace {
@@ -36,7 +36,7 @@ TEST(Check, OurOwnFilesHaveNoErrors) {
   for (const bool dynamic : {false, true}) {
     for (const Precision precision : {Precision::fp32, Precision::fp16}) {
       for (int opset = kMinOpset; opset <= kMaxOpset; ++opset) {
-        Options options;
+        ConvertOptions options;
         options.opset_version = opset;
         options.precision = precision;
         if (dynamic) options.shape = InputShape::dynamic_defaults();
@@ -58,7 +58,7 @@ TEST(Check, TheUsualFileHasNotesAlone) {
   EXPECT_EQ(find(report, "fp32-only")->severity, Severity::note);
   EXPECT_EQ(report.findings.size(), 1U) << all_codes(report);
 
-  Options half;
+  ConvertOptions half;
   half.precision = Precision::fp16;
   const CheckReport of_half = report_of(write_sample(half));
   EXPECT_EQ(of_half.count(Severity::warning), 0U) << all_codes(of_half);
@@ -96,8 +96,8 @@ TEST(Check, TheWorstComesFirst) {
 }
 
 TEST(Check, VersionsAreParsedWhole) {
-  using checks::parse_versions;
-  using checks::version;
+  using judge::parse_versions;
+  using judge::version;
   EXPECT_EQ(parse_versions("8")->from, version(8));
   EXPECT_EQ(parse_versions("8")->below, version(9));
   EXPECT_EQ(parse_versions("8.6")->below, version(8, 7));
@@ -110,20 +110,36 @@ TEST(Check, VersionsAreParsedWhole) {
   for (const char* text : {"x", "8.", "ten"}) {
     const auto caught = catch_error([&] { report_of(TestModel{}.bytes(), tensorrt(text)); });
     EXPECT_EQ(caught.kind, ErrorKind::usage) << text;
+    EXPECT_EQ(caught.code, "option-version") << text;
   }
   EXPECT_EQ(
-      catch_error([&] { report_of(TestModel{}.bytes(), only(CheckTarget::vsmlrt, "15")); }).kind,
-      ErrorKind::usage);
+      catch_error([&] { report_of(TestModel{}.bytes(), only(CheckTarget::vsmlrt, "15")); }).code,
+      "option-version");
+}
+
+// Both directions of the table of opsets must agree.
+TEST(Check, NewestOpsetsFollowFromTheTable) {
+  for (const judge::Version version :
+       {judge::version(8, 4), judge::version(8, 6, 1), judge::version(9), judge::version(10, 5),
+        judge::version(10, 6), judge::version(11), judge::version(11, 5)}) {
+    const int newest = judge::newest_opset_of_tensorrt(version);
+    EXPECT_LE(judge::first_tensorrt_of_opset(newest), version);
+    EXPECT_GT(judge::first_tensorrt_of_opset(newest + 1), version);
+  }
+  EXPECT_EQ(to_string(CheckTarget::videojanai), "videojanai");
+  for (const judge::TargetRow& row : judge::targets()) {
+    EXPECT_EQ(&judge::row_of(row.target), &row);
+  }
 }
 
 TEST(Check, RangesAreWrittenOut) {
-  using checks::range_text;
-  using checks::version;
-  EXPECT_EQ(range_text(checks::all_versions()), "");
-  EXPECT_EQ(range_text(checks::before(version(8, 6))), "below 8.6");
-  EXPECT_EQ(range_text(checks::since(version(11))), "11.0 or newer");
-  EXPECT_EQ(range_text(checks::between(version(8, 6, 1), version(9, 3))),
-            "8.6.1 up to, but without, 9.3");
+  using judge::range_text;
+  using judge::version;
+  EXPECT_EQ(range_text(judge::all_versions()), "");
+  EXPECT_EQ(range_text(judge::before(version(8, 6))), "below 8.6");
+  EXPECT_EQ(range_text(judge::since(version(11))), "11.0 or newer");
+  EXPECT_EQ(range_text(judge::between(version(8, 6, 1), version(9, 3))),
+            "8.6.1 or newer, below 9.3");
 }
 
 // --- the file ---
@@ -243,7 +259,7 @@ TEST(Check, ManyNodesAreOneFinding) {
   const Finding* finding = find(report, "operator-unsupported");
   ASSERT_NE(finding, nullptr);
   EXPECT_EQ(finding->count, 64U);
-  EXPECT_NE(finding->what.find("64 Gelu nodes, the first of them 'node_x1'"), std::string::npos)
+  EXPECT_NE(finding->what.find("64 Gelu nodes (the first is 'node_x1')"), std::string::npos)
       << finding->what;
 }
 
@@ -276,7 +292,9 @@ TEST(Check, ControlFlowAndComputedShapes) {
 // --- hostile files ---
 
 TEST(Check, OtherFilesAreRefused) {
-  EXPECT_EQ(catch_error([] { report_of("hello"); }).kind, ErrorKind::unsupported);
+  const auto caught = catch_error([] { report_of("hello"); });
+  EXPECT_EQ(caught.kind, ErrorKind::unsupported);
+  EXPECT_EQ(caught.code, "file-not-onnx");
   const std::string model = write_sample({});
   for (std::size_t length = 0; length < model.size(); length += 211) {
     try {
@@ -307,7 +325,7 @@ TEST(Check, EmptyGraphsAndNodes) {
   EXPECT_NO_THROW(report_of(model_with(node("Concat", many, "output")).bytes()));
 }
 
-// Time must not grow with the square of the nodes.
+// The time must not grow with the square of the number of nodes.
 TEST(Check, ALongChainIsChecked) {
   std::string parts;
   for (int i = 0; i < 50'000; ++i) {

@@ -1,6 +1,6 @@
-// The files that the checkpoint stage writes, byte by byte and read back.
+// The checkpoints that are written, byte by byte and read back.
 
-#include "state_dict/write.h"
+#include "state_dict/state_dict.h"
 
 #include <gtest/gtest.h>
 
@@ -12,30 +12,31 @@
 #include "base/crc32.h"
 #include "formats/zip/writer.h"
 #include "formats/zip/zip.h"
-#include "state_dict/state_dict.h"
 #include "support.h"
 
-namespace aether2onnx::checkpoint {
+namespace aether2onnx::state_dict {
 namespace {
 
+using checkpoint::ZipLimits;
 using test::bytes_of;
 using test::catch_error;
 using test::Caught;
 using test::MemoryOutput;
+using zip::Writer;
 
 const auto kNoProgress = [](std::uint64_t, std::uint64_t) {};
 
 template <typename T>
-Tensor tensor(const std::string& name, std::vector<std::int64_t> shape, DType from, DType to,
-              const std::vector<T>& values) {
+NewTensor tensor(const std::string& name, std::vector<std::int64_t> shape, DType from, DType to,
+                 const std::vector<T>& values) {
   TensorData data{from, shape, {}};
   const auto bytes = std::as_bytes(std::span(values));
   data.bytes.assign(bytes.begin(), bytes.end());
   return {name, std::move(shape), to, [data] { return data; }};
 }
 
-Tensor floats(const std::string& name, std::vector<std::int64_t> shape,
-              const std::vector<float>& values, DType to = DType::float32) {
+NewTensor floats(const std::string& name, std::vector<std::int64_t> shape,
+                 const std::vector<float>& values, DType to = DType::float32) {
   return tensor(name, std::move(shape), DType::float32, to, values);
 }
 
@@ -81,9 +82,9 @@ struct ZipContent {
   std::string content;
 };
 
-std::vector<std::byte> zip_of(const std::vector<ZipContent>& entries, ZipLimits limits = {}) {
+std::vector<std::byte> zip_of(const std::vector<ZipContent>& entries, zip::Thresholds limits = {}) {
   MemoryOutput output;
-  ZipWriter writer(output, limits);
+  zip::Writer writer(output, limits);
   for (const ZipContent& entry : entries) writer.add(entry.name, bytes_of(entry.content));
   const std::uint64_t size = writer.finish();
   EXPECT_EQ(size, output.bytes().size());
@@ -92,7 +93,7 @@ std::vector<std::byte> zip_of(const std::vector<ZipContent>& entries, ZipLimits 
 
 void expect_entries(const std::vector<std::byte>& zip, const std::vector<ZipContent>& expected) {
   const MemoryInput input(zip);
-  const archive::ZipArchive archive(input, {});  // libzip, with its checks of consistency
+  const zip::Archive archive(input, {});  // with its checks of consistency
   ASSERT_EQ(archive.entries().size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(archive.entries()[i].name, expected[i].name);
@@ -107,16 +108,16 @@ const std::vector<ZipContent> kEntries = {{"archive/data.pkl", std::string(1000,
                                           {"archive/data/1", std::string(1, 'y')},
                                           {"archive/\xc3\xa4", "name in UTF-8"}};
 
-TEST(ZipWriter, IsReadBackByLibzip) { expect_entries(zip_of(kEntries), kEntries); }
+TEST(zip::Writer, IsReadBackByLibzip) { expect_entries(zip_of(kEntries), kEntries); }
 
-TEST(ZipWriter, AnArchiveWithoutEntriesIsItsEndRecord) {
+TEST(zip::Writer, AnArchiveWithoutEntriesIsItsEndRecord) {
   const auto zip = zip_of({});
   EXPECT_EQ(zip.size(), 22U);
   EXPECT_EQ(number_at(zip, 0, 4), 0x06054b50U);
 }
 
-TEST(ZipWriter, DataBeginsAtMultiplesOf64) {
-  for (const ZipLimits limits : {ZipLimits{}, ZipLimits{50, 3}}) {
+TEST(zip::Writer, DataBeginsAtMultiplesOf64) {
+  for (const zip::Thresholds limits : {zip::Thresholds{}, zip::Thresholds{50, 3}}) {
     const auto zip = zip_of(kEntries, limits);
     std::size_t at = 0;
     for (const ZipContent& entry : kEntries) {
@@ -132,11 +133,12 @@ TEST(ZipWriter, DataBeginsAtMultiplesOf64) {
   }
 }
 
-TEST(ZipWriter, Zip64WhereANumberDoesNotFit) {
+TEST(zip::Writer, Zip64WhereANumberDoesNotFit) {
   // Limits so low that sizes, offsets, the directory's and the count of entries go to zip64, one by
   // one and together.
-  for (const ZipLimits limits : {ZipLimits{1000, 0xffff}, ZipLimits{64, 0xffff}, ZipLimits{1, 1},
-                                 ZipLimits{0xffffffff, 5}, ZipLimits{0xffffffff, 1}}) {
+  for (const zip::Thresholds limits :
+       {zip::Thresholds{1000, 0xffff}, zip::Thresholds{64, 0xffff}, zip::Thresholds{1, 1},
+        zip::Thresholds{0xffffffff, 5}, zip::Thresholds{0xffffffff, 1}}) {
     const auto zip = zip_of(kEntries, limits);
     EXPECT_NE(text_of(zip).find("PK\x06\x06"), std::string::npos);
     expect_entries(zip, kEntries);
@@ -144,7 +146,7 @@ TEST(ZipWriter, Zip64WhereANumberDoesNotFit) {
   EXPECT_EQ(text_of(zip_of(kEntries)).find("PK\x06\x06"), std::string::npos);
 }
 
-TEST(ZipWriter, MoreEntriesThanSixteenBitsCount) {
+TEST(zip::Writer, MoreEntriesThanSixteenBitsCount) {
   std::vector<ZipContent> entries;
   for (int i = 0; i < 65536; ++i) entries.push_back({"data/" + std::to_string(i), "1"});
   const auto zip = zip_of(entries);
@@ -159,7 +161,7 @@ TEST(ZipWriter, MoreEntriesThanSixteenBitsCount) {
 // --- PyTorch's zip container ------------------------------------------------------------------
 
 TEST(TorchZip, IsReadBackBitForBit) {
-  std::vector<Tensor> tensors = {
+  std::vector<NewTensor> tensors = {
       floats("a.weight", {2, 3}, {1, -2, 0.1F, 3.4e38F, -0.0F, 1e-45F}),
       tensor<double>("b", {2}, DType::float64, DType::float64, {0.1, -1e300}),
       tensor<std::uint16_t>("c", {1, 2, 1, 1, 1}, DType::float16, DType::float16, {0x3c01, 0x8001}),
@@ -173,13 +175,13 @@ TEST(TorchZip, IsReadBackBitForBit) {
   const auto file = written({tensors, {}}, CheckpointFormat::pth);
 
   const MemoryInput input(file);
-  const auto state_dict = state_dict::StateDict::open(input, {}, {});
+  const auto state_dict = StateDict::open(input, {}, {});
   EXPECT_EQ(state_dict.container(), "PyTorch zip");
   EXPECT_EQ(state_dict.wrapper(), "");
   EXPECT_TRUE(state_dict.metadata().empty());
   ASSERT_EQ(state_dict.entries().size(), tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const state_dict::Entry& entry = state_dict.entries()[i];
+    const Entry& entry = state_dict.entries()[i];
     EXPECT_EQ(entry.name, tensors[i].name);
     ASSERT_TRUE(entry.tensor) << entry.name << " " << entry.problem;
     const TensorData data = state_dict.read(entry);
@@ -193,9 +195,9 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
   const auto file =
       written({{floats("a", {1}, {1})}, {{"fused_from", "two kernels"}}}, CheckpointFormat::pth);
   const MemoryInput input(file);
-  const archive::ZipArchive zip(input, {});
+  const zip::Archive zip(input, {});
   std::vector<std::string> names;
-  for (const archive::Entry& entry : zip.entries()) names.push_back(entry.name);
+  for (const zip::Entry& entry : zip.entries()) names.push_back(entry.name);
   EXPECT_EQ(names,
             (std::vector<std::string>{"archive/data.pkl", "archive/byteorder", "archive/data/0",
                                       "archive/version", "archive/.data/fused_from"}));
@@ -204,7 +206,7 @@ TEST(TorchZip, HasTheRecordsOfTorchSave) {
   EXPECT_EQ(text_of(zip.read_all(3, 100)), "3\n");
   EXPECT_EQ(text_of(zip.read_all(4, 100)), "two kernels");
   EXPECT_EQ(text_of(zip.read_all(0, 1000)).substr(0, 2), "\x80\x02");
-  const auto metadata = state_dict::StateDict::open(input, {}, {}).metadata();
+  const auto metadata = StateDict::open(input, {}, {}).metadata();
   ASSERT_EQ(metadata.size(), 1U);
   EXPECT_EQ(metadata[0], (std::pair<std::string, std::string>("fused_from", "two kernels")));
 }
@@ -213,7 +215,7 @@ TEST(TorchZip, ALongNoteOfOthersIsIgnored) {
   const auto file = written({{floats("a", {1}, {1})}, {{"fused_from", std::string(201, 'x')}}},
                             CheckpointFormat::pth);
   const MemoryInput input(file);
-  EXPECT_TRUE(state_dict::StateDict::open(input, {}, {}).metadata().empty());
+  EXPECT_TRUE(StateDict::open(input, {}, {}).metadata().empty());
 }
 
 // --- safetensors ------------------------------------------------------------------------------
@@ -273,7 +275,7 @@ TEST_P(Either, OneTensorIsLoadedAtATime) {
   std::vector<std::size_t> seen;
   Content content;
   for (const char* name : {"a", "b", "c"}) {
-    Tensor each = floats(name, {size}, std::vector<float>(size, 1));
+    NewTensor each = floats(name, {size}, std::vector<float>(size, 1));
     each.load = [&, load = each.load] {
       seen.push_back(output.bytes().size());
       return load();
@@ -305,7 +307,7 @@ TEST_P(Either, ConvertsToTheTypeOfTheFile) {
 
 TEST_P(Either, RefusesWhatTheTypeCannotHold) {
   MemoryOutput output;
-  const auto message_of = [&](const Tensor& tensor) {
+  const auto message_of = [&](const NewTensor& tensor) {
     const Caught caught = catch_error([&] {
       write({{tensor}, {}}, GetParam(), output, kNoProgress);
     });
@@ -328,4 +330,4 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::checkpoint
+}  // namespace aether2onnx::state_dict

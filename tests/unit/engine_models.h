@@ -1,5 +1,5 @@
 /// @file
-/// Models as exporters might write them, for tests of what TensorRT must be told.
+/// Models as exporters might write them, for tests of what TensorRT must know.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -26,10 +26,10 @@ inline constexpr int kFloat16 = 10;
 inline constexpr int kBfloat16 = 16;
 
 // A file as an exporter might write it: weights of one type, edges of that type or of float32.
-inline onnx::File file_of(const std::string& precision, bool mixed, bool dynamic, int opset = 16) {
+inline onnx::Model file_of(const std::string& precision, bool mixed, bool dynamic, int opset = 16) {
   const int type = precision == "fp16" ? kFloat16 : precision == "bf16" ? kBfloat16 : kFloat32;
   const int edge = mixed ? kFloat32 : type;
-  onnx::File file;
+  onnx::Model file;
   file.ir_version = 8;
   file.opsets = {{"", opset}};
   const std::vector<std::string> dims =
@@ -37,7 +37,7 @@ inline onnx::File file_of(const std::string& precision, bool mixed, bool dynamic
               : std::vector<std::string>{"1", "3", "64", "64"};
   file.inputs = {{"input", edge, dims}};
   file.outputs = {{"output", edge, {"1", "3", "128", "128"}}};
-  onnx::FileTensor weight;
+  onnx::Tensor weight;
   weight.name = "w";
   weight.data_type = type;
   weight.dims = {8, 3, 3, 3};
@@ -52,8 +52,8 @@ inline onnx::File file_of(const std::string& precision, bool mixed, bool dynamic
   return file;
 }
 
-inline EngineModel model_of(const onnx::File& file) {
-  EngineModel model = tensorrt::describe(file);
+inline EngineModel model_of(const onnx::Model& file) {
+  EngineModel model = judge::engine::describe(file);
   model.path = "dir/2x_net.onnx";
   return model;
 }

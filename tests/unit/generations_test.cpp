@@ -128,9 +128,9 @@ TEST_P(Generations, AreRecognisedByTheirTensors) {
       EXPECT_EQ(network.facts.hidden_dim, 32);
       EXPECT_EQ(network.facts.fused, fused);
       EXPECT_EQ(network.facts.small_kernel, fused ? 0 : 3);
-      EXPECT_EQ(network.facts.channel_attention, shape.channel_attention);
-      EXPECT_EQ(network.facts.spatial_attention, shape.spatial_attention);
-      EXPECT_EQ(network.facts.norm_type, "deployment");
+      EXPECT_EQ(network.facts.has("channel_attention"), shape.channel_attention);
+      EXPECT_EQ(network.facts.has("spatial_attention"), shape.spatial_attention);
+      EXPECT_EQ(network.facts.norm_type, NormType::deployment);
       EXPECT_TRUE(network.warnings.empty());
     }
   }
@@ -298,7 +298,7 @@ TEST(Evidence6Or7, ThenArchConfigWithoutVersionBuffers) {
   EXPECT_EQ(network.facts.generation, "G7d");
   EXPECT_TRUE(is_certain(network, "generation"));
   EXPECT_TRUE(is_certain(network, "norm_eps"));
-  EXPECT_EQ(network.facts.norm_eps, 1e-4);
+  EXPECT_EQ(network.facts.number("norm_eps", 0), 1e-4);
   EXPECT_TRUE(is_certain(network, "res_scale"));
   EXPECT_TRUE(open_questions(network.facts).empty());
 }
@@ -307,7 +307,7 @@ TEST(Evidence6Or7, ThenWhatFusionLeft) {
   const Network sixth = recognise_tensors(tools::make_tensors(attentive("G6.0", true)));
   EXPECT_EQ(sixth.facts.generation, "G6.0");
   EXPECT_TRUE(is_certain(sixth, "generation"));
-  EXPECT_EQ(sixth.facts.norm_eps, 0);  // folded, although the statistics are there
+  EXPECT_EQ(sixth.facts.number("norm_eps", 0), 0);  // folded, although the statistics are there
   const Network seventh = recognise_tensors(tools::make_tensors(attentive("G7d", true)));
   EXPECT_EQ(seventh.facts.generation, "G7d");
   EXPECT_TRUE(is_certain(seventh, "generation"));
@@ -329,7 +329,7 @@ TEST(Evidence6Or7, ThenTheNamesOfModules) {
   observed.push_back({"stages.0.0.residual_quant.activation_post_process.min_val", {}, {0}});
   const Network network = recognise_tensors(observed);
   EXPECT_EQ(network.facts.generation, "G6.0");
-  EXPECT_EQ(network.facts.quantization, "qat");
+  EXPECT_EQ(network.facts.quantization, Quantization::qat);
 }
 
 TEST(Evidence6Or7, WithoutAnyItIsTheSeventhAndSaid) {
@@ -355,7 +355,7 @@ TEST(Evidence6Or7, AnOptionDecides) {
   const Network network = recognise_tensors(tensors, {}, options);
   EXPECT_EQ(network.facts.generation, "G6.0");
   EXPECT_TRUE(is_certain(network, "generation"));
-  EXPECT_EQ(network.facts.norm_eps, 1e-5);
+  EXPECT_EQ(network.facts.number("norm_eps", 0), 1e-5);
 
   options.generation = "G4";
   const Caught caught = catch_error([&] { recognise_tensors(tensors, {}, options); });
@@ -374,11 +374,11 @@ TEST(EvidenceEps, ByModulesAndArchOptionOrElseThePreference) {
     return recognise_tensors(tensors, layout);
   };
   EXPECT_EQ(with_module("temp_dequant").facts.generation, "G7c");
-  EXPECT_EQ(with_module("temp_dequant").facts.norm_eps, 1e-4);
+  EXPECT_EQ(with_module("temp_dequant").facts.number("norm_eps", 0), 1e-4);
   EXPECT_EQ(with_module("quant_mul_scalar").facts.generation, "G7b");
-  EXPECT_EQ(with_module("quant_mul_scalar").facts.norm_eps, 1e-5);
+  EXPECT_EQ(with_module("quant_mul_scalar").facts.number("norm_eps", 0), 1e-5);
   EXPECT_EQ(with_module("residual_quant").facts.generation, "G7a");
-  EXPECT_EQ(with_module("residual_quant").facts.norm_eps, 1e-5);
+  EXPECT_EQ(with_module("residual_quant").facts.number("norm_eps", 0), 1e-5);
   for (const char* module : {"temp_dequant", "quant_mul_scalar", "residual_quant"}) {
     EXPECT_TRUE(is_certain(with_module(module), "norm_eps")) << module;
   }
@@ -390,7 +390,7 @@ TEST(EvidenceEps, ByModulesAndArchOptionOrElseThePreference) {
   }
 
   const Network open = recognise_tensors(tensors);
-  EXPECT_EQ(open.facts.norm_eps, 1e-4);
+  EXPECT_EQ(open.facts.number("norm_eps", 0), 1e-4);
   EXPECT_FALSE(is_certain(open, "norm_eps"));
   const auto questions = open_questions(open.facts);
   EXPECT_TRUE(std::any_of(questions.begin(), questions.end(), [](const std::string& line) {
@@ -399,7 +399,7 @@ TEST(EvidenceEps, ByModulesAndArchOptionOrElseThePreference) {
 
   ReadOptions options;
   options.norm_eps = 3e-5;
-  EXPECT_EQ(recognise_tensors(tensors, {}, options).facts.norm_eps, 3e-5);
+  EXPECT_EQ(recognise_tensors(tensors, {}, options).facts.number("norm_eps", 0), 3e-5);
   // Where it is irrelevant it is neither asked nor taken.
   const auto fused = tools::make_tensors(attentive("G7c", true));
   EXPECT_EQ(evidence_of(recognise_tensors(fused), "norm_eps"), nullptr);
@@ -421,22 +421,22 @@ TEST(EvidenceResScale, ByArchConfigOrElseTheRuleOfThePresets) {
     shape.embed_dim = c.embed_dim;
     const auto tensors = tools::make_tensors(shape);
     const Network open = recognise_tensors(tensors);
-    EXPECT_EQ(open.facts.res_scale, c.preferred) << c.generation;
+    EXPECT_EQ(open.facts.number("res_scale", 1), c.preferred) << c.generation;
     EXPECT_FALSE(is_certain(open, "res_scale"));
     const Network told = recognise_tensors(tensors, training(PythonDict{{{"res_scale", 0.35}}}));
-    EXPECT_EQ(told.facts.res_scale, 0.35);
+    EXPECT_EQ(told.facts.number("res_scale", 1), 0.35);
     EXPECT_TRUE(is_certain(told, "res_scale"));
     CheckpointLayout release;
     release.wrapper = "state_dict";
     release.beside.items.emplace_back(
         "metadata", PythonDict{{{"arch_config", PythonDict{{{"res_scale", 0.45}}}}}});
-    EXPECT_EQ(recognise_tensors(tensors, release).facts.res_scale, 0.45);
+    EXPECT_EQ(recognise_tensors(tensors, release).facts.number("res_scale", 1), 0.45);
     ReadOptions options;
     options.res_scale = 0.6;
-    EXPECT_EQ(recognise_tensors(tensors, release, options).facts.res_scale, 0.6);
+    EXPECT_EQ(recognise_tensors(tensors, release, options).facts.number("res_scale", 1), 0.6);
     // Nonsense is told and left out.
     const Network bad = recognise_tensors(tensors, training(PythonDict{{{"res_scale", -1.0}}}));
-    EXPECT_EQ(bad.facts.res_scale, c.preferred);
+    EXPECT_EQ(bad.facts.number("res_scale", 1), c.preferred);
     EXPECT_FALSE(bad.warnings.empty());
   }
   ReadOptions options;
@@ -455,7 +455,7 @@ TEST(EvidenceFolded, NetworksBuiltFusedHaveTheirStatistics) {
     EXPECT_EQ(value_of(recognise_tensors(tensors), "norms"), "folded") << generation;
     const Network built = recognise_tensors(tensors, training(PythonDict{{{"fused_init", true}}}));
     EXPECT_EQ(value_of(built, "norms"), "with statistics") << generation;
-    EXPECT_EQ(built.facts.norm_eps, 1e-5);
+    EXPECT_EQ(built.facts.number("norm_eps", 0), 1e-5);
     const Network not_built =
         recognise_tensors(tensors, training(PythonDict{{{"fused_init", false}}}));
     EXPECT_EQ(value_of(not_built, "norms"), "folded") << generation;
@@ -483,17 +483,17 @@ TEST(EvidenceG3Or4, WithOneStageChannelAttentionTells) {
 
 TEST(EvidenceImgRange, ByArchConfigMetadataOrOption) {
   const auto tensors = tools::make_tensors(shape_of("G7d"));
-  EXPECT_EQ(recognise_tensors(tensors).facts.img_range, 1);
+  EXPECT_EQ(recognise_tensors(tensors).facts.number("img_range", 1), 1);
   EXPECT_TRUE(is_certain(recognise_tensors(tensors), "img_range"));
-  EXPECT_EQ(
-      recognise_tensors(tensors, training(PythonDict{{{"img_range", 255.0}}})).facts.img_range,
-      255);
+  EXPECT_EQ(recognise_tensors(tensors, training(PythonDict{{{"img_range", 255.0}}}))
+                .facts.number("img_range", 1),
+            255);
   ReadOptions options;
   options.img_range = 2;
-  EXPECT_EQ(recognise_tensors(tensors, {}, options).facts.img_range, 2);
-  EXPECT_EQ(
-      recognise_tensors(tools::make_tensors(tools::NetworkShape{}), {}, options).facts.img_range,
-      2);
+  EXPECT_EQ(recognise_tensors(tensors, {}, options).facts.number("img_range", 1), 2);
+  EXPECT_EQ(recognise_tensors(tools::make_tensors(tools::NetworkShape{}), {}, options)
+                .facts.number("img_range", 1),
+            2);
 }
 
 TEST(EvidenceArchConfig, WhatContradictsTheShapesIsTold) {
@@ -542,7 +542,7 @@ TEST(StageOutline, OnlyFactorsThatThereAreAreRead) {
                      conv({64, 16, 3, 3}), {Kind::pixel_shuffle, "", {}, 1, factor},
                      conv({3, 16, 3, 3})};
     outline.sigmoids = 1;
-    return recognise(outline, Report::Network{});
+    return recognise(outline, NetworkInfo{});
   };
   ASSERT_TRUE(recognised(2).has_value());
   EXPECT_EQ(recognised(2)->facts.generation, "G7d");
@@ -562,7 +562,7 @@ TEST(Quantized, EntriesOfTrainingAreLeftOut) {
     tensors.push_back({key, {1}, {1}});
   }
   const Network network = recognise_tensors(tensors);
-  EXPECT_EQ(network.facts.quantization, "qat");
+  EXPECT_EQ(network.facts.quantization, Quantization::qat);
   EXPECT_EQ(network.facts.generation, "G7d");
   EXPECT_NE(evidence_of(network, "quantization")->because.find("4 entries"), std::string::npos);
 }
@@ -616,7 +616,7 @@ TEST(Quantized, WeightsOfNetworksInInt8AreDequantizedOnDemand) {
   options.dequantize = true;
   const File file(tensors, {});
   const Network network = recognise(file.state_dict, options);
-  EXPECT_EQ(network.facts.quantization, "int8");
+  EXPECT_EQ(network.facts.quantization, Quantization::int8);
   const TensorData weight = file.state_dict.read(*file.state_dict.find("conv_first.weight"));
   EXPECT_EQ(weight.dtype, DType::float32);
   const std::vector<double> values = to_doubles(weight.bytes, weight.dtype);

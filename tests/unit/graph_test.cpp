@@ -7,6 +7,8 @@
 #include <set>
 
 #include "built_graph.h"
+#include "formats/onnx/onnx.h"
+#include "graph/to_onnx.h"
 #include "support.h"
 
 namespace aether2onnx {
@@ -22,7 +24,7 @@ std::string dump(const Graph& graph) {
     const graph::Value& value = graph.value(id);
     std::string shape;
     for (const graph::Dim& dim : value.shape) {
-      shape += (shape.empty() ? "" : ", ") + onnx::dim_text(dim, graph, id);
+      shape += (shape.empty() ? "" : ", ") + graph::dim_text(dim, graph, id);
     }
     return fmt::format("{}: {} [{}]", value.name, to_string(value.dtype), shape);
   };
@@ -56,7 +58,7 @@ std::string dump(const Graph& graph) {
   return text;
 }
 
-// Compares with a committed file, or writes it where AETHER2ONNX_UPDATE_GOLDEN is set.
+// Compares with a committed file. If AETHER2ONNX_UPDATE_GOLDEN is set, writes the file first.
 void expect_golden(const std::string& text, const std::string& name) {
   const std::filesystem::path path = std::filesystem::path(AETHER2ONNX_TEST_DATA) / "graphs" / name;
   if (std::getenv("AETHER2ONNX_UPDATE_GOLDEN") != nullptr) test::write_text(path, text);
@@ -72,7 +74,7 @@ TEST(GraphText, StaysTheSame) {
   expect_golden(dump(*Built(shape, InputShape{}, 20)), "x2_static_op20.txt");
   expect_golden(dump(*Built(shape, InputShape::dynamic_defaults(), 11, Precision::fp16)),
                 "x2_dynamic_fp16_op11.txt");
-  Options options;
+  ConvertOptions options;
   options.shape = InputShape::dynamic_defaults();
   options.precision = Precision::mixed_fp16;
   expect_golden(dump(*Built(shape, options)), "x2_dynamic_mixed_fp16_op17.txt");
@@ -114,7 +116,7 @@ TEST(Graph, NamesAreUniqueAndNothingIsUnused) {
 }
 
 TEST(Graph, NoIdentityArithmetic) {
-  // No addition of 0, no multiplication or division by 1, nothing cast to the type it has.
+  // Nothing adds 0, multiplies or divides by 1, or casts to the same type.
   for (const std::int64_t channels : {1, 3}) {
     NetworkShape shape;
     shape.channels = channels;
@@ -183,7 +185,7 @@ TEST(Graph, AxesMayBeFixedOneByOne) {
   const auto text = [&](graph::ValueId id) {
     std::string result;
     for (const graph::Dim& dim : built->value(id).shape) {
-      result += onnx::dim_text(dim, *built, id) + " ";
+      result += graph::dim_text(dim, *built, id) + " ";
     }
     return result;
   };
@@ -192,8 +194,7 @@ TEST(Graph, AxesMayBeFixedOneByOne) {
 }
 
 TEST(Infer, RefusesWhatDoesNotFit) {
-  // Shape inference is the net under every later change of the graph: it must not let wrong graphs
-  // through.
+  // Shape inference must refuse every wrong graph: later changes of the code rely on this.
   const graph::Value picture{
       "x",
       DType::float32,

@@ -9,8 +9,8 @@
 #include <limits>
 
 #include "network/network.h"
-#include "report/report.h"
 #include "sample_networks.h"
+#include "statistics.h"
 #include "support.h"
 
 namespace aether2onnx {
@@ -27,7 +27,7 @@ std::vector<std::byte> checkpoint_of(const tools::NetworkShape& shape,
 }
 
 std::vector<std::byte> convert_to_memory(std::span<const std::byte> checkpoint,
-                                         const Options& options) {
+                                         const ConvertOptions& options) {
   MemoryOutput output;
   convert(MemoryInput(checkpoint), {&output, nullptr, {}}, options);
   return output.bytes();
@@ -40,7 +40,7 @@ Inspection inspect_bytes(std::span<const std::byte> bytes, bool tensors = false)
 }
 
 // What must be the same of a checkpoint and of the ONNX file made of it.
-void expect_same_network(const Report::Network& a, const Report::Network& b) {
+void expect_same_network(const NetworkInfo& a, const NetworkInfo& b) {
   EXPECT_EQ(a.architecture, b.architecture);
   EXPECT_EQ(a.generation, b.generation);
   EXPECT_EQ(a.model_type, b.model_type);
@@ -62,7 +62,7 @@ TEST(Inspect, SaysTheSameOfACheckpointAndOfItsModel) {
         shape.fused = fused;
         shape.channels = scale == 3 ? 1 : 3;
         const auto checkpoint = checkpoint_of(shape);
-        Options options;
+        ConvertOptions options;
         options.opset_version = opset;
         const Inspection before = inspect_bytes(checkpoint);
         const Inspection after = inspect_bytes(convert_to_memory(checkpoint, options));
@@ -71,7 +71,7 @@ TEST(Inspect, SaysTheSameOfACheckpointAndOfItsModel) {
         EXPECT_EQ(before.network->fused, fused);
         EXPECT_TRUE(after.network->fused);
         EXPECT_EQ(before.fused_cost.has_value(), !fused);
-        const Inspection::Cost& deployed = fused ? *before.cost : *before.fused_cost;
+        const NetworkCost& deployed = fused ? *before.cost : *before.fused_cost;
         EXPECT_EQ(deployed.parameters, after.cost->parameters);
         EXPECT_EQ(deployed.multiply_adds_per_megapixel, after.cost->multiply_adds_per_megapixel);
         EXPECT_EQ(deployed.weight_bytes, after.cost->weight_bytes);
@@ -121,7 +121,7 @@ TEST(Inspect, NamesTheVariant) {
 
 TEST(Inspect, HalfPrecisionTakesHalf) {
   const auto checkpoint = checkpoint_of({});
-  Options options;
+  ConvertOptions options;
   options.precision = Precision::fp16;
   const Inspection half = inspect_bytes(convert_to_memory(checkpoint, options));
   const Inspection full = inspect_bytes(convert_to_memory(checkpoint, {}));
@@ -146,15 +146,18 @@ TEST(Inspect, MetadataThatContradictTheGraphAreTold) {
   ASSERT_TRUE(inspection.network);
   EXPECT_EQ(inspection.network->scale, 2);
   ASSERT_EQ(inspection.warnings.size(), 1U);
-  EXPECT_NE(inspection.warnings[0].find("scale is '4' there, and 2 here"), std::string::npos)
-      << inspection.warnings[0];
+  const Diagnostic& warning = inspection.warnings[0];
+  EXPECT_EQ(warning.code, "onnx-metadata");
+  EXPECT_EQ(warning.subject, "scale");
+  EXPECT_EQ(warning.expected, "2");
+  EXPECT_EQ(warning.found, "4");
 }
 
 // --- the outline of a graph ---
 
 network::Outline outline_of_sample() {
   const auto model = convert_to_memory(checkpoint_of({}), {});
-  return onnx::outline_of(onnx::read(MemoryInput(model), {}));
+  return network::outline_of(onnx::read(MemoryInput(model), {}));
 }
 
 TEST(Inspect, AGraphWithAnyOtherStepIsNoAetherNet) {
@@ -186,7 +189,7 @@ TEST(Inspect, AGraphWithAnyOtherStepIsNoAetherNet) {
 
 TEST(Inspect, TheGroupsOfBlocksComeFromNamesOrNotesOrTheVariant) {
   network::Outline outline = outline_of_sample();
-  Report::Network hint;
+  NetworkInfo hint;
   hint.depths = {1, 2};
   EXPECT_EQ(network::recognise(outline, hint)->facts.depths, (std::vector<std::int64_t>{2, 1}));
   for (network::OutlineStep& step : outline.steps) step.name = "w";
@@ -197,7 +200,7 @@ TEST(Inspect, TheGroupsOfBlocksComeFromNamesOrNotesOrTheVariant) {
   EXPECT_EQ(network::recognise(outline, hint)->facts.depths, (std::vector<std::int64_t>{3}));
 
   const auto small = convert_to_memory(checkpoint_of(tools::aether_small(2, true)), {});
-  outline = onnx::outline_of(onnx::read(MemoryInput(small), {}));
+  outline = network::outline_of(onnx::read(MemoryInput(small), {}));
   for (network::OutlineStep& step : outline.steps) step.name = "w";
   const auto network = network::recognise(outline, {});
   EXPECT_EQ(network->facts.model_type, "aether_small");
@@ -212,7 +215,7 @@ TEST(Inspect, AnotherNetworkIsNoError) {
   const Inspection inspection = inspect_bytes(bytes, true);
   EXPECT_FALSE(inspection.network);
   EXPECT_FALSE(inspection.cost);
-  EXPECT_NE(inspection.not_recognised.find("SRVGGNetCompact"), std::string::npos);
+  EXPECT_NE(inspection.not_recognised.text.find("SRVGGNetCompact"), std::string::npos);
   ASSERT_EQ(inspection.tensors.size(), 2U);
   EXPECT_EQ(inspection.tensors[0].name, "body.0.weight");
   EXPECT_EQ(inspection.tensors[0].min, -3);
@@ -258,7 +261,7 @@ InspectedTensor measured(DType dtype, const std::vector<Word>& words) {
   data.bytes.resize(words.size() * sizeof(Word));
   if (!words.empty()) std::memcpy(data.bytes.data(), words.data(), data.bytes.size());
   InspectedTensor tensor;
-  report::measure(data, tensor);
+  measure(data, tensor);
   return tensor;
 }
 

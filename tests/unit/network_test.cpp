@@ -66,7 +66,7 @@ TEST(Recognise, CustomDimensions) {
   shape.large_kernel = 9;
   shape.small_kernel = 5;
   shape.scale = 3;
-  const Report::Network facts = recognise_shape(shape).facts;
+  const NetworkInfo facts = recognise_shape(shape).facts;
   EXPECT_EQ(facts.model_type, "custom");
   EXPECT_EQ(facts.input_channels, 1);
   EXPECT_EQ(facts.embed_dim, 10);
@@ -253,7 +253,7 @@ TEST(OtherFiles, AreNamed) {
 
 TEST(CheckOptions, ContradictionsNameBothSides) {
   const Network network = recognise_shape(tools::aether_small(2, true));
-  Options options;
+  Expectations options;
   check_options(network, options);
   options.model_type = "aether_small";
   options.scale = 2;

@@ -19,7 +19,7 @@ using test::model_of;
 
 // --- ONNX Runtime -----------------------------------------------------------------------------
 
-std::map<std::string, std::string> provider_options(const onnx::File& file,
+std::map<std::string, std::string> provider_options(const onnx::Model& file,
                                                     const EngineOptions& options) {
   std::map<std::string, std::string> map;
   for (const auto& [key, value] : onnxruntime_options(model_of(file), options).options) {
@@ -68,7 +68,7 @@ TEST(OnnxRuntimeOptions, EnableWhatTheModelComputesIn) {
 }
 
 TEST(OnnxRuntimeOptions, KeepSquaresInFloat32) {
-  onnx::File file = file_of("fp16", false, false);
+  onnx::Model file = file_of("fp16", false, false);
   EXPECT_FALSE(provider_options(file, {}).contains("trt_layer_norm_fp32_fallback"));
   file.nodes.push_back({"m", "ReduceMean", "", {}, {}, {}});
   file.nodes.push_back({"p", "Pow", "", {}, {}, {}});
@@ -82,7 +82,7 @@ TEST(OnnxRuntimeOptions, AsPython) {
             "providers=[(\"TensorrtExecutionProvider\", {\"trt_engine_cache_enable\": \"1\", "
             "\"trt_engine_cache_path\": \"a \\\"b\\\" \\\\c\"}), \"CUDAExecutionProvider\"]");
   model.path = "a\nb/net.onnx";
-  EXPECT_EQ(catch_error([&] { onnxruntime_options(model, {}); }).kind, ErrorKind::unsupported);
+  EXPECT_EQ(catch_error([&] { onnxruntime_options(model, {}); }).code, "engine-path-characters");
 }
 
 // --- vs-mlrt ----------------------------------------------------------------------------------
@@ -129,13 +129,14 @@ TEST(VsmlrtCall, Precision) {
 }
 
 TEST(VsmlrtCall, WhatItCantRunIsSaid) {
-  const auto expect = [](const onnx::File& file, const std::string& text) {
+  const auto expect = [](const onnx::Model& file, const std::string& text) {
     const Caught caught = catch_error([&] { vsmlrt_call(model_of(file), {}); });
     EXPECT_EQ(caught.kind, ErrorKind::unsupported);
+    EXPECT_EQ(caught.code, "engine-vsmlrt");
     EXPECT_TRUE(contains(caught.message, text)) << caught.message;
   };
-  expect(file_of("fp32", false, false), "--shape 1x3xHxW");
-  onnx::File file = file_of("fp32", false, true);
+  expect(file_of("fp32", false, false), "shape 1x3xHxW");
+  onnx::Model file = file_of("fp32", false, true);
   file.inputs[0].dims[1] = "4";
   for (auto& [key, value] : file.metadata) value.replace(value.find("x3x"), 3, "x4x");
   expect(file, "4 channels");

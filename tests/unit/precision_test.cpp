@@ -1,6 +1,6 @@
-// The types of graphs: strongly typed, and every cast where it belongs.
+// The types of graphs: every operator has one type, and every Cast is needed.
 
-#include "graph/passes/type.h"
+#include "graph/passes/passes.h"
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ const Node* maker_of(const Graph& graph, graph::ValueId value) {
 
 // --- rules -----------------------------------------------------------------------------------
 
-void types_are_strong(const Graph& graph, const Options& /*options*/) {
+void types_are_strong(const Graph& graph, const ConvertOptions& /*options*/) {
   for (const Node& node : graph.nodes()) {
     const DType made = graph.value(node.output).dtype;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -60,7 +60,7 @@ void types_are_strong(const Graph& graph, const Options& /*options*/) {
   }
 }
 
-void no_cast_repeats_or_cancels(const Graph& graph, const Options& /*options*/) {
+void no_cast_repeats_or_cancels(const Graph& graph, const ConvertOptions& /*options*/) {
   std::set<std::pair<graph::ValueId, DType>> seen;
   for (const Node& node : graph.nodes()) {
     if (node.op != "Cast") continue;
@@ -74,13 +74,14 @@ void no_cast_repeats_or_cancels(const Graph& graph, const Options& /*options*/) 
   }
 }
 
-void edges_are_as_asked_for(const Graph& graph, const Options& options) {
+void edges_are_as_asked_for(const Graph& graph, const ConvertOptions& options) {
   const DType edge = options.io_type == IoType::fp32 ? DType::float32 : half_of(options.precision);
   EXPECT_EQ(graph.value(graph.inputs().at(0)).dtype, edge);
   EXPECT_EQ(graph.value(graph.outputs().at(0)).dtype, edge);
 }
 
-void what_is_sensitive_is_float32_in_mixed_modes(const Graph& graph, const Options& options) {
+void what_is_sensitive_is_float32_in_mixed_modes(const Graph& graph,
+                                                 const ConvertOptions& options) {
   if (!is_mixed(options.precision)) return;
   for (const Node& node : graph.nodes()) {
     const DType type = graph.value(node.output).dtype;
@@ -99,7 +100,7 @@ void what_is_sensitive_is_float32_in_mixed_modes(const Graph& graph, const Optio
   }
 }
 
-void convolutions_are_half(const Graph& graph, const Options& options) {
+void convolutions_are_half(const Graph& graph, const ConvertOptions& options) {
   for (const Node& node : graph.nodes()) {
     if (node.op != "Conv") continue;
     const bool at_edge = node.path == "conv_first" || node.path == "conv_last";
@@ -112,8 +113,8 @@ void convolutions_are_half(const Graph& graph, const Options& options) {
   }
 }
 
-// What stands in a block that is float32 is all of it.
-void blocks_stay_float32(const Graph& graph, const Options& options) {
+// All operators of a float32 block are float32.
+void blocks_stay_float32(const Graph& graph, const ConvertOptions& options) {
   if (options.fp32_blocks.empty()) return;
   for (const Node& node : graph.nodes()) {
     const bool within = node.path == "layers.0.1" || node.path.starts_with("layers.0.1.");
@@ -123,20 +124,20 @@ void blocks_stay_float32(const Graph& graph, const Options& options) {
   }
 }
 
-void channels_first_moves_nothing(const Graph& graph, const Options& options) {
+void channels_first_moves_nothing(const Graph& graph, const ConvertOptions& options) {
   if (options.graph_form != GraphForm::channels_first) return;
   for (const Node& node : graph.nodes()) {
     EXPECT_NE(node.op, "Transpose") << node.name;
     EXPECT_NE(node.op, "Reshape") << node.name;
-    EXPECT_NE(node.op, "Pow") << node.name;  // AutoCast would take it for LayerNormalization
+    EXPECT_NE(node.op, "Pow") << node.name;  // NVIDIA's AutoCast would see a LayerNormalization
     EXPECT_NE(node.op, graph::kChannelNormalization) << node.name;
   }
 }
 
-// What holds of every graph, whatever was asked for.
+// A rule for every graph, with any options.
 struct Rule {
   const char* name;
-  void (*check)(const Graph& graph, const Options& options);
+  void (*check)(const Graph& graph, const ConvertOptions& options);
 };
 
 constexpr std::array kRules = {Rule{"types_are_strong", types_are_strong},
@@ -150,8 +151,8 @@ constexpr std::array kRules = {Rule{"types_are_strong", types_are_strong},
 
 class EveryMode : public testing::TestWithParam<Precision> {};
 
-// Every combination of what has a say in the types. A graph is built once for all rules: with the
-// sanitizers that takes most of the time.
+// Every combination of options that affect types. Each graph is built once for all rules: with the
+// sanitizers, building takes most of the time.
 TEST_P(EveryMode, KeepsTheRules) {
   const Precision precision = GetParam();
   for (const GraphForm form : kForms) {
@@ -159,7 +160,7 @@ TEST_P(EveryMode, KeepsTheRules) {
       for (const bool depthwise_fp32 : {false, true}) {
         for (const bool with_block : {false, true}) {
           for (const int opset : {11, 17, 18, 20, 22, 24}) {
-            Options options;
+            ConvertOptions options;
             options.precision = precision;
             options.graph_form = form;
             options.io_type = io;
@@ -186,18 +187,18 @@ INSTANTIATE_TEST_SUITE_P(Types, EveryMode, testing::ValuesIn(kPrecisions),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 TEST(Types, EdgesByDefault) {
-  EXPECT_EQ(Options{}.edges(), IoType::same);
-  Options options;
+  EXPECT_EQ(ConvertOptions{}.input_output(), IoType::same);
+  ConvertOptions options;
   for (const Precision precision :
        {Precision::bf16, Precision::mixed_fp16, Precision::mixed_bf16}) {
     options.precision = precision;
-    EXPECT_EQ(options.edges(), IoType::fp32) << to_string(precision);
+    EXPECT_EQ(options.input_output(), IoType::fp32) << to_string(precision);
   }
 }
 
-// The sum that leaves a float32 block isn't pressed into float16 by the one of the next block.
+// The sum behind a float32 block stays float32 in the next block.
 TEST(Types, ResidualSumStaysFloat32BehindAFloat32Block) {
-  Options options;
+  ConvertOptions options;
   options.precision = Precision::mixed_fp16;
   options.fp32_blocks = {"layers.0.0"};
   const Built built(NetworkShape{}, options);
@@ -212,7 +213,7 @@ TEST(Types, ResidualSumStaysFloat32BehindAFloat32Block) {
 
 TEST(Types, MixedModesNeedTwoCastsANormalization) {
   for (const GraphForm form : kForms) {
-    Options options;
+    ConvertOptions options;
     options.precision = Precision::mixed_fp16;
     options.graph_form = form;
     const Built built(NetworkShape{}, options);  // three blocks, and the norm of the body
@@ -226,7 +227,7 @@ TEST(Types, WithoutMeanThereIsNothingToAdd) {
   NetworkShape network;
   network.channels = 1;
   for (const Precision precision : kPrecisions) {
-    Options options;
+    ConvertOptions options;
     options.precision = precision;
     const Built built(network, options);
     EXPECT_EQ(built->value(built->outputs().at(0)).name, "output");
@@ -238,11 +239,12 @@ TEST(Types, WithoutMeanThereIsNothingToAdd) {
 
 TEST(Types, UnknownBlocksAreNamedWithWhatThereIs) {
   for (const char* block : {"layers.7", "layers.0.", "layer", "", "LAYERS.0.0"}) {
-    Options options;
+    ConvertOptions options;
     options.precision = Precision::mixed_fp16;
     options.fp32_blocks = {block};
     const auto caught = test::catch_error([&] { Built(NetworkShape{}, options); });
     ASSERT_TRUE(caught.thrown) << block;
+    EXPECT_EQ(caught.code, "option-fp32-blocks");
     EXPECT_EQ(caught.kind, ErrorKind::mismatch);
     EXPECT_NE(caught.message.find("layers.0.0, layers.0.1, layers.1.0"), std::string::npos)
         << caught.message;
@@ -251,7 +253,7 @@ TEST(Types, UnknownBlocksAreNamedWithWhatThereIs) {
 
 TEST(Types, Bfloat16NeedsAnOpsetThatHasIt) {
   for (const Precision precision : {Precision::bf16, Precision::mixed_bf16}) {
-    Options options;
+    ConvertOptions options;
     options.precision = precision;
     EXPECT_EQ(options.opset(), 22);
     options.opset_version = 21;
@@ -272,13 +274,14 @@ TEST(Types, WeightsBeyondTheRangeKeepTheirConvolutionFloat32) {
   }
   const auto checkpoint = tools::write_checkpoint(tensors);
   const MemoryInput input(checkpoint);
-  Options options;
+  ConvertOptions options;
   options.precision = Precision::mixed_fp16;
   test::MemoryOutput output;
-  const Report report = convert(input, {&output, nullptr, {}}, options);
+  const ConvertReport report = convert(input, {&output, nullptr, {}}, options);
   EXPECT_EQ(report.graph.fp32_for_weights, std::vector<std::string>{"layers.0.1.ffn.fc2"});
   ASSERT_FALSE(report.warnings.empty());
-  EXPECT_NE(report.warnings.front().find("layers.0.1.ffn.fc2"), std::string::npos);
+  EXPECT_EQ(report.warnings.front().code, "precision-weights-out-of-range");
+  EXPECT_EQ(report.warnings.front().subject, "layers.0.1.ffn.fc2");
 
   options.precision = Precision::fp16;
   const auto caught = test::catch_error([&] { convert(input, {&output, nullptr, {}}, options); });

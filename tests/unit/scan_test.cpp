@@ -1,53 +1,57 @@
-// Scans by the library: the judgement of names, what calls look like, containers. The hostile
-// corpus has the rest.
+// Scans by the library: verdicts on names, calls as text, containers. The hostile corpus tests the
+// rest.
 
 #include "judge/scan/scan.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/limits.h"
 #include "checkpoint_writer.h"
 #include "formats/pickle/pickle.h"
+#include "network/notes.h"
 #include "protobuf.h"
 #include "sample_networks.h"
+#include "stage_networks.h"
+#include "state_dict/state_dict.h"
 #include "support.h"
 
 namespace aether2onnx {
 namespace {
 
 using namespace std::string_literals;
-using scans::judge;
+using judge::scan::verdict_of;
 
 TEST(ScanVerdicts, AreByAListOfWhatIsAllowed) {
-  EXPECT_EQ(judge("torch._utils", "_rebuild_tensor_v2"), Verdict::tensors);
-  EXPECT_EQ(judge("torch", "FloatStorage"), Verdict::tensors);
-  EXPECT_EQ(judge("torch", "float16"), Verdict::tensors);
-  EXPECT_EQ(judge("collections", "OrderedDict"), Verdict::harmless);
-  EXPECT_EQ(judge("__builtin__", "set"), Verdict::harmless);
-  EXPECT_EQ(judge("argparse", "Namespace"), Verdict::harmless);
-  EXPECT_EQ(judge("my.network", "Net"), Verdict::suspicious);
-  EXPECT_EQ(judge("", ""), Verdict::suspicious);
-  EXPECT_EQ(judge("os", "system"), Verdict::dangerous);
-  EXPECT_EQ(judge("os.path", "join"), Verdict::dangerous);
-  EXPECT_EQ(judge("osmosis", "Net"), Verdict::suspicious);
-  EXPECT_EQ(judge("builtins", "eval"), Verdict::dangerous);
-  EXPECT_EQ(judge("torch.hub", "load"), Verdict::dangerous);
-  EXPECT_EQ(judge("torch", "load"), Verdict::dangerous);
+  EXPECT_EQ(verdict_of("torch._utils", "_rebuild_tensor_v2"), Verdict::tensors);
+  EXPECT_EQ(verdict_of("torch", "FloatStorage"), Verdict::tensors);
+  EXPECT_EQ(verdict_of("torch", "float16"), Verdict::tensors);
+  EXPECT_EQ(verdict_of("collections", "OrderedDict"), Verdict::harmless);
+  EXPECT_EQ(verdict_of("__builtin__", "set"), Verdict::harmless);
+  EXPECT_EQ(verdict_of("argparse", "Namespace"), Verdict::harmless);
+  EXPECT_EQ(verdict_of("my.network", "Net"), Verdict::suspicious);
+  EXPECT_EQ(verdict_of("", ""), Verdict::suspicious);
+  EXPECT_EQ(verdict_of("os", "system"), Verdict::dangerous);
+  EXPECT_EQ(verdict_of("os.path", "join"), Verdict::dangerous);
+  EXPECT_EQ(verdict_of("osmosis", "Net"), Verdict::suspicious);
+  EXPECT_EQ(verdict_of("builtins", "eval"), Verdict::dangerous);
+  EXPECT_EQ(verdict_of("torch.hub", "load"), Verdict::dangerous);
+  EXPECT_EQ(verdict_of("torch", "load"), Verdict::dangerous);
 }
 
 TEST(ScanVerdicts, NothingIsAllowedByItsBeginning) {
   // What passes lists that compare beginnings, or that join module and name.
-  EXPECT_GE(judge("torch", "Size.mro"), Verdict::suspicious);
-  EXPECT_GE(judge("torch.Size", "mro"), Verdict::suspicious);
-  EXPECT_GE(judge("torch._utils", "_rebuild_tensor_v2.__globals__"), Verdict::dangerous);
-  EXPECT_GE(judge("torch._utils._rebuild_tensor_v2", ""), Verdict::suspicious);
-  EXPECT_GE(judge("torch\n_rebuild", "Size"), Verdict::suspicious);
-  EXPECT_GE(judge("torch", "Size\n"), Verdict::suspicious);
-  EXPECT_GE(judge("torch", "size"), Verdict::suspicious);
-  EXPECT_GE(judge(" torch", "Size"), Verdict::suspicious);
-  EXPECT_GE(judge("builtins", "getattr.x"), Verdict::dangerous);
+  EXPECT_GE(verdict_of("torch", "Size.mro"), Verdict::suspicious);
+  EXPECT_GE(verdict_of("torch.Size", "mro"), Verdict::suspicious);
+  EXPECT_GE(verdict_of("torch._utils", "_rebuild_tensor_v2.__globals__"), Verdict::dangerous);
+  EXPECT_GE(verdict_of("torch._utils._rebuild_tensor_v2", ""), Verdict::suspicious);
+  EXPECT_GE(verdict_of("torch\n_rebuild", "Size"), Verdict::suspicious);
+  EXPECT_GE(verdict_of("torch", "Size\n"), Verdict::suspicious);
+  EXPECT_GE(verdict_of("torch", "size"), Verdict::suspicious);
+  EXPECT_GE(verdict_of(" torch", "Size"), Verdict::suspicious);
+  EXPECT_GE(verdict_of("builtins", "getattr.x"), Verdict::dangerous);
 }
 
 std::string text(const std::string& value) {
@@ -124,7 +128,7 @@ TEST(ScanPickles, ListsAreCutAndCounted) {
 }
 
 std::vector<tools::NamedTensor> some_tensors() {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 3);
   return tensors;
 }
@@ -139,6 +143,52 @@ TEST(ScanContainers, GoodFilesAreClean) {
     const ScanReport report = scan(MemoryInput(bytes));
     EXPECT_EQ(report.result, ScanResult::clean);
     EXPECT_TRUE(report.calls.empty());
+  }
+}
+
+// fuse notes what the tensors do not show; scan must know every note.
+TEST(ScanContainers, FusedFilesOfEveryGenerationAreClean) {
+  std::set<std::string> notes;
+  for (const std::string& generation : tools::stage_generations()) {
+    if (generation == "G2") continue;  // it cannot be fused
+    tools::StageShape shape;
+    shape.generation = generation;
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
+    tools::fill_random(tensors, 3);
+    const auto checkpoint = tools::write_checkpoint(tensors);
+    for (const CheckpointFormat format : {CheckpointFormat::pth, CheckpointFormat::safetensors}) {
+      SCOPED_TRACE(generation + std::string(to_string(format)));
+      FuseOptions options;
+      options.generation = generation;
+      options.img_range = 255;
+      options.format = format;
+      test::MemoryOutput output;
+      fuse(MemoryInput(checkpoint), output, options);
+      const MemoryInput fused(output.bytes());
+      const ScanReport report = scan(fused);
+      EXPECT_EQ(report.result, ScanResult::clean);
+      for (const auto& finding : report.findings) ADD_FAILURE() << finding.code << finding.what;
+      const auto state_dict = state_dict::StateDict::open(fused, {}, {});
+      for (const auto& [name, text] : state_dict.metadata()) notes.insert(name);
+    }
+  }
+  for (const std::string_view name : network::kNotes) {
+    EXPECT_TRUE(notes.contains(std::string(name))) << name;
+  }
+}
+
+TEST(ScanContainers, OtherRecordsBesideTheNotesAreNotClean) {
+  const std::vector<tools::NamedTensor> tensors = {{"w", {1}, {1}}};
+  const auto with_record = [&](const std::string& name) {
+    return scan(MemoryInput(tools::write_zip({{"a/data.pkl", tools::pickle_state_dict(tensors, {})},
+                                              {"a/data/0", std::string(4, '\0')},
+                                              {"a/version", "3\n"},
+                                              {name, "x"}})));
+  };
+  EXPECT_EQ(with_record("a/.data/res_scale").result, ScanResult::clean);
+  for (const char* name :
+       {"a/.data/other", "a/.data/res_scale2", "a/res_scale", "a/.data/generation/x"}) {
+    EXPECT_TRUE(has_finding(with_record(name), "extra-entry")) << name;
   }
 }
 

@@ -46,11 +46,13 @@ TEST(TensorRtVersions, ThatAreNoneAreRefused) {
     const Caught caught = catch_error([&] { parse_tensorrt_version(text); });
     EXPECT_TRUE(caught.thrown) << text;
     EXPECT_EQ(caught.kind, ErrorKind::usage) << text;
+    EXPECT_EQ(caught.code, "engine-version") << text;
     EXPECT_FALSE(contains(caught.message, "\x1b"));
   }
   for (const char* text : {"8.2", "8.3.9", "7", "1", "0"}) {
     const Caught caught = catch_error([&] { parse_tensorrt_version(text); });
-    EXPECT_TRUE(contains(caught.message, "8.4")) << text << ": " << caught.message;
+    EXPECT_EQ(caught.kind, ErrorKind::usage) << text;
+    EXPECT_EQ(caught.code, "engine-version-too-old") << text << ": " << caught.message;
   }
 }
 
@@ -142,8 +144,8 @@ bool has(const std::vector<std::string>& arguments, const std::string& argument)
 }
 
 // Judges a command line by the tables above.
-void judge(const std::vector<std::string>& arguments, std::size_t column, const std::string& route,
-           bool dynamic) {
+void expect_command(const std::vector<std::string>& arguments, std::size_t column,
+                    const std::string& route, bool dynamic) {
   std::set<std::string> seen;
   for (const std::string& argument : arguments) {
     const std::string name = name_of(argument);
@@ -188,11 +190,12 @@ TEST(TrtexecCommand, OfEveryVersionPrecisionAndShape) {
           EXPECT_EQ(caught.thrown, route == "!") << caught.message;
           if (caught.thrown) {
             EXPECT_TRUE(caught.kind == ErrorKind::usage || caught.kind == ErrorKind::unsupported);
+            EXPECT_TRUE(caught.code.starts_with("engine-precision")) << caught.code;
             EXPECT_TRUE(contains(caught.message, "\n")) << "no remedy: " << caught.message;
             ++refused;
             continue;
           }
-          judge(command.arguments, column, route, dynamic);
+          expect_command(command.arguments, column, route, dynamic);
           EXPECT_TRUE(has(command.arguments, "--onnx=dir/2x_net.onnx"));
           EXPECT_TRUE(has(command.arguments, "--memPoolSize=workspace:4096"));
           EXPECT_TRUE(has(command.arguments, "--timingCacheFile=t.cache"));
@@ -230,20 +233,21 @@ TEST(TrtexecCommand, OptionsOutOfRangeAreNamed) {
   const auto expect = [&](const EngineOptions& options, const std::string& text) {
     const Caught caught = catch_error([&] { trtexec_command(model, options); });
     EXPECT_EQ(caught.kind, ErrorKind::usage);
+    EXPECT_EQ(caught.code, "option-range");
     EXPECT_TRUE(contains(caught.message, text)) << caught.message;
   };
   for (const std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{16'777'217},
                                    std::numeric_limits<std::int64_t>::max()}) {
     EngineOptions options;
     options.workspace = value;
-    expect(options, "--workspace");
+    expect(options, "workspace");
   }
   EngineOptions options;
   options.builder_optimization_level = 6;
-  expect(options, "--builder_optimization_level 6");
+  expect(options, "builder_optimization_level 6");
   options = {};
   options.device = -1;
-  expect(options, "--device -1");
+  expect(options, "device -1");
 }
 
 TEST(TrtexecCommand, OpsetsByVersion) {
@@ -259,7 +263,8 @@ TEST(TrtexecCommand, OpsetsByVersion) {
       const Caught caught = catch_error([&] { trtexec_command(model, options); });
       EXPECT_EQ(caught.thrown, opset > most) << version << ' ' << opset;
       if (caught.thrown) {
-        EXPECT_TRUE(contains(caught.message, "--opset_version")) << caught.message;
+        EXPECT_EQ(caught.code, "engine-opset");
+        EXPECT_TRUE(contains(caught.message, "opset_version")) << caught.message;
         EXPECT_TRUE(contains(caught.message, fmt::format("up to {}", most))) << caught.message;
       }
     }
@@ -276,13 +281,14 @@ TEST(TrtexecCommand, ALateOpsetOfSomeRelease) {
 }
 
 TEST(TrtexecCommand, LayerNormalizationIsOf86) {
-  onnx::File file = file_of("fp32", false, false, 17);
+  onnx::Model file = file_of("fp32", false, false, 17);
   file.nodes.push_back({"n", "LayerNormalization", "", {}, {}, {}});
   EngineOptions options;
   options.version = parse_tensorrt_version("8.5");
   const Caught caught = catch_error([&] { trtexec_command(model_of(file), options); });
   EXPECT_EQ(caught.kind, ErrorKind::unsupported);
-  EXPECT_TRUE(contains(caught.message, "--opset_version 16")) << caught.message;
+  EXPECT_EQ(caught.code, "engine-operator");
+  EXPECT_TRUE(contains(caught.message, "opset_version 16")) << caught.message;
   options.version = parse_tensorrt_version("8.6");
   EXPECT_NO_THROW(trtexec_command(model_of(file), options));
 }
@@ -296,11 +302,11 @@ TEST(TrtexecCommand, NotesSayWhatTheEngineWillBe) {
     return trtexec_command(model_of(file_of(precision, true, false)), options).notes;
   };
   EXPECT_TRUE(any_contains(notes("fp32", "11"), "mixed_fp16"));
-  EXPECT_FALSE(any_contains(notes("fp32", "11"), "--precision"));
-  EXPECT_TRUE(any_contains(notes("fp32", "10"), "--precision fp16"));
+  EXPECT_FALSE(any_contains(notes("fp32", "11"), "{option:precision}"));
+  EXPECT_TRUE(any_contains(notes("fp32", "10"), "{option:precision} fp16"));
   EXPECT_TRUE(any_contains(notes("fp16", "8.6"), "no strong typing"));
   EXPECT_TRUE(any_contains(notes("fp32", "10", EnginePrecision::bf16), "mixed_bf16"));
-  EXPECT_TRUE(any_contains(notes("fp32", "12"), "newer than what is known"));
+  EXPECT_TRUE(any_contains(notes("fp32", "12"), "newer than every known release"));
   EXPECT_TRUE(notes("fp16", "10").empty());
   EXPECT_TRUE(notes("fp16", "11").empty());
 }
@@ -341,13 +347,13 @@ TEST(TrtexecCommand, OfAConversion) {
   for (const bool dynamic : {false, true}) {
     for (const Precision precision : {Precision::fp32, Precision::fp16}) {
       for (const int opset : {11, 17, 20, 24}) {
-        Options options;
+        ConvertOptions options;
         options.precision = precision;
         options.opset_version = opset;
         if (dynamic) {
           options.shape = {Axis::fixed(1), Axis::range(8, 16, 32), Axis::fixed(640)};
         }
-        const Report report = convert_file(folder / "net.pth", folder / "net.onnx", options);
+        const ConvertReport report = convert_file(folder / "net.pth", folder / "net.onnx", options);
         const EngineModel told = engine_model(report);
         const EngineModel read = read_engine_model(folder / "net.onnx");
         EXPECT_EQ(trtexec_command(told, {}).arguments, trtexec_command(read, {}).arguments);
@@ -393,7 +399,7 @@ TEST(EngineModelOfAFile, AProfileThatDoesntFitIsNotTaken) {
       {"opt_shape", "\x1b[31m"},
   };
   for (const auto& [key, value] : profiles) {
-    onnx::File file = file_of("fp32", false, true);
+    onnx::Model file = file_of("fp32", false, true);
     for (auto& [name, text] : file.metadata) {
       if (name == key) text = value;
     }
@@ -402,9 +408,10 @@ TEST(EngineModelOfAFile, AProfileThatDoesntFitIsNotTaken) {
     EXPECT_FALSE(contains(model.profile_problem, "\x1b"));
     const Caught caught = catch_error([&] { trtexec_command(model, {}); });
     EXPECT_EQ(caught.kind, ErrorKind::usage) << value;
-    EXPECT_TRUE(contains(caught.message, "--opt_height")) << caught.message;
+    EXPECT_EQ(caught.code, "engine-no-profile");
+    EXPECT_TRUE(contains(caught.message, "opt_height")) << caught.message;
   }
-  onnx::File without = file_of("fp32", false, true);
+  onnx::Model without = file_of("fp32", false, true);
   without.metadata.clear();
   EXPECT_TRUE(contains(model_of(without).profile_problem, "no range"));
   EXPECT_THROW(onnxruntime_options(model_of(without), {}), Error);
@@ -412,7 +419,7 @@ TEST(EngineModelOfAFile, AProfileThatDoesntFitIsNotTaken) {
 }
 
 TEST(EngineModelOfAFile, AFixedAxisMustBeInItsProfile) {
-  onnx::File file = file_of("fp32", false, true);
+  onnx::Model file = file_of("fp32", false, true);
   file.inputs[0].dims = {"1", "3", "height", "80"};
   EXPECT_TRUE(contains(model_of(file).profile_problem, "is fixed to")) << "batch goes to 4";
   file.metadata = {{"min_shape", "input:1x3x32x80"},
@@ -423,21 +430,22 @@ TEST(EngineModelOfAFile, AFixedAxisMustBeInItsProfile) {
 }
 
 TEST(EngineModelOfAFile, InputsThatAreNoImagesAreRefused) {
-  const auto expect = [](const onnx::File& file, const std::string& text) {
-    const Caught caught = catch_error([&] { tensorrt::describe(file); });
-    EXPECT_TRUE(caught.thrown) << text;
+  const auto expect = [](const onnx::Model& file, const std::string& code,
+                         const std::string& text = "") {
+    const Caught caught = catch_error([&] { judge::engine::describe(file); });
+    EXPECT_EQ(caught.code, code) << caught.message;
     EXPECT_TRUE(contains(caught.message, text)) << caught.message;
     EXPECT_FALSE(contains(caught.message, "\x1b"));
   };
-  onnx::File file = file_of("fp32", false, true);
+  onnx::Model file = file_of("fp32", false, true);
   file.inputs.clear();
-  expect(file, "no input");
+  expect(file, "engine-inputs", "no input");
   file = file_of("fp32", false, true);
   file.inputs.push_back({"second", kFloat32, {"1"}});
-  expect(file, "2 inputs");
+  expect(file, "engine-inputs", "2 inputs");
   file = file_of("fp32", false, true);
   file.inputs.push_back({"w", kFloat32, {"8", "3", "3", "3"}});  // has a value in the file
-  EXPECT_NO_THROW(tensorrt::describe(file));
+  EXPECT_NO_THROW(judge::engine::describe(file));
   for (const std::vector<std::string>& dims :
        std::vector<std::vector<std::string>>{{},
                                              {"1", "3", "64"},
@@ -449,34 +457,35 @@ TEST(EngineModelOfAFile, InputsThatAreNoImagesAreRefused) {
                                              {"1", "3", "64", "64", "1"}}) {
     file = file_of("fp32", false, true);
     file.inputs[0].dims = dims;
-    expect(file, "fixed channels");
+    expect(file, "engine-input-shape", "fixed channels");
   }
   for (const char* size : {"0", "-1", "99999999999999999999"}) {
     file = file_of("fp32", false, false);
     file.inputs[0].dims[2] = size;
-    expect(file, "is no size");
+    expect(file, "engine-input-shape", "is no size");
   }
   for (const int type : {0, 2, 7, 11, 99}) {
     file = file_of("fp32", false, false);
     file.inputs[0].elem_type = type;
-    expect(file, "is expected");
+    expect(file, "engine-input-type");
   }
   file = file_of("fp32", false, false);
   file.outputs.clear();
-  expect(file, "no output");
+  expect(file, "engine-no-output");
   for (const std::int64_t opset : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40U}) {
     file = file_of("fp32", false, false);
     file.opsets = {{"", opset}};
-    expect(file, "opset");
+    expect(file, "engine-no-opset");
   }
 }
 
 TEST(EngineModelOfAFile, NamesThatMeanSomethingInAProfileAreRefused) {
   for (const char* name : {"", "a:b", "a,b", "in*", "'input'", "in put", "in\nput", "in\x1b[31m"}) {
-    onnx::File file = file_of("fp32", false, true);
+    onnx::Model file = file_of("fp32", false, true);
     file.inputs[0].name = name;
-    const Caught caught = catch_error([&] { tensorrt::describe(file); });
+    const Caught caught = catch_error([&] { judge::engine::describe(file); });
     EXPECT_EQ(caught.kind, ErrorKind::unsupported) << name;
+    EXPECT_EQ(caught.code, "engine-input-name") << name;
     EXPECT_FALSE(contains(caught.message, "\x1b"));
     // A static model is built without its name.
     file = file_of("fp32", false, false);
@@ -505,9 +514,9 @@ TEST(EngineModelOfAFile, WeightsMustLieBesideIt) {
   tools::fill_random(tensors, 9);
   const test::TemporaryFolder folder;
   test::write_file(folder / "net.pth", tools::write_checkpoint(tensors));
-  Options options;
+  ConvertOptions options;
   options.external_data_threshold = 1000;
-  const Report report = convert_file(folder / "net.pth", folder / "net.onnx", options);
+  const ConvertReport report = convert_file(folder / "net.pth", folder / "net.onnx", options);
   const EngineModel model = read_engine_model(folder / "net.onnx");
   EXPECT_EQ(model.external_files, std::vector<std::string>{"net.onnx.data"});
   EXPECT_EQ(model.external_files, engine_model(report).external_files);

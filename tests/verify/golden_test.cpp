@@ -24,32 +24,31 @@ using verify::DoubleTensor;
 using verify::FloatTensor;
 
 // What the reference is told beside the tensors.
-Report::Network facts_of(const StageShape& shape, double res_scale, double norm_eps) {
-  Report::Network facts;
+NetworkInfo facts_of(const StageShape& shape, double res_scale, double norm_eps) {
+  NetworkInfo facts;
   facts.generation = shape.generation;
-  facts.norm_type = shape.layer_norm ? "layernorm" : "deployment";
-  facts.norm_eps = norm_eps;
-  facts.channel_attention = shape.channel_attention;
-  facts.spatial_attention = shape.spatial_attention;
-  facts.res_scale = res_scale;
+  facts.norm_type = shape.layer_norm ? NormType::layernorm : NormType::deployment;
+  facts.numbers["norm_eps"] = norm_eps;
+  if (shape.channel_attention) facts.features.insert("channel_attention");
+  if (shape.spatial_attention) facts.features.insert("spatial_attention");
+  facts.numbers["res_scale"] = res_scale;
   return facts;
 }
 
-Report::Network facts_of(const StageGolden& golden, bool fused) {
+NetworkInfo facts_of(const StageGolden& golden, bool fused) {
   return facts_of(golden.network, golden.res_scale, fused ? 0 : golden.norm_eps);
 }
 
-Report::Network facts_of_first_generation() {
-  Report::Network facts;
+NetworkInfo facts_of_first_generation() {
+  NetworkInfo facts;
   facts.generation = "G1";
-  facts.norm_type = "layernorm";
+  facts.norm_type = NormType::layernorm;
   return facts;
 }
 
 // Loads the tensors from a file of float64, and gives what `work` makes of the reference.
 template <typename Work>
-auto with_reference(const std::vector<NamedTensor>& tensors, const Report::Network& facts,
-                    Work work) {
+auto with_reference(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts, Work work) {
   tools::CheckpointLayout layout;
   layout.type = tools::StorageType::float64;
   const std::vector<std::byte> bytes = tools::write_checkpoint(tensors, layout);
@@ -61,7 +60,7 @@ auto with_reference(const std::vector<NamedTensor>& tensors, const Report::Netwo
   return work(verify::Reference(state_dict::StateDict::open(input, {}, {}), network, settings));
 }
 
-DoubleTensor run(const std::vector<NamedTensor>& tensors, const Report::Network& facts,
+DoubleTensor run(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts,
                  const DoubleTensor& image = test::exact_golden_input()) {
   return with_reference(tensors, facts,
                         [&](const verify::Reference& reference) { return reference.run(image); });
@@ -122,21 +121,22 @@ TEST_P(GoldenStages, UnfusedAndFused) {
 // Else the test above could not tell.
 TEST_P(GoldenStages, AWrongFactIsSeen) {
   const StageGolden& golden = GetParam();
-  const auto distance_with = [&](const std::function<void(Report::Network&)>& change) {
-    Report::Network facts = facts_of(golden, false);
+  const auto distance_with = [&](const std::function<void(NetworkInfo&)>& change) {
+    NetworkInfo facts = facts_of(golden, false);
     change(facts);
     return distance(test::summarize(run(golden_tensors(golden, false), facts)), golden.output);
   };
   if (golden.norm_eps > 0) {
     const double wrong = golden.norm_eps > 5e-5 ? 1e-5 : 1e-4;
-    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.norm_eps = wrong; }),
+    EXPECT_GT(distance_with([&](NetworkInfo& facts) { facts.numbers["norm_eps"] = wrong; }),
               golden.epsilon_sensitive ? 1e-3 : 1e-6);
-    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.norm_eps = 0; }), 1e-3);
+    EXPECT_GT(distance_with([&](NetworkInfo& facts) { facts.numbers["norm_eps"] = 0; }), 1e-3);
   }
   if (golden.network.generation == "G7d") {
-    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.res_scale = 1; }), 1e-3);
-    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.quantization = "int8"; }), 1e-3);
-    EXPECT_GT(distance_with([&](Report::Network& facts) { facts.generation = "G6.1"; }), 1e-3);
+    EXPECT_GT(distance_with([&](NetworkInfo& facts) { facts.numbers["res_scale"] = 1; }), 1e-3);
+    EXPECT_GT(distance_with([&](NetworkInfo& facts) { facts.quantization = Quantization::int8; }),
+              1e-3);
+    EXPECT_GT(distance_with([&](NetworkInfo& facts) { facts.generation = "G6.1"; }), 1e-3);
   }
 }
 
@@ -217,7 +217,7 @@ TEST(ReferenceOfStages, EveryWeightCounts) {
     if (generation == "G2") continue;
     StageShape shape = shape_of(generation);
     shape.embed_dim = 48;  // of an attention's few channels one at least passes its ReLU
-    const Report::Network facts = facts_of(shape, 1, epsilon_of(generation));
+    const NetworkInfo facts = facts_of(shape, 1, epsilon_of(generation));
     const std::vector<NamedTensor> tensors = random_tensors(shape);
     const DoubleTensor before = run(tensors, facts);
     for (const NamedTensor& tensor : tensors) {
@@ -237,7 +237,7 @@ TEST(ReferenceOfStages, EveryWeightCounts) {
 TEST(ReferenceOfStages, FoldedStatisticsAreIgnored) {
   const StageShape shape = shape_of("G6.1");
   std::vector<NamedTensor> fused = tools::fuse(random_tensors(shape), shape);
-  const Report::Network facts = facts_of(shape, 0.1, 0);
+  const NetworkInfo facts = facts_of(shape, 0.1, 0);
   const DoubleTensor before = run(fused, facts);
   disturb(fused, "norm.running_mean");
   disturb(fused, "stages.0.1.norm.running_var");
@@ -247,12 +247,12 @@ TEST(ReferenceOfStages, FoldedStatisticsAreIgnored) {
 TEST(ReferenceOfStages, Int8HasNoCompensation) {
   const StageShape shape = shape_of("G7d");
   std::vector<NamedTensor> tensors = random_tensors(shape);
-  Report::Network facts = facts_of(shape, 0.1, 1e-4);
-  facts.quantization = "int8";
+  NetworkInfo facts = facts_of(shape, 0.1, 1e-4);
+  facts.quantization = Quantization::int8;
   const DoubleTensor before = run(tensors, facts);
   disturb(tensors, "quant_fusion_layer.error_comp");
   EXPECT_EQ(distance(run(tensors, facts), before), 0);
-  facts.quantization = "qat";
+  facts.quantization = Quantization::qat;
   EXPECT_GT(distance(run(tensors, facts), before), 1e-3);
 }
 
@@ -260,7 +260,7 @@ TEST(ReferenceOfStages, TheKeysOfOneRevision) {
   StageShape shape = shape_of("G7d");
   shape.scale = 8;
   std::vector<NamedTensor> tensors = random_tensors(shape);
-  const Report::Network facts = facts_of(shape, 0.1, 1e-4);
+  const NetworkInfo facts = facts_of(shape, 0.1, 1e-4);
   const DoubleTensor before = run(tensors, facts);
   for (NamedTensor& tensor : tensors) {
     for (const auto& [from, to] : {std::pair<std::string, std::string>{".0.", ".0.0."},
@@ -285,7 +285,7 @@ TEST(ReferenceOfStages, WhatTheRangeMeans) {
     if (generation == "G2") continue;
     const StageShape shape = shape_of(generation);
     const std::vector<NamedTensor> tensors = random_tensors(shape);
-    Report::Network facts = facts_of(shape, 1, epsilon_of(generation));
+    NetworkInfo facts = facts_of(shape, 1, epsilon_of(generation));
     // The same through a network of range 1, from an image that is changed beforehand.
     DoubleTensor expected;
     if (generation.starts_with("G7")) {
@@ -296,7 +296,7 @@ TEST(ReferenceOfStages, WhatTheRangeMeans) {
           mapped(run(tensors, facts, mapped(image, [](double x) { return (x - 0.5) * 4 + 0.5; })),
                  [](double y) { return (y - 0.5) / 4 + 0.5; });
     }
-    facts.img_range = 4;
+    facts.numbers["img_range"] = 4;
     EXPECT_LT(distance(run(tensors, facts), expected), 1e-12) << generation;
   }
 }
@@ -384,7 +384,7 @@ TEST(ReferenceOfStages, AGenerationWithoutAReferenceIsRefused) {
   const StageShape shape = shape_of("G2");
   const test::Caught caught =
       test::catch_error([&] { run(random_tensors(shape), facts_of(shape, 1, 1e-5)); });
-  EXPECT_EQ(caught.kind, ErrorKind::verification);
+  EXPECT_EQ(caught.code, "verify-no-reference");
   EXPECT_NE(caught.message.find("G2"), std::string::npos);
 }
 
@@ -397,7 +397,7 @@ TEST(ReferenceOfStages, AnUpsamplerThatFitsNoShuffleIsRefused) {
     tensor.values.resize(tensor.values.size() / 32 * 31);
   }
   const test::Caught caught = test::catch_error([&] { run(tensors, facts_of(shape, 0.1, 1e-4)); });
-  EXPECT_EQ(caught.kind, ErrorKind::verification);
+  EXPECT_EQ(caught.code, "verify-shuffle");
   EXPECT_NE(caught.message.find("upsample.blocks.0"), std::string::npos);
 }
 

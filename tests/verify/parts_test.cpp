@@ -108,8 +108,8 @@ TEST(FirstDifference, IsTheFirstJumpAndNotTheLargestError) {
 
 // --- inputs -----------------------------------------------------------------------------------
 
-onnx::File model_of(std::vector<std::string> dims) {
-  onnx::File model;
+onnx::Model model_of(std::vector<std::string> dims) {
+  onnx::Model model;
   model.inputs.push_back({"input", 1, std::move(dims)});
   return model;
 }
@@ -120,7 +120,7 @@ TEST(Shapes, OfAStaticModelAreItsOwn) {
 }
 
 TEST(Shapes, OfADynamicModelComeFromItsMetadata) {
-  onnx::File model = model_of({"batch_size", "3", "height", "200"});
+  onnx::Model model = model_of({"batch_size", "3", "height", "200"});
   model.metadata = {{"min_shape", "input:1x3x16x200"},
                     {"opt_shape", "input:2x3x64x200"},
                     {"max_shape", "input:4x3x128x200"}};
@@ -130,7 +130,7 @@ TEST(Shapes, OfADynamicModelComeFromItsMetadata) {
 }
 
 TEST(Shapes, OfOthersDynamicModelsAreTheDefaults) {
-  onnx::File model = model_of({"", "3", "h", "w"});
+  onnx::Model model = model_of({"", "3", "h", "w"});
   const std::vector<verify::Sizes> defaults = {
       {1, 3, 32, 32}, {3, 3, 39, 49}, {1, 3, 64, 64}, {4, 3, 256, 256}};
   EXPECT_EQ(verify::shapes_of(model, 3), defaults);
@@ -142,12 +142,12 @@ TEST(Shapes, OfOthersDynamicModelsAreTheDefaults) {
 }
 
 TEST(Shapes, OtherInputsAreRefused) {
-  const auto refused = [](const onnx::File& model) {
+  const auto refused = [](const onnx::Model& model) {
     return test::catch_error([&] { verify::shapes_of(model, 3); });
   };
   EXPECT_EQ(refused(model_of({"1", "4", "48", "64"})).kind, ErrorKind::mismatch);
   EXPECT_EQ(refused(model_of({"1", "3"})).kind, ErrorKind::unsupported);
-  onnx::File two = model_of({"1", "3", "8", "8"});
+  onnx::Model two = model_of({"1", "3", "8", "8"});
   two.inputs.push_back({"second", 1, {"1"}});
   EXPECT_EQ(refused(two).kind, ErrorKind::unsupported);
   two.initializers.emplace_back();  // as old exporters list them
@@ -166,7 +166,7 @@ TEST(Pictures, AreFittedToWhatTheModelTakes) {
     return values;
   };
   // As it is.
-  onnx::File model = model_of({"n", "3", "h", "w"});
+  onnx::Model model = model_of({"n", "3", "h", "w"});
   model.metadata = {{"min_shape", "1x3x1x1"}, {"max_shape", "1x3x8x8"}};
   EXPECT_EQ(verify::picture_for(folder / "b.png", model, 3).values, picture.values);
   // Cut from the middle, and mirrored at the edge.

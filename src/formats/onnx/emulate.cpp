@@ -1,7 +1,7 @@
-// A model of 16-bit types as one of float32 that rounds where the other would.
+// ONNX files changed byte by byte. Fields that have no record here stay as they are, so this code
+// works on messages, not on records: a file of any exporter keeps its functions and attributes.
 
 #include <algorithm>
-#include <bit>
 #include <map>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
@@ -22,94 +22,92 @@ using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 using protozero::pbf_writer;
 
-bool is_half(int type) {
+bool is_half(std::int64_t type) {
   return type == tensor_proto::type_float16 || type == tensor_proto::type_bfloat16;
 }
 
-bool is_floating(int type) {
+bool is_floating(std::int64_t type) {
   return is_half(type) || type == tensor_proto::type_float || type == tensor_proto::type_double;
 }
 
-// Takes the field that the reader stands at over as it is.
+// Whether the reader's current field is a message or a text with the number `tag`.
+bool is_delimited(const pbf_reader& reader, std::uint32_t tag) {
+  return reader.tag() == tag && reader.wire_type() == pbf_wire_type::length_delimited;
+}
+
+// Copies the reader's current field unchanged. Reading a value may reset the reader's tag.
 void copy_field(pbf_reader& reader, pbf_writer& writer) {
+  const std::uint32_t tag = reader.tag();
   switch (reader.wire_type()) {
     case pbf_wire_type::varint:
-      writer.add_uint64(reader.tag(), reader.get_uint64());
+      writer.add_uint64(tag, reader.get_uint64());
       break;
     case pbf_wire_type::fixed64:
-      writer.add_fixed64(reader.tag(), reader.get_fixed64());
+      writer.add_fixed64(tag, reader.get_fixed64());
       break;
     case pbf_wire_type::fixed32:
-      writer.add_fixed32(reader.tag(), reader.get_fixed32());
+      writer.add_fixed32(tag, reader.get_fixed32());
       break;
     default:
-      writer.add_bytes(reader.tag(), reader.get_view());
+      writer.add_bytes(tag, reader.get_view());
       break;
   }
 }
 
-// A message with each field of the number `tag` replaced by what `change` makes of its content.
+// Copies a message. For each field, `change` may consume it, write something else and return true.
 template <typename Change>
-std::string with_changed(data_view message, std::uint32_t tag, Change change) {
+std::string copy_message(data_view message, Change change) {
   std::string result;
   pbf_writer writer(result);
   pbf_reader reader(message);
   while (reader.next()) {
-    if (reader.tag() == tag && reader.wire_type() == pbf_wire_type::length_delimited) {
-      writer.add_message(tag, change(reader.get_view()));
-    } else {
-      copy_field(reader, writer);
-    }
+    if (!change(reader, writer)) copy_field(reader, writer);
   }
   return result;
 }
 
-// A ValueInfoProto whose element type, where it is a 16-bit one, is float32.
-std::string widened_value(data_view value) {
-  const auto widen = [](data_view tensor) {
-    std::string result;
-    pbf_writer writer(result);
-    pbf_reader reader(tensor);
-    while (reader.next()) {
-      if (reader.tag() == type_proto::elem_type && reader.wire_type() == pbf_wire_type::varint) {
-        const auto type = reader.get_enum();
-        writer.add_enum(type_proto::elem_type,
-                        is_half(type) ? static_cast<int>(tensor_proto::type_float) : type);
-      } else {
-        copy_field(reader, writer);
-      }
-    }
-    return result;
-  };
-  return with_changed(value, value_info_proto::type, [&](data_view type) {
-    return with_changed(type, type_proto::tensor_type, widen);
+// Copies a message, and calls `change` to replace the content of each field `tag`.
+template <typename Change>
+std::string with_changed(data_view message, std::uint32_t tag, Change change) {
+  return copy_message(message, [&](pbf_reader& reader, pbf_writer& writer) {
+    if (!is_delimited(reader, tag)) return false;
+    writer.add_message(tag, change(reader.get_view()));
+    return true;
+  });
+}
+
+// Copies a message whose field `tag` is an element type, with float32 in place of a 16-bit type.
+std::string with_wide_type(data_view message, std::uint32_t tag) {
+  return copy_message(message, [tag](pbf_reader& reader, pbf_writer& writer) {
+    if (reader.tag() != tag || reader.wire_type() != pbf_wire_type::varint) return false;
+    const std::int64_t type = reader.get_int64();
+    writer.add_int64(tag, is_half(type) ? std::int64_t{tensor_proto::type_float} : type);
+    return true;
+  });
+}
+
+// Copies a ValueInfoProto, with float32 in place of a 16-bit element type.
+std::string with_wide_value(data_view value) {
+  return with_changed(value, value_info_proto::type, [](data_view type) {
+    return with_changed(type, type_proto::tensor_type, [](data_view tensor) {
+      return with_wide_type(tensor, type_proto::elem_type);
+    });
   });
 }
 
 void add_cast(pbf_writer& graph, const std::string& name, const std::string& from,
-              const std::string& to, int type) {
-  std::string attribute;
-  pbf_writer attribute_writer(attribute);
-  attribute_writer.add_string(attribute_proto::name, "to");
-  attribute_writer.add_int64(attribute_proto::i, type);
-  attribute_writer.add_enum(attribute_proto::type, attribute_proto::type_int);
-  std::string node;
-  pbf_writer writer(node);
-  writer.add_string(node_proto::input, from);
-  writer.add_string(node_proto::output, to);
-  writer.add_string(node_proto::name, name);
-  writer.add_string(node_proto::op_type, "Cast");
-  writer.add_message(node_proto::attribute, attribute);
-  graph.add_message(graph_proto::node, node);
+              const std::string& to, std::int64_t type) {
+  graph.add_message(graph_proto::node,
+                    node_message({name, "Cast", "", {from}, {to}, {{"to", type}}}));
 }
 
 class Emulator {
  public:
-  Emulator(const Input& input, const File& file, const io::Siblings* siblings)
-      : input_(input), file_(file), siblings_(siblings), bytes_(to_size(input.size()), '\0') {
+  Emulator(const Input& input, const Model& model, const io::Siblings* siblings)
+      : input_(input), model_(model), siblings_(siblings), bytes_(to_size(input.size()), '\0') {
     input.read(0, std::as_writable_bytes(std::span(bytes_)));
-    for (const FileTensor& tensor : file.initializers) types_[tensor.name] = tensor.data_type;
-    for (const FileValue& value : file.inputs) {
+    for (const Tensor& tensor : model.initializers) types_[tensor.name] = tensor.data_type;
+    for (const ValueInfo& value : model.inputs) {
       const auto [known, is_new] = types_.emplace(value.name, value.elem_type);
       if (is_new && is_half(value.elem_type)) rounded_inputs_.insert(value.name);
     }
@@ -121,41 +119,42 @@ class Emulator {
   }
 
  private:
-  // A file may have its graph in several messages, which count as one.
+  // The graph may be split into several messages, which count as one graph.
   std::string rewrite(data_view graph) {
-    std::string result;
-    pbf_writer writer(result);
+    std::string added;
     if (!std::exchange(begun_, true)) {
-      for (const std::string& name : rounded_inputs_) {
-        round(writer, name, name, name + kRounded);
-      }
-      for (const FileTensor& tensor : file_.initializers) {
+      pbf_writer writer(added);
+      for (const std::string& name : rounded_inputs_) round(writer, name, name, name + kRounded);
+      for (const Tensor& tensor : model_.initializers) {
         if (is_half(tensor.data_type)) add_widened(writer, tensor);
       }
     }
-    pbf_reader reader(graph);
-    while (reader.next()) {
-      const std::uint32_t tag = reader.tag();
-      const bool message = reader.wire_type() == pbf_wire_type::length_delimited;
-      if (message && tag == graph_proto::node) {
-        if (next_node_ == file_.nodes.size()) {
-          fail(ErrorKind::malformed, "the ONNX file is damaged.");
-        }
-        add_node(writer, reader.get_view(), file_.nodes[next_node_++]);
-      } else if (message && tag == graph_proto::initializer) {
-        add_initializer(writer, reader.get_view());
-      } else if (message && (tag == graph_proto::input || tag == graph_proto::output)) {
-        writer.add_message(tag, widened_value(reader.get_view()));
-      } else if (tag == graph_proto::value_info) {
-        reader.skip();  // is inferred anew
-      } else {
-        copy_field(reader, writer);
-      }
-    }
-    return result;
+    return added += copy_message(graph, [this](pbf_reader& reader, pbf_writer& writer) {
+             return change(reader, writer);
+           });
   }
 
-  // `to` is `from` rounded to the 16-bit type that `name` has, as float32.
+  bool change(pbf_reader& reader, pbf_writer& writer) {
+    const std::uint32_t tag = reader.tag();
+    if (is_delimited(reader, graph_proto::node)) {
+      if (next_node_ == model_.nodes.size()) {
+        fail({ErrorKind::malformed, "onnx-malformed"}, "the ONNX file is damaged.");
+      }
+      add_node(writer, reader.get_view(), model_.nodes[next_node_++]);
+    } else if (is_delimited(reader, graph_proto::initializer)) {
+      add_initializer(writer, reader.get_view());
+    } else if (is_delimited(reader, graph_proto::input) ||
+               is_delimited(reader, graph_proto::output)) {
+      writer.add_message(tag, with_wide_value(reader.get_view()));
+    } else if (tag == graph_proto::value_info) {
+      reader.skip();  // ONNX Runtime infers the types anew
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // Makes `to` from `from`: rounded to the 16-bit type of `name`, as float32.
   void round(pbf_writer& graph, const std::string& name, const std::string& from,
              const std::string& to) const {
     const std::string half = name + kHalf;
@@ -163,18 +162,14 @@ class Emulator {
     add_cast(graph, to + "_from_half", half, to, tensor_proto::type_float);
   }
 
-  void add_widened(pbf_writer& graph, const FileTensor& tensor) const {
+  void add_widened(pbf_writer& graph, const Tensor& tensor) const {
     const TensorData data = read_tensor(tensor, input_, siblings_);
     std::vector<std::byte> wide;
     convert_elements(data.bytes, data.dtype, DType::float32, wide);
-    if constexpr (std::endian::native == std::endian::big) swap_byte_order(wide, sizeof(float));
-    std::string message;
-    pbf_writer writer(message);
-    for (const std::int64_t dim : tensor.dims) writer.add_int64(tensor_proto::dims, dim);
-    writer.add_enum(tensor_proto::data_type, tensor_proto::type_float);
-    writer.add_string(tensor_proto::name, tensor.name);
-    writer.add_bytes(tensor_proto::raw_data, reinterpret_cast<const char*>(wide.data()),
-                     wide.size());
+    convert_byte_order(wide, DType::float32);
+    std::string message = tensor_head({tensor.name, tensor_proto::type_float, tensor.dims});
+    pbf_writer(message).add_bytes(tensor_proto::raw_data,
+                                  reinterpret_cast<const char*>(wide.data()), wide.size());
     graph.add_message(graph_proto::initializer, message);
   }
 
@@ -186,8 +181,8 @@ class Emulator {
     graph.add_bytes(graph_proto::initializer, message);
   }
 
-  // The type of what a node makes: that of its first floating-point input.
-  int made_type(const FileNode& node) const {
+  // A node's result has the type of its first floating-point input.
+  int made_type(const Node& node) const {
     if (node.op_type == "Cast") {
       const auto to = node.attributes.find("to");
       const bool known =
@@ -202,54 +197,35 @@ class Emulator {
     return 0;
   }
 
-  void add_node(pbf_writer& graph, data_view message, const FileNode& node) {
+  void add_node(pbf_writer& graph, data_view message, const Node& node) {
     if (node.op_type == "Constant" && node.outputs.size() == 1 &&
         types_.contains(node.outputs[0])) {
-      // Its tensor is among the file's initializers.
+      // The reader lists its tensor with the initializers.
       if (!is_half(types_.at(node.outputs[0]))) graph.add_bytes(graph_proto::node, message);
       return;
     }
     const int type = made_type(node);
-    std::string rewritten;
-    pbf_writer writer(rewritten);
-    pbf_reader reader(message);
-    while (reader.next()) {
-      const bool text = reader.wire_type() == pbf_wire_type::length_delimited;
-      if (text && reader.tag() == node_proto::input) {
+    const auto change = [&](pbf_reader& reader, pbf_writer& writer) {
+      if (is_delimited(reader, node_proto::input)) {
         const std::string name = reader.get_string();
         writer.add_string(node_proto::input,
                           rounded_inputs_.contains(name) ? name + kRounded : name);
-      } else if (text && reader.tag() == node_proto::output) {
+      } else if (is_delimited(reader, node_proto::output)) {
         const std::string name = reader.get_string();
         writer.add_string(node_proto::output, is_half(type) ? name + kUnrounded : name);
-      } else if (text && reader.tag() == node_proto::attribute && node.op_type == "Cast") {
-        writer.add_message(node_proto::attribute, widened_attribute(reader.get_view()));
+      } else if (node.op_type == "Cast" && is_delimited(reader, node_proto::attribute)) {
+        writer.add_message(node_proto::attribute,
+                           with_wide_type(reader.get_view(), attribute_proto::i));
       } else {
-        copy_field(reader, writer);
+        return false;
       }
-    }
-    graph.add_message(graph_proto::node, rewritten);
+      return true;
+    };
+    graph.add_message(graph_proto::node, copy_message(message, change));
     for (const std::string& name : node.outputs) {
       types_[name] = type;
       if (is_half(type)) round(graph, name, name + kUnrounded, name);
     }
-  }
-
-  // The attribute `to` of a Cast.
-  static std::string widened_attribute(data_view attribute) {
-    std::string result;
-    pbf_writer writer(result);
-    pbf_reader reader(attribute);
-    while (reader.next()) {
-      if (reader.tag() == attribute_proto::i && reader.wire_type() == pbf_wire_type::varint) {
-        const std::int64_t to = reader.get_int64();
-        const bool half = to == tensor_proto::type_float16 || to == tensor_proto::type_bfloat16;
-        writer.add_int64(attribute_proto::i, half ? std::int64_t{tensor_proto::type_float} : to);
-      } else {
-        copy_field(reader, writer);
-      }
-    }
-    return result;
   }
 
   static constexpr const char* kUnrounded = "/unrounded";
@@ -257,30 +233,43 @@ class Emulator {
   static constexpr const char* kRounded = "/rounded";
 
   const Input& input_;
-  const File& file_;
+  const Model& model_;
   const io::Siblings* siblings_;
   std::string bytes_;
   bool begun_ = false;
   std::size_t next_node_ = 0;
-  std::map<std::string, int> types_;  // of the values so far
+  std::map<std::string, int> types_;  // of the values made so far
   std::set<std::string> rounded_inputs_;
 };
 
 }  // namespace
 
-bool has_half_types(const File& file) {
-  const auto is_half_value = [](const FileValue& value) { return is_half(value.elem_type); };
-  return std::any_of(file.initializers.begin(), file.initializers.end(),
-                     [](const FileTensor& tensor) { return is_half(tensor.data_type); }) ||
-         std::any_of(file.inputs.begin(), file.inputs.end(), is_half_value);
+bool has_half_types(const Model& model) {
+  const auto is_half_value = [](const ValueInfo& value) { return is_half(value.elem_type); };
+  return std::any_of(model.initializers.begin(), model.initializers.end(),
+                     [](const Tensor& tensor) { return is_half(tensor.data_type); }) ||
+         std::any_of(model.inputs.begin(), model.inputs.end(), is_half_value);
 }
 
-std::string emulate_half_types(const Input& input, const File& file, const io::Siblings* siblings) {
+std::string emulate_half_types(const Input& input, const Model& model,
+                               const io::Siblings* siblings) {
   try {
-    return Emulator(input, file, siblings).run();
+    return Emulator(input, model, siblings).run();
   } catch (const protozero::exception& error) {
-    fail(ErrorKind::malformed, "the ONNX file is damaged: {}.", error.what());
+    fail({ErrorKind::malformed, "onnx-malformed"}, "the ONNX file is damaged: {}.", error.what());
   }
+}
+
+std::string additional_outputs(const std::vector<std::string>& values) {
+  std::string graph;
+  for (const std::string& value : values) {
+    std::string info;
+    pbf_writer(info).add_string(value_info_proto::name, value);
+    pbf_writer(graph).add_message(graph_proto::output, info);
+  }
+  std::string model;
+  pbf_writer(model).add_message(model_proto::graph, graph);
+  return model;
 }
 
 }  // namespace aether2onnx::onnx

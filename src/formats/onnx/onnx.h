@@ -1,10 +1,9 @@
 /// @file
-/// Stage "ONNX bytes": a graph lowered to an opset and written as an ONNX file.
+/// ONNX files as plain records, read from bytes and written to bytes.
 ///
-/// Owns what differs between opsets, and the wire format (onnx.proto, through protozero). The file
-/// is streamed: sizes are computed first, then each weight goes from its loader to the output.
-/// Files made by anybody are read back as far as reports need it; their weights stay where they
-/// are.
+/// This folder owns the wire format: onnx.proto, through protozero. A reader leaves the weights in
+/// the file. The writer computes all sizes first, then copies each weight from its loader to the
+/// output. So both need memory for one weight at a time.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,158 +16,160 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/tensor.h"
-#include "graph/graph.h"
-#include "network/network.h"
 #include "port/files.h"
 
 namespace aether2onnx::onnx {
 
-/// The lowest IR version that a model of this opset may have.
-/// Source: the table of released versions in ONNX's Versioning.md.
-int ir_version(int opset);
-
-/// Replaces operators that `opset` lacks by ones that it has. Names, weights and everything else
-/// stay. Opset 20 brought Gelu, 17 LayerNormalization, and with 18 the axes of reductions became an
-/// input; every other operator in use exists, with the same attributes and inputs, from kMinOpset
-/// to kMaxOpset.
-graph::Graph lower(const graph::Graph& graph, int opset);
-
-/// An axis as it stands in the file: "64", "batch_size", "height", "output_width"; axes between the
-/// input's size and the output's are called "height_x2" and so on.
-std::string dim_text(const graph::Dim& dim, const graph::Graph& graph, graph::ValueId value);
-
-/// What stands in the file beside the graph.
-struct ModelProperties {
-  using Metadata = std::vector<std::pair<std::string, std::string>>;
-  int opset = kMaxOpset;
-  Metadata metadata;
-  /// Where it is set, asked for the metadata once the weights are written; what takes time to find
-  /// out may come then. All entries must be as long as in `metadata`.
-  std::function<Metadata()> final_metadata;
-};
-
-/// What write() did.
-struct Written {
-  std::uint64_t bytes = 0;
-  std::uint64_t external_data_bytes = 0;
-  std::uint64_t weights_subnormal = 0;
-  std::uint64_t weights_flushed_to_zero = 0;
-};
-
-/// Writes the model. A file of more than `external_data_threshold` bytes gets its weights into
-/// `output.external_data`. `progress` is told the bytes of weights written and their total.
-///
-/// Throws Error(precision) where a weight is NaN, infinite or beyond the range of its type in the
-/// file, naming it; Error(limit) where external data is needed and has no place.
-Written write(const graph::Graph& graph, const ModelProperties& properties,
-              const OutputFiles& output, std::uint64_t external_data_threshold,
-              const std::function<void(std::uint64_t, std::uint64_t)>& progress);
-
-// --- reading ---
-
-/// An input or output of a graph.
-struct FileValue {
+/// A value of a graph: an input, an output or the result of a node.
+struct ValueInfo {
   std::string name;
-  int elem_type = 0;              ///< TensorProto.DataType; 0 where it is no tensor.
-  std::vector<std::string> dims;  ///< Decimal numbers, names of dynamic axes, "" for neither.
+  int elem_type = 0;              ///< TensorProto.DataType; 0 if the value is no tensor.
+  std::vector<std::string> dims;  ///< A decimal number, a dynamic axis's name, or "" if unknown.
 };
 
-struct FileNode {
+/// A number, a text or a list of integers. Tensors and graphs are left out.
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
+
+struct Node {
   std::string name;
   std::string op_type;
   std::string domain;  ///< "" for ONNX's own operators.
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
-  /// Numbers, texts and lists of integers; tensors and graphs are left out.
-  std::map<std::string, graph::AttributeValue> attributes;
+  std::map<std::string, AttributeValue> attributes;
 };
 
 /// A constant of a graph: an initializer, or the tensor of a Constant node.
-struct FileTensor {
+struct Tensor {
   std::string name;
   int data_type = 0;  ///< TensorProto.DataType.
   std::vector<std::int64_t> dims;
-  /// Where the elements lie in the ONNX file, where they are raw_data; 0 bytes otherwise.
+
+  // Of a tensor that was read: the place of its elements.
+
+  /// The place of raw_data in the ONNX file; 0 bytes if the tensor has none.
   std::uint64_t raw_offset = 0;
   std::uint64_t raw_bytes = 0;
-  /// Where they lie otherwise: the fields of numbers (float_data, int32_data, …), in order.
+  /// The places of the other fields with elements (float_data, int32_data, …), in order.
   struct Piece {
     std::uint64_t field = 0;
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
   };
-  std::vector<Piece> pieces;
-  std::string external_file;    ///< File name of external data, "" if there is none.
-  std::string external_offset;  ///< Decimal, as it stands in the file; "" where it doesn't.
-  std::string external_bytes;
+  std::vector<Piece> pieces = {};
+  std::string external_file = {};    ///< File name of external data, "" if there is none.
+  std::string external_offset = {};  ///< The decimal number in the file; "" if the file has none.
+  std::string external_bytes = {};
+
+  // Of a tensor to be written.
+
+  /// Returns the elements, which have the type `data_type`.
+  TensorLoader load = {};
+  /// Whether the tensor may be moved to external data. Constants of formulas stay in the file.
+  bool is_weight = false;
 };
 
-/// What an ONNX file holds, without the elements of its weights.
-struct File {
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+/// An ONNX file without the elements of its weights.
+struct Model {
   std::int64_t ir_version = 0;
   std::vector<std::pair<std::string, std::int64_t>> opsets;  ///< Domain and version.
   std::string producer_name;
   std::string producer_version;
   std::string graph_name;
-  std::vector<std::pair<std::string, std::string>> metadata;
-  std::vector<FileValue> inputs;
-  std::vector<FileValue> outputs;
-  std::vector<FileNode> nodes;
-  std::vector<FileTensor> initializers;
+  Metadata metadata;
+  std::vector<ValueInfo> inputs;
+  std::vector<ValueInfo> outputs;
+  std::vector<Node> nodes;
+  std::vector<Tensor> initializers;
+  std::vector<ValueInfo> value_info;  ///< Results of nodes. They are written, but not read.
   /// Domain and name of the operators that the file itself defines (model-local functions).
   std::set<std::pair<std::string, std::string>> functions;
-  /// Whether there is more that may hold tensors and isn't described here: graphs within the graph,
-  /// bodies of functions, sparse tensors, what a training needs.
+  /// Whether the file has parts that may hold tensors and have no record here: graphs within the
+  /// graph, bodies of functions, sparse tensors, training information.
   bool has_undescribed_parts = false;
 
   const std::string* find_metadata(std::string_view key) const;
   bool has_function(const std::string& domain, const std::string& name) const;
 };
 
-/// The inputs that a caller gives: those without a value in the file.
-std::vector<const FileValue*> open_inputs(const File& file);
+/// The lowest IR version that a model of this opset may have.
+/// Source: the table of released versions in ONNX's Versioning.md.
+int ir_version(int opset);
 
-/// The opset of ONNX's own operators; 0 where the file names none.
-std::int64_t default_opset(const File& file);
+/// The opset of ONNX's own operators; 0 if the model names none.
+std::int64_t default_opset(const Model& model);
 
-/// Whether external data of this name are looked for: it is a file name without a folder.
+/// The inputs that a caller gives: those without an initializer.
+std::vector<const ValueInfo*> open_inputs(const Model& model);
+
+// --- types ---
+
+/// PyTorch's name of an element type, "float32". If PyTorch has no such type: ONNX's name,
+/// "string", or "type 99" for an unknown number.
+std::string type_text(int data_type);
+/// The element type, or nullopt if tensors of the type are not read.
+std::optional<DType> dtype_of(int data_type);
+/// TensorProto.DataType of a type that dtype_of() returns.
+int data_type_of(DType dtype);
+
+// --- reading ---
+
+/// Reads the description of an ONNX file. Trusts nothing in the file. Throws Error(malformed) if
+/// the file is damaged or no ONNX file, Error(limit) if the file has more parts than the limits
+/// allow.
+Model read(const Input& input, const Context& context);
+
+/// Whether external data of this name are looked for: the name must have no folder.
 bool is_beside(const std::string& external_file);
 
-/// Reads the description of an ONNX file; nothing in it is trusted. Throws Error(malformed) where
-/// it is no ONNX file or damaged, Error(limit) where it has more parts than limits.h allows.
-File read(const Input& input, const Context& context);
+/// Reads the elements of a tensor of the ONNX file `file`. `siblings` opens external data, which
+/// must lie beside the file; it may be null. Throws Error(unsupported) if the type is not read,
+/// Error(malformed) if the data don't fit the shape, Error(io) if external data are missing.
+TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblings* siblings);
 
-/// PyTorch's name of an element type, "float32"; for what PyTorch hasn't, ONNX's, "string"; "type
-/// 99" for an unknown number.
-std::string type_text(int data_type);
-/// The element type, where it is one that is read.
-std::optional<DType> dtype_of(int data_type);
+// --- writing ---
 
-/// The elements of a tensor of the ONNX file `file`. `siblings` opens external data, which is
-/// looked for beside the file only; it may be null. Throws Error(unsupported) where the type isn't
-/// read, Error(malformed) where the data don't fit the shape, Error(io) where external data isn't
-/// there.
-TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Siblings* siblings);
+struct WriteOptions {
+  /// If the file had more bytes than this, the weights go to external data.
+  std::uint64_t external_data_threshold = ~std::uint64_t{0};
+  /// Receives the bytes of weights written so far, and their total. May be empty.
+  std::function<void(std::uint64_t, std::uint64_t)> progress = {};
+  /// Called after the weights are written; the result replaces Model::metadata. Slow work may end
+  /// by then. The result must take as many bytes as Model::metadata. May be empty.
+  std::function<Metadata()> final_metadata = {};
+};
 
-/// What a recogniser of networks needs of the graph.
-network::Outline outline_of(const File& file);
+struct Written {
+  std::uint64_t bytes = 0;
+  std::uint64_t external_data_bytes = 0;
+};
+
+/// Writes the model. Throws Error(limit) if external data are needed and `output` has no place for
+/// them, and whatever a loader throws.
+Written write(const Model& model, const OutputFiles& output, const WriteOptions& options = {});
+
+// --- changing bytes ---
 
 /// Whether weights or inputs are float16 or bfloat16.
-bool has_half_types(const File& file);
+bool has_half_types(const Model& model);
 
-/// The bytes of a model that computes in float32 what the file `input`, described by `file`,
-/// computes on a device that has its 16-bit types: weights are widened, and what every operator
-/// makes is rounded to its type in the file, by a Cast there and back. That is how processors with
-/// these types work, which accumulate in float32 and round at the end. ONNX Runtime's CPU provider
-/// leaves such roundings out, and lacks most operators of bfloat16. The weights, also those of
-/// external data, are within the bytes. Throws Error(malformed).
-std::string emulate_half_types(const Input& input, const File& file, const io::Siblings* siblings);
+/// Returns a model that computes in float32 and rounds like a device with 16-bit types. `model`
+/// describes the file `input`. Weights are widened to float32. A Cast there and back rounds the
+/// result of every operator to its type in the file. Processors with 16-bit types work the same
+/// way: they accumulate in float32 and round at the end. ONNX Runtime's CPU provider leaves such
+/// roundings out, and lacks most operators of bfloat16. The result holds all weights, also those of
+/// external data. Throws Error(malformed).
+std::string emulate_half_types(const Input& input, const Model& model,
+                               const io::Siblings* siblings);
 
-/// The bytes that, put behind an ONNX file, make `values` of its graph outputs as well: protobuf
-/// joins messages that follow each other.
+/// Returns bytes that, appended to an ONNX file, make `values` outputs of its graph: protobuf joins
+/// messages that follow each other.
 std::string additional_outputs(const std::vector<std::string>& values);
 
 }  // namespace aether2onnx::onnx

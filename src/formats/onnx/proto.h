@@ -1,7 +1,12 @@
 /// @file
-/// Field numbers and enumerators of ONNX's messages. Private to this stage. Source: onnx.proto (in
-/// ONNX's repository, file onnx/onnx.proto).
+/// Private to this folder: field numbers and enumerators of ONNX's messages (source:
+/// onnx/onnx.proto in ONNX's repository), and messages made of records.
 #pragma once
+
+#include <string>
+#include <vector>
+
+#include "formats/onnx/onnx.h"
 
 namespace aether2onnx::onnx {
 
@@ -83,5 +88,13 @@ enum { elem_type = 1, shape = 2 };
 enum { dim = 1 };
 enum { dim_value = 1, dim_param = 2 };
 }  // namespace type_proto
+
+/// Turns elements from the host's byte order to the file's, which is little-endian, or back.
+void convert_byte_order(std::vector<std::byte>& elements, DType dtype);
+
+std::string node_message(const Node& node);
+
+/// The fields of a TensorProto before the elements: dims, data_type, name.
+std::string tensor_head(const Tensor& tensor);
 
 }  // namespace aether2onnx::onnx

@@ -1,9 +1,9 @@
-// The wire format, read: a walk through the file by positions, so that weights are passed over and
-// a file of any size costs as little memory as its description. Wire format: protobuf's "Encoding".
+// Bytes to records. The reader walks through the file by positions and skips weights, so memory
+// grows with the description alone, not with the model. Wire format: protobuf's "Encoding".
 
 #include <algorithm>
-#include <cstring>
-#include <protozero/pbf_writer.hpp>
+#include <array>
+#include <bit>
 #include <set>
 
 #include "base/error.h"
@@ -17,15 +17,11 @@ namespace aether2onnx::onnx {
 namespace {
 
 [[noreturn]] void damaged(const char* what) {
-  fail(ErrorKind::malformed, "the file is no ONNX model, or a damaged one: {}.", what);
+  fail({ErrorKind::malformed, "onnx-malformed"}, "the file is no ONNX model, or a damaged one: {}.",
+       what);
 }
 
-[[noreturn]] void too_many(const Limits& limits) {
-  fail(ErrorKind::limit, "the ONNX file has more than {} parts; so many are not read.\n{}",
-       with_thousands(limits.onnx_parts), limits::how_to_raise("onnx_parts"));
-}
-
-// Bytes of the file, in order from any position.
+// The file's bytes, read through a window.
 class Bytes {
  public:
   Bytes(const Input& input, const Context& context) : input_(input), context_(context) {}
@@ -61,16 +57,16 @@ class Bytes {
 
 enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, length = 2, fixed32 = 5 };
 
-// The fields of one message, one after the other.
+// The fields of one message, in order.
 class Fields {
  public:
   Fields(Bytes& bytes, std::uint64_t begin, std::uint64_t end, std::size_t& parts)
       : bytes_(bytes), next_(begin), end_(end), parts_(parts) {}
 
-  // Goes to the next field; false at the message's end.
+  // Goes to the next field. Returns false at the message's end.
   bool next() {
     if (next_ >= end_) return false;
-    if (++parts_ > bytes_.limits().onnx_parts) too_many(bytes_.limits());
+    count_part();
     const std::uint64_t key = read_varint();
     field_ = key >> 3U;
     wire_ = static_cast<Wire>(key & 7U);
@@ -108,23 +104,23 @@ class Fields {
   float real() {
     std::uint32_t bits = 0;
     for (std::uint64_t i = 4; i-- > 0;) bits = bits << 8U | bytes_.at(begin_ + i);
-    float number = 0;
-    std::memcpy(&number, &bits, sizeof number);
-    return number;
+    return std::bit_cast<float>(bits);
   }
   std::string text() const {
-    if (length() > bytes_.limits().onnx_text) {
-      fail(ErrorKind::limit, "the ONNX file has a text of {}; at most {} are read.\n{}",
-           human_bytes(length()), human_bytes(bytes_.limits().onnx_text),
-           limits::how_to_raise("onnx_text"));
+    const std::uint64_t most = bytes_.limits().onnx_text;
+    if (length() > most) {
+      fail(
+          {ErrorKind::limit, "onnx-text", {}, fmt::format("{}", most), fmt::format("{}", length())},
+          "the ONNX file has a text of {}; at most {} are read.\n{}", human_bytes(length()),
+          human_bytes(most), limits::how_to_raise("onnx_text"));
     }
     return bytes_.text(begin_, length());
   }
-  // Appends the field's content, packed integers, to `out`.
+  // Appends the field's packed integers to `out`.
   void unpack(std::vector<std::int64_t>& out) const {
     Fields numbers = message();
     while (numbers.next_ < numbers.end_) {
-      if (++parts_ > bytes_.limits().onnx_parts) too_many(bytes_.limits());
+      count_part();
       out.push_back(static_cast<std::int64_t>(numbers.read_varint()));
     }
   }
@@ -133,6 +129,14 @@ class Fields {
   std::uint64_t length() const { return next_ - begin_; }
 
  private:
+  void count_part() const {
+    const std::uint64_t most = bytes_.limits().onnx_parts;
+    if (++parts_ <= most) return;
+    fail({ErrorKind::limit, "onnx-parts", {}, fmt::format("{}", most)},
+         "the ONNX file has more than {} parts, the most that are read.\n{}", with_thousands(most),
+         limits::how_to_raise("onnx_parts"));
+  }
+
   std::uint64_t read_varint() {
     std::uint64_t number = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -157,10 +161,10 @@ class Fields {
   std::uint64_t field_ = 0;
   Wire wire_ = Wire::varint;
   std::uint64_t value_ = 0;
-  std::uint64_t begin_ = 0;  // of the field's content
+  std::uint64_t begin_ = 0;  // of the current field's content
 };
 
-// Repeated integers, packed into one field or a field each.
+// Repeated integers are packed into one field, or have a field each.
 void take_integers(Fields& fields, std::uint64_t number, std::vector<std::int64_t>& out) {
   if (fields.is(number, Wire::varint)) {
     out.push_back(fields.integer());
@@ -187,6 +191,7 @@ std::pair<std::string, std::int64_t> opset(Fields fields) {
   return result;
 }
 
+// Domain and name.
 std::pair<std::string, std::string> function(Fields fields) {
   std::pair<std::string, std::string> result;
   while (fields.next()) {
@@ -207,7 +212,7 @@ std::string dim(Fields fields) {
   return result;
 }
 
-void tensor_type(Fields fields, FileValue& value) {
+void tensor_type(Fields fields, ValueInfo& value) {
   while (fields.next()) {
     if (fields.is(type_proto::elem_type, Wire::varint)) value.elem_type = fields.enumerator();
     if (!fields.is(type_proto::shape, Wire::length)) continue;
@@ -218,8 +223,8 @@ void tensor_type(Fields fields, FileValue& value) {
   }
 }
 
-FileValue value_info(Fields fields) {
-  FileValue value;
+ValueInfo value_info(Fields fields) {
+  ValueInfo value;
   while (fields.next()) {
     if (fields.is(value_info_proto::name, Wire::length)) value.name = fields.text();
     if (!fields.is(value_info_proto::type, Wire::length)) continue;
@@ -231,8 +236,8 @@ FileValue value_info(Fields fields) {
   return value;
 }
 
-FileTensor tensor(Fields fields) {
-  FileTensor result;
+Tensor tensor(Fields fields) {
+  Tensor result;
   while (fields.next()) {
     take_integers(fields, tensor_proto::dims, result.dims);
     if (fields.is(tensor_proto::data_type, Wire::varint)) result.data_type = fields.enumerator();
@@ -256,12 +261,12 @@ FileTensor tensor(Fields fields) {
   return result;
 }
 
-// Gives the tensor of the attribute where it has one.
-std::optional<FileTensor> attribute(Fields fields, FileNode& node, File& file) {
+// Returns the attribute's tensor, if there is one.
+std::optional<Tensor> attribute(Fields fields, Node& node, Model& model) {
   std::string name;
-  std::optional<graph::AttributeValue> value;
+  std::optional<AttributeValue> value;
   std::vector<std::int64_t> integers;
-  std::optional<FileTensor> constant;
+  std::optional<Tensor> constant;
   while (fields.next()) {
     if (fields.is(attribute_proto::name, Wire::length)) name = fields.text();
     if (fields.is(attribute_proto::i, Wire::varint)) value = fields.integer();
@@ -271,7 +276,7 @@ std::optional<FileTensor> attribute(Fields fields, FileNode& node, File& file) {
     take_integers(fields, attribute_proto::ints, integers);
     if (fields.is_any_of({attribute_proto::g, attribute_proto::graphs, attribute_proto::tensors,
                           attribute_proto::sparse_tensor, attribute_proto::sparse_tensors})) {
-      file.has_undescribed_parts = true;
+      model.has_undescribed_parts = true;
     }
   }
   if (!integers.empty()) value = std::move(integers);
@@ -279,9 +284,9 @@ std::optional<FileTensor> attribute(Fields fields, FileNode& node, File& file) {
   return constant;
 }
 
-void take_node(Fields fields, File& file) {
-  FileNode node;
-  std::optional<FileTensor> constant;
+void take_node(Fields fields, Model& model) {
+  Node node;
+  std::optional<Tensor> constant;
   while (fields.next()) {
     if (fields.is(node_proto::input, Wire::length)) node.inputs.push_back(fields.text());
     if (fields.is(node_proto::output, Wire::length)) node.outputs.push_back(fields.text());
@@ -289,107 +294,111 @@ void take_node(Fields fields, File& file) {
     if (fields.is(node_proto::op_type, Wire::length)) node.op_type = fields.text();
     if (fields.is(node_proto::domain, Wire::length)) node.domain = fields.text();
     if (fields.is(node_proto::attribute, Wire::length)) {
-      if (auto found = attribute(fields.message(), node, file)) constant = std::move(found);
+      if (auto found = attribute(fields.message(), node, model)) constant = std::move(found);
     }
   }
   if (constant && node.op_type == "Constant" && node.outputs.size() == 1) {
     constant->name = node.outputs[0];
-    file.initializers.push_back(std::move(*constant));
+    model.initializers.push_back(std::move(*constant));
   } else if (constant && !constant->external_file.empty()) {
-    file.has_undescribed_parts = true;
+    model.has_undescribed_parts = true;
   }
-  file.nodes.push_back(std::move(node));
+  model.nodes.push_back(std::move(node));
 }
 
-void take_graph(Fields fields, File& file) {
+void take_graph(Fields fields, Model& model) {
   while (fields.next()) {
-    if (fields.is(graph_proto::name, Wire::length)) file.graph_name = fields.text();
-    if (fields.is(graph_proto::node, Wire::length)) take_node(fields.message(), file);
+    if (fields.is(graph_proto::name, Wire::length)) model.graph_name = fields.text();
+    if (fields.is(graph_proto::node, Wire::length)) take_node(fields.message(), model);
     if (fields.is(graph_proto::initializer, Wire::length)) {
-      file.initializers.push_back(tensor(fields.message()));
+      model.initializers.push_back(tensor(fields.message()));
     }
     if (fields.is(graph_proto::input, Wire::length)) {
-      file.inputs.push_back(value_info(fields.message()));
+      model.inputs.push_back(value_info(fields.message()));
     }
     if (fields.is(graph_proto::output, Wire::length)) {
-      file.outputs.push_back(value_info(fields.message()));
+      model.outputs.push_back(value_info(fields.message()));
     }
-    if (fields.is(graph_proto::sparse_initializer, Wire::length)) file.has_undescribed_parts = true;
+    if (fields.is(graph_proto::sparse_initializer, Wire::length)) {
+      model.has_undescribed_parts = true;
+    }
   }
 }
 
 }  // namespace
 
-const std::string* File::find_metadata(std::string_view key) const {
+const std::string* Model::find_metadata(std::string_view key) const {
   const auto found = std::find_if(metadata.begin(), metadata.end(),
                                   [&](const auto& entry) { return entry.first == key; });
   return found == metadata.end() ? nullptr : &found->second;
 }
 
-bool File::has_function(const std::string& domain, const std::string& name) const {
+bool Model::has_function(const std::string& domain, const std::string& name) const {
   return functions.contains({domain, name});
 }
 
-File read(const Input& input, const Context& context) {
+Model read(const Input& input, const Context& context) {
   Bytes bytes(input, context);
   std::size_t parts = 0;
   Fields fields(bytes, 0, bytes.size(), parts);
-  File file;
+  Model model;
   bool has_graph = false;
   while (fields.next()) {
-    if (fields.is(model_proto::ir_version, Wire::varint)) file.ir_version = fields.integer();
-    if (fields.is(model_proto::producer_name, Wire::length)) file.producer_name = fields.text();
+    if (fields.is(model_proto::ir_version, Wire::varint)) model.ir_version = fields.integer();
+    if (fields.is(model_proto::producer_name, Wire::length)) model.producer_name = fields.text();
     if (fields.is(model_proto::producer_version, Wire::length)) {
-      file.producer_version = fields.text();
+      model.producer_version = fields.text();
     }
     if (fields.is(model_proto::opset_import, Wire::length)) {
-      file.opsets.push_back(opset(fields.message()));
+      model.opsets.push_back(opset(fields.message()));
     }
     if (fields.is(model_proto::metadata_props, Wire::length)) {
-      file.metadata.push_back(string_entry(fields.message()));
+      model.metadata.push_back(string_entry(fields.message()));
     }
-    if (fields.is(model_proto::training_info, Wire::length)) file.has_undescribed_parts = true;
+    if (fields.is(model_proto::training_info, Wire::length)) model.has_undescribed_parts = true;
     if (fields.is(model_proto::functions, Wire::length)) {
-      file.has_undescribed_parts = true;
-      file.functions.insert(function(fields.message()));
+      model.has_undescribed_parts = true;
+      model.functions.insert(function(fields.message()));
     }
     if (fields.is(model_proto::graph, Wire::length)) {
-      take_graph(fields.message(), file);
+      take_graph(fields.message(), model);
       has_graph = true;
     }
   }
   if (!has_graph) damaged("it has no graph");
-  return file;
+  return model;
 }
 
-std::vector<const FileValue*> open_inputs(const File& file) {
+int ir_version(int opset) {
+  struct Row {
+    int opset;
+    int ir;
+  };
+  constexpr std::array rows = {Row{11, 6},  Row{12, 7},  Row{15, 8}, Row{19, 9},
+                               Row{21, 10}, Row{23, 11}, Row{24, 12}};
+  int version = rows.front().ir;
+  for (const Row& row : rows) {
+    if (opset >= row.opset) version = row.ir;
+  }
+  return version;
+}
+
+std::vector<const ValueInfo*> open_inputs(const Model& model) {
   std::set<std::string_view> given;
-  for (const FileTensor& tensor : file.initializers) given.insert(tensor.name);
-  std::vector<const FileValue*> inputs;
-  for (const FileValue& input : file.inputs) {
+  for (const Tensor& tensor : model.initializers) given.insert(tensor.name);
+  std::vector<const ValueInfo*> inputs;
+  for (const ValueInfo& input : model.inputs) {
     if (!given.contains(input.name)) inputs.push_back(&input);
   }
   return inputs;
 }
 
-std::int64_t default_opset(const File& file) {
+std::int64_t default_opset(const Model& model) {
   std::int64_t opset = 0;
-  for (const auto& [domain, number] : file.opsets) {
+  for (const auto& [domain, number] : model.opsets) {
     if (domain.empty() || domain == "ai.onnx") opset = number;
   }
   return opset;
-}
-
-std::string additional_outputs(const std::vector<std::string>& values) {
-  std::string graph;
-  for (const std::string& value : values) {
-    std::string info;
-    protozero::pbf_writer(info).add_string(value_info_proto::name, value);
-    protozero::pbf_writer(graph).add_message(graph_proto::output, info);
-  }
-  std::string model;
-  protozero::pbf_writer(model).add_message(model_proto::graph, graph);
-  return model;
 }
 
 }  // namespace aether2onnx::onnx

@@ -1,9 +1,9 @@
-// The elements of a tensor in an ONNX file. Which field holds which type: onnx.proto.
+// Element types, and the elements of a tensor in an ONNX file. onnx.proto says which field holds
+// which type.
 
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cstring>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -18,7 +18,7 @@ namespace {
 struct Type {
   int number;  // TensorProto.DataType
   DType dtype;
-  int field;  // where elements lie that aren't raw_data
+  int field;  // holds the elements if raw_data doesn't
 };
 
 constexpr std::array kTypes = {
@@ -62,71 +62,79 @@ const Type* find_type(int data_type) {
   return nullptr;
 }
 
-[[noreturn]] void misfit(const FileTensor& tensor, const std::string& what) {
-  fail(ErrorKind::malformed, "the tensor {} {} should have {}.", printable(tensor.name),
-       shape_text(tensor.dims), what);
+// A tensor whose elements don't fit its shape.
+[[noreturn]] void misfit(const Tensor& tensor, const std::string& expected,
+                         const std::string& found) {
+  fail({ErrorKind::malformed, "onnx-tensor-size", tensor.name, expected, found},
+       "the tensor {} {} should have {} and has {}.", printable(tensor.name),
+       shape_text(tensor.dims), expected, found);
 }
 
-// Number of bytes that the shape takes.
-std::uint64_t bytes_of(const FileTensor& tensor, DType dtype) {
+// The number of bytes that the shape takes.
+std::uint64_t bytes_of(const Tensor& tensor, DType dtype) {
   const auto elements = checked_product(tensor.dims);
   const auto bytes = elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
                                                  std::uint64_t{size_of(dtype)})
                               : std::nullopt;
   if (!bytes) {
-    fail(ErrorKind::malformed, "the tensor {} has more elements than can be counted.",
-         printable(tensor.name));
+    fail({ErrorKind::malformed, "onnx-tensor-size", tensor.name},
+         "the tensor {} has more elements than can be counted.", printable(tensor.name));
   }
   return *bytes;
 }
 
-// The bytes from `offset` on; `what` they are is for the message where they aren't there.
 std::vector<std::byte> read_bytes(const Input& input, std::uint64_t offset, std::uint64_t bytes) {
   std::vector<std::byte> result(to_size(bytes));
   input.read(offset, result);
   return result;
 }
 
-std::uint64_t number_of(const FileTensor& tensor, const std::string& text, std::uint64_t fallback) {
+std::uint64_t number_of(const Tensor& tensor, const std::string& text, std::uint64_t fallback) {
   if (text.empty()) return fallback;
   std::uint64_t number = 0;
   const char* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, number);
   if (result.ec != std::errc{} || result.ptr != end) {
-    fail(ErrorKind::malformed, "the tensor {} has external data at '{}', which is no number.",
-         printable(tensor.name), printable(text, 40));
+    fail({ErrorKind::malformed, "onnx-external-place", tensor.name, {}, text},
+         "the tensor {} has external data at '{}', which is no number.", printable(tensor.name),
+         printable(text, 40));
   }
   return number;
 }
 
-std::vector<std::byte> read_external(const FileTensor& tensor, std::uint64_t bytes,
+std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
                                      const io::Siblings* siblings) {
   const std::string shown = printable(tensor.external_file);
   if (!is_beside(tensor.external_file)) {
-    fail(ErrorKind::unsupported,
-         "its data are in '{}', in another folder than the model's; only those beside it are read",
+    fail({ErrorKind::unsupported, "onnx-external-folder", tensor.name, {}, tensor.external_file},
+         "its data are in '{}', in another folder. External data are read only from the model's "
+         "folder.",
          shown);
   }
   const auto file = siblings == nullptr ? nullptr : siblings->open(tensor.external_file);
-  if (file == nullptr) fail(ErrorKind::io, "its data are in '{}', which isn't there", shown);
+  if (file == nullptr) {
+    fail({ErrorKind::io, "onnx-external-missing", tensor.name, tensor.external_file},
+         "its data are in '{}', which is missing.", shown);
+  }
   const std::uint64_t offset = number_of(tensor, tensor.external_offset, 0);
   const std::uint64_t length = number_of(tensor, tensor.external_bytes, bytes);
   if (length != bytes) {
-    misfit(tensor, fmt::format("{} and has {} in '{}'", plural(bytes, "byte"), length, shown));
+    misfit(tensor, plural(bytes, "byte"), fmt::format("{} in '{}'", length, shown));
   }
   if (offset > file->size() || bytes > file->size() - offset) {
-    fail(ErrorKind::malformed, "its data reach beyond the end of '{}'", shown);
+    fail({ErrorKind::malformed, "onnx-external-place", tensor.name, fmt::format("{}", bytes)},
+         "its data reach beyond the end of '{}'.", shown);
   }
   return read_bytes(*file, offset, bytes);
 }
 
-// Numbers of int32_data, int64_data and uint64_data, each cut to the width of the element.
+// Unpacks the numbers of int32_data, int64_data and uint64_data, each cut to its element's width.
 class Integers {
  public:
   Integers(std::vector<std::byte>& out, std::size_t element_size, std::uint64_t most)
       : out_(out), element_size_(element_size), most_(most) {}
 
-  // Gives false where the bytes are no such numbers, or too many.
+  // Returns false if the bytes are no varints, or too many.
   bool take(std::span<const std::byte> bytes) {
     std::uint64_t number = 0;
     unsigned shift = 0;
@@ -151,25 +159,24 @@ class Integers {
   std::uint64_t most_;
 };
 
-std::vector<std::byte> read_pieces(const FileTensor& tensor, const Type& type, std::uint64_t bytes,
+std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::uint64_t bytes,
                                    const Input& file) {
   const bool integers =
       type.field != tensor_proto::float_data && type.field != tensor_proto::double_data;
   std::vector<std::byte> result;
   Integers numbers(result, size_of(type.dtype), bytes);
-  for (const FileTensor::Piece& piece : tensor.pieces) {
+  for (const Tensor::Piece& piece : tensor.pieces) {
     if (piece.field != static_cast<std::uint64_t>(type.field)) {
-      misfit(tensor, fmt::format("elements of {} and has others", to_string(type.dtype)));
+      misfit(tensor, fmt::format("elements of {}", to_string(type.dtype)), "others");
     }
     if (!integers && piece.bytes > bytes - result.size()) {
-      misfit(tensor, fmt::format("{} and has more", plural(bytes, "byte")));
+      misfit(tensor, plural(bytes, "byte"), "more");
     }
     const auto content = read_bytes(file, piece.offset, piece.bytes);
     if (!integers) {
       result.insert(result.end(), content.begin(), content.end());
     } else if (!numbers.take(content)) {
-      misfit(tensor,
-             fmt::format("{} and has others", plural(bytes / size_of(type.dtype), "number")));
+      misfit(tensor, plural(bytes / size_of(type.dtype), "number"), "others");
     }
   }
   return result;
@@ -187,6 +194,13 @@ std::optional<DType> dtype_of(int data_type) {
   return type == nullptr ? std::nullopt : std::optional(type->dtype);
 }
 
+int data_type_of(DType dtype) {
+  for (const Type& type : kTypes) {
+    if (type.dtype == dtype) return type.number;
+  }
+  defect("a type that ONNX lacks");
+}
+
 std::string type_text(int data_type) {
   if (const Type* type = find_type(data_type)) return std::string(to_string(type->dtype));
   for (const OtherType& other : kOtherTypes) {
@@ -195,10 +209,19 @@ std::string type_text(int data_type) {
   return fmt::format("type {}", data_type);
 }
 
-TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Siblings* siblings) {
+void convert_byte_order(std::vector<std::byte>& elements, DType dtype) {
+  if constexpr (std::endian::native == std::endian::big) {
+    const bool complex = dtype == DType::complex64 || dtype == DType::complex128;
+    swap_byte_order(elements, complex ? size_of(dtype) / 2 : size_of(dtype));
+  }
+}
+
+TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblings* siblings) {
   const Type* type = find_type(tensor.data_type);
   if (type == nullptr) {
-    fail(ErrorKind::unsupported, "its type isn't read ({})", type_text(tensor.data_type));
+    const std::string found = type_text(tensor.data_type);
+    fail({ErrorKind::unsupported, "onnx-tensor-type", tensor.name, {}, found},
+         "its type isn't read ({}).", found);
   }
   const std::uint64_t bytes = bytes_of(tensor, type->dtype);
   TensorData data{type->dtype, tensor.dims, {}};
@@ -210,13 +233,10 @@ TensorData read_tensor(const FileTensor& tensor, const Input& file, const io::Si
     data.bytes = read_pieces(tensor, *type, bytes, file);
   }
   if (data.bytes.size() != bytes) {
-    misfit(tensor, fmt::format("{} and has {}", plural(bytes, "byte"),
-                               tensor.raw_bytes != 0 ? tensor.raw_bytes : data.bytes.size()));
+    misfit(tensor, plural(bytes, "byte"),
+           fmt::format("{}", tensor.raw_bytes != 0 ? tensor.raw_bytes : data.bytes.size()));
   }
-  if constexpr (std::endian::native == std::endian::big) {
-    const bool complex = type->dtype == DType::complex64 || type->dtype == DType::complex128;
-    swap_byte_order(data.bytes, complex ? size_of(type->dtype) / 2 : size_of(type->dtype));
-  }
+  convert_byte_order(data.bytes, type->dtype);
   return data;
 }
 

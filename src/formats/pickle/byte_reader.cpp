@@ -11,7 +11,7 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// The first piece that is read of an Input; the pickles that head a legacy stream are shorter.
+// Bytes of the first piece of an Input. The pickles at the head of a legacy stream are shorter.
 constexpr std::size_t kFirstPiece = 4096;
 
 }  // namespace
@@ -36,10 +36,10 @@ void ByteReader::refill(std::uint64_t wanted) {
   const std::uint64_t start = position();
   require(wanted <= left() && input_ != nullptr, "reading beyond the end of a pickle");
   if (start > context_.limits.pickle_bytes || wanted > context_.limits.pickle_bytes - start) {
-    fail(ErrorKind::limit,
-         "the pickle in the file is longer than {}, which is the most that is "
-         "read.\n{}",
-         human_bytes(context_.limits.pickle_bytes), limits::how_to_raise("pickle_bytes"));
+    fail({ErrorKind::limit, "pickle-limit", "pickle_bytes",
+          fmt::format("{}", context_.limits.pickle_bytes)},
+         "the pickle in the file is longer than {}.\n{}", human_bytes(context_.limits.pickle_bytes),
+         limits::how_to_raise("pickle_bytes"));
   }
   const auto tail = window_.subspan(at_);
   piece_ = std::clamp(2 * piece_, kFirstPiece, limits::kChunkBytes);

@@ -1,5 +1,5 @@
 /// @file
-/// The bytes of a pickle, read from their source as far as they are needed. Private to this stage.
+/// The bytes of a pickle, read from their source piece by piece. Private to this folder.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,27 +13,27 @@
 
 namespace aether2onnx::pickle {
 
-/// Gives the bytes in order. A pickle doesn't tell its length, and in PyTorch's legacy stream
-/// gigabytes of tensors follow it: so an Input is read in pieces that start small and grow.
-/// Everything that was given stays where it is as long as `kept` does, since texts point there.
+/// Returns the bytes in order. A pickle doesn't state its length, and in PyTorch's legacy stream
+/// gigabytes of tensors follow the pickle. The reader therefore reads an Input in pieces that start
+/// small and grow. All pieces stay in `kept`, since texts point into them.
 class ByteReader {
  public:
-  /// Reads `bytes`, which are the whole of what there is.
+  /// Reads from `bytes`.
   ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes,
              const Context& context);
-  /// Reads from byte `offset` of `input` on, which must be within it.
+  /// Reads from byte `offset` of `input` on, offset <= input.size().
   ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input, std::uint64_t offset,
              const Context& context);
 
-  /// Bytes given so far.
+  /// Bytes returned so far.
   std::uint64_t position() const { return window_start_ + at_; }
   /// Bytes left in the source.
   std::uint64_t left() const { return total_ - position(); }
-  /// Where in its source the pickle begins.
+  /// The pickle's first byte within the source.
   std::uint64_t origin() const { return origin_; }
 
-  /// The next `count` bytes, which is at most left(). Throws Error(limit) where the pickle becomes
-  /// longer than Limits::pickle_bytes.
+  /// Returns the next `count` bytes, count <= left(). Throws Error(limit) if the pickle is longer
+  /// than Limits::pickle_bytes.
   std::span<const std::byte> take(std::uint64_t count) {
     if (count > window_.size() - at_) refill(count);
     const auto bytes = window_.subspan(at_, static_cast<std::size_t>(count));
@@ -41,11 +41,12 @@ class ByteReader {
     return bytes;
   }
 
-  /// The text up to the next newline, which is taken too; nothing where there is no newline.
+  /// Returns the text before the next newline, and takes the newline too. Returns nullopt if no
+  /// newline follows.
   std::optional<std::string_view> take_line();
 
  private:
-  // Makes the next `wanted` bytes lie in the window.
+  // Moves the window so that the next `wanted` bytes lie in it.
   void refill(std::uint64_t wanted);
 
   const Context& context_;
@@ -59,8 +60,8 @@ class ByteReader {
   std::size_t piece_ = 0;
 };
 
-/// Decodes raw-unicode-escape, in which only \uXXXX and \UXXXXXXXX stand for something else.
-/// Nothing where an escape stands for no character.
+/// Decodes Python's raw-unicode-escape, whose only escapes are \uXXXX and \UXXXXXXXX. Returns
+/// nullopt if an escape is no character.
 std::optional<std::string> decode_raw_unicode(std::string_view text);
 
 }  // namespace aether2onnx::pickle

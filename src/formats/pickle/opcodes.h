@@ -1,5 +1,5 @@
 /// @file
-/// The opcodes of pickles, protocols 0 to 5. Private to this stage. Source: Python's pickletools.
+/// The opcodes of pickles, protocols 0 to 5. Private to this folder. Source: Python's pickletools.
 #pragma once
 
 namespace aether2onnx::pickle {

@@ -1,13 +1,13 @@
 /// @file
-/// Stage "pickle": the values a pickle describes, without making any of them.
+/// Pickles read as data: the values that a pickle describes, without making any of them.
 ///
-/// Owns the pickle machine. It reads protocols 0 to 5 as data: a global becomes its two names, a
-/// call becomes a record of what would have been called with what. Nothing is executed or imported,
-/// so a pickle can't do anything here but be read or refused. Knows nothing of tensors.
+/// Owns the pickle machine, which reads protocols 0 to 5. A global becomes its two names. A call
+/// becomes a record of the callable and its arguments. Nothing is executed or imported, so a pickle
+/// is either read or refused. Knows nothing of tensors.
 ///
-/// Values live in one arena and refer to each other by index; nothing is copied when the pickle
-/// refers to a value again, and nothing recurses, so that neither a shared nor a deeply nested nor
-/// a cyclic structure costs more than its bytes. Source of the opcodes: Python's pickletools.
+/// All values live in one arena and refer to each other by index. A repeated reference copies
+/// nothing, and no function here recurses. Shared, deeply nested and cyclic structures therefore
+/// cost no more than their bytes. Source of the opcodes: Python's pickletools.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -30,7 +30,7 @@ enum class Kind : std::uint8_t {
   none,
   boolean,
   integer,      ///< Fits 64 bits.
-  big_integer,  ///< Doesn't; its value is not kept.
+  big_integer,  ///< Over 64 bits; the value is not kept.
   real,
   string,
   bytes,
@@ -39,8 +39,8 @@ enum class Kind : std::uint8_t {
   set,
   dict,
   global,         ///< A name, "module" and "name" in it.
-  object,         ///< What a call (REDUCE, NEWOBJ, INST, OBJ) would have made.
-  persistent_id,  ///< A reference to something outside the pickle.
+  object,         ///< The record of a call (REDUCE, NEWOBJ, INST, OBJ).
+  persistent_id,  ///< A reference to an object outside the pickle, a storage for example.
 };
 
 /// A parsed pickle.
@@ -52,25 +52,24 @@ class Document {
   Document& operator=(const Document&) = delete;
   ~Document() = default;
 
-  /// Parses the first pickle in `bytes`; what follows its STOP is left alone.
+  /// Parses the first pickle in `bytes` and ignores the bytes after its STOP.
   /// Throws Error(malformed) with the byte offset, or Error(limit).
   static Document parse(std::vector<std::byte> bytes, const Context& context);
-  /// The same for the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads
-  /// no further than to the end of the piece that STOP lies in (up to 256 KiB).
+  /// Parses the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads in
+  /// pieces of up to 256 KiB and stops after the piece with STOP.
   static Document parse(const Input& input, std::uint64_t offset, const Context& context);
-  /// As much of it as can be read: where parse() would throw, what came before is kept, with root()
-  /// None and the message in problem(). Throws what Input::read() throws.
+  /// Parses as parse() does, but keeps the values before the first error: root() is then None and
+  /// problem() is the error's message. Throws only what Input::read() throws, and Error(cancelled).
   static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
                                            const Context& context);
 
-  /// Why the pickle wasn't read to its end; "" where it was.
+  /// The reason why the pickle wasn't read to its end; "" if it was.
   const std::string& problem() const { return problem_; }
-  /// How often a memo entry was given another value, which no pickler does.
+  /// How often the pickle gave a memo entry another value. No pickler does so.
   std::size_t memo_overwrites() const { return memo_overwrites_; }
 
   ValueId root() const { return root_; }
-  /// Bytes up to and including STOP; up to the opcode that can't be read where there is a
-  /// problem().
+  /// Bytes up to and including STOP. If there is a problem(): bytes before the opcode with it.
   std::size_t consumed() const { return consumed_; }
 
   Kind kind(ValueId value) const { return values_[value].kind; }
@@ -79,7 +78,7 @@ class Document {
   double real(ValueId value) const { return values_[value].real; }
   /// Of a string or bytes; not necessarily valid UTF-8.
   std::string_view text(ValueId value) const { return values_[value].text; }
-  /// Of a tuple, list or set; of an object what was appended to it.
+  /// Of a tuple, list or set; of an object the elements that were appended to it.
   std::span<const ValueId> elements(ValueId value) const;
   /// Of a dict; of an object the items that were set on it. In order, a repeated key repeated.
   std::span<const std::pair<ValueId, ValueId>> pairs(ValueId value) const;
@@ -88,8 +87,8 @@ class Document {
   std::string_view name(ValueId value) const { return values_[value].second_text; }
   /// Whether `value` is the global `module.name`.
   bool is_global(ValueId value, std::string_view module, std::string_view name) const;
-  /// Of an object: what would have been called, and with which arguments (a tuple's elements;
-  /// empty where the pickle gave something else).
+  /// Of an object: the callable, and the elements of the tuple of arguments (empty if the arguments
+  /// are no tuple).
   ValueId callable(ValueId value) const { return values_[value].first; }
   std::span<const ValueId> arguments(ValueId value) const;
   /// Of an object: the last state set on it by BUILD.
@@ -122,8 +121,8 @@ class Document {
     std::vector<std::pair<ValueId, ValueId>> pairs;
   };
 
-  std::vector<std::vector<std::byte>> bytes_;  // what the views point into
-  std::deque<std::string> unescaped_;          // texts that don't stand in the pickle as they are
+  std::vector<std::vector<std::byte>> bytes_;  // the views point into these bytes
+  std::deque<std::string> unescaped_;          // or into these texts, which had escapes
   std::vector<Value> values_;
   std::vector<Container> containers_;
   ValueId root_ = 0;

@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "base/limits.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::safetensors {
 
 namespace {
 
-// Passes on what the library reads.
+// Passes the library's events on.
 class Reader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit Reader(JsonEvents& events) : events_(events) {}
@@ -47,7 +47,8 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
 
 bool JsonEvents::enter() {
   if (++depth_ > limits::kJsonDepth) {
-    fail(ErrorKind::limit, "the JSON in the file is nested over {} deep.", limits::kJsonDepth);
+    fail({ErrorKind::limit, "json-depth", {}, fmt::format("{}", limits::kJsonDepth)},
+         "the JSON in the file is nested over {} deep.", limits::kJsonDepth);
   }
   return true;
 }
@@ -58,7 +59,7 @@ bool JsonEvents::leave() {
 }
 
 bool read_json(std::span<const std::byte> text, JsonEvents& events) {
-  // To the parser a zero byte is the end, whatever follows.
+  // The library ends at a zero byte and ignores the rest.
   const auto zero = std::find(text.begin(), text.end(), std::byte{0});
   if (zero != text.end()) {
     events.error_at_ = static_cast<std::size_t>(zero - text.begin());
@@ -71,4 +72,4 @@ bool read_json(std::span<const std::byte> text, JsonEvents& events) {
   return whole;
 }
 
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::safetensors

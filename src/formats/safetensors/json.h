@@ -1,6 +1,6 @@
 /// @file
-/// JSON read strictly, event by event, without a tree in memory. Private to this stage. The JSON
-/// library is known to json.cpp alone: its templates take long to compile.
+/// JSON read strictly, event by event, without a tree in memory. Private to this folder. Only
+/// json.cpp includes the JSON library, whose templates take long to compile.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 #include <span>
 #include <string>
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::safetensors {
 
-/// What reads an event and expects another. Every handler throws Error, or gives whether to read
-/// on; the functions that a derived class doesn't define refuse what they are told.
+/// Receives the events of a JSON text. Each function throws Error, or returns whether to read on. A
+/// function that a derived class doesn't define passes its event to other().
 class JsonEvents {
  public:
   JsonEvents() = default;
@@ -19,23 +19,23 @@ class JsonEvents {
   JsonEvents& operator=(const JsonEvents&) = delete;
   virtual ~JsonEvents() = default;
 
-  /// Told of a name in an object; it may be moved from, as may a text.
+  /// A name in an object. The function may move from the name; likewise for a text.
   virtual bool key(std::string& name) = 0;
   virtual bool string(std::string& /*text*/) { return other("a text"); }
-  /// Told of an integer of 0 or more.
+  /// An integer of 0 or more.
   virtual bool number_unsigned(std::uint64_t /*value*/) { return other("a number"); }
   virtual bool start_object(std::size_t /*size*/) { return enter(); }
   virtual bool end_object() { return leave(); }
   virtual bool start_array(std::size_t /*size*/) { return enter(); }
   virtual bool end_array() { return leave(); }
-  /// Told of a value that no other function takes; `what` describes it.
+  /// A value that no other function takes; `what` describes it.
   virtual bool other(const char* what) = 0;
 
-  /// The byte at which the text stops being JSON.
+  /// The first byte that is no JSON.
   std::size_t error_at() const { return error_at_; }
 
  protected:
-  /// How many objects and arrays are open.
+  /// The count of open objects and arrays.
   std::size_t depth() const { return depth_; }
 
  private:
@@ -47,7 +47,7 @@ class JsonEvents {
   std::size_t error_at_ = 0;
 };
 
-/// Reads `text`, UTF-8; gives false where it is no JSON.
+/// Reads `text`, which is UTF-8. Returns false if the text is no JSON.
 bool read_json(std::span<const std::byte> text, JsonEvents& events);
 
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::safetensors

@@ -1,3 +1,5 @@
+// A safetensors file: eight bytes with the length of the header, the header in JSON, the elements.
+
 #include "formats/safetensors/safetensors.h"
 
 #include <algorithm>
@@ -8,24 +10,24 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/safetensors/header.h"
 #include "formats/safetensors/json.h"
-#include "state_dict/containers.h"
-#include "state_dict/names.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::safetensors {
 
 namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 
-[[noreturn]] void damaged(const std::string& what) {
-  fail(ErrorKind::malformed,
+template <typename... Args>
+[[noreturn]] void damaged(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
+  fail(std::move(fault),
        "the safetensors file is damaged or forged: {}.\n"
        "Download or copy it again, or save it anew.",
-       what);
+       fmt::format(what, std::forward<Args>(args)...));
 }
 
-// The format's element types. Those without a DType can't be weights here.
+// The format's element types. Tensors of a type without a DType aren't read.
 struct ElementType {
   std::string_view name;
   std::uint64_t bits;
@@ -58,18 +60,18 @@ constexpr std::array kElementTypes = {
 };
 
 const ElementType* element_type(std::string_view name) {
-  const auto* found = std::find_if(kElementTypes.begin(), kElementTypes.end(),
-                                   [&](const ElementType& type) { return type.name == name; });
-  return found == kElementTypes.end() ? nullptr : found;
+  const auto found = std::find_if(kElementTypes.begin(), kElementTypes.end(),
+                                  [&](const ElementType& type) { return type.name == name; });
+  return found == kElementTypes.end() ? nullptr : &*found;
 }
 
-// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}; offsets count from
-// the end of the header until check() moves them.
+// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}. Offsets count from
+// the end of the header until check_layout() moves them. `bytes` is the end until check_size().
 class HeaderEvents final : public JsonEvents {
  public:
   explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
 
-  SafetensorsHeader take() { return std::move(header_); }
+  Header take() { return std::move(header_); }
 
   bool key(std::string& name) override {
     if (depth() == 1) {
@@ -123,14 +125,18 @@ class HeaderEvents final : public JsonEvents {
     if (field_ == Field::shape) {
       auto& shape = header_.tensors.back().shape;
       if (number > std::uint64_t{INT64_MAX} || shape.size() >= limits::kTensorRank) {
-        damaged(fmt::format("the shape of '{}' has {}", tensor_name(),
-                            shape.size() >= limits::kTensorRank
-                                ? fmt::format("over {} dimensions", limits::kTensorRank)
-                                : fmt::format("the size {}", number)));
+        damaged({ErrorKind::malformed, "safetensors-shape", tensor_name()},
+                "the shape of '{}' has {}", tensor_name(),
+                shape.size() >= limits::kTensorRank
+                    ? fmt::format("over {} dimensions", limits::kTensorRank)
+                    : fmt::format("the size {}", number));
       }
       shape.push_back(static_cast<std::int64_t>(number));
     } else {
-      if (offsets_ == 2) damaged(fmt::format("'{}' has more than two offsets", tensor_name()));
+      if (offsets_ == 2) {
+        damaged({ErrorKind::malformed, "safetensors-field", tensor_name()},
+                "'{}' has more than two offsets", tensor_name());
+      }
       auto& tensor = header_.tensors.back();
       (offsets_ == 0 ? tensor.offset : tensor.bytes) = number;
       ++offsets_;
@@ -139,9 +145,9 @@ class HeaderEvents final : public JsonEvents {
   }
 
   bool other(const char* what) override {
-    damaged(fmt::format(
-        "its header has {} where none belongs{}", what,
-        header_.tensors.empty() ? "" : fmt::format(", after the name '{}'", tensor_name())));
+    damaged({ErrorKind::malformed, "safetensors-structure", {}, {}, what},
+            "its header has {} where none belongs{}", what,
+            header_.tensors.empty() ? "" : fmt::format(", after the name '{}'", tensor_name()));
   }
 
  private:
@@ -150,7 +156,8 @@ class HeaderEvents final : public JsonEvents {
   std::string tensor_name() const { return printable(header_.tensors.back().name); }
 
   [[noreturn]] static void twice(std::string_view in, std::string_view name) {
-    damaged(fmt::format("{} has '{}' twice", in, printable(name)));
+    damaged({ErrorKind::malformed, "safetensors-twice", printable(name)}, "{} has '{}' twice", in,
+            printable(name));
   }
 
   void begin_entry(std::string& name) {
@@ -158,11 +165,13 @@ class HeaderEvents final : public JsonEvents {
     in_metadata_ = name == "__metadata__";
     if (in_metadata_) return;
     if (name.size() > limits::kNameBytes) {
-      fail(ErrorKind::limit, "the name of a tensor in the file is over {} long.",
-           plural(limits::kNameBytes, "byte"));
+      fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
+           "the name of a tensor in the file is over {} long.", plural(limits::kNameBytes, "byte"));
     }
     if (header_.tensors.size() >= limits_.state_dict_entries) {
-      fail(ErrorKind::limit, "the safetensors file has over {} tensors.\n{}",
+      fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
+            fmt::format("{}", limits_.state_dict_entries)},
+           "the safetensors file has over {} tensors.\n{}",
            with_thousands(limits_.state_dict_entries), limits::how_to_raise("state_dict_entries"));
     }
     header_.tensors.emplace_back();
@@ -173,9 +182,10 @@ class HeaderEvents final : public JsonEvents {
 
   void begin_field(std::string_view name) {
     constexpr std::array<std::string_view, 3> names = {"dtype", "shape", "data_offsets"};
-    const auto* found = std::find(names.begin(), names.end(), name);
+    const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
-      damaged(fmt::format("'{}' has the unknown field '{}'", tensor_name(), printable(name)));
+      damaged({ErrorKind::malformed, "safetensors-field", tensor_name(), {}, printable(name)},
+              "'{}' has the unknown field '{}'", tensor_name(), printable(name));
     }
     const auto index = static_cast<std::size_t>(found - names.begin());
     if (seen_.at(index)) twice(fmt::format("'{}'", tensor_name()), name);
@@ -186,12 +196,13 @@ class HeaderEvents final : public JsonEvents {
   void end_entry() {
     const bool complete = std::all_of(seen_.begin(), seen_.end(), [](bool seen) { return seen; });
     if (!complete || offsets_ != 2) {
-      damaged(fmt::format("'{}' lacks its dtype, shape or data_offsets", tensor_name()));
+      damaged({ErrorKind::malformed, "safetensors-field", tensor_name()},
+              "'{}' lacks its dtype, shape or data_offsets", tensor_name());
     }
   }
 
   const Limits& limits_;
-  SafetensorsHeader header_;
+  Header header_;
   std::unordered_set<std::string> names_;
   std::unordered_set<std::string> metadata_keys_;
   bool in_entry_ = false;
@@ -202,31 +213,32 @@ class HeaderEvents final : public JsonEvents {
 };
 
 // Turns the end offset into a length and checks it against type and shape.
-void check_size(SafetensorsTensor& tensor) {
+void check_size(Tensor& tensor) {
   const std::string name = printable(tensor.name);
   if (tensor.bytes < tensor.offset) {
-    damaged(fmt::format("'{}' ends before it begins", name));
+    damaged({ErrorKind::malformed, "safetensors-size", name}, "'{}' ends before it begins", name);
   }
   tensor.bytes -= tensor.offset;
   const auto elements = checked_product(tensor.shape);
   if (!elements) {
-    damaged(fmt::format("'{}' {} has more elements than can be counted", name,
-                        shape_text(tensor.shape)));
+    damaged({ErrorKind::malformed, "safetensors-shape", name},
+            "'{}' {} has more elements than can be counted", name, shape_text(tensor.shape));
   }
   tensor.elements = *elements;
   const ElementType* type = element_type(tensor.dtype);
-  if (type == nullptr) return;  // a type that is newer than this program; no weight here
+  if (type == nullptr) return;  // a type that is newer than this program; record_of() tells so
   const auto bits = checked_multiply(static_cast<std::uint64_t>(*elements), type->bits);
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes) {
-    damaged(fmt::format("'{}' {} of {} has {}", name, shape_text(tensor.shape), type->name,
-                        plural(tensor.bytes, "byte")));
+    damaged({ErrorKind::malformed, "safetensors-size", name, {}, fmt::format("{}", tensor.bytes)},
+            "'{}' {} of {} has {}", name, shape_text(tensor.shape), type->name,
+            plural(tensor.bytes, "byte"));
   }
 }
 
 // The tensors must fill the file behind the header, without holes or overlaps.
-void check_layout(SafetensorsHeader& header, std::uint64_t data_begin, std::uint64_t data_bytes) {
-  std::vector<SafetensorsTensor*> in_order;
-  for (SafetensorsTensor& tensor : header.tensors) {
+void check_layout(Header& header, std::uint64_t data_begin, std::uint64_t data_bytes) {
+  std::vector<Tensor*> in_order;
+  for (Tensor& tensor : header.tensors) {
     check_size(tensor);
     in_order.push_back(&tensor);
   }
@@ -234,28 +246,34 @@ void check_layout(SafetensorsHeader& header, std::uint64_t data_begin, std::uint
     return a->offset != b->offset ? a->offset < b->offset : a->bytes < b->bytes;
   });
   std::uint64_t end = 0;
-  for (SafetensorsTensor* tensor : in_order) {
+  for (Tensor* tensor : in_order) {
     if (tensor->offset != end) {
-      damaged(fmt::format(
-          "'{}' begins at byte {} of the data where {} ends", printable(tensor->name),
-          tensor->offset,
-          end == 0 ? "nothing before it" : fmt::format("the tensor before it at {}", end)));
+      damaged({ErrorKind::malformed, "safetensors-layout", printable(tensor->name),
+               fmt::format("{}", end), fmt::format("{}", tensor->offset)},
+              "'{}' begins at byte {} of the data, not at byte {}", printable(tensor->name),
+              tensor->offset, end);
     }
     if (tensor->bytes > data_bytes - end) {
-      damaged(fmt::format("'{}' reaches beyond the end of the file", printable(tensor->name)));
+      damaged({ErrorKind::malformed, "safetensors-truncated", printable(tensor->name)},
+              "'{}' reaches beyond the end of the file", printable(tensor->name));
     }
     end += tensor->bytes;
     tensor->offset += data_begin;
   }
   if (end != data_bytes) {
-    damaged(fmt::format("there are {} behind its last tensor", plural(data_bytes - end, "byte")));
+    damaged(
+        {ErrorKind::malformed, "safetensors-behind", {}, {}, fmt::format("{}", data_bytes - end)},
+        "there are {} behind its last tensor", plural(data_bytes - end, "byte"));
   }
 }
 
 }  // namespace
 
-SafetensorsHeader read_safetensors_header(const Input& input, const Context& context) {
-  if (input.size() < kLengthBytes) damaged("it is shorter than the length of its header");
+Header read_header(const Input& input, const Context& context) {
+  if (input.size() < kLengthBytes) {
+    damaged({ErrorKind::malformed, "safetensors-truncated"},
+            "it is shorter than the length of its header");
+  }
   std::array<std::byte, kLengthBytes> length{};
   input.read(0, length);
   std::uint64_t size = 0;
@@ -263,40 +281,48 @@ SafetensorsHeader read_safetensors_header(const Input& input, const Context& con
     size |= std::to_integer<std::uint64_t>(length.at(i)) << (8 * i);
   }
   if (size > input.size() - kLengthBytes) {
-    damaged(fmt::format("its header should have {} and the file has {}", plural(size, "byte"),
-                        plural(input.size(), "byte")));
+    damaged({ErrorKind::malformed,
+             "safetensors-truncated",
+             {},
+             fmt::format("{}", size),
+             fmt::format("{}", input.size())},
+            "its header should have {} and the file has {}", plural(size, "byte"),
+            plural(input.size(), "byte"));
   }
   if (size > context.limits.json_bytes) {
-    fail(ErrorKind::limit, "the header of the safetensors file has {}; at most {} are read.\n{}",
-         human_bytes(size), human_bytes(context.limits.json_bytes),
-         limits::how_to_raise("json_bytes"));
+    fail({ErrorKind::limit, "safetensors-limit", "json_bytes",
+          fmt::format("{}", context.limits.json_bytes), fmt::format("{}", size)},
+         "the header of the safetensors file has {}; at most {} are read.\n{}", human_bytes(size),
+         human_bytes(context.limits.json_bytes), limits::how_to_raise("json_bytes"));
   }
   std::vector<std::byte> text(to_size(size));
   input.read(kLengthBytes, text);
-  if (text.empty() || text.front() != std::byte{'{'}) damaged("its header doesn't begin with '{'");
+  if (text.empty() || text.front() != std::byte{'{'}) {
+    damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
+  }
   HeaderEvents events(context.limits);
   if (!read_json(text, events)) {
-    damaged(fmt::format("its header is no JSON, from byte {} on", events.error_at()));
+    damaged({ErrorKind::malformed, "safetensors-json"}, "its header is no JSON, from byte {} on",
+            events.error_at());
   }
-  SafetensorsHeader header = events.take();
+  Header header = events.take();
   check_layout(header, kLengthBytes + size, input.size() - kLengthBytes - size);
   return header;
 }
 
-void SafetensorsStorages::add(const SafetensorsTensor& tensor, const Input& file) {
+void TensorBytes::add(const Tensor& tensor, const Input& file) {
   const bool is_new =
       ranges_.emplace(tensor.name, Range{&file, tensor.offset, tensor.bytes}).second;
   require(is_new, "two tensors of one name");
 }
 
-std::optional<std::uint64_t> SafetensorsStorages::size(std::string_view key) const {
+std::optional<std::uint64_t> TensorBytes::size(std::string_view key) const {
   const auto found = ranges_.find(std::string(key));
   if (found == ranges_.end()) return std::nullopt;
   return found->second.bytes;
 }
 
-void SafetensorsStorages::read(std::string_view key, std::uint64_t offset,
-                               std::span<std::byte> out) const {
+void TensorBytes::read(std::string_view key, std::uint64_t offset, std::span<std::byte> out) const {
   const auto found = ranges_.find(std::string(key));
   require(found != ranges_.end(), "reading a tensor that isn't there");
   const Range& range = found->second;
@@ -305,15 +331,23 @@ void SafetensorsStorages::read(std::string_view key, std::uint64_t offset,
   range.file->read(range.offset + offset, out);
 }
 
-Entry safetensors_entry(const SafetensorsTensor& from) {
-  Entry entry{from.name, std::nullopt, {}};
+std::string_view type_name(DType dtype) {
+  for (const ElementType& type : kElementTypes) {
+    if (type.dtype == dtype) return type.name;
+  }
+  defect("a tensor of a type that safetensors doesn't have");
+}
+
+formats::Record record_of(const Tensor& from) {
+  formats::Record record{from.name, std::nullopt, {}, {}};
   const ElementType* type = element_type(from.dtype);
   if (type == nullptr || !type->dtype) {
-    entry.problem =
+    record.problem =
         fmt::format("is a tensor of a type that is not read ({})", printable(from.dtype, 40));
-    return entry;
+    record.problem_code = "safetensors-tensor-type";
+    return record;
   }
-  Tensor tensor;
+  formats::Tensor tensor;
   tensor.dtype = *type->dtype;
   tensor.shape = from.shape;
   tensor.elements = from.elements;
@@ -322,39 +356,21 @@ Entry safetensors_entry(const SafetensorsTensor& from) {
   for (std::size_t i = from.shape.size(); from.elements > 0 && i-- > 1;) {
     tensor.strides[i - 1] = tensor.strides[i] * from.shape[i];
   }
-  entry.tensor = std::move(tensor);
-  return entry;
+  record.tensor = std::move(tensor);
+  return record;
 }
 
-void finish_safetensors(StateDict::Parts& parts, const OpenOptions& options,
-                        const Context& context) {
-  if (options.params_key) {
-    std::string_view key = *options.params_key;
-    while (key.starts_with('/')) key.remove_prefix(1);
-    while (key.ends_with('/')) key.remove_suffix(1);
-    if (!key.empty() && !keep_those_under(parts.entries, key)) {
-      unknown_params_key(*options.params_key, "no name in the file begins so", {""});
-    }
-    parts.wrapper = key;
-  }
-  clean_names(parts, context);
-}
-
-StateDict::Parts open_safetensors(const Input& input, const OpenOptions& options,
-                                  const Context& context) {
-  SafetensorsHeader header = read_safetensors_header(input, context);
-  auto storages = std::make_unique<SafetensorsStorages>();
-  StateDict::Parts parts;
-  for (const SafetensorsTensor& tensor : header.tensors) {
+File open(const Input& input, const Context& context) {
+  Header header = read_header(input, context);
+  auto storages = std::make_unique<TensorBytes>();
+  File file;
+  for (const Tensor& tensor : header.tensors) {
     storages->add(tensor, input);
-    parts.entries.push_back(safetensors_entry(tensor));
+    file.records.push_back(record_of(tensor));
   }
-  parts.container = "safetensors";
-  parts.metadata = std::move(header.metadata);
-  parts.storages = std::move(storages);
-  parts.files = {&input};
-  finish_safetensors(parts, options, context);
-  return parts;
+  file.metadata = std::move(header.metadata);
+  file.storages = std::move(storages);
+  return file;
 }
 
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::safetensors

@@ -1,6 +1,5 @@
-// A safetensors checkpoint in several files: an index in JSON, in whose "weight_map" each tensor's
-// name leads to the name of the file beside the index that has it.
-// Source: huggingface_hub and transformers, *.safetensors.index.json.
+// A checkpoint in several safetensors files. An index in JSON has a "weight_map": for each tensor's
+// name the name of a file beside the index.
 
 #include <algorithm>
 #include <map>
@@ -9,22 +8,24 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/file_kind.h"
+#include "formats/safetensors/header.h"
 #include "formats/safetensors/json.h"
 #include "formats/safetensors/safetensors.h"
-#include "state_dict/containers.h"
-#include "state_dict/names.h"
+#include "formats/zip/zip.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::safetensors {
 
 namespace {
 
-[[noreturn]] void damaged_index(const std::string& what) {
-  fail(ErrorKind::malformed,
+template <typename... Args>
+[[noreturn]] void damaged_index(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
+  fail(std::move(fault),
        "the index of the sharded checkpoint is damaged or forged: {}.\nDownload or copy it again.",
-       what);
+       fmt::format(what, std::forward<Args>(args)...));
 }
 
-// Takes "weight_map" out of a JSON object; whatever else is in the text is passed over.
+// Reads "weight_map" of a JSON object and ignores the rest of the text.
 class IndexEvents final : public JsonEvents {
  public:
   explicit IndexEvents(const Limits& limits) : limits_(limits) {}
@@ -37,9 +38,9 @@ class IndexEvents final : public JsonEvents {
       next_is_map_ = name == "weight_map";
     } else if (in_map_) {
       if (name.size() > limits::kNameBytes || weight_map_.size() >= limits_.state_dict_entries) {
-        fail(ErrorKind::limit,
-             "the index of the sharded checkpoint has over {} names, or one of "
-             "over {}.\n{}",
+        fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
+              fmt::format("{}", limits_.state_dict_entries)},
+             "the index of the sharded checkpoint has over {} names, or a name of over {}.\n{}",
              with_thousands(limits_.state_dict_entries), plural(limits::kNameBytes, "byte"),
              limits::how_to_raise("state_dict_entries"));
       }
@@ -52,7 +53,10 @@ class IndexEvents final : public JsonEvents {
     if (in_map_) other("an object");
     if (depth() == 0) is_object_ = true;
     if (depth() == 1 && next_is_map_) {
-      if (found_) damaged_index("it has 'weight_map' twice");
+      if (found_) {
+        damaged_index({ErrorKind::malformed, "safetensors-index-twice", "weight_map"},
+                      "it has 'weight_map' twice");
+      }
       found_ = in_map_ = true;
     }
     next_is_map_ = false;
@@ -72,14 +76,17 @@ class IndexEvents final : public JsonEvents {
   bool string(std::string& file) override {
     if (!in_map_) return true;
     if (!weight_map_.emplace(tensor_, std::move(file)).second) {
-      damaged_index(fmt::format("it has '{}' twice", printable(tensor_)));
+      damaged_index({ErrorKind::malformed, "safetensors-index-twice", printable(tensor_)},
+                    "it has '{}' twice", printable(tensor_));
     }
     return true;
   }
 
   bool other(const char* what) override {
-    if (in_map_)
-      damaged_index(fmt::format("'{}' leads to {}, not to a file", printable(tensor_), what));
+    if (in_map_) {
+      damaged_index({ErrorKind::malformed, "safetensors-index-file", printable(tensor_), {}, what},
+                    "'{}' leads to {}, not to a file", printable(tensor_), what);
+    }
     return true;
   }
 
@@ -93,36 +100,39 @@ class IndexEvents final : public JsonEvents {
   std::unordered_map<std::string, std::string> weight_map_;
 };
 
-// A shard lies beside its index. A name that could lead elsewhere is forged.
+// Shards lie beside their index. A name that may lead to another folder is forged.
 void check_file_name(const std::string& name) {
   constexpr std::size_t longest = 255;
   const bool plain = !name.empty() && name.size() <= longest && name != "." && name != ".." &&
                      name.find_first_of("/\\:") == std::string::npos &&
                      printable(name, longest) == name;
   if (!plain) {
-    damaged_index(
-        fmt::format("it names the file '{}', which can't be a file beside it", printable(name)));
+    damaged_index({ErrorKind::malformed, "safetensors-index-file", {}, {}, printable(name)},
+                  "it names the file '{}', which can't be a file beside it", printable(name));
   }
 }
 
-// The names of the shards, each with how many tensors it has, in the order of their bytes.
+// The names of the shards, in the order of their bytes, each with its count of tensors.
 std::map<std::string, std::size_t> shards_of(
     const std::unordered_map<std::string, std::string>& weight_map, const Limits& limits) {
   std::map<std::string, std::size_t> shards;
   for (const auto& [tensor, file] : weight_map) ++shards[file];
   for (const auto& [name, tensors] : shards) check_file_name(name);
   if (shards.empty()) {
-    fail(ErrorKind::unsupported, "the index of the sharded checkpoint names no tensors.");
+    fail({ErrorKind::unsupported, "safetensors-index-empty"},
+         "the index of the sharded checkpoint names no tensors.");
   }
   if (shards.size() > limits.shards) {
-    fail(ErrorKind::limit, "the sharded checkpoint has {} files; at most {} are read.\n{}",
-         shards.size(), limits.shards, limits::how_to_raise("shards"));
+    fail({ErrorKind::limit, "safetensors-limit", "shards", fmt::format("{}", limits.shards),
+          fmt::format("{}", shards.size())},
+         "the sharded checkpoint has {} files; at most {} are read.\n{}", shards.size(),
+         limits.shards, limits::how_to_raise("shards"));
   }
   return shards;
 }
 
-std::vector<std::unique_ptr<Input>> open_shards(const std::map<std::string, std::size_t>& shards,
-                                                const io::Siblings& siblings) {
+std::vector<std::unique_ptr<Input>> open_all(const std::map<std::string, std::size_t>& shards,
+                                             const io::Siblings& siblings) {
   std::vector<std::unique_ptr<Input>> files;
   std::vector<std::string> missing;
   for (const auto& [name, tensors] : shards) {
@@ -130,37 +140,55 @@ std::vector<std::unique_ptr<Input>> open_shards(const std::map<std::string, std:
     if (files.back() == nullptr) missing.push_back(name);
   }
   if (missing.empty()) return files;
-  std::string message = fmt::format(
-      "the file is the index of a checkpoint in {} files, of which {} beside it:", shards.size(),
-      missing.size() == 1 ? "this one is missing"
-                          : fmt::format("these {} are missing", missing.size()));
-  for (const std::string& name : missing) message += "\n  " + printable(name);
-  message += "\nPut them into the folder of the index.";
-  throw Error(ErrorKind::io, message, std::move(missing));
-}
-
-// A finding for each tensor that isn't where the index has it.
-[[noreturn]] void contradiction(std::vector<std::string> findings) {
-  std::sort(findings.begin(), findings.end());
-  std::string message = "the sharded checkpoint's index and its files contradict each other:";
-  constexpr std::size_t shown = 20;
-  for (std::size_t i = 0; i < std::min(findings.size(), shown); ++i) {
-    message += "\n  " + findings[i];
+  std::string list;
+  std::vector<Diagnostic> findings;
+  for (const std::string& name : missing) {
+    list += "\n  " + printable(name);
+    findings.push_back({"safetensors-shard-missing", name, {}, {}, name});
   }
-  if (findings.size() > shown) message += fmt::format("\n  and {} more", findings.size() - shown);
-  throw Error(ErrorKind::malformed, message, std::move(findings));
+  throw Error(
+      ErrorKind::io,
+      {"safetensors-shard-missing",
+       missing[0],
+       {},
+       {},
+       fmt::format("the file is the index of a checkpoint in {}. Beside the index, {}:{}\n"
+                   "Put the missing files into the folder of the index.",
+                   plural(shards.size(), "file"),
+                   missing.size() == 1 ? "this file is missing"
+                                       : fmt::format("these {} are missing", missing.size()),
+                   list)},
+      std::move(findings));
 }
 
-SafetensorsHeader read_shard(const Input& file, const std::string& name, const Context& context) {
-  if (archive::sniff(file) != archive::FileKind::safetensors) {
-    fail(
-        ErrorKind::unsupported,
-        "the file is the index of a sharded checkpoint, but '{}' beside it isn't safetensors; only "
-        "such files are read together.",
-        printable(name));
+// `findings`: one for each tensor that isn't in the file that the index names.
+[[noreturn]] void contradiction(std::vector<Diagnostic> findings) {
+  std::sort(findings.begin(), findings.end(),
+            [](const Diagnostic& a, const Diagnostic& b) { return a.text < b.text; });
+  constexpr std::size_t shown = 20;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(findings.size(), shown); ++i) {
+    list += "\n  " + findings[i].text;
+  }
+  if (findings.size() > shown) list += fmt::format("\n  and {} more", findings.size() - shown);
+  throw Error(ErrorKind::malformed,
+              {"safetensors-index-contradiction",
+               {},
+               {},
+               {},
+               "the sharded checkpoint's index and its files contradict each other:" + list},
+              std::move(findings));
+}
+
+Header read_shard(const Input& file, const std::string& name, const Context& context) {
+  if (formats::sniff(file) != formats::FileKind::safetensors) {
+    fail({ErrorKind::unsupported, "safetensors-shard-kind", printable(name)},
+         "the file is the index of a sharded checkpoint, but '{}' beside it isn't safetensors. "
+         "Only safetensors files are read together.",
+         printable(name));
   }
   try {
-    return read_safetensors_header(file, context);
+    return read_header(file, context);
   } catch (const Error& error) {
     Diagnostic diagnostic = error.diagnostic;
     diagnostic.text = fmt::format("'{}': {}", printable(name), diagnostic.text);
@@ -170,8 +198,8 @@ SafetensorsHeader read_shard(const Input& file, const std::string& name, const C
 
 }  // namespace
 
-std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenOptions& options,
-                                                 const Context& context) {
+std::optional<File> open_shards(const Input& input, const io::Siblings* siblings,
+                                const Context& context) {
   if (input.size() > context.limits.json_bytes) return std::nullopt;
   std::vector<std::byte> text(to_size(input.size()));
   input.read(0, text);
@@ -179,51 +207,52 @@ std::optional<StateDict::Parts> open_shard_index(const Input& input, const OpenO
   if (!read_json(text, index) || !index.found()) return std::nullopt;
   const auto& weight_map = index.weight_map();
   const auto shards = shards_of(weight_map, context.limits);
-  if (options.siblings == nullptr) {
-    fail(ErrorKind::unsupported,
-         "the checkpoint is the index of one in {}, which lie beside it and can't be reached "
-         "from memory.\nConvert it as a file, or put the tensors into one safetensors file.",
+  if (siblings == nullptr) {
+    fail({ErrorKind::unsupported, "safetensors-shards-in-memory"},
+         "the checkpoint is an index of {}, which lie beside the index and can't be reached from "
+         "memory.\nConvert it as a file, or put the tensors into one safetensors file.",
          plural(shards.size(), "file"));
   }
 
-  std::vector<std::unique_ptr<Input>> files = open_shards(shards, *options.siblings);
-  auto storages = std::make_unique<SafetensorsStorages>();
-  StateDict::Parts parts;
-  parts.files = {&input};
-  std::vector<std::string> findings;
+  std::vector<std::unique_ptr<Input>> inputs = open_all(shards, *siblings);
+  auto storages = std::make_unique<TensorBytes>();
+  File file;
+  std::vector<Diagnostic> findings;
+  const auto misplaced = [&](const std::string& tensor, const std::string& sentence) {
+    findings.push_back({"safetensors-index-contradiction", tensor, {}, {}, sentence});
+  };
   std::size_t at = 0;
   for (const auto& [name, tensors] : shards) {
-    std::unique_ptr<Input> file = std::move(files[at++]);
-    SafetensorsHeader header = read_shard(*file, name, context);
+    std::unique_ptr<Input> shard = std::move(inputs[at++]);
+    Header header = read_shard(*shard, name, context);
     std::size_t found = 0;
-    for (const SafetensorsTensor& tensor : header.tensors) {
+    for (const Tensor& tensor : header.tensors) {
       const auto mapped = weight_map.find(tensor.name);
       if (mapped == weight_map.end() || mapped->second != name) {
-        findings.push_back(fmt::format("{} is in '{}', {}", printable(tensor.name), printable(name),
-                                       mapped == weight_map.end() ? "which the index doesn't say"
-                                                                  : "not where the index says"));
+        misplaced(tensor.name,
+                  fmt::format("{} is in '{}', {}", printable(tensor.name), printable(name),
+                              mapped == weight_map.end() ? "which the index doesn't say"
+                                                         : "not where the index says"));
         continue;
       }
       ++found;
-      storages->add(tensor, *file);
-      parts.entries.push_back(safetensors_entry(tensor));
+      storages->add(tensor, *shard);
+      file.records.push_back(record_of(tensor));
     }
     if (found < tensors) {
       for (const auto& [tensor, file_name] : weight_map) {
         if (file_name == name && !storages->size(tensor)) {
-          findings.push_back(fmt::format("{} isn't in '{}'", printable(tensor), printable(name)));
+          misplaced(tensor, fmt::format("{} isn't in '{}'", printable(tensor), printable(name)));
         }
       }
     }
-    if (parts.metadata.empty()) parts.metadata = std::move(header.metadata);
-    parts.files.push_back(file.get());
-    storages->keep(std::move(file));
+    if (file.metadata.empty()) file.metadata = std::move(header.metadata);
+    file.shards.push_back(shard.get());
+    storages->keep(std::move(shard));
   }
   if (!findings.empty()) contradiction(std::move(findings));
-  parts.container = fmt::format("safetensors, {}", plural(shards.size(), "shard"));
-  parts.storages = std::move(storages);
-  finish_safetensors(parts, options, context);
-  return parts;
+  file.storages = std::move(storages);
+  return file;
 }
 
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::safetensors

@@ -3,9 +3,10 @@
 #include <array>
 #include <span>
 
+#include "base/error.h"
 #include "base/limits.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::torch {
 
 using pickle::Document;
 using pickle::Kind;
@@ -72,7 +73,7 @@ std::optional<DType> StorageId::dtype() const {
 
 std::optional<std::size_t> StorageId::element_size() const {
   if (untyped()) return 1;
-  // Several elements lie in a byte, and PyTorch counts the bytes.
+  // A byte holds several elements, and PyTorch counts the bytes.
   if (module == "torch" && (name == "QUInt4x2Storage" || name == "QUInt2x4Storage")) return 1;
   const auto type = dtype();
   return type ? std::optional(size_of(*type)) : std::nullopt;
@@ -87,7 +88,7 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
       (parts.size() == 5 || parts.size() == 6) && document.kind(parts[0]) == Kind::string &&
       document.text(parts[0]) == "storage" && document.kind(parts[1]) == Kind::global &&
       document.kind(parts[2]) == Kind::string && document.kind(parts[3]) == Kind::string;
-  // Names of storages are short numbers; a long one would be copied for every tensor.
+  // PyTorch's keys are short numbers. A long key would be copied for every tensor.
   if (!well_formed || document.text(parts[2]).size() > limits::kNameBytes) return std::nullopt;
   const auto elements = count(document, parts[4]);
   if (!elements) return std::nullopt;
@@ -100,4 +101,11 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
   return result;
 }
 
-}  // namespace aether2onnx::state_dict
+std::string_view storage_class(DType dtype) {
+  for (const StorageClass& known : kStorageClasses) {
+    if (known.dtype == dtype) return known.name;
+  }
+  defect("a storage of a type without a class");
+}
+
+}  // namespace aether2onnx::torch

@@ -1,5 +1,5 @@
 /// @file
-/// The references by which a pickle names the storages of its tensors. Private to this stage.
+/// The references by which a pickle names the storages of its tensors. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 #include "base/dtype.h"
 #include "formats/pickle/pickle.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::torch {
 
-/// A persistent id ('storage', class, key, location, elements[, view]).
+/// A reference to a storage: the persistent id ('storage', class, key, location, elements[, view]).
 /// Source: torch/serialization.py, persistent_id of _save and _legacy_save.
 struct StorageId {
   std::string_view module;  ///< Of the class.
@@ -19,8 +19,8 @@ struct StorageId {
   std::string_view key;
   std::uint64_t elements = 0;  ///< Of the whole storage; of an UntypedStorage: bytes.
 
-  /// A part of the storage that is one of its own, as files from before PyTorch 0.4 have them:
-  /// (key, offset in elements, elements).
+  /// A part of a storage, used as a storage of its own: (key, offset in elements, elements). Files
+  /// from before PyTorch 0.4 have such parts.
   struct View {
     std::string_view key;
     std::uint64_t offset = 0;
@@ -30,13 +30,17 @@ struct StorageId {
 
   /// Of the class UntypedStorage.
   bool untyped() const;
-  /// The elements' type; nothing where the class is untyped or unknown.
+  /// The elements' type; nullopt if the class is untyped or unknown.
   std::optional<DType> dtype() const;
-  /// Bytes of one element, 1 of an untyped storage; nothing where the class is unknown.
+  /// Bytes of one element, 1 for an untyped storage; nullopt if the class is unknown.
   std::optional<std::size_t> element_size() const;
 };
 
-/// Nothing where `value` is no well-formed reference to a storage, or its view reaches beyond it.
+/// Returns nullopt if `value` is no well-formed reference to a storage, or if the view reaches
+/// beyond the storage.
 std::optional<StorageId> storage_id(const pickle::Document& document, pickle::ValueId value);
 
-}  // namespace aether2onnx::state_dict
+/// The name of the storage class for a type, "FloatStorage".
+std::string_view storage_class(DType dtype);
+
+}  // namespace aether2onnx::torch

@@ -1,20 +1,18 @@
 // PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False): five pickles
-// (a magic number, the protocol, facts about the writing system, the object, the storages' keys),
-// then for each key the count of elements, 64 bits, and the elements.
+// (a magic number, the protocol, facts about the writing system, the object, the storages' keys).
+// Then follows each storage: the count of elements in 64 bits, and the elements.
 // Source: torch/serialization.py, _legacy_save and _legacy_load.
 
 #include <array>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/torch/storage_ids.h"
-#include "state_dict/containers.h"
-#include "state_dict/find.h"
+#include "formats/torch/torch.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::torch {
 
 namespace {
 
@@ -24,31 +22,30 @@ using pickle::ValueId;
 
 constexpr std::int64_t kProtocol = 1001;
 
-[[noreturn]] void damaged_stream(const std::string& what) {
-  fail(ErrorKind::malformed,
+template <typename... Args>
+[[noreturn]] void damaged_stream(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
+  fail(std::move(fault),
        "the checkpoint (PyTorch's format from before 1.6) is damaged: {}.\n"
        "Download or copy it again, or save it anew with torch.save.",
-       what);
+       fmt::format(what, std::forward<Args>(args)...));
 }
 
-class TorchLegacy final : public StorageSource {
+class LegacyStorages final : public Storages {
  public:
-  TorchLegacy(const Input& input, const Context& context) : input_(input) {
-    next(context);  // the magic number, by which the file was recognised
-    check_protocol(next(context));
-    check_system(next(context));
-    object_ = std::make_unique<Document>(next(context));
-    const Document keys = next(context);
-    find_storages(keys, described_storages());
+  // Finds the storages that `object` refers to. They lie from byte `at` of `input` on.
+  LegacyStorages(const Input& input, std::uint64_t at, const Document& object, const Document& keys)
+      : input_(input), at_(at) {
+    find_storages(keys, described_storages(object));
   }
 
-  const Document& object() const { return *object_; }
+  std::vector<std::string> keys() const override {
+    std::vector<std::string> result;
+    for (const auto& [key, range] : storages_) result.push_back(key);
+    return result;
+  }
 
-  // Where the last storage ends.
-  std::uint64_t end() const { return at_; }
-
-  // The pickle isn't needed any more once its tensors are described.
-  void forget_object() { object_.reset(); }
+  // The end of the last storage.
+  std::uint64_t end() const override { return at_; }
 
   std::optional<std::uint64_t> size(std::string_view key) const override {
     const auto found = storages_.find(std::string(key));
@@ -62,61 +59,38 @@ class TorchLegacy final : public StorageSource {
     input_.read(found->second.offset + offset, out);
   }
 
-  // PyTorch writes little-endian on every machine. `little_endian` in the third pickle is about the
-  // machine, and PyTorch doesn't look at it.
-  bool big_endian() const override { return false; }
-
  private:
   struct Range {
     std::uint64_t offset;
     std::uint64_t bytes;
   };
 
-  // The next pickle of the stream.
-  Document next(const Context& context) {
-    Document document = Document::parse(input_, at_, context);
-    at_ += document.consumed();
-    return document;
-  }
-
-  static void check_protocol(const Document& document) {
-    const ValueId root = document.root();
-    if (document.kind(root) != Kind::integer) {
-      damaged_stream(fmt::format("its protocol is {}", pickle::describe(document, root)));
-    }
-    if (document.integer(root) != kProtocol) {
-      fail(ErrorKind::unsupported,
-           "the checkpoint is of protocol {} of PyTorch's format from before 1.6; {} is read.\n"
-           "Save it anew with a release of PyTorch.",
-           document.integer(root), kProtocol);
-    }
-  }
-
-  static void check_system(const Document& document) {
-    if (document.kind(document.root()) != Kind::dict) {
-      damaged_stream(fmt::format("where the facts about the writing system should be is {}",
-                                 pickle::describe(document, document.root())));
-    }
-  }
-
-  // The storages that the object refers to, each with what is said of it. All of them are needed,
-  // those of the optimizer too: only their sizes tell where the next one begins.
-  std::unordered_map<std::string_view, StorageId> described_storages() const {
+  // The storages that the object refers to, by key. The optimizer's storages are needed too: only
+  // the size of each storage tells where the next storage begins.
+  static std::unordered_map<std::string_view, StorageId> described_storages(
+      const Document& object) {
     std::unordered_map<std::string_view, StorageId> storages;
-    for (ValueId value = 0; value < object_->value_count(); ++value) {
-      if (object_->kind(value) != Kind::persistent_id) continue;
-      const ValueId id = object_->persistent(value);
-      const auto parts = object_->elements(id);
-      const bool of_storage = object_->kind(id) == Kind::tuple && !parts.empty() &&
-                              object_->kind(parts[0]) == Kind::string &&
-                              object_->text(parts[0]) == "storage";
+    for (ValueId value = 0; value < object.value_count(); ++value) {
+      if (object.kind(value) != Kind::persistent_id) continue;
+      const ValueId id = object.persistent(value);
+      const auto parts = object.elements(id);
+      const bool of_storage = object.kind(id) == Kind::tuple && !parts.empty() &&
+                              object.kind(parts[0]) == Kind::string &&
+                              object.text(parts[0]) == "storage";
       if (!of_storage) continue;  // a class with its source text
-      const auto storage = storage_id(*object_, value);
-      if (!storage) damaged_stream("a tensor has a malformed reference to its storage");
+      const auto storage = storage_id(object, value);
+      if (!storage) {
+        damaged_stream({ErrorKind::malformed, "torch-storage-reference"},
+                       "a tensor has a malformed reference to its storage");
+      }
       if (!storage->element_size()) {
-        fail(ErrorKind::unsupported,
-             "the checkpoint has a storage of the unknown type {}.{}, so it can't be told where "
-             "those behind it begin.\nSave the weights alone: torch.save(net.state_dict(), "
+        fail({ErrorKind::unsupported,
+              "torch-storage-type",
+              printable(storage->key),
+              {},
+              printable(storage->name)},
+             "the checkpoint has a storage of the unknown type {}.{}, so the places of the later "
+             "storages are unknown.\nSave the weights alone: torch.save(net.state_dict(), "
              "'weights.pth').",
              printable(storage->module), printable(storage->name));
       }
@@ -124,8 +98,8 @@ class TorchLegacy final : public StorageSource {
       const bool agrees = known->second.elements == storage->elements &&
                           known->second.element_size() == storage->element_size();
       if (!agrees) {
-        damaged_stream(
-            fmt::format("it says two different things of storage '{}'", printable(storage->key)));
+        damaged_stream({ErrorKind::malformed, "torch-storage-conflict", printable(storage->key)},
+                       "it says two different things of storage '{}'", printable(storage->key));
       }
     }
     return storages;
@@ -134,7 +108,8 @@ class TorchLegacy final : public StorageSource {
   std::uint64_t read_count(std::string_view key) {
     std::array<std::byte, 8> bytes{};
     if (input_.size() - at_ < bytes.size()) {
-      damaged_stream(fmt::format("it ends before storage '{}'", printable(key)));
+      damaged_stream({ErrorKind::malformed, "torch-legacy-truncated", printable(key)},
+                     "it ends before storage '{}'", printable(key));
     }
     input_.read(at_, bytes);
     at_ += bytes.size();
@@ -145,73 +120,111 @@ class TorchLegacy final : public StorageSource {
     return count;
   }
 
-  // Goes from one storage to the next; of each only the count before it is read. PyTorch takes more
-  // than this: it leaves a storage that isn't listed filled with whatever was in memory.
+  // Goes from storage to storage and reads only the counts. PyTorch is less strict: it leaves a
+  // storage without a key in the list filled with the bytes that were in memory.
   void find_storages(const Document& keys,
                      const std::unordered_map<std::string_view, StorageId>& described) {
     const ValueId list = keys.root();
     if (keys.kind(list) != Kind::list) {
-      damaged_stream(fmt::format("its list of storages is {}", pickle::describe(keys, list)));
+      damaged_stream(
+          {ErrorKind::malformed, "torch-legacy-keys", {}, "a list", pickle::describe(keys, list)},
+          "its list of storages is {}", pickle::describe(keys, list));
     }
     for (const ValueId element : keys.elements(list)) {
       if (keys.kind(element) != Kind::string) {
-        damaged_stream(
-            fmt::format("its list of storages has {} in it", pickle::describe(keys, element)));
+        damaged_stream({ErrorKind::malformed,
+                        "torch-legacy-keys",
+                        {},
+                        "a text",
+                        pickle::describe(keys, element)},
+                       "its list of storages has {} in it", pickle::describe(keys, element));
       }
       const std::string_view key = keys.text(element);
       const auto storage = described.find(key);
       if (storage == described.end()) {
-        damaged_stream(fmt::format("its list of storages has '{}', which no tensor refers to",
-                                   printable(key)));
+        damaged_stream({ErrorKind::malformed, "torch-legacy-keys", printable(key)},
+                       "its list of storages has '{}', which no tensor refers to", printable(key));
       }
       const std::uint64_t count = read_count(key);
       if (count != storage->second.elements) {
-        damaged_stream(fmt::format("storage '{}' has {} elements where its tensors say {}",
-                                   printable(key), count, storage->second.elements));
+        damaged_stream({ErrorKind::malformed, "torch-legacy-count", printable(key),
+                        fmt::format("{}", storage->second.elements), fmt::format("{}", count)},
+                       "storage '{}' has {} elements, but its tensors say {}", printable(key),
+                       count, storage->second.elements);
       }
       const auto bytes = checked_multiply<std::uint64_t>(count, *storage->second.element_size());
       if (!bytes || *bytes > input_.size() - at_) {
-        damaged_stream(
-            fmt::format("it ends within storage '{}' ({} elements, of which {} are left)",
-                        printable(key), count, human_bytes(input_.size() - at_)));
+        damaged_stream({ErrorKind::malformed, "torch-legacy-truncated", printable(key)},
+                       "it ends within storage '{}' ({} elements, of which {} are left)",
+                       printable(key), count, human_bytes(input_.size() - at_));
       }
       if (!storages_.emplace(key, Range{at_, *bytes}).second) {
-        damaged_stream(fmt::format("its list of storages has '{}' twice", printable(key)));
+        damaged_stream({ErrorKind::malformed, "torch-legacy-keys", printable(key)},
+                       "its list of storages has '{}' twice", printable(key));
       }
       at_ += *bytes;
     }
     for (const auto& [key, storage] : described) {
       if (!storages_.contains(std::string(key))) {
-        damaged_stream(fmt::format("storage '{}' isn't in its list of storages", printable(key)));
+        damaged_stream({ErrorKind::malformed, "torch-legacy-keys", printable(key)},
+                       "storage '{}' isn't in its list of storages", printable(key));
       }
     }
   }
 
   const Input& input_;
-  std::uint64_t at_ = 0;
-  std::unique_ptr<Document> object_;
+  std::uint64_t at_;
   std::unordered_map<std::string, Range> storages_;
 };
 
+void check_protocol(const Document& document) {
+  const ValueId root = document.root();
+  if (document.kind(root) != Kind::integer) {
+    damaged_stream({ErrorKind::malformed,
+                    "torch-legacy-head",
+                    {},
+                    fmt::format("{}", kProtocol),
+                    pickle::describe(document, root)},
+                   "its protocol is {}", pickle::describe(document, root));
+  }
+  if (document.integer(root) != kProtocol) {
+    fail({ErrorKind::unsupported,
+          "torch-legacy-protocol",
+          {},
+          fmt::format("{}", kProtocol),
+          fmt::format("{}", document.integer(root))},
+         "the checkpoint is of protocol {} of PyTorch's format from before 1.6; {} is read.\n"
+         "Save it anew with a release of PyTorch.",
+         document.integer(root), kProtocol);
+  }
+}
+
+// `little_endian` in this pickle is about the writing machine. PyTorch writes the elements
+// little-endian on every machine and doesn't look at the flag.
+void check_system(const Document& document) {
+  const ValueId root = document.root();
+  if (document.kind(root) == Kind::dict) return;
+  damaged_stream(
+      {ErrorKind::malformed, "torch-legacy-head", {}, "a dict", pickle::describe(document, root)},
+      "the facts about the writing system are {}, not a dict", pickle::describe(document, root));
+}
+
 }  // namespace
 
-StateDict::Parts open_torch_legacy(const Input& input, const OpenOptions& options,
-                                   const Context& context) {
-  auto legacy = std::make_unique<TorchLegacy>(input, context);
-  StateDict::Parts parts = find_state_dict(legacy->object(), *legacy, options, context);
-  legacy->forget_object();
-  parts.container = "PyTorch legacy stream" + parts.container;
-  parts.storages = std::move(legacy);
-  parts.files = {&input};
-  return parts;
+File open_legacy(const Input& input, const Context& context) {
+  std::uint64_t at = 0;
+  const auto next = [&] {
+    Document document = Document::parse(input, at, context);
+    at += document.consumed();
+    return document;
+  };
+  next();  // the magic number, by which the file was recognised
+  check_protocol(next());
+  check_system(next());
+  Document object = next();
+  const Document keys = next();
+  auto storages = std::make_unique<LegacyStorages>(input, at, object, keys);
+  return {std::move(object), std::move(storages)};
 }
 
-Audit audit_torch_legacy(const Input& input, const Context& context) {
-  const TorchLegacy legacy(input, context);
-  Audit result;
-  audit_tensors(legacy.object(), legacy, result);
-  result.end = legacy.end();
-  return result;
-}
-
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::torch

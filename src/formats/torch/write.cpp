@@ -7,47 +7,23 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "formats/torch/storage_ids.h"
+#include "formats/torch/torch.h"
 #include "formats/zip/writer.h"
-#include "state_dict/write_formats.h"
 
-namespace aether2onnx::checkpoint {
+namespace aether2onnx::torch {
 
 namespace {
 
-// The folder of everything; torch.save gives it this name where it has no file name to take.
-constexpr const char* kRoot = "archive/";
+using formats::NewTensor;
 
-const char* storage_class(DType dtype) {
-  switch (dtype) {
-    case DType::float64:
-      return "DoubleStorage";
-    case DType::float32:
-      return "FloatStorage";
-    case DType::float16:
-      return "HalfStorage";
-    case DType::bfloat16:
-      return "BFloat16Storage";
-    case DType::int64:
-      return "LongStorage";
-    case DType::int32:
-      return "IntStorage";
-    case DType::int16:
-      return "ShortStorage";
-    case DType::int8:
-      return "CharStorage";
-    case DType::uint8:
-      return "ByteStorage";
-    case DType::boolean:
-      return "BoolStorage";
-    default:
-      defect("a tensor of a type that isn't written");
-  }
-}
+// The folder of all entries. torch.save uses this name if the file has no name of its own.
+constexpr const char* kRoot = "archive/";
 
 // EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
 constexpr std::string_view kTuples = ")\x85\x86\x87";
 
-// Protocol 2. What is written a second time refers to the first, as Python's pickler does it.
+// Writes protocol 2. A repeated text or global refers to the first one, as in Python's pickler.
 class Pickler {
  public:
   void global(const std::string& name) {  // "module name"
@@ -132,21 +108,20 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
 
 // OrderedDict of name: _rebuild_tensor_v2(('storage', class, key, 'cpu', elements), offset 0,
 // shape, strides, requires_grad False, OrderedDict()); storage i has the key "i".
-std::string pickle_state_dict(const std::vector<Tensor>& tensors) {
+std::string pickle_state_dict(const std::vector<NewTensor>& tensors) {
   Pickler pickler;
   pickler.global("collections OrderedDict");
   pickler.opcodes(")R(");
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = tensors[i];
+    const NewTensor& tensor = tensors[i];
     pickler.text(tensor.name);
     pickler.global("torch._utils _rebuild_tensor_v2");
     pickler.opcodes("((");
     pickler.text("storage");
-    pickler.global(std::string("torch ") + storage_class(tensor.dtype));
+    pickler.global("torch " + std::string(storage_class(tensor.dtype)));
     pickler.text(fmt::format("{}", i));
     pickler.text("cpu");
-    pickler.integer(
-        static_cast<std::int64_t>(size_of(tensor) / aether2onnx::size_of(tensor.dtype)));
+    pickler.integer(static_cast<std::int64_t>(byte_count(tensor) / size_of(tensor.dtype)));
     pickler.opcodes("tQ");
     pickler.integer(0);
     pickler.tuple(tensor.shape);
@@ -161,21 +136,20 @@ std::string pickle_state_dict(const std::vector<Tensor>& tensors) {
 
 }  // namespace
 
-std::uint64_t write_torch_zip(const Content& content, Elements& elements, Output& output) {
-  ZipWriter zip(output);
+std::uint64_t write(const formats::Content& content, Output& output) {
+  zip::Writer zip(output);
   const auto add_text = [&zip](const std::string& name, const std::string& text) {
     zip.add(kRoot + name, std::as_bytes(std::span(text)));
   };
   add_text("data.pkl", pickle_state_dict(content.tensors));
   add_text("byteorder", "little");
   for (std::size_t i = 0; i < content.tensors.size(); ++i) {
-    zip.add(fmt::format("{}data/{}", kRoot, i), elements.load(content.tensors[i]));
-    elements.passed_on();
+    zip.add(fmt::format("{}data/{}", kRoot, i), load_little_endian(content.tensors[i]));
   }
   add_text("version", "3\n");
-  // Records of ours in the folder where PyTorch keeps its own; PyTorch doesn't look at them.
+  // PyTorch keeps records of its own in this folder and ignores all others.
   for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
   return zip.finish();
 }
 
-}  // namespace aether2onnx::checkpoint
+}  // namespace aether2onnx::torch

@@ -1,33 +1,22 @@
-// Source of all numbers: PKWARE's APPNOTE.TXT, sections 4.3 to 4.5.
+// Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 
 #include "formats/zip/writer.h"
 
 #include "base/crc32.h"
 #include "base/error.h"
+#include "formats/zip/records.h"
 
-namespace aether2onnx::checkpoint {
+namespace aether2onnx::zip {
 
 namespace {
 
-constexpr std::uint64_t kZipAlignment = 64;  // torch/csrc: kFieldAlignment
-
-constexpr std::uint32_t kLocalHeader = 0x04034b50;
-constexpr std::uint32_t kDirectoryEntry = 0x02014b50;
-constexpr std::uint32_t kZip64End = 0x06064b50;
-constexpr std::uint32_t kZip64Locator = 0x07064b50;
-constexpr std::uint32_t kEnd = 0x06054b50;
-
-constexpr std::uint16_t kVersion = 20;       // 2.0: folders
-constexpr std::uint16_t kVersionZip64 = 45;  // 4.5
-constexpr std::uint16_t kUtf8Flag = 1U << 11U;
-constexpr std::uint16_t kStored = 0;
-constexpr std::uint16_t kTime = 0;
-constexpr std::uint16_t kDate = (1U << 5U) | 1U;  // 1 January 1980
-
-constexpr std::uint16_t kZip64Field = 0x0001;
-constexpr std::uint16_t kPaddingField = 0x4246;  // "FB", as PyTorch's
+constexpr std::uint64_t kAlignment = 64;         // torch/csrc: kFieldAlignment
+constexpr std::uint64_t kPaddingField = 0x4246;  // "FB", as in PyTorch's files
 constexpr std::uint64_t kFieldHeader = 4;
-constexpr std::uint64_t kLocalHeaderSize = 30;
+
+constexpr std::uint64_t kVersion = 20;            // 2.0: folders
+constexpr std::uint64_t kVersionZip64 = 45;       // 4.5
+constexpr std::uint64_t kDate = (1U << 5U) | 1U;  // 1 January 1980
 
 void append(std::string& out, std::uint64_t number, unsigned bytes) {
   for (unsigned i = 0; i < bytes; ++i) out += static_cast<char>((number >> (8 * i)) & 0xffU);
@@ -35,94 +24,91 @@ void append(std::string& out, std::uint64_t number, unsigned bytes) {
 
 }  // namespace
 
-std::uint64_t ZipWriter::short_form(std::uint64_t number) const {
-  return number >= limits_.number ? 0xffffffffU : number;
+std::uint64_t Writer::short_form(std::uint64_t number) const {
+  return number >= thresholds_.number ? k32 : number;
 }
 
-void ZipWriter::put(std::span<const std::byte> bytes) {
+void Writer::put(std::span<const std::byte> bytes) {
   output_.write(bytes);
   position_ += bytes.size();
 }
 
-void ZipWriter::add(const std::string& name, std::span<const std::byte> content) {
-  require(name.size() <= 0xffff, "an archive's entry with a name of over 65535 bytes");
-  const Entry entry{name, crc32(content), content.size(), position_};
+// The part of a local header and of a directory entry that is the same in both.
+std::string Writer::common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const {
+  std::string fields;
+  append(fields, zip64 ? kVersionZip64 : kVersion, 2);
+  append(fields, kFlagUtf8, 2);
+  append(fields, kStored, 2);
+  append(fields, 0, 2);  // time
+  append(fields, kDate, 2);
+  append(fields, entry.crc, 4);
+  append(fields, short_form(entry.packed), 4);
+  append(fields, short_form(entry.size), 4);
+  append(fields, entry.name.size(), 2);
+  append(fields, extra_size, 2);
+  return fields;
+}
 
+void Writer::add(const std::string& name, std::span<const std::byte> content) {
+  require(name.size() <= 0xffff, "an archive's entry with a name of over 65535 bytes");
+  Entry entry = {name, content.size(), content.size(), 0, crc32(content), true};
   std::string extra;
-  const bool zip64 = entry.size >= limits_.number;
+  const bool zip64 = entry.size >= thresholds_.number;
   if (zip64) {
     append(extra, kZip64Field, 2);
     append(extra, 16, 2);
     append(extra, entry.size, 8);
-    append(extra, entry.size, 8);
+    append(extra, entry.packed, 8);
   }
   const std::uint64_t unpadded =
-      position_ + kLocalHeaderSize + name.size() + extra.size() + kFieldHeader;
-  const std::uint64_t padding = (kZipAlignment - unpadded % kZipAlignment) % kZipAlignment;
+      position_ + kLocalBytes + name.size() + extra.size() + kFieldHeader;
+  const std::uint64_t padding = (kAlignment - unpadded % kAlignment) % kAlignment;
   append(extra, kPaddingField, 2);
   append(extra, padding, 2);
   extra.append(padding, 'Z');
 
   std::string header;
-  append(header, kLocalHeader, 4);
-  append(header, zip64 ? kVersionZip64 : kVersion, 2);
-  append(header, kUtf8Flag, 2);
-  append(header, kStored, 2);
-  append(header, kTime, 2);
-  append(header, kDate, 2);
-  append(header, entry.crc, 4);
-  append(header, short_form(entry.size), 4);  // compressed
-  append(header, short_form(entry.size), 4);
-  append(header, name.size(), 2);
-  append(header, extra.size(), 2);
-  put(header + name + extra);
+  append(header, kLocal, 4);
+  begins_.push_back(position_);
+  put(header + common_fields(entry, extra.size(), zip64) + name + extra);
+  entry.offset = position_;
   put(content);
-  entries_.push_back(entry);
+  entries_.push_back(std::move(entry));
 }
 
-std::string ZipWriter::directory_entry(const Entry& entry) const {
-  std::string numbers;  // those that don't fit, in this order
-  if (entry.size >= limits_.number) {
+std::string Writer::directory_entry(const Entry& entry, std::uint64_t begin) const {
+  std::string numbers;  // those that have no room in the header, in this order
+  if (entry.size >= thresholds_.number) {
     append(numbers, entry.size, 8);
-    append(numbers, entry.size, 8);
+    append(numbers, entry.packed, 8);
   }
-  if (entry.offset >= limits_.number) append(numbers, entry.offset, 8);
+  if (begin >= thresholds_.number) append(numbers, begin, 8);
   std::string extra;
   if (!numbers.empty()) {
     append(extra, kZip64Field, 2);
     append(extra, numbers.size(), 2);
     extra += numbers;
   }
-  const std::uint16_t version = extra.empty() ? kVersion : kVersionZip64;
-
+  const bool zip64 = !extra.empty();
   std::string record;
-  append(record, kDirectoryEntry, 4);
-  append(record, version, 2);  // made by; the upper byte 0: no attributes of a file system
-  append(record, version, 2);  // needed
-  append(record, kUtf8Flag, 2);
-  append(record, kStored, 2);
-  append(record, kTime, 2);
-  append(record, kDate, 2);
-  append(record, entry.crc, 4);
-  append(record, short_form(entry.size), 4);  // compressed
-  append(record, short_form(entry.size), 4);
-  append(record, entry.name.size(), 2);
-  append(record, extra.size(), 2);
+  append(record, kCentral, 4);
+  append(record, zip64 ? kVersionZip64 : kVersion, 2);  // made by; no file system's attributes
+  record += common_fields(entry, extra.size(), zip64);
   append(record, 0, 2);  // comment
   append(record, 0, 2);  // disk
   append(record, 0, 2);  // internal attributes
   append(record, 0, 4);  // external attributes
-  append(record, short_form(entry.offset), 4);
+  append(record, short_form(begin), 4);
   return record + entry.name + extra;
 }
 
-std::string ZipWriter::end(std::uint64_t directory_offset, std::uint64_t directory_size) const {
+std::string Writer::end(std::uint64_t directory, std::uint64_t directory_size) const {
   const std::uint64_t count = entries_.size();
   std::string record;
-  if (count >= limits_.entries || directory_size >= limits_.number ||
-      directory_offset >= limits_.number) {
-    append(record, kZip64End, 4);
-    append(record, 44, 8);  // bytes that follow
+  if (count >= thresholds_.entries || directory_size >= thresholds_.number ||
+      directory >= thresholds_.number) {
+    append(record, kEnd64, 4);
+    append(record, kEnd64Bytes - 12, 8);  // bytes that follow
     append(record, kVersionZip64, 2);
     append(record, kVersionZip64, 2);
     append(record, 0, 4);  // this disk
@@ -130,29 +116,29 @@ std::string ZipWriter::end(std::uint64_t directory_offset, std::uint64_t directo
     append(record, count, 8);
     append(record, count, 8);
     append(record, directory_size, 8);
-    append(record, directory_offset, 8);
-    append(record, kZip64Locator, 4);
+    append(record, directory, 8);
+    append(record, kLocator64, 4);
     append(record, 0, 4);  // disk
-    append(record, directory_offset + directory_size, 8);
+    append(record, directory + directory_size, 8);
     append(record, 1, 4);  // disks
   }
-  const std::uint64_t short_count = count >= limits_.entries ? 0xffffU : count;
+  const std::uint64_t short_count = count >= thresholds_.entries ? k16 : count;
   append(record, kEnd, 4);
   append(record, 0, 2);  // this disk
   append(record, 0, 2);  // the directory's
   append(record, short_count, 2);
   append(record, short_count, 2);
   append(record, short_form(directory_size), 4);
-  append(record, short_form(directory_offset), 4);
+  append(record, short_form(directory), 4);
   append(record, 0, 2);  // comment
   return record;
 }
 
-std::uint64_t ZipWriter::finish() {
-  const std::uint64_t directory_offset = position_;
-  for (const Entry& entry : entries_) put(directory_entry(entry));
-  put(end(directory_offset, position_ - directory_offset));
+std::uint64_t Writer::finish() {
+  const std::uint64_t directory = position_;
+  for (std::size_t i = 0; i < entries_.size(); ++i) put(directory_entry(entries_[i], begins_[i]));
+  put(end(directory, position_ - directory));
   return position_;
 }
 
-}  // namespace aether2onnx::checkpoint
+}  // namespace aether2onnx::zip

@@ -1,13 +1,7 @@
 /// @file
-/// A zip archive of stored entries, written from front to back. Private to this stage.
-///
-/// libzip isn't used here: it takes all entries first and writes them when the archive is closed,
-/// to a target in which it can seek back, and can't align an entry's data. Here each entry leaves
-/// at once, so that one tensor is in memory at a time and an Output, which only takes bytes in
-/// order, is enough.
+/// Writes a zip archive of stored entries from front to back. Each entry leaves at once, so that
+/// only one tensor is in memory and an Output, which takes bytes in order, is enough.
 #pragma once
-
-#include <aether2onnx/aether2onnx.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -15,46 +9,44 @@
 #include <string>
 #include <vector>
 
-namespace aether2onnx::checkpoint {
+#include "formats/zip/zip.h"
 
-/// Where numbers stop to fit the fields of the archive and go to zip64's.
+namespace aether2onnx::zip {
+
+/// The smallest numbers that the writer puts into zip64 fields.
 /// Source: PKWARE's APPNOTE.TXT, sections 4.4.8 and 4.4.21.
-struct ZipLimits {
-  std::uint64_t number = 0xffffffff;  ///< Sizes and offsets from here on.
-  std::uint64_t entries = 0xffff;     ///< Counts of entries from here on.
+struct Thresholds {
+  std::uint64_t number = 0xffffffff;  ///< Of sizes and offsets.
+  std::uint64_t entries = 0xffff;     ///< Of counts of entries.
 };
 
-/// Every entry has the same time, 1 January 1980, so that the same entries give the same bytes. An
-/// entry's data begins at a multiple of 64 bytes, as PyTorch has it for mapping files into memory.
-class ZipWriter {
+/// Every entry has the same time, 1 January 1980: the same entries give the same bytes. The data of
+/// an entry begins at a multiple of 64 bytes, as in PyTorch's files, which are mapped into memory.
+class Writer {
  public:
-  /// `limits` is for tests of zip64 with small archives.
-  explicit ZipWriter(Output& output, ZipLimits limits = {}) : output_(output), limits_(limits) {}
+  /// `output` must outlive the writer. Tests write small zip64 archives by lower `thresholds`.
+  explicit Writer(Output& output, Thresholds thresholds = {})
+      : output_(output), thresholds_(thresholds) {}
 
   /// Appends an entry. `name` is UTF-8.
   void add(const std::string& name, std::span<const std::byte> content);
-  /// Writes the directory; nothing may follow. Gives the archive's size.
+  /// Writes the directory and returns the archive's size. Requires that no call follows.
   std::uint64_t finish();
 
  private:
-  struct Entry {
-    std::string name;
-    std::uint32_t crc = 0;
-    std::uint64_t size = 0;
-    std::uint64_t offset = 0;
-  };
-
   void put(std::span<const std::byte> bytes);
   void put(const std::string& bytes) { put(std::as_bytes(std::span(bytes))); }
-  std::string directory_entry(const Entry& entry) const;
-  std::string end(std::uint64_t directory_offset, std::uint64_t directory_size) const;
-  /// The number, or what stands in its place where it is in the zip64 field.
+  std::string common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const;
+  std::string directory_entry(const Entry& entry, std::uint64_t begin) const;
+  std::string end(std::uint64_t directory, std::uint64_t directory_size) const;
+  /// Returns the number, or 0xffffffff if the number belongs into a zip64 field.
   std::uint64_t short_form(std::uint64_t number) const;
 
   Output& output_;
-  ZipLimits limits_;
+  Thresholds thresholds_;
   std::vector<Entry> entries_;
+  std::vector<std::uint64_t> begins_;  // of the local headers
   std::uint64_t position_ = 0;
 };
 
-}  // namespace aether2onnx::checkpoint
+}  // namespace aether2onnx::zip

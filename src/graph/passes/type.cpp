@@ -1,45 +1,34 @@
-#include "graph/passes/type.h"
+// The types of a graph's values.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <map>
-#include <utility>
+#include <initializer_list>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "graph/passes/passes.h"
+#include "graph/passes/rewrite.h"
 
-namespace aether2onnx::precision {
+namespace aether2onnx::graph {
 
 namespace {
 
-using graph::Graph;
-using graph::Initializer;
-using graph::Node;
-using graph::ValueId;
-
 constexpr double kLargestFloat16 = 65504;
 
-template <std::size_t Count>
-bool is_one_of(const std::string& op, const std::array<std::string_view, Count>& ops) {
+bool is_any_of(const std::string& op, std::initializer_list<std::string_view> ops) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
-// What statistics are made of.
+// Operators that compute statistics of many values.
 bool is_normalization(const Node& node) {
-  return is_one_of(
-      node.op, std::array<std::string_view, 3>{"LayerNormalization", graph::kChannelNormalization,
-                                               "GlobalAveragePool"});
+  return is_any_of(node.op, {"LayerNormalization", kChannelNormalization, "GlobalAveragePool"});
 }
 
-bool is_sum(const Node& node) {
-  return is_one_of(node.op, std::array<std::string_view, 2>{"Add", "Sub"});
-}
+bool is_sum(const Node& node) { return is_any_of(node.op, {"Add", "Sub"}); }
 
-// What gives values that it got, or nearly so: it has whatever type spares a cast.
+// Operators that pass their input's values on. They take whichever type avoids a Cast.
 bool is_follower(const Node& node) {
-  return is_one_of(node.op,
-                   std::array<std::string_view, 3>{"Transpose", "DepthToSpace", "LeakyRelu"});
+  return is_any_of(node.op, {"Transpose", "DepthToSpace", "LeakyRelu"});
 }
 
 // Whether `path` is `block` or lies within it.
@@ -58,34 +47,24 @@ double largest_magnitude(const Initializer& initializer) {
 
 class Typer {
  public:
-  Typer(const Graph& source, const Options& options, bool read_weights)
+  Typer(const Graph& source, const ConvertOptions& options, bool read_weights,
+        TypeDecisions& decisions)
       : source_(source),
         options_(options),
-        heavy_(heavy_type(options.precision)),
-        read_weights_(read_weights) {
-    for (const Initializer& initializer : source.initializers()) {
-      initializers_[initializer.value] = &initializer;
-    }
-  }
+        compute_type_(compute_type(options.precision)),
+        read_weights_(read_weights),
+        decisions_(decisions),
+        rewriter_(source, options.input_output() == IoType::fp32 ? DType::float32 : compute_type_),
+        types_(source.values().size(), compute_type_) {}
 
-  Typed run() {
+  Graph run() {
     check_blocks();
     decide();
-    Graph& target = result_.graph;
-    target.name = source_.name;
-    target.scale = source_.scale;
-    moved_.assign(source_.values().size(), graph::kNoInput);
-    const DType edge = options_.edges() == IoType::fp32 ? DType::float32 : heavy_;
-    for (const ValueId id : source_.inputs()) {
-      const graph::Value& value = source_.value(id);
-      moved_[id] = target.add_input(value.name, edge, value.shape);
-    }
-    for (std::size_t i = 0; i < source_.nodes().size(); ++i) add(source_.nodes()[i], types_[i]);
-    for (const ValueId id : source_.outputs()) {
-      const std::string& name = source_.value(id).name;
-      target.set_output(as_type(moved_.at(id), edge, name), name);
-    }
-    return std::move(result_);
+    Graph typed =
+        rewriter_.run([this](const Node& node) { return rewriter_.copy(node, type_of(node)); });
+    for (const Node& node : source_.nodes()) count(node);
+    for (const Node& node : typed.nodes()) decisions_.casts += node.op == "Cast" ? 1U : 0U;
+    return typed;
   }
 
  private:
@@ -97,11 +76,13 @@ class Typer {
       if (known) continue;
       std::vector<std::string> blocks;
       for (const Node& node : source_.nodes()) {
-        const std::string name = graph::block_of(node.path);
+        const std::string name = block_of(node.path);
         if (std::find(blocks.begin(), blocks.end(), name) == blocks.end()) blocks.push_back(name);
       }
-      fail(ErrorKind::mismatch, "--fp32_blocks {}: the network has no such part. Its parts are {}.",
-           printable(block), join(blocks, ", "));
+      const std::string known_blocks = join(blocks, ", ");
+      fail({ErrorKind::mismatch, "option-fp32-blocks", "fp32_blocks", known_blocks, block},
+           "{} {}: the network has no such part. Its parts are {}.", option("fp32_blocks"),
+           printable(block), known_blocks);
     }
   }
 
@@ -110,69 +91,70 @@ class Typer {
                        [&](const std::string& block) { return is_within(node.path, block); });
   }
 
-  // The type of each node. What follows has its input's type, or else that of all who take what it
-  // makes.
+  DType type_of(const Node& node) const { return types_[node.output]; }
+
+  // Decides the type of each node. A follower has the type of its input, or the 16-bit type if all
+  // users of its result have that type.
   void decide() {
-    std::vector<std::size_t> followers;
-    made_.assign(source_.values().size(), heavy_);
+    std::vector<const Node*> followers;
     for (const Node& node : source_.nodes()) {
       DType type = own_type(node);
       if (type != DType::float32 && takes_float32(node)) {
-        // A sum keeps the range of its terms, and a normalization needs no cast in between.
+        // A sum keeps the range of its terms, and a normalization needs no Cast before it.
         if (is_sum(node) || is_normalization(node)) type = DType::float32;
         if (is_follower(node)) {
           type = DType::float32;
-          followers.push_back(types_.size());
+          followers.push_back(&node);
         }
       }
-      made_[node.output] = type;
-      types_.push_back(type);
+      types_[node.output] = type;
     }
     std::reverse(followers.begin(), followers.end());
-    for (const std::size_t index : followers) {
-      if (is_only_taken_as_half(source_.nodes()[index].output)) types_[index] = heavy_;
+    for (const Node* node : followers) {
+      if (is_only_taken_as_half(node->output)) types_[node->output] = compute_type_;
     }
   }
 
   bool takes_float32(const Node& node) const {
     return std::any_of(node.inputs.begin(), node.inputs.end(),
-                       [&](ValueId input) { return made_[input] == DType::float32; });
+                       [&](ValueId input) { return types_[input] == DType::float32; });
   }
 
   bool is_only_taken_as_half(ValueId value) const {
     if (source_.is_output(value)) return false;
     bool taken = false;
-    for (std::size_t i = 0; i < source_.nodes().size(); ++i) {
-      const auto& inputs = source_.nodes()[i].inputs;
-      if (std::find(inputs.begin(), inputs.end(), value) == inputs.end()) continue;
-      if (types_[i] == DType::float32) return false;
+    for (const Node& node : source_.nodes()) {
+      if (std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end()) continue;
+      if (type_of(node) == DType::float32) return false;
       taken = true;
     }
     return taken;
   }
 
   DType own_type(const Node& node) {
-    if (heavy_ == DType::float32 || is_forced(node)) return DType::float32;
-    if (options_.depthwise_fp32 && graph::is_depthwise(node)) return DType::float32;
-    if (!is_mixed(options_.precision)) return heavy_;
+    if (compute_type_ == DType::float32 || is_forced(node)) return DType::float32;
+    if (options_.depthwise_fp32 && is_depthwise(node)) return DType::float32;
+    if (!is_mixed(options_.precision)) return compute_type_;
     if (is_normalization(node) || has_constant(node)) return DType::float32;
-    if (heavy_ == DType::bfloat16 && (is_sum(node) || touches_image(node))) return DType::float32;
-    if (node.op == "Conv" && has_weight_out_of_range(node)) {
-      result_.out_of_range.push_back(node.path);
+    if (compute_type_ == DType::bfloat16 && (is_sum(node) || touches_image(node))) {
       return DType::float32;
     }
-    return heavy_;
+    if (node.op == "Conv" && has_weight_out_of_range(node)) {
+      decisions_.out_of_range.push_back(node.path);
+      return DType::float32;
+    }
+    return compute_type_;
   }
 
-  // A formula's constant: the image's mean, which is subtracted or added.
+  // Whether the node adds or subtracts a constant: the image's mean.
   bool has_constant(const Node& node) const {
     return is_sum(node) && std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-             return initializers_.contains(input);
+             return rewriter_.initializer(input) != nullptr;
            });
   }
 
-  // A convolution that reads the image, or makes it: nothing between it and the graph's edge but
-  // the mean and what moves values.
+  // Whether a convolution reads the image or makes it. Only the mean and followers may stand
+  // between the convolution and the graph's edge.
   bool touches_image(const Node& node) const {
     return node.op == "Conv" && (reads_image(node.inputs[0]) || makes_image(node.output));
   }
@@ -195,68 +177,35 @@ class Typer {
   }
 
   bool has_weight_out_of_range(const Node& node) const {
-    if (!read_weights_ || heavy_ != DType::float16) return false;
+    if (!read_weights_ || compute_type_ != DType::float16) return false;
     return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-      const auto initializer = initializers_.find(input);
-      return initializer != initializers_.end() &&
-             largest_magnitude(*initializer->second) > kLargestFloat16;
+      const Initializer* initializer = rewriter_.initializer(input);
+      return initializer != nullptr && largest_magnitude(*initializer) > kLargestFloat16;
     });
   }
 
-  void add(const Node& node, DType type) {
-    std::vector<ValueId> inputs;
-    for (const ValueId id : node.inputs) {
-      const auto initializer = initializers_.find(id);
-      inputs.push_back(initializer == initializers_.end() ? as_type(moved_.at(id), type, node.path)
-                                                          : constant(*initializer->second, type));
+  void count(const Node& node) {
+    const bool is_float32 = type_of(node) == DType::float32;
+    if (node.op == "Conv") {
+      ++(is_float32 ? decisions_.float32_convolutions : decisions_.half_convolutions);
     }
-    moved_[node.output] =
-        result_.graph.add_node(node.path, node.op, std::move(inputs), node.attributes);
-    if (node.op == "Conv" && type != DType::float32) ++result_.half_convolutions;
-    if (type != DType::float32) return;
-    if (node.op == "Conv") ++result_.float32_convolutions;
-    if (is_normalization(node)) ++result_.float32_normalizations;
-    if (is_sum(node)) ++result_.float32_sums;
-  }
-
-  // The value in that type: itself, or cast, once for all who ask.
-  ValueId as_type(ValueId value, DType type, const std::string& path) {
-    Graph& target = result_.graph;
-    if (target.value(value).dtype == type) return value;
-    const auto [known, is_new] = casts_.try_emplace({value, type}, graph::kNoInput);
-    if (is_new) {
-      known->second = target.add_node(path, "Cast", {value}, {{"to", graph::cast_type(type)}});
-      ++result_.casts;
-    }
-    return known->second;
-  }
-
-  ValueId constant(const Initializer& initializer, DType type) {
-    const auto [known, is_new] = constants_.try_emplace({initializer.value, type}, graph::kNoInput);
-    if (is_new) known->second = graph::copy_initializer(source_, initializer, type, result_.graph);
-    return known->second;
+    if (!is_float32) return;
+    if (is_normalization(node)) ++decisions_.float32_normalizations;
+    if (is_sum(node)) ++decisions_.float32_sums;
   }
 
   const Graph& source_;
-  const Options& options_;
-  DType heavy_;
+  const ConvertOptions& options_;
+  DType compute_type_;
   bool read_weights_;
-  Typed result_;
-  std::vector<DType> types_;  // of the nodes
-  std::vector<DType> made_;   // of what they make, by value
-  std::map<ValueId, const Initializer*> initializers_;
-  std::vector<ValueId> moved_;
-  std::map<std::pair<ValueId, DType>, ValueId> casts_;
-  std::map<std::pair<ValueId, DType>, ValueId> constants_;
+  TypeDecisions& decisions_;
+  Rewriter rewriter_;
+  std::vector<DType> types_;  // by value: the type of the node that makes it
 };
 
 }  // namespace
 
-bool is_mixed(Precision precision) {
-  return precision == Precision::mixed_fp16 || precision == Precision::mixed_bf16;
-}
-
-DType heavy_type(Precision precision) {
+DType compute_type(Precision precision) {
   switch (precision) {
     case Precision::fp32:
       return DType::float32;
@@ -270,8 +219,9 @@ DType heavy_type(Precision precision) {
   return DType::float32;
 }
 
-Typed apply(const graph::Graph& graph, const Options& options, bool read_weights) {
-  return Typer(graph, options, read_weights).run();
+Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights,
+           TypeDecisions& decisions) {
+  return Typer(graph, options, read_weights, decisions).run();
 }
 
-}  // namespace aether2onnx::precision
+}  // namespace aether2onnx::graph

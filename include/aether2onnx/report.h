@@ -1,0 +1,46 @@
+/// @file
+/// Parts that the reports of several tasks have in common.
+///
+/// Everything here is plain data. Copies are independent of the files and of each other.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <aether2onnx/api.h>
+#include <aether2onnx/network.h>
+
+namespace aether2onnx {
+
+/// The file that a task reads.
+struct SourceInfo {
+  std::string name;
+  std::string container;  ///< "PyTorch zip", "safetensors", "ONNX", …
+  std::string wrapper;    ///< Place of the state dict in the file; "" for the root.
+  /// Places of other state dicts in the file, for ReadOptions::params_key; "" for the root.
+  std::vector<std::string> other_wrappers;
+  std::string params_key;  ///< ReadOptions::params_key; "" if unset.
+  /// Lower-case hex, of the whole file. A sharded checkpoint is hashed as its index, followed by
+  /// the shards in the order of their names.
+  std::string sha256;
+  std::uint64_t bytes = 0;  ///< Of all files.
+  std::uint64_t tensors = 0;
+  std::uint64_t parameters = 0;
+  std::string
+      dtype;  ///< "float32"; if tensors differ, the most frequent first: "float16 + float32".
+};
+
+/// "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
+AETHER2ONNX_API std::string summary(const SourceInfo& source);
+/// "AetherNet G1, aether_small x2, 3 channels, …".
+AETHER2ONNX_API std::string summary(const NetworkInfo& network);
+
+/// An input or output of an ONNX graph.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;               ///< PyTorch's name of the type, "float32".
+  std::vector<std::string> shape;  ///< Decimal numbers, or names of dynamic axes.
+};
+
+}  // namespace aether2onnx

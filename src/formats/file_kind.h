@@ -1,0 +1,45 @@
+/// @file
+/// Tells what a file is by its first bytes. A file's name says nothing about the content.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <string>
+
+namespace aether2onnx::formats {
+
+enum class FileKind {
+  empty,
+  zip,
+  zip_spanned,   ///< A zip archive without entries, or one part of a split archive.
+  torch_legacy,  ///< PyTorch's stream of pickles, the default before 1.6.
+  torch_tar,     ///< PyTorch's tar file, from before 0.1.10 (2016).
+  tar,
+  safetensors,
+  pickle,  ///< A pickle that does not begin as PyTorch's files do.
+  onnx,
+  gzip,
+  seven_zip,
+  xz,
+  zstd,
+  rar,
+  bzip2,
+  hdf5,
+  gguf,
+  image,
+  html,
+  json,
+  git_lfs_pointer,
+  tensorrt_engine,
+  text,
+  unknown,
+};
+
+/// Returns the kind of the file.
+FileKind sniff(const Input& input);
+
+/// Returns the name of the file inside a gzip file; "" if the header states no name.
+/// Source: RFC 1952, section 2.3.
+std::string gzip_name(const Input& input);
+
+}  // namespace aether2onnx::formats

@@ -1,0 +1,70 @@
+/// @file
+/// Files of torch.save: read, audited and written.
+///
+/// Owns PyTorch's two containers (the zip archive of 1.6 and later, and the older stream of
+/// pickles), the references to storages, and the calls by which a pickle rebuilds its tensors.
+/// Returns the pickled object and its tensors as records. Knows nothing of state dicts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/pickle/pickle.h"
+#include "formats/tensors.h"
+
+namespace aether2onnx::torch {
+
+/// The storages of a file, and the records beside its pickle.
+class Storages : public formats::Storages {
+ public:
+  /// The keys of all storages.
+  virtual std::vector<std::string> keys() const = 0;
+  /// Short texts in the folder of PyTorch's own records. write() puts its notes there.
+  virtual formats::Notes notes() const { return {}; }
+  /// The first byte that torch.load doesn't read.
+  virtual std::uint64_t end() const = 0;
+};
+
+/// An opened file.
+struct File {
+  pickle::Document document;  ///< The pickled object.
+  std::unique_ptr<Storages> storages;
+};
+
+/// Opens PyTorch's zip container. Returns nullopt if the archive has no data.pkl at PyTorch's
+/// place. `input` must outlive the result. Throws Error(malformed, unsupported, limit).
+std::optional<File> open_zip(const Input& input, const Context& context);
+
+/// Opens PyTorch's stream of pickles and storages, from before 1.6. Otherwise as open_zip().
+File open_legacy(const Input& input, const Context& context);
+
+/// Whether the value is a call that rebuilds a tensor, well-formed or not.
+bool is_tensor(const pickle::Document& document, pickle::ValueId value);
+
+/// Whether the value is a tensor, well-formed or not, of a shape and type that weights have. Single
+/// numbers and integers aren't weights: counters, metrics and states of random generators are such.
+bool may_be_weight(const pickle::Document& document, pickle::ValueId value);
+
+using NamedValue = std::pair<std::string, pickle::ValueId>;
+
+/// Describes and checks the tensors among the values. All references to one storage must agree on
+/// its type and size.
+std::vector<formats::Record> describe_tensors(const pickle::Document& document,
+                                              const formats::Storages& storages,
+                                              std::vector<NamedValue> values);
+
+/// "a list", "an object of torch.nn.modules.linear.Linear": pickle::describe(), and classes that
+/// the legacy stream stores together with their source text.
+std::string describe(const pickle::Document& document, pickle::ValueId value);
+
+/// Checks all tensors of the file without reading their elements.
+formats::Audit audit(const File& file);
+
+/// Writes a zip container with a bare state dict, as torch.save does. Returns the count of bytes.
+/// One tensor is in memory at a time.
+std::uint64_t write(const formats::Content& content, Output& output);
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,97 @@
+// The records at the end of a zip archive, for sizes of 32 bits and of 64 bits. Source: PKWARE's
+// APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
+
+#include <algorithm>
+
+#include "formats/zip/records.h"
+
+namespace aether2onnx::zip {
+
+namespace {
+
+using enum Severity;
+
+constexpr std::uint64_t kLongestComment = 0xffff;
+
+void read_end64(const Input& input, End& end, Findings& findings) {
+  if (end.directory_end < kLocator64Bytes) return;
+  const std::uint64_t locator_at = end.directory_end - kLocator64Bytes;
+  const Bytes locator(input, locator_at, kLocator64Bytes);
+  if (locator.four(0) != kLocator64) {
+    if (end.entries == k16 || end.directory == k32 || end.directory_bytes == k32) {
+      findings.add(contradiction, "zip-zip64",
+                   "The end record refers to a zip64 record, which the archive lacks.");
+    }
+    return;
+  }
+  const std::uint64_t at = locator.eight(8);
+  if (locator_at < kEnd64Bytes || at > locator_at - kEnd64Bytes ||
+      Bytes(input, at, 4).four(0) != kEnd64) {
+    findings.add(contradiction, "zip-zip64", "The zip64 locator leads to no zip64 record.");
+    return;
+  }
+  const Bytes record(input, at, kEnd64Bytes);
+  if (record.eight(4) != locator_at - at - 12) {
+    findings.add(contradiction, "zip-zip64",
+                 "The zip64 record does not end where the zip64 locator begins.");
+  }
+  if (locator.four(4) != 0 || record.four(16) != 0 || record.four(20) != 0) {
+    findings.add(contradiction, "zip-disks",
+                 "The zip64 record says that the archive is one of several disks.");
+  }
+  end.directory_end = at;
+  const auto take = [&](std::uint64_t& small, std::uint64_t unset, std::size_t from,
+                        const char* what) {
+    const std::uint64_t large = record.eight(from);
+    if (small != unset && small != large) {
+      findings.add(contradiction, "zip-zip64", "The two end records disagree about {}: {} and {}.",
+                   what, small, large);
+    }
+    small = large;
+  };
+  take(end.disk_entries, k16, 24, "the number of entries on this disk");
+  take(end.entries, k16, 32, "the number of entries");
+  take(end.directory_bytes, k32, 40, "the length of the directory");
+  take(end.directory, k32, 48, "the position of the directory");
+}
+
+}  // namespace
+
+std::optional<End> read_end(const Input& input, Findings& findings) {
+  const std::uint64_t size = input.size();
+  if (size < kEndBytes) return std::nullopt;
+  const std::uint64_t start = size - std::min(size, kEndBytes + kLongestComment);
+  const Bytes tail(input, start, size - start);
+  End end;
+  for (std::size_t at = tail.size() - kEndBytes + 1; at-- > 0;) {
+    if (tail.four(at) == kEnd) end.ends.push_back(start + at);
+  }
+  if (end.ends.empty()) return std::nullopt;
+  end.directory_end = end.ends.front();
+  const auto at = static_cast<std::size_t>(end.ends.front() - start);
+  end.disk_entries = tail.two(at + 8);
+  end.entries = tail.two(at + 10);
+  end.directory_bytes = tail.four(at + 12);
+  end.directory = tail.four(at + 16);
+  if (tail.two(at + 4) != 0 || tail.two(at + 6) != 0) {
+    findings.add(contradiction, "zip-disks",
+                 "The end record says that the archive is one of several disks.");
+  }
+  const std::uint64_t comment = tail.two(at + 20);
+  const std::uint64_t behind = tail.size() - at - kEndBytes;
+  if (comment > behind) {
+    findings.add(contradiction, "zip-comment",
+                 "The comment of the archive should have {} bytes and has {}.", comment, behind);
+  } else if (comment < behind) {
+    findings.add(contradiction, "zip-behind-end", "{} follow the end of the archive.",
+                 plural(behind - comment, "byte"));
+  } else if (comment > 0) {
+    findings.add(note, "zip-comment",
+                 "The archive has a comment of {}. PyTorch never writes comments.",
+                 plural(comment, "byte"));
+  }
+  read_end64(input, end, findings);
+  return end;
+}
+
+}  // namespace aether2onnx::zip

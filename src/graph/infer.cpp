@@ -1,0 +1,190 @@
+// Shape inference.
+
+#include <array>
+
+#include "base/error.h"
+#include "formats/onnx/onnx.h"
+#include "graph/graph.h"
+
+namespace aether2onnx::graph {
+
+namespace {
+
+using Inputs = std::vector<const Value*>;
+using Ints = std::vector<std::int64_t>;
+
+template <typename T>
+const T& attribute(const Attributes& attributes, const char* name) {
+  const auto found = attributes.find(name);
+  require(found != attributes.end() && std::holds_alternative<T>(found->second),
+          "an operator lacks an attribute");
+  return std::get<T>(found->second);
+}
+
+bool is_size(const Dim& dim, std::int64_t size) { return dim == Dim::fixed(size); }
+
+Shape same(const Inputs& inputs, const Attributes& /*attributes*/) { return inputs[0]->shape; }
+
+// Stride 1 and padding that keeps height and width.
+Shape conv(const Inputs& inputs, const Attributes& attributes) {
+  require(inputs.size() == 2 || inputs.size() == 3, "Conv without a weight");
+  const Shape& x = inputs[0]->shape;
+  const Shape& w = inputs[1]->shape;
+  const auto group = attribute<std::int64_t>(attributes, "group");
+  const auto& kernel = attribute<Ints>(attributes, "kernel_shape");
+  const auto& pads = attribute<Ints>(attributes, "pads");
+  require(x.size() == 4 && w.size() == 4 && kernel.size() == 2 && pads.size() == 4,
+          "Conv of a rank other than 4");
+  require(is_size(x[1], w[1].value * group) && w[0].value % group == 0,
+          "Conv with a wrong number of channels");
+  require(is_size(w[2], kernel[0]) && is_size(w[3], kernel[1]), "Conv with a wrong kernel_shape");
+  require(pads[0] + pads[2] == kernel[0] - 1 && pads[1] + pads[3] == kernel[1] - 1,
+          "Conv that changes the picture's size");
+  require(inputs.size() == 2 || inputs[2]->shape == Shape{w[0]}, "Conv with a wrong bias");
+  return {x[0], w[0], x[2], x[3]};
+}
+
+// Like ONNX: shapes are aligned at the last axis; sizes must be equal or 1.
+Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
+  require(inputs.size() == 2, "a binary operator without two inputs");
+  Shape longer = inputs[0]->shape;
+  Shape shorter = inputs[1]->shape;
+  if (longer.size() < shorter.size()) std::swap(longer, shorter);
+  for (std::size_t i = 1; i <= shorter.size(); ++i) {
+    Dim& a = longer[longer.size() - i];
+    const Dim& b = shorter[shorter.size() - i];
+    if (a == b || is_size(b, 1)) continue;
+    require(is_size(a, 1), "a binary operator on shapes that don't fit");
+    a = b;
+  }
+  return longer;
+}
+
+Shape transpose(const Inputs& inputs, const Attributes& attributes) {
+  const Shape& x = inputs[0]->shape;
+  const Ints& permutation = attribute<Ints>(attributes, "perm");
+  require(permutation.size() == x.size(), "Transpose with a wrong perm");
+  Shape result;
+  for (const std::int64_t axis : permutation) {
+    result.push_back(x.at(static_cast<std::size_t>(axis)));
+  }
+  return result;
+}
+
+Shape layer_normalization(const Inputs& inputs, const Attributes& attributes) {
+  require(inputs.size() == 3 && attribute<std::int64_t>(attributes, "axis") == -1,
+          "LayerNormalization over other axes than the last");
+  const Shape& x = inputs[0]->shape;
+  require(!x.empty() && inputs[1]->shape == Shape{x.back()} && inputs[2]->shape == Shape{x.back()},
+          "LayerNormalization with a wrong scale or bias");
+  return x;
+}
+
+Shape channel_normalization(const Inputs& inputs, const Attributes& /*attributes*/) {
+  require(inputs.size() == 3 && inputs[0]->shape.size() == 4,
+          "ChannelNormalization of a rank other than 4");
+  const Shape each{inputs[0]->shape[1], Dim::fixed(1), Dim::fixed(1)};
+  require(inputs[1]->shape == each && inputs[2]->shape == each,
+          "ChannelNormalization with a wrong scale or bias");
+  return inputs[0]->shape;
+}
+
+Shape depth_to_space(const Inputs& inputs, const Attributes& attributes) {
+  Shape x = inputs[0]->shape;
+  const auto factor = attribute<std::int64_t>(attributes, "blocksize");
+  require(x.size() == 4 && x[1].symbol == Symbol::none && x[1].value % (factor * factor) == 0,
+          "DepthToSpace with a wrong number of channels");
+  x[1].value /= factor * factor;
+  x[2].value *= factor;
+  x[3].value *= factor;
+  return x;
+}
+
+// The axes are an input from opset 18 on, and an attribute before.
+Shape reduce(const Inputs& inputs, const Attributes& attributes) {
+  Shape x = inputs[0]->shape;
+  const Ints& axes = inputs.size() > 1 ? inputs[1]->integers : attribute<Ints>(attributes, "axes");
+  require(axes.size() == 1 && attribute<std::int64_t>(attributes, "keepdims") == 1,
+          "a reduction over several axes");
+  const auto rank = static_cast<std::int64_t>(x.size());
+  const std::int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
+  require(axis >= 0 && axis < rank, "a reduction over an axis that isn't there");
+  x[static_cast<std::size_t>(axis)] = Dim::fixed(1);
+  return x;
+}
+
+Shape concat(const Inputs& inputs, const Attributes& attributes) {
+  Shape result = inputs[0]->shape;
+  const auto axis = static_cast<std::size_t>(attribute<std::int64_t>(attributes, "axis"));
+  require(axis < result.size() && result[axis].symbol == Symbol::none,
+          "Concat along an axis that isn't there");
+  result[axis].value = 0;
+  for (const Value* input : inputs) {
+    Shape other = input->shape;
+    require(other.size() == result.size() && other[axis].symbol == Symbol::none,
+            "Concat of tensors of other ranks");
+    result[axis].value += other[axis].value;
+    other[axis] = result[axis];
+    require(other == result, "Concat of tensors that don't fit");
+  }
+  return result;
+}
+
+Shape global_pool(const Inputs& inputs, const Attributes& /*attributes*/) {
+  Shape x = inputs[0]->shape;
+  require(x.size() == 4, "a pool of a rank other than 4");
+  x[2] = x[3] = Dim::fixed(1);
+  return x;
+}
+
+struct Row {
+  std::string_view op;
+  Shape (*shape)(const Inputs& inputs, const Attributes& attributes);
+};
+
+constexpr std::array kOperators = {
+    Row{"Add", broadcast},
+    Row{"Sub", broadcast},
+    Row{"Mul", broadcast},
+    Row{"Div", broadcast},
+    Row{"Pow", broadcast},
+    Row{"Cast", same},
+    Row{"Erf", same},
+    Row{"Gelu", same},
+    Row{"LeakyRelu", same},
+    Row{"Relu", same},
+    Row{"Sigmoid", same},
+    Row{"Sqrt", same},
+    Row{"Concat", concat},
+    Row{"Conv", conv},
+    Row{"DepthToSpace", depth_to_space},
+    Row{"GlobalAveragePool", global_pool},
+    Row{"LayerNormalization", layer_normalization},
+    Row{kChannelNormalization, channel_normalization},
+    Row{"ReduceMax", reduce},
+    Row{"ReduceMean", reduce},
+    Row{"Transpose", transpose},
+};
+
+}  // namespace
+
+Value infer(const std::string& op, const std::vector<const Value*>& inputs,
+            const Attributes& attributes) {
+  require(!inputs.empty(), "an operator without inputs");
+  for (const Value* input : inputs) {
+    require(input->dtype == inputs[0]->dtype || !input->integers.empty(),
+            "an operator on inputs of two types");
+  }
+  DType dtype = inputs[0]->dtype;
+  if (op == "Cast") {
+    const auto to = onnx::dtype_of(static_cast<int>(attribute<std::int64_t>(attributes, "to")));
+    require(to && is_weight_dtype(*to), "a Cast to an unknown type");
+    dtype = *to;
+  }
+  for (const Row& row : kOperators) {
+    if (row.op == op) return {{}, dtype, row.shape(inputs, attributes)};
+  }
+  defect("an operator without shape inference");
+}
+
+}  // namespace aether2onnx::graph

@@ -1,0 +1,59 @@
+/// @file
+/// The passes on graphs, and the order in which they run. Each makes a new graph of an old one.
+/// Passes know operators, and no network.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace aether2onnx::graph {
+
+/// The type of convolutions, and of every operator that isn't sensitive.
+DType compute_type(Precision precision);
+
+/// The decisions of type(), for reports.
+struct TypeDecisions {
+  std::size_t half_convolutions = 0;
+  std::size_t float32_convolutions = 0;
+  std::size_t float32_normalizations = 0;
+  std::size_t float32_sums = 0;
+  std::size_t casts = 0;
+  /// Paths of the convolutions that stay float32 because a weight is beyond float16's range.
+  std::vector<std::string> out_of_range;
+};
+
+/// Gives a float32 graph the types that `options` asks for.
+///
+/// An operator has one type: all its inputs and its output have that type. Strongly typed TensorRT
+/// networks require this. A Cast stands between an operator and a value of another type. A value is
+/// cast to a type only once, however many operators take it. A cast value is never cast again.
+/// Weights are converted when they are written, to the type that their value has in the graph.
+///
+/// fp16, bf16: every operator has that type, like a PyTorch network after .half(). The statistics
+/// of normalizations stay float32, by stash_type or by the operators that lower() makes.
+/// mixed_fp16, mixed_bf16: normalizations, means over the whole picture and additions of constants
+/// (the image's mean) are float32. All other operators have 16 bits. Operators that pass values on
+/// take whichever type avoids a Cast. mixed_bf16 has only 8 bits of precision, so it also keeps in
+/// float32 the sums of feature maps and the convolutions that read and make the image.
+/// docs/precision.md has the measurements.
+/// In every mode, a sum or a normalization is float32 if one of its inputs is float32.
+///
+/// `read_weights`: whether mixed_fp16 looks for weights beyond float16's range.
+/// Throws Error(mismatch) if the network lacks a path of ConvertOptions::fp32_blocks.
+Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights, TypeDecisions& decisions);
+
+/// Replaces operators that `opset` lacks by operators that it has. Names and weights stay. Gelu
+/// came with opset 20, LayerNormalization with 17. From opset 18 on, the axes of reductions are an
+/// input. All other operators in use are the same from kMinOpset to kMaxOpset.
+Graph lower(const Graph& graph, int opset);
+
+/// Runs all passes.
+Graph run_passes(const Graph& graph, const ConvertOptions& options, bool read_weights,
+                 TypeDecisions& decisions);
+
+}  // namespace aether2onnx::graph

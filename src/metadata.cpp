@@ -1,0 +1,221 @@
+#include "metadata.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "network/network.h"
+
+namespace aether2onnx::metadata {
+
+namespace {
+
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+constexpr const char* kFp32Blocks = "fp32_blocks";
+
+// Keys that are written only if the value is unusual.
+constexpr std::array<const char*, 8> kOptionalKeys = {
+    "io_type",           "graph_form",        "depthwise_fp32", "norm_type",
+    "channel_attention", "spatial_attention", "res_scale",      "img_range"};
+
+Entries network_entries(const NetworkInfo& network) {
+  Entries entries = {
+      {"architecture", network.architecture},
+      {"generation", network.generation},
+      {"model_type", network.model_type},
+      {"scale", fmt::format("{}", network.scale)},
+      {"input_channels", fmt::format("{}", network.input_channels)},
+      {"embed_dim", fmt::format("{}", network.embed_dim)},
+      {"depths", join(network.depths)},
+      {"hidden_dim", fmt::format("{}", network.hidden_dim)},
+      {"large_kernel", fmt::format("{}", network.large_kernel)},
+  };
+  if (network.norm_type != NormType::layernorm) {
+    entries.emplace_back("norm_type", to_string(network.norm_type));
+  }
+  for (const char* name : {"channel_attention", "spatial_attention"}) {
+    if (network.has(name)) entries.emplace_back(name, "true");
+  }
+  for (const char* name : {"res_scale", "img_range"}) {
+    const double number = network.number(name, 1);
+    if (number != 1) entries.emplace_back(name, fmt::format("{}", number));
+  }
+  return entries;
+}
+
+}  // namespace
+
+std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*end) {
+  const auto size = [end](const Axis& axis) { return axis.dynamic ? axis.*end : axis.opt; };
+  return fmt::format("{}x{}x{}x{}", size(shape.batch), channels, size(shape.height),
+                     size(shape.width));
+}
+
+Entries entries(const ConvertReport& report) {
+  const GraphInfo& graph = report.graph;
+  Entries entries = network_entries(report.network);
+  const auto add = [&entries](const char* key, std::string_view value) {
+    entries.emplace_back(key, value);
+  };
+  const std::string fused_from = network::fused_from(report.network);
+  add("fused_from", fused_from.empty() ? "already fused checkpoint" : fused_from);
+  add("precision", to_string(graph.precision));
+  add("shape", graph.shape.is_dynamic() ? "dynamic" : "static");
+  for (const auto& [key, size] : kProfile) {
+    add(key, "input:" + shape_text(graph.shape, report.network.input_channels, size));
+  }
+  add("source_name", printable(report.source.name));
+  add("source_sha256", report.source.sha256);
+  add("aether2onnx_version", version());
+  if (graph.io_type != default_io_type(graph.precision)) add("io_type", to_string(graph.io_type));
+  if (graph.form != GraphForm::standard) add("graph_form", to_string(graph.form));
+  if (graph.depthwise_fp32) add("depthwise_fp32", "true");
+  if (!graph.fp32_blocks.empty()) add(kFp32Blocks, join(graph.fp32_blocks, ","));
+  // Which of several state dicts in the file was converted.
+  if (!report.source.other_wrappers.empty()) {
+    add("source_state_dict",
+        report.source.wrapper.empty() ? "/" : printable(report.source.wrapper));
+  }
+  return entries;
+}
+
+// --- comparing --------------------------------------------------------------------------------
+
+namespace {
+
+std::string tensor_text(const TensorInfo& tensor) {
+  return fmt::format("{} [{}]", tensor.name, join(tensor.shape, ", "));
+}
+std::string tensor_text(const onnx::ValueInfo& value) {
+  return fmt::format("{} [{}]", value.name, join(value.dims, ", "));
+}
+
+// "input [1, 3, 64, 64], …".
+template <typename Tensor>
+std::string tensors_text(const std::vector<Tensor>& tensors) {
+  std::vector<std::string> texts;
+  for (const Tensor& tensor : tensors) texts.push_back(tensor_text(tensor));
+  return join(texts, ", ");
+}
+
+// Whether the list "a,b" has the `wanted` parts, and no others unless `may_be_more`.
+bool same_blocks(std::string_view list, const std::vector<std::string>& wanted, bool may_be_more) {
+  std::set<std::string_view> blocks;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    blocks.insert(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  const std::set<std::string_view> expected(wanted.begin(), wanted.end());
+  if (!may_be_more) return blocks == expected;
+  return std::includes(blocks.begin(), blocks.end(), expected.begin(), expected.end());
+}
+
+}  // namespace
+
+std::string difference(const onnx::Model& file, const ConvertReport& planned,
+                       bool more_fp32_blocks) {
+  const auto differs = [](std::string_view what, std::string_view found, std::string_view wanted) {
+    return fmt::format("its {} is {}, not {}", what, printable(found), printable(wanted));
+  };
+  const auto wanted_entries = entries(planned);
+  for (const auto& [key, wanted] : wanted_entries) {
+    if (key == "source_name" || key == "source_sha256" || key == kFp32Blocks) continue;
+    const std::string* found = file.find_metadata(key);
+    if (found == nullptr) return fmt::format("its metadata has no {}", key);
+    if (*found != wanted) return differs(key, *found, wanted);
+  }
+  for (const char* const key : kOptionalKeys) {
+    const bool wanted = std::any_of(wanted_entries.begin(), wanted_entries.end(),
+                                    [&](const auto& entry) { return entry.first == key; });
+    const std::string* found = file.find_metadata(key);
+    if (found != nullptr && !wanted) return differs(key, *found, "as usual");
+  }
+  const std::string* blocks = file.find_metadata(kFp32Blocks);
+  const std::vector<std::string>& wanted_blocks = planned.graph.fp32_blocks;
+  if (!same_blocks(blocks == nullptr ? "" : *blocks, wanted_blocks, more_fp32_blocks)) {
+    return differs(kFp32Blocks, blocks == nullptr ? "none" : *blocks,
+                   wanted_blocks.empty() ? "none" : join(wanted_blocks, ","));
+  }
+  const std::vector<std::array<std::string, 3>> sides = {
+      {"opset_version", fmt::format("{}", onnx::default_opset(file)),
+       fmt::format("{}", planned.graph.opset_version)},
+      {"input", tensors_text(file.inputs), tensors_text(planned.graph.inputs)},
+      {"output", tensors_text(file.outputs), tensors_text(planned.graph.outputs)}};
+  for (const auto& [what, found, wanted] : sides) {
+    if (found != wanted) return differs(what, found, wanted);
+  }
+  return "";
+}
+
+// --- reading ----------------------------------------------------------------------------------
+
+namespace {
+
+// "4,4,4,4". Returns an empty list if the text has another form.
+std::vector<std::int64_t> numbers_of(std::string_view text) {
+  std::vector<std::int64_t> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at != end) {
+    std::int64_t number = 0;
+    const auto result = std::from_chars(at, end, number);
+    if (result.ec != std::errc{} || (result.ptr != end && *result.ptr != ',')) return {};
+    numbers.push_back(number);
+    at = result.ptr == end ? end : result.ptr + 1;
+  }
+  return numbers;
+}
+
+std::optional<double> number_of(std::string_view text) {
+  double number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+NetworkInfo network(const onnx::Model& file) {
+  NetworkInfo network;
+  const auto text = [&](const char* key) {
+    const std::string* found = file.find_metadata(key);
+    return found == nullptr ? std::string() : *found;
+  };
+  network.architecture = text("architecture");
+  network.generation = text("generation");
+  network.model_type = text("model_type");
+  network.depths = numbers_of(text("depths"));
+  for (const char* name : {"res_scale", "img_range"}) {
+    if (const auto number = number_of(text(name))) network.numbers[name] = *number;
+  }
+  return network;
+}
+
+std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::string& precision,
+                                       NetworkInfo& network) {
+  const NetworkInfo noted = metadata::network(file);
+  if (noted.architecture != network.architecture) return {};
+  // A fused network may have the dimensions of a variant, but another small kernel in training.
+  if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
+  // These factors are folded into the weights.
+  network.numbers = noted.numbers;
+  Entries facts = network_entries(network);
+  facts.emplace_back("precision", precision);
+  std::vector<Diagnostic> found;
+  for (const auto& [key, value] : facts) {
+    const std::string* text = file.find_metadata(key);
+    if (text == nullptr || *text == value) continue;
+    const std::string noted_value = printable(*text, 60);
+    found.push_back({"onnx-metadata", key, value, noted_value,
+                     fmt::format("the metadata contradict the graph: {} is '{}' in the metadata, "
+                                 "and {} in the graph",
+                                 key, noted_value, value)});
+  }
+  return found;
+}
+
+}  // namespace aether2onnx::metadata

@@ -1,0 +1,128 @@
+#include "onnx_info.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.h"
+#include "base/text.h"
+#include "graph/passes/passes.h"
+
+namespace aether2onnx {
+
+bool is_weight(const onnx::Tensor& tensor) {
+  const auto dtype = onnx::dtype_of(tensor.data_type);
+  return !tensor.dims.empty() && (!dtype || is_weight_dtype(*dtype));
+}
+
+std::uint64_t elements_of(const onnx::Tensor& tensor) {
+  return static_cast<std::uint64_t>(checked_product(tensor.dims).value_or(0));
+}
+
+namespace {
+
+// Sorts by count, the largest first, then by name.
+template <typename Key>
+std::vector<std::pair<Key, std::uint64_t>> by_frequency(
+    const std::map<Key, std::uint64_t>& counts) {
+  std::vector<std::pair<Key, std::uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return sorted;
+}
+
+using TypeCounts = std::map<std::string, std::uint64_t>;
+
+// "float16 + float32", the most frequent first.
+std::string types_text(const TypeCounts& counts) {
+  std::vector<std::string> types;
+  for (const auto& [type, count] : by_frequency(counts)) types.push_back(type);
+  return join(types, " + ");
+}
+
+TypeCounts weight_types(const onnx::Model& file) {
+  TypeCounts types;
+  for (const onnx::Tensor& tensor : file.initializers) {
+    if (is_weight(tensor)) ++types[onnx::type_text(tensor.data_type)];
+  }
+  return types;
+}
+
+// The precision if everything has one type. A mixture has the precision in the metadata, if that
+// precision is possible, or else the names of its types.
+std::string precision_text(const onnx::Model& file) {
+  TypeCounts types = weight_types(file);
+  for (const onnx::ValueInfo* input : onnx::open_inputs(file)) {
+    if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
+  }
+  // Whether a file of the precision may have these types: its own, and perhaps float32.
+  const auto possible = [&types](Precision precision) {
+    const std::string own(to_string(graph::compute_type(precision)));
+    return types.contains(own) &&
+           types.size() == 1 + (own == "float32" ? 0 : types.count("float32"));
+  };
+  const std::string* noted = file.find_metadata("precision");
+  for (const Precision precision : {Precision::fp32, Precision::fp16, Precision::bf16,
+                                    Precision::mixed_fp16, Precision::mixed_bf16}) {
+    if (!possible(precision)) continue;
+    if (types.size() == 1 && !is_mixed(precision)) return std::string(to_string(precision));
+    if (noted != nullptr && *noted == to_string(precision)) return *noted;
+  }
+  return types_text(types);
+}
+
+}  // namespace
+
+TensorInfo describe_value(const onnx::ValueInfo& value) {
+  TensorInfo info{value.name, value.elem_type == 0 ? "no tensor" : onnx::type_text(value.elem_type),
+                  value.dims};
+  for (std::string& dim : info.shape) {
+    if (dim.empty()) dim = "?";
+  }
+  return info;
+}
+
+SourceInfo describe_source(const onnx::Model& file) {
+  SourceInfo source;
+  source.container = "ONNX";
+  for (const onnx::Tensor& tensor : file.initializers) {
+    if (!is_weight(tensor)) continue;
+    ++source.tensors;
+    source.parameters =
+        checked_add(source.parameters, elements_of(tensor)).value_or(~std::uint64_t{0});
+  }
+  const TypeCounts types = weight_types(file);
+  source.dtype = types.empty() ? "no weights" : types_text(types);
+  return source;
+}
+
+OnnxInfo describe_onnx(const onnx::Model& file) {
+  OnnxInfo result;
+  result.ir_version = file.ir_version;
+  result.opsets = file.opsets;
+  result.producer_name = file.producer_name;
+  result.producer_version = file.producer_version;
+  result.precision = precision_text(file);
+  for (const onnx::ValueInfo* input : onnx::open_inputs(file)) {
+    result.inputs.push_back(describe_value(*input));
+  }
+  for (const onnx::ValueInfo& output : file.outputs) {
+    result.outputs.push_back(describe_value(output));
+  }
+  std::map<std::string, std::uint64_t> operators;
+  for (const onnx::Node& node : file.nodes) {
+    if (node.op_type != "Constant") ++operators[node.op_type];
+  }
+  result.operators = by_frequency(operators);
+  for (const auto& [name, count] : result.operators) result.nodes += count;
+  result.metadata = file.metadata;
+  for (const onnx::Tensor& tensor : file.initializers) {
+    auto& files = result.external_files;
+    if (!tensor.external_file.empty() &&
+        std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
+      files.push_back(tensor.external_file);
+    }
+  }
+  return result;
+}
+
+}  // namespace aether2onnx

@@ -1,0 +1,14 @@
+/// @file
+/// Statistics of a tensor's elements.
+#pragma once
+
+#include <aether2onnx/inspect.h>
+
+#include "base/tensor.h"
+
+namespace aether2onnx {
+
+/// Fills in the statistics of `tensor`, or its problem if the type has no order.
+void measure(const TensorData& data, InspectedTensor& tensor);
+
+}  // namespace aether2onnx
