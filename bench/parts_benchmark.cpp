@@ -20,6 +20,7 @@
 #include "graph/graph.h"
 #include "graph/passes/passes.h"
 #include "graph/to_onnx.h"
+#include "network/evaluate.h"
 #include "network/network.h"
 #include "network/passes/passes.h"
 #include "sample_networks.h"
@@ -77,7 +78,7 @@ class Opened {
       : bytes_(std::move(bytes)),
         input_(bytes_),
         state_dict_(state_dict::StateDict::open(input_, {}, {})),
-        fused_(fusion::fuse(network::recognise(state_dict_)).network) {}
+        fused_(network::fuse(network::recognise(state_dict_)).network) {}
 
   const state_dict::StateDict& state_dict() const { return state_dict_; }
   const network::Network& fused() const { return fused_; }
@@ -85,7 +86,7 @@ class Opened {
   graph::Graph graph(Precision precision) const {
     ConvertOptions options;
     options.precision = precision;
-    const fusion::Folding folding = fusion::fold(fused_);
+    const network::Folded folding = network::fold(fused_);
     const graph::Graph plain =
         graph::build(folding.network, state_dict_, options.shape, options.graph_form);
     graph::TypeDecisions decisions;
@@ -168,8 +169,8 @@ void parse_pickle(benchmark::State& state, const tools::NetworkShape& shape) {
 void describe_network(benchmark::State& state, const tools::NetworkShape& shape) {
   const Opened opened(safetensors_of(shape));
   for (auto _ : state) {
-    fusion::Fusion fusion = fusion::fuse(network::recognise(opened.state_dict()));
-    benchmark::DoNotOptimize(fusion::fold(std::move(fusion.network)).network.modules.size());
+    network::Fused fusion = network::fuse(network::recognise(opened.state_dict()));
+    benchmark::DoNotOptimize(network::fold(std::move(fusion.network)).network.modules.size());
   }
   state.SetItemsProcessed(state.iterations() *
                           static_cast<std::int64_t>(opened.fused().modules.size()));
@@ -183,7 +184,7 @@ void fuse_weights(benchmark::State& state, const tools::NetworkShape& shape) {
     total = 0;
     for (const network::Parameter& parameter : opened.fused().parameters) {
       if (parameter.value.kind == network::Expression::Kind::stored) continue;
-      const TensorData data = fusion::evaluate(parameter.value, opened.state_dict());
+      const TensorData data = network::evaluate(parameter.value, opened.state_dict());
       benchmark::DoNotOptimize(data.bytes.data());
       total += data.bytes.size();
     }

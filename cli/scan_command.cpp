@@ -82,8 +82,8 @@ Scanned scan_one(const std::filesystem::path& file, const Arguments& arguments, 
   } catch (const Error& error) {
     if (error.kind == ErrorKind::usage) throw;
     scanned.failure = failure_of(error);
-  } catch (const std::bad_alloc&) {
-    scanned.failure = Failure{"limit", "there isn't enough memory.", {}, kUnclear, {}};
+  } catch (const std::bad_alloc& error) {
+    scanned.failure = failure_of(error);
   }
   if (scanned.failure) scanned.failure->exit_code = kUnclear;
   return scanned;
@@ -166,7 +166,9 @@ Json scanned_json(const Scanned& scanned) {
   json["file"] = scanned.file.string();
   if (scanned.failure) {
     json["result"] = to_string(ScanResult::unclear);
-    json["error"] = {{"kind", scanned.failure->kind}, {"message", scanned.failure->message}};
+    json["error"] = {{"kind", scanned.failure->kind},
+                     {"code", scanned.failure->diagnostic.code},
+                     {"message", scanned.failure->diagnostic.text}};
     return json;
   }
   const ScanReport& report = scanned.report;
@@ -211,7 +213,7 @@ int run_scan(const Invocation& invocation) {
   std::uint64_t found = 0;
   for (const std::filesystem::path& file : arguments.files) {
     const Scanned scanned = scan_one(file, arguments, console);
-    if (scanned.failure) write_text(stderr, fmt::format("error: {}\n", scanned.failure->message));
+    if (scanned.failure) print_failure(*scanned.failure, false);
     print(console, scanned);
     const int code = scanned.failure ? kUnclear : exit_code_of(scanned.report.result);
     ++(code == kClean ? clean : code == kFound ? found : unclear);

@@ -130,9 +130,9 @@ class Conversion {
 
  private:
   void build(bool read_weights) {
-    const fusion::Fusion fusion = pipeline::recognise_and_fuse(
+    const network::Fused fusion = pipeline::recognise_and_fuse(
         checkpoint_.state_dict(), options_.read, options_.expect, report_.network, journal_);
-    const fusion::Folding folding = fusion::fold(fusion.network);
+    const network::Folded folding = network::fold(fusion.network);
     const std::string folded = counts_text({{folding.norms, "norm"},
                                             {folding.temperatures, "temperature"},
                                             {folding.factors, "factor"},

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "network/evaluate.h"
 #include "pipeline.h"
 #include "port/files.h"
 #include "state_dict/state_dict.h"
@@ -79,13 +80,13 @@ class FusionRun {
     std::vector<DType> dtypes;
     std::vector<std::pair<std::size_t, state_dict::NewTensor>> by_position;
     for (const network::Parameter& parameter : fusion_.network.parameters) {
-      const DType stored = fusion::stored_dtype(parameter.value, checkpoint_.state_dict());
+      const DType stored = network::stored_dtype(parameter.value, checkpoint_.state_dict());
       state_dict::NewTensor tensor;
       tensor.name = parameter.name;
       tensor.shape = parameter.shape;
       tensor.dtype = dtype_in_file(options_.dtype, stored);
       tensor.load = [&expression = parameter.value, this] {
-        return fusion::evaluate(expression, checkpoint_.state_dict());
+        return network::evaluate(expression, checkpoint_.state_dict());
       };
       const bool computed = parameter.value.kind != network::Expression::Kind::stored;
       if (computed && size_of(stored) < size_of(DType::float32)) rounded_sums_ = tensor.dtype;
@@ -139,7 +140,7 @@ class FusionRun {
   FuseReport report_;
   pipeline::Journal journal_;
   pipeline::Checkpoint checkpoint_;
-  fusion::Fusion fusion_;
+  network::Fused fusion_;
   state_dict::Content content_;
   std::optional<DType> rounded_sums_;  // set if sums of 16-bit weights stay in 16 bits
 };

@@ -136,7 +136,7 @@ class Inspector {
   void take_cost(network::Network network, const std::string& precision, std::size_t size) {
     result_.cost = cost_of(network, precision, size);
     if (network.facts.fused) return;
-    const fusion::Fusion fusion = fusion::fuse(std::move(network));
+    const network::Fused fusion = network::fuse(std::move(network));
     result_.fused_cost = cost_of(fusion.network, precision, size);
   }
 

@@ -236,9 +236,9 @@ void validate(const ConvertOptions& options) {
           fmt::format("{} or newer", kMinOpsetOfBfloat16), fmt::format("{}", opset)},
          "{3} {0}: {4} {1} needs opset {2} or newer, the first whose Conv takes bfloat16.\n"
          "Give {3} {2} or leave it out. TensorRT before 10.6 doesn't read opset {2}: for it, "
-         "convert with {4} fp32 and build the engine with {5}.",
+         "convert with {4} fp32 and build the engine with trtexec --bf16.",
          opset, to_string(options.precision), kMinOpsetOfBfloat16, option("opset_version"),
-         option("fp_mode"), option("bf16"));
+         option("fp_mode"));
   }
   check_axis(options.shape.batch, "batch_size");
   check_axis(options.shape.height, "height");

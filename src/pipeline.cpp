@@ -74,7 +74,7 @@ Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings, const R
 
 namespace {
 
-std::string fusion_summary(const fusion::Fusion& fusion) {
+std::string fusion_summary(const network::Fused& fusion) {
   if (fusion.convolutions == 0) return "the checkpoint is fused already";
   std::string text = fmt::format(
       "{} pairs of depthwise convolutions into one each, summed in float64", fusion.convolutions);
@@ -84,11 +84,11 @@ std::string fusion_summary(const fusion::Fusion& fusion) {
 
 }  // namespace
 
-fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
+network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal) {
   network::Network recognised = network::recognise(state_dict, options);
-  network::check_options(recognised, expect);
+  network::check_expectations(recognised.facts, expect);
   network = recognised.facts;
   journal.step("recognised", summary(network));
   for (const std::string& line : network::open_questions(network)) {
@@ -97,7 +97,7 @@ fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
   for (const std::string& line : recognised.warnings) {
     journal.warn({"network-contradiction"}, "{}", line);
   }
-  fusion::Fusion fusion = fusion::fuse(std::move(recognised));
+  network::Fused fusion = network::fuse(std::move(recognised));
   journal.step("fused", fusion_summary(fusion));
   return fusion;
 }

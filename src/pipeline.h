@@ -99,7 +99,7 @@ std::string sha256_of(const std::filesystem::path& input, const SourceInfo& plan
                       const Context& context);
 
 /// The steps "recognised" and "fused". Fills in `network`.
-fusion::Fusion recognise_and_fuse(const state_dict::StateDict& state_dict,
+network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal);
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "graph/graph.h"
+#include "network/evaluate.h"
 
 namespace aether2onnx::graph {
 
@@ -56,7 +57,7 @@ class Builder {
     const Parameter& parameter = network_.parameters.at(id);
     return graph_.add_parameter(parameter.name, DType::float32, shape,
                                 [expression = parameter.value, &state_dict = state_dict_] {
-                                  return fusion::evaluate(expression, state_dict);
+                                  return network::evaluate(expression, state_dict);
                                 });
   }
 

@@ -21,7 +21,6 @@
 
 #include "base/tensor.h"
 #include "network/network.h"
-#include "network/passes/passes.h"
 
 namespace aether2onnx::graph {
 

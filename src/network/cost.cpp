@@ -1,4 +1,4 @@
-// What a run of a network costs.
+// The cost of a run of a network.
 
 #include <algorithm>
 #include <variant>
@@ -9,7 +9,7 @@ namespace aether2onnx::network {
 
 namespace {
 
-// What a value of the network is, for one image.
+// The size of a value, for one image.
 struct Extent {
   double channels = 0;
   double factor = 1;  // of height and of width
@@ -57,7 +57,7 @@ double elements_of(const Parameter& parameter) {
   return elements;
 }
 
-// At each pixel of what the module makes.
+// For each pixel of the module's output.
 double multiply_adds_of(const Network& network, const Module& module) {
   const auto elements = [&](ParameterId weight) {
     return elements_of(network.parameters.at(weight));
@@ -67,7 +67,7 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
     return elements(pair->large_weight) + elements(pair->small_weight);
   }
-  // Channel attention's are for each image, not for each pixel.
+  // Those of channel attention are per image, not per pixel.
   if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
     return elements(pixels->weight);
   }
@@ -85,7 +85,7 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   for (std::size_t i = 0; i < network.modules.size(); ++i) {
     const Module& module = network.modules[i];
     const double made = extents[i + 1].per_pixel();
-    // The two convolutions of a pair make a value each before they are added up.
+    // The two convolutions of a pair make a value each before the sum.
     const bool pair = std::holds_alternative<ReparameterizedConv2d>(module.operation);
     const double within = pair ? made : 0;
     const double copies = rearranges(module) ? extents.at(module.inputs[0]).per_pixel() + made : 0;

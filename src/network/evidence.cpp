@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "network/notes.h"
 
 namespace aether2onnx::network {
 
@@ -18,7 +19,7 @@ std::optional<double> parse_number(std::string_view text) {
   return number;
 }
 
-// A number above 0 that the file states under one of several names.
+// A place in the file that may state a number.
 struct Source {
   const std::string* text;
   const char* where;
@@ -49,37 +50,39 @@ void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided) 
   add_evidence(facts, what, fmt::format("{}", decided.value), decided.because, decided.certain);
 }
 
-Decided decide_res_scale(const View& view, const ReadOptions& options, Decided otherwise,
+Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings) {
-  if (options.res_scale) return {*options.res_scale, "--res_scale"};
-  const auto found = stated({{view.arch_config("res_scale"), "arch_config"},
-                             {view.note("res_scale"), "the note of the fused checkpoint"}},
+  if (options.res_scale) return {*options.res_scale, option("res_scale")};
+  const auto found = stated({{file.arch_config("res_scale"), "arch_config"},
+                             {file.note(kResScaleNote), "the note of the fused checkpoint"}},
                             "res_scale", warnings);
   return found.value_or(std::move(otherwise));
 }
 
-Decided decide_img_range(const View& view, const ReadOptions& options,
+Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings) {
-  if (options.img_range) return {*options.img_range, "--img_range"};
-  const auto found = stated({{view.arch_config("img_range"), "arch_config"},
-                             {view.release("img_range"), "metadata"},
-                             {view.note("img_range"), "the note of the fused checkpoint"}},
+  if (options.img_range) return {*options.img_range, option("img_range")};
+  const auto found = stated({{file.arch_config("img_range"), "arch_config"},
+                             {file.metadata("img_range"), "metadata"},
+                             {file.note(kImgRangeNote), "the note of the fused checkpoint"}},
                             "img_range", warnings);
   return found.value_or(Decided{1, "the file doesn't say; every published network has it"});
 }
 
 void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
   if (!options.res_scale) return;
-  fail(ErrorKind::mismatch,
-       "--res_scale {} was given, but the checkpoint is of generation {}, whose blocks add what "
-       "they compute without a factor.\nLeave the option out.",
-       *options.res_scale, generation);
+  fail({ErrorKind::mismatch, "network-option-unused", "res_scale"},
+       "{} {} was given, but the checkpoint is of generation {}. Its blocks add their output "
+       "without "
+       "a factor.\nLeave the option out.",
+       option("res_scale"), *options.res_scale, generation);
 }
 
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason) {
   if (!options.norm_eps) return;
-  fail(ErrorKind::mismatch, "--norm_eps {} was given, but {}.\nLeave the option out.",
-       *options.norm_eps, reason);
+  fail({ErrorKind::mismatch, "network-option-unused", "norm_eps"},
+       "{} {} was given, but {}.\nLeave the option out.", option("norm_eps"), *options.norm_eps,
+       reason);
 }
 
 namespace {
@@ -87,11 +90,11 @@ namespace {
 struct Claim {
   const char* where;
   const char* what;
-  const std::string* says;  // null where it says nothing
+  const std::string* says;  // null if it says nothing
   std::string found;
 };
 
-// "True" and "1" and so on are one.
+// Compares numbers by their value: "2" and "2.0" are the same.
 bool is_same(const std::string& says, const std::string& found) {
   const auto a = parse_number(says);
   const auto b = parse_number(found);
@@ -102,8 +105,8 @@ std::string python_bool(bool value) { return value ? "True" : "False"; }
 
 }  // namespace
 
-std::vector<std::string> contradictions(const View& view, const NetworkInfo& facts) {
-  const auto arch = [&](const char* name) { return view.arch_config(name); };
+std::vector<std::string> contradictions(const FloatStateDict& file, const NetworkInfo& facts) {
+  const auto arch = [&](const char* name) { return file.arch_config(name); };
   const std::string scale = fmt::format("{}", facts.scale);
   const std::string channels = fmt::format("{}", facts.input_channels);
   std::vector<Claim> claims = {
@@ -117,8 +120,8 @@ std::vector<std::string> contradictions(const View& view, const NetworkInfo& fac
       {"arch_config", "use_spatial_attn", arch("use_spatial_attn"),
        python_bool(facts.has("spatial_attention"))},
       {"arch_config", "norm_type", arch("norm_type"), std::string(to_string(facts.norm_type))},
-      {"metadata", "in_chans", view.release("in_chans"), channels},
-      {"metadata", "scale", view.release("scale"), scale},
+      {"metadata", "in_chans", file.metadata("in_chans"), channels},
+      {"metadata", "scale", file.metadata("scale"), scale},
   };
   if (facts.small_kernel != 0) {
     claims.push_back(
@@ -143,7 +146,7 @@ std::vector<std::string> contradictions(const View& view, const NetworkInfo& fac
     }
   }
   for (const char* name : {"scale_tensor", "scale"}) {
-    const auto values = view.integers(name);
+    const auto values = file.integers(name);
     if (values && values->size() == 1 && values->front() != facts.scale) {
       tell("the file", name, fmt::format("{}", values->front()), scale);
     }

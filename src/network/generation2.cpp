@@ -1,9 +1,8 @@
-// AetherNet, second generation ("aetherv2"): published, and never runnable.
+// AetherNet, second generation ("aetherv2"): published, but it cannot run.
 
 #include <array>
 
 #include "base/error.h"
-#include "network/generation.h"
 #include "network/stages.h"
 
 namespace aether2onnx::network {
@@ -12,25 +11,21 @@ namespace {
 
 constexpr std::array kNames = {"G2"};
 
-bool fits(const View& view) {
-  const StageKeys keys = stage_keys(view);
-  return keys.is_stage_family && !keys.plain && keys.temperature_rank == 0 &&
-         !keys.has_statistics && keys.fusion_inputs != keys.embed_dim;
+bool fits(const FloatStateDict& file) {
+  const StageKeys keys = stage_keys(file);
+  return keys.has_stages && !keys.plain && keys.temperature_rank == 0 && !keys.has_statistics &&
+         keys.fusion_inputs != keys.embed_dim;
 }
 
-Network describe(const View& /*view*/, const ReadOptions& /*options*/) {
-  fail(ErrorKind::unsupported,
-       "the file is an AetherNet of generation G2, whose published code can't run: its fusion adds "
-       "embed_dim channels to embed_dim times the number of stages.\n"
-       "No such network can have been trained; give a checkpoint of another generation.");
-}
-
-std::optional<Network> recognise_graph(const Outline& /*outline*/, const NetworkInfo& /*hint*/) {
-  return std::nullopt;
+Decision decide(const FloatStateDict& /*file*/, const ReadOptions& /*options*/) {
+  fail({ErrorKind::unsupported, "network-cannot-run", kNames.front()},
+       "the file is an AetherNet of generation G2. The published code of G2 can't run: its fusion "
+       "adds embed_dim channels to embed_dim times the number of stages.\n"
+       "Nobody can have trained such a network; give a checkpoint of another generation.");
 }
 
 }  // namespace
 
-const Generation kGeneration2 = {kNames, {}, fits, fits, describe, recognise_graph};
+const Generation kGeneration2 = {kNames, {}, fits, fits, decide};
 
 }  // namespace aether2onnx::network

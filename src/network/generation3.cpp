@@ -1,9 +1,8 @@
 // AetherNet, third generation: the fusion takes the outputs of the stages as they are, although the
-// file has a projection for each.
+// file has a projection for each stage.
 
 #include <array>
 
-#include "network/generation.h"
 #include "network/stages.h"
 
 namespace aether2onnx::network {
@@ -18,56 +17,60 @@ constexpr std::array kVariants = {
     Variant{"aether_large", 180, 5, 8, 360, 11, 3, true, true},
 };
 
-constexpr double kNormEpsilon = 1e-5;
+constexpr BlockKind kBlock = {
+    .temperature_divides = true, .linear_attention = true, .attention_bias = true};
 
-StageRules rules() {
-  StageRules rules;
-  rules.temperature_divides = true;
-  rules.linear_attention = true;
-  rules.attention_bias = true;
-  rules.raw_fusion = true;
-  rules.uneven_split = false;
-  rules.error_comp_first = true;
-  rules.head_divisor = 2;
-  return rules;
-}
-
-bool fits(const View& view) {
-  const StageKeys keys = stage_keys(view);
-  return keys.is_stage_family && !keys.plain && keys.temperature_rank == 0 && keys.has_statistics &&
+bool fits(const FloatStateDict& file) {
+  const StageKeys keys = stage_keys(file);
+  return keys.has_stages && !keys.plain && keys.temperature_rank == 0 && keys.has_statistics &&
          keys.fusion_inputs == keys.embed_dim * keys.stages;
 }
 
-// With one stage the shapes of the fusion are those of G4, too; then channel attention tells.
-bool is_likely(const View& view) {
-  const StageKeys keys = stage_keys(view);
+// With one stage the fusion has the same shapes as the fusion of G4. Then channel attention
+// decides.
+bool is_likely(const FloatStateDict& file) {
+  const StageKeys keys = stage_keys(file);
   return keys.stages > 1 || keys.attention_rank == 2;
 }
 
-Network describe(const View& view, const ReadOptions& options) {
-  const StageKeys keys = stage_keys(view);
-  StageGeneration generation{rules(), kVariants, kNames.front()};
-  generation.because = "temperature of rank 0, fusion over the channels of all stages";
-  if (keys.stages == 1) {
-    generation.because = keys.attention_rank == 2
-                             ? "temperature of rank 0, channel attention of Linear"
-                             : "temperature of rank 0; with one stage G3 and G4 look alike";
-    generation.certain = keys.attention_rank == 2;
-    if (const auto named = named_generation(view, options, kNames)) {
-      generation.because = named->second;
-      generation.certain = true;
-    }
+Decision decide(const FloatStateDict& file, const ReadOptions& options) {
+  const StageKeys keys = stage_keys(file);
+  const char* name = kNames.front();
+  if (keys.stages != 1) {
+    return {name, "temperature of rank 0, fusion over the channels of all stages"};
   }
-  generation.norm_eps = {kNormEpsilon, "the generation's"};
-  return describe_stages(view, options, generation);
+  if (const auto named = named_generation(file, options, kNames)) return {name, named->second};
+  if (keys.attention_rank == 2) {
+    return {name, "temperature of rank 0, channel attention of Linear"};
+  }
+  return {name, "temperature of rank 0; with one stage G3 and G4 look alike", false};
 }
 
-std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
-  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+// The projections of the stages, which are not used.
+void declare_fusion_convs(NetworkWriter& net) {
+  const auto count = static_cast<std::int64_t>(net.d.depths.size());
+  const std::int64_t out = net.d.embed_dim / count;
+  for (std::int64_t i = 0; i < count; ++i) {
+    net.buffer(fmt::format("fusion_convs.{}.weight", i), {out, net.d.embed_dim, 1, 1});
+    net.buffer(fmt::format("fusion_convs.{}.bias", i), {out});
+  }
+}
+
+void forward(NetworkWriter& net) {
+  const auto stages = static_cast<std::int64_t>(net.d.depths.size());
+  const ParameterId mean = image_mean(net);
+  const ValueId shallow = enter(net, mean);
+  const std::vector<ValueId> outputs = run_stages(net, kBlock, shallow);
+  declare_fusion_convs(net);
+  ValueId x = compensate_and_fuse(net, outputs, net.d.embed_dim * stages);
+  x = body_with_inner_norm(net, kBlock, x, shallow);
+  x = upsample(net, net.d.embed_dim / 2, x);
+  leave(net, mean, x);
 }
 
 }  // namespace
 
-const Generation kGeneration3 = {kNames, kVariants, fits, is_likely, describe, recognise_graph};
+const Generation kGeneration3 = {kNames, kVariants,      fits,   is_likely,
+                                 decide, measure_stages, forward};
 
 }  // namespace aether2onnx::network

@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "network/generation.h"
 #include "network/stages.h"
 
 namespace aether2onnx::network {
@@ -17,44 +16,38 @@ constexpr std::array kVariants = {
     Variant{"aether_large", 180, 5, 8, 360, 11, 3, true, true},
 };
 
-constexpr double kNormEpsilon = 1e-5;
+constexpr BlockKind kBlock = {.temperature_divides = true, .attention_bias = true};
 
-StageRules rules() {
-  StageRules rules;
-  rules.temperature_divides = true;
-  rules.attention_bias = true;
-  rules.uneven_split = false;
-  rules.error_comp_first = true;
-  rules.head_divisor = 2;
-  return rules;
-}
-
-bool fits(const View& view) {
-  const StageKeys keys = stage_keys(view);
-  return keys.is_stage_family && !keys.plain && keys.temperature_rank == 0 &&
+bool fits(const FloatStateDict& file) {
+  const StageKeys keys = stage_keys(file);
+  return keys.has_stages && !keys.plain && keys.temperature_rank == 0 &&
          (keys.fusion_inputs == keys.embed_dim || keys.fusion_inputs == 0);
 }
 
-Network describe(const View& view, const ReadOptions& options) {
-  const StageKeys keys = stage_keys(view);
-  StageGeneration generation{rules(), kVariants, kNames.front()};
-  generation.because = "temperature of rank 0, fusion over embed_dim channels";
-  if (keys.stages == 1 && keys.attention_rank != 4) {
-    const auto named = named_generation(view, options, kNames);
-    generation.because =
-        named ? named->second : "temperature of rank 0; with one stage G3 and G4 look alike";
-    generation.certain = named.has_value();
+Decision decide(const FloatStateDict& file, const ReadOptions& options) {
+  const StageKeys keys = stage_keys(file);
+  const char* name = kNames.front();
+  require_even_stages(keys, name);
+  if (keys.stages != 1 || keys.attention_rank == 4) {
+    return {name, "temperature of rank 0, fusion over embed_dim channels"};
   }
-  generation.norm_eps = {kNormEpsilon, "the generation's"};
-  return describe_stages(view, options, generation);
+  if (const auto named = named_generation(file, options, kNames)) return {name, named->second};
+  return {name, "temperature of rank 0; with one stage G3 and G4 look alike", false};
 }
 
-std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
-  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+void forward(NetworkWriter& net) {
+  const ParameterId mean = image_mean(net);
+  const ValueId shallow = enter(net, mean);
+  const std::vector<ValueId> outputs = run_stages(net, kBlock, shallow);
+  const std::vector<ValueId> parts = fusion_convs(net, outputs, false);
+  ValueId x = compensate_and_fuse(net, parts, net.d.embed_dim);
+  x = body_with_inner_norm(net, kBlock, x, shallow);
+  x = upsample(net, net.d.embed_dim / 2, x);
+  leave(net, mean, x);
 }
 
 }  // namespace
 
-const Generation kGeneration4 = {kNames, kVariants, fits, fits, describe, recognise_graph};
+const Generation kGeneration4 = {kNames, kVariants, fits, fits, decide, measure_stages, forward};
 
 }  // namespace aether2onnx::network

@@ -1,9 +1,8 @@
-// AetherNet "2.0.0 Definitive", between the fifth and the sixth generation: GELU, norms that are
-// never folded, keys of its own.
+// AetherNet "2.0.0 Definitive", between the fifth and the sixth generation: GELU, norms that fusion
+// never folds, and keys of its own.
 
 #include <array>
 
-#include "network/generation.h"
 #include "network/stages.h"
 
 namespace aether2onnx::network {
@@ -19,40 +18,56 @@ constexpr std::array kVariants = {
     Variant{"aether_large", 180, 5, 8, 360, 13, 3, {}, true},
 };
 
-constexpr double kNormEpsilon = 1e-5;
+constexpr BlockKind kBlock = {
+    .gelu = true, .linear_attention = true, .branch_biases = true, .vector_norms = true};
 
-StageRules rules() {
-  StageRules rules;
-  rules.gelu = true;
-  rules.linear_attention = true;
-  rules.vector_statistics = true;
-  rules.norms_when_fused = DeploymentNorm::WhenFused::kept;
-  rules.conv_biases = true;
-  rules.fusion_conv = "conv";
-  rules.leaky_head = false;
-  rules.plain_upsampler = true;
-  return rules;
+bool fits(const FloatStateDict& file) {
+  const StageKeys keys = stage_keys(file);
+  return keys.has_stages && keys.plain;
 }
 
-bool fits(const View& view) {
-  const StageKeys keys = stage_keys(view);
-  return keys.is_stage_family && keys.plain;
+Decision decide(const FloatStateDict& file, const ReadOptions& /*options*/) {
+  Decision decision = {kNames.front(), "keys quant_fusion_layer.conv and upsample.upsample"};
+  decision.res_scale = res_scale_of_presets(stage_keys(file).embed_dim);
+  decision.settings.norms_when_fused = DeploymentNorm::WhenFused::kept;
+  return decision;
 }
 
-Network describe(const View& view, const ReadOptions& options) {
-  StageGeneration generation{rules(), kVariants, kNames.front()};
-  generation.because = "keys quant_fusion_layer.conv and upsample.upsample";
-  generation.res_scale = res_scale_of_presets(stage_keys(view).embed_dim);
-  generation.norm_eps = {kNormEpsilon, "the generation's"};
-  return describe_stages(view, options, generation);
+std::vector<std::string> upsample_paths(std::size_t i) {
+  std::vector<std::string> paths = {fmt::format("upsample.upsample.up_{}.0", i)};
+  if (i == 0) paths.emplace_back("upsample.upsample.up_3x.0");
+  return paths;
 }
 
-std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
-  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+Dimensions measure(const FloatStateDict& file, const std::string& what) {
+  return measure_stages(file, what, upsample_paths, 0);
+}
+
+ValueId upsample_without_activation(NetworkWriter& net, ValueId body) {
+  std::int64_t width = net.d.embed_dim;
+  ValueId x = net.conv("conv_before_upsample", width, width, 3, body);
+  for (const UpsampleConv& conv : net.d.upsampler) {
+    x = net.conv(conv.key, conv.width * conv.factor * conv.factor, width, 3, x);
+    width = conv.width;
+    if (conv.factor == 1) continue;
+    const std::string shuffle = conv.key.substr(0, conv.key.size() - 1) + "1";
+    x = net.add(shuffle, PixelShuffle{conv.factor}, {x});
+  }
+  return x;
+}
+
+void forward(NetworkWriter& net) {
+  const ParameterId mean = image_mean(net);
+  const ValueId shallow = enter(net, mean);
+  const std::vector<ValueId> outputs = run_stages(net, kBlock, shallow);
+  ValueId x = fuse_and_compensate(net, fusion_convs(net, outputs, true), "conv");
+  x = body_with_inner_norm(net, kBlock, x, shallow);
+  x = upsample_without_activation(net, x);
+  leave(net, mean, x);
 }
 
 }  // namespace
 
-const Generation kGeneration5x = {kNames, kVariants, fits, fits, describe, recognise_graph};
+const Generation kGeneration5x = {kNames, kVariants, fits, fits, decide, measure, forward};
 
 }  // namespace aether2onnx::network

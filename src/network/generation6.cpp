@@ -1,9 +1,7 @@
-// AetherNet, sixth generation: error_comp is added after the fusion's convolution, and the body's
-// norm stands behind the shortcut's sum.
+// AetherNet, sixth generation: error_comp is added after the fusion's convolution.
 
 #include <array>
 
-#include "network/generation.h"
 #include "network/scale_tensor.h"
 #include "network/stages.h"
 
@@ -20,30 +18,21 @@ constexpr std::array kVariants = {
     Variant{"aether_large", 180, 5, 8, 270, 13, 5, true, true},
 };
 
-constexpr double kNormEpsilon = 1e-5;
+bool is_likely(const FloatStateDict& file) { return !is_seventh(decide_scale_tensor(file, {})); }
 
-StageRules rules() {
-  StageRules rules;
-  return rules;
-}
-
-bool is_likely(const View& view) { return !decide_scale_tensor(view, {}).is_seventh(); }
-
-Network describe(const View& view, const ReadOptions& options) {
-  const ScaleTensorGeneration decided = decide_scale_tensor(view, options);
-  StageGeneration generation{rules(), kVariants, decided.name, decided.because, decided.certain};
-  generation.res_scale = res_scale_of_presets(stage_keys(view).embed_dim);
-  generation.norm_eps = {kNormEpsilon, "the generation's"};
-  return describe_stages(view, options, generation);
-}
-
-std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
-  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+void forward(NetworkWriter& net) {
+  const ParameterId mean = image_mean(net);
+  const ValueId shallow = enter(net, mean);
+  const std::vector<ValueId> outputs = run_stages(net, {}, shallow);
+  ValueId x = fuse_and_compensate(net, fusion_convs(net, outputs, true));
+  x = body_with_inner_norm(net, {}, x, shallow);
+  x = upsample(net, net.d.embed_dim, x);
+  leave(net, mean, x);
 }
 
 }  // namespace
 
-const Generation kGeneration6 = {kNames,    kVariants, fits_scale_tensor,
-                                 is_likely, describe,  recognise_graph};
+const Generation kGeneration6 = {
+    kNames, kVariants, fits_scale_tensor, is_likely, decide_scale_tensor, measure_stages, forward};
 
 }  // namespace aether2onnx::network

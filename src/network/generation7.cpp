@@ -1,9 +1,8 @@
 // AetherNet, seventh generation, the last one published: the body's norm stands before the
-// shortcut's sum.
+// shortcut's sum, and the image is divided by img_range before the mean is subtracted.
 
 #include <array>
 
-#include "network/generation.h"
 #include "network/scale_tensor.h"
 #include "network/stages.h"
 
@@ -23,39 +22,37 @@ constexpr std::array kVariants = {
     Variant{"aether_extreme", 256, 5, 12, 512, 21, 5, true, true},
 };
 
-constexpr double kEarlyNormEpsilon = 1e-5;
-constexpr double kNormEpsilon = 1e-4;
+bool is_likely(const FloatStateDict& file) { return is_seventh(decide_scale_tensor(file, {})); }
 
-StageRules rules() {
-  StageRules rules;
-  rules.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
-  rules.norm_before_shortcut = true;
-  rules.range_divides = true;
-  return rules;
+Decision decide(const FloatStateDict& file, const ReadOptions& options) {
+  Decision decision = decide_scale_tensor(file, options);
+  decision.settings.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
+  // A network converted to int8 has learned without the compensation.
+  decision.settings.without_error_comp = file.quantization() == Quantization::int8;
+  return decision;
 }
 
-bool is_likely(const View& view) { return decide_scale_tensor(view, {}).is_seventh(); }
-
-Network describe(const View& view, const ReadOptions& options) {
-  const ScaleTensorGeneration decided = decide_scale_tensor(view, options);
-  StageGeneration generation{rules(), kVariants, decided.name, decided.because, decided.certain};
-  generation.res_scale = res_scale_of_presets(stage_keys(view).embed_dim);
-  const bool early = decided.name == "G7a" || decided.name == "G7b";
-  generation.norm_eps = {early ? kEarlyNormEpsilon : kNormEpsilon,
-                         decided.certain_letter ? "that of " + decided.name
-                                                : "G7a and G7b have 1e-05, G7c and G7d this",
-                         decided.certain_letter};
-  generation.without_error_comp = view.quantization() == Quantization::int8;
-  return describe_stages(view, options, generation);
-}
-
-std::optional<Network> recognise_graph(const Outline& outline, const NetworkInfo& hint) {
-  return recognise_stages(outline, hint, rules(), kVariants, kNames);
+void forward(NetworkWriter& net) {
+  const std::int64_t width = net.d.embed_dim;
+  const ParameterId mean = image_mean(net);
+  ValueId x = net.divide_by_range("img_range_in", kImage);
+  x = net.add("mean_sub", ChannelShift{mean, true}, {x});
+  const ValueId shallow = net.conv("conv_first", width, net.d.channels, 3, x);
+  const std::vector<ValueId> outputs = run_stages(net, {}, shallow);
+  x = fuse_and_compensate(net, fusion_convs(net, outputs, true));
+  x = norm(net, {}, "norm", x);
+  const ValueId body = net.add("shortcut", Add{}, {x, shallow});
+  x = net.conv("conv_after_body", width, width, 3, body);
+  x = net.add("body_residual", Add{}, {x, body});
+  x = upsample(net, width, x);
+  x = net.conv("conv_last", net.d.channels, net.d.last_width, 3, x);
+  x = net.add("mean_add", ChannelShift{mean, false}, {x});
+  net.multiply_by_range("img_range_out", x);
 }
 
 }  // namespace
 
-const Generation kGeneration7 = {kNames,    kVariants, fits_scale_tensor,
-                                 is_likely, describe,  recognise_graph};
+const Generation kGeneration7 = {kNames,         kVariants, fits_scale_tensor, is_likely, decide,
+                                 measure_stages, forward};
 
 }  // namespace aether2onnx::network

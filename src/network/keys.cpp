@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "network/notes.h"
 
 namespace aether2onnx::network {
 
@@ -29,24 +30,6 @@ std::optional<BlockKey> parse_block_key(std::string_view key, std::string_view s
   return BlockKey{*group, *block, key};
 }
 
-std::vector<std::int64_t> depths_by_names(const std::vector<std::string>& names,
-                                          std::string_view start) {
-  std::vector<std::int64_t> depths;
-  for (const std::string& name : names) {
-    const std::size_t begin = name.find(start);
-    if (begin == std::string::npos) return {};
-    const auto key = parse_block_key(std::string_view(name).substr(begin), start);
-    if (!key) return {};
-    if (key->block == 0) depths.push_back(0);
-    if (depths.empty() || key->group != depths.size() - 1 ||
-        key->block != static_cast<std::size_t>(depths.back())) {
-      return {};
-    }
-    ++depths.back();
-  }
-  return depths;
-}
-
 bool is_fused_key(std::string_view suffix) { return suffix.starts_with("conv.fused_conv."); }
 
 bool is_unfused_key(std::string_view suffix) {
@@ -54,10 +37,11 @@ bool is_unfused_key(std::string_view suffix) {
          suffix == "conv.lk_bias" || suffix == "conv.sk_bias";
 }
 
-Measure::Measure(const View& view, std::string start) : view_(view), start_(std::move(start)) {
+Measure::Measure(const FloatStateDict& file, std::string start, const std::string& what)
+    : file_(file), start_(std::move(start)), what_(what) {
   std::size_t fused_keys = 0;
   std::size_t unfused_keys = 0;
-  for (const Entry* entry : view.entries()) {
+  for (const Entry* entry : file.entries()) {
     const auto key = parse_block_key(entry->name, start_);
     if (!key) continue;
     ++blocks_[key->group][key->block];
@@ -65,35 +49,27 @@ Measure::Measure(const View& view, std::string start) : view_(view), start_(std:
     unfused_keys += is_unfused_key(key->suffix) ? 1U : 0U;
   }
   if (fused_keys > 0 && unfused_keys > 0) {
-    fail(ErrorKind::mismatch,
-         "the file is an AetherNet that is fused in part: {} of a fused convolution "
+    fail({ErrorKind::mismatch, "network-partly-fused"},
+         "only some blocks of the {} are fused: the file has {} of fused convolutions "
          "(conv.fused_conv) and {} of unfused ones (conv.lk_conv, conv.sk_conv, biases).\n"
-         "Give the checkpoint from before fusion, or fuse it as a whole.",
-         plural(fused_keys, "key"), plural(unfused_keys, "key"));
+         "Give the checkpoint from before fusion, or fuse the whole checkpoint.",
+         what_, plural(fused_keys, "key"), plural(unfused_keys, "key"));
   }
   fused_ = unfused_keys == 0;
-  const std::size_t groups = dense_count(blocks_);
-  for (std::size_t group = 0; group < groups; ++group) {
-    const auto found = blocks_.find(group);
-    depths_.push_back(
-        found == blocks_.end() ? 1 : static_cast<std::int64_t>(dense_count(found->second)));
-  }
-}
-
-std::string Measure::block_path(std::size_t group, std::size_t block) const {
-  return fmt::format("{}{}.{}", start_, group, block);
 }
 
 std::optional<std::int64_t> Measure::size(const std::string& key, std::size_t rank,
                                           std::size_t axis) const {
-  const Entry* entry = view_.find(key);
+  const Entry* entry = file_.find(key);
   if (entry == nullptr || !entry->tensor || entry->tensor->shape.size() != rank ||
       entry->tensor->elements == 0) {
     return std::nullopt;
   }
   const std::int64_t found = entry->tensor->shape[axis];
   if (found > limits::kLayerWidth) {
-    fail(ErrorKind::limit, "the tensor {} is {}; at most {} are read along one axis.", key,
+    fail({ErrorKind::limit, "network-tensor-size", key, with_thousands(limits::kLayerWidth),
+          shape_text(entry->tensor->shape)},
+         "the tensor {} has the shape {}. The largest size of an axis is {}.", key,
          shape_text(entry->tensor->shape), with_thousands(limits::kLayerWidth));
   }
   return found;
@@ -103,7 +79,7 @@ std::int64_t Measure::block_size(std::string_view suffix, std::size_t rank,
                                  std::size_t axis) const {
   for (const auto& [group, blocks] : blocks_) {
     for (const auto& [block, count] : blocks) {
-      const auto found = size(fmt::format("{}.{}", block_path(group, block), suffix), rank, axis);
+      const auto found = size(fmt::format("{}{}.{}.{}", start_, group, block, suffix), rank, axis);
       if (found && *found > 0) return *found;
     }
   }
@@ -111,73 +87,112 @@ std::int64_t Measure::block_size(std::string_view suffix, std::size_t rank,
 }
 
 bool Measure::any_block_has(std::string_view suffix) const {
-  for (const Entry* entry : view_.entries()) {
-    const auto key = parse_block_key(entry->name, start_);
-    if (key && key->suffix == suffix) return true;
-  }
-  return false;
+  return file_.any_key([&](std::string_view name) {
+    const auto key = parse_block_key(name, start_);
+    return key && key->suffix == suffix;
+  });
 }
 
 std::optional<std::size_t> Measure::block_rank(std::string_view suffix) const {
-  for (const Entry* entry : view_.entries()) {
+  for (const Entry* entry : file_.entries()) {
     const auto key = parse_block_key(entry->name, start_);
     if (key && key->suffix == suffix && entry->tensor) return entry->tensor->shape.size();
   }
   return std::nullopt;
 }
 
-Measure::FusedFrom Measure::noted_fused_from(std::int64_t large_kernel) const {
-  const std::string* note = view_.note("fused_from");
-  if (note == nullptr) return {};
-  NetworkInfo facts;
-  facts.large_kernel = large_kernel;
-  double norm_eps = 0;
-  // NaN and what is no number are written otherwise than they are read.
-  constexpr std::string_view eps = " eps ";
-  const std::size_t at = note->find(eps);
-  if (at != std::string::npos) {
-    const char* begin = note->data() + at + eps.size();
-    std::from_chars(begin, note->data() + note->size(), norm_eps);
-  }
-  for (std::int64_t small = -1; small <= large_kernel; small += 2) {
-    facts.numbers["norm_eps"] = norm_eps;
-    facts.small_kernel = std::max<std::int64_t>(small, 0);
-    if (fused_from(facts) == *note) return {facts.small_kernel, norm_eps};
-  }
-  return {};
-}
-
-void require_size(std::int64_t size, const char* what, const std::string& where,
-                  std::string_view generation) {
-  if (size > 0) return;
-  fail(ErrorKind::mismatch,
-       "the file looks like an {}, but its {} can't be told: {} is missing or has the wrong number "
-       "of dimensions.\nThe file is incomplete; download or save it again.",
-       generation, what, where);
-}
-
 namespace {
 
-void require_odd(std::int64_t kernel, const char* what) {
+void require_odd(std::int64_t kernel, const char* which) {
   if (kernel % 2 != 0) return;
-  fail(ErrorKind::mismatch,
-       "the file is an AetherNet with a {} kernel of {} x {}: only odd sizes keep the picture's "
-       "size.\nSuch a network can't run in PyTorch either; check how it was trained.",
-       what, kernel, kernel);
+  fail({ErrorKind::mismatch, "network-kernel", which, "an odd size", fmt::format("{}", kernel)},
+       "the file is an AetherNet with a {} kernel of {} x {}. Only an odd kernel keeps the size of "
+       "the picture.\nSuch a network cannot run in PyTorch either; check how it was trained.",
+       which, kernel, kernel);
 }
-
-}  // namespace
 
 void require_kernels(std::int64_t large, std::int64_t small) {
   require_odd(large, "large");
   if (small == 0) return;
   require_odd(small, "small");
   if (small > large) {
-    fail(ErrorKind::mismatch,
-         "the file is an AetherNet whose small kernel ({0} x {0}) is larger than its large one "
-         "({1} x {1}), so the two can't be fused.\nCheck how it was trained.",
+    fail({ErrorKind::mismatch, "network-kernel", "small", fmt::format("at most {}", large),
+          fmt::format("{}", small)},
+         "the file is an AetherNet whose small kernel ({0} x {0}) is larger than its large kernel "
+         "({1} x {1}). Such a pair cannot be fused.\nCheck how the network was trained.",
          small, large);
   }
+}
+
+}  // namespace
+
+std::string Measure::first_block(std::string_view suffix) const {
+  return fmt::format("{}0.0.{}", start_, suffix);
+}
+
+Dimensions Measure::blocks(const char* gate, const char* main, std::size_t rank) const {
+  Dimensions d;
+  for (std::size_t group = 0; group < dense_count(blocks_); ++group) {
+    const auto found = blocks_.find(group);
+    d.depths.push_back(
+        found == blocks_.end() ? 1 : static_cast<std::int64_t>(dense_count(found->second)));
+  }
+  d.fused = fused_;
+  d.embed_dim = size("conv_first.weight", 4, 0).value_or(0);
+  if (d.embed_dim == 0) d.embed_dim = size("conv_after_body.weight", 4, 0).value_or(0);
+  d.channels = size("conv_first.weight", 4, 1).value_or(0);
+  if (d.channels == 0) d.channels = size("conv_last.weight", 4, 0).value_or(0);
+  d.hidden_dim = block_size(gate, rank, 0);
+  if (d.hidden_dim == 0) d.hidden_dim = block_size(main, rank, 0);
+  const std::string_view large = fused_ ? "conv.fused_conv.weight" : "conv.lk_conv.weight";
+  d.large_kernel = block_size(large, 4, 3);
+  if (fused_) {
+    read_fused_from(d);
+  } else {
+    d.small_kernel = block_size("conv.sk_conv.weight", 4, 3);
+  }
+  require_size(d.embed_dim, "embed_dim", "conv_first.weight");
+  require_size(d.channels, "number of channels", "conv_first.weight");
+  require_size(d.hidden_dim, "hidden width", first_block(gate));
+  require_size(d.large_kernel, "kernel size", first_block(large));
+  if (!fused_) {
+    require_size(d.small_kernel, "small kernel size", first_block("conv.sk_conv.weight"));
+  }
+  require_kernels(d.large_kernel, d.small_kernel);
+  return d;
+}
+
+// A fused checkpoint may note what it was fused from. The note counts only if it is, to the letter,
+// the text that fused_from() makes of some small kernel.
+void Measure::read_fused_from(Dimensions& d) const {
+  const std::string* note = file_.note(kFusedFromNote);
+  if (note == nullptr) return;
+  NetworkInfo facts;
+  facts.large_kernel = d.large_kernel;
+  constexpr std::string_view eps = " eps ";
+  const std::size_t at = note->find(eps);
+  double norm_eps = 0;
+  if (at != std::string::npos) {
+    const char* begin = note->data() + at + eps.size();
+    std::from_chars(begin, note->data() + note->size(), norm_eps);
+  }
+  facts.numbers["norm_eps"] = norm_eps;
+  for (std::int64_t small = -1; small <= d.large_kernel; small += 2) {
+    facts.small_kernel = std::max<std::int64_t>(small, 0);
+    if (fused_from(facts) != *note) continue;
+    d.small_kernel = facts.small_kernel;
+    d.noted_norm_eps = norm_eps;
+    return;
+  }
+}
+
+void Measure::require_size(std::int64_t size, const char* dimension, const std::string& key) const {
+  if (size > 0) return;
+  fail(
+      {ErrorKind::mismatch, "network-incomplete", key},
+      "the file looks like an {}, but its {} is unknown: the tensor {} is missing or has the wrong "
+      "number of dimensions.\nThe file is incomplete; download or save it again.",
+      what_, dimension, key);
 }
 
 }  // namespace aether2onnx::network

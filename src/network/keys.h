@@ -1,6 +1,6 @@
 /// @file
-/// Numbered keys and the sizes of tensors, from which generations measure their dimensions.
-/// Private to this stage.
+/// Numbered keys, and the dimensions that follow from the shapes of tensors. Private to this
+/// folder.
 #pragma once
 
 #include <algorithm>
@@ -12,37 +12,32 @@
 #include <string_view>
 #include <vector>
 
-#include "network/view.h"
+#include "network/generation.h"
 
 namespace aether2onnx::network {
 
-/// Steps of the upsampler at the most: a factor of 32.
+/// The upsampler has at most so many convolutions: a factor of 32.
 inline constexpr std::size_t kMostUpsamplers = 5;
 
-/// "layers.0.1.ffn.fc2.weight" behind "layers.", taken apart.
+/// The parts of the key "layers.0.1.ffn.fc2.weight" after its start "layers.".
 struct BlockKey {
   std::size_t group = 0;
   std::size_t block = 0;
   std::string_view suffix;  ///< "ffn.fc2.weight"
 };
 
-/// Takes a decimal number and the dot behind it off the front of `text`.
+/// Takes a decimal number and the dot after it off the front of `text`.
 std::optional<std::size_t> take_index(std::string_view& text);
 
-/// Nothing where `key` doesn't begin with `start` ("layers.") and two numbers.
+/// Returns nullopt unless `key` begins with `start` ("layers.") and two numbers.
 std::optional<BlockKey> parse_block_key(std::string_view key, std::string_view start);
-
-/// How blocks are grouped by the names of their weights in a graph, <start><group>.<block>.…; empty
-/// where these aren't such names, in that order.
-std::vector<std::int64_t> depths_by_names(const std::vector<std::string>& names,
-                                          std::string_view start);
 
 bool is_fused_key(std::string_view suffix);    ///< Of a block: conv.fused_conv.…
 bool is_unfused_key(std::string_view suffix);  ///< Of a block: conv.lk_conv.… and the like.
 
-/// How many there are when they are numbered 0, 1, 2, …: the highest number tells, so that one that
-/// lacks is reported as missing. Where most would be missing, the number is nonsense, and the count
-/// up to the first gap is taken; the rest is reported as unexpected.
+/// The number of parts that are numbered 0, 1, 2, …. The highest number counts, so that a missing
+/// part is reported as missing. If most parts would be missing, the highest number is nonsense: the
+/// parts before the first gap count, and the others are reported as unexpected.
 template <typename Value>
 std::size_t dense_count(const std::map<std::size_t, Value>& by_index) {
   if (by_index.empty()) return 0;
@@ -53,53 +48,41 @@ std::size_t dense_count(const std::map<std::size_t, Value>& by_index) {
   return std::max<std::size_t>(count, 1);
 }
 
-/// Reads dimensions from whichever tensors have them. What contradicts is found afterwards, when
-/// all tensors are compared with the shapes that follow from the dimensions.
+/// Reads sizes from the first tensor that has them. The check of all keys finds contradictions
+/// later, when it compares each tensor with the shape that follows from the dimensions.
 class Measure {
  public:
-  /// Of blocks whose keys begin with `start`, "layers.". Throws Error(mismatch) where some are
-  /// fused and some aren't.
-  Measure(const View& view, std::string start);
+  /// The keys of blocks begin with `start`, "layers.". Throws Error(mismatch) if only some of the
+  /// blocks are fused. `what` names the network in errors.
+  Measure(const FloatStateDict& file, std::string start, const std::string& what);
 
-  const View& view() const { return view_; }
-  const std::vector<std::int64_t>& depths() const { return depths_; }
-  bool fused() const { return fused_; }
-  /// "layers.0.1"
-  std::string block_path(std::size_t group, std::size_t block) const;
+  /// The dimensions of the blocks and of conv_first. `gate` and `main` are the keys of the first
+  /// projections in a block, with this rank. Throws Error(mismatch) if a dimension is unknown.
+  Dimensions blocks(const char* gate, const char* main, std::size_t rank) const;
 
-  /// The size of one axis of a tensor, where there is such a tensor of that rank with elements in
-  /// it. Throws Error(limit) where it is beyond limits::kLayerWidth.
+  /// The size of one axis of a tensor with this rank. Throws Error(limit) if the size is above
+  /// limits::kLayerWidth.
   std::optional<std::int64_t> size(const std::string& key, std::size_t rank,
                                    std::size_t axis) const;
-  /// The same of the first block that has such a tensor; 0 where none has.
+  /// The same of the first block with such a tensor; 0 if there is none.
   std::int64_t block_size(std::string_view suffix, std::size_t rank, std::size_t axis) const;
-  /// Whether any block has such a key.
-  bool any_block_has(std::string_view suffix) const;
-  /// The rank of the first block's tensor of that name; nothing where none has one.
+  /// The rank of the first block's tensor with this name. Returns nullopt if no block has one.
   std::optional<std::size_t> block_rank(std::string_view suffix) const;
 
-  /// What a fused checkpoint says it was fused from. The note is the file's word: it counts only
-  /// where it is, to the letter, what is written for some kernel that goes with the large one.
-  struct FusedFrom {
-    std::int64_t small_kernel = 0;
-    double norm_eps = 0;
-  };
-  FusedFrom noted_fused_from(std::int64_t large_kernel) const;
+  bool any_block_has(std::string_view suffix) const;
+
+  /// Throws Error(mismatch) if `size` is 0: the tensor `key` is missing or has another rank.
+  void require_size(std::int64_t size, const char* dimension, const std::string& key) const;
 
  private:
-  const View& view_;
+  std::string first_block(std::string_view suffix) const;
+  void read_fused_from(Dimensions& dimensions) const;
+
+  const FloatStateDict& file_;
   std::string start_;
-  std::map<std::size_t, std::map<std::size_t, int>> blocks_;  // keys of each block
-  std::vector<std::int64_t> depths_;
+  std::string what_;
+  std::map<std::size_t, std::map<std::size_t, int>> blocks_;  // number of keys of each block
   bool fused_ = true;
 };
-
-/// Throws Error(mismatch) where a dimension couldn't be read. `generation` is what the file looks
-/// like, "AetherNet of the first generation".
-void require_size(std::int64_t size, const char* what, const std::string& where,
-                  std::string_view generation);
-/// Throws Error(mismatch) unless both are odd and the small one (0 where it isn't known) isn't
-/// larger.
-void require_kernels(std::int64_t large, std::int64_t small);
 
 }  // namespace aether2onnx::network

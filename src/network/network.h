@@ -1,10 +1,10 @@
 /// @file
-/// Stage "network description": which network a state dict is, and that network as data.
+/// Which network a state dict is, and this network as data.
 ///
-/// Owns all that is known of AetherNet: its generations, their keys and shapes, their forward pass.
-/// A description is a list of modules in the order of the forward pass, with parameters that say
-/// how to get each weight from the state dict. The stages after this one work on modules of any
-/// network; a generation adds its row to the table in recognise.cpp and one file that describes it.
+/// This folder owns all knowledge of AetherNet: its generations, their keys and shapes, their
+/// forward passes. A description is a list of modules in the order of the forward pass. Its
+/// parameters say how to get each weight from the state dict. Later folders work on the modules of
+/// any network. A generation is one file with its row in the table in recognise.cpp.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -19,9 +19,9 @@
 
 namespace aether2onnx::network {
 
-/// How a weight comes from the state dict. Anything but a stored tensor is computed in float64.
-/// Two operands are taken element by element, in row-major order, and the result has the first
-/// one's shape; the second one may also have a single element, which counts for all.
+/// How a weight follows from the state dict. Everything but a stored tensor is computed in float64.
+/// Two operands are combined element by element, in row-major order, and the result has the shape
+/// of the first operand. If the second operand has a single element, it counts for all elements.
 struct Expression {
   enum class Kind {
     stored,       ///< The tensor `key`.
@@ -31,13 +31,13 @@ struct Expression {
     multiply,     ///< a * b
     divide,       ///< a / b
     square_root,  ///< Of each element.
-    /// Two kernels (O, I, K, K) and (O, I, k, k), k <= K, K - k even: the second one added to the
-    /// middle of the first.
+    /// Two kernels (O, I, K, K) and (O, I, k, k), k <= K, K - k even: the second kernel added to
+    /// the middle of the first.
     centred_add,
-    scale_rows,  ///< A weight (O, …) with everything of index o multiplied by b[o].
+    scale_rows,  ///< A weight (O, …) whose elements with index o are multiplied by b[o].
     apply,       ///< A matrix (O, I) or (O, I, 1, 1) times a vector b of I elements: (O).
-    /// The operand rounded to the type in which a checkpoint keeps it: float32, or float64 where a
-    /// tensor in it is stored so.
+    /// The operand rounded to the type in which a checkpoint keeps it: float64 if one of its
+    /// tensors is stored as float64, float32 otherwise.
     rounded,
   };
   Kind kind = Kind::stored;
@@ -52,16 +52,16 @@ struct Expression {
   static Expression of(Kind kind, Expression a, Expression b);
 };
 
-/// A weight of the network, named as its key in a state dict.
+/// A weight of the network. Its name is its key in a state dict.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
   Expression value;
-  std::size_t position = 0;  ///< Among all parameters and buffers, as the class has them.
+  std::size_t position = 0;  ///< Among all parameters and buffers of the class.
 };
 
-/// What a state dict holds besides the weights in use: statistics that were folded into weights,
-/// counters, version numbers. Fused checkpoints keep it, so that PyTorch loads them strictly.
+/// A tensor of the state dict that is not in use: folded statistics, counters, version numbers.
+/// Fused checkpoints keep buffers, so that PyTorch loads them strictly.
 struct Buffer {
   std::string name;
   std::string key;  ///< In the state dict.
@@ -72,18 +72,17 @@ struct Buffer {
 /// Index into Network::parameters.
 using ParameterId = std::size_t;
 
-/// Index of a value: 0 is the image, module i makes value i + 1.
+/// Index of a value. Value 0 is the image. Module i makes value i + 1.
 using ValueId = std::size_t;
 
 // The modules. Feature maps are (N, C, H, W); a convolution has stride 1, dilation 1 and zero
 // padding of half its kernel, so that height and width stay.
 
-/// x + value. The image's mean is subtracted and added with it, where the network has it as a
-/// number and not as a weight.
+/// x + value. Subtracts and adds the image's mean if the mean is a number and not a weight.
 struct Shift {
   double value = 0;
 };
-/// x + value, or x - value, of each channel: value (1, C, 1, 1).
+/// x + value, or x - value, for each channel; value (1, C, 1, 1).
 struct ChannelShift {
   ParameterId value = 0;
   bool subtract = false;
@@ -94,15 +93,15 @@ struct Scale {
   std::optional<ParameterId> parameter;  ///< Of one element, instead of the number.
   bool divide = false;
 };
-/// Weight (out, in / groups, kernel, kernel), bias (out) where there is one.
+/// Weight (out, in / groups, kernel, kernel), optional bias (out).
 struct Conv2d {
   ParameterId weight = 0;
   std::optional<ParameterId> bias;
   std::int64_t kernel = 1;
   std::int64_t groups = 1;
 };
-/// The sum of two depthwise convolutions with a bias each, as it is trained; fusion makes one
-/// Conv2d of it, named `fused_path`.
+/// The sum of two depthwise convolutions, each with a bias, as the network is trained. fuse() makes
+/// one Conv2d of it, with the path `fused_path`.
 struct ReparameterizedConv2d {
   ParameterId large_weight = 0;  ///< (C, 1, K, K)
   ParameterId large_bias = 0;    ///< (C)
@@ -117,7 +116,7 @@ struct LayerNorm {
   ParameterId bias = 0;
   double epsilon = 0;
 };
-/// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, each of C elements. Fusion
+/// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, each of C elements. fuse()
 /// makes a ChannelAffine of it.
 struct DeploymentNorm {
   ParameterId weight = 0;
@@ -125,8 +124,8 @@ struct DeploymentNorm {
   ParameterId running_mean = 0;
   ParameterId running_var = 0;
   double epsilon = 0;
-  /// What becomes of it in a fused checkpoint: it is kept as it is, or weight and bias take up the
-  /// statistics, which are then dropped or kept for form's sake.
+  /// A fused checkpoint keeps the norm, or it folds the statistics into weight and bias. Folded
+  /// statistics are dropped, or they stay in the file without use.
   enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };
   WhenFused when_fused = WhenFused::kept;
 };
@@ -151,7 +150,7 @@ struct LeakyRelu {
 struct PixelShuffle {
   std::int64_t factor = 1;
 };
-/// x * sigmoid(expand(relu(reduce(mean of x over height and width)))): a factor for each channel.
+/// x * sigmoid(expand(relu(reduce(mean of x over height and width)))). The factor is per channel.
 struct ChannelAttention {
   ParameterId reduce_weight = 0;  ///< (R, C) or (R, C, 1, 1)
   std::optional<ParameterId> reduce_bias;
@@ -160,7 +159,7 @@ struct ChannelAttention {
   std::string reduce_path;
   std::string expand_path;
 };
-/// x * sigmoid(conv(max and mean of x over the channels, in this order)): a factor for each pixel.
+/// x * sigmoid(conv(max and mean of x over the channels, in this order)). The factor is per pixel.
 struct SpatialAttention {
   ParameterId weight = 0;  ///< (1, 2, kernel, kernel)
   std::int64_t kernel = 7;
@@ -231,24 +230,24 @@ struct Network {
   std::vector<Parameter> parameters;
   std::vector<Buffer> buffers;
   std::vector<Module> modules;
-  /// What in the file contradicts itself, one line each.
+  /// Contradictions in the file, one line each.
   std::vector<std::string> warnings;
 
   ParameterId add_parameter(std::string name, std::vector<std::int64_t> shape, Expression value);
-  /// Appends a module and gives its value.
+  /// Appends a module and returns its value.
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 };
 
-/// What one run of a network costs: the sums over its modules, for each pixel of the input picture
-/// (height times width, for each image of the batch) where nothing else is said.
+/// The cost of one run of a network: sums over its modules. Unless noted otherwise, a sum is per
+/// pixel of the input picture (height times width, for each image of the batch).
 struct Cost {
-  double parameters = 0;     ///< Elements of all weights; not for each pixel.
-  double multiply_adds = 0;  ///< Of convolutions and projections, biases left out.
-  /// Elements of the feature maps that are alive at once at the most: each from the module that
-  /// makes it to the last one that uses it.
+  double parameters = 0;     ///< Elements of all weights, in total.
+  double multiply_adds = 0;  ///< Of convolutions and projections, without biases.
+  /// The largest number of elements of feature maps that live at the same time. A feature map lives
+  /// from the module that makes it to the last module that uses it.
   double live_elements = 0;
-  /// The same where each convolution and normalization has a copy of what goes in and comes out
-  /// beside it, as libraries that rearrange channels do.
+  /// The same if each convolution and normalization also copies its input and output, as libraries
+  /// do that rearrange channels.
   double live_elements_with_copies = 0;
   double input_elements = 0;
   double output_elements = 0;
@@ -256,8 +255,7 @@ struct Cost {
 
 Cost cost_of(const Network& network);
 
-/// What is left of a network in the operators of an ONNX graph, whoever made it: the steps that
-/// have weights or move pixels, in the order of execution.
+/// One operator of an ONNX graph that has weights or moves pixels.
 struct OutlineStep {
   enum class Kind {
     convolution,  ///< Stride 1 with a padding of half the kernel; `shape` (out, in / groups, k, k).
@@ -271,6 +269,8 @@ struct OutlineStep {
   std::int64_t groups = 1;
   std::int64_t factor = 1;  ///< Of a pixel shuffle.
 };
+/// What remains of a network in an ONNX graph of any exporter: the steps in the order of execution,
+/// and the numbers of other operators.
 struct Outline {
   std::vector<OutlineStep> steps;
   std::size_t gelus = 0;
@@ -279,41 +279,41 @@ struct Outline {
   std::size_t layer_norms = 0;  ///< As operators of their own, or in single steps.
 };
 
-/// Recognises the network that a graph is of. `hint` are the facts that the file notes of itself,
-/// where it does; they count only for what the graph leaves open: how the blocks are grouped, where
-/// names of weights don't tell. Nothing where the graph is of no network that is known here.
+/// Recognises the network of a graph. `hint` has the facts that the file notes of itself. They
+/// count only for what the graph leaves open: the generation, if graphs of several generations look
+/// alike, and how the blocks are grouped, if the names of weights do not tell. Returns nullopt if
+/// the graph's network is unknown.
 std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
 /// Recognises the network and checks the state dict against it as strictly as PyTorch's
-/// load_state_dict(strict=True). Entries that quantization left beside the weights are left out by
-/// rule. What tensors don't tell is decided by the evidence in the file, or else by preference;
-/// facts.evidence has both.
+/// load_state_dict(strict=True). Entries that quantization left beside the weights are left out.
+/// The evidence in the file, or else a documented preference, decides what tensors do not tell;
+/// facts.evidence has every decision.
 ///
-/// Throws Error(mismatch) with every missing key, unexpected key and wrong shape where it is an
-/// AetherNet that doesn't fit, or isn't of the generation that `options` ask for;
-/// Error(unsupported) with a plain word on what it is where it is another network, a generation
-/// that can't run, or in int8 and ReadOptions::dequantize isn't set.
+/// Throws Error(mismatch) with every missing key, unexpected key and wrong shape if the file is an
+/// AetherNet with differences, or not of the generation that `options` ask for. Throws
+/// Error(unsupported) if the file is another network, a generation that cannot run, or in int8 and
+/// ReadOptions::dequantize is not set.
 Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& options = {});
 
-/// One line for each thing that the file left open and that was decided by preference, with the
-/// option that decides it otherwise.
+/// One line for each question that the file left open. The line names the option that decides it.
 std::vector<std::string> open_questions(const NetworkInfo& facts);
 
-/// What of the facts a fused checkpoint must note, since its tensors don't tell: name and text.
+/// Facts that a fused checkpoint must note, since its tensors do not tell them: name and text.
 std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts);
 
 /// The names of all generations, for ReadOptions::generation.
 const std::vector<std::string>& generation_names();
 
-/// What the network's weights were fused from, as it stands in metadata and in fused checkpoints:
-/// "depthwise 11x11 + 3x3, summed in float64", with "; norms with eps 0.0001" behind it where norms
-/// with stored statistics are folded; "" for a fused one that doesn't say.
-std::string fused_from(const NetworkInfo& facts);
-
-/// The names of the variants that ConvertOptions::model_type may ask for.
+/// The names of all variants, for Expectations::model_type.
 const std::vector<std::string>& named_variants();
 
-/// Throws Error(mismatch), naming both sides, where the options contradict the network.
-void check_options(const Network& network, const Expectations& expected);
+/// What the network's weights were fused from, for metadata and fused checkpoints: "depthwise 11x11
+/// + 3x3, summed in float64", with "; norms with eps 0.0001" after it if norms with statistics are
+/// folded. Empty for a fused checkpoint that does not note it.
+std::string fused_from(const NetworkInfo& facts);
+
+/// Throws Error(mismatch) with both sides if the network is not the expected one.
+void check_expectations(const NetworkInfo& facts, const Expectations& expected);
 
 }  // namespace aether2onnx::network

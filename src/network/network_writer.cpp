@@ -26,6 +26,11 @@ void NetworkWriter::buffer(const std::string& name, std::vector<std::int64_t> sh
   network_.buffers.push_back({name, name, std::move(shape), expected_.size()});
 }
 
+void NetworkWriter::buffer_if_there(const std::string& name) {
+  const Entry* entry = file_ == nullptr ? nullptr : file_->find(name);
+  if (entry != nullptr && entry->tensor) buffer(name, entry->tensor->shape);
+}
+
 ValueId NetworkWriter::add(std::string path, Operation operation, std::vector<ValueId> inputs) {
   return network_.add(std::move(path), std::move(operation), std::move(inputs));
 }
@@ -50,69 +55,80 @@ ValueId NetworkWriter::linear(const std::string& path, std::int64_t out, std::in
   return add(path, Linear{weight, bias}, {input});
 }
 
-ValueId NetworkWriter::layer_norm(const std::string& path, std::int64_t channels, double epsilon,
-                                  ValueId input) {
-  const ParameterId weight = parameter(path + ".weight", {channels});
-  const ParameterId bias = parameter(path + ".bias", {channels});
+ValueId NetworkWriter::layer_norm(const std::string& path, double epsilon, ValueId input) {
+  const ParameterId weight = parameter(path + ".weight", {d.embed_dim});
+  const ParameterId bias = parameter(path + ".bias", {d.embed_dim});
   return add(path, LayerNorm{weight, bias, epsilon}, {input});
 }
 
-ValueId NetworkWriter::depthwise(const std::string& path, const DepthwiseLayout& layout,
-                                 ValueId input) {
-  const std::int64_t channels = layout.channels;
-  const std::int64_t large = layout.large_kernel;
-  const std::int64_t small = layout.small_kernel;
+ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const char* large_bias,
+                                 const char* small_bias) {
+  const std::int64_t channels = d.embed_dim;
+  const std::int64_t large = d.large_kernel;
+  const std::int64_t small = d.small_kernel;
   const std::string fused_path = path + ".fused_conv";
-  if (layout.fused) {
+  if (d.fused) {
     const ParameterId weight = parameter(fused_path + ".weight", {channels, 1, large, large});
     const ParameterId bias = parameter(fused_path + ".bias", {channels});
     return add(fused_path, Conv2d{weight, bias, large, channels}, {input});
   }
   ReparameterizedConv2d unfused;
-  unfused.large_bias = parameter(fmt::format("{}.{}", path, layout.large_bias), {channels});
-  unfused.small_bias = parameter(fmt::format("{}.{}", path, layout.small_bias), {channels});
+  unfused.large_bias = parameter(fmt::format("{}.{}", path, large_bias), {channels});
+  unfused.small_bias = parameter(fmt::format("{}.{}", path, small_bias), {channels});
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
   return add(path, unfused, {input});
 }
 
-bool NetworkWriter::has_type_of(const ExpectedTensor& expected, DType dtype) {
-  return is_weight_dtype(dtype) || (!expected.is_weight && is_counter_dtype(dtype));
+ValueId NetworkWriter::multiply_by_range(const char* path, ValueId input) {
+  if (settings.img_range == 1) return input;
+  return add(path, Scale{settings.img_range, {}, false}, {input});
 }
 
-void NetworkWriter::check_strictly(const View& view, const std::string& what) const {
-  std::vector<std::string> findings;
+ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
+  if (settings.img_range == 1) return input;
+  return add(path, Scale{settings.img_range, {}, true}, {input});
+}
+
+void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string& what) const {
+  std::vector<Diagnostic> findings;
+  const auto found = [&](const char* code, const std::string& key, const char* problem,
+                         const std::string& expected, const std::string& is) {
+    std::string detail = expected + is;
+    if (!expected.empty() && !is.empty()) detail = fmt::format("is {}, expected {}", is, expected);
+    findings.push_back(
+        {code, key, expected, is, fmt::format("{}: {} {}", problem, printable(key), detail)});
+  };
   std::unordered_set<std::string_view> known;
   for (const ExpectedTensor& want : expected_) {
-    known.insert(want.name);
-    const Entry* entry = view.find(want.name);
+    known.insert(want.key);
+    const Entry* entry = file.find(want.key);
     if (entry == nullptr) {
-      findings.push_back(fmt::format("missing key: {} {}", want.name, shape_text(want.shape)));
+      found("network-key-missing", want.key, "missing key", shape_text(want.shape), "");
     } else if (!entry->tensor) {
-      findings.push_back(fmt::format("no usable tensor: {} {}", want.name, entry->problem));
+      found("network-key-tensor", want.key, "no usable tensor", "", entry->problem);
     } else if (entry->tensor->shape != want.shape) {
-      findings.push_back(fmt::format("wrong shape: {} is {}, expected {}", want.name,
-                                     shape_text(entry->tensor->shape), shape_text(want.shape)));
-    } else if (!has_type_of(want, entry->tensor->read_dtype())) {
-      findings.push_back(fmt::format(
-          "wrong type: {} is {}, expected {}float32, float16, bfloat16 or float64", want.name,
-          to_string(entry->tensor->dtype), want.is_weight ? "" : "integers, "));
+      found("network-key-shape", want.key, "wrong shape", shape_text(want.shape),
+            shape_text(entry->tensor->shape));
+    } else if (const DType type = entry->tensor->read_dtype();
+               !is_weight_dtype(type) && (want.is_weight || !is_counter_dtype(type))) {
+      found("network-key-type", want.key, "wrong type",
+            fmt::format("{}float32, float16, bfloat16 or float64",
+                        want.is_weight ? "" : "integers, "),
+            std::string(to_string(entry->tensor->dtype)));
     }
   }
-  for (const Entry* entry : view.entries()) {
-    if (!known.contains(entry->name)) {
-      findings.push_back(fmt::format(
-          "unexpected key: {} {}", printable(entry->name),
-          entry->tensor ? shape_text(entry->tensor->shape) : fmt::format("({})", entry->problem)));
-    }
+  for (const Entry* entry : file.entries()) {
+    if (known.contains(entry->name)) continue;
+    found("network-key-unexpected", entry->name, "unexpected key", "",
+          entry->tensor ? shape_text(entry->tensor->shape) : fmt::format("({})", entry->problem));
   }
   if (findings.empty()) return;
-  std::string message =
-      fmt::format("the file is {}, but its state dict doesn't fit that network ({}):", what,
-                  plural(findings.size(), "difference"));
-  for (const std::string& finding : findings) message += "\n  " + finding;
-  throw Error(ErrorKind::mismatch, message, std::move(findings));
+  const std::string text =
+      fmt::format("the file is {}, but its state dict does not fit this network ({}):\n  {}", what,
+                  plural(findings.size(), "difference"), join(texts(findings), "\n  "));
+  throw Error(ErrorKind::mismatch, Diagnostic{"network-keys", "", what, "", text}, findings);
 }
 
 }  // namespace aether2onnx::network

@@ -1,71 +1,74 @@
 /// @file
-/// Writes a description down: modules with the parameters they need, and the keys that a state dict
-/// of the network has. Private to this stage.
+/// Writes a description: the modules, their parameters, and the keys that the state dict must have.
+/// Private to this folder.
 #pragma once
+
+#include <fmt/format.h>
 
 #include <string>
 #include <vector>
 
-#include "network/network.h"
-#include "network/view.h"
+#include "network/generation.h"
 
 namespace aether2onnx::network {
 
-/// How a block's depthwise convolution stands in the state dict.
-struct DepthwiseLayout {
-  std::int64_t channels = 0;
-  std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  ///< Where it isn't fused.
-  bool fused = true;
-  /// Keys of the biases of the unfused convolutions, below the path.
-  const char* large_bias = "lk_bias";
-  const char* small_bias = "sk_bias";
-};
+/// The value of the image.
+inline constexpr ValueId kImage = 0;
 
 class NetworkWriter {
  public:
-  /// A stored weight, at the key of its own name.
+  /// `file` tells which buffers exist. It is null for a graph, which has no buffers.
+  NetworkWriter(const Dimensions& dimensions, const Settings& settled, const FloatStateDict* file)
+      : d(dimensions), settings(settled), file_(file) {}
+
+  const Dimensions& d;
+  const Settings& settings;
+
+  /// A stored weight. The key is the name unless another one is given.
   ParameterId parameter(const std::string& name, std::vector<std::int64_t> shape);
-  /// The same, at another key.
   ParameterId parameter(const std::string& name, const std::string& key,
                         std::vector<std::int64_t> shape);
-  /// Computes a parameter otherwise than by its stored value alone.
   void set_value(ParameterId parameter, Expression value) {
     network_.parameters.at(parameter).value = std::move(value);
   }
-  /// What isn't used; its shape is checked all the same.
+  /// An unused tensor. Its shape is checked all the same.
   void buffer(const std::string& name, std::vector<std::int64_t> shape);
+  void buffer_if_there(const std::string& name);
 
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 
-  // Layers with weights `path`.weight and, unless left out, `path`.bias.
+  // Layers with the weights `path`.weight and `path`.bias.
   ValueId conv(const std::string& path, std::int64_t out, std::int64_t in, std::int64_t kernel,
                ValueId input);
-  /// The same, with weights at `key`.weight and `key`.bias.
+  /// The same with the weights `key`.weight and `key`.bias.
   ValueId conv_at(const std::string& path, const std::string& key, std::int64_t out,
                   std::int64_t in, std::int64_t kernel, ValueId input);
   ValueId linear(const std::string& path, std::int64_t out, std::int64_t in, ValueId input);
-  ValueId layer_norm(const std::string& path, std::int64_t channels, double epsilon, ValueId input);
-  ValueId depthwise(const std::string& path, const DepthwiseLayout& layout, ValueId input);
+  ValueId layer_norm(const std::string& path, double epsilon, ValueId input);
+  /// The depthwise convolution of a block: one fused convolution, or the sum of two. The biases of
+  /// the two have these keys below `path`.
+  ValueId depthwise(const std::string& path, ValueId input, const char* large_bias = "lk_bias",
+                    const char* small_bias = "sk_bias");
 
-  /// Throws Error(mismatch) with every difference between the state dict and what was written down;
+  ValueId multiply_by_range(const char* path, ValueId input);
+  ValueId divide_by_range(const char* path, ValueId input);
+
+  /// Throws Error(mismatch) with every difference between the state dict and the written network.
   /// `what` names the network.
-  void check_strictly(const View& view, const std::string& what) const;
+  void check_strictly(const FloatStateDict& file, const std::string& what) const;
 
   Network take() { return std::move(network_); }
 
  private:
-  /// One key that the state dict has.
   struct ExpectedTensor {
-    std::string name;
+    std::string key;
     std::vector<std::int64_t> shape;
     bool is_weight = true;
   };
 
-  static bool has_type_of(const ExpectedTensor& expected, DType dtype);
-
   Network network_;
   std::vector<ExpectedTensor> expected_;
+  const FloatStateDict* file_;
 };
 
 }  // namespace aether2onnx::network

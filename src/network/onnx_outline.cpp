@@ -12,7 +12,7 @@ namespace aether2onnx::network {
 namespace {
 
 using Ints = std::vector<std::int64_t>;
-using Kind = OutlineStep::Kind;
+using StepKind = OutlineStep::Kind;
 
 // Operators that make no step: they compute shapes, formulas and elementwise values.
 constexpr std::array<std::string_view, 27> kSilent = {
@@ -99,13 +99,13 @@ class Outliner {
     } else if (node.op_type == "MatMul" || node.op_type == "Gemm") {
       take_projection(node);
     } else if (node.op_type == "LeakyRelu") {
-      outline_.steps.push_back({Kind::leaky_relu, {}, {}, 1, 1});
+      outline_.steps.push_back({StepKind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
       // CRD is PyTorch's order of the channels. Factor 0 stands for another order.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
-      outline_.steps.push_back({Kind::pixel_shuffle, {}, {}, 1, factor});
+      outline_.steps.push_back({StepKind::pixel_shuffle, {}, {}, 1, factor});
     } else if (node.op_type == "Gelu" || node.op_type == "Erf") {
       ++outline_.gelus;
     } else if (node.op_type == "Relu") {
@@ -132,7 +132,7 @@ class Outliner {
     const std::int64_t height_pad = kernel->shape[2] / 2;
     const std::int64_t width_pad = kernel->shape[3] / 2;
     if (pads != Ints{height_pad, width_pad, height_pad, width_pad}) return take_unknown();
-    outline_.steps.push_back({Kind::convolution, std::string(kernel->name), kernel->shape,
+    outline_.steps.push_back({StepKind::convolution, std::string(kernel->name), kernel->shape,
                               attribute_or(node, "group", std::int64_t{1}), 1});
   }
 
@@ -143,7 +143,7 @@ class Outliner {
         node.op_type == "Gemm" && attribute_or(node, "transB", std::int64_t{0}) != 0;
     if (!rows_are_outputs) std::reverse(matrix->shape.begin(), matrix->shape.end());
     outline_.steps.push_back(
-        {Kind::projection, std::string(matrix->name), std::move(matrix->shape), 1, 1});
+        {StepKind::projection, std::string(matrix->name), std::move(matrix->shape), 1, 1});
   }
 
   std::unordered_map<std::string_view, Ints> weights_;

@@ -1,48 +1,28 @@
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "network/evidence.h"
 #include "network/generation.h"
+#include "network/network_writer.h"
 #include "network/notes.h"
-
-namespace aether2onnx {
-
-std::string_view to_string(NormType type) noexcept {
-  return type == NormType::deployment ? "deployment" : "layernorm";
-}
-
-std::string_view to_string(Quantization quantization) noexcept {
-  switch (quantization) {
-    case Quantization::none:
-      return "none";
-    case Quantization::qat:
-      return "qat";
-    case Quantization::int8:
-      return "int8";
-  }
-  return "none";
-}
-
-}  // namespace aether2onnx
 
 namespace aether2onnx::network {
 
 using state_dict::Entry;
 using state_dict::StateDict;
 
-// --- the table of generations -----------------------------------------------------------------
+// --- the table of generations -------------------------------------------------------------------
 
-namespace {
+std::span<const Generation* const> generations() {
+  static constexpr std::array table = {&kGeneration1,  &kGeneration2,      &kGeneration3,
+                                       &kGeneration4,  &kGeneration5First, &kGeneration5,
+                                       &kGeneration5x, &kGeneration6,      &kGeneration7};
+  return table;
+}
 
-const std::array kGenerations = {&kGeneration1,  &kGeneration2,      &kGeneration3,
-                                 &kGeneration4,  &kGeneration5First, &kGeneration5,
-                                 &kGeneration5x, &kGeneration6,      &kGeneration7};
-
-}  // namespace
-
-// --- building a description -------------------------------------------------------------------
+// --- building a description ---------------------------------------------------------------------
 
 Expression Expression::stored(std::string key) { return {Kind::stored, std::move(key), 0, {}}; }
 
@@ -65,7 +45,7 @@ ValueId Network::add(std::string path, Operation operation, std::vector<ValueId>
   return modules.size();
 }
 
-// --- what a file is that isn't read -----------------------------------------------------------
+// --- other networks -----------------------------------------------------------------------------
 
 namespace {
 
@@ -80,7 +60,7 @@ struct OtherNetwork {
   const char* name;
 };
 
-// Fingerprints of networks that people have files of beside AetherNet's.
+// Fingerprints of networks whose files people often have beside those of AetherNet.
 const std::array kOtherNetworks = {
     OtherNetwork{[](const StateDict& s) {
                    return any_key(s, [](std::string_view key) {
@@ -130,22 +110,19 @@ std::string some_keys(const StateDict& state_dict) {
 }
 
 [[noreturn]] void explain_other(const StateDict& state_dict) {
-  constexpr const char* remedy = "Give a checkpoint of an AetherNet (keys layers.… or stages.…).";
+  constexpr const char* remedy =
+      "Give a checkpoint of an AetherNet (its keys begin with layers. or stages.).";
   for (const OtherNetwork& other : kOtherNetworks) {
-    if (other.matches(state_dict)) {
-      fail(ErrorKind::unsupported, "the file is {}, not AetherNet.\n{}", other.name, remedy);
-    }
+    if (!other.matches(state_dict)) continue;
+    fail({ErrorKind::unsupported, "network-other", "", "AetherNet", other.name},
+         "the file is {}, not AetherNet.\n{}", other.name, remedy);
   }
-  fail(ErrorKind::unsupported, "the file is a network that isn't AetherNet ({}: {}).\n{}",
+  fail({ErrorKind::unsupported, "network-unknown", "", "AetherNet"},
+       "the file is a network that isn't AetherNet ({}: {}).\n{}",
        plural(state_dict.entries().size(), "key"), some_keys(state_dict), remedy);
 }
 
 // --- which generation ---------------------------------------------------------------------------
-
-bool has_name(const Generation& generation, std::string_view name) {
-  return std::any_of(generation.names.begin(), generation.names.end(),
-                     [&](const char* known) { return name == known; });
-}
 
 std::string names_of(const Generation& generation) {
   std::string text;
@@ -153,196 +130,149 @@ std::string names_of(const Generation& generation) {
   return text;
 }
 
-// The row that the user names. Its keys must be the file's.
-const Generation* asked_for(const View& view, const std::string& name) {
+// The row that the user names. The file must have its keys.
+const Generation* asked_for(const FloatStateDict& file, const std::string& name) {
   const Generation* asked = nullptr;
   std::string fitting;
-  for (const Generation* generation : kGenerations) {
+  for (const Generation* generation : generations()) {
     if (has_name(*generation, name)) asked = generation;
-    if (generation->fits(view)) fitting += (fitting.empty() ? "" : ", ") + names_of(*generation);
+    if (generation->fits(file)) fitting += (fitting.empty() ? "" : ", ") + names_of(*generation);
   }
   require(asked != nullptr, "options that weren't validated");
-  if (!fitting.empty() && !asked->fits(view)) {
-    fail(ErrorKind::mismatch,
-         "--generation {} was given, but the checkpoint's keys are those of {}.\n"
-         "Leave the option out (it is read from the checkpoint), or give the right file.",
-         name, fitting);
+  if (!fitting.empty() && !asked->fits(file)) {
+    fail({ErrorKind::mismatch, "network-generation", "generation", name, fitting},
+         "{} {} was given, but the checkpoint's keys are those of {}.\n"
+         "Leave the option out (the checkpoint has the value), or give the right file.",
+         option("generation"), name, fitting);
   }
   return fitting.empty() ? nullptr : asked;
 }
 
-const Generation* generation_of(const View& view, const ReadOptions& options) {
-  if (options.generation) return asked_for(view, *options.generation);
-  for (const Generation* generation : kGenerations) {
-    const std::string* note = view.note("generation");
-    if (note != nullptr && has_name(*generation, *note) && generation->fits(view)) {
+const Generation* generation_of(const FloatStateDict& file, const ReadOptions& options) {
+  if (options.generation) return asked_for(file, *options.generation);
+  const std::string* note = file.note(kGenerationNote);
+  for (const Generation* generation : generations()) {
+    if (note != nullptr && has_name(*generation, *note) && generation->fits(file)) {
       return generation;
     }
   }
-  for (const Generation* generation : kGenerations) {
-    if (generation->fits(view) && generation->is_likely(view)) return generation;
+  for (const Generation* generation : generations()) {
+    if (generation->fits(file) && generation->is_likely(file)) return generation;
   }
   return nullptr;
+}
+
+// --- the description ----------------------------------------------------------------------------
+
+// Whether the statistics of deployment norms are folded into weight and bias, and the reason.
+std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const Dimensions& d,
+                                              DeploymentNorm::WhenFused when_fused) {
+  switch (when_fused) {
+    case DeploymentNorm::WhenFused::kept:
+      return {false, "the generation never folds them"};
+    case DeploymentNorm::WhenFused::folded_without_statistics:
+      return {!d.has_statistics, d.has_statistics ? "running_mean and running_var are there"
+                                                  : "no running_mean and running_var are left"};
+    case DeploymentNorm::WhenFused::folded_with_statistics:
+      break;
+  }
+  const std::string* built_fused = file.arch_config("fused_init");
+  if (d.fused && built_fused != nullptr && *built_fused == "True") {
+    return {false, "arch_config has fused_init: built fused, and never folded"};
+  }
+  return {d.fused, d.fused ? "the convolutions are fused, and norms with them"
+                           : "the convolutions aren't fused, nor are norms"};
+}
+
+void settle_norms(const FloatStateDict& file, const ReadOptions& options, const Decision& decision,
+                  const Dimensions& d, NetworkInfo& facts) {
+  if (d.layer_norm) {
+    refuse_norm_eps(options, "the checkpoint's normalizations have no stored statistics");
+    return;
+  }
+  const auto [folded, because] = norms_are_folded(file, d, decision.settings.norms_when_fused);
+  add_evidence(facts, "norms", folded ? "folded" : "with statistics", because);
+  if (folded) {
+    refuse_norm_eps(options, "the checkpoint's norms are folded into weight and bias already");
+    if (d.noted_norm_eps > 0) facts.numbers["folded_norm_eps"] = d.noted_norm_eps;
+    return;
+  }
+  const Decided eps =
+      options.norm_eps ? Decided{*options.norm_eps, option("norm_eps")} : decision.norm_eps;
+  add_evidence(facts, "norm_eps", eps);
+  facts.numbers["norm_eps"] = eps.value;
+}
+
+// Decides the questions that the tensors leave open.
+Settings settle(const FloatStateDict& file, const ReadOptions& options,
+                const Generation& generation, const Decision& decision, const Dimensions& d,
+                NetworkInfo& facts, std::vector<std::string>& warnings) {
+  add_evidence(facts, "generation", decision.name, decision.because, decision.certain);
+  if (decision.res_scale) {
+    const Decided res_scale = decide_res_scale(file, options, *decision.res_scale, warnings);
+    add_evidence(facts, "res_scale", res_scale);
+    facts.numbers["res_scale"] = res_scale.value;
+  } else {
+    refuse_res_scale(options, decision.name);
+  }
+  settle_norms(file, options, decision, d, facts);
+  const Decided img_range = decide_img_range(file, options, warnings);
+  add_evidence(facts, "img_range", img_range);
+  facts.numbers["img_range"] = img_range.value;
+  if (decision.settings.without_error_comp) {
+    add_evidence(facts, "error_comp", "left out", "the network in int8 doesn't use it");
+  }
+  if (file.dropped() > 0 && !generation.keys_tell_all) {
+    add_evidence(facts, "quantization", std::string(to_string(file.quantization())),
+                 fmt::format("{} entries of fake-quant, observers and activation scales left out",
+                             file.dropped()));
+  }
+  facts.quantization = file.quantization();
+  Settings settings = decision.settings;
+  settings.res_scale = facts.number("res_scale", 1);
+  settings.img_range = facts.number("img_range", 1);
+  settings.norm_eps = facts.number("norm_eps", 0);
+  return settings;
+}
+
+Network describe(const Generation& generation, const FloatStateDict& file,
+                 const ReadOptions& options) {
+  const Decision decision = generation.decide(file, options);
+  const std::string what = "AetherNet of generation " + decision.name;
+  const Dimensions d = generation.measure(file, what);
+  NetworkInfo facts = facts_of(d, generation.variants, decision.name);
+  std::vector<std::string> warnings;
+  const Settings settings = settle(file, options, generation, decision, d, facts, warnings);
+  NetworkWriter writer(d, settings, &file);
+  generation.forward(writer);
+  writer.check_strictly(
+      file, fmt::format("an {} ({} x{}, embed_dim {}, depths {})", what, facts.model_type,
+                        facts.scale, facts.embed_dim, join(facts.depths)));
+  if (!generation.keys_tell_all) {
+    const std::vector<std::string> contradicting = contradictions(file, facts);
+    warnings.insert(warnings.end(), contradicting.begin(), contradicting.end());
+  }
+  Network network = writer.take();
+  network.facts = std::move(facts);
+  network.warnings = std::move(warnings);
+  return network;
 }
 
 }  // namespace
 
 Network recognise(const StateDict& state_dict, const ReadOptions& options) {
-  const View view(state_dict);
-  const Generation* generation = generation_of(view, options);
+  const FloatStateDict file(state_dict);
+  const Generation* generation = generation_of(file, options);
   if (generation == nullptr) explain_other(state_dict);
-  Network network = generation->describe(view, options);
-  if (view.quantization() == Quantization::int8 && !options.dequantize) {
-    fail(ErrorKind::unsupported,
-         "the file is an AetherNet {} converted to int8. Conversion to an ONNX file with int8 "
-         "operators (QuantizeLinear, DequantizeLinear) comes with a later version.\n"
-         "Give --dequantize to take its weights as the float numbers that they stand for, or the "
-         "float checkpoint that it was made from.",
-         network.facts.generation);
+  Network network = describe(*generation, file, options);
+  if (file.quantization() == Quantization::int8 && !options.dequantize) {
+    fail({ErrorKind::unsupported, "network-int8", "dequantize"},
+         "the file is an AetherNet {} converted to int8. Int8 operators in an ONNX file "
+         "(QuantizeLinear, DequantizeLinear) come with a later version.\n"
+         "Give {} to convert its weights as float numbers, or give the float checkpoint.",
+         network.facts.generation, option("dequantize"));
   }
   return network;
-}
-
-std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint) {
-  // The generation that the file notes first, since others' graphs have the same steps.
-  for (const Generation* generation : kGenerations) {
-    if (!has_name(*generation, hint.generation)) continue;
-    if (auto network = generation->recognise(outline, hint)) return network;
-  }
-  std::optional<Network> found;
-  for (const Generation* generation : kGenerations) {
-    if (auto network = generation->recognise(outline, hint)) found = std::move(network);
-  }
-  return found;
-}
-
-// --- names --------------------------------------------------------------------------------------
-
-const std::vector<std::string>& generation_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> result;
-    for (const Generation* generation : kGenerations) {
-      result.insert(result.end(), generation->names.begin(), generation->names.end());
-    }
-    return result;
-  }();
-  return names;
-}
-
-// The last generation has the most of them, in order of their size.
-const std::vector<std::string>& named_variants() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> result;
-    for (std::size_t i = kGenerations.size(); i-- > 0;) {
-      for (const Variant& variant : kGenerations.at(i)->variants) {
-        if (std::find(result.begin(), result.end(), variant.name) == result.end()) {
-          result.emplace_back(variant.name);
-        }
-      }
-    }
-    return result;
-  }();
-  return names;
-}
-
-std::string variant_of(std::span<const Variant> variants, const NetworkInfo& facts) {
-  const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
-    return !wanted || *wanted == found;
-  };
-  for (const Variant& variant : variants) {
-    const std::vector<std::int64_t> depths(static_cast<std::size_t>(variant.groups),
-                                           variant.blocks);
-    const bool fits = variant.embed_dim == facts.embed_dim && depths == facts.depths &&
-                      variant.hidden_dim == facts.hidden_dim &&
-                      variant.large_kernel == facts.large_kernel &&
-                      (facts.small_kernel == 0 || variant.small_kernel == facts.small_kernel) &&
-                      is_attention(variant.channel_attention, facts.has("channel_attention")) &&
-                      is_attention(variant.spatial_attention, facts.has("spatial_attention"));
-    if (fits) return variant.name;
-  }
-  return "custom";
-}
-
-std::vector<std::int64_t> depths_of_variant(std::span<const Variant> variants, NetworkInfo facts) {
-  const std::int64_t blocks =
-      std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{0});
-  for (const Variant& variant : variants) {
-    if (variant.groups * variant.blocks != blocks) continue;
-    facts.depths.assign(static_cast<std::size_t>(variant.groups), variant.blocks);
-    if (variant_of(variants, facts) == variant.name) return facts.depths;
-  }
-  return {};
-}
-
-// --- what is open -------------------------------------------------------------------------------
-
-std::vector<std::string> open_questions(const NetworkInfo& facts) {
-  std::vector<std::string> lines;
-  for (const Evidence& evidence : facts.evidence) {
-    if (evidence.certain) continue;
-    lines.push_back(fmt::format("taken for {} {}: {} (--{} decides otherwise)", evidence.what,
-                                evidence.value, evidence.because, evidence.what));
-  }
-  return lines;
-}
-
-// --- what a network was fused from ---------------------------------------------------------------
-
-std::string fused_from(const NetworkInfo& facts) {
-  std::string text;
-  if (facts.small_kernel > 0) {
-    text = fmt::format("depthwise {0}x{0} + {1}x{1}, summed in float64", facts.large_kernel,
-                       facts.small_kernel);
-  }
-  const double eps = facts.number("norm_eps", facts.number("folded_norm_eps", 0));
-  if (eps > 0) text += fmt::format("{}norms with eps {}", text.empty() ? "" : "; ", eps);
-  return text;
-}
-
-std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts) {
-  std::vector<std::pair<std::string, std::string>> notes;
-  if (std::string from = fused_from(facts); !from.empty()) {
-    notes.emplace_back(kFusedFromNote, std::move(from));
-  }
-  // The first generation's keys tell all of it.
-  if (facts.generation != kGeneration1.names.front()) {
-    notes.emplace_back(kGenerationNote, facts.generation);
-  }
-  const auto res_scale = facts.numbers.find("res_scale");
-  if (res_scale != facts.numbers.end()) {
-    notes.emplace_back(kResScaleNote, fmt::format("{}", res_scale->second));
-  }
-  const double img_range = facts.number("img_range", 1);
-  if (img_range != 1) notes.emplace_back(kImgRangeNote, fmt::format("{}", img_range));
-  return notes;
-}
-
-// --- options against the network --------------------------------------------------------------
-
-void check_options(const Network& network, const Expectations& expected) {
-  const NetworkInfo& facts = network.facts;
-  std::vector<std::string> findings;
-  if (expected.model_type && *expected.model_type != facts.model_type) {
-    findings.push_back(fmt::format(
-        "--model_type {} was given, but the checkpoint is {} (embed_dim {}, depths {}, hidden {}, "
-        "kernel {})",
-        printable(*expected.model_type),
-        facts.model_type == "custom" ? "no named variant" : facts.model_type, facts.embed_dim,
-        join(facts.depths), facts.hidden_dim, facts.large_kernel));
-  }
-  if (expected.scale && *expected.scale != facts.scale) {
-    findings.push_back(fmt::format("--scale {} was given, but the checkpoint's scale is {}",
-                                   *expected.scale, facts.scale));
-  }
-  if (expected.input_channels && *expected.input_channels != facts.input_channels) {
-    findings.push_back(fmt::format("--input_channels {} was given, but the checkpoint has {}",
-                                   *expected.input_channels, facts.input_channels));
-  }
-  if (findings.empty()) return;
-  const std::string message =
-      join(findings, ";\n") +
-      ".\nLeave the option out (it is read from the checkpoint), or give the right file.";
-  throw Error(ErrorKind::mismatch, message, std::move(findings));
 }
 
 }  // namespace aether2onnx::network

@@ -1,28 +1,17 @@
 /// @file
-/// Which generation a state dict with `scale_tensor` is of: the sixth and the seventh have the same
-/// keys. Private to this stage.
+/// The generations G6 and G7 have the same keys, among them `scale_tensor`. Private to this folder.
 #pragma once
 
-#include <string>
-
-#include "network/view.h"
+#include "network/generation.h"
 
 namespace aether2onnx::network {
 
-struct ScaleTensorGeneration {
-  std::string name;  ///< "G6.0", "G6.1" or "G7a" to "G7d"
-  std::string because;
-  bool certain = true;
-  /// Whether it is certain, too, which of G7a to G7d it is, on which the epsilon depends.
-  bool certain_letter = true;
-
-  bool is_seventh() const { return name.starts_with("G7"); }
-};
+/// Whether the keys belong to these generations.
+bool fits_scale_tensor(const FloatStateDict& file);
 
 /// Decides by the evidence, the most reliable first.
-ScaleTensorGeneration decide_scale_tensor(const View& view, const ReadOptions& options);
+Decision decide_scale_tensor(const FloatStateDict& file, const ReadOptions& options);
 
-/// Whether the keys are of these generations.
-bool fits_scale_tensor(const View& view);
+bool is_seventh(const Decision& decision);
 
 }  // namespace aether2onnx::network

@@ -1,12 +1,10 @@
 /// @file
-/// What the generations with keys stages.<i>.<j>.… have in common: how they are told apart by their
-/// keys, their dimensions, and their forward pass with the points in which they differ. Private to
-/// this stage.
+/// What the generations with the keys stages.<i>.<j>.… share: their fingerprint, their dimensions,
+/// and the parts of their forward passes. Private to this folder.
 ///
 /// A block is a large-kernel depthwise convolution (trained as the sum of two), a normalization, a
 /// gated feed-forward of three projections, optional channel and spatial attention, and a residual
-/// addition; every stage's output goes through a projection, and all of them together through
-/// another one.
+/// addition. A stage is a group of blocks. A fusion layer joins the outputs of all stages.
 #pragma once
 
 #include <optional>
@@ -15,114 +13,88 @@
 #include <utility>
 #include <vector>
 
-#include "network/evidence.h"
 #include "network/generation.h"
-#include "network/keys.h"
 #include "network/network_writer.h"
-#include "network/view.h"
 
 namespace aether2onnx::network {
 
-/// What a generation has where others differ.
-struct StageRules {
-  bool gelu = false;                 ///< The gate's activation; SiLU otherwise.
-  bool temperature_divides = false;  ///< And has rank 0; it multiplies and has rank 1 otherwise.
-  bool linear_attention = false;     ///< Channel attention of Linear, not of 1 x 1 convolutions.
-  bool attention_bias = false;
-  bool vector_statistics = false;  ///< Deployment norms of (C), not of (1, C, 1, 1).
-  DeploymentNorm::WhenFused norms_when_fused = DeploymentNorm::WhenFused::folded_with_statistics;
-  bool conv_biases = false;  ///< lk_conv.bias instead of lk_bias.
+// --- which generation ---------------------------------------------------------------------------
 
-  bool raw_fusion = false;   ///< The fusion takes the stages' outputs as they are.
-  bool uneven_split = true;  ///< The first embed_dim % stages projections have one channel more.
-  bool error_comp_first = false;  ///< Before the fusion's convolution; after it otherwise.
-  const char* fusion_conv = "fusion_conv";
-  bool norm_before_shortcut = false;  ///< The body's norm; after the shortcut's sum otherwise.
-
-  std::int64_t head_divisor = 1;  ///< conv_before_upsample has embed_dim / this channels.
-  bool leaky_head = true;         ///< And is a Sequential with a LeakyReLU.
-  bool plain_upsampler =
-      false;                   ///< Keys upsample.upsample.up_<i>.0; upsample.blocks.<2i> otherwise.
-  bool range_divides = false;  ///< The image is divided by img_range, before the mean.
-};
-
-/// What is known of a file before its generation is.
+/// The parts of the keys and shapes that tell the generations apart.
 struct StageKeys {
-  bool is_stage_family = false;
+  bool has_stages = false;
   bool plain = false;  ///< Has keys that only G5x has.
-  /// Of the temperature; where it lacks, 0 if there is num_batches_tracked, 1 otherwise.
+  /// Of the temperature. If there is none: 0 if there is num_batches_tracked, 1 otherwise.
   std::size_t temperature_rank = 1;
   std::int64_t embed_dim = 0;
   std::int64_t stages = 0;
-  std::int64_t fusion_inputs = 0;  ///< Channels that the fusion's convolution takes; 0 if unknown.
+  std::int64_t fusion_inputs = 0;  ///< Input channels of the fusion's convolution; 0 if unknown.
   std::size_t attention_rank = 0;  ///< Of channel attention's weights; 0 without.
   bool has_statistics = false;     ///< Of deployment norms.
   bool has_scale_tensor = false;
   bool has_scale = false;
 };
-StageKeys stage_keys(const View& view);
+StageKeys stage_keys(const FloatStateDict& file);
 
-/// The upsampler's i-th convolution.
-struct UpsampleConv {
-  std::string path;  ///< "upsample.blocks.0"
-  std::string key;   ///< Where its weights are; the path, but for an alias.
-  std::int64_t out = 0;
-  std::int64_t in = 0;
-  std::int64_t factor = 1;  ///< Of the shuffle behind it; 1 for none.
-};
+/// The name that the option or the note of a fused checkpoint gives, if it is one of `names`, and
+/// which of the two gives it.
+std::optional<std::pair<std::string, std::string>> named_generation(
+    const FloatStateDict& file, const ReadOptions& options, std::span<const char* const> names);
 
-struct StageDimensions {
-  std::int64_t channels = 0;
-  std::int64_t embed_dim = 0;
-  std::vector<std::int64_t> depths;
-  std::int64_t hidden_dim = 0;
-  std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  ///< 0 where fused and not noted.
-  bool fused = true;
-  bool layer_norm = false;
-  bool has_statistics = false;
-  std::int64_t attention_width = 0;   ///< Of channel attention's middle; 0 without.
-  std::int64_t attention_kernel = 0;  ///< Of spatial attention; 0 without.
-  std::vector<UpsampleConv> upsampler;
-  std::int64_t last_width = 0;  ///< Channels that conv_last takes.
-  double noted_norm_eps = 0;
-
-  std::int64_t scale() const;
-};
-
-/// What a generation says of a file that has its keys.
-struct StageGeneration {
-  StageRules rules;
-  std::span<const Variant> variants;
-  std::string name;          ///< "G7d"
-  std::string because = {};  ///< The evidence for it.
-  bool certain = true;
-  /// Where neither an option nor the file says another one; nothing for generations without.
-  std::optional<Decided> res_scale = {};
-  Decided norm_eps = {};  ///< Of deployment norms; counts only where they aren't folded.
-  bool without_error_comp = false;
-};
-
-/// Describes and checks a state dict. Throws as recognise() does.
-Network describe_stages(const View& view, const ReadOptions& options,
-                        const StageGeneration& generation);
-
-/// The rule by which later generations' presets have their res_scale: 0.2 up to embed_dim 64, 0.1
-/// above.
+/// The rule of the later generations' presets: 0.2 up to embed_dim 64, 0.1 above.
 Decided res_scale_of_presets(std::int64_t embed_dim);
 
-/// The option or a fused checkpoint's note, where it names one of these generations.
-std::optional<std::pair<std::string, std::string>> named_generation(
-    const View& view, const ReadOptions& options, std::span<const char* const> names);
+/// Throws Error(unsupported) if embed_dim is no multiple of the number of stages. Then the
+/// projections of the generations G4 and G5.0 do not add up to embed_dim channels.
+void require_even_stages(const StageKeys& keys, const char* generation);
 
-/// The network with these dimensions and facts, for a graph.
-Network stage_network_of(const StageDimensions& dimensions, const StageRules& rules,
-                         std::span<const Variant> variants, const std::string& generation);
+// --- dimensions ---------------------------------------------------------------------------------
 
-/// As recognise() for a graph: `names` are the generations' of one row, the likeliest last; a graph
-/// that says nothing of its generation counts as the last one.
-std::optional<Network> recognise_stages(const Outline& outline, const NetworkInfo& hint,
-                                        const StageRules& rules, std::span<const Variant> variants,
-                                        std::span<const char* const> names);
+Dimensions measure_stages(const FloatStateDict& file, const std::string& what);
+
+/// The places of the upsampler's i-th convolution, the usual one first.
+using UpsamplePaths = std::vector<std::string> (*)(std::size_t i);
+/// The same for an upsampler with other keys and at least `least` convolutions.
+Dimensions measure_stages(const FloatStateDict& file, const std::string& what, UpsamplePaths paths,
+                          std::size_t least);
+
+// --- parts of the forward pass, in their order
+// ----------------------------------------------------
+
+/// How the blocks of a generation differ from the blocks of G7.
+struct BlockKind {
+  bool gelu = false;                 ///< The gate's activation is GELU; SiLU otherwise.
+  bool temperature_divides = false;  ///< And has rank 0. It multiplies and has rank 1 otherwise.
+  bool linear_attention = false;     ///< Channel attention of Linear; 1 x 1 convolutions otherwise.
+  bool attention_bias = false;
+  bool branch_biases = false;  ///< lk_conv.bias instead of lk_bias.
+  bool vector_norms = false;   ///< Deployment norms have the shape (C), not (1, C, 1, 1).
+};
+
+/// The parameter `mean`, after the buffers that the classes register before it.
+ParameterId image_mean(NetworkWriter& net);
+/// conv_first((image - mean) * img_range)
+ValueId enter(NetworkWriter& net, ParameterId mean);
+/// The output of each stage.
+std::vector<ValueId> run_stages(NetworkWriter& net, const BlockKind& kind, ValueId shallow);
+/// The projection of each stage's output. They share embed_dim channels. If `uneven`, the first
+/// projections have one channel more if the division leaves a remainder.
+std::vector<ValueId> fusion_convs(NetworkWriter& net, const std::vector<ValueId>& outputs,
+                                  bool uneven);
+/// fusion_conv(concat(parts) + error_comp), with so many channels in the concatenation.
+ValueId compensate_and_fuse(NetworkWriter& net, const std::vector<ValueId>& parts,
+                            std::int64_t channels);
+/// conv(concat(parts)) + error_comp
+ValueId fuse_and_compensate(NetworkWriter& net, const std::vector<ValueId>& parts,
+                            const char* conv = "fusion_conv");
+/// A block's normalization, or the body's.
+ValueId norm(NetworkWriter& net, const BlockKind& kind, const std::string& path, ValueId input);
+/// x = fused + shallow; conv_after_body(norm(x)) + x
+ValueId body_with_inner_norm(NetworkWriter& net, const BlockKind& kind, ValueId fused,
+                             ValueId shallow);
+/// conv_before_upsample.0 to `width` channels, LeakyReLU, and upsample.blocks.
+ValueId upsample(NetworkWriter& net, std::int64_t width, ValueId body);
+/// conv_last(features) / img_range + mean
+void leave(NetworkWriter& net, ParameterId mean, ValueId features);
 
 }  // namespace aether2onnx::network

@@ -462,9 +462,9 @@ TEST_F(Program, UnknownAndAmbiguousOptions) {
 TEST_F(Program, OptionsThatTheCheckpointContradicts) {
   expect_failure("model.pth --scale 4", 1, "--scale 4 was given, but the checkpoint's scale is 2");
   expect_failure("model.pth --model_type aether_small", 1,
-                 "--model_type aether_small was given, but the checkpoint is no named variant");
+                 "--model_type aether_small was given, but the checkpoint's model_type is custom");
   expect_failure("model.pth --input_channels 1", 1,
-                 "--input_channels 1 was given, but the checkpoint has 3");
+                 "--input_channels 1 was given, but the checkpoint's input_channels is 3");
   expect_failure("model.pth --shape 1x4x64x64", 1, "the checkpoint has 3");
 }
 

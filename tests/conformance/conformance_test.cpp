@@ -504,8 +504,7 @@ TEST(HalfRange, AWeightBeyondItIsAnErrorNamingTheTensor) {
   EXPECT_EQ(caught.kind, ErrorKind::precision);
   EXPECT_NE(caught.message.find("layers.0.1.ffn.fc2.weight"), std::string::npos) << caught.message;
   EXPECT_NE(caught.message.find("-70000 at [3, 5, 0, 0]"), std::string::npos) << caught.message;
-  EXPECT_NE(caught.message.find("fp_mode mixed_fp16 or fp32"), std::string::npos)
-      << caught.message;
+  EXPECT_NE(caught.message.find("fp_mode mixed_fp16 or fp32"), std::string::npos) << caught.message;
 }
 
 TEST(HalfRange, ASumBeyondItCountsAfterFusion) {

@@ -187,7 +187,7 @@ void add_entry_cases(Cases& cases) {
                 e.size = 0xffffffff;
                 e.central_extra = wide(UINT64_MAX - 1, UINT64_MAX - 1);
               }),
-      "zip-local-size");
+      "zip-extra");
   add("zip64_too_short",
       changed(2,
               [](RawEntry& e) {

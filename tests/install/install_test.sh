@@ -73,7 +73,8 @@ use_pkg_config "$prefix" with_pkg_config
 static=$work/static
 cmake -G Ninja -S "$source" -B "$static" -DBUILD_SHARED_LIBS=OFF -DAETHER2ONNX_TESTS=OFF \
   -DAETHER2ONNX_VERIFICATION=OFF -DCMAKE_BUILD_TYPE=Debug >"$static.log" 2>&1
-cp "$static_library" "$static/src/libaether2onnx.a"
+mkdir -p "$static/lib"
+cp "$static_library" "$static/lib/libaether2onnx.a"
 cmake --install "$static" --component development --prefix "$work/static-prefix" >>"$static.log"
 build_with_cmake "$work/static-prefix" "$work/static-programs" "$source/examples/convert_file.cpp"
 check_convert "$work/static-programs/convert_file"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "network/passes/passes.h"
+#include "network/evaluate.h"
 
 namespace aether2onnx::test {
 
@@ -32,7 +32,7 @@ class Runner {
   const Image& input(std::size_t index = 0) const { return values_.at(module_->inputs.at(index)); }
 
   std::vector<double> weights(ParameterId id) const {
-    const TensorData data = fusion::evaluate(network_.parameters.at(id).value, state_dict_);
+    const TensorData data = network::evaluate(network_.parameters.at(id).value, state_dict_);
     return to_doubles(data.bytes, data.dtype);
   }
   std::vector<double> weights(const std::optional<ParameterId>& id, std::int64_t count) const {

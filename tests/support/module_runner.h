@@ -1,6 +1,6 @@
 /// @file
-/// Runs a description of a network, module by module and in float64, in the plainest way: what the
-/// stages that change descriptions are measured against.
+/// Runs a description of a network, module by module and in float64, in the plainest way. Tests
+/// compare the passes with it.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ Image make_image(std::int64_t channels, std::int64_t height, std::int64_t width)
 Image run_modules(const network::Network& network, const state_dict::StateDict& state_dict,
                   const Image& input);
 
-/// The largest difference of two images of one size; infinite where the sizes differ.
+/// The largest difference of two images; infinite if their sizes differ.
 double largest_difference(const Image& a, const Image& b);
 
 }  // namespace aether2onnx::test

@@ -93,7 +93,7 @@ Caught read_error(const std::vector<std::byte>& bytes, const std::string& name) 
   });
 }
 
-TEST(zip::Archive, ReadsStoredAndDeflatedEntries) {
+TEST(ZipArchive, ReadsStoredAndDeflatedEntries) {
   const std::string long_text(100000, 'a');
   const auto bytes = write_zip({{"a/one", "first"}, {"a/two", long_text, true}, {"a/three", ""}});
   const MemoryInput input(bytes);
@@ -110,7 +110,7 @@ TEST(zip::Archive, ReadsStoredAndDeflatedEntries) {
   EXPECT_EQ(catch_error([&] { archive.read_all(1, 1000); }).kind, ErrorKind::limit);
 }
 
-TEST(zip::Archive, ReadsPartsInAnyOrderAndMoreThanOnce) {
+TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   std::string content;
   for (int i = 0; i < 300000; ++i) content += static_cast<char>('a' + i % 26);
   for (const bool deflate : {false, true}) {
@@ -125,7 +125,7 @@ TEST(zip::Archive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   }
 }
 
-TEST(zip::Archive, AnEntryWithoutBytesIsReadMoreThanOnce) {
+TEST(ZipArchive, AnEntryWithoutBytesIsReadMoreThanOnce) {
   const auto bytes = write_zip({{"a/empty", ""}, {"a/some", "some"}});
   const MemoryInput input(bytes);
   const Archive zip(input, {});
@@ -135,7 +135,7 @@ TEST(zip::Archive, AnEntryWithoutBytesIsReadMoreThanOnce) {
   }
 }
 
-TEST(zip::Archive, EveryTruncationIsRefused) {
+TEST(ZipArchive, EveryTruncationIsRefused) {
   const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
   for (std::size_t length = 4; length < bytes.size(); ++length) {
     const std::vector<std::byte> cut(bytes.begin(),
@@ -148,7 +148,7 @@ TEST(zip::Archive, EveryTruncationIsRefused) {
   EXPECT_EQ(open_error(cut).code, "zip-cut-off");
 }
 
-TEST(zip::Archive, ChecksTheCrc) {
+TEST(ZipArchive, ChecksTheCrc) {
   for (const bool deflate : {false, true}) {
     auto bytes = write_zip({{"x", std::string(200, 'q') + "w", deflate}});
     // Both headers get another CRC, so that they still agree.
@@ -163,7 +163,7 @@ TEST(zip::Archive, ChecksTheCrc) {
   }
 }
 
-TEST(zip::Archive, ChecksTheCrcWhenOnlyAPartIsWanted) {
+TEST(ZipArchive, ChecksTheCrcWhenOnlyAPartIsWanted) {
   auto bytes = write_zip({{"x", std::string(1000, 'q')}});
   const std::size_t content = text_of(bytes).find("qqqq");
   bytes[content + 900] ^= std::byte{1};
@@ -173,7 +173,7 @@ TEST(zip::Archive, ChecksTheCrcWhenOnlyAPartIsWanted) {
   EXPECT_EQ(catch_error([&] { archive.read(0, 0, part); }).kind, ErrorKind::malformed);
 }
 
-TEST(zip::Archive, ACrcOfZeroMeansNotComputed) {
+TEST(ZipArchive, ACrcOfZeroMeansNotComputed) {
   for (const bool deflate : {false, true}) {
     auto bytes = write_zip({{"x", "content without checksum", deflate}});
     for (const auto& [signature, offset] : {std::pair{"PK\x03\x04", 14}, {"PK\x01\x02", 16}}) {
@@ -186,7 +186,7 @@ TEST(zip::Archive, ACrcOfZeroMeansNotComputed) {
   }
 }
 
-TEST(zip::Archive, RefusesWhatContradictsItself) {
+TEST(ZipArchive, RefusesWhatContradictsItself) {
   // Another name in the local header than in the directory.
   auto renamed = write_zip({{"name", "content"}});
   renamed[30] = std::byte{'N'};
@@ -207,7 +207,7 @@ TEST(zip::Archive, RefusesWhatContradictsItself) {
   EXPECT_EQ(open_error(large).kind, ErrorKind::malformed);
 }
 
-TEST(zip::Audit, EntriesLieWithinTheFileWhateverTheEndSays) {
+TEST(ZipAudit, EntriesLieWithinTheFileWhateverTheEndSays) {
   const auto bytes = write_zip({{"a/data.pkl", "some bytes"}, {"a/version", "3\n"}});
   const std::size_t end = find_last(bytes, "PK\x05\x06");
   for (std::size_t at = end + 8; at < end + 20; ++at) {
@@ -229,7 +229,7 @@ TEST(zip::Audit, EntriesLieWithinTheFileWhateverTheEndSays) {
   EXPECT_EQ(good.entries[0].size, 10U);
 }
 
-TEST(zip::Archive, RefusesABomb) {
+TEST(ZipArchive, RefusesABomb) {
   // A deflated entry that claims 1 GB from 30 bytes.
   auto bytes = write_zip({{"x", std::string(1000, 'a'), true}});
   const std::size_t directory = find_last(bytes, "PK\x01\x02");
@@ -253,7 +253,7 @@ Caught deflate_error(const std::string& content, const std::string& stream, std:
   return read_error(bytes, "x");
 }
 
-TEST(zip::Archive, ADeflateStreamEndsWhereItsEntryEnds) {
+TEST(ZipArchive, ADeflateStreamEndsWhereItsEntryEnds) {
   // One stored block with the byte 'a', as the whole entry, and with a byte behind it.
   const std::string stream =
       "\x01\x01\0\xfe\xff"
@@ -266,7 +266,7 @@ TEST(zip::Archive, ADeflateStreamEndsWhereItsEntryEnds) {
   EXPECT_EQ(deflate_error("12345", stream.substr(0, 5), 1).code, "zip-deflate");
 }
 
-TEST(zip::Archive, ANoteNeverCrowdsOutAContradiction) {
+TEST(ZipArchive, ANoteNeverCrowdsOutAContradiction) {
   std::vector<tools::ZipEntry> entries;
   for (int i = 0; i < 200; ++i) entries.push_back({"../" + std::to_string(i), "x"});
   EXPECT_FALSE(open_error(write_zip(entries)).thrown);
@@ -274,7 +274,7 @@ TEST(zip::Archive, ANoteNeverCrowdsOutAContradiction) {
   EXPECT_EQ(open_error(write_zip(entries)).code, "zip-two-of-one-name");
 }
 
-TEST(zip::Archive, ADeflatedEntryOfImpossibleSizeCostsNoMemory) {
+TEST(ZipArchive, ADeflatedEntryOfImpossibleSizeCostsNoMemory) {
   // 2 GiB from 3 MB: within deflate's ratio, beyond the limit for entries in memory.
   auto bytes = write_zip({{"x", std::string(3'000'000, 'a')}});
   const std::size_t directory = find_last(bytes, "PK\x01\x02");
@@ -291,7 +291,7 @@ TEST(zip::Archive, ADeflatedEntryOfImpossibleSizeCostsNoMemory) {
   EXPECT_EQ(caught.code, "zip-inflated-size");
 }
 
-TEST(zip::Archive, NamesEncryption) {
+TEST(ZipArchive, NamesEncryption) {
   auto bytes = write_zip({{"x", "content of the entry"}});
   bytes[6] |= std::byte{1};
   bytes[find_last(bytes, "PK\x01\x02") + 8] |= std::byte{1};
@@ -300,7 +300,7 @@ TEST(zip::Archive, NamesEncryption) {
   EXPECT_EQ(caught.code, "zip-encrypted") << caught.message;
 }
 
-TEST(zip::Archive, NamesOtherCompression) {
+TEST(ZipArchive, NamesOtherCompression) {
   auto bytes = write_zip({{"x", "content of the entry"}});
   bytes[8] = std::byte{12};  // bzip2
   bytes[find_last(bytes, "PK\x01\x02") + 10] = std::byte{12};
@@ -325,7 +325,7 @@ class FailingInput final : public Input {
   mutable int reads_left_;
 };
 
-TEST(zip::Archive, AFailingReadIsReportedAsItself) {
+TEST(ZipArchive, AFailingReadIsReportedAsItself) {
   const auto bytes = write_zip({{"x", "content"}});
   bool succeeded = false;
   for (int reads = 0; reads < 100 && !succeeded; ++reads) {

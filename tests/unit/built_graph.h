@@ -37,7 +37,7 @@ class Built {
     return options;
   }
   graph::Graph make(const ConvertOptions& options) const {
-    const graph::Graph graph = graph::build(fusion::fuse(network::recognise(state_dict_)).network,
+    const graph::Graph graph = graph::build(network::fuse(network::recognise(state_dict_)).network,
                                             state_dict_, options.shape, options.graph_form);
     graph::TypeDecisions decisions;
     return graph::run_passes(graph, options, true, decisions);

@@ -6,23 +6,13 @@
 
 #include "checkpoint_writer.h"
 #include "module_runner.h"
+#include "network/evaluate.h"
 #include "network/passes/passes.h"
 #include "support.h"
 
-namespace aether2onnx::fusion {
+namespace aether2onnx::network {
 namespace {
 
-using network::Add;
-using network::ChannelAffine;
-using network::ChannelAttention;
-using network::ChannelShift;
-using network::Conv2d;
-using network::Expression;
-using network::Network;
-using network::ParameterId;
-using network::Scale;
-using network::SpatialAttention;
-using network::ValueId;
 using test::Image;
 
 // A network under construction with the file that has its weights, in float64.
@@ -62,14 +52,14 @@ class Sketch {
   }
 
   // Folds, sees that the numbers stay, and gives what came out.
-  Folding fold_and_compare() {
+  Folded fold_and_compare() {
     tools::CheckpointLayout layout;
     layout.type = tools::StorageType::float64;
     const auto bytes = tools::write_checkpoint(tensors_, layout);
     const MemoryInput input(bytes);
     const auto state_dict = state_dict::StateDict::open(input, {}, {});
     const Image image = test::make_image(3, 4, 5);
-    Folding folding = fold(network);
+    Folded folding = fold(network);
     EXPECT_LT(test::largest_difference(test::run_modules(network, state_dict, image),
                                        test::run_modules(folding.network, state_dict, image)),
               1e-13);
@@ -86,7 +76,7 @@ TEST(Fold, AShiftBehindAConvolutionGoesIntoItsBias) {
   for (const bool bias : {true, false}) {
     Sketch sketch;
     sketch.shift("shift", sketch.conv("conv", 3, 0, bias));
-    const Folding folding = sketch.fold_and_compare();
+    const Folded folding = sketch.fold_and_compare();
     EXPECT_EQ(folding.network.modules.size(), 1U);
     EXPECT_EQ(folding.shifts, 1U);
     EXPECT_TRUE(std::get<Conv2d>(folding.network.modules[0].operation).bias.has_value());
@@ -135,7 +125,7 @@ TEST(Fold, AFactorGoesIntoTheConvolutionBehindOrBefore) {
   for (const bool divide : {false, true}) {
     Sketch behind;
     behind.conv("conv", 3, behind.network.add("scale", Scale{2.5, {}, divide}, {0}));
-    Folding folding = behind.fold_and_compare();
+    Folded folding = behind.fold_and_compare();
     EXPECT_EQ(folding.network.modules.size(), 1U);
     EXPECT_EQ(folding.factors, 1U);
     Sketch before;
@@ -180,7 +170,7 @@ TEST(Fold, AnAffineGoesIntoTheConvolutionBefore) {
     const ParameterId weight = sketch.parameter("norm.weight", {1, 3, 1, 1});
     sketch.network.add("norm", ChannelAffine{weight, sketch.parameter("norm.bias", {1, 3, 1, 1})},
                        {conv});
-    const Folding folding = sketch.fold_and_compare();
+    const Folded folding = sketch.fold_and_compare();
     EXPECT_EQ(folding.network.modules.size(), 1U);
     EXPECT_EQ(folding.norms, 1U);
   }
@@ -218,7 +208,7 @@ TEST(Fold, GoesOnFromTheNumbersOfTheFusedCheckpoint) {
   conv.groups = 1;
   const ValueId value = network.add("conv", conv, {0});
   network.add("scale", Scale{3, {}, false}, {value});
-  const Folding folding = fold(network);
+  const Folded folding = fold(network);
   const auto bytes =
       tools::write_checkpoint({{"a", {1, 1, 1, 1}, {1}}, {"b", {1, 1, 1, 1}, {0x1p-24}}});
   const MemoryInput input(bytes);
@@ -229,4 +219,4 @@ TEST(Fold, GoesOnFromTheNumbersOfTheFusedCheckpoint) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::fusion
+}  // namespace aether2onnx::network

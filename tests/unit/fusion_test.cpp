@@ -1,3 +1,4 @@
+#include "network/evaluate.h"
 #include "network/passes/passes.h"
 
 #include <gtest/gtest.h>
@@ -5,11 +6,9 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx::fusion {
+namespace aether2onnx::network {
 namespace {
 
-using network::Expression;
-using network::Network;
 using tools::NamedTensor;
 using tools::NetworkShape;
 
@@ -19,7 +18,7 @@ TEST(Fuse, ReplacesEveryPairAndKeepsTheRest) {
   const auto bytes = tools::write_checkpoint(tools::make_tensors(NetworkShape{}));
   const MemoryInput input(bytes);
   const auto state_dict = state_dict::StateDict::open(input, {}, {});
-  const Fusion fusion = fuse(network::recognise(state_dict));
+  const Fused fusion = fuse(recognise(state_dict));
   EXPECT_EQ(fusion.convolutions, 3U);
 
   NetworkShape fused_shape;
@@ -27,7 +26,7 @@ TEST(Fuse, ReplacesEveryPairAndKeepsTheRest) {
   const auto fused_bytes = tools::write_checkpoint(tools::make_tensors(fused_shape));
   const MemoryInput fused_input(fused_bytes);
   const auto fused_state_dict = state_dict::StateDict::open(fused_input, {}, {});
-  const Fusion same = fuse(network::recognise(fused_state_dict));
+  const Fused same = fuse(recognise(fused_state_dict));
   EXPECT_EQ(same.convolutions, 0U);
 
   // The network that comes out is the one that PyTorch's fused class has: names, shapes, order.
@@ -125,4 +124,4 @@ TEST(Evaluate, AStoredTensorKeepsItsType) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::fusion
+}  // namespace aether2onnx::network

@@ -8,7 +8,9 @@
 #include <cstring>
 #include <limits>
 
+#include "formats/onnx/onnx.h"
 #include "network/network.h"
+#include "network/onnx_outline.h"
 #include "sample_networks.h"
 #include "statistics.h"
 #include "support.h"

@@ -159,8 +159,8 @@ TEST(ScanContainers, FusedFilesOfEveryGenerationAreClean) {
     for (const CheckpointFormat format : {CheckpointFormat::pth, CheckpointFormat::safetensors}) {
       SCOPED_TRACE(generation + std::string(to_string(format)));
       FuseOptions options;
-      options.generation = generation;
-      options.img_range = 255;
+      options.read.generation = generation;
+      options.read.img_range = 255;
       options.format = format;
       test::MemoryOutput output;
       fuse(MemoryInput(checkpoint), output, options);

@@ -1,137 +1,43 @@
-// What can be computed ahead of a run, taken into the weights of convolutions.
+// Takes modules into the weights of convolutions.
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 
-#include "base/error.h"
-#include "network/passes/affine.h"
 #include "network/passes/passes.h"
+#include "network/passes/rewriter.h"
 
-namespace aether2onnx::fusion {
+namespace aether2onnx::network {
 
 namespace {
 
-using network::ChannelAffine;
-using network::ChannelAttention;
-using network::ChannelShift;
-using network::Conv2d;
-using network::DeploymentNorm;
-using network::Expression;
-using network::Module;
-using network::Network;
-using network::ParameterId;
-using network::Scale;
-using network::SpatialAttention;
-using network::ValueId;
 using Kind = Expression::Kind;
 
-// Copies the modules one by one; what can be folded changes weights of modules that are there
-// already, or waits for those that come.
-class Folder {
+// Folds a module into a convolution of the result, or keeps it for the convolutions that follow.
+class Fold {
  public:
-  explicit Folder(Network& source) : source_(source) {}
-
-  Folding run() {
-    Network& result = result_.network;
-    result.facts = source_.facts;
-    result.buffers = std::move(source_.buffers);
-    result.warnings = std::move(source_.warnings);
-    moved_.assign(source_.parameters.size(), kNotMoved);
-    count_uses();
-    values_ = {0};
-    for (std::size_t i = 0; i < source_.modules.size(); ++i) {
-      const Module& module = source_.modules[i];
-      const auto folded = fold(module, i + 1);
-      values_.push_back(folded ? *folded : copy(module));
+  explicit Fold(Network network) : net_(std::move(network)) {
+    consumers_.resize(net_.source.modules.size() + 1);
+    for (const Module& module : net_.source.modules) {
+      for (const ValueId input : module.inputs) consumers_.at(input).push_back(&module);
     }
-    return std::move(result_);
+  }
+
+  Folded run() {
+    net_.run([&](const Module& module, ValueId value) { return rewrite(module, value); });
+    folded_.network = std::move(net_.result);
+    return std::move(folded_);
   }
 
  private:
-  static constexpr ParameterId kNotMoved = ~ParameterId{0};
-
-  // What a value is changed by before its consumers, all convolutions, take it.
+  // A shift or scale of a value whose consumers are all convolutions.
   struct Waiting {
     std::optional<Expression> shift;
     std::optional<Scale> scale;
   };
 
-  void count_uses() {
-    consumers_.resize(source_.modules.size() + 1);
-    for (std::size_t i = 0; i < source_.modules.size(); ++i) {
-      for (const ValueId input : source_.modules[i].inputs) consumers_.at(input).push_back(i);
-    }
-  }
-
-  bool is_output(ValueId value) const { return value == source_.modules.size(); }
-
-  // --- parameters ---
-
-  ParameterId take(ParameterId id) {
-    if (moved_[id] == kNotMoved) {
-      moved_[id] = result_.network.parameters.size();
-      result_.network.parameters.push_back(source_.parameters[id]);
-    }
-    return moved_[id];
-  }
-
-  // A value as it goes into further arithmetic: what a fused checkpoint would hold, rounded as
-  // there.
-  static Expression as_in_checkpoint(Expression value) {
-    return value.kind == Kind::stored ? value : Expression::of(Kind::rounded, std::move(value));
-  }
-
-  Expression source_value(ParameterId id) const {
-    return as_in_checkpoint(source_.parameters.at(id).value);
-  }
-
-  // Replaces the value of a parameter of the result by what `change` makes of it.
-  template <typename Change>
-  void change(ParameterId id, Change change) {
-    Expression& value = result_.network.parameters.at(id).value;
-    if (changed_.insert(id).second) value = as_in_checkpoint(std::move(value));
-    value = change(std::move(value));
-  }
-
-  void multiply(ParameterId id, const Scale& scale, bool invert = false) {
-    const Expression factor =
-        scale.parameter ? source_value(*scale.parameter) : Expression::constant(scale.number);
-    const Kind kind = scale.divide != invert ? Kind::divide : Kind::multiply;
-    change(id, [&](Expression value) { return Expression::of(kind, std::move(value), factor); });
-  }
-
-  // --- what is there already ---
-
-  // The module that makes a value of the result; null for the image.
-  Module* maker(ValueId value) {
-    return value == 0 ? nullptr : &result_.network.modules.at(value - 1);
-  }
-
-  // The convolution that makes the only input of a module, where the module alone takes that.
-  Conv2d* conv_before(const Module& module) {
-    if (consumers_.at(module.inputs[0]).size() != 1) return nullptr;
-    Module* before = maker(values_.at(module.inputs[0]));
-    return before == nullptr ? nullptr : std::get_if<Conv2d>(&before->operation);
-  }
-
-  void add_to_bias(Conv2d& conv, const std::string& path, Expression value) {
-    if (conv.bias) {
-      change(*conv.bias, [&](Expression bias) {
-        return Expression::of(Kind::add, std::move(bias), std::move(value));
-      });
-      return;
-    }
-    const auto channels = result_.network.parameters.at(conv.weight).shape.front();
-    conv.bias = result_.network.add_parameter(path + ".bias", {channels}, std::move(value));
-    changed_.insert(*conv.bias);
-  }
-
-  // --- folding ---
-
-  // The value of the result that stands for the module's, where the module was folded.
-  std::optional<ValueId> fold(const Module& module, ValueId value) {
+  // The value of the result that stands for the module's value; nullopt to copy the module.
+  std::optional<ValueId> rewrite(const Module& module, ValueId value) {
     bool folded = false;
     if (const auto* shift = std::get_if<ChannelShift>(&module.operation)) {
       folded = fold(module, *shift, value);
@@ -140,10 +46,63 @@ class Folder {
     } else if (const auto* affine = std::get_if<ChannelAffine>(&module.operation)) {
       folded = fold(module, {source_value(affine->weight), source_value(affine->bias)});
     } else if (const auto* norm = std::get_if<DeploymentNorm>(&module.operation)) {
-      folded = fold(module, affine_of(source_, *norm));
+      folded = fold(module, affine_of(net_.source, *norm));
+      if (!folded) return as_affine(module, *norm);
+    } else if (std::holds_alternative<Conv2d>(module.operation)) {
+      return copy_with_waiting(module);
     }
     if (!folded) return std::nullopt;
-    return values_.at(module.inputs[0]);
+    return net_.value(module.inputs[0]);
+  }
+
+  // --- parameters ---
+
+  // A weight of a fused checkpoint is rounded there, before any further arithmetic.
+  static Expression as_in_checkpoint(Expression value) {
+    return value.kind == Kind::stored ? value : Expression::of(Kind::rounded, std::move(value));
+  }
+
+  Expression source_value(ParameterId id) const {
+    return as_in_checkpoint(net_.source.parameters.at(id).value);
+  }
+
+  // A parameter of the result as an operand.
+  Expression result_value(ParameterId id) const {
+    const Expression& value = net_.result.parameters.at(id).value;
+    return changed_.contains(id) ? value : as_in_checkpoint(value);
+  }
+
+  // Replaces a parameter of the result by `kind` of it and the operand.
+  void change(ParameterId id, Kind kind, Expression operand) {
+    Expression value = Expression::of(kind, result_value(id), std::move(operand));
+    changed_.insert(id);
+    net_.result.parameters.at(id).value = std::move(value);
+  }
+
+  void multiply(ParameterId id, const Scale& scale, bool invert = false) {
+    change(id, scale.divide != invert ? Kind::divide : Kind::multiply,
+           scale.parameter ? source_value(*scale.parameter) : Expression::constant(scale.number));
+  }
+
+  void add_to_bias(Conv2d& conv, const std::string& path, Expression value) {
+    if (conv.bias) {
+      change(*conv.bias, Kind::add, std::move(value));
+      return;
+    }
+    const auto channels = net_.result.parameters.at(conv.weight).shape.front();
+    conv.bias = net_.result.add_parameter(path + ".bias", {channels}, std::move(value));
+    changed_.insert(*conv.bias);
+  }
+
+  // --- folding ---
+
+  // The result's module that makes the only input of a module, if it is a convolution and no other
+  // module takes its output.
+  Module* conv_before(const Module& module) {
+    if (consumers_.at(module.inputs[0]).size() != 1) return nullptr;
+    Module* before = net_.maker(net_.value(module.inputs[0]));
+    const bool is_conv = before != nullptr && std::holds_alternative<Conv2d>(before->operation);
+    return is_conv ? before : nullptr;
   }
 
   bool fold(const Module& module, const ChannelShift& shift, ValueId value) {
@@ -151,14 +110,14 @@ class Folder {
     if (shift.subtract) {
       addend = Expression::of(Kind::multiply, std::move(addend), Expression::constant(-1));
     }
-    if (Conv2d* conv = conv_before(module)) {
-      add_to_bias(*conv, maker(values_.at(module.inputs[0]))->path, std::move(addend));
+    if (Module* before = conv_before(module)) {
+      add_to_bias(std::get<Conv2d>(before->operation), before->path, std::move(addend));
     } else if (may_wait(value, true)) {
       waiting_[value].shift = std::move(addend);
     } else {
       return false;
     }
-    ++result_.shifts;
+    ++folded_.shifts;
     return true;
   }
 
@@ -167,17 +126,17 @@ class Folder {
       if (!may_wait(value, false)) return false;
       waiting_[value].scale = scale;
     }
-    ++(scale.parameter ? result_.temperatures : result_.factors);
+    ++(scale.parameter ? folded_.temperatures : folded_.factors);
     return true;
   }
 
-  // Into the convolution before, through attention where there is some: with x scaled by r > 0, the
-  // means and maxima that attention sees are scaled by r, too.
+  // Folds a scale into the convolution before it, through attention if the scale is positive: then
+  // the means and maxima that attention takes are scaled as well.
   bool fold_backward(const Module& module, const Scale& scale) {
     std::vector<ParameterId> compensated;
     ValueId at = module.inputs[0];
-    while (consumers_.at(at).size() == 1 && values_.at(at) != 0) {
-      Module& before = *maker(values_.at(at));
+    while (consumers_.at(at).size() == 1 && net_.value(at) != 0) {
+      Module& before = *net_.maker(net_.value(at));
       if (auto* conv = std::get_if<Conv2d>(&before.operation)) {
         multiply(conv->weight, scale);
         if (conv->bias) multiply(*conv->bias, scale);
@@ -192,82 +151,64 @@ class Folder {
       } else {
         return false;
       }
-      // Attention is never folded itself, so that its input is that of the module in the source.
-      at = source_.modules.at(at - 1).inputs[0];
+      // Attention is never folded itself, so that its input in the source is the right one.
+      at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
   }
 
   bool fold(const Module& module, Affine affine) {
-    Conv2d* conv = conv_before(module);
-    if (conv == nullptr) return false;
-    change(conv->weight, [&](Expression weight) {
-      return Expression::of(Kind::scale_rows, std::move(weight), affine.weight);
-    });
-    if (conv->bias) {
-      change(*conv->bias, [&](Expression bias) {
-        return Expression::of(Kind::multiply, std::move(bias), affine.weight);
-      });
-    }
-    add_to_bias(*conv, maker(values_.at(module.inputs[0]))->path, std::move(affine.bias));
-    ++result_.norms;
+    Module* before = conv_before(module);
+    if (before == nullptr) return false;
+    auto& conv = std::get<Conv2d>(before->operation);
+    change(conv.weight, Kind::scale_rows, affine.weight);
+    if (conv.bias) change(*conv.bias, Kind::multiply, affine.weight);
+    add_to_bias(conv, before->path, std::move(affine.bias));
+    ++folded_.norms;
     return true;
   }
 
-  // Whether all who take the value are convolutions; where `points`, of 1 x 1 and not in groups.
+  // Whether all consumers of the value are convolutions; if `points`, 1 x 1 without groups.
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
-    if (consumers.empty() || is_output(value)) return false;
-    return std::all_of(consumers.begin(), consumers.end(), [&](std::size_t index) {
-      const auto* conv = std::get_if<Conv2d>(&source_.modules[index].operation);
+    const bool is_output = value == net_.source.modules.size();
+    if (consumers.empty() || is_output) return false;
+    return std::all_of(consumers.begin(), consumers.end(), [&](const Module* consumer) {
+      const auto* conv = std::get_if<Conv2d>(&consumer->operation);
       return conv != nullptr && (!points || (conv->kernel == 1 && conv->groups == 1));
     });
   }
 
-  ValueId copy(Module module) {
-    if (const auto* norm = std::get_if<DeploymentNorm>(&module.operation)) {
-      module.operation = as_affine(*norm);
-    } else {
-      network::for_each_parameter(module.operation, [this](ParameterId& id) { id = take(id); });
-    }
-    if (auto* conv = std::get_if<Conv2d>(&module.operation)) {
-      const auto waiting = waiting_.find(module.inputs[0]);
-      if (waiting != waiting_.end()) apply(waiting->second, *conv, module.path);
-    }
-    for (ValueId& input : module.inputs) input = values_.at(input);
-    return result_.network.add(std::move(module.path), std::move(module.operation),
-                               std::move(module.inputs));
-  }
-
-  void apply(const Waiting& waiting, Conv2d& conv, const std::string& path) {
-    if (waiting.scale) multiply(conv.weight, *waiting.scale);
-    if (waiting.shift) {
+  ValueId copy_with_waiting(const Module& module) {
+    const ValueId value = net_.copy(module);
+    const auto waiting = waiting_.find(module.inputs[0]);
+    if (waiting == waiting_.end()) return value;
+    auto& conv = std::get<Conv2d>(net_.maker(value)->operation);
+    if (waiting->second.scale) multiply(conv.weight, *waiting->second.scale);
+    if (waiting->second.shift) {
       // W (x + e) = W x + W e.
-      Expression weight = result_.network.parameters.at(conv.weight).value;
-      if (!changed_.contains(conv.weight)) weight = as_in_checkpoint(std::move(weight));
-      add_to_bias(conv, path, Expression::of(Kind::apply, std::move(weight), *waiting.shift));
+      add_to_bias(conv, module.path,
+                  Expression::of(Kind::apply, result_value(conv.weight), *waiting->second.shift));
     }
+    return value;
   }
 
-  ChannelAffine as_affine(const DeploymentNorm& norm) {
-    const Affine affine = affine_of(source_, norm);
-    const ChannelAffine result{take(norm.weight), take(norm.bias)};
-    result_.network.parameters.at(result.weight).value = affine.weight;
-    result_.network.parameters.at(result.bias).value = affine.bias;
-    return result;
+  ValueId as_affine(const Module& module, const DeploymentNorm& norm) {
+    Affine affine = affine_of(net_.source, norm);
+    const ParameterId weight = net_.replace(norm.weight, std::move(affine.weight));
+    const ParameterId bias = net_.replace(norm.bias, std::move(affine.bias));
+    return net_.put(module, module.path, ChannelAffine{weight, bias});
   }
 
-  Network& source_;
-  Folding result_;
-  std::vector<ParameterId> moved_;
-  std::set<ParameterId> changed_;                    // of the result's parameters
-  std::vector<std::vector<std::size_t>> consumers_;  // of the source's values
-  std::vector<ValueId> values_;                      // of the source, as those of the result
-  std::map<ValueId, Waiting> waiting_;               // of the source's values
+  Rewriter net_;
+  Folded folded_;
+  std::set<ParameterId> changed_;                      // of the result
+  std::vector<std::vector<const Module*>> consumers_;  // of the source's values
+  std::map<ValueId, Waiting> waiting_;                 // of the source's values
 };
 
 }  // namespace
 
-Folding fold(Network network) { return Folder(network).run(); }
+Folded fold(Network network) { return Fold(std::move(network)).run(); }
 
-}  // namespace aether2onnx::fusion
+}  // namespace aether2onnx::network

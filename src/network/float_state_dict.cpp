@@ -1,4 +1,4 @@
-#include "network/view.h"
+#include "network/float_state_dict.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kScale = ".scale";
 constexpr std::string_view kZeroPoint = ".zero_point";
 
-// What torch.ao.quantization's prepare_qat adds to a network.
+// torch.ao.quantization's prepare_qat adds these modules.
 bool is_of_fake_quant(std::string_view name) {
   return name.find("weight_fake_quant") != std::string_view::npos ||
          name.find("activation_post_process") != std::string_view::npos;
@@ -24,7 +24,8 @@ bool has_one_element(const Entry* entry) {
   return entry != nullptr && entry->tensor && entry->tensor->elements == 1;
 }
 
-// One of a pair `M.scale`, `M.zero_point` of single numbers: how M's output is quantized.
+// The output of a quantized module M has a scale and a zero point: two single numbers `M.scale` and
+// `M.zero_point`.
 bool is_activation_quantization(const StateDict& state_dict, const Entry& entry) {
   for (const auto& [own, other] : {std::pair{kScale, kZeroPoint}, std::pair{kZeroPoint, kScale}}) {
     if (!entry.name.ends_with(own) || !has_one_element(&entry)) continue;
@@ -58,7 +59,7 @@ std::array<std::string, 2> arch_config_paths(std::string_view name) {
 
 }  // namespace
 
-View::View(const StateDict& state_dict) : state_dict_(state_dict) {
+FloatStateDict::FloatStateDict(const StateDict& state_dict) : state_dict_(state_dict) {
   const auto& entries = state_dict.entries();
   if (is_int8(state_dict)) {
     quantization_ = Quantization::int8;
@@ -75,28 +76,29 @@ View::View(const StateDict& state_dict) : state_dict_(state_dict) {
   }
 }
 
-bool View::is_quantization_entry(const Entry& entry) const {
+bool FloatStateDict::is_quantization_entry(const Entry& entry) const {
   if (quantization_ == Quantization::none) return false;
   if (is_of_fake_quant(entry.name)) return true;
   if (quantization_ != Quantization::int8) return false;
-  // A quantized Linear notes its type, and a convolution without bias that it has none.
+  // A quantized Linear notes its type. A quantized convolution without bias notes None.
   const bool is_note = entry.name.ends_with("._packed_params.dtype") ||
                        (entry.name.ends_with(".bias") && entry.problem.starts_with("is None"));
   return is_note || is_activation_quantization(state_dict_, entry);
 }
 
-const Entry* View::find(std::string_view name) const {
+const Entry* FloatStateDict::find(std::string_view name) const {
   return dropped_.contains(name) ? nullptr : state_dict_.find(name);
 }
 
-bool View::has_module(std::string_view name) const {
+bool FloatStateDict::has_module(std::string_view name) const {
   const auto has = [&](std::string_view path) { return has_component(path, name); };
   const auto& modules = state_dict_.modules();
   return std::any_of(modules.begin(), modules.end(), has) ||
          std::any_of(dropped_.begin(), dropped_.end(), has);
 }
 
-const std::string* View::fact(std::span<const std::string> paths, bool may_be_none) const {
+const std::string* FloatStateDict::fact(std::span<const std::string> paths,
+                                        bool may_be_none) const {
   for (const std::string& path : paths) {
     for (const auto& [name, text] : state_dict_.metadata()) {
       if (name == path && (may_be_none || text != "None")) return &text;
@@ -105,23 +107,23 @@ const std::string* View::fact(std::span<const std::string> paths, bool may_be_no
   return nullptr;
 }
 
-const std::string* View::note(std::string_view name) const {
+const std::string* FloatStateDict::note(std::string_view name) const {
   return fact(std::array{std::string(name)});
 }
 
-const std::string* View::arch_config(std::string_view name) const {
+const std::string* FloatStateDict::arch_config(std::string_view name) const {
   return fact(arch_config_paths(name));
 }
 
-bool View::arch_config_has(std::string_view name) const {
+bool FloatStateDict::arch_config_has(std::string_view name) const {
   return fact(arch_config_paths(name), true) != nullptr;
 }
 
-const std::string* View::release(std::string_view name) const {
+const std::string* FloatStateDict::metadata(std::string_view name) const {
   return fact(std::array{"metadata/" + std::string(name)});
 }
 
-bool View::has_arch_config() const {
+bool FloatStateDict::has_arch_config() const {
   return std::any_of(state_dict_.metadata().begin(), state_dict_.metadata().end(),
                      [](const auto& fact) {
                        return fact.first.starts_with("arch_config/") ||
@@ -129,7 +131,7 @@ bool View::has_arch_config() const {
                      });
 }
 
-std::optional<std::vector<std::int64_t>> View::integers(std::string_view name) const {
+std::optional<std::vector<std::int64_t>> FloatStateDict::integers(std::string_view name) const {
   constexpr std::int64_t most = 16;
   const Entry* entry = find(name);
   if (entry == nullptr || !entry->tensor || entry->tensor->dtype != DType::int64 ||

@@ -1,6 +1,6 @@
 /// @file
-/// A state dict as the generations look at it: without what quantization left beside the weights.
-/// Private to this stage.
+/// The state dict of a float network: the entries that quantization left beside the weights are
+/// left out. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,15 @@
 
 namespace aether2onnx::network {
 
-class View {
+class FloatStateDict {
  public:
-  /// Drops entries of fake-quant modules and observers, and of a network in int8 the quantization
-  /// of activations. `state_dict` must outlive it.
-  explicit View(const state_dict::StateDict& state_dict);
+  /// Leaves out the entries of fake-quant modules and observers, and in a network converted to int8
+  /// also the scales of activations. `state_dict` must outlive this object.
+  explicit FloatStateDict(const state_dict::StateDict& state_dict);
 
   std::span<const state_dict::Entry* const> entries() const { return entries_; }
   const state_dict::Entry* find(std::string_view name) const;
   bool has(std::string_view name) const { return find(name) != nullptr; }
-  /// Whether any entry's name fits.
   template <typename Matches>
   bool any_key(Matches matches) const {
     for (const state_dict::Entry* entry : entries_) {
@@ -35,21 +34,23 @@ class View {
   }
 
   Quantization quantization() const { return quantization_; }
+  /// How many entries are left out.
   std::size_t dropped() const { return dropped_.size(); }
 
-  /// Whether a module is called so, at any depth: as PyTorch noted it, or as dropped entries are.
+  /// Whether a module has this name, at any depth. The names are in PyTorch's notes of the modules
+  /// and in the keys of the dropped entries.
   bool has_module(std::string_view name) const;
 
-  /// What the file says of itself, at the root or in the dict `arch_config` or `metadata`;
-  /// of several the first. Nothing where it says None.
-  const std::string* note(std::string_view name) const;  ///< "generation", at the root alone.
+  // What the file says of itself: at its root, or in the dict `arch_config` or `metadata`. The
+  // first of several counts. Null if the file says nothing or None.
+  const std::string* note(std::string_view name) const;  ///< At the root.
   const std::string* arch_config(std::string_view name) const;
-  const std::string* release(std::string_view name) const;  ///< Of `metadata`.
+  const std::string* metadata(std::string_view name) const;
   bool has_arch_config() const;
-  /// Whether arch_config has such a key, be it with None.
+  /// Whether arch_config has this key, also with None.
   bool arch_config_has(std::string_view name) const;
 
-  /// The elements of a small tensor of integers; nothing where there is none, or it isn't one.
+  /// The elements of a small tensor of integers. Returns nullopt if there is no such tensor.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
 
  private:
