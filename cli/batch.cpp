@@ -1,24 +1,20 @@
-#include "batch.h"
+#include "convert.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <system_error>
-#include <thread>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "dry_run.h"
-#include "json.h"
 #include "name_template.h"
 #include "port/files.h"
+#include "port/port.h"
 
 namespace aether2onnx::cli {
 
@@ -26,77 +22,54 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array<const char*, 4> kSuffixes = {".pth", ".pt", ".ckpt", ".safetensors"};
 constexpr std::int64_t kMostJobs = 128;
 
 using Clock = std::chrono::steady_clock;
+using Result = BatchItem::Result;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-enum class Result { open, saved, skipped, failed };
-
-// One checkpoint of the batch. Only the thread that works on it touches it.
-struct Item {
-  fs::path input;
-  Result result = Result::open;
-  ConvertReport report;
-  OutputPlan plan;
-  std::optional<Failure> failure;
-  Json verification;
-  double seconds = 0;
-};
-
 // --- work -------------------------------------------------------------------------------------
 
-// Runs `work` and keeps what it throws as the item's failure.
-void guarded(Item& item, const std::function<void()>& work) {
+// Runs `work`. An exception becomes the item's failure.
+void guarded(BatchItem& item, const std::function<void()>& work) {
   const auto start = Clock::now();
   try {
     work();
-  } catch (const std::exception& error) {
-    item.failure = failure_of(error);
+  } catch (...) {
+    item.failure = current_failure();
+    item.result = Result::failed;
+    const std::string name = shown(item.input);
+    std::string& text = item.failure->diagnostic.text;
+    if (!text.starts_with(name)) text = fmt::format("{}: {}", name, text);
   }
   item.seconds += seconds_since(start);
-  if (!item.failure) return;
-  item.result = Result::failed;
-  const std::string name = shown(item.input);
-  std::string& text = item.failure->diagnostic.text;
-  if (!text.starts_with(name)) text = fmt::format("{}: {}", name, text);
 }
 
-// Calls `work` for every item that hasn't failed, on `jobs` threads, this one among them. `work`
-// throws nothing.
-void for_each_open(std::vector<Item>& items, std::size_t jobs,
-                   const std::function<void(Item&)>& work) {
+// Calls `work` for every open item, on `jobs` threads. The calling thread is one of them. `work`
+// must not throw.
+void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
+                   const std::function<void(BatchItem&)>& work) {
   std::atomic<std::size_t> next = 0;
-  const auto take = [&] {
-    for (std::size_t i = next++; i < items.size(); i = next++) {
+  port::run_on_threads(std::min(jobs, items.size()), [&] {
+    for (std::size_t i = next++; i < items.size() && !port::cancelled_by_signal(); i = next++) {
       if (items[i].result == Result::open) work(items[i]);
     }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < std::min(jobs, items.size()); ++i) {
-    try {
-      threads.emplace_back(take);
-    } catch (const std::system_error&) {
-      break;  // fewer threads do the same work
-    }
-  }
-  take();
-  for (std::thread& thread : threads) thread.join();
+  });
+  task_context().check_cancelled();
 }
 
 // The bar on a terminal.
 class Progress {
  public:
-  Progress(Console& console, const std::vector<Item>& items)
+  Progress(Console& console, const std::vector<BatchItem>& items)
       : console_(console), total_(items.size()) {
-    for (const Item& item : items) count(item);
+    for (const BatchItem& item : items) count(item);
   }
 
-  void ended(const Item& item) {
+  void ended(const BatchItem& item) {
     const std::lock_guard lock(mutex_);
     count(item);
     constexpr std::size_t width = 24;
@@ -109,7 +82,7 @@ class Progress {
   }
 
  private:
-  void count(const Item& item) {
+  void count(const BatchItem& item) {
     if (item.result != Result::open) ++done_;
     if (item.result == Result::failed) ++failed_;
   }
@@ -121,10 +94,10 @@ class Progress {
   std::size_t failed_ = 0;
 };
 
-// --- what is to be done -----------------------------------------------------------------------
+// --- before the work --------------------------------------------------------------------------
 
-// The checkpoints in a folder, not in folders within it, in the order of their names. Hidden files
-// are left out: downloads under way are among them.
+// The checkpoints in a folder in the order of their names, without the folders in it. Hidden files
+// are left out: unfinished downloads are among them.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
@@ -137,45 +110,40 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
     }
   }
   if (error) {
-    throw Error(ErrorKind::io,
-                fmt::format("{}: the folder can't be read: {}.", shown(folder), error.message()));
+    fail({ErrorKind::io, "file-folder", folder.string()}, "{}: the folder can't be read: {}.",
+         shown(folder), error.message());
   }
   if (found.empty()) {
-    throw Error(ErrorKind::io,
-                fmt::format("{}: there is no checkpoint in this folder (*.pth, *.pt, "
-                            "*.ckpt, *.safetensors).\nFolders within it aren't "
-                            "looked into.",
-                            shown(folder)));
+    fail({ErrorKind::io, "file-no-checkpoint", folder.string(),
+          "*.pth, *.pt, *.ckpt, *.safetensors"},
+         "{}: there is no checkpoint in this folder (*.pth, *.pt, *.ckpt, *.safetensors).\n"
+         "Folders within it aren't looked into.",
+         shown(folder));
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
-std::vector<Item> collect(const std::vector<fs::path>& inputs) {
-  std::vector<Item> items;
-  const auto add = [&items](const fs::path& path) {
-    items.emplace_back();
-    items.back().input = path;
-  };
+std::vector<BatchItem> collect(const std::vector<fs::path>& inputs) {
+  std::vector<BatchItem> items;
   for (const fs::path& input : inputs) {
     std::error_code ignored;
-    if (!fs::is_directory(input, ignored)) {
-      add(input);
-      continue;
-    }
-    for (const fs::path& path : checkpoints_in(input)) add(path);
+    const std::vector<fs::path> paths =
+        fs::is_directory(input, ignored) ? checkpoints_in(input) : std::vector<fs::path>{input};
+    for (const fs::path& path : paths) items.emplace_back().input = path;
   }
   return items;
 }
 
-// Recognises the checkpoint and decides what its model is called.
-void plan_item(Item& item, const ConvertArguments& arguments, const NameTemplate& names) {
+// Recognises the checkpoint and decides on the model's name.
+void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplate& names) {
   guarded(item, [&] {
-    item.report = plan_file(item.input, arguments.output, arguments.options, {arguments.limits});
-    if (!arguments.output.empty()) return;
-    const fs::path folder = arguments.batch.output_dir ? fs::path(*arguments.batch.output_dir)
-                                                       : item.input.parent_path();
-    item.report.output.path = folder / names.name(checkpoint_stem(item.input), item.report);
+    ConvertReport& report = item.conversion.report;
+    report = plan_file(item.input, request.output, request.options, task_context(request.limits));
+    if (!request.output.empty()) return;
+    const fs::path folder =
+        request.batch.output_dir ? fs::path(*request.batch.output_dir) : item.input.parent_path();
+    report.output.path = folder / names.name(checkpoint_stem(item.input), report);
   });
 }
 
@@ -184,276 +152,109 @@ fs::path identity(const fs::path& path) {
   return fs::weakly_canonical(fs::absolute(path), ignored);
 }
 
-// Throws Error(usage) where two models would get one name, or a model that of a checkpoint.
-void check_for_collisions(const std::vector<Item>& items) {
-  std::map<fs::path, const Item*> outputs;
-  std::map<fs::path, const Item*> inputs;
-  for (const Item& item : items) inputs[identity(item.input)] = &item;
-  for (const Item& item : items) {
+// Throws Error(usage) if two models would have one name, or a model the name of a checkpoint.
+void check_for_collisions(const std::vector<BatchItem>& items) {
+  std::map<fs::path, const BatchItem*> outputs;
+  std::map<fs::path, const BatchItem*> inputs;
+  for (const BatchItem& item : items) inputs[identity(item.input)] = &item;
+  for (const BatchItem& item : items) {
     if (item.result != Result::open) continue;
-    const fs::path& output = item.report.output.path;
+    const fs::path& output = item.conversion.report.output.path;
     const auto [other, is_new] = outputs.emplace(identity(output), &item);
     if (!is_new) {
-      usage_error(
-          fmt::format("{} and {} would both be saved as {}; nothing was converted.\n"
-                      "Give --name_template with what tells them apart, or another "
-                      "--output_dir for one of them.",
-                      shown(other->second->input), shown(item.input), shown(output)));
+      fail({ErrorKind::usage, "command-output-twice", output.string()},
+           "{} and {} would both be saved as {}; nothing was converted.\nGive --name_template with "
+           "what tells them apart, or another --output_dir for one of them.",
+           shown(other->second->input), shown(item.input), shown(output));
     }
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
-      usage_error(
-          fmt::format("{} would be saved as {}, which is another of the checkpoints; "
-                      "nothing was converted.",
-                      shown(item.input), shown(output)));
+      fail({ErrorKind::usage, "command-output-is-input", output.string()},
+           "{} would be saved as {}, which is another of the checkpoints; nothing was converted.",
+           shown(item.input), shown(output));
     }
   }
 }
 
-// --- what is printed --------------------------------------------------------------------------
-
-std::string duration(double seconds) {
-  return seconds >= 1 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} ms", seconds * 1e3);
-}
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// Columns that a terminal needs for UTF-8 text, as far as each character takes one.
-std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  }));
-}
-
-std::string result_text(const Item& item, bool dry_run) {
-  if (item.result == Result::failed) return "failed";
-  if (dry_run) return "would " + item.plan.action;
-  return item.result == Result::saved ? "saved" : "skipped";
-}
-
-std::uint64_t bytes_of(const ConvertReport::Output& output) {
-  return output.bytes + output.external_data_bytes;
-}
-
-std::string table(const std::vector<Item>& items, bool dry_run) {
-  using Row = std::array<std::string, 6>;
-  std::vector<Row> rows = {{"file", "network", "result", "size", "time", ""}};
-  for (const Item& item : items) {
-    const ConvertReport& report = item.report;
-    const bool known = report.network.scale > 0;
-    std::string last = shown(report.output.path);
-    if (item.failure) {
-      last = first_line(item.failure->diagnostic.text);
-      const std::string name = shown(item.input) + ": ";
-      if (last.starts_with(name)) last.erase(0, name.size());
-    } else if (!item.plan.why.empty()) {
-      last += fmt::format(" ({})", item.plan.why);
-    }
-    rows.push_back(
-        {shown(item.input.filename()),
-         known ? fmt::format("{} x{}", report.network.model_type, report.network.scale) : "",
-         result_text(item, dry_run),
-         bytes_of(report.output) > 0 ? human_bytes(bytes_of(report.output)) : "",
-         duration(item.seconds), last});
-  }
-  std::array<std::size_t, 6> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths.at(i) = std::max(widths.at(i), columns(row.at(i)));
-    }
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
-      line += row.at(i) + std::string(widths.at(i) - columns(row.at(i)) + 2, ' ');
-    }
-    line += row.back();
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  text.pop_back();
-  return text;
-}
-
-struct Counts {
-  std::size_t saved = 0;
-  std::size_t skipped = 0;
-  std::size_t failed = 0;
-};
-
-Counts count(const std::vector<Item>& items) {
-  const auto of = [&](Result result) {
-    return static_cast<std::size_t>(std::count_if(
-        items.begin(), items.end(), [&](const Item& item) { return item.result == result; }));
-  };
-  return {of(Result::saved), of(Result::skipped), of(Result::failed)};
-}
-
-Json item_json(const Item& item, const ConvertArguments& arguments, const std::string& program) {
-  Json json;
-  if (item.failure) {
-    json = failure_json(*item.failure);
-  } else if (arguments.dry_run) {
-    json = plan_json(arguments, item.report, item.plan);
-  } else if (item.result == Result::saved) {
-    const std::string verify =
-        item.verification.is_null() ? verify_line(program, arguments, item.input, item.report) : "";
-    json = conversion_json(item.report, item.verification, verify, trtexec_line(item.report));
-  } else {
-    json = {{"status", "ok"},
-            {"network", network_json(item.report.network)},
-            {"output",
-             {{"path", item.report.output.path.string()}, {"bytes", item.report.output.bytes}}},
-            {"why", item.plan.why}};
-  }
-  json.erase("version");
-  json["input"] = item.input.string();
-  json["result"] = result_text(item, arguments.dry_run);
-  json["seconds"] = item.seconds;
-  return json;
-}
-
-Json batch_json(const std::vector<Item>& items, const ConvertArguments& arguments,
-                const std::string& program, double seconds) {
-  const Counts counts = count(items);
-  Json results = Json::array();
-  for (const Item& item : items) results.push_back(item_json(item, arguments, program));
-  return {{"status", counts.failed == 0 ? "ok" : "error"},
-          {"version", version()},
-          {"results", results},
-          {"saved", counts.saved},
-          {"skipped", counts.skipped},
-          {"failed", counts.failed},
-          {"seconds", seconds},
-          {"exit_code", counts.failed == 0 ? kDone : kFailed}};
-}
-
-void print(const std::vector<Item>& items, const ConvertArguments& arguments, double seconds,
-           Console& console) {
-  for (const Item& item : items) {
-    for (const Diagnostic& warning : item.report.warnings) {
-      console.line("note", fmt::format("{}: {}", shown(item.input), warning.text));
-    }
-    if (arguments.printing.verbose && item.result == Result::saved) {
-      console.plain(fmt::format("{}\n{}\n", shown(item.input), model_table(item.report)));
-    }
-  }
-  console.plain(table(items, arguments.dry_run));
-  const Counts counts = count(items);
-  if (arguments.dry_run) {
-    console.plain(fmt::format("dry run: nothing was written; {} of {} can't be converted",
-                              counts.failed, items.size()));
-  } else {
-    console.plain(fmt::format("{} saved, {} skipped, {} failed, in {}", counts.saved,
-                              counts.skipped, counts.failed, duration(seconds)));
-  }
-  for (const Item& item : items) {
-    if (item.failure) print_failure(*item.failure, false);
-  }
-}
-
-// --- the batch --------------------------------------------------------------------------------
-
-// Decides between skipping and converting. Gives whether the model is to be made.
-bool is_to_be_made(Item& item, const ConvertArguments& arguments) {
-  if (!arguments.batch.skip_existing) return true;
-  item.plan = plan_output(item.input, item.report, arguments);
-  if (item.plan.action != "skip") {
-    item.plan = {};
-    return true;
-  }
-  item.result = Result::skipped;
-  item.report.output.bytes = fs::file_size(item.report.output.path);
-  return false;
-}
-
-// One after the other: the comparison itself uses every core.
-void convert_all_verified(std::vector<Item>& items, const ConvertArguments& arguments,
-                          const Invocation& invocation, Console& console) {
-  Verification verification(arguments.verification, "--verify_onnx", console);
-  const std::string command = command_line_text(invocation);
-  for_each_open(items, 1, [&](Item& item) {
-    guarded(item, [&] {
-      if (!is_to_be_made(item, arguments)) return;
-      console.line("converting", shown(item.input));
-      const Paths paths{item.input, item.report.output.path};
-      try {
-        item.report = convert_verified(arguments, paths, verification, command, console);
-      } catch (const Error& error) {
-        item.failure = failure_of(error);
-        item.failure->verification = std::make_shared<const Json>(verification.json());
-        return;
-      }
-      item.verification = verification.json();
-      item.result = Result::saved;
-    });
-  });
-}
-
-void convert_all(std::vector<Item>& items, const ConvertArguments& arguments, std::size_t jobs,
-                 Console& console) {
-  Progress progress(console, items);
-  for_each_open(items, jobs, [&](Item& item) {
-    guarded(item, [&] {
-      if (!is_to_be_made(item, arguments)) return;
-      item.report =
-          convert_file(item.input, item.report.output.path, arguments.options, {arguments.limits});
-      item.result = Result::saved;
-    });
-    progress.ended(item);
-  });
-}
-
-std::size_t jobs_of(const ConvertArguments& arguments) {
-  if (!arguments.batch.jobs) return std::max(1U, std::thread::hardware_concurrency());
-  const std::int64_t jobs = *arguments.batch.jobs;
+std::size_t jobs_of(const ConvertRequest& request) {
+  if (!request.batch.jobs) return port::processors();
+  const std::int64_t jobs = *request.batch.jobs;
   if (jobs < 1 || jobs > kMostJobs) {
-    usage_error(fmt::format("--jobs {}: must be 1 to {}.", jobs, kMostJobs));
+    fail({ErrorKind::usage, "option-range", "jobs", fmt::format("1 to {}", kMostJobs),
+          fmt::format("{}", jobs)},
+         "--jobs {}: must be 1 to {}.", jobs, kMostJobs);
   }
   return static_cast<std::size_t>(jobs);
 }
 
-}  // namespace
+// --- the batch --------------------------------------------------------------------------------
 
-bool has_checkpoint_suffix(const fs::path& path) {
-  return std::find(kSuffixes.begin(), kSuffixes.end(), path.extension()) != kSuffixes.end();
+// With --skip_existing, skips the item if its model is up to date. Returns whether to convert.
+bool is_to_be_made(BatchItem& item, const ConvertRequest& request) {
+  if (!request.batch.skip_existing) return true;
+  ConvertReport& report = item.conversion.report;
+  const OutputPlan plan = plan_output(request, item.input, report);
+  if (plan.action != "skip") return true;
+  item.plan = plan;
+  item.result = Result::skipped;
+  report.output.bytes = fs::file_size(report.output.path);
+  return false;
 }
 
-int run_batch(const ConvertArguments& arguments, const Invocation& invocation, Console& console) {
+void convert_all(std::vector<BatchItem>& items, const ConvertRequest& request,
+                 const Invocation& invocation, std::size_t jobs, Console& console) {
+  std::optional<Verification> verification;
+  if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
+  Progress progress(console, items);
+  // A comparison uses every core, so verified items follow each other.
+  for_each_open(items, verification ? 1 : jobs, [&](BatchItem& item) {
+    Comparison comparison;
+    guarded(item, [&] {
+      if (!is_to_be_made(item, request)) return;
+      if (verification) console.line("converting", shown(item.input));
+      item.conversion = convert_one(
+          request, invocation, item.input, item.conversion.report.output.path,
+          verification ? &*verification : nullptr, comparison, verification ? &console : nullptr);
+      item.result = Result::saved;
+    });
+    if (item.failure) item.failure->verification = comparison.details;
+    if (!verification) progress.ended(item);
+  });
+}
+
+}  // namespace
+
+int run_batch(const ConvertRequest& request, const Invocation& invocation, Console& console) {
   const auto start = Clock::now();
-  const std::size_t jobs = jobs_of(arguments);
-  const NameTemplate names(arguments.batch.name_template.value_or(NameTemplate::kDefault));
-  std::vector<Item> items = collect(arguments.batch.inputs);
-  if (arguments.verification.report && items.size() > 1) {
-    usage_error("--report is a page about one model, but there are several checkpoints.");
+  const std::size_t jobs = jobs_of(request);
+  const NameTemplate names(request.batch.name_template.value_or(NameTemplate::kDefault));
+  std::vector<BatchItem> items = collect(request.batch.inputs);
+  if (request.verification.report && items.size() > 1) {
+    fail({ErrorKind::usage, "option-conflict", "report"},
+         "--report is a page about one model, but there are several checkpoints.");
   }
-  for_each_open(items, jobs, [&](Item& item) { plan_item(item, arguments, names); });
+  for_each_open(items, jobs, [&](BatchItem& item) { plan_item(item, request, names); });
   check_for_collisions(items);
 
-  if (arguments.dry_run) {
-    for_each_open(items, jobs, [&](Item& item) {
-      guarded(item, [&] { item.plan = plan_output(item.input, item.report, arguments); });
+  if (request.dry_run) {
+    for_each_open(items, jobs, [&](BatchItem& item) {
+      guarded(item, [&] { item.plan = plan_output(request, item.input, item.conversion.report); });
     });
   } else {
     std::optional<io::CreatedFolders> folders;
-    if (arguments.batch.output_dir && count(items).failed < items.size()) {
-      folders.emplace(*arguments.batch.output_dir, *arguments.batch.output_dir);
+    if (request.batch.output_dir && count(items, Result::failed) < items.size()) {
+      folders.emplace(*request.batch.output_dir, *request.batch.output_dir);
     }
-    if (arguments.verify) {
-      convert_all_verified(items, arguments, invocation, console);
-    } else {
-      convert_all(items, arguments, jobs, console);
-    }
-    if (folders && count(items).saved > 0) folders->keep();
+    convert_all(items, request, invocation, jobs, console);
+    if (folders && count(items, Result::saved) > 0) folders->keep();
   }
   const double seconds = seconds_since(start);
-  print(items, arguments, seconds, console);
-  if (arguments.printing.json) {
-    print_result(batch_json(items, arguments, invocation.program, seconds),
-                 plural(count(items).saved, "model") + " saved");
+  print_batch(console, items, request, seconds);
+  if (request.printing.json) {
+    print_result(batch_json(items, request, seconds),
+                 plural(count(items, Result::saved), "model") + " saved");
   }
-  return count(items).failed == 0 ? kDone : kFailed;
+  return count(items, Result::failed) == 0 ? kDone : kFailed;
 }
 
 }  // namespace aether2onnx::cli

@@ -2,33 +2,44 @@
 
 #include <array>
 
-#include "check_command.h"
-#include "completion_command.h"
-#include "convert_command.h"
-#include "engine_command.h"
-#include "fuse_command.h"
-#include "inspect_command.h"
-#include "manual_command.h"
-#include "scan_command.h"
-#include "verify_command.h"
+#include "console.h"
+#include "requests.h"
+#include "words/command_line.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
+template <typename Request>
+constexpr Command command(const char* name, const char* summary, const char* choices = "") {
+  return {name, summary, choices,
+          [](const UseCommandLine& use) {
+            Request request;
+            CommandLine line;
+            add_words(line, request);
+            use(line);
+          },
+          [](const Invocation& invocation) {
+            Request request;
+            CommandLine line;
+            add_words(line, request);
+            if (const auto answer = line.parse(invocation.arguments)) return print_answer(*answer);
+            return run(request, invocation);
+          }};
+}
+
 constexpr std::array kCommands = {
-    Command{"convert", "Convert; needs not be written", run_convert, describe_convert},
-    Command{"fuse", "Fuse a checkpoint, for PyTorch", run_fuse, describe_fuse},
-    Command{"verify", "Compare an ONNX file with its checkpoint in PyTorch", run_verify,
-            describe_verify},
-    Command{"inspect", "Say what a checkpoint or an ONNX file is", run_inspect, describe_inspect},
-    Command{"check", "Say what would stop or slow those who run an ONNX file", run_check,
-            describe_check},
-    Command{"scan", "Say whether a file holds anything but data", run_scan, describe_scan},
-    Command{"engine", "Build a TensorRT engine, or say how", run_engine, describe_engine},
-    Command{"completion", "Print the completion script of a shell", run_completion,
-            describe_completion, "bash zsh fish"},
-    Command{"manual", "Print the manual page", run_manual, describe_manual, " "}};
+    command<ConvertRequest>("convert", "Convert; needs not be written"),
+    command<FuseRequest>("fuse", "Fuse a checkpoint, for PyTorch"),
+    command<VerifyRequest>("verify", "Compare an ONNX file with its checkpoint in PyTorch"),
+    command<InspectRequest>("inspect", "Say what a checkpoint or an ONNX file is"),
+    command<CheckRequest>("check", "Say what would stop or slow those who run an ONNX file"),
+    command<ScanRequest>("scan", "Say whether a file holds anything but data"),
+    command<EngineRequest>("engine", "Build a TensorRT engine, or say how"),
+    command<CompletionRequest>("completion", "Print the completion script of a shell",
+                               "bash zsh fish"),
+    command<ManualRequest>("manual", "Print the manual page", " "),
+};
 
 }  // namespace
 

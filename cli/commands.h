@@ -12,16 +12,15 @@ struct Command {
   const char* name = "";
   /// One line without a full stop, for lists.
   const char* summary = "";
-  /// Gives the exit code; throws Error.
-  int (*run)(const Invocation& invocation) = nullptr;
+  /// The words that take the place of files; empty if the command takes files.
+  const char* choices = "";
   /// Calls `use` with the command's options.
   void (*describe)(const UseCommandLine& use) = nullptr;
-  /// The words that stand where other commands have files; empty where files do.
-  const char* choices = "";
+  /// Returns the exit code; throws Error.
+  int (*run)(const Invocation& invocation) = nullptr;
 };
 
-/// The first one is the command where none is named. A checkpoint of such a name is given as
-/// ./verify.
+/// The first command runs if none is named. To convert a checkpoint called "verify", type ./verify.
 std::span<const Command> commands();
 
 }  // namespace aether2onnx::cli

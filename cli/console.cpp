@@ -1,14 +1,10 @@
 #include "console.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "base/text.h"
-#include "shell.h"
+#include "port/port.h"
 
 namespace aether2onnx::cli {
 
@@ -23,26 +19,16 @@ std::string duration_text(double seconds) {
   return fmt::format("{:.1f} ms", seconds * 1e3);
 }
 
-std::string shape_text(const TensorInfo& tensor) {
-  return fmt::format("{} [{}]", tensor.dtype, fmt::join(tensor.shape, ", "));
-}
-
 }  // namespace
 
-std::string spelled(const std::string& text) {
-  return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
+Context task_context(const Limits& limits, Observer* observer) {
+  return {limits, observer, &port::cancelled_by_signal()};
 }
 
 int print_answer(const Answer& answer) { return write_text(stdout, answer.text) ? kDone : kFailed; }
 
-std::string shown(const std::filesystem::path& path) {
-  constexpr std::size_t longest = 4096;
-  return printable(path.string(), longest);
-}
-
-std::string argument_path(const std::filesystem::path& path) {
-  const std::string text = path.string();
-  return text.starts_with('-') ? "./" + text : text;
+std::string spelled(const std::string& text) {
+  return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
 }
 
 bool write_text(std::FILE* stream, const std::string& text) {
@@ -53,17 +39,15 @@ bool write_text(std::FILE* stream, const std::string& text) {
 Console::Console(const Printing& printing) : Console(printing, printing.json ? stderr : stdout) {}
 
 Console::Console(const Printing& printing, std::FILE* stream)
-    : stream_(stream),
-      quiet_(printing.quiet),
-      terminal_(!quiet_ && ::isatty(::fileno(stream_)) == 1) {}
+    : stream_(stream), quiet_(printing.quiet), terminal_(!quiet_ && port::is_terminal(stream_)) {}
 
 Console::~Console() { clear_progress(); }
 
 void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
-  write_text(stream_,
-             spelled(text) + "\n");  // a log that nobody reads any more stops no conversion
+  // A closed log doesn't stop a conversion.
+  write_text(stream_, spelled(text) + "\n");
 }
 
 void Console::line(const std::string& name, const std::string& text) {
@@ -74,7 +58,9 @@ void Console::on_step(const Step& step) {
   line(step.name, fmt::format("{}  ({})", step.summary, duration_text(step.seconds)));
 }
 
-void Console::on_warning(const Diagnostic& warning) { line("note", warning.text); }
+void Console::on_warning(const Diagnostic& warning) { note(warning.text); }
+
+void Console::note(const std::string& text) { line("note", text); }
 
 bool Console::progress_is_due() {
   const auto now = std::chrono::steady_clock::now();
@@ -113,52 +99,6 @@ void Console::clear_progress() {
   if (!progress_shown_) return;
   write_text(stream_, "\r\x1b[K");  // to the line's end; progress is shown on terminals alone
   progress_shown_ = false;
-}
-
-std::string model_table(const ConvertReport& report) {
-  struct Row {
-    std::string what;
-    std::string before;
-    std::string after;
-  };
-  const auto& source = report.source;
-  const auto& graph = report.graph;
-  std::vector<Row> rows = {
-      {"", "checkpoint", "ONNX"},
-      {"file size", fmt::format("{}", source.bytes),
-       fmt::format("{}", report.output.bytes + report.output.external_data_bytes)},
-      {"tensors", fmt::format("{}", source.tensors), fmt::format("{}", graph.initializers)},
-      {"parameters", fmt::format("{}", source.parameters), fmt::format("{}", graph.parameters)},
-      {"type", source.dtype, graph.dtype},
-  };
-  for (const TensorInfo& tensor : graph.inputs)
-    rows.push_back({tensor.name, "", shape_text(tensor)});
-  for (const TensorInfo& tensor : graph.outputs) {
-    rows.push_back({tensor.name, "", shape_text(tensor)});
-  }
-  rows.push_back({"nodes", "", fmt::format("{}", graph.nodes)});
-  for (const auto& [op, count] : graph.operators) {
-    rows.push_back({"  " + op, "", fmt::format("{}", count)});
-  }
-  std::size_t first = 0;
-  std::size_t second = 0;
-  for (const Row& row : rows) {
-    first = std::max(first, row.what.size());
-    second = std::max(second, row.before.size());
-  }
-  std::string table;
-  for (const Row& row : rows) {
-    table += fmt::format("  {:<{}}  {:<{}}  {}\n", row.what, first, row.before, second, row.after);
-  }
-  table.pop_back();
-  return table;
-}
-
-std::string command_line_text(const Invocation& invocation) {
-  std::vector<std::string> words = {invocation.program};
-  if (!invocation.command.empty()) words.push_back(invocation.command);
-  words.insert(words.end(), invocation.arguments.begin(), invocation.arguments.end());
-  return shell_line(words);
 }
 
 }  // namespace aether2onnx::cli

@@ -14,14 +14,14 @@
 
 namespace aether2onnx::cli {
 
-/// Writes all of `text` and flushes; false where the stream doesn't take it (a closed pipe, a full
-/// disk behind it).
+/// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
+/// disk).
 bool write_text(std::FILE* stream, const std::string& text);
 
-/// A line of the log, "name        text".
+/// The log: lines such as "saved       out.onnx", and progress on a terminal.
 class Console final : public Observer {
  public:
-  /// The log goes to stdout, or to stderr where --json takes stdout; --quiet drops it.
+  /// The log goes to stdout. --json moves it to stderr, --quiet drops it.
   explicit Console(const Printing& printing);
   /// The log goes to `stream`.
   Console(const Printing& printing, std::FILE* stream);
@@ -29,14 +29,15 @@ class Console final : public Observer {
 
   void line(const std::string& name, const std::string& text);
   void plain(const std::string& text);
-  bool quiet() const { return quiet_; }
 
   void on_step(const Step& step) override;
   void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override;
   void on_warning(const Diagnostic& warning) override;
+  /// A line called "note".
+  void note(const std::string& text);
 
-  /// Progress of work that is told in shares: `share` (0 to 1) is done, `what` comes next. An
-  /// estimate of the time that is left stands behind it.
+  /// `share` (0 to 1) of the work is done, `what` comes next. The line ends with an estimate of the
+  /// remaining time.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -53,20 +54,11 @@ class Console final : public Observer {
   std::optional<std::chrono::steady_clock::time_point> work_started_;
 };
 
-/// "what was there, what is there now": operators, parameters, inputs and outputs.
-std::string model_table(const ConvertReport& report);
+/// The limits, the observer, and the flag that cancels a task on a signal.
+Context task_context(const Limits& limits = {}, Observer* observer = nullptr);
 
-/// A text of the library with its options as they are typed, "--io_type".
+/// `text` with the options of the library's sentences as they are typed, "--io_type".
 std::string spelled(const std::string& text);
-
-/// The command line as it was typed, for a POSIX shell.
-std::string command_line_text(const Invocation& invocation);
-
-/// A path as it is printed: with what a terminal would act on replaced.
-std::string shown(const std::filesystem::path& path);
-
-/// A path as an argument: one that would look like an option begins with "./".
-std::string argument_path(const std::filesystem::path& path);
 
 /// Prints help or the version; gives the exit code.
 int print_answer(const Answer& answer);

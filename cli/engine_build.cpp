@@ -1,4 +1,4 @@
-#include "engine_build.h"
+#include "trtexec.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,11 @@
 #include <chrono>
 #include <fstream>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "engine_failure.h"
 #include "port/files.h"
-#include "process.h"
+#include "shell.h"
 
 namespace aether2onnx::cli {
 
@@ -17,10 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An engine has a header and at least one kernel; what is smaller was cut off.
+// An engine has a header and at least one kernel. A smaller file was cut off.
 constexpr std::uint64_t kSmallestEngine = 1024;
 
-// The first and the last bytes of a file, `part` of each at the most.
+// The first and the last bytes of a file, at most `part` of each.
 std::string ends_of(const fs::path& path, std::uint64_t part) {
   std::ifstream file(path, std::ios::binary);
   std::error_code ignored;
@@ -38,7 +39,7 @@ std::string ends_of(const fs::path& path, std::uint64_t part) {
   return read(0, part) + "\n" + read(size - part, part);
 }
 
-// The last line of the log, without the time and the level before it: "[11/24/2026-11:20:00] [I] ".
+// The last line of the log, without its time and level: "[11/24/2026-11:20:00] [I] ".
 std::string last_line(const fs::path& log) {
   constexpr std::uint64_t enough = 2048;
   constexpr std::size_t most_shown = 60;
@@ -60,12 +61,13 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& mode
            fs::equivalent(log, other, ignored);
   };
   if (is(engine) || is(model)) {
-    throw Error(ErrorKind::usage, fmt::format("--log {}: is the {} itself; give another name.",
-                                              shown(log), is(engine) ? "engine" : "model"));
+    fail({ErrorKind::usage, "option-conflict", "log"},
+         "--log {}: is the {} itself; give another name.", shown(log),
+         is(engine) ? "engine" : "model");
   }
   if (fs::exists(log, ignored) && !fs::is_regular_file(log, ignored)) {
-    throw Error(ErrorKind::io,
-                fmt::format("--log {}: isn't a regular file; give another name.", shown(log)));
+    fail({ErrorKind::io, "file-kind", log.string(), "a regular file"},
+         "--log {}: isn't a regular file; give another name.", shown(log));
   }
 }
 
@@ -77,16 +79,18 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& mode
                          fs::exists(engine) ? "is as it was." : "was not written.", shown(log));
   for (const std::string& line : failure.lines) message += "\n  " + line;
   std::vector<Diagnostic> findings;
-  for (const std::string& line : failure.lines) findings.push_back({.text = line});
-  throw ProgramError("engine", {.code = "engine-failed", .text = message}, findings);
+  for (const std::string& line : failure.lines)
+    findings.push_back({"engine-log", "", "", "", line});
+  throw ProgramError("engine", {"engine-failed", engine.string(), "", "", message}, findings);
 }
 
-ProcessEnd run(const std::vector<std::string>& words, const fs::path& log, Console& console) {
+port::ProcessEnd run(const std::vector<std::string>& words, const fs::path& log, Console& console) {
   constexpr std::chrono::milliseconds between(250);
-  Process process(words, log);
+  port::Process process(words, log);
   const auto started = std::chrono::steady_clock::now();
   for (;;) {
     if (const auto end = process.wait_for(between)) return *end;
+    task_context().check_cancelled();
     const auto elapsed = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now() - started);
     console.on_work("building", fmt::format("{} s  {}", elapsed.count(), last_line(log)), 0);
@@ -116,7 +120,7 @@ BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
   words.insert(words.end(), command.arguments.begin(), command.arguments.end());
 
   const auto started = std::chrono::steady_clock::now();
-  const ProcessEnd end = run(words, built.log, console);
+  const port::ProcessEnd end = run(words, built.log, console);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   std::error_code missing;

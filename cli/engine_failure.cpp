@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <sstream>
 #include <string_view>
 
@@ -17,8 +16,8 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// What trtexec, the libraries below it and the loader print, in lower case; the first that is found
-// in the errors counts, so that what is the cause of others stands before them.
+// Texts of trtexec, its libraries and the loader, in lower case. The first symptom in the errors
+// counts, so causes stand before their effects.
 // Sources: trtexec's and TensorRT's sources, and reports of users in NVIDIA/TensorRT.
 struct Symptom {
   std::array<std::string_view, 5> texts;
@@ -80,7 +79,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// trtexec marks its errors; where there are none, something else may have failed, and all counts.
+// The lines that trtexec marks as errors.
 std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   std::vector<std::string> errors;
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
@@ -89,7 +88,7 @@ std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   return errors;
 }
 
-// The name behind "Unknown option: ", "" where there is none.
+// The name behind "Unknown option: ", or "".
 std::string unknown_option(const std::vector<std::string>& lines) {
   constexpr std::string_view before = "Unknown option: ";
   for (const std::string& line : lines) {
@@ -112,20 +111,19 @@ const Symptom* find_symptom(const std::vector<std::string>& lines) {
   return found == kSymptoms.end() ? nullptr : &*found;
 }
 
-void explain_signal(int signal, EngineFailure& failure) {
-  failure.what = fmt::format("it was ended by signal {} ({})", signal, signal_name(signal));
-  if (signal == SIGKILL) {
+void explain_signal(const port::ProcessEnd& end, EngineFailure& failure) {
+  failure.what = "it was ended by " + end.signal;
+  if (end.killed) {
     failure.what += ", as the system does where the computer's memory runs out";
     failure.remedy = "Close other programs, or lower --max_height and --max_width.";
-  } else if (signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE ||
-             signal == SIGILL) {
+  } else if (end.crashed) {
     failure.what += ": it crashed";
   }
 }
 
 }  // namespace
 
-EngineFailure explain_failure(const std::string& log, const ProcessEnd& end,
+EngineFailure explain_failure(const std::string& log, const port::ProcessEnd& end,
                               const TensorRtVersion& version) {
   EngineFailure failure;
   const std::vector<std::string> lines = lines_of(log);
@@ -146,7 +144,7 @@ EngineFailure explain_failure(const std::string& log, const ProcessEnd& end,
     failure.what = symptom->what;
     failure.remedy = symptom->remedy;
   }
-  if (end.signal != 0 && symptom == nullptr) explain_signal(end.signal, failure);
+  if (!end.signal.empty() && symptom == nullptr) explain_signal(end, failure);
   if (failure.what.empty()) {
     failure.what = end.exit_code == 0 ? "it says that it succeeded, but there is no engine"
                                       : fmt::format("its exit code is {}", end.exit_code);

@@ -1,6 +1,5 @@
 /// @file
-/// How the program was called, and how a command answers: what all of the program knows, without
-/// the parser (command_line.h).
+/// How the program was called, and how a command answers.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -16,14 +15,24 @@ class CommandLine;
 
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
 
+/// An error of the program itself. Its kind in the JSON output is `name`, "engine" or
+/// "verification"; the library has no such kinds.
+struct ProgramError : Error {
+  ProgramError(std::string kind_name, Diagnostic what, std::vector<Diagnostic> all_findings = {})
+      : Error(ErrorKind::unsupported, std::move(what), std::move(all_findings)),
+        name(std::move(kind_name)) {}
+
+  std::string name;
+};
+
 /// How the program was called.
 struct Invocation {
   std::string program;  ///< As it was typed, for commands that are to be pasted.
-  std::string command;  ///< The command's name, "" where none was given.
+  std::string command;  ///< The command's name, "" if none was typed.
   std::vector<std::string> arguments;
 };
 
-/// What to do instead of the work: print `text` and end with success.
+/// Takes the place of the work: print `text` and end with success.
 struct Answer {
   std::string text;
 };
@@ -37,30 +46,27 @@ struct Printing {
 
 /// An option that was given, and where.
 struct GivenOption {
-  std::string name;    ///< Without dashes, "fp_mode".
-  std::string value;   ///< As it was given; "true" or "false" for flags.
-  std::string origin;  ///< "command line", or the configuration file's name.
+  std::string name;        ///< Without dashes, "fp_mode".
+  std::string value;       ///< As it was given; "true" or "false" for flags.
+  std::string origin;      ///< "command line", or the configuration file's name.
+  std::string group = {};  ///< Its heading in the help.
 };
 
-/// Whether --json stands on the command line; known before parsing, which may fail.
+/// An option without its value.
+struct OptionDescription {
+  std::vector<std::string> names;  ///< As they are typed: "-h", "--help".
+  std::string group;
+  std::string description;  ///< With the help's line breaks.
+  std::string type;         ///< As in the help: "FILE", "N", "fp32|fp16"; "" for flags.
+};
+
+/// Whether --json is on the command line. The program asks before parsing, which may fail.
 bool wants_json(const std::vector<std::string>& arguments);
 
-[[noreturn]] void usage_error(const std::string& message);
-
-/// An error of the program itself. Its kind in the JSON output is `name`, "engine" or
-/// "verification"; the library has no such kinds.
-struct ProgramError : Error {
-  ProgramError(std::string kind_name, Diagnostic what, std::vector<Diagnostic> all_findings = {})
-      : Error(ErrorKind::unsupported, std::move(what), std::move(all_findings)),
-        name(std::move(kind_name)) {}
-
-  std::string name;
-};
-
-/// Takes the options of a command, unparsed.
+/// Takes a command's options before any parsing.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 
-/// The decimal digits alone: no sign, no space.
+/// Whether `text` is decimal digits only: no sign, no space.
 bool is_number(std::string_view text);
 
 }  // namespace aether2onnx::cli

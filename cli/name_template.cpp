@@ -6,24 +6,29 @@
 #include <array>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "invocation.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
+constexpr std::array<const char*, 4> kSuffixes = {".pth", ".pt", ".ckpt", ".safetensors"};
 constexpr std::array<std::string_view, 6> kPlaceholders = {"stem",      "model", "scale",
                                                            "precision", "opset", "form"};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
-  usage_error(
-      fmt::format("--name_template {}: {}.\nThe placeholders are {{stem}}, {{model}}, "
-                  "{{scale}}, {{precision}}, {{opset}} and {{form}}.",
-                  printable(text), why));
+  fail({ErrorKind::usage, "option-name-template", "name_template", "", text},
+       "--name_template {}: {}.\nThe placeholders are {{stem}}, {{model}}, {{scale}}, "
+       "{{precision}}, {{opset}} and {{form}}.",
+       printable(text), why);
 }
 
 }  // namespace
+
+bool has_checkpoint_suffix(const std::filesystem::path& path) {
+  return std::find(kSuffixes.begin(), kSuffixes.end(), path.extension()) != kSuffixes.end();
+}
 
 NameTemplate::NameTemplate(const std::string& text) {
   if (text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {

@@ -1,22 +1,26 @@
 /// @file
-/// --name_template: how the file of a model is called.
+/// Names of checkpoints, and of the models in a batch (--name_template).
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace aether2onnx::cli {
 
-/// Text with the placeholders {stem}, {model}, {scale}, {precision}, {opset} and {form}, which is
-/// empty for the standard form and "_channels_first" for the other.
+/// Whether `path` ends as checkpoints do: .pth, .pt, .ckpt or .safetensors.
+bool has_checkpoint_suffix(const std::filesystem::path& path);
+
+/// Text with the placeholders {stem}, {model}, {scale}, {precision}, {opset} and {form}. {form} is
+/// empty for the standard form, and "_channels_first" for the other form.
 class NameTemplate {
  public:
   /// The template of default_output_name().
   static constexpr const char* kDefault = "{scale}x_{stem}_{precision}_op{opset}{form}.onnx";
 
-  /// Throws Error(usage) where `text` has another placeholder, a lone brace or a slash, or doesn't
+  /// Throws Error(usage) if `text` has another placeholder, a lone brace or a slash, or does not
   /// end in ".onnx".
   explicit NameTemplate(const std::string& text);
 

@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "invocation.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
-constexpr std::array kShells = {Shell::bash, Shell::powershell, Shell::cmd};
+constexpr std::size_t kLongestPath = 4096;
 
+// Whether `text` is letters, digits and `others` only.
 bool consists_of(std::string_view text, std::string_view others) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -22,18 +23,17 @@ bool consists_of(std::string_view text, std::string_view others) {
 }
 
 [[noreturn]] void not_for(Shell shell, const std::string& word, const char* what) {
-  throw Error(ErrorKind::unsupported,
-              fmt::format("{}: {} can't be written for {}.\nRename the file or folder, or use "
-                          "another --shell.",
-                          printable(word, 4096), what, to_string(shell)));
+  fail({ErrorKind::unsupported, "command-shell", word},
+       "{}: {} can't be written for {}.\nRename the file or folder, or use another --shell.",
+       printable(word, kLongestPath), what, to_string(shell));
 }
 
-// What a terminal would act on must not get into a line that is pasted.
+// Characters that a terminal acts on must not be pasted.
 void check_is_text(Shell shell, const std::string& word) {
   if (printable(word, word.size()) != word) not_for(shell, word, "a character in it");
 }
 
-// What a terminal would act on stands in it as an escape of $'…'.
+// Characters that a terminal acts on become escapes in $'…'.
 std::string bash_word(const std::string& word) {
   if (consists_of(word, "-_./=:,+@%")) return word;
   const bool printable_as_is = printable(word, word.size()) == word;
@@ -52,8 +52,8 @@ std::string bash_word(const std::string& word) {
   return quoted + "'";
 }
 
-// Bare words are few: PowerShell takes "-a.b" apart at the dot, and ',', '=', ':' and '@' have
-// meanings. It takes the curved quotation marks U+2018 to U+201B for straight ones, too.
+// PowerShell splits "-a.b" at the dot, and gives ',', '=', ':' and '@' a meaning, so few words stay
+// bare. It takes the curved quotation marks U+2018 to U+201B for straight ones.
 std::string powershell_word(const std::string& word) {
   if (consists_of(word, "-_/")) return word;
   check_is_text(Shell::powershell, word);
@@ -70,8 +70,8 @@ std::string powershell_word(const std::string& word) {
   return quoted + "'";
 }
 
-// In double quotes cmd leaves all but '%' alone; what takes the line apart into arguments is the
-// program's own start, where a backslash before the closing quote would escape it.
+// In double quotes cmd only acts on '%'. The started program splits its line itself, and takes a
+// backslash before the closing quote for an escape, so that backslash is doubled.
 std::string cmd_word(const std::string& word) {
   if (word.find('%') != std::string::npos) not_for(Shell::cmd, word, "the % in it");
   if (word.find('"') != std::string::npos) not_for(Shell::cmd, word, "the \" in it");
@@ -83,15 +83,8 @@ std::string cmd_word(const std::string& word) {
 }
 
 std::string word_of(const std::string& word, Shell shell) {
-  switch (shell) {
-    case Shell::powershell:
-      return powershell_word(word);
-    case Shell::cmd:
-      return cmd_word(word);
-    case Shell::bash:
-      break;
-  }
-  return bash_word(word);
+  if (shell == Shell::powershell) return powershell_word(word);
+  return shell == Shell::cmd ? cmd_word(word) : bash_word(word);
 }
 
 }  // namespace
@@ -105,35 +98,35 @@ Shell usual_shell() {
 }
 
 std::string_view to_string(Shell shell) noexcept {
-  switch (shell) {
-    case Shell::powershell:
-      return "powershell";
-    case Shell::cmd:
-      return "cmd";
-    case Shell::bash:
-      break;
-  }
-  return "bash";
-}
-
-Shell parse_shell(const std::string& text, const std::string& option) {
-  const auto found = std::find_if(kShells.begin(), kShells.end(),
-                                  [&](Shell shell) { return text == to_string(shell); });
-  if (found == kShells.end()) {
-    usage_error(fmt::format("{} {}: must be bash, powershell or cmd.", option, printable(text)));
-  }
-  return *found;
+  constexpr std::array<std::string_view, 3> names = {"bash", "powershell", "cmd"};
+  return names.at(static_cast<std::size_t>(shell));
 }
 
 std::string shell_line(const std::vector<std::string>& words, Shell shell) {
   std::string line;
   for (const std::string& word : words) {
     const std::string quoted = word_of(word, shell);
-    // A quoted text by itself is a value in PowerShell; '&' calls it.
+    // In PowerShell a quoted text is a value; '&' calls the value as a program.
     if (line.empty() && shell == Shell::powershell && quoted.starts_with('\'')) line = "&";
     line += (line.empty() ? "" : " ") + quoted;
   }
   return line;
+}
+
+std::string command_line_text(const Invocation& invocation) {
+  std::vector<std::string> words = {invocation.program};
+  if (!invocation.command.empty()) words.push_back(invocation.command);
+  words.insert(words.end(), invocation.arguments.begin(), invocation.arguments.end());
+  return shell_line(words);
+}
+
+std::string shown(const std::filesystem::path& path) {
+  return printable(path.string(), kLongestPath);
+}
+
+std::string argument_path(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  return text.starts_with('-') ? "./" + text : text;
 }
 
 }  // namespace aether2onnx::cli

@@ -1,34 +1,43 @@
 /// @file
-/// Command lines for pasting into a shell.
+/// Command lines for pasting into a shell, and paths for people.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "invocation.h"
+
 namespace aether2onnx::cli {
 
 enum class Shell {
-  bash,        ///< And other POSIX shells that know $'…', as zsh.
+  bash,        ///< Also zsh and other POSIX shells that know $'…'.
   powershell,  ///< 5.1 and newer.
   cmd,         ///< Windows' own, at its prompt.
 };
 
-/// The shell that people here use: PowerShell on Windows, else bash.
+/// The default shell: PowerShell on Windows, bash elsewhere.
 Shell usual_shell();
 
 /// "bash", "powershell" or "cmd".
 std::string_view to_string(Shell shell) noexcept;
 
-/// Throws Error(usage), naming `option`.
-Shell parse_shell(const std::string& text, const std::string& option);
-
-/// The program and its arguments as one line; whatever is in them, the shell hands them over
-/// unchanged and does nothing else.
+/// Returns the program and its arguments as one line. The shell passes every argument on unchanged
+/// and does nothing else.
 ///
-/// Throws Error(unsupported) where that can't be said in this shell: control characters, invalid
-/// UTF-8 and direction overrides in PowerShell and cmd; in cmd also '%', which expands variables
-/// even in quotes, and '"'.
+/// Throws Error(unsupported) for arguments that the shell's line can't hold. PowerShell and cmd:
+/// control characters, invalid UTF-8 and direction overrides. cmd also: '"', and '%', which expands
+/// variables even in quotes.
 std::string shell_line(const std::vector<std::string>& words, Shell shell = Shell::bash);
+
+/// The command line as it was typed, for a POSIX shell.
+std::string command_line_text(const Invocation& invocation);
+
+/// A path for people, with escapes in place of everything that a terminal would act on.
+std::string shown(const std::filesystem::path& path);
+
+/// A path as an argument. A path that looks like an option gets "./" before it.
+std::string argument_path(const std::filesystem::path& path);
 
 }  // namespace aether2onnx::cli

@@ -1,84 +1,56 @@
 /// @file
-/// Loads the verification module and has it compare an ONNX file with its checkpoint.
+/// Compares ONNX files with their checkpoints in PyTorch.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
 #include <array>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "console.h"
-#include "invocation.h"
-#include "json.h"
+#include "render/json.h"
+#include "requests.h"
+#include "verify_module.h"
 
 namespace aether2onnx::cli {
 
-/// The options that say how to verify.
-struct VerificationArguments {
-  static constexpr const char* kGroup = "Verification";
-
-  std::optional<double> atol;
-  std::optional<double> rtol;
-  std::optional<std::string> device;
-  std::optional<std::string> provider;
-  std::optional<std::string> reference_precision;
-  std::optional<std::uint64_t> seed;
-  std::optional<std::string> images;
-  std::optional<std::string> report;
-  std::optional<std::string> onnxruntime_library;
-
-  void add_to(CommandLine& line);
-  /// Throws Error(usage) where a value is out of range or contradicts another.
-  void check() const;
-  /// Which of the options were given.
-  std::vector<std::string> given_for_verification() const;
-};
-
-/// What is to be compared.
+/// One model to compare.
 struct VerificationTask {
   std::filesystem::path checkpoint;
   ReadOptions reading;  ///< As for the conversion.
   Limits limits;
   std::filesystem::path model;
-  std::string model_name;  ///< What the model is called where it is printed.
-  /// (N, C, H, W) each; empty: the shapes that the model is for.
+  std::string model_name;  ///< The model's name for people.
+  /// (N, C, H, W) each; empty: the shapes in the model.
   std::vector<std::array<std::int64_t, 4>> shapes;
   std::string command;  ///< The command line, for the report.
-  /// Of a conversion that can be repeated: the parts that are float32. Unset: what they are is so.
+  /// If set, the comparison may propose more parts for float32, beside these.
   std::optional<std::vector<std::string>> fp32_blocks;
+};
+
+struct Comparison {
+  std::shared_ptr<const Json> details;  ///< Null before the comparison and if it can't be made.
+  bool failed = false;
+  /// More parts that should be in float32: half precision is too small or too coarse for them.
+  std::vector<std::string> fp32_blocks;
 };
 
 class Verification {
  public:
   /// Loads the module and ONNX Runtime, and finds the device. Throws Error(verification), naming
-  /// what is missing and how to get it; `asked_by` is the option or command that wants it.
-  Verification(const VerificationArguments& arguments, const std::string& asked_by,
-               Console& console);
-  Verification(const Verification&) = delete;
-  Verification& operator=(const Verification&) = delete;
-  ~Verification();
+  /// what is missing and how to get it. `asked_by` is the option or command that wants to compare.
+  Verification(const VerificationRequest& request, const std::string& asked_by, Console& console);
 
-  /// Compares at every shape, and prints a line each. Throws Error(verification) where any of them
-  /// fails. Where the task has fp32_blocks and more parts should be float32, because half precision
-  /// is too small or too coarse for them, gives those instead, and prints nothing.
-  std::vector<std::string> run(const VerificationTask& task, Console& console);
-
-  /// Whether run() found a difference, and not that it couldn't run.
-  bool failed() const { return failed_; }
-  /// Prints the failure that run() threw, with the figures; gives the exit code.
-  int print_failure(const Error& error, bool as_json) const;
-  /// The details; null before run().
-  const Json& json() const;
+  /// Compares at every shape, and prints a line each unless it proposes parts for float32.
+  /// Throws Error(verification) if a shape fails; `comparison` is complete even then.
+  void run(const VerificationTask& task, Console& console, Comparison& comparison) const;
 
  private:
-  struct Module;
-  const VerificationArguments& arguments_;
-  std::unique_ptr<Module> module_;
-  bool failed_ = false;
+  const VerificationRequest& request_;
+  VerifyModule module_;
 };
 
 }  // namespace aether2onnx::cli

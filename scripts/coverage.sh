@@ -31,7 +31,7 @@ for program in corpus archive_replay scan_replay; do objects="$objects -object $
 report() {
   # shellcheck disable=SC2086: a list of options
   "$llvm_cov" "$@" "$bin/unit" $objects -instr-profile="$build/all.profdata" \
-    src/formats src/state_dict judge/scan src/port/memory.cpp
+    src/formats src/state_dict judge/scan src/port/bytes.cpp
 }
 report show >"$build/lines.txt"
 report report

@@ -20,7 +20,7 @@ under `error`, warnings under `warnings`. Findings of `check` are in [check.md](
 | code | kind | sentence |
 | --- | --- | --- |
 """
-CALL = re.compile(r"\b(fail|Error|warn|warning|usage_error|note|malformed|mismatch|damaged\w*)\s*\(")
+CALL = re.compile(r"\b(fail|Error|ProgramError|warn|warning|usage_error|note|malformed|mismatch|damaged\w*)\s*\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -66,15 +66,17 @@ def main():
                 continue
             name, first = call.group(1), values[0]
             kind = re.match(r"\{?\s*(?:\.kind\s*=\s*)?ErrorKind::(\w+)", first)
+            if name == "ProgramError":  # its kinds are the program's own, as texts
+                kind = LITERAL.match(first)
             if not kind and not first.startswith("{"):
                 continue
             where = first if first.startswith("{") else ", ".join(values[1:2])
             code = re.search(r'"([a-z0-9]+(?:-[a-z0-9]+)+|cancelled|internal)"', where)
             if not code:
-                if kind:
+                if kind and "std::move(" not in where:
                     uncoded.append(place)
                 continue
-            sentences = ", ".join(values[1:2] if first.startswith("{") else [where[code.end():]])
+            sentences = ", ".join(values[1:2] if first.startswith("{") else [where[code.end():].split("format(")[-1]])
             row = rows.setdefault(code.group(1), (kind.group(1) if kind else "warning", first_sentence(sentences)))
             if kind and row[0] != kind.group(1) and row[0] != "warning":
                 rows[code.group(1)] = (f"{row[0]}, {kind.group(1)}" if kind.group(1) not in row[0] else row[0], row[1])

@@ -34,24 +34,23 @@ struct Abandoned {};
 
 }  // namespace
 
-SourceHash::~SourceHash() {
-  abandoned_ = true;
-  if (result_.valid()) result_.wait();
-}
+SourceHash::~SourceHash() { abandoned_ = true; }
 
 void SourceHash::start(std::vector<const Input*> files, bool beside, const Context& context) {
-  auto work = [this, files = std::move(files), &context] {
-    return io::sha256_of(files, [&](std::uint64_t) {
-      context.check_cancelled();
-      if (abandoned_) throw Abandoned();
-    });
-  };
-  // With both policies, a system without threads defers.
-  constexpr auto either = std::launch::async | std::launch::deferred;
-  result_ = std::async(beside ? either : std::launch::deferred, std::move(work));
+  work_.start(
+      [this, files = std::move(files), &context] {
+        sha256_ = io::sha256_of(files, [&](std::uint64_t) {
+          context.check_cancelled();
+          if (abandoned_) throw Abandoned();
+        });
+      },
+      beside);
 }
 
-std::string SourceHash::get() { return result_.get(); }
+std::string SourceHash::get() {
+  work_.finish();
+  return sha256_;
+}
 
 state_dict::StateDict Checkpoint::open(const Input& input, const io::Siblings* siblings,
                                        const ReadOptions& options, bool hashed,

@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <new>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "base/error.h"
 #include "network/passes/passes.h"
 #include "port/files.h"
+#include "port/port.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::pipeline {
@@ -66,7 +66,8 @@ class SourceHash {
 
  private:
   std::atomic<bool> abandoned_ = false;
-  std::future<std::string> result_;
+  std::string sha256_;
+  port::Beside work_;
 };
 
 /// The step "read": a checkpoint's state dict, and the SHA-256 of its files.

@@ -55,12 +55,19 @@ only() {
 }
 only '#include <protozero' src/formats/onnx
 only '#include <libdeflate' src/base src/formats/zip tools
-only '#include <CLI/' cli
+only '#include <CLI/' cli/words
 only '#include <nlohmann' cli verify src/formats/safetensors
 only '#include <(ATen|torch|c10)/' verify
 only '#include <onnxruntime' verify
-only '#include <(unistd|fcntl|dlfcn)\.h>|#include <sys/' src/port cli verify
+only '#include <(unistd|fcntl|dlfcn|malloc|poll|pthread|signal|spawn|termios|csignal|future|thread)(\.h)?>|#include <sys/' src/port
 only '#include <(Python|onnx/|google/)' none
+
+# In cli/, the words and the results know neither the work nor each other.
+work='convert\.h|verification\.h|verify_module\.h|trtexec\.h'
+for file in $(grep -lE "#include \"\.\./(render/|$work)" cli/words/* || true) \
+  $(grep -lE "#include (<CLI/|\"\.\./(words/|$work))" cli/render/* || true); do
+  complain "$file includes another step of a command"
+done
 
 # Only src/network knows AetherNet's keys.
 for word in fc1_gate lk_conv conv_first fused_conv conv_gate error_comp fusion_convs; do

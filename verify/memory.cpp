@@ -1,11 +1,6 @@
 #include "memory.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <fstream>
-#include <limits>
-#include <string>
 
 namespace aether2onnx::verify {
 
@@ -48,62 +43,6 @@ MemoryEstimate estimate_memory(const Network& network, const Sizes& sizes,
 
 double estimate_work(const Network& network, const Sizes& sizes) {
   return network::cost_of(network).multiply_adds * pixels_of(sizes);
-}
-
-// --- what there is ----------------------------------------------------------------------------
-
-namespace {
-
-std::optional<std::uint64_t> first_number(const std::string& path) {
-  std::ifstream file(path);
-  std::uint64_t number = 0;
-  if (file >> number) return number;
-  return std::nullopt;
-}
-
-// A line "MemAvailable:   22 kB" of /proc/meminfo.
-std::optional<std::uint64_t> system_bytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string name;
-  std::uint64_t kilobytes = 0;
-  std::string unit;
-  while (file >> name >> kilobytes) {
-    if (name == "MemAvailable:") return kilobytes * 1024;
-    std::getline(file, unit);
-  }
-  return std::nullopt;
-}
-
-std::optional<std::uint64_t> group_bytes(const std::string& limit, const std::string& used) {
-  const auto most = first_number(limit);
-  const auto now = first_number(used);
-  constexpr std::uint64_t unlimited = std::uint64_t{1} << 60U;
-  if (!most || !now || *most >= unlimited) return std::nullopt;
-  return *most > *now ? *most - *now : 0;
-}
-
-// What a limit on the address space leaves, as `ulimit -v` sets it.
-std::optional<std::uint64_t> address_bytes() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
-  const auto pages = first_number("/proc/self/statm");
-  constexpr std::uint64_t page = 4096;
-  const std::uint64_t used = pages.value_or(0) * page;
-  return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
-}
-
-}  // namespace
-
-std::optional<std::uint64_t> available_bytes() {
-  std::optional<std::uint64_t> least;
-  for (const auto& bytes :
-       {system_bytes(), group_bytes("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        group_bytes("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                    "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-        address_bytes()}) {
-    if (bytes && (!least || *bytes < *least)) least = bytes;
-  }
-  return least;
 }
 
 }  // namespace aether2onnx::verify

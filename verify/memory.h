@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "inputs.h"
 #include "network/network.h"
@@ -27,9 +26,5 @@ MemoryEstimate estimate_memory(const network::Network& network, const Sizes& siz
 
 /// Multiplications and additions of one run, to tell how the runs' times compare.
 double estimate_work(const network::Network& network, const Sizes& sizes);
-
-/// Bytes that this process may still take: what the system has left, its control group and its own
-/// limits allow. Nothing where none of these can be told.
-std::optional<std::uint64_t> available_bytes();
 
 }  // namespace aether2onnx::verify

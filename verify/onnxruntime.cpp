@@ -1,7 +1,5 @@
 #include "onnxruntime.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -19,6 +17,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
+#include "port/port.h"
 
 namespace aether2onnx::verify {
 
@@ -35,36 +34,27 @@ constexpr const char* kHowToGet =
     "project's releases,\nand name the library with --onnxruntime_library or "
     "AETHER2ONNX_ONNXRUNTIME.";
 
-fs::path program_folder() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return error ? fs::path() : program.parent_path();
-}
-
 struct Library {
-  void* handle = nullptr;
+  port::Library library;
   std::string path;
 };
 
 Library open_named(const fs::path& path, const std::string& named_by) {
-  // An absolute path: dlopen() looks for a name without a slash in places of its own.
   const fs::path absolute = fs::absolute(path);
-  void* handle = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
+  port::Library library = port::load_library(absolute);
+  if (library.handle == nullptr) {
     fail({ErrorKind::io, "verify-no-onnxruntime", absolute.string()},
          "ONNX Runtime can't be loaded from {} (given by {}): {}.\n{}",
-         printable(absolute.string(), 4096), named_by, printable(::dlerror(), 400), kHowToGet);
+         printable(absolute.string(), 4096), named_by, printable(library.problem, 400), kHowToGet);
   }
-  return {handle, absolute.string()};
+  return {std::move(library), absolute.string()};
 }
 
 Library find_library(const fs::path& explicit_path) {
-  if (!explicit_path.empty()) {
-    return open_named(explicit_path, option("onnxruntime_library"));
-  }
-  const char* variable = std::getenv(kEnvironmentVariable);
-  if (variable != nullptr && *variable != '\0') return open_named(variable, kEnvironmentVariable);
-  const fs::path folder = program_folder();
+  if (!explicit_path.empty()) return open_named(explicit_path, option("onnxruntime_library"));
+  const std::string variable = port::environment(kEnvironmentVariable);
+  if (!variable.empty()) return open_named(variable, kEnvironmentVariable);
+  const fs::path folder = port::program_folder();
   for (const fs::path& beside : {folder, folder / "../lib"}) {
     for (const char* name : kLibraryNames) {
       std::error_code ignored;
@@ -74,7 +64,8 @@ Library find_library(const fs::path& explicit_path) {
     }
   }
   for (const char* name : kLibraryNames) {
-    if (void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) return {handle, name};
+    port::Library library = port::load_library(name);
+    if (library.handle != nullptr) return {std::move(library), name};
   }
   fail({ErrorKind::io, "verify-no-onnxruntime", kLibraryNames[0]},
        "ONNX Runtime isn't installed (no {}).\n{}", kLibraryNames[0], kHowToGet);
@@ -133,10 +124,10 @@ auto explained(const char* doing, Work work) {
 
 OnnxRuntime::OnnxRuntime(const fs::path& explicit_path) {
   const Library library = find_library(explicit_path);
-  library_ = library.handle;
   path_ = library.path;
   using GetApiBase = const OrtApiBase* (*)();
-  const auto get_base = reinterpret_cast<GetApiBase>(::dlsym(library_, "OrtGetApiBase"));
+  const auto get_base =
+      reinterpret_cast<GetApiBase>(port::find_symbol(library.library, "OrtGetApiBase"));
   if (get_base == nullptr) {
     fail({ErrorKind::unsupported, "verify-onnxruntime-version", path_},
          "{} isn't ONNX Runtime: it has no OrtGetApiBase.\n{}", printable(path_, 4096), kHowToGet);

@@ -71,7 +71,6 @@ class OnnxRuntime {
   explicit OnnxRuntime(const std::filesystem::path& explicit_path);
   std::string version_;
   std::string path_;
-  void* library_ = nullptr;
 };
 
 /// A loaded model.

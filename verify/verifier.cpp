@@ -1,7 +1,5 @@
 #include "verifier.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -24,6 +22,7 @@
 #include "network/network.h"
 #include "onnxruntime.h"
 #include "port/files.h"
+#include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
 #include "state_dict/state_dict.h"
@@ -269,16 +268,6 @@ void save_report(const fs::path& path, const std::string& html) {
   staged.commit();
 }
 
-// A comparison allocates and frees feature maps again and again. Returning each one to the system
-// and requesting it anew can take more time than computing its values.
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  constexpr int largest = 1 << 30;
-  ::mallopt(M_MMAP_THRESHOLD, largest);
-  ::mallopt(M_TRIM_THRESHOLD, largest);
-#endif
-}
-
 // --- the whole comparison
 // --------------------------------------------------------------------------------
 
@@ -298,8 +287,9 @@ ReadOptions read_options(const Json& request) {
   return options;
 }
 
-Context context_of(const Json& request) {
+Context context_of(const Json& request, const std::atomic<bool>* cancelled) {
   Context context;
+  context.cancelled = cancelled;
   for (const auto& [name, limit] : request["limits"].items()) {
     set_limit(context.limits, name, limit.get<std::uint64_t>());
   }
@@ -308,7 +298,8 @@ Context context_of(const Json& request) {
 
 class Verifier {
  public:
-  Verifier(const Json& request, A2oVerifyProgress progress, void* user)
+  Verifier(const Json& request, A2oVerifyProgress progress, void* user,
+           const std::atomic<bool>* cancelled)
       : request_(request),
         progress_(progress),
         user_(user),
@@ -318,7 +309,7 @@ class Verifier {
         checkpoint_(request["checkpoint"].get<std::string>()),
         siblings_(request["checkpoint"].get<std::string>()),
         reading_(read_options(request)),
-        context_(context_of(request)),
+        context_(context_of(request, cancelled)),
         state_dict_(
             state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
         network_(network::recognise(state_dict_, reading_)),
@@ -326,7 +317,7 @@ class Verifier {
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
-        available_bytes().value_or(std::numeric_limits<std::uint64_t>::max());
+        port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
     memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!request["report"].get<std::string>().empty()) {
@@ -335,7 +326,9 @@ class Verifier {
   }
 
   Json run() {
-    if (roomy_) keep_freed_memory();
+    // A comparison allocates and frees feature maps again and again. Returning each one to the
+    // system and requesting it anew can take more time than computing its values.
+    if (roomy_) port::keep_freed_memory();
     reference_.emplace(state_dict_, network_,
                        Reference::Settings{float64_, setup_.reference_device});
     candidate_.emplace(*setup_.runtime, path_, model_, setup_.device);
@@ -384,6 +377,7 @@ class Verifier {
     double done = 0;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const Run& run = runs_[i];
+      context_.check_cancelled();
       if (progress_ != nullptr) {
         progress_(i, runs_.size(), done / total, run.title().c_str(), user_);
       }
@@ -419,6 +413,7 @@ class Verifier {
   }
 
   void find_out_where() {
+    context_.check_cancelled();
     differences_ = compare_blocks(*candidate_, model_, *reference_, smallest_failure_->make());
     const std::vector<BlockDifference>& blocks = differences_;
     const FirstDifference first =
@@ -491,8 +486,9 @@ Json ready(const Json& settings) {
           {"notes", setup.notes}};
 }
 
-Json verify(const Json& request, A2oVerifyProgress progress, void* user) {
-  return Verifier(request, progress, user).run();
+Json verify(const Json& request, A2oVerifyProgress progress, void* user,
+            const std::atomic<bool>* cancelled) {
+  return Verifier(request, progress, user, cancelled).run();
 }
 
 }  // namespace aether2onnx::verify

@@ -14,6 +14,6 @@ nlohmann::ordered_json ready(const nlohmann::ordered_json& settings);
 
 /// Does the work of A2oVerify: compares and returns the details. Throws Error.
 nlohmann::ordered_json verify(const nlohmann::ordered_json& request, A2oVerifyProgress progress,
-                              void* user);
+                              void* user, const std::atomic<bool>* cancelled);
 
 }  // namespace aether2onnx::verify

@@ -40,17 +40,20 @@ int answered(char** answer, Work work) {
 
 extern "C" {
 
-__attribute__((visibility("default"))) int aether2onnx_verify_5(const char* request,
+__attribute__((visibility("default"))) int aether2onnx_verify_6(const char* request,
                                                                 A2oVerifyProgress progress,
-                                                                void* user, char** answer) {
+                                                                void* user,
+                                                                const std::atomic<bool>* cancelled,
+                                                                char** answer) {
   return answered(answer, [&] {
-    const Json details = aether2onnx::verify::verify(Json::parse(request), progress, user);
+    const Json details =
+        aether2onnx::verify::verify(Json::parse(request), progress, user, cancelled);
     *answer = copy(details);
     return details["passed"].get<bool>() ? kA2oPassed : kA2oFailed;
   });
 }
 
-__attribute__((visibility("default"))) int aether2onnx_verify_ready_5(const char* settings,
+__attribute__((visibility("default"))) int aether2onnx_verify_ready_6(const char* settings,
                                                                       char** answer) {
   return answered(answer, [&] {
     *answer = copy(aether2onnx::verify::ready(Json::parse(settings)));
@@ -58,7 +61,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_ready_5(const char
   });
 }
 
-__attribute__((visibility("default"))) void aether2onnx_verify_free_5(char* answer) {
+__attribute__((visibility("default"))) void aether2onnx_verify_free_6(char* answer) {
   std::free(answer);
 }
 }

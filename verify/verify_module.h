@@ -4,6 +4,7 @@
 /// JSON texts, so that the program needs no type of libtorch or ONNX Runtime.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 extern "C" {
@@ -28,7 +29,7 @@ using A2oVerifyReady = int (*)(const char* settings, char** answer);
 ///   checkpoint           file name
 ///   params_key, generation, res_scale, norm_eps, img_range, dequantize
 ///                        as in ReadOptions; null if unset
-///   limits               object, as ReadOptions::limits
+///   limits               object, as in Limits
 ///   model                file name of the ONNX file
 ///   model_name           the model's name in the report
 ///   shapes               list of [N, C, H, W]; empty: the shapes in the model's metadata
@@ -40,16 +41,17 @@ using A2oVerifyReady = int (*)(const char* settings, char** answer);
 ///   fp32_blocks          the parts of a mixed precision model that are float32, if the caller
 ///                        wants a list of further parts that should be; otherwise null
 ///   command              the command line, for the report
-/// Returns a verdict. For kA2oPassed and kA2oFailed, `*answer` holds the details as a JSON object;
-/// for kA2oError, it holds an error. If the request has fp32_blocks, the details list further parts
-/// that should be float32, and no report is written if there are any. The caller frees every answer
-/// with aether2onnx_verify_free().
+/// If `*cancelled` becomes true, the comparison ends before its next run, with kA2oError; may be
+/// null. Returns a verdict. For kA2oPassed and kA2oFailed, `*answer` holds the details as a JSON
+/// object; for kA2oError, it holds an error. If the request has fp32_blocks, the details list
+/// further parts that should be float32, and no report is written if there are any. The caller
+/// frees every answer with aether2onnx_verify_free().
 using A2oVerify = int (*)(const char* request, A2oVerifyProgress progress, void* user,
-                          char** answer);
+                          const std::atomic<bool>* cancelled, char** answer);
 using A2oVerifyFree = void (*)(char* answer);
 }
 
 /// The names of the functions. Their number changes with the interface.
-inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_5";
-inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_5";
-inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_5";
+inline constexpr const char* kA2oVerifySymbol = "aether2onnx_verify_6";
+inline constexpr const char* kA2oVerifyFreeSymbol = "aether2onnx_verify_free_6";
+inline constexpr const char* kA2oVerifyReadySymbol = "aether2onnx_verify_ready_6";

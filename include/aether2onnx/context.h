@@ -89,8 +89,4 @@ struct Context {
   AETHER2ONNX_API void check_cancelled() const;
 };
 
-/// Removes the temporary files of conversions under way. For signal handlers of programs that end
-/// on a signal; async-signal-safe.
-AETHER2ONNX_API void remove_temporary_files() noexcept;
-
 }  // namespace aether2onnx

@@ -37,11 +37,6 @@ inline constexpr std::uint64_t kInflation = 1040;
 /// compress; the largest published network has 73 MB in all its storages.
 inline constexpr std::uint64_t kInflatedBytes = std::uint64_t{1} << 30U;
 
-/// Files and folders under way that are removed where a signal ends the program, and the bytes of
-/// such a path. One conversion has up to three and the folders that it created.
-inline constexpr std::size_t kTemporaryPaths = 512;
-inline constexpr std::size_t kTemporaryPathBytes = 4096;
-
 /// Bytes read at a time where a stream is looked through.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
 

@@ -2,7 +2,7 @@
 /// Stage "file bytes": reading the checkpoint's file, and putting finished files in place.
 ///
 /// Owns every call of the operating system in the core library; they are all in one source file a
-/// platform (os_posix.cpp). A build without a file system (WebAssembly) leaves that file out and
+/// platform (posix.cpp). A build without a file system (WebAssembly) leaves that file out and
 /// uses MemoryInput and an Output of its own.
 #pragma once
 
@@ -53,7 +53,7 @@ void check_target(const std::filesystem::path& target, const std::filesystem::pa
                   const char* example);
 
 /// The folders that were missing above a file that is to be written. They are removed again, as far
-/// as they are empty, unless keep() was called; also where a signal ends the program.
+/// as they are empty, unless keep() was called.
 class CreatedFolders {
  public:
   CreatedFolders() = default;

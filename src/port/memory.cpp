@@ -1,48 +1,27 @@
-#include <cstring>
-#include <vector>
+// The port for WebAssembly: no files, no threads, no other programs.
 
 #include "base/error.h"
-#include "base/limits.h"
-#include "base/sha256.h"
-#include "port/files.h"
+#include "port/port.h"
 
-namespace aether2onnx {
+namespace aether2onnx::port {
 
-Input::~Input() = default;
-Output::~Output() = default;
+struct Beside::State {
+  std::function<void()> work;
+};
 
-void MemoryInput::read(std::uint64_t offset, std::span<std::byte> out) const {
-  require(offset <= bytes_.size() && out.size() <= bytes_.size() - offset,
-          "read beyond the end of the input");
-  if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
+Beside::Beside() = default;
+Beside::~Beside() = default;
+
+void Beside::start(std::function<void()> work, bool /*on_own_thread*/) {
+  state_ = std::make_unique<State>();
+  state_->work = std::move(work);
 }
 
-namespace io {
-
-Siblings::~Siblings() = default;
-
-std::string sha256_of(std::span<const Input* const> inputs,
-                      const std::function<void(std::uint64_t)>& progress) {
-  Sha256 hash;
-  std::uint64_t done = 0;
-  std::vector<std::byte> chunk;
-  for (const Input* input : inputs) {
-    const std::uint64_t size = input->size();
-    for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
-      chunk.resize(to_size(std::min<std::uint64_t>(size - offset, limits::kChunkBytes)));
-      input->read(offset, chunk);
-      hash.update(chunk);
-      done += chunk.size();
-      progress(done);
-    }
-  }
-  return hash.finish();
+void Beside::finish() {
+  if (state_ != nullptr && state_->work) std::exchange(state_->work, nullptr)();
 }
 
-std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress) {
-  const Input* const inputs[] = {&input};
-  return sha256_of(inputs, progress);
-}
+void run_on_threads(std::size_t /*threads*/, const std::function<void()>& work) { work(); }
+std::size_t processors() { return 1; }
 
-}  // namespace io
-}  // namespace aether2onnx
+}  // namespace aether2onnx::port

@@ -5,10 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <system_error>
 
 #include "base/error.h"
@@ -101,65 +99,6 @@ std::unique_ptr<Input> io::FolderSiblings::open(const std::string& name) const {
   return std::make_unique<FileInput>(path);
 }
 
-// --- what is removed if a signal ends the program ---------------------------------------------
-
-namespace {
-
-// A path to remove. A handler of signals may run at any time and on any thread: a path enters
-// before its file exists and leaves after the file is gone or in place. The texts are here and not
-// on the heap, so that a handler never reads what another thread has freed.
-struct TemporaryPath {
-  std::atomic<bool> in_use = false;
-  std::array<char, limits::kTemporaryPathBytes> text{};
-};
-
-std::array<TemporaryPath, limits::kTemporaryPaths> temporary_paths;
-std::mutex temporary_paths_mutex;  // for all but the handler
-
-// Set before a handler reads the table. No text changes from then on.
-std::atomic<bool> ending = false;
-
-// A path too long, or one beyond a full table, is left behind where a signal ends the program.
-void remember(const fs::path& path) {
-  const std::string& text = path.native();
-  if (text.size() >= limits::kTemporaryPathBytes) return;
-  const std::lock_guard lock(temporary_paths_mutex);
-  for (TemporaryPath& slot : temporary_paths) {
-    if (slot.in_use) continue;
-    if (ending) fail(ErrorKind::io, "{}: not written, the program is being ended.", shown(path));
-    std::copy(text.begin(), text.end(), slot.text.begin());
-    slot.text.at(text.size()) = '\0';
-    slot.in_use = true;
-    return;
-  }
-}
-
-void forget(const fs::path& path) {
-  const std::lock_guard lock(temporary_paths_mutex);
-  for (TemporaryPath& slot : temporary_paths) {
-    if (!slot.in_use || path.native() != slot.text.data()) continue;
-    slot.in_use = false;
-    return;
-  }
-}
-
-}  // namespace
-
-void remove_temporary_files() noexcept {
-  ending = true;
-  // Files first, the folders that held them after; two rounds for folders within folders.
-  for (int round = 0; round < 3; ++round) {
-    for (const TemporaryPath& slot : temporary_paths) {
-      if (!slot.in_use) continue;
-      if (round == 0) {
-        ::unlink(slot.text.data());
-      } else {
-        ::rmdir(slot.text.data());
-      }
-    }
-  }
-}
-
 // --- writing ----------------------------------------------------------------------------------
 
 namespace io {
@@ -210,10 +149,7 @@ class StagedFiles::File final : public Output {
   File& operator=(const File&) = delete;
   ~File() override {
     if (descriptor_ >= 0) ::close(descriptor_);
-    if (opened_) {
-      ::unlink(path_.c_str());
-      forget(path_);
-    }
+    if (opened_) ::unlink(path_.c_str());
   }
 
   void write(std::span<const std::byte> bytes) override {
@@ -225,10 +161,7 @@ class StagedFiles::File final : public Output {
     }
   }
 
-  void written_by_another() {
-    remember(path_);
-    opened_ = true;
-  }
+  void written_by_another() { opened_ = true; }
 
   void close() {
     flush();
@@ -246,7 +179,6 @@ class StagedFiles::File final : public Output {
            reason(errno));
     }
     opened_ = false;
-    forget(path_);
   }
 
   bool exists() const { return opened_; }
@@ -260,7 +192,6 @@ class StagedFiles::File final : public Output {
   void write_through(std::span<const std::byte> bytes) {
     if (bytes.empty()) return;
     if (!opened_) {
-      remember(path_);
       opened_ = true;
       descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (descriptor_ < 0) failed(errno);
@@ -308,13 +239,11 @@ CreatedFolders::CreatedFolders(const fs::path& folder, const fs::path& target) {
     if (at.has_filename()) missing.insert(missing.begin(), at);
   }
   for (const fs::path& path : missing) {
-    remember(path);
     if (::mkdir(path.c_str(), 0777) == 0) {
       created_.insert(created_.begin(), path);
       continue;
     }
     const int error = errno;
-    forget(path);
     if (error == EEXIST) continue;
     undo();
     no_place(target, "can't create the folder", path, error);
@@ -326,7 +255,6 @@ CreatedFolders::~CreatedFolders() { undo(); }
 void CreatedFolders::undo() {
   for (const fs::path& folder : created_) {
     if (!kept_) ::rmdir(folder.c_str());
-    forget(folder);
   }
   created_.clear();
 }
@@ -357,18 +285,15 @@ StagedFiles::StagedFiles(const fs::path& target) {
   if (parent.empty()) parent = ".";
   created_folders_ = std::make_unique<CreatedFolders>(parent, target);
 
-  // A name that no other conversion has: this process's number and a count. It is remembered before
-  // the folder exists, so that a signal at any moment leaves nothing.
+  // A name that no other conversion has: this process's number and a count.
   static std::atomic<unsigned> count = 0;
   for (;;) {
     const fs::path folder = parent / fmt::format(".aether2onnx-{}-{}", ::getpid(), count++);
-    remember(folder);
     if (::mkdir(folder.c_str(), 0700) == 0) {
       folder_ = folder;
       break;
     }
     const int error = errno;
-    forget(folder);
     if (error != EEXIST) no_place(target, "can't write into", parent, error);
   }
   model_ = std::make_unique<File>(folder_ / target_.filename(), target);
@@ -379,10 +304,7 @@ StagedFiles::StagedFiles(const fs::path& target) {
 StagedFiles::~StagedFiles() {
   model_.reset();
   external_data_.reset();
-  if (!folder_.empty()) {
-    ::rmdir(folder_.c_str());
-    forget(folder_);
-  }
+  if (!folder_.empty()) ::rmdir(folder_.c_str());
 }
 
 Output& StagedFiles::model() { return *model_; }

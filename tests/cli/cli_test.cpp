@@ -316,6 +316,13 @@ TEST_F(Program, JsonOfAFailure) {
   const CommandResult usage = run("--json --nonsense");
   EXPECT_EQ(usage.exit_code, 2);
   EXPECT_EQ(json_of(usage)["error"]["kind"], "usage");
+  EXPECT_EQ(json_of(usage)["error"]["code"], "option-unknown");
+  EXPECT_EQ(json_of(usage)["error"]["subject"], "nonsense");
+  const auto choice = json_of(run("model.pth --json --io_type fp16"))["error"];
+  EXPECT_EQ(choice["code"], "option-choice");
+  EXPECT_EQ(choice["subject"], "io_type");
+  EXPECT_EQ(choice["expected"], "same or fp32");
+  EXPECT_EQ(choice["found"], "fp16");
 }
 
 TEST_F(Program, AReaderThatGoesAwayStopsNothing) {
@@ -465,7 +472,7 @@ TEST_F(Program, OptionsThatTheCheckpointContradicts) {
                  "--model_type aether_small was given, but the checkpoint's model_type is custom");
   expect_failure("model.pth --input_channels 1", 1,
                  "--input_channels 1 was given, but the checkpoint's input_channels is 3");
-  expect_failure("model.pth --shape 1x4x64x64", 1, "the checkpoint has 3");
+  expect_failure("model.pth --shape 1x4x64x64", 1, "input_channels is 3");
 }
 
 // --- bad input --------------------------------------------------------------------------------
@@ -485,8 +492,8 @@ TEST_F(Program, FilesThatAreNoCheckpoint) {
   expect(std::string("\x80\x02}q\x00.", 6), "bare pickle");
   expect("\x01\x02\x03", "no PyTorch checkpoint");
   const auto whole = test::read_text(folder_ / "model.pth");
-  expect(whole.substr(0, whole.size() / 2), "the file is cut off");
-  expect(whole.substr(0, 100), "the file is cut off");
+  expect(whole.substr(0, whole.size() / 2), "The file is cut off");
+  expect(whole.substr(0, 100), "The file is cut off");
   const auto zip = tools::write_zip({{"readme.txt", "hello"}});
   expect({reinterpret_cast<const char*>(zip.data()), zip.size()}, "no data.pkl");
   expect_failure("missing.pth", 1, "missing.pth: there is no such file");

@@ -118,7 +118,7 @@ TEST_F(GenerationsCommand, OptionsThatContradictTheFileFail) {
   StageShape second;
   second.generation = "G2";
   save("second.pth", second);
-  expect_failure("second.pth out.onnx", 1, "generation G2, whose published code can't run");
+  expect_failure("second.pth out.onnx", 1, "generation G2. The published code of G2 can't run");
 }
 
 TEST_F(GenerationsCommand, AnotherFactorIsAnotherModel) {

@@ -28,7 +28,7 @@ void dump(const std::string& path) {
   std::string lines;
   try {
     const FileInput input(path);
-    const auto state_dict = state_dict::StateDict::open(input, {"/", nullptr}, {}, {});
+    const auto state_dict = state_dict::StateDict::open(input, {"/", nullptr}, {});
     for (const state_dict::Entry& entry : state_dict.entries()) {
       if (!entry.tensor) {
         lines += fmt::format("PROBLEM {}\n", printable(entry.problem));

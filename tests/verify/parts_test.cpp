@@ -12,6 +12,7 @@
 #include "inputs.h"
 #include "memory.h"
 #include "picture.h"
+#include "port/port.h"
 #include "sample_networks.h"
 #include "support.h"
 
@@ -218,7 +219,7 @@ TEST(Memory, GrowsWithTheShapeAndTheScale) {
   // Twice the pixels, twice the work; x2 has one more convolution than x1, at the same size.
   EXPECT_DOUBLE_EQ(verify::estimate_work(small, {2, 3, 64, 64}),
                    2 * verify::estimate_work(small, {1, 3, 64, 64}));
-  EXPECT_GT(verify::available_bytes().value_or(0), std::uint64_t{1} << 20U);
+  EXPECT_GT(port::available_memory().value_or(0), std::uint64_t{1} << 20U);
 }
 
 nlohmann::ordered_json details_of(const std::string& model) {

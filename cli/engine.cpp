@@ -1,0 +1,159 @@
+// The command `engine`: builds a TensorRT engine from an ONNX file, or prints how.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "render/results.h"
+#include "shapes.h"
+#include "trtexec.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+// The trtexec to use, if any, and who named TensorRT's version.
+struct Choice {
+  std::optional<Trtexec> trtexec;
+  std::string origin;
+};
+
+// Whether `found` is the version `asked`. Missing parts of `asked` match any number.
+bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
+  constexpr int unsaid = TensorRtVersion::kNewest;
+  return found.major == asked.major && (asked.minor == unsaid || asked.minor == found.minor) &&
+         (asked.patch == unsaid || asked.patch == found.patch);
+}
+
+Choice choose_trtexec(const EngineRequest& request, TensorRtVersion& version,
+                      std::vector<std::string>& notes) {
+  const bool for_trtexec = request.target == EngineTarget::trtexec;
+  Choice choice;
+  if (for_trtexec && (request.run || !request.version)) {
+    choice.trtexec = request.trtexec ? trtexec_at(*request.trtexec) : find_trtexec();
+  }
+  const auto& found = choice.trtexec;
+  if (request.run && !found) {
+    throw ProgramError(
+        "engine",
+        {"engine-no-trtexec", "run", "", "",
+         fmt::format("--run: there is no trtexec in PATH, {}.\nIt comes with TensorRT's packages "
+                     "and containers, but not with its Python wheels; say where it is with "
+                     "--trtexec.",
+                     usual_trtexec_folders())});
+  }
+  if (found && request.version && !is_release_of(found->version, *request.version)) {
+    const std::string asked = to_string(*request.version);
+    fail({ErrorKind::usage, "engine-version", "trt_version", asked, to_string(found->version)},
+         "--trt_version {}, but {} is of TensorRT {}.\nLeave --trt_version out, or give another "
+         "--trtexec.",
+         asked, shown(found->program), to_string(found->version));
+  }
+  if (found) {
+    version = found->version;
+    choice.origin = found->program.string();
+  } else if (request.version) {
+    version = *request.version;
+    choice.origin = "--trt_version";
+  } else {
+    choice.origin = "assumed";
+    notes.push_back(for_trtexec
+                        ? fmt::format("no trtexec was found, so this is for TensorRT {}; "
+                                      "--trt_version or --trtexec say otherwise",
+                                      to_string(version))
+                        : fmt::format("this is for TensorRT {}; --trt_version says otherwise",
+                                      to_string(version)));
+  }
+  return choice;
+}
+
+void apply_shape(const EngineRequest& request, EngineModel& model,
+                 std::vector<std::string>& notes) {
+  if (!is_given(request.shape)) return;
+  model.shape = profile_of(request.shape, model.shape, model.channels, notes);
+  if (model.profile_problem.empty()) return;
+  notes.push_back(fmt::format("{}; sizes that weren't given are the converter's defaults",
+                              model.profile_problem));
+  model.profile_problem.clear();
+}
+
+void add(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
+void print_built(Console& console, const BuiltEngine& built, Json& json) {
+  console.line("built", fmt::format("{} in {:.1f} s, trtexec's output is in {}",
+                                    human_bytes(built.bytes), built.seconds, shown(built.log)));
+  console.line("saved", shown(built.engine));
+  json["built"] = {{"bytes", built.bytes}, {"seconds", built.seconds}, {"log", built.log.string()}};
+}
+
+}  // namespace
+
+int run(const EngineRequest& request, const Invocation& /*invocation*/) {
+  std::vector<std::string> notes = request.notes;
+  EngineModel model = read_engine_model(request.model, task_context());
+  apply_shape(request, model, notes);
+  EngineOptions options = request.options;
+  const Choice choice = choose_trtexec(request, options.version, notes);
+  Json json = engine_json(request, model, options.version, choice.origin,
+                          choice.trtexec ? choice.trtexec->program : "");
+  std::string text;
+  switch (request.target) {
+    case EngineTarget::onnxruntime: {
+      const ProviderOptions result = onnxruntime_options(model, options);
+      json["provider_options"] = Json::object();
+      for (const auto& [key, value] : result.options) {
+        text += fmt::format("{}={}\n", key, printable(value, value.size()));
+        json["provider_options"][key] = value;
+      }
+      json["python"] = result.python;
+      text += "\n" + result.python;
+      add(notes, result.notes);
+      break;
+    }
+    case EngineTarget::vsmlrt: {
+      const PlayerCall result = vsmlrt_call(model, options);
+      json["python"] = text = result.python;
+      add(notes, result.notes);
+      break;
+    }
+    case EngineTarget::trtexec: {
+      const EngineCommand command = trtexec_command(model, options);
+      std::vector<std::string> words = {choice.trtexec ? choice.trtexec->word
+                                                       : request.trtexec.value_or("trtexec")};
+      add(words, command.arguments);
+      text = shell_line(words, request.shell);
+      json["arguments"] = command.arguments;
+      json["command"] = text;
+      json["shell"] = to_string(request.shell);
+      json["engine"] = command.engine.string();
+      json["built"] = nullptr;
+      add(notes, command.notes);
+    }
+  }
+  json["notes"] = notes;
+  // Without --run stdout has the text alone, which --quiet keeps.
+  const bool to_stdout = request.run && !request.printing.json;
+  Console console(request.printing, to_stdout ? stdout : stderr);
+  for (const std::string& note : notes) console.note(note);
+  std::string done = "the model was read";
+  if (request.run) {
+    console.line("trtexec", fmt::format("TensorRT {}, {}", to_string(options.version),
+                                        shown(choice.trtexec->program)));
+    console.line("command", text);
+    const BuiltEngine built = build_engine(*choice.trtexec, model, options, request.log, console);
+    print_built(console, built, json);
+    done = fmt::format("{} was saved", shown(built.engine));
+  }
+  if (request.printing.json) {
+    print_result(json, done);
+  } else if (!request.run && !write_text(stdout, text + "\n")) {
+    fail({ErrorKind::io, "command-output"}, "the result can't be printed.");
+  }
+  return kDone;
+}
+
+}  // namespace aether2onnx::cli

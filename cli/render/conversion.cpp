@@ -1,0 +1,227 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "results.h"
+
+namespace aether2onnx::cli {
+
+// --- a finished conversion --------------------------------------------------------------------
+
+namespace {
+
+std::string tensor_text(const TensorInfo& tensor) {
+  return fmt::format("{} [{}]", tensor.dtype, fmt::join(tensor.shape, ", "));
+}
+
+}  // namespace
+
+std::string model_table(const ConvertReport& report) {
+  struct Row {
+    std::string what;
+    std::string before;
+    std::string after;
+  };
+  const auto& source = report.source;
+  const auto& graph = report.graph;
+  std::vector<Row> rows = {
+      {"", "checkpoint", "ONNX"},
+      {"file size", fmt::format("{}", source.bytes),
+       fmt::format("{}", report.output.bytes + report.output.external_data_bytes)},
+      {"tensors", fmt::format("{}", source.tensors), fmt::format("{}", graph.initializers)},
+      {"parameters", fmt::format("{}", source.parameters), fmt::format("{}", graph.parameters)},
+      {"type", source.dtype, graph.dtype},
+  };
+  for (const TensorInfo& tensor : graph.inputs)
+    rows.push_back({tensor.name, "", tensor_text(tensor)});
+  for (const TensorInfo& tensor : graph.outputs) {
+    rows.push_back({tensor.name, "", tensor_text(tensor)});
+  }
+  rows.push_back({"nodes", "", fmt::format("{}", graph.nodes)});
+  for (const auto& [op, count] : graph.operators) {
+    rows.push_back({"  " + op, "", fmt::format("{}", count)});
+  }
+  std::size_t first = 0;
+  std::size_t second = 0;
+  for (const Row& row : rows) {
+    first = std::max(first, row.what.size());
+    second = std::max(second, row.before.size());
+  }
+  std::string table;
+  for (const Row& row : rows) {
+    table += fmt::format("  {:<{}}  {:<{}}  {}\n", row.what, first, row.before, second, row.after);
+  }
+  table.pop_back();
+  return table;
+}
+
+void print_conversion(Console& console, const Conversion& conversion, bool verbose) {
+  const ConvertReport::Output& output = conversion.report.output;
+  console.line("saved", shown(output.path));
+  if (!output.external_data_path.empty()) {
+    console.line("",
+                 fmt::format("{} (keep it beside the model)", shown(output.external_data_path)));
+  }
+  if (verbose) console.plain("\n" + model_table(conversion.report));
+  console.plain("");
+  const std::string& verify = conversion.verify_command;
+  if (!verify.empty()) console.plain("Next, compare the model with PyTorch:\n  " + verify);
+  console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
+                            verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
+  console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + conversion.engine_command);
+}
+
+Json conversion_json(const Conversion& conversion) {
+  const ConvertReport& report = conversion.report;
+  const auto& graph = report.graph;
+  Json json = result_json();
+  json["source"] = source_json(report.source);
+  json["network"] = network_json(report.network);
+  json["onnx"] = {{"opset_version", graph.opset_version},
+                  {"ir_version", graph.ir_version},
+                  {"precision", to_string(graph.precision)},
+                  {"io_type", to_string(graph.io_type)},
+                  {"graph_form", to_string(graph.form)},
+                  {"depthwise_fp32", graph.depthwise_fp32},
+                  {"fp32_blocks", graph.fp32_blocks},
+                  {"fp32_for_weights", graph.fp32_for_weights},
+                  {"dynamic", graph.shape.is_dynamic()},
+                  {"batch_size", axis_json(graph.shape.batch)},
+                  {"height", axis_json(graph.shape.height)},
+                  {"width", axis_json(graph.shape.width)},
+                  {"inputs", tensors_json(graph.inputs)},
+                  {"outputs", tensors_json(graph.outputs)},
+                  {"nodes", graph.nodes},
+                  {"operators", operators_json(graph.operators)},
+                  {"initializers", graph.initializers},
+                  {"parameters", graph.parameters},
+                  {"weights_subnormal", report.weights_subnormal},
+                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
+  json["output"] = {{"path", report.output.path.string()},
+                    {"bytes", report.output.bytes},
+                    {"external_data_path", or_null(report.output.external_data_path.string())},
+                    {"external_data_bytes", report.output.external_data_bytes}};
+  json["verification"] = conversion.verification ? *conversion.verification : Json();
+  json["stages"] = steps_json(report.steps);
+  add_warnings(json, report.warnings);
+  json["next"] = {{"verify", or_null(conversion.verify_command)},
+                  {"trtexec", conversion.trtexec_command}};
+  return json;
+}
+
+// --- a plan -----------------------------------------------------------------------------------
+
+namespace {
+
+std::string axis_text(const Axis& axis) {
+  if (!axis.dynamic) return fmt::format("{}", axis.opt);
+  return fmt::format("{} to {}, usually {}", axis.min, axis.max, axis.opt);
+}
+
+// The options in effect, each with its origin: the command line, the configuration file, the
+// checkpoint or the defaults.
+std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
+                                           const ConvertReport& planned) {
+  std::vector<GivenOption> rest = request.given;
+  std::vector<GivenOption> result;
+  // Removes the options of these names from `rest`. Returns their origins, or `otherwise`.
+  const auto origin_of = [&rest](const std::vector<std::string>& names,
+                                 const std::string& otherwise) {
+    std::vector<std::string> origins;
+    std::erase_if(rest, [&](const GivenOption& option) {
+      if (std::find(names.begin(), names.end(), option.name) == names.end()) return false;
+      if (std::find(origins.begin(), origins.end(), option.origin) == origins.end()) {
+        origins.push_back(option.origin);
+      }
+      return true;
+    });
+    return origins.empty() ? otherwise : join(origins, ", ");
+  };
+  const auto add = [&](const std::string& name, const std::string& value,
+                       const std::string& otherwise) {
+    result.push_back({name, value, origin_of({name}, otherwise)});
+  };
+  add("model_type", planned.network.model_type, "checkpoint");
+  add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
+  add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
+
+  // --shape and --dynamic_shapes set every axis, and are listed themselves as well.
+  std::string of_all = "default";
+  for (const GivenOption& option : request.given) {
+    if (option.name != "shape" && option.name != "dynamic_shapes") continue;
+    of_all = fmt::format("--{}, {}", option.name, option.origin);
+    result.push_back(option);
+  }
+  origin_of({"shape", "dynamic_shapes"}, "");
+  const InputShape& shape = request.options.shape;
+  for (const auto& [name, axis] : {std::pair<std::string, Axis>{"batch_size", shape.batch},
+                                   {"height", shape.height},
+                                   {"width", shape.width}}) {
+    const std::string origin = origin_of({"min_" + name, "opt_" + name, "max_" + name}, of_all);
+    result.push_back({name, axis_text(axis), origin});
+  }
+  add("opset_version", fmt::format("{}", request.options.opset()), "default");
+  add("fp_mode", std::string(to_string(request.options.precision)), "default");
+  add("io_type", std::string(to_string(request.options.input_output())), "default");
+  add("graph_form", std::string(to_string(request.options.graph_form)), "default");
+  result.insert(result.end(), rest.begin(), rest.end());
+  return result;
+}
+
+}  // namespace
+
+Json plan_json(const ConvertRequest& request, const ConvertReport& planned,
+               const OutputPlan& plan) {
+  Json options = Json::array();
+  for (const GivenOption& option : options_in_effect(request, planned)) {
+    options.push_back({{"name", option.name}, {"value", option.value}, {"origin", option.origin}});
+  }
+  Json source = source_json(planned.source);
+  source["sha256"] = nullptr;  // the file wasn't read whole
+  Json json = {{"status", "ok"}, {"dry_run", true}, {"version", version()}};
+  json["source"] = source;
+  json["network"] = network_json(planned.network);
+  json["options"] = options;
+  json["output"] = {
+      {"path", planned.output.path.string()}, {"action", plan.action}, {"why", plan.why}};
+  add_warnings(json, planned.warnings);
+  return json;
+}
+
+void print_plan(Console& console, const ConvertRequest& request, const ConvertReport& planned,
+                const OutputPlan& plan) {
+  bool first = true;
+  for (const GivenOption& option : options_in_effect(request, planned)) {
+    console.line(first ? "options" : "", fmt::format("{:<21} {}  ({})", option.name,
+                                                     printable(option.value), option.origin));
+    first = false;
+  }
+  console.line("would " + plan.action,
+               fmt::format("{}  ({})", shown(planned.output.path), plan.why));
+  if (request.verify) console.line("", "if it is equal to PyTorch within the tolerance");
+  console.line("dry run", "nothing was written");
+}
+
+// --- a fused checkpoint -----------------------------------------------------------------------
+
+Json fusion_json(const FuseReport& report, const std::string& convert_command) {
+  Json json = result_json();
+  json["source"] = source_json(report.source);
+  json["network"] = network_json(report.network);
+  json["output"] = {
+      {"path", report.output.path.string()},    {"format", to_string(report.output.format)},
+      {"bytes", report.output.bytes},           {"tensors", report.output.tensors},
+      {"parameters", report.output.parameters}, {"dtype", report.output.dtype}};
+  json["convolutions"] = report.convolutions;
+  json["weights_subnormal"] = report.weights_subnormal;
+  json["weights_flushed_to_zero"] = report.weights_flushed_to_zero;
+  json["stages"] = steps_json(report.steps);
+  add_warnings(json, report.warnings);
+  json["next"] = {{"convert", convert_command}};
+  return json;
+}
+
+}  // namespace aether2onnx::cli

@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <sstream>
+
+#include "../option_table.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+// Text as roff prints it unchanged. Lines must not begin with a dot or an apostrophe.
+std::string roff(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if ((c == '.' || c == '\'') && (result.empty() || result.back() == '\n')) result += "\\&";
+    if (c == '\\') {
+      result += "\\e";
+    } else {
+      result += c == '-' ? "\\-" : std::string(1, c);
+    }
+  }
+  return result;
+}
+
+// The first lines of a usage, without the list of commands behind them.
+std::string synopsis(const std::string& usage) {
+  constexpr std::size_t indent = 7;  // "Usage: "
+  std::istringstream lines(usage);
+  std::string result;
+  for (std::string line; std::getline(lines, line) && line.size() > indent;) {
+    result += roff(line.substr(indent)) + "\n.br\n";
+  }
+  return result;
+}
+
+std::string option_text(const OptionDescription& option) {
+  std::string text =
+      fmt::format(".TP\n\\fB{}\\fR", roff(fmt::format("{}", fmt::join(option.names, ", "))));
+  if (!option.type.empty()) text += " \\fI" + roff(option.type) + "\\fR";
+  return text + "\n" + roff(option.description) + "\n";
+}
+
+std::string command_text(const CommandOptions& entry) {
+  std::string text = fmt::format(".SS {}\n{}.\n.PP\n.nf\n{}.fi\n", roff(entry.command.name),
+                                 roff(entry.command.summary), synopsis(entry.usage));
+  std::string group;
+  for (const OptionDescription& option : entry.options) {
+    if (option.group != group) text += ".PP\n" + roff(option.group) + ":\n";
+    group = option.group;
+    text += option_text(option);
+  }
+  return text;
+}
+
+constexpr const char* kDescription = R"(.SH DESCRIPTION
+Converts AetherNet super\-resolution checkpoints (PyTorch .pth) to ONNX, without Python or PyTorch.
+No code from the checkpoint is run. Variant, scale and channels are read from the file.
+.PP
+Two arguments are a checkpoint and where to save its model; the second one is a checkpoint, too,
+where it ends in .pth, .pt, .ckpt or .safetensors. More arguments, a folder, or one of
+\-\-output_dir, \-\-name_template, \-\-jobs and \-\-skip_existing make a batch of it.
+.PP
+Dashes may stand for underscores, and an option's name may be cut short while it stays unambiguous.
+)";
+
+constexpr const char* kEnd = R"(.SH EXIT STATUS
+0 done, 1 failed (of a batch: any of it), 2 wrong usage. What failed leaves no output, and an older
+one unchanged.
+.SH ENVIRONMENT
+.TP
+AETHER2ONNX_ONNXRUNTIME
+The ONNX Runtime library to verify with, where \-\-onnxruntime_library isn't given.
+)";
+
+}  // namespace
+
+std::string manual_page(const std::vector<CommandOptions>& table) {
+  std::string page = fmt::format(
+      ".TH AETHER2ONNX 1 \"\" \"aether2onnx {}\" \"User Commands\"\n"
+      ".SH NAME\naether2onnx \\- AetherNet checkpoints to ONNX\n.SH SYNOPSIS\n.nf\n{}.fi\n{}"
+      ".SH COMMANDS\n",
+      version(), synopsis(table.front().usage), kDescription);
+  for (const CommandOptions& entry : table) page += command_text(entry);
+  return page + kEnd;
+}
+
+}  // namespace aether2onnx::cli

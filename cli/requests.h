@@ -1,0 +1,155 @@
+/// @file
+/// The commands' requests. For each request there are two functions: add_words() describes the
+/// options that fill the request in, run() does the work and prints the result.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shell.h"
+
+namespace aether2onnx::cli {
+
+/// --dynamic_shapes, --shape, --min_…, --opt_…, --max_….
+struct ShapeRequest {
+  struct Sizes {
+    std::optional<std::int64_t> min;
+    std::optional<std::int64_t> opt;
+    std::optional<std::int64_t> max;
+  };
+  bool dynamic = false;
+  std::optional<std::string> shape;
+  std::array<Sizes, 3> axes;  ///< Batch, height, width.
+};
+
+inline constexpr std::uint64_t kDefaultSeed = 2025;
+
+/// How to compare a model with PyTorch.
+struct VerificationRequest {
+  std::optional<double> atol;
+  std::optional<double> rtol;
+  std::optional<std::string> device;
+  std::optional<std::string> provider;
+  std::optional<std::string> reference_precision;
+  std::optional<std::uint64_t> seed;
+  std::optional<std::string> images;
+  std::optional<std::string> report;
+  std::optional<std::string> onnxruntime_library;
+};
+
+/// The options that only a conversion of several checkpoints has.
+struct BatchRequest {
+  std::vector<std::filesystem::path> inputs;  ///< Files and folders.
+  std::optional<std::string> output_dir;      ///< Unset: beside each input.
+  std::optional<std::string> name_template;
+  std::optional<std::int64_t> jobs;
+  bool skip_existing = false;
+};
+
+struct ConvertRequest {
+  bool is_batch = false;  ///< `batch` counts. `output` counts only for a single input.
+  BatchRequest batch;
+  std::filesystem::path input;
+  std::filesystem::path output;  ///< Empty: default_output_name() beside the input.
+  ConvertOptions options;
+  Limits limits;
+  bool verify = false;
+  bool keep_failed = false;
+  bool dry_run = false;
+  VerificationRequest verification;
+  Printing printing;
+  std::vector<GivenOption> given;
+  std::vector<std::string> notes;  ///< On the options, one line each.
+};
+
+struct FuseRequest {
+  std::filesystem::path input;
+  std::filesystem::path output;  ///< Empty: {stem}_fused.pth beside the input.
+  FuseOptions options;
+  Limits limits;
+  Printing printing;
+};
+
+struct VerifyRequest {
+  std::filesystem::path model;
+  std::filesystem::path checkpoint;
+  ReadOptions reading;
+  Limits limits;
+  std::vector<std::array<std::int64_t, 4>> shapes;
+  VerificationRequest verification;
+  Printing printing;
+};
+
+struct InspectRequest {
+  std::filesystem::path file;
+  InspectOptions options;
+  Limits limits;
+  Printing printing;
+};
+
+struct CheckRequest {
+  std::filesystem::path file;
+  CheckOptions options;
+  Limits limits;
+  bool strict = false;  ///< Warnings count as errors.
+  Printing printing;
+};
+
+struct ScanRequest {
+  std::vector<std::filesystem::path> files;
+  Limits limits;
+  Printing printing;
+};
+
+/// The program that builds or uses the engine.
+enum class EngineTarget { trtexec, onnxruntime, vsmlrt };
+std::string_view to_string(EngineTarget target) noexcept;
+
+struct EngineRequest {
+  std::filesystem::path model;
+  EngineTarget target = EngineTarget::trtexec;
+  std::optional<TensorRtVersion> version;
+  std::optional<std::string> trtexec;
+  Shell shell = usual_shell();
+  EngineOptions options;
+  ShapeRequest shape;
+  bool run = false;
+  std::filesystem::path log;
+  Printing printing;
+  std::vector<std::string> notes;  ///< On the options, one line each.
+};
+
+struct CompletionRequest {
+  std::string shell;  ///< "bash", "zsh" or "fish".
+};
+
+struct ManualRequest {};
+
+void add_words(CommandLine& line, ConvertRequest& request);
+void add_words(CommandLine& line, FuseRequest& request);
+void add_words(CommandLine& line, VerifyRequest& request);
+void add_words(CommandLine& line, InspectRequest& request);
+void add_words(CommandLine& line, CheckRequest& request);
+void add_words(CommandLine& line, ScanRequest& request);
+void add_words(CommandLine& line, EngineRequest& request);
+void add_words(CommandLine& line, CompletionRequest& request);
+void add_words(CommandLine& line, ManualRequest& request);
+
+/// Return the exit code; throw Error.
+int run(const ConvertRequest& request, const Invocation& invocation);
+int run(const FuseRequest& request, const Invocation& invocation);
+int run(const VerifyRequest& request, const Invocation& invocation);
+int run(const InspectRequest& request, const Invocation& invocation);
+int run(const CheckRequest& request, const Invocation& invocation);
+int run(const ScanRequest& request, const Invocation& invocation);
+int run(const EngineRequest& request, const Invocation& invocation);
+int run(const CompletionRequest& request, const Invocation& invocation);
+int run(const ManualRequest& request, const Invocation& invocation);
+
+}  // namespace aether2onnx::cli

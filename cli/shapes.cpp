@@ -1,0 +1,220 @@
+#include "shapes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+using Size = std::optional<std::int64_t>;
+
+// One axis: its options, and its part of --shape.
+struct AxisWords {
+  std::string name;
+  ShapeRequest::Sizes given;
+  Size fixed;  // a number in --shape
+  bool dynamic = false;
+};
+
+bool is_axis_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z' && c != 'x') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+}
+
+std::vector<std::string> split_shape(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == 'x') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+std::int64_t to_number(const std::string& text, const std::string& shape) {
+  std::int64_t number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{}) {
+    fail({ErrorKind::usage, "option-shape", "shape", "", text}, "--shape {}: {} is too large.",
+         shape, text);
+  }
+  return number;
+}
+
+void check_order(const AxisWords& axis) {
+  const auto check = [&](const Size& low, const char* low_name, const Size& high,
+                         const char* high_name) {
+    if (!low || !high || *low <= *high) return;
+    fail({ErrorKind::usage, "option-order", fmt::format("{}_{}", low_name, axis.name)},
+         "--{0}_{4} {1} is larger than --{2}_{4} {3}.\nGive min <= opt <= max for each axis.",
+         low_name, *low, high_name, *high, axis.name);
+  };
+  check(axis.given.min, "min", axis.given.max, "max");
+  check(axis.given.min, "min", axis.given.opt, "opt");
+  check(axis.given.opt, "opt", axis.given.max, "max");
+}
+
+void check_fixed(const AxisWords& axis, const std::string& shape) {
+  for (const auto& [given, which] :
+       {std::pair{axis.given.min, "min"}, {axis.given.opt, "opt"}, {axis.given.max, "max"}}) {
+    if (!given || *given == *axis.fixed) continue;
+    fail({ErrorKind::usage, "option-conflict", fmt::format("{}_{}", which, axis.name)},
+         "--shape {} fixes the {} to {}, but --{}_{} {} was given.", shape, axis.name, *axis.fixed,
+         which, axis.name, *given);
+  }
+}
+
+// The axes with their parts of --shape; a number of channels goes to `channels`.
+std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) {
+  std::array<AxisWords, 3> axes;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    axes.at(i) = {kAxisNames.at(i), request.axes.at(i), {}, request.dynamic && !request.shape};
+  }
+  if (!request.shape) return axes;
+  const std::string& shape = *request.shape;
+  const std::vector<std::string> parts = split_shape(shape);
+  const bool well_formed =
+      parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
+        return is_number(part) || is_axis_name(part);
+      });
+  if (!well_formed) {
+    fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", shape},
+         "--shape {}: must be batch x channels x height x width, as in 1x3x720x1280 (fixed) or "
+         "1x3xHxW (height and width dynamic).",
+         printable(shape));
+  }
+  if (is_number(parts[1])) {
+    const std::int64_t number = to_number(parts[1], shape);
+    if (channels && *channels != number) {
+      fail({ErrorKind::usage, "option-conflict", "input_channels"},
+           "--shape {} and --input_channels {} contradict each other.", shape, *channels);
+    }
+    channels = number;
+  }
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::string& part = parts.at(i == 0 ? 0 : i + 1);
+    axes.at(i).dynamic = !is_number(part);
+    if (axes.at(i).dynamic) continue;
+    axes.at(i).fixed = to_number(part, shape);
+    check_fixed(axes.at(i), shape);
+  }
+  return axes;
+}
+
+// The user's bounds stay; the others move from `usual` to make room.
+Axis dynamic_axis(const AxisWords& axis, const Axis& usual, std::vector<std::string>& notes) {
+  const auto& [min, opt, max] = axis.given;
+  Axis result = usual;
+  result.min =
+      min.value_or(std::min({usual.min, opt.value_or(usual.min), max.value_or(usual.min)}));
+  result.max =
+      max.value_or(std::max({usual.max, opt.value_or(usual.max), min.value_or(usual.max)}));
+  result.opt = opt.value_or(std::clamp(usual.opt, result.min, std::max(result.min, result.max)));
+  const auto note = [&](const char* which, const Size& given, std::int64_t size,
+                        std::int64_t before) {
+    if (given || size == before) return;
+    notes.push_back(fmt::format("--{0}_{1} is {2} instead of {3}, to fit what was given for {1}",
+                                which, axis.name, size, before));
+  };
+  note("min", min, result.min, usual.min);
+  note("opt", opt, result.opt, usual.opt);
+  note("max", max, result.max, usual.max);
+  return result;
+}
+
+Axis axis_of(const AxisWords& axis, const Axis& usual, std::vector<std::string>& notes) {
+  check_order(axis);
+  if (axis.dynamic) return dynamic_axis(axis, usual, notes);
+  if ((axis.given.min || axis.given.max) && !axis.fixed) {
+    notes.push_back(fmt::format(
+        "--min_{0} and --max_{0} have no effect on a fixed {0}; add --dynamic_shapes to use them",
+        axis.name));
+  }
+  return Axis::fixed(axis.fixed.value_or(axis.given.opt.value_or(usual.opt)));
+}
+
+Axis profile_axis(const AxisWords& axis, const Axis& model, std::vector<std::string>& notes) {
+  check_order(axis);
+  if (model.dynamic) {
+    if (!axis.fixed) return dynamic_axis(axis, model, notes);
+    return Axis::range(*axis.fixed, *axis.fixed, *axis.fixed);
+  }
+  for (const Size& size : {axis.given.min, axis.given.opt, axis.given.max, axis.fixed}) {
+    if (!size || *size == model.opt) continue;
+    fail({ErrorKind::usage, "option-model-size", axis.name, fmt::format("{}", model.opt),
+          fmt::format("{}", *size)},
+         "the model's {} is fixed to {}, so its engine can't be for {}.\nConvert the checkpoint "
+         "with --shape 1x3xHxW, or with the size wanted.",
+         axis.name, model.opt, *size);
+  }
+  return model;
+}
+
+}  // namespace
+
+bool is_given(const ShapeRequest& request) {
+  return request.shape ||
+         std::any_of(request.axes.begin(), request.axes.end(),
+                     [](const auto& axis) { return axis.min || axis.opt || axis.max; });
+}
+
+InputShape shape_of(const ShapeRequest& request, Size& input_channels,
+                    std::vector<std::string>& notes) {
+  const auto axes = read_axes(request, input_channels);
+  if (request.dynamic && std::all_of(axes.begin(), axes.end(), [](const AxisWords& axis) {
+        return axis.fixed.has_value();
+      })) {
+    fail({ErrorKind::usage, "option-conflict", "dynamic_shapes"},
+         "--shape {} fixes every axis, but --dynamic_shapes was given.\nWrite letters for the axes "
+         "that are to be dynamic, as in --shape 1x3xHxW.",
+         *request.shape);
+  }
+  const InputShape usual = InputShape::dynamic_defaults();
+  return {axis_of(axes[0], usual.batch, notes), axis_of(axes[1], usual.height, notes),
+          axis_of(axes[2], usual.width, notes)};
+}
+
+InputShape profile_of(const ShapeRequest& request, const InputShape& model, std::int64_t channels,
+                      std::vector<std::string>& notes) {
+  Size given_channels;
+  const auto axes = read_axes(request, given_channels);
+  if (given_channels && *given_channels != channels) {
+    fail({ErrorKind::usage, "option-model-size", "shape", fmt::format("{}", channels),
+          fmt::format("{}", *given_channels)},
+         "--shape {} has {} channels, but the model takes {}.", *request.shape, *given_channels,
+         channels);
+  }
+  return {profile_axis(axes[0], model.batch, notes), profile_axis(axes[1], model.height, notes),
+          profile_axis(axes[2], model.width, notes)};
+}
+
+std::array<std::int64_t, 4> parse_fixed_shape(const std::string& text) {
+  constexpr std::int64_t largest = 65536;
+  const std::vector<std::string> parts = split_shape(text);
+  std::array<std::int64_t, 4> sizes{};
+  bool well_formed = parts.size() == sizes.size();
+  for (std::size_t i = 0; well_formed && i < sizes.size(); ++i) {
+    well_formed = is_number(parts[i]);
+    if (well_formed) sizes.at(i) = to_number(parts[i], text);
+    well_formed = well_formed && sizes.at(i) >= 1 && sizes.at(i) <= largest;
+  }
+  if (!well_formed) {
+    fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", text},
+         "--shape {}: must be batch x channels x height x width in numbers of 1 to {}, as in "
+         "1x3x720x1280.",
+         printable(text), largest);
+  }
+  return sizes;
+}
+
+}  // namespace aether2onnx::cli

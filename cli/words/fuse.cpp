@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "options.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+void take_files(std::vector<std::string> files, FuseRequest& request) {
+  take_next(files, request.input);
+  take_next(files, request.output);
+  if (!files.empty()) {
+    fail({ErrorKind::usage, "command-files", files.front()},
+         "'{}' is one argument too many: one checkpoint and one fused checkpoint are expected.",
+         printable(files.front()));
+  }
+  if (request.input.empty()) {
+    fail_without_checkpoint("aether2onnx fuse MODEL.pth [FUSED.pth] [options]");
+  }
+}
+
+}  // namespace
+
+void add_words(CommandLine& line, FuseRequest& request) {
+  line.describe("Fuses an AetherNet checkpoint: one convolution in place of each pair.",
+                "Usage: aether2onnx fuse MODEL.pth [FUSED.pth | FUSED.safetensors] [options]\n",
+                R"(Examples:
+  aether2onnx fuse net_g_500000.pth
+      Saved as net_g_500000_fused.pth beside it, for torch.load(weights_only=True)
+      and load_state_dict(strict=True) of the network in its fused state.
+  aether2onnx fuse net_g_500000.pth model.safetensors --dtype float16
+      As safetensors, half the size.
+
+Exit code: 0 done, 1 failed, 2 wrong usage.)");
+  line.group("Files");
+  line.add("--input_model_path", &request.input, "FILE", "The checkpoint (.pth), fused or not");
+  line.add("--output_model_path", &request.output, "FILE",
+           "Where to save the fused checkpoint. Missing folders are\n"
+           "created. Default: {name}_fused.pth beside the checkpoint");
+  line.then([&] { take_files(line.positionals(), request); });
+  add_network_options(line, request.options.expect, request.options.read);
+  line.group("Fused checkpoint");
+  line.add_choice("--dtype",
+                  std::array{WeightType::same, WeightType::float32, WeightType::float16,
+                             WeightType::bfloat16, WeightType::float64},
+                  request.options.dtype, "Type of the weights. Default: same as stored");
+  line.add_choice("--format", std::array{CheckpointFormat::pth, CheckpointFormat::safetensors},
+                  request.options.format,
+                  "Default: as the output's name ends, pth where it doesn't\n"
+                  "tell");
+  add_limits(line, request.limits);
+  line.add_printing(request.printing);
+  line.then([&] { validate(request.options); });
+}
+
+}  // namespace aether2onnx::cli

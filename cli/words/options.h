@@ -1,0 +1,38 @@
+/// @file
+/// ConvertOptions that several commands have.
+#pragma once
+
+#include "../requests.h"
+#include "command_line.h"
+
+namespace aether2onnx::cli {
+
+inline constexpr const char* kVerificationGroup = "Verification";
+
+/// Has the parsing throw Error(usage) unless exactly one file is given. `expected` is a sentence
+/// without its full stop.
+void add_file(CommandLine& line, std::filesystem::path& file, const char* expected);
+
+/// Moves the first of `files` to `file` if `file` is empty.
+void take_next(std::vector<std::string>& files, std::filesystem::path& file);
+
+/// Throws Error(usage): no checkpoint was given. `usage` is the command's usage in one line.
+[[noreturn]] void fail_without_checkpoint(const char* usage);
+
+/// Adds --limit.
+void add_limits(CommandLine& line, Limits& limits);
+
+/// Adds the options that say how to read a checkpoint.
+void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequantize = true);
+
+/// Adds --model_type, --scale, --input_channels, and add_read_options().
+void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read);
+
+/// Adds the options that say how to compare a model with PyTorch.
+void add_verification_options(CommandLine& line, VerificationRequest& request);
+
+/// Adds the options for the input's shape. `of_model` leaves out --dynamic_shapes: the shapes are
+/// for an engine of a model that exists.
+void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model);
+
+}  // namespace aether2onnx::cli

@@ -1,0 +1,17 @@
+/// @file
+/// What the POSIX files of the port share.
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+namespace aether2onnx::port {
+
+/// The signals that ask the program to end.
+inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
+
+/// Kills the program that port::Process runs, if any. Async-signal-safe.
+void kill_running_process() noexcept;
+
+}  // namespace aether2onnx::port

@@ -1,0 +1,249 @@
+// Other programs on POSIX systems.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "port/port.h"
+#include "port/posix.h"
+
+extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX doesn't declare it
+
+namespace aether2onnx::port {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The process group that runs, 0 for none. A handler of signals reads it.
+std::atomic<pid_t> running = 0;
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+// Holds back the signals that end the program, so that a handler never sees `running` while it is
+// behind the truth.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t set{};
+    sigemptyset(&set);
+    for (const int signal : kEndingSignals) sigaddset(&set, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  const sigset_t& before() const { return before_; }
+
+ private:
+  sigset_t before_{};
+};
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  int number() const { return number_; }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_;
+};
+
+// How the program's descriptors and signals are to be.
+class SpawnSettings {
+ public:
+  // `errors` < 0: thrown away.
+  SpawnSettings(int output, int errors, const sigset_t& mask) {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
+    if (errors >= 0) {
+      ::posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
+    } else {
+      ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    }
+    sigset_t usual{};
+    sigemptyset(&usual);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);  // ignored in here
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    ::posix_spawnattr_setsigdefault(&attributes_, &usual);
+    ::posix_spawnattr_setsigmask(&attributes_, &mask);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+// Starts the program and makes it the running one. Gives 0, or the number of what went wrong.
+int start(std::vector<std::string> words, int output, int errors) {
+  std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const HeldSignals held;
+  const SpawnSettings settings(output, errors, held.before());
+  pid_t pid = 0;
+  const int error = ::posix_spawn(&pid, arguments.front(), settings.actions(),
+                                  settings.attributes(), arguments.data(), environ);
+  if (error == 0) running = pid;
+  return error;
+}
+
+ProcessEnd end_of(int status) {
+  ProcessEnd end;
+  if (!WIFSIGNALED(status)) {
+    end.exit_code = WEXITSTATUS(status);
+    return end;
+  }
+  constexpr std::array crashes = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+  const int signal = WTERMSIG(status);
+  const char* name = ::strsignal(signal);  // NOLINT(concurrency-mt-unsafe): one thread here
+  end.signal = fmt::format("signal {} ({})", signal, name == nullptr ? "unknown" : name);
+  end.killed = signal == SIGKILL;
+  end.crashed = std::find(crashes.begin(), crashes.end(), signal) != crashes.end();
+  return end;
+}
+
+// Whether the program that runs has ended, and how.
+std::optional<ProcessEnd> reap() {
+  const HeldSignals held;
+  const pid_t pid = running;
+  int status = 0;
+  if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
+  running = 0;
+  ::kill(-pid, SIGKILL);  // what it started and left behind
+  return end_of(status);
+}
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+void kill_running_process() noexcept {
+  const pid_t pid = running;
+  if (pid != 0) ::kill(-pid, SIGKILL);
+}
+
+namespace {
+
+// Sends the signal to the running program and all that it started, and waits for its end. After
+// some seconds it kills them.
+void end_running_process(int signal) noexcept {
+  constexpr int patience = 5000;  // milliseconds; trtexec may be deep in the driver
+  constexpr int step = 20;
+  const pid_t pid = running;
+  if (pid == 0) return;
+  ::kill(-pid, signal);
+  bool ended = false;
+  for (int waited = 0; !ended && waited < patience; waited += step) {
+    ended = ::waitpid(pid, nullptr, WNOHANG) != 0;
+    if (!ended) ::poll(nullptr, 0, step);
+  }
+  ::kill(-pid, SIGKILL);
+  if (!ended) ::waitpid(pid, nullptr, 0);
+  running = 0;
+}
+
+// Kills the running program when its output is no longer wanted.
+struct Killer {
+  Killer() = default;
+  Killer(const Killer&) = delete;
+  Killer& operator=(const Killer&) = delete;
+  ~Killer() { end_running_process(SIGKILL); }
+};
+
+std::string shown(const std::filesystem::path& path) { return printable(path.string(), 4096); }
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& words, const std::filesystem::path& log) {
+  const Descriptor file(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.number() < 0) {
+    const int error = errno;
+    fail({ErrorKind::io, "file-log", shown(log)},
+         "{}: the log can't be written here: {}.\nGive another place with {}.", shown(log),
+         reason(error), option("log"));
+  }
+  const int error = start(words, file.number(), file.number());
+  if (error != 0) {
+    fail({ErrorKind::io, "engine-not-started", shown(words.front())}, "{}: can't be started: {}.",
+         shown(words.front()), reason(error));
+  }
+}
+
+Process::~Process() {
+  if (!end_) end_running_process(SIGTERM);
+}
+
+std::optional<ProcessEnd> Process::wait_for(std::chrono::milliseconds time) {
+  const auto until = Clock::now() + time;
+  for (;;) {
+    if (!end_) end_ = reap();
+    const auto now = Clock::now();
+    if (end_ || now >= until) return end_;
+    constexpr std::chrono::milliseconds step(20);
+    std::this_thread::sleep_for(std::min<Clock::duration>(step, until - now));
+  }
+}
+
+std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
+                      std::size_t most, const std::function<bool(const std::string&)>& enough) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};
+  const Descriptor out(ends[0]);
+  Descriptor in(ends[1]);
+  if (start(words, in.number(), -1) != 0) return {};
+  const Killer killer;
+  in.close();
+  std::string text;
+  const auto until = Clock::now() + time;
+  while (text.size() < most && !enough(text)) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    pollfd wanted{out.number(), POLLIN, 0};
+    if (left <= 0 || ::poll(&wanted, 1, static_cast<int>(left)) == 0) break;
+    std::array<char, 4096> buffer{};
+    const ssize_t got = ::read(out.number(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  return text.substr(0, most);
+}
+
+bool is_executable(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+}  // namespace aether2onnx::port

@@ -1,0 +1,238 @@
+// Threads, signals, libraries, the terminal, memory and the environment on POSIX systems.
+
+#include <dlfcn.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
+#include <sys/resource.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): clock_gettime
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <system_error>
+#include <thread>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#include "port/port.h"
+#include "port/posix.h"
+
+namespace aether2onnx::port {
+
+namespace fs = std::filesystem;
+
+// --- threads ----------------------------------------------------------------------------------
+
+struct Beside::State {
+  std::function<void()> work;
+  std::exception_ptr problem;
+  std::thread thread;
+
+  void run() {
+    try {
+      std::exchange(work, nullptr)();
+    } catch (...) {
+      problem = std::current_exception();
+    }
+  }
+};
+
+Beside::Beside() = default;
+
+Beside::~Beside() {
+  if (state_ != nullptr && state_->thread.joinable()) state_->thread.join();
+}
+
+void Beside::start(std::function<void()> work, bool on_own_thread) {
+  state_ = std::make_unique<State>();
+  state_->work = std::move(work);
+  if (!on_own_thread) return;
+  try {
+    state_->thread = std::thread([state = state_.get()] { state->run(); });
+  } catch (const std::system_error&) {  // no more threads
+  }
+}
+
+void Beside::finish() {
+  if (state_ == nullptr) return;
+  if (state_->thread.joinable()) {
+    state_->thread.join();
+  } else if (state_->work) {
+    state_->run();
+  }
+  if (state_->problem) std::rethrow_exception(std::exchange(state_->problem, nullptr));
+}
+
+void run_on_threads(std::size_t threads, const std::function<void()>& work) {
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < threads; ++i) {
+    try {
+      others.emplace_back(work);
+    } catch (const std::system_error&) {
+      break;  // fewer threads do the same work
+    }
+  }
+  work();
+  for (std::thread& thread : others) thread.join();
+}
+
+std::size_t processors() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+// --- signals ----------------------------------------------------------------------------------
+
+namespace {
+
+std::atomic<bool> cancelled = false;
+std::atomic<int> first_signal = 0;
+std::atomic<std::int64_t> first_time = 0;  // in milliseconds
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+              std::atomic<std::int64_t>::is_always_lock_free);
+
+std::int64_t milliseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// timeout(1) and others signal a process and its group, so that one wish to end comes as two
+// signals.
+constexpr std::int64_t kSameWish = 1000;
+
+extern "C" void cancel_on_signal(int signal) {
+  const int saved = errno;
+  int none = 0;
+  if (first_signal.compare_exchange_strong(none, signal)) {
+    first_time = milliseconds();
+    cancelled = true;
+  } else if (milliseconds() - first_time >= kSameWish) {
+    kill_running_process();
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+  }
+  errno = saved;
+}
+
+}  // namespace
+
+const std::atomic<bool>& cancel_on_signals() {
+  for (const int signal : kEndingSignals) {
+    struct sigaction action {};
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = cancel_on_signal;
+    ::sigemptyset(&action.sa_mask);
+    action.sa_flags = 0;  // a blocked call ends with EINTR
+    ::sigaction(signal, &action, nullptr);
+  }
+  // Beyond a file size limit write() fails with EFBIG, which is reported like a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
+  // A reader of the log that goes away must not end the conversion.
+  ::signal(SIGPIPE, SIG_IGN);
+  return cancelled;
+}
+
+const std::atomic<bool>& cancelled_by_signal() { return cancelled; }
+
+void end_by_signal() {
+  const int signal = first_signal;
+  if (signal == 0) return;
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+// --- libraries --------------------------------------------------------------------------------
+
+Library load_library(const fs::path& path) {
+  // dlopen() looks for a name without a slash in the system's places.
+  const fs::path full = path.has_parent_path() ? fs::absolute(path) : path;
+  Library library{::dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL), {}};
+  if (library.handle == nullptr) library.problem = ::dlerror();
+  return library;
+}
+
+void* find_symbol(const Library& library, const char* name) {
+  return ::dlsym(library.handle, name);
+}
+
+// --- the program and the machine --------------------------------------------------------------
+
+fs::path program_folder() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path() : program.parent_path();
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): set at the start alone
+  return value == nullptr ? "" : value;
+}
+
+void set_environment_default(const char* name, const char* value) { ::setenv(name, value, 0); }
+
+bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
+
+namespace {
+
+std::optional<std::uint64_t> first_number(const std::string& path) {
+  std::ifstream file(path);
+  std::uint64_t number = 0;
+  if (file >> number) return number;
+  return std::nullopt;
+}
+
+// A line "MemAvailable:   22 kB" of /proc/meminfo.
+std::optional<std::uint64_t> system_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string name;
+  std::uint64_t kilobytes = 0;
+  std::string unit;
+  while (file >> name >> kilobytes) {
+    if (name == "MemAvailable:") return kilobytes * 1024;
+    std::getline(file, unit);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> group_bytes(const std::string& limit, const std::string& used) {
+  const auto most = first_number(limit);
+  const auto now = first_number(used);
+  constexpr std::uint64_t unlimited = std::uint64_t{1} << 60U;
+  if (!most || !now || *most >= unlimited) return std::nullopt;
+  return *most > *now ? *most - *now : 0;
+}
+
+// What a limit on the address space leaves, as `ulimit -v` sets it.
+std::optional<std::uint64_t> address_bytes() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  const auto pages = first_number("/proc/self/statm");
+  constexpr std::uint64_t page = 4096;
+  const std::uint64_t used = pages.value_or(0) * page;
+  return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> available_memory() {
+  std::optional<std::uint64_t> least;
+  for (const auto& bytes :
+       {system_bytes(), group_bytes("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        group_bytes("/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                    "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        address_bytes()}) {
+    if (bytes && (!least || *bytes < *least)) least = bytes;
+  }
+  return least;
+}
+
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  constexpr int largest = 1 << 30;
+  ::mallopt(M_MMAP_THRESHOLD, largest);
+  ::mallopt(M_TRIM_THRESHOLD, largest);
+#endif
+}
+
+}  // namespace aether2onnx::port
