@@ -88,7 +88,7 @@ class Module {
       if (!start) start = Clock::now();
     };
     char* answer = nullptr;
-    const int verdict = verify_(request.dump().c_str(), progress, &first_run, &answer);
+    const int verdict = verify_(request.dump().c_str(), progress, &first_run, nullptr, &answer);
     const double seconds = first_run ? seconds_since(*first_run) : 0;
     const std::string text = answer == nullptr ? "" : answer;
     if (answer != nullptr) free_(answer);
@@ -106,10 +106,10 @@ class Module {
 class Runs {
  public:
   Runs(const std::string& checkpoint, const std::string& model)
-      : input_(checkpoint),
-        state_dict_(state_dict::StateDict::open(input_, {}, {})),
+      : input_(open_file(checkpoint)),
+        state_dict_(state_dict::StateDict::open(*input_, {}, {})),
         network_(network::recognise(state_dict_)),
-        model_(onnx::read(FileInput(model), {})),
+        model_(onnx::read(*open_file(model), {})),
         reference_(state_dict_, network_, {}),
         candidate_(verify::OnnxRuntime::load({}), model, model_, {}) {
     for (const verify::Sizes& sizes : verify::shapes_of(model_, network_.facts.input_channels)) {
@@ -134,7 +134,7 @@ class Runs {
   }
 
  private:
-  FileInput input_;
+  std::unique_ptr<Input> input_;
   state_dict::StateDict state_dict_;
   network::Network network_;
   onnx::Model model_;

@@ -99,19 +99,15 @@ class Progress {
 // The checkpoints in a folder in the order of their names, without the folders in it. Hidden files
 // are left out: unfinished downloads are among them.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
+  const auto [paths, problem] = io::list_folder(folder);
   std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    const fs::path& path = at->path();
-    std::error_code ignored;
-    if (has_checkpoint_suffix(path) && !path.filename().string().starts_with('.') &&
-        at->is_regular_file(ignored)) {
-      found.push_back(path);
-    }
-  }
-  if (error) {
+  std::copy_if(paths.begin(), paths.end(), std::back_inserter(found), [](const fs::path& path) {
+    return has_checkpoint_suffix(path) && !path.filename().string().starts_with('.') &&
+           io::is_file(path);
+  });
+  if (!problem.empty()) {
     fail({ErrorKind::io, "file-folder", folder.string()}, "{}: the folder can't be read: {}.",
-         shown(folder), error.message());
+         shown(folder), problem);
   }
   if (found.empty()) {
     fail({ErrorKind::io, "file-no-checkpoint", folder.string(),
@@ -120,16 +116,14 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
          "Folders within it aren't looked into.",
          shown(folder));
   }
-  std::sort(found.begin(), found.end());
   return found;
 }
 
 std::vector<BatchItem> collect(const std::vector<fs::path>& inputs) {
   std::vector<BatchItem> items;
   for (const fs::path& input : inputs) {
-    std::error_code ignored;
     const std::vector<fs::path> paths =
-        fs::is_directory(input, ignored) ? checkpoints_in(input) : std::vector<fs::path>{input};
+        io::is_folder(input) ? checkpoints_in(input) : std::vector<fs::path>{input};
     for (const fs::path& path : paths) items.emplace_back().input = path;
   }
   return items;
@@ -147,20 +141,15 @@ void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplat
   });
 }
 
-fs::path identity(const fs::path& path) {
-  std::error_code ignored;
-  return fs::weakly_canonical(fs::absolute(path), ignored);
-}
-
 // Throws Error(usage) if two models would have one name, or a model the name of a checkpoint.
 void check_for_collisions(const std::vector<BatchItem>& items) {
   std::map<fs::path, const BatchItem*> outputs;
   std::map<fs::path, const BatchItem*> inputs;
-  for (const BatchItem& item : items) inputs[identity(item.input)] = &item;
+  for (const BatchItem& item : items) inputs[io::without_links(item.input)] = &item;
   for (const BatchItem& item : items) {
     if (item.result != Result::open) continue;
     const fs::path& output = item.conversion.report.output.path;
-    const auto [other, is_new] = outputs.emplace(identity(output), &item);
+    const auto [other, is_new] = outputs.emplace(io::without_links(output), &item);
     if (!is_new) {
       fail({ErrorKind::usage, "command-output-twice", output.string()},
            "{} and {} would both be saved as {}; nothing was converted.\nGive --name_template with "
@@ -197,7 +186,7 @@ bool is_to_be_made(BatchItem& item, const ConvertRequest& request) {
   if (plan.action != "skip") return true;
   item.plan = plan;
   item.result = Result::skipped;
-  report.output.bytes = fs::file_size(report.output.path);
+  report.output.bytes = io::file_size(report.output.path).value_or(0);
   return false;
 }
 

@@ -10,7 +10,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Progress is for work that takes long; until then the lines of the steps are enough.
+// Short work shows no progress: the lines of the steps are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 
@@ -46,7 +46,7 @@ Console::~Console() { clear_progress(); }
 void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
-  // A closed log doesn't stop a conversion.
+  // The conversion continues if the log is closed, so the result of write_text() is ignored.
   write_text(stream_, spelled(text) + "\n");
 }
 
@@ -97,7 +97,7 @@ void Console::show_progress(const std::string& text) {
 
 void Console::clear_progress() {
   if (!progress_shown_) return;
-  write_text(stream_, "\r\x1b[K");  // to the line's end; progress is shown on terminals alone
+  write_text(stream_, "\r\x1b[K");  // Only terminals show progress, so the escape sequence is safe.
   progress_shown_ = false;
 }
 

@@ -1,5 +1,5 @@
 /// @file
-/// What the program prints: one line a step, progress on a terminal, the summary, JSON.
+/// The program's output: one line a step, progress on a terminal, help.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -21,7 +21,7 @@ bool write_text(std::FILE* stream, const std::string& text);
 /// The log: lines such as "saved       out.onnx", and progress on a terminal.
 class Console final : public Observer {
  public:
-  /// The log goes to stdout. --json moves it to stderr, --quiet drops it.
+  /// The log goes to stdout. --json moves the log to stderr, --quiet drops it.
   explicit Console(const Printing& printing);
   /// The log goes to `stream`.
   Console(const Printing& printing, std::FILE* stream);
@@ -36,8 +36,8 @@ class Console final : public Observer {
   /// A line called "note".
   void note(const std::string& text);
 
-  /// `share` (0 to 1) of the work is done, `what` comes next. The line ends with an estimate of the
-  /// remaining time.
+  /// Shows that `share` (0 to 1) of the work is done and that `what` comes next. The line ends with
+  /// an estimate of the remaining time.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -57,10 +57,10 @@ class Console final : public Observer {
 /// The limits, the observer, and the flag that cancels a task on a signal.
 Context task_context(const Limits& limits = {}, Observer* observer = nullptr);
 
-/// `text` with the options of the library's sentences as they are typed, "--io_type".
+/// `text` with each option of the library's sentences as the user types it, "--io_type".
 std::string spelled(const std::string& text);
 
-/// Prints help or the version; gives the exit code.
+/// Prints help or the version. Returns the exit code.
 int print_answer(const Answer& answer);
 
 }  // namespace aether2onnx::cli

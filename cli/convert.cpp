@@ -163,7 +163,7 @@ OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
                        const ConvertReport& planned) {
   const fs::path& output = planned.output.path;
   io::check_target(output, input, "model.onnx");
-  if (!fs::exists(output)) return {"write", "there is no such file"};
+  if (!io::exists(output)) return {"write", "there is no such file"};
   const bool more_fp32_blocks = request.verify && is_mixed(request.options.precision);
   const std::string difference =
       why_outdated(input, planned, more_fp32_blocks, task_context(request.limits));

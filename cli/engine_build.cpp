@@ -24,9 +24,8 @@ constexpr std::uint64_t kSmallestEngine = 1024;
 // The first and the last bytes of a file, at most `part` of each.
 std::string ends_of(const fs::path& path, std::uint64_t part) {
   std::ifstream file(path, std::ios::binary);
-  std::error_code ignored;
-  const std::uint64_t size = fs::file_size(path, ignored);
-  if (!file || ignored) return {};
+  const std::uint64_t size = io::file_size(path).value_or(0);
+  if (!file || size == 0) return {};
   const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
     std::string text(bytes, '\0');
     file.seekg(static_cast<std::streamoff>(offset));
@@ -55,19 +54,17 @@ std::string last_line(const fs::path& log) {
 }
 
 void check_log(const fs::path& log, const fs::path& engine, const fs::path& model) {
-  std::error_code ignored;
   const auto is = [&](const fs::path& other) {
-    return log.lexically_normal() == other.lexically_normal() ||
-           fs::equivalent(log, other, ignored);
+    return log.lexically_normal() == other.lexically_normal() || io::are_same(log, other);
   };
   if (is(engine) || is(model)) {
     fail({ErrorKind::usage, "option-conflict", "log"},
          "--log {}: is the {} itself; give another name.", shown(log),
          is(engine) ? "engine" : "model");
   }
-  if (fs::exists(log, ignored) && !fs::is_regular_file(log, ignored)) {
-    fail({ErrorKind::io, "file-kind", log.string(), "a regular file"},
-         "--log {}: isn't a regular file; give another name.", shown(log));
+  if (io::exists(log) && !io::is_file(log)) {
+    fail({ErrorKind::io, "file-not-regular", log.string(), "a regular file"},
+         "--log {}: the path isn't a regular file.\nGive another name.", shown(log));
   }
 }
 
@@ -76,7 +73,7 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& mode
   std::string message = fmt::format("trtexec built no engine: {}.\n", failure.what);
   if (!failure.remedy.empty()) message += failure.remedy + " ";
   message += fmt::format("{} {} All that it printed is in {}.", shown(engine),
-                         fs::exists(engine) ? "is as it was." : "was not written.", shown(log));
+                         io::exists(engine) ? "is as it was." : "was not written.", shown(log));
   for (const std::string& line : failure.lines) message += "\n  " + line;
   std::vector<Diagnostic> findings;
   for (const std::string& line : failure.lines)
@@ -123,9 +120,8 @@ BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
   const port::ProcessEnd end = run(words, built.log, console);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
-  std::error_code missing;
-  built.bytes = fs::file_size(staged.candidate(), missing);
-  if (end.exit_code != 0 || missing || built.bytes < kSmallestEngine) {
+  built.bytes = io::file_size(staged.candidate()).value_or(0);
+  if (end.exit_code != 0 || built.bytes < kSmallestEngine) {
     constexpr std::uint64_t enough = 1U << 20U;
     throw_failure(explain_failure(ends_of(built.log, enough), end, trtexec.version), built.engine,
                   built.log);

@@ -16,9 +16,9 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// Texts of trtexec, its libraries and the loader, in lower case. The first symptom in the errors
-// counts, so causes stand before their effects.
-// Sources: trtexec's and TensorRT's sources, and reports of users in NVIDIA/TensorRT.
+// Texts of trtexec, its libraries and the loader, in lower case. The first matching symptom counts,
+// so causes stand before their effects. Sources: trtexec's and TensorRT's sources, and reports of
+// users in NVIDIA/TensorRT.
 struct Symptom {
   std::array<std::string_view, 5> texts;
   const char* what = "";
@@ -27,40 +27,40 @@ struct Symptom {
 
 constexpr std::array kSymptoms = {
     Symptom{{"error while loading shared libraries", "cannot open shared object file"},
-            "a library that trtexec needs isn't found",
+            "trtexec can't find a library that it needs",
             "Add the lib folder of TensorRT to LD_LIBRARY_PATH."},
     Symptom{{"cuda initialization failure", "driver version is insufficient",
              "no cuda-capable device", "cannot find any cuda device", "invalid device ordinal"},
-            "there is no GPU that it can use, or the driver is too old for it",
-            "Look whether nvidia-smi lists the GPU; --device chooses among several."},
+            "trtexec finds no usable GPU, or the GPU's driver is too old",
+            "Check that nvidia-smi lists the GPU. --device chooses among several GPUs."},
     Symptom{{"unsupported sm", "no kernel image is available"},
             "this GPU is too old or too new for this TensorRT",
-            "Use the TensorRT that supports it."},
+            "Use a TensorRT version that supports the GPU."},
     Symptom{{"static model does not take explicit shapes"},
-            "the model's size is fixed, but sizes were given",
+            "the model's size is fixed, but the command line gives sizes",
             "Convert the checkpoint with --shape 1x3xHxW, or leave the sizes out."},
     Symptom{{"out of memory", "outofmemory", "insufficient memory", "std::bad_alloc",
              "cudaerrormemoryallocation"},
-            "the GPU's memory didn't suffice",
-            "Lower --max_height, --max_width or --max_batch_size, give --workspace, or close what "
-            "else uses the GPU."},
+            "the GPU has too little memory",
+            "Lower --max_height, --max_width or --max_batch_size, give --workspace, or close other "
+            "programs that use the GPU."},
     Symptom{
         {"no importer registered for op", "unsupported_node", "plugin not found",
          "unsupported onnx opset", "unsupported opset"},
-        "it doesn't read an operator or the opset of the model",
+        "this TensorRT does not support an operator or the opset of the model",
         "Convert with a lower --opset_version (17 for TensorRT 8.6, 20 for 10.0), or use a newer "
         "TensorRT."},
     Symptom{{"could not find any implementation"},
-            "it found no implementation for a layer",
+            "TensorRT found no implementation for a layer",
             "Try one size instead of a range (--shape 1x3x720x1280), more --workspace, another "
             "--builder_optimization_level, or a newer TensorRT."},
     Symptom{{"failed to parse onnx", "failed to parse the onnx", "parse onnx file failed",
              "modelimporter.cpp"},
-            "it can't read the model",
-            "See the log; aether2onnx inspect tells what is in the file."},
+            "trtexec can't read the model",
+            "See the log. aether2onnx inspect shows the content of the file."},
     Symptom{{"no space left on device", "disk quota exceeded"},
             "the disk is full",
-            "Free some space, or give a place on another disk with --save_engine."},
+            "Free some space, or give a path on another disk with --save_engine."},
 };
 
 std::string in_lower_case(std::string text) {
@@ -79,7 +79,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// The lines that trtexec marks as errors.
+// The lines that trtexec marks as errors ([E]) or fatal ([F]).
 std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   std::vector<std::string> errors;
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
@@ -88,7 +88,7 @@ std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   return errors;
 }
 
-// The name behind "Unknown option: ", or "".
+// The name after "Unknown option: ", or "".
 std::string unknown_option(const std::vector<std::string>& lines) {
   constexpr std::string_view before = "Unknown option: ";
   for (const std::string& line : lines) {
@@ -112,12 +112,12 @@ const Symptom* find_symptom(const std::vector<std::string>& lines) {
 }
 
 void explain_signal(const port::ProcessEnd& end, EngineFailure& failure) {
-  failure.what = "it was ended by " + end.signal;
+  failure.what = end.signal + " ended trtexec";
   if (end.killed) {
-    failure.what += ", as the system does where the computer's memory runs out";
+    failure.what += ", perhaps because the computer's memory ran out";
     failure.remedy = "Close other programs, or lower --max_height and --max_width.";
   } else if (end.crashed) {
-    failure.what += ": it crashed";
+    failure.what += " (a crash)";
   }
 }
 
@@ -137,17 +137,17 @@ EngineFailure explain_failure(const std::string& log, const port::ProcessEnd& en
   const std::string option = unknown_option(lines);
   const Symptom* symptom = find_symptom(telling);
   if (!option.empty()) {
-    failure.what = fmt::format("it doesn't know the option {}, though it says it is of TensorRT {}",
+    failure.what = fmt::format("trtexec does not know the option {}, but reports TensorRT {}",
                                option, to_string(version));
-    failure.remedy = "Leave that option out, or give another --trtexec.";
+    failure.remedy = "Leave the option out, or give another program with --trtexec.";
   } else if (symptom != nullptr) {
     failure.what = symptom->what;
     failure.remedy = symptom->remedy;
   }
   if (!end.signal.empty() && symptom == nullptr) explain_signal(end, failure);
   if (failure.what.empty()) {
-    failure.what = end.exit_code == 0 ? "it says that it succeeded, but there is no engine"
-                                      : fmt::format("its exit code is {}", end.exit_code);
+    failure.what = end.exit_code == 0 ? "trtexec reports success, but there is no engine"
+                                      : fmt::format("the exit code is {}", end.exit_code);
   }
   return failure;
 }

@@ -1,4 +1,4 @@
-// The program: picks the command, and turns errors into text and an exit code.
+// The program: runs the command, and turns an error into text and an exit code.
 
 #include <algorithm>
 #include <cstdio>
@@ -28,7 +28,7 @@ int run_program(const std::string& program, const std::vector<std::string>& word
     return dispatch(program, words);
   } catch (...) {
     const Failure failure = current_failure();
-    // The task has removed its files by now.
+    // The task has already removed its files.
     if (failure.kind == to_string(ErrorKind::cancelled)) port::end_by_signal();
     return print_failure(failure, json);
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <vector>
 
+#include "port/files.h"
 #include "port/port.h"
 #include "shell.h"
 
@@ -55,11 +56,8 @@ std::vector<fs::path> usual_folders() {
   folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
   // NVIDIA's tar files unpack to /usr/local/TensorRT-10.3.0.26. The last name comes first.
   std::vector<fs::path> unpacked;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator("/usr/local", ignored)) {
-    if (entry.path().filename().string().starts_with("TensorRT")) {
-      unpacked.push_back(entry.path() / "bin");
-    }
+  for (const fs::path& path : io::list_folder("/usr/local").paths) {
+    if (path.filename().string().starts_with("TensorRT")) unpacked.push_back(path / "bin");
   }
   std::sort(unpacked.rbegin(), unpacked.rend());
   folders.insert(folders.end(), unpacked.begin(), unpacked.end());

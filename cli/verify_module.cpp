@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "port/files.h"
 #include "port/port.h"
 #include "shell.h"
 
@@ -16,10 +17,9 @@ namespace {
 constexpr const char* kModuleName = "libaether2onnx_verify.so";
 
 fs::path find_module() {
-  std::error_code ignored;
   const fs::path folder = port::program_folder();
   for (const fs::path& place : {folder, folder / "../lib", folder / AETHER2ONNX_MODULE_FOLDER}) {
-    if (fs::exists(place / kModuleName, ignored)) return place / kModuleName;
+    if (io::exists(place / kModuleName)) return place / kModuleName;
   }
   return {};
 }

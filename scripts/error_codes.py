@@ -23,6 +23,19 @@ under `error`, warnings under `warnings`. Findings of `check` are in [check.md](
 CALL = re.compile(r"\b(fail|Error|ProgramError|warn|warning|usage_error|note|malformed|mismatch|damaged\w*)\s*\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
+# Errors and warnings whose whole text comes from elsewhere at run time.
+VARYING = {
+    "file-place": "a folder can't be created or written to.",
+    "network-contradiction": "two facts in the checkpoint contradict each other.",
+    "network-expectations": "an option does not agree with the checkpoint.",
+    "network-open-question": "the checkpoint leaves a fact about the network open.",
+    "option-name-template": "the template for names is malformed.",
+    "option-value": "an option is missing, or its value is not of the expected form.",
+    "state-dict-params-key": "the file has no state dict under the given key.",
+    "verification-unavailable": "the part of the program that compares models can't be loaded.",
+    "verify-device": "the requested device can't be used.",
+}
+
 
 def arguments(text, start):
     """The arguments of the call whose parenthesis opens before `start`, as texts."""
@@ -47,12 +60,21 @@ def arguments(text, start):
     return result
 
 
-def first_sentence(expression):
-    literals = LITERAL.findall(expression)
-    text = "".join(literals).replace('\\"', '"').replace("\\\\", "\\").split("\\n")[0]
+def first_sentence(expression, others, before):
+    """The first sentence of the message `expression`. `others` are its arguments, `before` is the code before it."""
+    if re.fullmatch(r"\w+", expression):  # a variable: take the text that it begins with
+        *_, declaration = re.finditer(rf"\bstring {expression} ?[=(]", before)
+        begin = before[declaration.end():]
+        expression = begin.split(";")[0]
+        if "format(" in expression:
+            expression, *others = arguments(begin, begin.index("format(") + len("format("))
+    text = "".join(LITERAL.findall(expression)).replace('\\"', '"').replace("\\\\", "\\").split("\\n")[0]
     text = re.sub(r"\{[^{}]*\}", "{}", text)
-    text = re.sub(r"^(TensorRT )?(\{\}[ =:]*)*\{\}: (?=\S)", "", text)  # the file or option in front
-    return re.split(r"(?<=[.:])\s", text)[0].replace("|", "\\|") if text else ""
+    text = text.replace("{{", "{").replace("}}", "}")
+    text = re.sub(r"^(TensorRT )?((--\w+|\{\})[ =:]*)*(--\w+|\{\}): (?=\S)", "", text)  # the file or option in front
+    if re.fullmatch(r"(\{\}\W*)*", text):  # an argument has the sentence
+        text = next((found for other in others for found in LITERAL.findall(other) if " " in found), "")
+    return re.split(r"(?<=\.)\s", text)[0].rstrip(":").replace("|", "\\|")
 
 
 def main():
@@ -76,8 +98,16 @@ def main():
                 if kind and "std::move(" not in where:
                     uncoded.append(place)
                 continue
-            sentences = ", ".join(values[1:2] if first.startswith("{") else [where[code.end():].split("format(")[-1]])
-            row = rows.setdefault(code.group(1), (kind.group(1) if kind else "warning", first_sentence(sentences)))
+            expression, others = values[1] if len(values) > 1 else "", values[2:]
+            if not first.startswith("{"):  # Diagnostic{code, subject, expected, found, text}
+                parts = arguments(where, where.index("{") + 1)
+                expression, others = parts[4] if len(parts) > 4 else parts[-1], []
+                if "format(" in expression:
+                    expression, *others = arguments(expression, expression.index("format(") + len("format("))
+            sentence = VARYING.get(code.group(1)) or first_sentence(expression, others, text[:call.start()])
+            row = rows.setdefault(code.group(1), (kind.group(1) if kind else "warning", sentence))
+            if not row[1]:
+                row = rows[code.group(1)] = (row[0], sentence)
             if kind and row[0] != kind.group(1) and row[0] != "warning":
                 rows[code.group(1)] = (f"{row[0]}, {kind.group(1)}" if kind.group(1) not in row[0] else row[0], row[1])
     page = HEAD + "".join(f"| `{code}` | {kind} | {text} |\n" for code, (kind, text) in sorted(rows.items()))
@@ -86,11 +116,14 @@ def main():
         return 0
     for place in uncoded:
         print(f"{place}: an error without a code")
+    unreadable = [code for code, (_, text) in rows.items() if not text]
+    for code in unreadable:
+        print(f"{code} has no sentence; add the code to VARYING in scripts/error_codes.py")
     file = ROOT / "docs" / "errors.md"
     if not file.exists() or file.read_text() != page:
         print("docs/errors.md is out of date: scripts/error_codes.py >docs/errors.md")
         return 1
-    return 1 if uncoded else 0
+    return 1 if uncoded or unreadable else 0
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ std::string summary(const graph::TypeDecisions& typed, Precision precision) {
                                         {typed.float32_normalizations, "normalization"},
                                         {typed.float32_sums, "sum"}});
   return fmt::format("{} in {}{}{}; {}", plural(typed.half_convolutions, "convolution"),
-                     to_string(graph::compute_type(precision)),
-                     wide.empty() ? "" : "; in float32 ", wide, plural(typed.casts, "cast"));
+                     to_string(graph::compute_type(precision)), wide.empty() ? "" : "; in float32 ",
+                     wide, plural(typed.casts, "cast"));
 }
 
 // --- the conversion ---------------------------------------------------------------------------
@@ -203,7 +203,7 @@ ConvertReport with_conversion(const std::filesystem::path& input,
   ConvertOptions named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
-  const FileInput source(input);
+  const io::FileInput source(input);
   const io::FolderSiblings siblings(input);
   const auto check_target = [&](const std::filesystem::path& target) {
     if (purpose == Purpose::use) io::check_target(target, input, "model.onnx");
@@ -230,16 +230,15 @@ ConvertReport with_conversion(const std::filesystem::path& input,
 ConvertReport plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
                         const ConvertOptions& options, const Context& context) {
   return with_conversion(input, output, options, context, Purpose::plan,
-                         [](Conversion&, const FileInput&) {});
+                         [](Conversion&, const io::FileInput&) {});
 }
 
 std::string why_outdated(const std::filesystem::path& input, const ConvertReport& planned,
                          bool more_fp32_blocks, const Context& context) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(planned.output.path, ignored)) return "there is no such file";
+  if (!io::exists(planned.output.path)) return "there is no such file";
   onnx::Model file;
   try {
-    file = onnx::read(FileInput(planned.output.path), context);
+    file = onnx::read(io::FileInput(planned.output.path), context);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     return "it can't be read as an ONNX file";
@@ -247,8 +246,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   const std::filesystem::path data = planned.output.path.string() + ".data";
   for (const onnx::Tensor& tensor : file.initializers) {
     if (tensor.external_file.empty()) continue;
-    if (tensor.external_file != data.filename() ||
-        !std::filesystem::is_regular_file(data, ignored)) {
+    if (tensor.external_file != data.filename() || !io::is_file(data)) {
       return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
     }
   }
@@ -264,7 +262,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
 ConvertReport convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
                            const ConvertOptions& options, const Context& context,
                            const BeforeSave& before_save) {
-  const auto work = [&](Conversion& conversion, const FileInput& source) {
+  const auto work = [&](Conversion& conversion, const io::FileInput& source) {
     ConvertReport& report = conversion.report();
     io::StagedFiles staged(report.output.path);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});

@@ -189,7 +189,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const CheckpointFormat format = choose_format(output, named);
-  const FileInput source(input);
+  const io::FileInput source(input);
   const io::FolderSiblings siblings(input);
   std::filesystem::path target = output;
   if (target.empty()) {

@@ -220,7 +220,7 @@ Inspection inspect(const Input& input, const InspectOptions& options, const Cont
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
                         const Context& context) {
   validate(options.read);
-  const FileInput input(path);
+  const io::FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     return Inspector(input, &siblings, options, context).run(path.filename().string());

@@ -30,7 +30,8 @@ std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& re
 /// Compares an existing ONNX file with the planned one: metadata, opset, inputs and outputs.
 /// Returns the first difference in a few words, or "". The source's name and hash are left out.
 /// `more_fp32_blocks` as in why_outdated().
-std::string difference(const onnx::Model& file, const ConvertReport& planned, bool more_fp32_blocks);
+std::string difference(const onnx::Model& file, const ConvertReport& planned,
+                       bool more_fp32_blocks);
 
 /// The facts about the network that the metadata note. Other facts stay empty.
 NetworkInfo network(const onnx::Model& file);

@@ -129,11 +129,6 @@ Error::Error(ErrorKind which, Diagnostic what, std::vector<Diagnostic> all_findi
       diagnostic(std::move(what)),
       findings(std::move(all_findings)) {}
 
-Error::Error(ErrorKind which, const std::string& message, const std::vector<std::string>& texts)
-    : Error(which, message) {
-  for (const std::string& text : texts) findings.push_back({.text = text});
-}
-
 void Context::check_cancelled() const {
   if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
     fail({ErrorKind::cancelled, "cancelled"}, "The call was cancelled.");

@@ -103,7 +103,7 @@ network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
 
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context) {
-  const FileInput source(input);
+  const io::FileInput source(input);
   const io::FolderSiblings siblings(input);
   state_dict::OpenOptions options{{}, &siblings};
   if (!planned.params_key.empty()) options.params_key = planned.params_key;

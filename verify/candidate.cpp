@@ -23,12 +23,12 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
     if (!emulated_) throw;
   }
   if (emulated_) {
-    emulation_.emplace(runtime.open(bytes(), fs::absolute(path).parent_path(), device));
+    emulation_.emplace(runtime.open(bytes(), io::absolute(path).parent_path(), device));
   }
 }
 
 std::string Candidate::bytes() const {
-  const FileInput input(path_);
+  const io::FileInput input(path_);
   if (emulated_) {
     const io::FolderSiblings siblings(path_);
     return onnx::emulate_half_types(input, model_, &siblings);
@@ -54,7 +54,7 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
     if (!is_output) additional.push_back(value);
   }
   return runtime_
-      .open(bytes() + onnx::additional_outputs(additional), fs::absolute(path_).parent_path(),
+      .open(bytes() + onnx::additional_outputs(additional), io::absolute(path_).parent_path(),
             device_)
       .run(input, values);
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "picture.h"
+#include "port/files.h"
 
 namespace aether2onnx::verify {
 
@@ -149,19 +150,17 @@ std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels) {
 
 std::vector<fs::path> list_pictures(const fs::path& folder) {
   std::vector<fs::path> pictures;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    std::string extension = entry.path().extension().string();
+  for (const fs::path& path : io::list_folder(folder).paths) {
+    std::string extension = path.extension().string();
     std::transform(extension.begin(), extension.end(), extension.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     const bool picture = extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-    if (picture && entry.is_regular_file(error)) pictures.push_back(entry.path());
+    if (picture && io::is_file(path)) pictures.push_back(path);
   }
   if (pictures.empty()) {
     fail({ErrorKind::io, "verify-no-pictures", folder.string()}, "{} contains no PNG or JPEG file.",
          printable(folder.string(), 4096));
   }
-  std::sort(pictures.begin(), pictures.end());
   return pictures;
 }
 

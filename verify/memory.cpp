@@ -8,11 +8,13 @@ using network::Network;
 
 namespace {
 
-// Measured with libtorch 1.13 and ONNX Runtime 1.30 on glibc, aether_small x2: 239 MB are resident
-// where the picture is 8 x 8. glibc gives freed blocks of more than 32 MB back to the system and
-// keeps smaller ones, which came to 440 MB at the most. Where it keeps all, between which new
-// blocks don't fit, both libraries' heaps together came to 6.5 to 8.0 times the values alive at
-// once (1 and 2 pictures of 256 x 256).
+// Measured with libtorch 1.13 and ONNX Runtime 1.30 on glibc, for aether_small x2:
+// - A picture of 8 x 8 leaves 239 MB resident.
+// - glibc returns freed blocks of more than 32 MB to the system and keeps smaller ones. The kept
+//   blocks took at most 440 MB.
+// - If glibc keeps all freed blocks, new blocks do not fit between them. The heaps of both
+// libraries
+//   together took 6.5 to 8.0 times the values alive at once (1 and 2 pictures of 256 x 256).
 constexpr double kLibraries = 250e6;
 constexpr double kKeptSmallBlocks = 512e6;
 constexpr double kKeptShare = 9;
@@ -27,10 +29,10 @@ double pixels_of(const Sizes& sizes) {
 MemoryEstimate estimate_memory(const Network& network, const Sizes& sizes,
                                std::size_t element_size) {
   const network::Cost cost = network::cost_of(network);
-  // The image, and both outputs: float32 and float64.
+  // The image in float32, and both outputs in float32 and float64.
   const double kept = cost.input_elements * 4 + cost.output_elements * (4 + 8);
   const auto size = static_cast<double>(element_size);
-  // Weights: the reference's, the candidate's and its rearranged copy.
+  // Weights of the reference, of the candidate, and the candidate's rearranged copy.
   const double fixed = kLibraries + cost.parameters * (size + 4 + 4) + kept * pixels_of(sizes);
   const double values = cost.live_elements_with_copies * size * pixels_of(sizes);
   const auto whole = [](double bytes) {

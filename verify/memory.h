@@ -1,5 +1,5 @@
 /// @file
-/// How much memory a comparison takes, told before it is made.
+/// Estimates the memory of a comparison before it runs.
 #pragma once
 
 #include <cstdint>
@@ -9,22 +9,23 @@
 
 namespace aether2onnx::verify {
 
-/// Bytes that a comparison takes at the most, weights and libraries included.
+/// The most bytes that a comparison takes, with weights and libraries.
 struct MemoryEstimate {
-  /// Freed memory goes back to the system at once.
+  /// If freed memory returns to the system at once.
   std::uint64_t frugal = 0;
-  /// Freed memory is kept for the next feature map: several times as fast, and several times as
-  /// much.
+  /// If freed memory is kept for the next feature map. Several times faster, with several times
+  /// more memory.
   std::uint64_t roomy = 0;
 };
 
-/// For one input of this shape. Upper bounds by design: values are counted from where they are made
-/// to where they are last used, and every convolution with a copy of what goes in and comes out,
-/// since both libraries rearrange channels. `element_size` is 4 or 8, as the reference computes.
+/// Estimates one run on an input of this shape. The results are upper bounds by design. A value
+/// counts from its creation to its last use. Every convolution also counts a copy of its input and
+/// output, because both libraries rearrange channels. `element_size` is that of the reference: 4
+/// or 8.
 MemoryEstimate estimate_memory(const network::Network& network, const Sizes& sizes,
                                std::size_t element_size);
 
-/// Multiplications and additions of one run, to tell how the runs' times compare.
+/// Multiplications and additions of one run. Estimates of the remaining time use the ratio.
 double estimate_work(const network::Network& network, const Sizes& sizes);
 
 }  // namespace aether2onnx::verify

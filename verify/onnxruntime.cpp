@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
+#include "port/files.h"
 #include "port/port.h"
 
 namespace aether2onnx::verify {
@@ -40,7 +41,7 @@ struct Library {
 };
 
 Library open_named(const fs::path& path, const std::string& named_by) {
-  const fs::path absolute = fs::absolute(path);
+  const fs::path absolute = io::absolute(path);
   port::Library library = port::load_library(absolute);
   if (library.handle == nullptr) {
     fail({ErrorKind::io, "verify-no-onnxruntime", absolute.string()},
@@ -57,8 +58,7 @@ Library find_library(const fs::path& explicit_path) {
   const fs::path folder = port::program_folder();
   for (const fs::path& beside : {folder, folder / "../lib"}) {
     for (const char* name : kLibraryNames) {
-      std::error_code ignored;
-      if (!folder.empty() && fs::exists(beside / name, ignored)) {
+      if (!folder.empty() && io::exists(beside / name)) {
         return open_named(beside / name, "its place beside the program");
       }
     }
@@ -340,11 +340,12 @@ FloatTensor to_floats(const Ort::Value& value) {
       take(value.GetTensorData<Ort::BFloat16_t>(),
            [](Ort::BFloat16_t number) { return from_bfloat16_bits(number.val); });
       break;
-    default:
+    default: {
       fail({ErrorKind::unsupported, "verify-output-type", "", "a floating-point type",
             describe_type(info.GetElementType())},
            "The model's output has the type {}, but a floating-point type is expected.",
            describe_type(info.GetElementType()));
+    }
   }
   return tensor;
 }

@@ -253,7 +253,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& mod
   std::vector<std::pair<std::string, std::string>> facts = {
       {"Checkpoint", fs::path(request["checkpoint"].get<std::string>()).filename().string()},
       {"Network", summary(network.facts)},
-      {"ONNX file", human_bytes(FileInput(path).size())},
+      {"ONNX file", human_bytes(io::FileInput(path).size())},
       {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
       {"Nodes", fmt::format("{}: {}", model.nodes.size(), join(operators, ", "))},
       {"Made by", fmt::format("{} {}", model.producer_name, model.producer_version)}};
@@ -313,7 +313,7 @@ class Verifier {
         state_dict_(
             state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
         network_(network::recognise(state_dict_, reading_)),
-        model_(onnx::read(FileInput(path_), context_)),
+        model_(onnx::read(io::FileInput(path_), context_)),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
@@ -457,7 +457,7 @@ class Verifier {
   Setup setup_;
   bool float64_;
   fs::path path_;
-  FileInput checkpoint_;
+  io::FileInput checkpoint_;
   io::FolderSiblings siblings_;
   ReadOptions reading_;
   Context context_;

@@ -106,7 +106,7 @@ Failure current_failure() {
   } catch (const std::exception& error) {
     return {"internal",
             {"internal", "", "", "",
-             fmt::format("{}\nThis is a defect of aether2onnx; please report it.", error.what())}};
+             fmt::format("{}\nThis is a defect of aether2onnx. Please report it.", error.what())}};
   }
 }
 

@@ -7,6 +7,7 @@
 #include "../shapes.h"
 #include "base/error.h"
 #include "options.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 
@@ -85,11 +86,6 @@ void add_batch(CommandLine& line, ConvertRequest& request) {
   line.add_flag("--dry_run", request.dry_run, "Print what would be done and why; write nothing");
 }
 
-bool is_folder(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored);
-}
-
 // Several checkpoints, a folder, or one checkpoint with an option for several.
 void take_batch(const std::vector<std::string>& files, ConvertRequest& request) {
   BatchRequest& batch = request.batch;
@@ -103,7 +99,7 @@ void take_batch(const std::vector<std::string>& files, ConvertRequest& request) 
          "come from --name_template.",
          shown(path));
   }
-  const bool several = batch.inputs.size() > 1 || is_folder(batch.inputs.front());
+  const bool several = batch.inputs.size() > 1 || io::is_folder(batch.inputs.front());
   if (!request.output.empty() && (several || batch.output_dir || batch.name_template)) {
     fail({ErrorKind::usage, "command-files", request.output.string()},
          "{} names one model, but {}.\nUse --output_dir and --name_template.",
@@ -124,7 +120,7 @@ void take_files(std::vector<std::string> files, ConvertRequest& request) {
   if (request.input.empty() && files.empty()) {
     fail_without_checkpoint("aether2onnx MODEL.pth [MODEL.onnx] [options]");
   }
-  const bool folder = is_folder(request.input);
+  const bool folder = io::is_folder(request.input);
   if (folder && !request.output.empty()) {
     fail({ErrorKind::usage, "command-files", request.input.string(), "a checkpoint", "a folder"},
          "{0} is a folder; two arguments are a checkpoint and where to save it.\n"

@@ -9,6 +9,7 @@
 #include "../shapes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 
@@ -57,11 +58,11 @@ void check_verification(const VerificationRequest& request) {
          "--provider cpu contradicts --device {}.", *device);
   }
   if (precision) find_choice("--reference_precision", *precision, {"fp32", "fp64"});
-  if (images && !std::filesystem::is_directory(*images)) {
+  if (images && !io::is_folder(*images)) {
     fail({ErrorKind::usage, "option-folder", "verify_images", "a folder", *images},
          "--verify_images {}: there is no such folder.", shown(*images));
   }
-  if (report && (report->empty() || std::filesystem::is_directory(*report))) {
+  if (report && (report->empty() || io::is_folder(*report))) {
     fail({ErrorKind::usage, "option-file", "report", "a file", *report},
          "--report {}: must be a file name.", shown(*report));
   }

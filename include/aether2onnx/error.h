@@ -49,9 +49,6 @@ AETHER2ONNX_API std::string spell_options(
 /// options.
 struct AETHER2ONNX_API Error : std::runtime_error {
   Error(ErrorKind which, Diagnostic what, std::vector<Diagnostic> all_findings = {});
-  // Without a code. To be removed.
-  Error(ErrorKind which, const std::string& message) : Error(which, Diagnostic{.text = message}) {}
-  Error(ErrorKind which, const std::string& message, const std::vector<std::string>& texts);
 
   ErrorKind kind;
   Diagnostic diagnostic;

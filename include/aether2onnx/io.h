@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -23,41 +24,23 @@ class AETHER2ONNX_API Input {
   /// Length in bytes; must not change.
   virtual std::uint64_t size() const = 0;
   /// Fills `out` with the bytes from `offset` on. Called only with offset + out.size() <= size().
-  /// Throws Error(io) where that can't be done in full.
+  /// Throws Error(io) if it can't fill all of `out`.
   virtual void read(std::uint64_t offset, std::span<std::byte> out) const = 0;
 };
 
-/// Bytes in memory; does not own them.
-class AETHER2ONNX_API MemoryInput final : public Input {
- public:
-  explicit MemoryInput(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  std::uint64_t size() const override { return bytes_.size(); }
+/// Bytes in memory. The caller owns the bytes.
+struct AETHER2ONNX_API MemoryInput final : Input {
+  explicit MemoryInput(std::span<const std::byte> all) : bytes(all) {}
+  std::uint64_t size() const override { return bytes.size(); }
   void read(std::uint64_t offset, std::span<std::byte> out) const override;
 
- private:
-  std::span<const std::byte> bytes_;
+  std::span<const std::byte> bytes;
 };
 
-/// A file, read through the operating system's positional read.
-class AETHER2ONNX_API FileInput final : public Input {
- public:
-  /// Throws Error(io) where `path` isn't a regular file that can be opened.
-  explicit FileInput(const std::filesystem::path& path);
-  ~FileInput() override;
-  std::uint64_t size() const override { return size_; }
-  void read(std::uint64_t offset, std::span<std::byte> out) const override;
-  /// Throws Error(io) where the file was written to since it was opened, as far as its size and its
-  /// time of modification tell.
-  void check_unchanged() const;
+/// Opens a file for reading. Throws Error(io) if `path` isn't a regular file or can't be opened.
+AETHER2ONNX_API std::unique_ptr<Input> open_file(const std::filesystem::path& path);
 
- private:
-  std::filesystem::path path_;
-  std::uint64_t size_ = 0;
-  std::int64_t modified_ = 0;  // in nanoseconds
-  int descriptor_ = -1;
-};
-
-/// Takes the bytes of a file that is being written, in order.
+/// Takes the bytes of a file in their order.
 class AETHER2ONNX_API Output {
  public:
   Output() = default;
@@ -65,7 +48,7 @@ class AETHER2ONNX_API Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output();
 
-  /// Throws Error(io) where the bytes can't be taken.
+  /// Throws Error(io) if it can't take the bytes.
   virtual void write(std::span<const std::byte> bytes) = 0;
 };
 

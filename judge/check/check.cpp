@@ -11,6 +11,7 @@
 #include "formats/zip/zip.h"
 #include "judge/words.h"
 #include "pipeline.h"
+#include "port/files.h"
 
 namespace aether2onnx::judge::check {
 
@@ -128,7 +129,7 @@ CheckReport check(const Input& input, const CheckOptions& options, const Context
 
 CheckReport check_file(const std::filesystem::path& path, const CheckOptions& options,
                        const Context& context) {
-  const FileInput input(path);
+  const io::FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     return judge::check::check_input(input, &siblings, options, context);

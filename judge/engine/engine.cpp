@@ -91,7 +91,7 @@ void check_external_data(const EngineModel& model, const io::Siblings& siblings)
 }  // namespace
 
 EngineModel read_engine_model(const std::filesystem::path& path, const Context& context) {
-  const FileInput input(path);
+  const io::FileInput input(path);
   const io::FolderSiblings siblings(path);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     if (formats::sniff(input) != formats::FileKind::onnx) {

@@ -8,6 +8,7 @@
 #include "formats/onnx/onnx.h"
 #include "formats/zip/zip.h"
 #include "judge/words.h"
+#include "port/files.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::judge::scan {
@@ -183,7 +184,7 @@ ScanReport scan(const Input& input, const Context& context) {
 }
 
 ScanReport scan_file(const std::filesystem::path& path, const Context& context) {
-  const FileInput input(path);
+  const io::FileInput input(path);
   const io::FolderSiblings siblings(path);
   return judge::scan::report_on(input, &siblings, context);
 }

@@ -1,5 +1,5 @@
 /// @file
-/// Integer arithmetic that notices overflow, for numbers that come out of a file.
+/// Integer arithmetic that detects overflow, for numbers from a file.
 #pragma once
 
 #include <concepts>
@@ -10,21 +10,22 @@
 
 namespace aether2onnx {
 
-/// a * b, or nothing where the product doesn't fit. Both must be >= 0.
+/// Returns a * b, or nullopt if the product overflows. Requires a >= 0 and b >= 0.
 template <std::integral T>
 constexpr std::optional<T> checked_multiply(T a, T b) {
   if (a != 0 && b > std::numeric_limits<T>::max() / a) return std::nullopt;
   return static_cast<T>(a * b);
 }
 
-/// a + b, or nothing where the sum doesn't fit. Both must be >= 0.
+/// Returns a + b, or nullopt if the sum overflows. Requires a >= 0 and b >= 0.
 template <std::integral T>
 constexpr std::optional<T> checked_add(T a, T b) {
   if (b > std::numeric_limits<T>::max() - a) return std::nullopt;
   return static_cast<T>(a + b);
 }
 
-/// The product of all `sizes` (1 for none), or nothing where one is negative or it doesn't fit.
+/// Returns the product of all `sizes`, 1 for an empty list. Returns nullopt if a size is negative
+/// or the product overflows.
 constexpr std::optional<std::int64_t> checked_product(std::span<const std::int64_t> sizes) {
   std::int64_t product = 1;
   bool zero = false;

@@ -5,7 +5,7 @@
 namespace aether2onnx {
 
 std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) noexcept {
-  // Without bytes libdeflate may get a null pointer, to which it answers with an initial value.
+  // The pointer of an empty span may be null. libdeflate returns an initial value for null.
   return bytes.empty() ? before : libdeflate_crc32(before, bytes.data(), bytes.size());
 }
 

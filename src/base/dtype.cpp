@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-// Clang 14 can't ask for it.
+// Clang 14 can't ask whether the processor has F16C.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define AETHER2ONNX_F16C
 #include <immintrin.h>
@@ -105,7 +105,7 @@ bool is_weight_dtype(DType dtype) noexcept {
 
 namespace {
 
-// The formats of 16 bits: a sign, an exponent, a fraction.
+// The 16-bit formats: a sign, an exponent, a fraction.
 struct HalfFormat {
   static constexpr unsigned kFractionBits = 10;
   static constexpr int kMaxExponent = 15;
@@ -115,7 +115,7 @@ struct BFloat16Format {
   static constexpr int kMaxExponent = 127;
 };
 
-// The exponent's bits, which are all set in infinity and NaN.
+// The exponent's bits. Infinity and NaN have all of them set.
 template <typename Format>
 constexpr std::uint16_t kExponentMask = (0x7fffU << Format::kFractionBits) & 0x7fffU;
 
@@ -134,11 +134,11 @@ std::uint16_t round_to(double value) noexcept {
     return static_cast<std::uint16_t>(sign | (fraction != 0 ? quiet_nan : infinity));
   const int exponent = biased - 1023;
   if (exponent > Format::kMaxExponent) return static_cast<std::uint16_t>(sign | infinity);
-  // Below half of the smallest subnormal, or a float64 subnormal.
+  // The value is below half of the smallest subnormal, or it is a float64 subnormal.
   if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
-  // Drop the fraction to that many bits below the leading one; below the smallest normal number, to
-  // as many as a subnormal has there. At most 53 bits are dropped.
+  // A normal number keeps `fraction_bits` bits below its leading one. A subnormal number keeps
+  // fewer. At most 53 bits are dropped.
   const std::uint64_t significand = fraction | (1ULL << 52U);
   const bool subnormal = exponent < min_exponent;
   const unsigned drop =
@@ -148,8 +148,8 @@ std::uint16_t round_to(double value) noexcept {
   const std::uint64_t half = 1ULL << (drop - 1);
   if (dropped > half || (dropped == half && (kept & 1U) != 0)) ++kept;
 
-  // `kept` of a normal number carries its leading one above the fraction, which adds 1 to the
-  // exponent field; so does a carry out of the fraction.
+  // In a normal number, the leading one of `kept` lies above the fraction and adds 1 to the
+  // exponent field. A carry out of the fraction also adds 1.
   const std::uint64_t field =
       subnormal ? kept
                 : kept + (static_cast<std::uint64_t>(exponent - min_exponent) << fraction_bits);
@@ -167,7 +167,7 @@ float from_half_bits(std::uint16_t bits) noexcept {
   const std::uint32_t exponent = (bits >> 10U) & 0x1fU;
   const std::uint32_t fraction = bits & 0x3ffU;
   if (exponent == 0) {
-    // A subnormal number is fraction * 2^-24, which float32 holds exactly as a normal number.
+    // A subnormal number is fraction * 2^-24. float32 holds it exactly, as a normal number.
     const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
     return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
   }
@@ -188,7 +188,7 @@ Word load(const std::byte* at) {
   return word;
 }
 
-// How an element type is stored, what its value is, and which number is stored for a value.
+// For each weight type: the stored word, the value of a word, and the word of a value.
 struct Float64 {
   using Word = std::uint64_t;
   static constexpr Word kExponentMask = 0x7ff0000000000000U;
@@ -242,19 +242,20 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
   return loss;
 }
 
-// From float32 to a type of 16 bits as round_to() does it, but without branches, so that compilers
-// do several at a time.
+// Converts float32 to a 16-bit type. The result equals that of round_to(). There are no branches,
+// so compilers vectorize the loop around it.
 std::uint16_t narrowed(std::uint32_t bits, HalfFormat /*format*/) noexcept {
   constexpr std::int32_t smallest_normal = 113 << 23;      // 2^-14
   constexpr std::int32_t rounds_to_infinity = 0x477ff000;  // 65520
   constexpr std::int32_t infinity = 0x7f800000;
   const std::uint32_t magnitude = bits & 0x7fffffffU;
   const auto order = static_cast<std::int32_t>(magnitude);
-  // The exponent's bias is smaller by 112, the fraction shorter by 13 bits.
+  // Compared with float32, the exponent's bias is smaller by 112 and the fraction is 13 bits
+  // shorter.
   const std::uint32_t normal =
       (magnitude + 0xfffU + ((magnitude >> 13U) & 1U) - (112U << 23U)) >> 13U;
-  // The last bit of a number from 0.5 on counts 2^-24, which is what a subnormal half's counts: the
-  // addition rounds.
+  // In float32, the last bit of a number from 0.5 to 1 is worth 2^-24. The last bit of a subnormal
+  // half is worth the same, so the addition rounds correctly.
   const std::uint32_t subnormal =
       std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
       std::bit_cast<std::uint32_t>(0.5F);
@@ -272,7 +273,7 @@ std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
   return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
 }
 
-// Elements whose counts fit 32 bits, and which stay in a cache.
+// Elements of one block: their counts fit 32 bits, and the block stays in the cache.
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kFloatBytes = 4;
 constexpr std::size_t kHalfBytes = 2;
@@ -286,7 +287,7 @@ void narrow_each(const std::byte* from, std::byte* to, std::size_t length, Forma
 }
 
 #ifdef AETHER2ONNX_F16C
-// The processor's own conversion, eight at a time, rounds likewise.
+// The processor converts eight numbers at a time, with the same rounding.
 [[gnu::target("avx,f16c")]] void narrow_eights(const std::byte* from, std::byte* to,
                                                std::size_t length) {
   constexpr std::size_t width = 8;
@@ -312,7 +313,7 @@ void narrow_block(const std::byte* from, std::byte* to, std::size_t length, BFlo
   narrow_each(from, to, length, format);
 }
 
-// What became of a block's elements.
+// The losses in one block.
 struct BlockCounts {
   std::uint32_t beyond = 0;  // infinite or NaN in the narrower type
   std::uint32_t subnormal = 0;
@@ -328,7 +329,7 @@ BlockCounts count_block(const std::byte* from, const std::byte* to, std::size_t 
     const std::uint32_t exponent = converted & kExponentMask<Format>;
     const std::uint32_t magnitude = converted & 0x7fffU;
     counts.beyond += exponent == kExponentMask<Format> ? 1U : 0U;
-    counts.subnormal += exponent == 0 ? 1U : 0U;  // and zeros, which are taken off below
+    counts.subnormal += exponent == 0 ? 1U : 0U;  // zeros too; the next line subtracts them
     counts.subnormal -= magnitude == 0 ? 1U : 0U;
     counts.flushed += magnitude == 0 ? 1U : 0U;
     counts.flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
@@ -354,7 +355,7 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
       const double value = Float32::value(load<std::uint32_t>(from + i * kFloatBytes));
       if (!std::isfinite(value)) {
         if (loss.not_finite++ == 0) loss.first_not_finite_index = begin + i;
-        // Processors keep different bits of what isn't a number.
+        // Processors keep different bits of a NaN.
         narrow_each(from + i * kFloatBytes, to + i * kHalfBytes, 1, Format{});
       } else if ((load<std::uint16_t>(to + i * kHalfBytes) & kExponentMask<Format>) ==
                  kExponentMask<Format>) {
@@ -368,7 +369,7 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
   return loss;
 }
 
-// Only the exponent has to be looked at.
+// The exponent alone tells whether a number is finite.
 template <typename Type>
 ConversionLoss check(std::span<const std::byte> source) {
   using Word = typename Type::Word;
@@ -415,8 +416,9 @@ ConversionLoss convert_from(std::span<const std::byte> source, DType to,
       return convert_or_copy<From, Float16>(source, out);
     case DType::bfloat16:
       return convert_or_copy<From, BFloat16>(source, out);
-    default:
+    default: {
       defect("conversion to a type that no weight has");
+    }
   }
   return {};
 }
@@ -451,8 +453,9 @@ ConversionLoss convert_elements(std::span<const std::byte> source, DType from, D
       return convert_from<Float16>(source, to, out);
     case DType::bfloat16:
       return convert_from<BFloat16>(source, to, out);
-    default:
+    default: {
       defect("conversion from a type that no weight has");
+    }
   }
   return {};
 }
@@ -467,8 +470,9 @@ ConversionLoss check_elements(std::span<const std::byte> source, DType dtype) {
       return check<Float16>(source);
     case DType::bfloat16:
       return check<BFloat16>(source);
-    default:
+    default: {
       defect("a check of a type that no weight has");
+    }
   }
   return {};
 }
@@ -483,8 +487,9 @@ std::vector<double> to_doubles(std::span<const std::byte> source, DType from) {
       return values_of<Float16>(source);
     case DType::bfloat16:
       return values_of<BFloat16>(source);
-    default:
+    default: {
       defect("values of a type that no weight has");
+    }
   }
   return {};
 }

@@ -15,7 +15,7 @@
 
 namespace aether2onnx {
 
-/// What went wrong, without the sentences for people. See Diagnostic.
+/// The kind and the parts of a Diagnostic without its sentences.
 struct Fault {
   ErrorKind kind = ErrorKind::internal;
   std::string code;
@@ -24,18 +24,13 @@ struct Fault {
   std::string found = {};
 };
 
-/// Throws Error with the sentences formatted as by fmt::format.
+/// Throws Error. The sentences are formatted as by fmt::format. In a switch, each call stands in
+/// braces of its own: clang 14 would else destroy the Fault of another case.
 template <typename... Args>
 [[noreturn]] void fail(Fault fault, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(fault.kind,
               Diagnostic{std::move(fault.code), std::move(fault.subject), std::move(fault.expected),
                          std::move(fault.found), fmt::format(format, std::forward<Args>(args)...)});
-}
-
-/// The same without a code. To be replaced by the one above.
-template <typename... Args>
-[[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(kind, Diagnostic{.text = fmt::format(format, std::forward<Args>(args)...)});
 }
 
 /// The sentences of several diagnostics.
@@ -48,11 +43,11 @@ inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics
 /// An option in the sentences of a diagnostic, "{option:io_type}".
 inline std::string option(std::string_view name) { return fmt::format("{{option:{}}}", name); }
 
-/// Throws Error(internal): for what only a defect of aether2onnx can bring about, whatever the
-/// input.
+/// Throws Error(internal). For conditions that only a defect of aether2onnx can cause, whatever the
+/// input is.
 [[noreturn]] inline void defect(const char* what) {
-  fail(ErrorKind::internal,
-       "internal error: {}\nThis is a defect of aether2onnx; please report it.", what);
+  fail({ErrorKind::internal, "internal"},
+       "internal error: {}\nThis is a defect of aether2onnx. Please report it.", what);
 }
 
 /// Calls defect() unless `condition` holds.
@@ -60,17 +55,20 @@ inline void require(bool condition, const char* what) {
   if (!condition) defect(what);
 }
 
-/// Whether an error says nothing about the file that was being read, so that nobody may go on after
-/// it: a defect, or that the call was cancelled.
+/// Whether the error is a defect or a cancelled call. Such an error says nothing about the file, so
+/// the work must end.
 inline bool must_pass_on(const Error& error) {
   return error.kind == ErrorKind::internal || error.kind == ErrorKind::cancelled;
 }
 
-/// `count` as a size in memory. Throws Error(limit) where it is beyond what this build can address,
-/// which only one for 32 bits (WebAssembly) can run into.
+/// Returns `count` as a size in memory. Throws Error(limit) if this build can't address so many
+/// bytes, which happens only in builds for 32 bits (WebAssembly).
 inline std::size_t to_size(std::uint64_t count) {
   if (count > std::numeric_limits<std::size_t>::max()) {
-    fail(ErrorKind::limit, "{} bytes are needed at once, more than this build can address.", count);
+    fail({ErrorKind::limit, "limit-address-space", "",
+          fmt::format("at most {} bytes", std::numeric_limits<std::size_t>::max()),
+          fmt::format("{} bytes", count)},
+         "{} bytes are needed at once. This build can't address so many.", count);
   }
   return static_cast<std::size_t>(count);
 }

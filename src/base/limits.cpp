@@ -16,7 +16,7 @@ struct Named {
   std::uint64_t highest;
 };
 
-// Values of a pickle are numbered with 32 bits.
+// Pickle values have 32-bit numbers.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
 
@@ -36,7 +36,8 @@ constexpr std::array kNamed = {
 }  // namespace
 
 std::string how_to_raise(std::string_view name) {
-  return fmt::format("If the file is that large in earnest: {} {}=N.", option("limit"), name);
+  return fmt::format("If the file really is that large, raise the limit: {} {}=N.", option("limit"),
+                     name);
 }
 
 }  // namespace aether2onnx::limits
@@ -52,12 +53,13 @@ void set_limit(Limits& limits, std::string_view name, std::uint64_t value) {
       names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
     }
     fail({ErrorKind::usage, "option-limit-name", "limit", names, std::string(name)},
-         "{} {}: there is no such limit.\nThere are {}.", option("limit"), printable(name), names);
+         "{} {}: there is no such limit.\nThe limits are {}.", option("limit"), printable(name),
+         names);
   }
   if (value == 0 || value > named->highest) {
     fail({ErrorKind::usage, "option-limit-value", "limit", fmt::format("1 to {}", named->highest),
           fmt::format("{}", value)},
-         "{} {}={}: must be 1 to {}.", option("limit"), name, value, named->highest);
+         "{} {}={}: the value must be 1 to {}.", option("limit"), name, value, named->highest);
   }
   limits.*(named->limit) = value;
 }

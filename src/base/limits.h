@@ -1,6 +1,6 @@
 /// @file
-/// Every fixed limit on what a file may make the program do, in one place. Those that a caller can
-/// raise for the rare giant are in Context::limits.
+/// All fixed limits on the work that a file can cause. Context::limits has the limits that a caller
+/// can raise for very large files.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace aether2onnx::limits {
 /// How deep JSON may be nested. A header has three levels.
 inline constexpr std::size_t kJsonDepth = 32;
 
-/// Bytes of the name of an entry or a wrapper. A longer key is no name.
+/// Bytes of the name of an entry or a wrapper. A longer key is not a name.
 inline constexpr std::size_t kNameBytes = 1000;
 
 /// How deep the modules of a pickled network may be nested.
@@ -25,26 +25,26 @@ inline constexpr int kWrapperDepth = 4;
 /// Dimensions of a tensor. Networks use 4; PyTorch's own limit for most operators is 64.
 inline constexpr std::size_t kTensorRank = 64;
 
-/// Channels, hidden width or kernel size of a layer. The largest published network has 450; this
-/// keeps the products of three such numbers far within 64 bits.
+/// Channels, hidden width or kernel size of a layer. The largest published network has 450. The
+/// product of three such numbers fits 64 bits with room to spare.
 inline constexpr std::int64_t kLayerWidth = 1 << 20;
 
-/// How much larger than its bytes in the archive an entry may be. Deflate reaches 1032:1, and no
-/// more; weights reach about 1.1:1.
+/// How many times larger an entry may be than its bytes in the archive. Deflate reaches at most
+/// 1032:1. Weights reach about 1.1:1.
 inline constexpr std::uint64_t kInflation = 1040;
 
 /// Bytes of a deflated entry, packed or inflated. Both are held in memory. torch.save does not
-/// compress; the largest published network has 73 MB in all its storages.
+/// compress. The largest published network has 73 MB in all its storages.
 inline constexpr std::uint64_t kInflatedBytes = std::uint64_t{1} << 30U;
 
-/// Bytes read at a time where a stream is looked through.
+/// Bytes that one read takes from a long stream.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
 
-/// How deep a scan follows pickles within the texts of pickles, and how many it looks at.
+/// How deep a scan follows pickles inside strings of pickles, and how many pickles it reads.
 inline constexpr int kNestedPickles = 4;
 inline constexpr std::size_t kPickles = 1000;
 
-/// Globals, calls and findings that a scan lists, each; it counts the others.
+/// A scan lists this many globals, calls and findings each. It counts the others.
 inline constexpr std::size_t kListed = 1000;
 
 /// The line of a message that says how to raise the limit of that name.

@@ -10,14 +10,14 @@
 
 namespace aether2onnx {
 
-/// Hashes bytes that come piece by piece.
+/// Hashes bytes that come in pieces.
 class Sha256 {
  public:
-  /// Uses the processor's SHA instructions if there are any. Tests turn them off by `portable`.
+  /// Uses the processor's SHA instructions if it has them. `portable` turns them off for tests.
   explicit Sha256(bool portable = false);
 
   void update(std::span<const std::byte> bytes);
-  /// Returns the hash as 64 lower-case hex digits and starts afresh.
+  /// Returns the hash as 64 lower-case hex digits and starts a new one.
   std::string finish();
 
   /// Whether this processor has SHA instructions that Sha256 uses.

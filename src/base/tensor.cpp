@@ -36,17 +36,18 @@ const char* short_name(DType dtype) {
 void check_loss(const ConversionLoss& loss, std::string_view name,
                 std::span<const std::int64_t> shape, DType to, std::string_view remedy) {
   if (loss.not_finite > 0) {
-    fail(ErrorKind::precision,
+    fail({ErrorKind::precision, "weight-not-finite", std::string(name)},
          "the weight {} has {} that {} NaN or infinite, the first at {}.\n"
-         "The checkpoint is broken (the training diverged); take an earlier one.",
+         "The checkpoint is broken (the training diverged). Take an earlier one.",
          name, plural(loss.not_finite, "element"), loss.not_finite == 1 ? "is" : "are",
          position_text(loss.first_not_finite_index, shape));
   }
   if (loss.overflows > 0) {
-    fail(ErrorKind::precision,
+    const char* largest = to == DType::float16 ? "65504" : "3.4e38";
+    fail({ErrorKind::precision, "weight-range", std::string(name),
+          fmt::format("at most {}", largest), fmt::format("{}", loss.first_overflow_value)},
          "the weight {} has {} beyond the range of {} (largest {}): {} at {}.\n{}", name,
-         plural(loss.overflows, "element"), short_name(to),
-         to == DType::float16 ? "65504" : "3.4e38", loss.first_overflow_value,
+         plural(loss.overflows, "element"), short_name(to), largest, loss.first_overflow_value,
          position_text(loss.first_overflow_index, shape), remedy);
   }
 }

@@ -1,5 +1,5 @@
 /// @file
-/// Tensor data on its way from the checkpoint to the file that is written, one tensor at a time.
+/// Tensor data between the checkpoint and the new file, one tensor at a time.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,13 @@ struct TensorData {
   std::vector<std::byte> bytes;
 };
 
-/// Reads or computes one tensor each time it is called; may throw Error. What a graph holds in
-/// place of its weights, so that only one of them is in memory at any time.
+/// Reads or computes one tensor at each call. May throw Error. A graph holds loaders instead of
+/// weights, so only one weight is in memory at any time.
 using TensorLoader = std::function<TensorData()>;
 
-/// Throws Error(precision), naming the weight `name` and its first such element, where `loss` tells
-/// of elements that are NaN or infinite, or beyond the range of `to`. `remedy` is the line that
-/// says what to do about the latter.
+/// Throws Error(precision) if `loss` counts elements that are NaN or infinite, or elements beyond
+/// the range of `to`. The message names the weight and the first such element. `remedy` is the line
+/// about what to do if elements are beyond the range.
 void check_loss(const ConversionLoss& loss, std::string_view name,
                 std::span<const std::int64_t> shape, DType to, std::string_view remedy);
 

@@ -9,8 +9,9 @@ namespace aether2onnx {
 
 namespace {
 
-// Length of the well-formed UTF-8 sequence of a printable character at the start of `text`, or 0.
-// Well-formed as in The Unicode Standard, table 3-7: no overlong forms, no surrogates.
+// Returns the length of the UTF-8 sequence of a printable character at the start of `text`, or 0.
+// The sequence must be well-formed by The Unicode Standard, table 3-7: no overlong forms, no
+// surrogates.
 std::size_t printable_sequence(std::string_view text) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
@@ -19,7 +20,7 @@ std::size_t printable_sequence(std::string_view text) {
   const unsigned lead = at(0);
   if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
   if (lead >= 0xc2 && lead <= 0xdf) {
-    // U+0080 to U+009F are control characters (some terminals act on them).
+    // U+0080 to U+009F are control characters. Some terminals obey them.
     return continues(1, lead == 0xc2 ? 0xa0 : 0x80) ? 2 : 0;
   }
   if (lead >= 0xe0 && lead <= 0xef) {
@@ -27,7 +28,7 @@ std::size_t printable_sequence(std::string_view text) {
         continues(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) && continues(2);
     if (!second) return 0;
     const unsigned code = ((lead & 0x0fU) << 12U) | ((at(1) & 0x3fU) << 6U) | (at(2) & 0x3fU);
-    // Direction overrides and isolates can make a line read as something else.
+    // Direction overrides and isolates can reorder the visible text of a line.
     const bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
     const bool breaks_line = code == 0x2028 || code == 0x2029;
     return reorders || breaks_line ? 0 : 3;

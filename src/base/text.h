@@ -1,5 +1,5 @@
 /// @file
-/// Text for people: names out of files made printable, sizes, counts, shapes.
+/// Text for people: printable names, sizes, counts, shapes.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace aether2onnx {
 
-/// A name that came out of a file, fit for a message: control characters, invalid UTF-8 and
-/// terminal escapes replaced by \xNN, cut after `limit` bytes.
+/// Makes a name from a file safe for a message. Replaces control characters, invalid UTF-8 and
+/// terminal escapes by \xNN. Cuts the name after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
 /// "13 bytes", "2.8 MB" (powers of 1000).

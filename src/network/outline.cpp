@@ -150,8 +150,8 @@ std::optional<Reading> read(const Outline& outline) {
   std::vector<OutlineStep> projections;
   std::int64_t since_projection = 0;
   std::size_t at = 1;
-  while (at + length < steps.size()) {
-    if (is_depthwise(steps[at], d.embed_dim)) {
+  while (at < steps.size()) {
+    if (steps.size() - at > length && is_depthwise(steps[at], d.embed_dim)) {
       // The large kernel may be either operand of the sum. A description has it first.
       if (!d.fused && steps[at].shape[2] != d.large_kernel) std::swap(steps[at], steps[at + 1]);
       reading.names.push_back(steps[at].name);

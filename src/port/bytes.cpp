@@ -12,9 +12,9 @@ Input::~Input() = default;
 Output::~Output() = default;
 
 void MemoryInput::read(std::uint64_t offset, std::span<std::byte> out) const {
-  require(offset <= bytes_.size() && out.size() <= bytes_.size() - offset,
+  require(offset <= bytes.size() && out.size() <= bytes.size() - offset,
           "read beyond the end of the input");
-  if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
+  if (!out.empty()) std::memcpy(out.data(), bytes.data() + offset, out.size());
 }
 
 namespace io {

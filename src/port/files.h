@@ -1,9 +1,9 @@
 /// @file
-/// Stage "file bytes": reading the checkpoint's file, and putting finished files in place.
+/// Files: reading a checkpoint, asking about paths, putting finished files in place.
 ///
-/// Owns every call of the operating system in the core library; they are all in one source file a
-/// platform (posix.cpp). A build without a file system (WebAssembly) leaves that file out and
-/// uses MemoryInput and an Output of its own.
+/// No other folder asks the file system. One source file a platform implements these functions
+/// (posix.cpp). The build for WebAssembly leaves that file out: its callers use MemoryInput and an
+/// Output of their own.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -11,19 +11,66 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace aether2onnx::io {
 
-/// The SHA-256 of the bytes of all `inputs`, one after the other, lower-case hex. `progress` is
-/// called with the number of bytes hashed so far.
+// --- questions --------------------------------------------------------------------------------
+
+// These functions follow symbolic links. None throws: a path that the system cannot look up counts
+// as missing.
+
+bool exists(const std::filesystem::path& path);
+/// Whether `path` is a regular file.
+bool is_file(const std::filesystem::path& path);
+bool is_folder(const std::filesystem::path& path);
+/// Whether both paths lead to the same existing file.
+bool are_same(const std::filesystem::path& one, const std::filesystem::path& other);
+/// Returns nullopt if `path` is not a file.
+std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
+std::filesystem::path absolute(const std::filesystem::path& path);
+/// The absolute path without links, "." and "..". Two paths to the same file have equal results,
+/// except for hard links. The file itself may be missing.
+std::filesystem::path without_links(const std::filesystem::path& path);
+
+struct Listing {
+  std::vector<std::filesystem::path> paths;  ///< Files and folders, sorted.
+  std::string problem;                       ///< Why `paths` is incomplete; "" if it is complete.
+};
+
+/// Lists one folder, without the contents of the folders in it.
+Listing list_folder(const std::filesystem::path& folder);
+
+// --- reading ----------------------------------------------------------------------------------
+
+/// The SHA-256 of the bytes of all `inputs`, one after the other, in lower-case hex. Calls
+/// `progress` with the number of bytes hashed so far.
 std::string sha256_of(std::span<const Input* const> inputs,
                       const std::function<void(std::uint64_t)>& progress);
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
-/// Opens the files that lie beside a checkpoint: the shards of a sharded one.
+/// A file. Reads at a position do not disturb each other, so several threads may read.
+class FileInput final : public Input {
+ public:
+  /// Throws Error(io) if `path` isn't a regular file or can't be opened.
+  explicit FileInput(const std::filesystem::path& path);
+  ~FileInput() override;
+  std::uint64_t size() const override { return size_; }
+  void read(std::uint64_t offset, std::span<std::byte> out) const override;
+  /// Throws Error(io) if the file's size or time of modification changed since it was opened.
+  void check_unchanged() const;
+
+ private:
+  std::filesystem::path path_;
+  std::uint64_t size_ = 0;
+  std::int64_t modified_ = 0;  // in nanoseconds
+  int descriptor_ = -1;
+};
+
+/// Opens the files beside a checkpoint: the shards of a sharded one.
 class Siblings {
  public:
   Siblings() = default;
@@ -31,8 +78,8 @@ class Siblings {
   Siblings& operator=(const Siblings&) = delete;
   virtual ~Siblings();
 
-  /// The file `name`, a file name without a folder; null where there is none. Throws Error(io)
-  /// where it is no regular file or can't be opened.
+  /// Opens the file `name`, a file name without a folder. Returns null if there is no such file.
+  /// Throws Error(io) if the file isn't a regular file or can't be opened.
   virtual std::unique_ptr<Input> open(const std::string& name) const = 0;
 };
 
@@ -46,19 +93,21 @@ class FolderSiblings final : public Siblings {
   std::filesystem::path folder_;
 };
 
-/// Throws Error(io) where the model can't go to `target` whatever is in it: it is a folder or
-/// another thing that isn't a regular file, or it is `source` itself. Changes nothing. `example` is
-/// a file name that messages suggest.
+// --- writing ----------------------------------------------------------------------------------
+
+/// Throws Error(io) if no file can be saved as `target`: the path is a folder, another thing that
+/// isn't a regular file, or `source` itself. Changes nothing. Messages suggest the file name
+/// `example`.
 void check_target(const std::filesystem::path& target, const std::filesystem::path& source,
                   const char* example);
 
-/// The folders that were missing above a file that is to be written. They are removed again, as far
-/// as they are empty, unless keep() was called.
+/// The missing folders above a new file. The destructor removes the empty ones again unless keep()
+/// was called.
 class CreatedFolders {
  public:
   CreatedFolders() = default;
-  /// Creates `folder` and what is missing above it. Throws Error(io), naming `target`, the file or
-  /// folder that was asked for.
+  /// Creates `folder` and the missing folders above it. Throws Error(io), which names `target`, the
+  /// file or folder that the user asked for.
   CreatedFolders(const std::filesystem::path& folder, const std::filesystem::path& target);
   CreatedFolders(const CreatedFolders&) = delete;
   CreatedFolders& operator=(const CreatedFolders&) = delete;
@@ -73,12 +122,12 @@ class CreatedFolders {
   bool kept_ = false;
 };
 
-/// Files on their way to their place. They are written into a folder of their own beside the
-/// target, under their final names (so that the model finds its external data there), and renamed
-/// by commit(). Without commit() the destructor removes them, and every folder that was created.
+/// Files on their way to their place. They are written to a temporary folder beside the target,
+/// under their final names, so that the model finds its external data there. commit() renames them.
+/// Without commit() the destructor removes the files and every created folder.
 class StagedFiles {
  public:
-  /// Creates the missing folders above `target` and the folder for the files under way.
+  /// Creates the missing folders above `target` and the temporary folder.
   explicit StagedFiles(const std::filesystem::path& target);
   StagedFiles(const StagedFiles&) = delete;
   StagedFiles& operator=(const StagedFiles&) = delete;
@@ -86,14 +135,14 @@ class StagedFiles {
 
   /// Takes the model file's bytes.
   Output& model();
-  /// Takes the external data's bytes; the file exists only if something is written to it.
+  /// Takes the external data's bytes. The file exists only if bytes are written to it.
   Output& external_data();
-  /// File name of the external data, without a folder: that of the target with ".data" behind it.
+  /// The file name of the external data, without a folder: the target's name and ".data".
   std::string external_data_name() const;
-  /// Another program writes the model, to candidate(). It is removed or put in place as if it had
-  /// been written here.
+  /// Announces that another program writes the model, to candidate(). The model is removed or put
+  /// in place like a model written through model().
   void leave_to_another_program();
-  /// Ends writing; the model lies at candidate() from now on, complete.
+  /// Ends writing. From now on candidate() is the complete model.
   void close();
   std::filesystem::path candidate() const;
   /// Renames the files into place.

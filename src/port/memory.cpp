@@ -1,4 +1,6 @@
-// The port for WebAssembly: no files, no threads, no other programs.
+// The port for WebAssembly, which has no files, no threads and no other programs.
+
+#include <utility>
 
 #include "base/error.h"
 #include "port/port.h"

@@ -1,9 +1,9 @@
 /// @file
-/// What an operating system gives beside files (files.h): threads, signals, processes, libraries,
-/// the terminal, memory, the environment.
+/// The services of an operating system: threads, signals, processes, libraries, the terminal,
+/// memory, the environment. Files are in files.h.
 ///
-/// No other folder includes a header of an operating system. There is one implementation a system:
-/// posix*.cpp, and memory.cpp for WebAssembly, which has none of these things.
+/// No other folder includes a header of an operating system. Each system has its implementation:
+/// posix*.cpp for POSIX, memory.cpp for WebAssembly, which has no such services.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -32,10 +32,10 @@ class Beside {
   /// Waits for work that runs. Work that has not begun never runs.
   ~Beside();
 
-  /// Starts `work`; at most once. Without `on_own_thread`, or if the system has no more threads,
-  /// `work` runs in finish().
+  /// Starts `work`. Call start() at most once. `work` runs in finish() if `on_own_thread` is false
+  /// or the system has no more threads.
   void start(std::function<void()> work, bool on_own_thread);
-  /// Waits until the work is done. Throws what the work threw.
+  /// Waits until the work is done. Rethrows the exception of the work.
   void finish();
 
  private:
@@ -43,8 +43,8 @@ class Beside {
   std::unique_ptr<State> state_;
 };
 
-/// Runs `work` on up to `threads` threads at the same time, the caller's thread among them, and
-/// waits for all of them. `work` throws nothing.
+/// Runs `work` on up to `threads` threads at the same time and waits for all of them. The caller's
+/// thread is one of them. `work` must not throw.
 void run_on_threads(std::size_t threads, const std::function<void()>& work);
 
 /// The number of processors, at least 1.
@@ -52,16 +52,15 @@ std::size_t processors();
 
 // --- signals ----------------------------------------------------------------------------------
 
-/// From now on a signal that asks the program to end (SIGINT, SIGTERM, SIGHUP) only sets the
-/// returned flag, so that the work under way can clean up. A signal that comes a second or more
-/// after the first one ends the program at once. Ignores SIGPIPE and SIGXFSZ, so that writing fails
-/// with an error instead.
+/// From now on SIGINT, SIGTERM and SIGHUP only set the returned flag, so that the running task can
+/// clean up. Another such signal a second or more after the first ends the program at once.
+/// SIGPIPE and SIGXFSZ are ignored, so that writing fails with an error instead.
 const std::atomic<bool>& cancel_on_signals();
 
 /// The flag of cancel_on_signals().
 const std::atomic<bool>& cancelled_by_signal();
 
-/// Ends the program by the signal that set the flag. Returns if none did.
+/// Ends the program by the signal that set the flag. Returns if no signal came.
 void end_by_signal();
 
 // --- processes --------------------------------------------------------------------------------
@@ -70,38 +69,39 @@ void end_by_signal();
 struct ProcessEnd {
   int exit_code = -1;   ///< -1 if a signal ended the program.
   std::string signal;   ///< "signal 9 (Killed)"; "" if no signal ended the program.
-  bool killed = false;  ///< By SIGKILL.
+  bool killed = false;  ///< The signal was SIGKILL.
   bool crashed = false;
 };
 
-/// Another program that runs, started without a shell; one at a time. Its standard input is empty.
+/// A running program, started without a shell. Only one may run at a time. Its standard input is
+/// empty.
 class Process {
  public:
-  /// Starts the program `words[0]`, a path, with the other words as its arguments. Its output goes
-  /// to the file `log`, which is emptied first.
+  /// Starts the program at the path `words[0]` with the other words as its arguments. The program's
+  /// output replaces the content of the file `log`.
   ///
-  /// Throws Error(io) if `log` can't be written, Error(engine) if the program can't be started.
+  /// Throws Error(io) if `log` can't be written or the program can't be started.
   Process(const std::vector<std::string>& words, const std::filesystem::path& log);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  /// Ends the program if it still runs, with all programs that it started. Waits some seconds
-  /// before it kills them.
+  /// Ends the program and all programs that it started, if they still run. Asks them to end, and
+  /// kills them after some seconds.
   ~Process();
 
-  /// Waits at most `time` for the program's end. Returns nullopt if the program still runs.
+  /// Waits at most `time` for the end of the program. Returns nullopt if the program still runs.
   std::optional<ProcessEnd> wait_for(std::chrono::milliseconds time);
 
  private:
   std::optional<ProcessEnd> end_;
 };
 
-/// Runs a program and returns its standard output, at most `most` bytes. Ends the program when
-/// `time` is over or the text is `enough`. Returns "" if the program can't be started. `enough` may
-/// throw.
+/// Runs a program and returns its standard output, at most `most` bytes. Ends the program after
+/// `time`, or as soon as `enough` returns true for the text so far. Returns "" if the program can't
+/// be started. `enough` may throw.
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough);
 
-/// Whether `path` is a file that may be run.
+/// Whether `path` is a file that this process may run.
 bool is_executable(const std::filesystem::path& path);
 
 // --- libraries --------------------------------------------------------------------------------
@@ -112,10 +112,10 @@ struct Library {
   std::string problem;  ///< Why the library can't be loaded.
 };
 
-/// Loads the library of that path. A name without a folder is looked for in the system's places.
+/// Loads the library at `path`. The system searches its own folders for a name without a folder.
 Library load_library(const std::filesystem::path& path);
 
-/// The function of that name, null if the library has none.
+/// Returns the function `name`, or null if the library has no such function.
 void* find_symbol(const Library& library, const char* name);
 
 // --- the program and the machine --------------------------------------------------------------
@@ -123,16 +123,16 @@ void* find_symbol(const Library& library, const char* name);
 /// The folder of the running program; empty if unknown.
 std::filesystem::path program_folder();
 
-/// A variable of the environment; "" if it is not set.
+/// The value of an environment variable, "" if it is not set.
 std::string environment(const char* name);
-/// Sets a variable of the environment unless it is set already.
+/// Sets an environment variable unless it is set already.
 void set_environment_default(const char* name, const char* value);
 
-/// Whether a person watches what is written to the stream.
+/// Whether the stream is a terminal.
 bool is_terminal(std::FILE* stream);
 
-/// Bytes that this process may still take: what the system has left and what limits on the process
-/// allow. Nullopt if neither is known.
+/// Bytes that this process can still allocate: the smallest of the system's free memory and all
+/// limits on the process. Nullopt if all are unknown.
 std::optional<std::uint64_t> available_memory();
 
 /// Makes the allocator keep freed memory instead of returning it to the system.

@@ -1,4 +1,4 @@
-// Other programs on POSIX systems.
+// Running other programs on POSIX systems.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "port/files.h"
 #include "port/port.h"
 #include "port/posix.h"
 
@@ -28,12 +29,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The process group that runs, 0 for none. A handler of signals reads it.
+// The process group of the running program, 0 if no program runs. A signal handler reads it.
 std::atomic<pid_t> running = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
-// Holds back the signals that end the program, so that a handler never sees `running` while it is
-// behind the truth.
+// Blocks the signals that end this program, so that a handler never reads an outdated `running`.
 class HeldSignals {
  public:
   HeldSignals() {
@@ -67,10 +67,10 @@ class Descriptor {
   int number_;
 };
 
-// How the program's descriptors and signals are to be.
+// The descriptors and signals of the new program.
 class SpawnSettings {
  public:
-  // `errors` < 0: thrown away.
+  // If `errors` is negative, standard error goes to /dev/null.
   SpawnSettings(int output, int errors, const sigset_t& mask) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -82,7 +82,8 @@ class SpawnSettings {
     }
     sigset_t usual{};
     sigemptyset(&usual);
-    for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);  // ignored in here
+    for (const int signal : {SIGPIPE, SIGXFSZ})
+      sigaddset(&usual, signal);  // this program ignores them
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setflags(
         &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -104,7 +105,7 @@ class SpawnSettings {
   posix_spawnattr_t attributes_{};
 };
 
-// Starts the program and makes it the running one. Gives 0, or the number of what went wrong.
+// Starts the program and stores it in `running`. Returns 0 or an error number.
 int start(std::vector<std::string> words, int output, int errors) {
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -134,14 +135,14 @@ ProcessEnd end_of(int status) {
   return end;
 }
 
-// Whether the program that runs has ended, and how.
+// Returns how the running program ended, or nullopt if it still runs.
 std::optional<ProcessEnd> reap() {
   const HeldSignals held;
   const pid_t pid = running;
   int status = 0;
   if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
   running = 0;
-  ::kill(-pid, SIGKILL);  // what it started and left behind
+  ::kill(-pid, SIGKILL);  // programs that it started and that still run
   return end_of(status);
 }
 
@@ -156,10 +157,10 @@ void kill_running_process() noexcept {
 
 namespace {
 
-// Sends the signal to the running program and all that it started, and waits for its end. After
-// some seconds it kills them.
+// Sends the signal to the running program and all programs that it started, and waits for its end.
+// Kills them after some seconds.
 void end_running_process(int signal) noexcept {
-  constexpr int patience = 5000;  // milliseconds; trtexec may be deep in the driver
+  constexpr int patience = 5000;  // milliseconds; the GPU driver can delay the end of trtexec
   constexpr int step = 20;
   const pid_t pid = running;
   if (pid == 0) return;
@@ -174,7 +175,7 @@ void end_running_process(int signal) noexcept {
   running = 0;
 }
 
-// Kills the running program when its output is no longer wanted.
+// Kills the running program at the end of a scope.
 struct Killer {
   Killer() = default;
   Killer(const Killer&) = delete;
@@ -191,13 +192,13 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
   if (file.number() < 0) {
     const int error = errno;
     fail({ErrorKind::io, "file-log", shown(log)},
-         "{}: the log can't be written here: {}.\nGive another place with {}.", shown(log),
+         "{}: the log can't be written here: {}.\nGive another path with {}.", shown(log),
          reason(error), option("log"));
   }
   const int error = start(words, file.number(), file.number());
   if (error != 0) {
-    fail({ErrorKind::io, "engine-not-started", shown(words.front())}, "{}: can't be started: {}.",
-         shown(words.front()), reason(error));
+    fail({ErrorKind::io, "engine-not-started", shown(words.front())},
+         "{}: the program can't be started: {}.", shown(words.front()), reason(error));
   }
 }
 
@@ -242,8 +243,7 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
 }
 
 bool is_executable(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+  return io::is_file(path) && ::access(path.c_str(), X_OK) == 0;
 }
 
 }  // namespace aether2onnx::port

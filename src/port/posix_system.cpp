@@ -51,7 +51,7 @@ void Beside::start(std::function<void()> work, bool on_own_thread) {
   if (!on_own_thread) return;
   try {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
-  } catch (const std::system_error&) {  // no more threads
+  } catch (const std::system_error&) {  // no more threads: finish() does the work
   }
 }
 
@@ -96,9 +96,9 @@ std::int64_t milliseconds() {
   return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-// timeout(1) and others signal a process and its group, so that one wish to end comes as two
-// signals.
-constexpr std::int64_t kSameWish = 1000;
+// timeout(1) and other programs signal a process and its group, so one request arrives as two
+// signals. Signals within this time count as one request.
+constexpr std::int64_t kSameRequest = 1000;  // milliseconds
 
 extern "C" void cancel_on_signal(int signal) {
   const int saved = errno;
@@ -106,7 +106,7 @@ extern "C" void cancel_on_signal(int signal) {
   if (first_signal.compare_exchange_strong(none, signal)) {
     first_time = milliseconds();
     cancelled = true;
-  } else if (milliseconds() - first_time >= kSameWish) {
+  } else if (milliseconds() - first_time >= kSameRequest) {
     kill_running_process();
     ::signal(signal, SIG_DFL);
     ::raise(signal);
@@ -126,9 +126,9 @@ const std::atomic<bool>& cancel_on_signals() {
     action.sa_flags = 0;  // a blocked call ends with EINTR
     ::sigaction(signal, &action, nullptr);
   }
-  // Beyond a file size limit write() fails with EFBIG, which is reported like a full disk.
+  // Beyond a file size limit write() fails with EFBIG. The error message is that of a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
-  // A reader of the log that goes away must not end the conversion.
+  // A conversion continues if the program that reads its log ends.
   ::signal(SIGPIPE, SIG_IGN);
   return cancelled;
 }
@@ -145,7 +145,7 @@ void end_by_signal() {
 // --- libraries --------------------------------------------------------------------------------
 
 Library load_library(const fs::path& path) {
-  // dlopen() looks for a name without a slash in the system's places.
+  // dlopen() searches the system's folders for a name without a slash.
   const fs::path full = path.has_parent_path() ? fs::absolute(path) : path;
   Library library{::dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL), {}};
   if (library.handle == nullptr) library.problem = ::dlerror();
@@ -165,7 +165,8 @@ fs::path program_folder() {
 }
 
 std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): set at the start alone
+  const char* value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): only the start sets variables
   return value == nullptr ? "" : value;
 }
 
@@ -182,7 +183,7 @@ std::optional<std::uint64_t> first_number(const std::string& path) {
   return std::nullopt;
 }
 
-// A line "MemAvailable:   22 kB" of /proc/meminfo.
+// Reads the line "MemAvailable:   22 kB" of /proc/meminfo.
 std::optional<std::uint64_t> system_bytes() {
   std::ifstream file("/proc/meminfo");
   std::string name;
@@ -203,7 +204,7 @@ std::optional<std::uint64_t> group_bytes(const std::string& limit, const std::st
   return *most > *now ? *most - *now : 0;
 }
 
-// What a limit on the address space leaves, as `ulimit -v` sets it.
+// The rest of the limit on the address space that `ulimit -v` sets.
 std::optional<std::uint64_t> address_bytes() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;

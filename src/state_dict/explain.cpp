@@ -60,84 +60,106 @@ bool is_checkpoint_name(std::string_view name) {
 
 void explain(FileKind kind, const Input& input, const Context& context) {
   switch (kind) {
-    case FileKind::zip:
+    case FileKind::zip: {
       explain_zip(zip::Archive(input, context));
-    case FileKind::gzip:
+    }
+    case FileKind::gzip: {
       explain_gzip(input);
-    case FileKind::empty:
+    }
+    case FileKind::empty: {
       fail({ErrorKind::unsupported, "file-empty"},
            "the file is empty.\nDownload or copy it again.");
-    case FileKind::zip_spanned:
+    }
+    case FileKind::zip_spanned: {
       fail({ErrorKind::unsupported, "file-zip-part"},
            "the file is an empty zip archive or one part of a split one, not a checkpoint.\n"
            "Download or copy it again.");
-    case FileKind::torch_tar:
+    }
+    case FileKind::torch_tar: {
       fail({ErrorKind::unsupported, "file-torch-tar"},
            "the file is in PyTorch's tar format of 2016 (before 0.1.10), which is not read.\n"
            "Load it with a PyTorch of that time and save it with torch.save of 1.6 or later.");
-    case FileKind::tar:
+    }
+    case FileKind::tar: {
       fail({ErrorKind::unsupported, "file-tar"},
            "the file is a tar archive, not a checkpoint.\nUnpack it and give the .pth file "
            "inside.");
-    case FileKind::pickle:
+    }
+    case FileKind::pickle: {
       fail({ErrorKind::unsupported, "file-pickle"},
            "the file is a bare pickle, not a checkpoint that torch.save wrote.\n"
            "Save the weights with torch.save(net.state_dict(), 'weights.pth').");
-    case FileKind::onnx:
+    }
+    case FileKind::onnx: {
       fail({ErrorKind::unsupported, "file-onnx"},
            "the file is an ONNX model already.\nGive the PyTorch checkpoint (.pth) to convert.");
-    case FileKind::seven_zip:
+    }
+    case FileKind::seven_zip: {
       fail(
           {ErrorKind::unsupported, "file-7z"},
           "the file is a 7-Zip archive. PyTorch doesn't write such files; some made to look like a "
           "checkpoint carry malware.\nUnpack it only if you trust where it comes from.");
-    case FileKind::xz:
+    }
+    case FileKind::xz: {
       fail({ErrorKind::unsupported, "file-xz"},
            "the file is compressed with xz.\nUnpack it (unxz) and give the result.");
-    case FileKind::zstd:
+    }
+    case FileKind::zstd: {
       fail({ErrorKind::unsupported, "file-zstd"},
            "the file is compressed with zstd.\nUnpack it (unzstd) and give the result.");
-    case FileKind::rar:
+    }
+    case FileKind::rar: {
       fail({ErrorKind::unsupported, "file-rar"},
            "the file is a RAR archive.\nUnpack it and give the .pth file inside.");
-    case FileKind::bzip2:
+    }
+    case FileKind::bzip2: {
       fail({ErrorKind::unsupported, "file-bzip2"},
            "the file is compressed with bzip2.\nUnpack it (bunzip2) and give the result.");
-    case FileKind::hdf5:
+    }
+    case FileKind::hdf5: {
       fail({ErrorKind::unsupported, "file-hdf5"},
            "the file is HDF5 (Keras saves such files), not a PyTorch checkpoint.");
-    case FileKind::gguf:
+    }
+    case FileKind::gguf: {
       fail({ErrorKind::unsupported, "file-gguf"},
            "the file is GGUF (a language model), not a PyTorch checkpoint.");
-    case FileKind::image:
+    }
+    case FileKind::image: {
       fail({ErrorKind::unsupported, "file-picture"},
            "the file is a picture, not a checkpoint.\nGive the model's .pth file.");
-    case FileKind::html:
+    }
+    case FileKind::html: {
       fail(
           {ErrorKind::unsupported, "file-web-page"},
           "the file is a web page, not a checkpoint: the download saved a page with a link to it.\n"
           "Open the page and use its download button, or the link to the raw file.");
-    case FileKind::json:
+    }
+    case FileKind::json: {
       fail({ErrorKind::unsupported, "file-json"},
            "the file is JSON text, not a checkpoint (a failed download often leaves such an "
            "answer).\n"
            "Download it again.");
-    case FileKind::git_lfs_pointer:
+    }
+    case FileKind::git_lfs_pointer: {
       fail({ErrorKind::unsupported, "file-git-lfs"},
            "the file is a Git LFS pointer, a small text that stands for the checkpoint.\n"
            "Fetch it with 'git lfs pull', or download the file from the web page of the "
            "repository.");
-    case FileKind::tensorrt_engine:
+    }
+    case FileKind::tensorrt_engine: {
       fail({ErrorKind::unsupported, "file-tensorrt-engine"},
            "the file is a TensorRT engine, which can't be turned back into a model.\n"
            "Give the PyTorch checkpoint (.pth).");
-    case FileKind::text:
+    }
+    case FileKind::text: {
       fail({ErrorKind::unsupported, "file-text"},
            "the file is text, not a checkpoint.\nGive the model's .pth file.");
-    case FileKind::unknown:
+    }
+    case FileKind::unknown: {
       fail({ErrorKind::unsupported, "file-unknown"},
            "the file is no PyTorch checkpoint: its first bytes fit no known format.\n"
            "Give a file that torch.save wrote (.pth); if this is one, download or copy it again.");
+    }
     case FileKind::torch_legacy:
     case FileKind::safetensors:
       break;

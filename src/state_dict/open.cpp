@@ -66,8 +66,9 @@ StateDict::Parts open_parts(const Input& input, const OpenOptions& options,
         return parts_of(std::move(*file), input, options, context);
       }
       explain(kind, input, context);
-    default:
+    default: {
       explain(kind, input, context);
+    }
   }
 }
 

@@ -126,8 +126,9 @@ std::vector<std::int64_t> to_integers(const TensorData& data) {
     case DType::int64:
       append_as<std::int64_t>(data.bytes, values);
       break;
-    default:
+    default: {
       defect("a quantized tensor or its zero points have a type that was not checked");
+    }
   }
   return values;
 }

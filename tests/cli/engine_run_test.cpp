@@ -130,14 +130,14 @@ struct FailingMode {
   const char* what;
 };
 constexpr FailingMode kFailingModes[] = {
-    {"memory", "the GPU's memory didn't suffice"},
-    {"gpu", "there is no GPU that it can use"},
-    {"operator", "it doesn't read an operator"},
+    {"memory", "the GPU has too little memory"},
+    {"gpu", "trtexec finds no usable GPU"},
+    {"operator", "does not support an operator"},
     {"implementation", "no implementation for a layer"},
-    {"unknown", "doesn't know the option --skipInference"},
-    {"puzzling", "its exit code is 1"},
-    {"crash", "it crashed"},
-    {"killed", "memory runs out"},
+    {"unknown", "does not know the option --skipInference"},
+    {"puzzling", "the exit code is 1"},
+    {"crash", "a crash"},
+    {"killed", "memory ran out"},
     {"small", "there is no engine"},
     {"nothing", "there is no engine"},
 };

@@ -539,7 +539,7 @@ TEST(Weights, NanIsAnErrorNamingTheTensor) {
     ConvertOptions options;
     options.precision = precision;
     const auto caught = test::catch_error([&] { convert_tensors(tensors, options); });
-    EXPECT_EQ(caught.kind, ErrorKind::precision);
+    EXPECT_EQ(caught.code, "weight-not-finite");
     EXPECT_NE(caught.message.find("norm.bias has 1 element that is NaN or infinite, the first at "
                                   "[4]"),
               std::string::npos)

@@ -70,7 +70,7 @@ verify::FloatTensor run_model(const std::vector<std::byte>& bytes,
   const TemporaryFolder folder;
   const auto path = folder / "model.onnx";
   write_file(path, bytes);
-  const onnx::Model file = onnx::read(FileInput(path), {});
+  const onnx::Model file = onnx::read(*open_file(path), {});
   verify::FloatTensor output;
   try {
     const verify::Session session = verify::OnnxRuntime::load({}).open(path);

@@ -26,8 +26,8 @@ Converted convert_tensors(const std::vector<tools::NamedTensor>& tensors,
 inline constexpr std::array kPrecisions = {Precision::fp32, Precision::fp16, Precision::bf16,
                                            Precision::mixed_fp16, Precision::mixed_bf16};
 
-/// The opsets at which the precision is tested: those at which the graph changes, or all that it can
-/// have if the environment has AETHER2ONNX_ALL_OPSETS.
+/// The opsets at which the precision is tested: those at which the graph changes, or all that it
+/// can have if the environment has AETHER2ONNX_ALL_OPSETS.
 std::vector<int> opsets_of(Precision precision);
 
 /// Relative to the largest magnitude of the output, with weights that make errors grow.

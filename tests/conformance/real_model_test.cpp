@@ -139,9 +139,9 @@ TEST_F(RealModel, MixedModesScoreAsFloat32) {
 }
 
 TEST_F(RealModel, IsRecognised) {
-  const FileInput input(kModel);
+  const std::unique_ptr<Input> input = open_file(kModel);
   test::MemoryOutput output;
-  const ConvertReport report = convert(input, {&output, nullptr, {}}, {});
+  const ConvertReport report = convert(*input, {&output, nullptr, {}}, {});
   EXPECT_EQ(report.network.model_type, "aether_small");
   EXPECT_EQ(report.network.scale, 2);
   EXPECT_TRUE(report.network.fused);

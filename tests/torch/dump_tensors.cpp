@@ -27,8 +27,8 @@ void dump(const std::string& path) {
   using namespace aether2onnx;
   std::string lines;
   try {
-    const FileInput input(path);
-    const auto state_dict = state_dict::StateDict::open(input, {"/", nullptr}, {});
+    const std::unique_ptr<Input> input = open_file(path);
+    const auto state_dict = state_dict::StateDict::open(*input, {"/", nullptr}, {});
     for (const state_dict::Entry& entry : state_dict.entries()) {
       if (!entry.tensor) {
         lines += fmt::format("PROBLEM {}\n", printable(entry.problem));

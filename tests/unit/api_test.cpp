@@ -147,7 +147,8 @@ class FailingOutput final : public Output {
  public:
   explicit FailingOutput(int writes) : writes_left_(writes) {}
   void write(std::span<const std::byte> /*bytes*/) override {
-    if (writes_left_-- <= 0) throw Error(ErrorKind::io, "the disk is full");
+    if (writes_left_-- <= 0)
+      throw Error(ErrorKind::io, {"disk-full", "", "", "", "the disk is full"});
   }
   bool failed() const { return writes_left_ < 0; }
 

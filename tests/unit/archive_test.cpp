@@ -316,7 +316,8 @@ class FailingInput final : public Input {
   FailingInput(std::span<const std::byte> bytes, int reads) : memory_(bytes), reads_left_(reads) {}
   std::uint64_t size() const override { return memory_.size(); }
   void read(std::uint64_t offset, std::span<std::byte> out) const override {
-    if (reads_left_-- <= 0) throw Error(ErrorKind::io, "the disk is gone");
+    if (reads_left_-- <= 0)
+      throw Error(ErrorKind::io, {"file-read", "", "", "", "the disk is gone"});
     memory_.read(offset, out);
   }
 

@@ -305,11 +305,12 @@ TEST_P(Either, ConvertsToTheTypeOfTheFile) {
 
 TEST_P(Either, RefusesWhatTheTypeCannotHold) {
   MemoryOutput output;
-  const auto message_of = [&](const NewTensor& tensor) {
+  const auto message_of = [&](const NewTensor& tensor, const char* code = "weight-range") {
     const Caught caught = catch_error([&] {
       write({{tensor}, {}}, GetParam(), output, kNoProgress);
     });
     EXPECT_EQ(caught.kind, ErrorKind::precision);
+    EXPECT_EQ(caught.code, code);
     return caught.message;
   };
   EXPECT_EQ(message_of(floats("x.bias", {2, 2}, {1, 2, 3, 70000}, DType::float16)),
@@ -321,9 +322,10 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
       message_of(tensor<double>("x", {1}, DType::float64, DType::float32, {-1e39})).substr(0, 52),
       "the weight x has 1 element beyond the range of fp32 ");
   for (const DType type : {DType::float32, DType::float16, DType::bfloat16, DType::float64}) {
-    EXPECT_EQ(message_of(floats("x", {3}, {1, std::nanf(""), HUGE_VALF}, type)),
-              "the weight x has 2 elements that are NaN or infinite, the first at [1].\n"
-              "The checkpoint is broken (the training diverged); take an earlier one.");
+    EXPECT_EQ(
+        message_of(floats("x", {3}, {1, std::nanf(""), HUGE_VALF}, type), "weight-not-finite"),
+        "the weight x has 2 elements that are NaN or infinite, the first at [1].\n"
+        "The checkpoint is broken (the training diverged). Take an earlier one.");
   }
 }
 

@@ -263,7 +263,8 @@ TEST(Limits, AreChangedForOneCall) {
       {"nothing", 5}, {"pickle_values", 0}, {"pickle_values", UINT64_MAX}};
   for (const auto& [name, value] : impossible) {
     Limits limits;
-    const auto wrong = test::catch_error([&] { set_limit(limits, name, value); });
+    const auto wrong =
+        test::catch_error([&, name = name, value = value] { set_limit(limits, name, value); });
     EXPECT_EQ(wrong.kind, ErrorKind::usage) << name;
     EXPECT_EQ(limits.pickle_values, Limits{}.pickle_values);
   }

@@ -55,7 +55,7 @@ TEST_P(Hash, PiecesOfAnySizeGiveTheSame) {
   std::string text;
   for (int i = 0; i < 10'000; ++i) text += static_cast<char>(i * 7 % 251);
   const std::string whole = of(text);
-  for (const std::size_t piece : {1, 3, 55, 63, 64, 65, 127, 128, 1000, 9999}) {
+  for (const unsigned piece : {1U, 3U, 55U, 63U, 64U, 65U, 127U, 128U, 1000U, 9999U}) {
     Sha256 hash(GetParam());
     // Not aligned: the pieces begin anywhere.
     for (std::size_t at = 0; at < text.size(); at += piece) {

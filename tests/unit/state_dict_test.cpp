@@ -57,9 +57,9 @@ std::filesystem::path path_of(const std::string& name) {
 }
 
 TEST_P(TorchFile, ReadsAsPyTorchDoes) {
-  const FileInput input(path_of(GetParam()));
+  const std::unique_ptr<Input> input = open_file(path_of(GetParam()));
   const io::FolderSiblings siblings(path_of(GetParam()));
-  const StateDict state_dict = StateDict::open(input, {{}, &siblings}, {});
+  const StateDict state_dict = StateDict::open(*input, {{}, &siblings}, {});
   const std::vector<Expected> expected = read_expected(kData / (GetParam() + ".expected"));
   ASSERT_FALSE(expected.empty());
   for (const Expected& want : expected) {
@@ -100,44 +100,44 @@ INSTANTIATE_TEST_SUITE_P(Containers, TorchFile,
                                          "shards"),
                          [](const auto& given) { return given.param; });
 
-StateDict open_file(const std::string& name, std::optional<std::string> params_key = {}) {
-  static std::vector<std::unique_ptr<FileInput>> inputs;  // they outlive what was opened
-  inputs.push_back(std::make_unique<FileInput>(kData / name));
+StateDict open_sample(const std::string& name, std::optional<std::string> params_key = {}) {
+  static std::vector<std::unique_ptr<Input>> inputs;  // they outlive what was opened
+  inputs.push_back(open_file(kData / name));
   const io::FolderSiblings siblings(kData / name);
   return StateDict::open(*inputs.back(), {std::move(params_key), &siblings}, {});
 }
 
 TEST(StateDict, TellsWhereItWasFound) {
-  EXPECT_EQ(open_file("dtype_float32.pth").wrapper(), "");
-  EXPECT_EQ(open_file("nested_params.pth").wrapper(), "params");
-  EXPECT_EQ(open_file("nested_params_ema.pth").wrapper(), "params_ema");
-  EXPECT_EQ(open_file("nested_twice.pth").wrapper(), "model/state_dict");
-  EXPECT_EQ(open_file("compiled_prefix.pth").prefix(), "_orig_mod.module.");
-  EXPECT_EQ(open_file("training_checkpoint.pth").wrapper(), "state_dict");
-  EXPECT_EQ(open_file("wrapper_of_any_name.pth").wrapper(), "my_network");
-  EXPECT_EQ(open_file("wrapper_attribute.pth").wrapper(), "model");
-  EXPECT_EQ(open_file("prefix_twice.pth").prefix(), "model.net_g.");
+  EXPECT_EQ(open_sample("dtype_float32.pth").wrapper(), "");
+  EXPECT_EQ(open_sample("nested_params.pth").wrapper(), "params");
+  EXPECT_EQ(open_sample("nested_params_ema.pth").wrapper(), "params_ema");
+  EXPECT_EQ(open_sample("nested_twice.pth").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_sample("compiled_prefix.pth").prefix(), "_orig_mod.module.");
+  EXPECT_EQ(open_sample("training_checkpoint.pth").wrapper(), "state_dict");
+  EXPECT_EQ(open_sample("wrapper_of_any_name.pth").wrapper(), "my_network");
+  EXPECT_EQ(open_sample("wrapper_attribute.pth").wrapper(), "model");
+  EXPECT_EQ(open_sample("prefix_twice.pth").prefix(), "model.net_g.");
 }
 
 TEST(StateDict, TellsTheContainer) {
-  EXPECT_EQ(open_file("dtype_float32.pth").container(), "PyTorch zip");
-  EXPECT_EQ(open_file("module_wrapped.pth").container(), "PyTorch zip, whole module");
-  EXPECT_EQ(open_file("legacy_protocol_2.pth").container(), "PyTorch legacy stream");
-  EXPECT_EQ(open_file("module_legacy.pth").container(), "PyTorch legacy stream, whole module");
-  EXPECT_EQ(open_file("safetensors_types.safetensors").container(), "safetensors");
-  EXPECT_EQ(open_file("shards.safetensors.index.json").container(), "safetensors, 2 shards");
-  EXPECT_EQ(open_file("shards.safetensors.index.json").files().size(), 3U);
+  EXPECT_EQ(open_sample("dtype_float32.pth").container(), "PyTorch zip");
+  EXPECT_EQ(open_sample("module_wrapped.pth").container(), "PyTorch zip, whole module");
+  EXPECT_EQ(open_sample("legacy_protocol_2.pth").container(), "PyTorch legacy stream");
+  EXPECT_EQ(open_sample("module_legacy.pth").container(), "PyTorch legacy stream, whole module");
+  EXPECT_EQ(open_sample("safetensors_types.safetensors").container(), "safetensors");
+  EXPECT_EQ(open_sample("shards.safetensors.index.json").container(), "safetensors, 2 shards");
+  EXPECT_EQ(open_sample("shards.safetensors.index.json").files().size(), 3U);
 }
 
 TEST(StateDict, TellsWhatTheFileSaysBesideTheTensors) {
   using Facts = std::vector<std::pair<std::string, std::string>>;
-  EXPECT_EQ(open_file("nested_params_ema.pth").metadata(), (Facts{{"iter", "5000"}}));
-  EXPECT_EQ(open_file("safetensors_types.safetensors").metadata(),
+  EXPECT_EQ(open_sample("nested_params_ema.pth").metadata(), (Facts{{"iter", "5000"}}));
+  EXPECT_EQ(open_sample("safetensors_types.safetensors").metadata(),
             (Facts{{"format", "pt"}, {"iter", "5000"}}));
 }
 
 TEST(StateDict, ABufferThatIsNotPersistentIsNoPartOfIt) {
-  const StateDict state_dict = open_file("module_zip.pth");
+  const StateDict state_dict = open_sample("module_zip.pth");
   EXPECT_NE(state_dict.find("kept"), nullptr);
   EXPECT_NE(state_dict.find("1.num_batches_tracked"), nullptr);
   EXPECT_EQ(state_dict.find("omitted"), nullptr);
@@ -148,31 +148,31 @@ TEST(StateDict, ABufferThatIsNotPersistentIsNoPartOfIt) {
 using Paths = std::vector<std::string>;
 
 TEST(Wrappers, TheOthersOnOfferAreTold) {
-  const StateDict gan = open_file("wrapper_gan.pth");
+  const StateDict gan = open_sample("wrapper_gan.pth");
   EXPECT_EQ(gan.wrapper(), "net_g_ema");
   EXPECT_EQ(gan.other_wrappers(), (Paths{"net_d", "net_g"}));
-  EXPECT_EQ(open_file("nested_params_ema.pth").other_wrappers(), (Paths{"params"}));
+  EXPECT_EQ(open_sample("nested_params_ema.pth").other_wrappers(), (Paths{"params"}));
   // Neither the optimizer's state nor the states of random generators nor single numbers.
-  EXPECT_EQ(open_file("trained.pth").wrapper(), "state_dict");
-  EXPECT_EQ(open_file("trained.pth").other_wrappers(), (Paths{"averaged"}));
-  EXPECT_EQ(open_file("trained_legacy.pth").other_wrappers(), (Paths{"averaged"}));
-  EXPECT_TRUE(open_file("dtype_float32.pth").other_wrappers().empty());
+  EXPECT_EQ(open_sample("trained.pth").wrapper(), "state_dict");
+  EXPECT_EQ(open_sample("trained.pth").other_wrappers(), (Paths{"averaged"}));
+  EXPECT_EQ(open_sample("trained_legacy.pth").other_wrappers(), (Paths{"averaged"}));
+  EXPECT_TRUE(open_sample("dtype_float32.pth").other_wrappers().empty());
 }
 
 TEST(Wrappers, AKeyThatIsGivenCounts) {
-  const StateDict raw = open_file("wrapper_gan.pth", "net_d");
+  const StateDict raw = open_sample("wrapper_gan.pth", "net_d");
   EXPECT_EQ(raw.wrapper(), "net_d");
   EXPECT_EQ(raw.other_wrappers(), (Paths{"net_g", "net_g_ema"}));
   EXPECT_EQ(raw.find("weight")->tensor->shape, (std::vector<std::int64_t>{2, 3}));
-  EXPECT_EQ(open_file("nested_twice.pth", "model/state_dict").wrapper(), "model/state_dict");
-  EXPECT_EQ(open_file("nested_twice.pth", "model").wrapper(), "model/state_dict");
-  EXPECT_EQ(open_file("dtype_float32.pth", "").entries().size(), 2U);
-  EXPECT_EQ(open_file("dtype_float32.pth", "/").entries().size(), 2U);
-  EXPECT_EQ(open_file("trained.pth", "averaged").prefix(), "module.");
+  EXPECT_EQ(open_sample("nested_twice.pth", "model/state_dict").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_sample("nested_twice.pth", "model").wrapper(), "model/state_dict");
+  EXPECT_EQ(open_sample("dtype_float32.pth", "").entries().size(), 2U);
+  EXPECT_EQ(open_sample("dtype_float32.pth", "/").entries().size(), 2U);
+  EXPECT_EQ(open_sample("trained.pth", "averaged").prefix(), "module.");
 }
 
 TEST(Wrappers, AKeyMayBeTheStartOfNames) {
-  const StateDict flat = open_file("flat_gan.pth", "state_dict/net_g");
+  const StateDict flat = open_sample("flat_gan.pth", "state_dict/net_g");
   EXPECT_EQ(flat.wrapper(), "state_dict/net_g");
   EXPECT_EQ(flat.prefix(), "module.");
   EXPECT_EQ(flat.entries().size(), 2U);
@@ -181,25 +181,25 @@ TEST(Wrappers, AKeyMayBeTheStartOfNames) {
 
 TEST(Wrappers, AnUnknownKeyIsAnErrorThatNamesWhatThereIs) {
   for (const char* key : {"params", "net_g/params", "net_g_em", "net_g_ema2"}) {
-    const Caught caught = catch_error([&] { open_file("wrapper_gan.pth", key); });
+    const Caught caught = catch_error([&] { open_sample("wrapper_gan.pth", key); });
     EXPECT_EQ(caught.kind, ErrorKind::mismatch) << key;
     EXPECT_EQ(caught.code, "state-dict-params-key") << key;
     EXPECT_NE(caught.message.find("On offer: 'net_d', 'net_g', 'net_g_ema'"), std::string::npos)
         << caught.message;
     EXPECT_EQ(caught.findings, (Paths{"net_d", "net_g", "net_g_ema"}));
   }
-  EXPECT_EQ(catch_error([] { open_file("safetensors_types.safetensors", "params"); }).code,
+  EXPECT_EQ(catch_error([] { open_sample("safetensors_types.safetensors", "params"); }).code,
             "state-dict-params-key");
-  const Caught root = catch_error([] { open_file("wrapper_gan.pth", "/"); });
+  const Caught root = catch_error([] { open_sample("wrapper_gan.pth", "/"); });
   EXPECT_FALSE(root.thrown) << "the root leads to the usual keys";
 }
 
 TEST(Wrappers, SeveralOfUnusualNamesAreNotGuessedAmong) {
-  const Caught caught = catch_error([] { open_file("not_one_state_dict.pth"); });
+  const Caught caught = catch_error([] { open_sample("not_one_state_dict.pth"); });
   EXPECT_EQ(caught.kind, ErrorKind::mismatch);
   EXPECT_EQ(caught.code, "state-dict-several");
   EXPECT_NE(caught.message.find("'first', 'second'"), std::string::npos) << caught.message;
-  EXPECT_EQ(open_file("not_one_state_dict.pth", "second").entries().size(), 2U);
+  EXPECT_EQ(open_sample("not_one_state_dict.pth", "second").entries().size(), 2U);
 }
 
 struct NoCheckpoint {
@@ -210,7 +210,7 @@ struct NoCheckpoint {
 class NotACheckpoint : public testing::TestWithParam<NoCheckpoint> {};
 
 TEST_P(NotACheckpoint, IsNamedForWhatItIs) {
-  const Caught caught = catch_error([] { open_file(GetParam().file + ".pth"); });
+  const Caught caught = catch_error([] { open_sample(GetParam().file + ".pth"); });
   ASSERT_TRUE(caught.thrown);
   EXPECT_EQ(caught.kind, ErrorKind::unsupported) << caught.message;
   EXPECT_EQ(caught.code, GetParam().code) << caught.message;

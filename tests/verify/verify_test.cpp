@@ -266,7 +266,7 @@ TEST_F(Verify, AShapeThatWouldNotFitIsRefusedWithTheEstimate) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_FALSE(saved());
   EXPECT_TRUE(contains(result.err, "1x3x60000x60000")) << result.err;
-  EXPECT_TRUE(contains(result.err, "TB of memory, and")) << result.err;
+  EXPECT_TRUE(contains(result.err, "TB of memory, but only")) << result.err;
 }
 
 TEST_F(Verify, TheEstimateOfMemoryIsAnUpperBound) {

@@ -86,8 +86,9 @@ class Fields {
         take(length);
         break;
       }
-      default:
+      default: {
         damaged("it has a field of an unknown wire type");
+      }
     }
     return true;
   }

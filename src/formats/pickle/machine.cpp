@@ -183,6 +183,19 @@ void Machine::execute_structure(unsigned char opcode) {
   }
 }
 
+void Machine::refuse(unsigned char opcode) const {
+  if (opcode == kExt1 || opcode == kExt2 || opcode == kExt4) {
+    malformed({ErrorKind::malformed, "pickle-extension"},
+              "it uses Python's extension registry, which no checkpoint does");
+  }
+  if (opcode == kNextBuffer || opcode == kReadOnlyBuffer) {
+    malformed({ErrorKind::malformed, "pickle-buffer"},
+              "it refers to buffers outside the pickle, which no file can hold");
+  }
+  malformed({ErrorKind::malformed, "pickle-opcode", {}, {}, fmt::format("{:#04x}", opcode)},
+            "there is no opcode {:#04x}", opcode);
+}
+
 void Machine::execute_call(unsigned char opcode) {
   switch (opcode) {
     case kGlobal: {
@@ -240,18 +253,8 @@ void Machine::execute_call(unsigned char opcode) {
       push_text(Kind::string, take_line("a reference"));
       push_persistent_id();
       break;
-    case kExt1:
-    case kExt2:
-    case kExt4:
-      malformed({ErrorKind::malformed, "pickle-extension"},
-                "it uses Python's extension registry, which no checkpoint does");
-    case kNextBuffer:
-    case kReadOnlyBuffer:
-      malformed({ErrorKind::malformed, "pickle-buffer"},
-                "it refers to buffers outside the pickle, which no file can hold");
     default:
-      malformed({ErrorKind::malformed, "pickle-opcode", {}, {}, fmt::format("{:#04x}", opcode)},
-                "there is no opcode {:#04x}", opcode);
+      refuse(opcode);
   }
 }
 

@@ -459,6 +459,7 @@ class Machine {
   void execute(unsigned char opcode);
   void execute_structure(unsigned char opcode);
   void execute_call(unsigned char opcode);
+  [[noreturn]] void refuse(unsigned char opcode) const;
 
   const Limits& limits_;
   Document& document_;

@@ -45,7 +45,8 @@ struct TypeDecisions {
 ///
 /// `read_weights`: whether mixed_fp16 looks for weights beyond float16's range.
 /// Throws Error(mismatch) if the network lacks a path of ConvertOptions::fp32_blocks.
-Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights, TypeDecisions& decisions);
+Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights,
+           TypeDecisions& decisions);
 
 /// Replaces operators that `opset` lacks by operators that it has. Names and weights stay. Gelu
 /// came with opset 20, LayerNormalization with 17. From opset 18 on, the axes of reductions are an
