@@ -2,7 +2,8 @@
 # Checks the code's form:
 #   lint.sh format                 clang-format, all files
 #   lint.sh tidy BUILD_FOLDER      clang-tidy, all files
-#   lint.sh changed BUILD_FOLDER   both, for files changed since the commit $LINT_SINCE (default HEAD~1)
+#   lint.sh changed BUILD_FOLDER   clang-format, all files; clang-tidy, files changed since the commit
+#                                  $LINT_SINCE (default HEAD~1)
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -20,9 +21,9 @@ case ${1:-} in
       2>/dev/null | { ! grep -E '(error|warning):' ; }
     ;;
   changed)
+    scripts/lint.sh format
     files=$(git diff --name-only --diff-filter=d "${LINT_SINCE:-HEAD~1}" -- '*.h' '*.cpp')
     [ -n "$files" ] || exit 0
-    echo "$files" | xargs clang-format --dry-run -Werror
     files=$(echo "$files" | grep -E '^(bench|src|judge|cli|tools|examples|verify)/.*\.cpp$' |
       grep -vE '^verify/.*reference' || true)
     [ -n "$files" ] || exit 0
