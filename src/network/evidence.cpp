@@ -95,7 +95,7 @@ struct Claim {
 };
 
 // Compares numbers by their value: "2" and "2.0" are the same.
-bool is_same(const std::string& says, const std::string& found) {
+bool same_value(const std::string& says, const std::string& found) {
   const auto a = parse_number(says);
   const auto b = parse_number(found);
   return says == found || (a && b && *a == *b);
@@ -134,7 +134,7 @@ std::vector<std::string> contradictions(const FloatStateDict& file, const Networ
                                 where, what, printable(says), found));
   };
   for (const Claim& claim : claims) {
-    if (claim.says != nullptr && !is_same(*claim.says, claim.found)) {
+    if (claim.says != nullptr && !same_value(*claim.says, claim.found)) {
       tell(claim.where, claim.what, *claim.says, claim.found);
     }
   }

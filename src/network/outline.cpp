@@ -61,7 +61,7 @@ Shape projection(const OutlineStep& step) {
   return shape;
 }
 
-bool is_same(const OutlineStep& a, const OutlineStep& b) {
+bool same_step(const OutlineStep& a, const OutlineStep& b) {
   const Shape as_projection = projection(a);
   if (!as_projection.empty()) return as_projection == projection(b);
   return a.kind == b.kind && a.shape == b.shape && a.groups == b.groups && a.factor == b.factor;
@@ -252,7 +252,7 @@ std::optional<Network> recognise_as(const Generation& generation, const Reading&
   if (described.gelus != outline.gelus || described.sigmoids != outline.sigmoids ||
       described.relus != outline.relus ||
       !std::equal(described.steps.begin(), described.steps.end(), reading.steps.begin(),
-                  reading.steps.end(), is_same)) {
+                  reading.steps.end(), same_step)) {
     return std::nullopt;
   }
   if (!generation.keys_tell_all) {
