@@ -36,6 +36,7 @@ template <typename... Args>
 /// The sentences of several diagnostics.
 inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics) {
   std::vector<std::string> result;
+  result.reserve(diagnostics.size());
   for (const Diagnostic& diagnostic : diagnostics) result.push_back(diagnostic.text);
   return result;
 }
