@@ -20,7 +20,7 @@ under `error`, warnings under `warnings`. Findings of `check` are in [check.md](
 | code | kind | sentence |
 | --- | --- | --- |
 """
-CALL = re.compile(r"\b(fail|Error|ProgramError|warn|warning|usage_error|note|malformed|mismatch|damaged\w*)\s*\(")
+CALL = re.compile(r"\b(fail|Error|ProgramError|warn|warning|usage_error|note|malformed|irregular|irregular_at|mismatch|damaged\w*)\s*\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 # Errors and warnings whose whole text comes from elsewhere at run time.

@@ -99,6 +99,9 @@ class Inspector {
     result_.source = pipeline::describe(state_dict);
     hash(state_dict.files());
     result_.training = training(state_dict);
+    if (auto warning = pipeline::warning_of_names(state_dict)) {
+      result_.warnings.push_back(std::move(*warning));
+    }
     recognise(state_dict);
     if (!options_.tensors) return;
     for (const state_dict::Entry& entry : state_dict.entries()) {

@@ -69,6 +69,17 @@ Checkpoint::Checkpoint(const Input& input, const io::Siblings* siblings, const R
   source = describe(state_dict_);
   source.params_key = options.params_key.value_or("");
   journal.step("read", summary(source));
+  if (auto warning = warning_of_names(state_dict_)) journal.warn(std::move(*warning));
+}
+
+std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_dict) {
+  const std::vector<std::string>& names = state_dict.dangerous_names();
+  if (names.empty()) return std::nullopt;
+  const std::string others = names.size() > 1 ? " and others" : "";
+  return Diagnostic{"checkpoint-dangerous", names.front(), {}, join(names, ", "),
+                    fmt::format("PyTorch would run {}{} when it loads the checkpoint. Nothing of it "
+                                "ran here. Look at the file with 'aether2onnx scan' first.",
+                                names.front(), others)};
 }
 
 namespace {

@@ -104,6 +104,10 @@ network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal);
 
+/// A warning if the checkpoint names anything that runs code, starts programs, or reaches files and
+/// networks when PyTorch loads it.
+std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_dict);
+
 /// Warns of the number of `weights` that became subnormal or zero in `type`, float16 or bfloat16.
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal);

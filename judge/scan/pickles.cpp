@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/torch/calls.h"
 #include "judge/scan/scan.h"
 
 namespace aether2onnx::judge::scan {
@@ -40,17 +41,6 @@ std::optional<ValueId> global_of(const Document& document, ValueId callable) {
 
 bool is_text(const Document& document, ValueId value, std::string_view text) {
   return document.kind(value) == Kind::string && document.text(value) == text;
-}
-
-// Whether the pickle puts items into the object after the object's creation.
-bool is_written_into(const Document& document, ValueId object) {
-  return !document.pairs(object).empty() || !document.elements(object).empty();
-}
-
-// Encodings that are part of Python. For other encodings Python imports a module of that name.
-bool is_plain_encoding(std::string_view name) {
-  constexpr std::array plain = {"latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii"};
-  return std::find(plain.begin(), plain.end(), name) != plain.end();
 }
 
 // Whether `head` begins like a pickle of protocol 2 to 5.
@@ -109,15 +99,25 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
     collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
                        where, first_line(document.problem()));
   }
-  if (document.memo_overwrites() > 0) {
-    collector_.found("memo", "{}: the pickle overwrites memo entries, which no pickler does",
-                     where);
+  for (const pickle::Irregularity& irregularity : document.irregularities()) {
+    // An overwritten memo entry only serves to lead scanners astray.
+    const bool found = irregularity.code == "pickle-memo-overwritten";
+    collector_.finding(found ? ScanResult::found : ScanResult::unclear, irregularity.code,
+                       fmt::format("{}, byte {}: {}, as no pickler writes it", where,
+                                   irregularity.offset, irregularity.text));
   }
+  torch::find_misuses(document, [&](const torch::Misuse& misuse) {
+    const bool found = misuse.code == "torch-filled" || misuse.code == "torch-reference";
+    collector_.finding(found ? ScanResult::found : ScanResult::unclear, misuse.code,
+                       fmt::format("{}, byte {}: {}, as no writer does", where,
+                                   document.offset(misuse.value), misuse.text));
+    return ++misuses_ < limits::kListed;
+  });
   for (ValueId value = 0; value < document.value_count(); ++value) {
     switch (document.kind(value)) {
       case Kind::global:
         collector_.global(document.module(value), document.name(value),
-                          verdict_of(document.module(value), document.name(value)), where);
+                          torch::verdict_of(document.module(value), document.name(value)), where);
         break;
       case Kind::object:
         judge_call(document, value, where);
@@ -144,7 +144,7 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
   }
   const std::string_view module = document.module(*global);
   const std::string_view name = document.name(*global);
-  Verdict verdict = verdict_of(module, name);
+  Verdict verdict = torch::verdict_of(module, name);
   // The result of a harmless call is not meant to be called.
   if (document.kind(document.callable(call)) == Kind::object) {
     verdict = std::max(verdict, Verdict::suspicious);
@@ -155,38 +155,18 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
     collector_.call(std::move(text), verdict, where);
     return;
   }
-  if (verdict == Verdict::tensors && is_written_into(document, call)) {
-    collector_.found("writes-into-tensor",
-                     "{}: the pickle puts items into the result of {}.{}; old versions of PyTorch "
-                     "overwrite memory then",
-                     where, printable(module), printable(name));
-  }
-  const auto arguments = document.arguments(call);
-  const bool encodes = module == "_codecs" && name == "encode";
-  if (encodes && !(arguments.size() == 2 && document.kind(arguments[1]) == Kind::string &&
-                   is_plain_encoding(document.text(arguments[1])))) {
-    collector_.call(call_text(document, call), Verdict::suspicious, where);
-  }
 }
 
 void PickleScanner::judge_reference(const Document& document, ValueId reference,
                                     const std::string& where) {
-  const ValueId id = document.persistent(reference);
-  const auto parts = document.elements(id);
-  if (document.kind(id) == Kind::tuple && parts.size() > 1) {
-    if (is_text(document, parts[0], "storage")) return;
-    if (is_text(document, parts[0], "module")) {
-      collector_.note(
-          "module-source",
-          "{}: the pickle contains the source text of a class; PyTorch compares the text "
-          "and does not run it",
-          where);
-      return;
-    }
+  const auto parts = document.elements(document.persistent(reference));
+  if (parts.size() == 4 && is_text(document, parts[0], "module")) {
+    collector_.note(
+        "module-source",
+        "{}: the pickle contains the source text of a class; PyTorch compares the text "
+        "and does not run it",
+        where);
   }
-  collector_.found("reference",
-                   "{}: the pickle refers to an outside object that is no storage ({})", where,
-                   pickle::describe(document, id));
 }
 
 // Bytes in a pickle may be another pickle, which torch.storage._load_from_bytes and others load.

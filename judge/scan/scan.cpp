@@ -139,11 +139,8 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
   Collector& collector = file.collector;
   try {
     const state_dict::Audit audit = state_dict::audit(file.input, file.siblings, file.context);
-    for (const std::string& problem : audit.contradictions) {
-      collector.found("tensor", "an entry {}", problem);
-    }
-    for (const std::string& problem : audit.not_read) {
-      collector.unclear("tensor-kind", "an entry {}", problem);
+    for (const auto& [offset, problem] : audit.contradictions) {
+      collector.found("tensor", "byte {} of the pickle: an entry {}", offset, problem);
     }
     for (const std::string& key : audit.unused_storages) {
       collector.note("unused-storage", "no tensor uses storage '{}'", printable(key, 60));

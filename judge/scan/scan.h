@@ -1,5 +1,5 @@
 /// @file
-/// The parts of a scan: the list of allowed names, pickles, containers, and the report in progress.
+/// The parts of a scan: pickles, containers, and the report in progress.
 ///
 /// A scan reads every container as the readers do. If a reader refuses a file, the scan still looks
 /// at every part of the file that can be found.
@@ -20,9 +20,6 @@
 #include "port/files.h"
 
 namespace aether2onnx::judge::scan {
-
-/// The verdict on a name that a pickle imports.
-Verdict verdict_of(std::string_view module, std::string_view name);
 
 /// A call as Python would write it, "os.system('rm …')": printable and cut short.
 std::string call_text(const pickle::Document& document, pickle::ValueId call);
@@ -101,6 +98,7 @@ class PickleScanner {
   Collector& collector_;
   const Context& context_;
   std::size_t pickles_ = 0;
+  std::size_t misuses_ = 0;
 };
 
 /// Whether loading the pickle imports or calls anything.

@@ -16,6 +16,9 @@ inline constexpr std::size_t kJsonDepth = 32;
 /// Bytes of the name of an entry or a wrapper. A longer key is not a name.
 inline constexpr std::size_t kNameBytes = 1000;
 
+/// How deep values of a pickle may lie in others. Python's own picklers end at about 1,000.
+inline constexpr std::uint32_t kPickleDepth = 3000;
+
 /// How deep the modules of a pickled network may be nested.
 inline constexpr std::size_t kModuleDepth = 100;
 
@@ -24,6 +27,9 @@ inline constexpr int kWrapperDepth = 4;
 
 /// Dimensions of a tensor. Networks use 4; PyTorch's own limit for most operators is 64.
 inline constexpr std::size_t kTensorRank = 64;
+
+/// How many elements an expanded tensor may have beyond those of its storage.
+inline constexpr std::int64_t kExpandedElements = 1 << 24;
 
 /// Channels, hidden width or kernel size of a layer. The largest published network has 450. The
 /// product of three such numbers fits 64 bits with room to spare.

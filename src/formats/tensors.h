@@ -21,8 +21,8 @@ namespace aether2onnx::formats {
 struct Quantizer;
 
 /// The place of a tensor's elements in a storage. Readers check each record: the sizes multiply
-/// without overflow, every element lies within the storage, and the tensor has no more elements
-/// than the storage.
+/// without overflow, every element lies within the storage, and the tensor has at most
+/// limits::kExpandedElements more elements than the storage.
 struct Tensor {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
@@ -100,11 +100,9 @@ std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
 /// Contradictions in a file that can be opened.
 struct Audit {
-  /// Tensors that contradict themselves or their storage: one sentence for each of the first 20,
-  /// "is a tensor …".
-  std::vector<std::string> contradictions;
-  /// The same for tensors of kinds that aren't read (sparse tensors, for example).
-  std::vector<std::string> not_read;
+  /// Tensors that contradict themselves or their storage: the place of each of the first 20 in the
+  /// pickle, and a sentence, "is a tensor …".
+  std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that no tensor refers to.
   std::vector<std::string> unused_storages;
   /// The first byte that a loader doesn't read.

@@ -317,19 +317,17 @@ std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
   return values;
 }
 
-// As in Python, the last of several equal keys counts and keeps the place of the first.
-std::vector<Entry> entries_of(std::vector<Entry> records) {
-  std::vector<Entry> entries;
-  std::unordered_map<std::string, std::size_t> index;
-  for (Entry& record : records) {
-    const auto [at, is_new] = index.emplace(record.name, entries.size());
-    if (is_new) {
-      entries.push_back(std::move(record));
-    } else {
-      entries[at->second] = std::move(record);
+// A dict has no key twice. But the number 1 and the text '1' would be one name.
+void check_names(const std::vector<Entry>& entries) {
+  std::unordered_set<std::string_view> names;
+  for (const Entry& entry : entries) {
+    if (!names.insert(entry.name).second) {
+      fail({ErrorKind::malformed, "state-dict-name-twice", printable(entry.name)},
+           "the state dict has the name '{}' twice, as a number and as a text.\n"
+           "Save the weights alone: torch.save(net.state_dict(), 'weights.pth').",
+           printable(entry.name));
     }
   }
-  return entries;
 }
 
 // Reads numbers and short texts: "iter", "epoch" and the like, also in dicts ("arch_config/scale").
@@ -448,8 +446,9 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
   }
 
   parts.container = is_module(document, chosen->value) ? ", whole module" : "";
-  parts.entries = entries_of(torch::describe_tensors(document, *file.storages,
-                                                     values_of(document, chosen->value, context)));
+  parts.entries = torch::describe_tensors(document, *file.storages,
+                                          values_of(document, chosen->value, context));
+  check_names(parts.entries);
   parts.wrapper = chosen->path;
   if (!start_of_names.empty()) {
     if (!keep_those_under(parts.entries, start_of_names)) {

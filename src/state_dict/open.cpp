@@ -13,7 +13,9 @@ using formats::FileKind;
 
 StateDict::Parts parts_of(torch::File file, const char* container, const Input& input,
                           const OpenOptions& options, const Context& context) {
+  torch::check_as_written(file);
   StateDict::Parts parts = find_state_dict(file, options, context);
+  parts.dangerous_names = torch::dangerous_names(file.document);
   parts.container = container + parts.container;
   for (auto& note : file.storages->notes()) parts.metadata.push_back(std::move(note));
   parts.storages = std::move(file.storages);

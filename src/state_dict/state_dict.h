@@ -77,6 +77,9 @@ class StateDict {
   /// as "module.". Empty unless PyTorch noted the modules' versions in the state dict's
   /// `_metadata`.
   const std::vector<std::string>& modules() const { return parts_.modules; }
+  /// The first 20 names in a pickle that run code, start programs, or reach files and networks when
+  /// PyTorch loads the file. Printable.
+  const std::vector<std::string>& dangerous_names() const { return parts_.dangerous_names; }
   /// Every file of the checkpoint: the opened file, then the shards, by name.
   const std::vector<const Input*>& files() const { return parts_.files; }
 
@@ -91,6 +94,7 @@ class StateDict {
     std::vector<std::string> root_keys;
     formats::Notes metadata;
     std::vector<std::string> modules;
+    std::vector<std::string> dangerous_names;
     std::vector<const Input*> files;  ///< `storages` owns all but the first.
   };
   StateDict(Parts parts, const Context& context);

@@ -20,11 +20,6 @@ bool is_ordered_dict(const Document& document, ValueId value) {
          document.is_global(document.callable(value), "collections", "OrderedDict");
 }
 
-bool is_sequence(const Document& document, ValueId value) {
-  const Kind kind = document.kind(value);
-  return kind == Kind::list || kind == Kind::tuple;
-}
-
 }  // namespace
 
 bool is_dict(const Document& document, ValueId value) {
@@ -35,11 +30,10 @@ bool is_dict(const Document& document, ValueId value) {
 std::vector<Item> items_of(const Document& document, ValueId dict) {
   std::vector<Item> items;
   // Python 2 passes an OrderedDict its items as the one argument, a list of pairs.
-  if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1 &&
-      is_sequence(document, document.arguments(dict)[0])) {
+  if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1) {
     for (const ValueId item : document.elements(document.arguments(dict)[0])) {
-      if (!is_sequence(document, item) || document.elements(item).size() != 2) continue;
-      items.emplace_back(document.elements(item)[0], document.elements(item)[1]);
+      const auto pair = document.elements(item);
+      if (pair.size() == 2) items.emplace_back(pair[0], pair[1]);
     }
   }
   const auto pairs = document.pairs(dict);

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "checkpoint_writer.h"
 #include "formats/pickle/pickle.h"
+#include "formats/torch/calls.h"
 #include "network/notes.h"
 #include "protobuf.h"
 #include "sample_networks.h"
@@ -22,7 +23,7 @@ namespace aether2onnx {
 namespace {
 
 using namespace std::string_literals;
-using judge::scan::verdict_of;
+using torch::verdict_of;
 
 TEST(ScanVerdicts, AreByAListOfWhatIsAllowed) {
   EXPECT_EQ(verdict_of("torch._utils", "_rebuild_tensor_v2"), Verdict::tensors);

@@ -97,13 +97,13 @@ void append_utf8(std::uint32_t code, std::string& out) {
 std::optional<std::string> decode_raw_unicode(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size();) {
-    const bool escape =
-        text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == 'u' || text[i + 1] == 'U');
-    const std::size_t digits = escape && text[i + 1] == 'u' ? 4 : 8;
-    if (!escape || text.size() - i - 2 < digits) {
-      decoded += text[i++];
+    if (text[i] != '\\') {
+      append_utf8(static_cast<unsigned char>(text[i++]), decoded);
       continue;
     }
+    const char letter = i + 1 < text.size() ? text[i + 1] : ' ';
+    const std::size_t digits = letter == 'u' ? 4 : 8;
+    if ((letter != 'u' && letter != 'U') || text.size() - i - 2 < digits) return std::nullopt;
     std::uint32_t code = 0;
     const char* begin = text.data() + i + 2;
     const auto result = std::from_chars(begin, begin + digits, code, 16);

@@ -60,8 +60,9 @@ class ByteReader {
   std::size_t piece_ = 0;
 };
 
-/// Decodes Python's raw-unicode-escape, whose only escapes are \uXXXX and \UXXXXXXXX. Returns
-/// nullopt if an escape is no character.
+/// Decodes Python's raw-unicode-escape: bytes are characters of Latin-1, and the only escapes are
+/// \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash begins no escape of a character. Python
+/// reads such a backslash as itself, but depending on how many stand before it.
 std::optional<std::string> decode_raw_unicode(std::string_view text);
 
 }  // namespace aether2onnx::pickle

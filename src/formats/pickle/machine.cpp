@@ -1,14 +1,140 @@
+// The opcodes, one by one.
+
 #include "formats/pickle/machine.h"
 
+#include <array>
+
+#include "base/text.h"
+#include "formats/pickle/opcodes.h"
+
 namespace aether2onnx::pickle {
+
+Machine::Machine(Document& document, ByteReader& reader, const Context& context)
+    : limits_(context.limits), document_(document), reader_(reader) {
+  document_.origin_ = reader.origin();
+  none_ = add(Kind::none);
+  true_ = add(Kind::boolean);
+  value(true_).number = 1;
+  false_ = add(Kind::boolean);
+  empty_tuple_ = add(Kind::tuple);
+}
+
+void Machine::run() {
+  for (;;) {
+    opcode_at_ = reader_.position();
+    const unsigned char opcode = take_byte("an opcode");
+    if (opcode == kStop) break;
+    execute(opcode);
+    check_frame();
+  }
+  check_frame();
+  if (frame_end_ > reader_.position()) {
+    malformed({ErrorKind::malformed, "pickle-frame"},
+              "a frame reaches beyond the end of the pickle");
+  }
+  document_.root_ = pop();
+  document_.consumed_ = static_cast<std::size_t>(reader_.position());
+  if (!stack_.empty() || !marks_.empty()) {
+    irregular({ErrorKind::malformed, "pickle-left-over"}, "values are left over at its end");
+  }
+  check_repeated_keys();
+  check_depth();
+}
+
+void Machine::run_as_far_as_possible() {
+  strict_ = false;
+  try {
+    run();
+  } catch (const Error& error) {
+    if (error.kind != ErrorKind::malformed && error.kind != ErrorKind::limit) throw;
+    document_.problem_ = error.what();
+    document_.root_ = none_;
+    document_.consumed_ = static_cast<std::size_t>(opcode_at_);
+  }
+}
+
+// --- reading ---
+
+std::span<const std::byte> Machine::take(std::uint64_t count, const char* what) {
+  if (count > reader_.left()) {
+    malformed({ErrorKind::malformed,
+               "pickle-truncated",
+               {},
+               fmt::format("{}", count),
+               fmt::format("{}", reader_.left())},
+              "it ends within {} ({} wanted, {} left)", what, plural(count, "byte"),
+              reader_.left());
+  }
+  return reader_.take(count);
+}
+
+std::uint64_t Machine::take_unsigned(std::size_t size, const char* what) {
+  std::uint64_t number = 0;
+  const auto bytes = take(size, what);
+  for (std::size_t i = 0; i < size; ++i) {
+    number |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+  }
+  return number;
+}
+
+std::uint64_t Machine::take_signed_size(const char* what) {
+  const auto size = static_cast<std::int32_t>(take_unsigned(4, what));
+  if (size < 0) {
+    malformed({ErrorKind::malformed, "pickle-length"}, "{} has a negative length", what);
+  }
+  return static_cast<std::uint64_t>(size);
+}
+
+std::string_view Machine::take_text(std::uint64_t size, const char* what) {
+  const auto bytes = take(size, what);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string_view Machine::take_line(const char* what) {
+  const auto line = reader_.take_line();
+  if (!line) {
+    malformed({ErrorKind::malformed, "pickle-truncated"}, "{} has no end", what);
+  }
+  return *line;
+}
+
+// A frame tells a reader how many bytes to read at once. Every pickler ends a frame between two
+// opcodes. If a frame ends within an opcode's argument, CPython's C unpickler drops the rest of
+// the frame and reads on behind it; other unpicklers read the argument. The file would then be
+// two pickles. A frame within a frame has the same effect. So has a frame that reaches beyond
+// STOP if another pickle follows.
+// Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
+void Machine::begin_frame() {
+  if (opcode_at_ < frame_end_) {
+    malformed({ErrorKind::malformed, "pickle-frame"}, "a frame lies in another frame");
+  }
+  const std::uint64_t size = take_unsigned(8, "a frame");
+  if (size > reader_.left()) {
+    malformed({ErrorKind::malformed, "pickle-frame"}, "a frame is longer than the pickle");
+  }
+  frame_end_ = reader_.position() + size;
+}
+
+void Machine::check_frame() const {
+  if (opcode_at_ < frame_end_ && frame_end_ < reader_.position()) {
+    malformed({ErrorKind::malformed, "pickle-frame"}, "a frame ends within this opcode");
+  }
+}
+
+void Machine::take_protocol() {
+  if (take_byte("the protocol") > kHighestProtocol) {
+    malformed({ErrorKind::malformed, "pickle-protocol"}, "it is of a protocol above {}",
+              kHighestProtocol);
+  }
+  if (opcode_at_ != 0) {
+    irregular({ErrorKind::malformed, "pickle-protocol"}, "the protocol changes within it");
+  }
+}
 
 void Machine::execute(unsigned char opcode) {
   switch (opcode) {
     case kProto:
-      if (take_byte("the protocol") > kHighestProtocol) {
-        malformed({ErrorKind::malformed, "pickle-protocol"}, "it is of a protocol above {}",
-                  kHighestProtocol);
-      }
+      take_protocol();
       break;
     case kFrame:
       begin_frame();
@@ -56,17 +182,19 @@ void Machine::execute(unsigned char opcode) {
       push_unicode_line(take_line("a string"));
       break;
     case kBinString:
-      push_text(Kind::string, take_text(take_signed_size("a string"), "a string"));
+      push_string(take_text(take_signed_size("a string"), "a string"), true);
       break;
     case kShortBinString:
+      push_string(take_text(take_byte("a string"), "a string"), true);
+      break;
     case kShortBinUnicode:
-      push_text(Kind::string, take_text(take_byte("a string"), "a string"));
+      push_string(take_text(take_byte("a string"), "a string"), false);
       break;
     case kBinUnicode:
-      push_text(Kind::string, take_text(take_unsigned(4, "a string"), "a string"));
+      push_string(take_text(take_unsigned(4, "a string"), "a string"), false);
       break;
     case kBinUnicode8:
-      push_text(Kind::string, take_text(take_unsigned(8, "a string"), "a string"));
+      push_string(take_text(take_unsigned(8, "a string"), "a string"), false);
       break;
     case kShortBinBytes:
       push_text(Kind::bytes, take_text(take_byte("bytes"), "bytes"));
@@ -86,23 +214,19 @@ void Machine::execute(unsigned char opcode) {
 void Machine::execute_structure(unsigned char opcode) {
   switch (opcode) {
     case kMark:
-      if (marks_.size() >= limits_.pickle_values) {
-        beyond_limit("pickle_values", limits_.pickle_values, "open marks");
-      }
-      marks_.push_back(stack_.size());
+      push_mark();
       break;
+    // A pickler writes POP and POP_MARK only for a tuple that contains itself, and never DUP.
     case kPop:
-      // Python's POP removes the mark if nothing lies above the mark.
-      if (!marks_.empty() && stack_.size() == marks_.back()) {
-        marks_.pop_back();
-      } else {
-        pop();
-      }
+      irregular({ErrorKind::malformed, "pickle-thrown-away"}, "a value is thrown away");
+      drop();
       break;
     case kPopMark:
+      irregular({ErrorKind::malformed, "pickle-thrown-away"}, "values are thrown away");
       pop_mark();
       break;
     case kDup:
+      irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
       push(top());
       break;
     case kEmptyTuple:
@@ -125,9 +249,13 @@ void Machine::execute_structure(unsigned char opcode) {
     case kEmptySet:
       push(add(Kind::set));
       break;
-    case kFrozenSet:
-      push_sequence(Kind::set, pop_mark());
+    case kFrozenSet: {
+      const auto elements = pop_mark();
+      for (const ValueId element : elements) check_key(element, "an element of a set");
+      push_sequence(Kind::set, elements);
+      value(top()).number = 1;
       break;
+    }
     case kEmptyDict:
       push(add(Kind::dict));
       break;
@@ -135,7 +263,7 @@ void Machine::execute_structure(unsigned char opcode) {
       const auto flat = pop_mark();
       check_pairs(flat);
       const ValueId id = add(Kind::dict);
-      add_pairs(container(id), flat);
+      add_pairs(id, flat);
       push(id);
       break;
     }
@@ -183,7 +311,7 @@ void Machine::execute_structure(unsigned char opcode) {
   }
 }
 
-void Machine::refuse(unsigned char opcode) const {
+void Machine::refuse_opcode(unsigned char opcode) const {
   if (opcode == kExt1 || opcode == kExt2 || opcode == kExt4) {
     malformed({ErrorKind::malformed, "pickle-extension"},
               "it uses Python's extension registry, which no checkpoint does");
@@ -215,13 +343,13 @@ void Machine::execute_call(unsigned char opcode) {
     case kReduce:
     case kNewObj: {
       const ValueId arguments = pop();
-      push_object(pop(), arguments);
+      push_object(opcode == kReduce ? CallForm::reduce : CallForm::newobj, pop(), arguments);
       break;
     }
     case kNewObjEx: {
-      pop();  // the keyword arguments
+      use(pop());  // the keyword arguments
       const ValueId arguments = pop();
-      push_object(pop(), arguments);
+      push_object(CallForm::newobj_ex, pop(), arguments);
       break;
     }
     case kInst: {
@@ -230,7 +358,7 @@ void Machine::execute_call(unsigned char opcode) {
       push_sequence(Kind::tuple, pop_mark());
       const ValueId arguments = pop();
       push_global(module, name);
-      push_object(pop(), arguments);
+      push_object(CallForm::inst, pop(), arguments);
       break;
     }
     case kObj: {
@@ -240,7 +368,7 @@ void Machine::execute_call(unsigned char opcode) {
       }
       const ValueId callable = above.front();
       push_sequence(Kind::tuple, above.subspan(1));
-      push_object(callable, pop());
+      push_object(CallForm::obj, callable, pop());
       break;
     }
     case kBuild:
@@ -250,11 +378,13 @@ void Machine::execute_call(unsigned char opcode) {
       push_persistent_id();
       break;
     case kPersId:
+      // PyTorch's references are tuples, which this opcode can't hold.
+      irregular({ErrorKind::malformed, "pickle-reference"}, "a reference is a line of text");
       push_text(Kind::string, take_line("a reference"));
       push_persistent_id();
       break;
     default:
-      refuse(opcode);
+      refuse_opcode(opcode);
   }
 }
 

@@ -5,6 +5,10 @@
 /// becomes a record of the callable and its arguments. Nothing is executed or imported, so a pickle
 /// is either read or refused. Knows nothing of tensors.
 ///
+/// A pickle is read only as a pickler of Python 2 or 3 writes pickles. Readers differ about the
+/// rest: in a number with leading zeros, an escape in a string, a list that changes after a call
+/// took the list, one reader finds another value than the next. Such a place is an Irregularity.
+///
 /// All values live in one arena and refer to each other by index. A repeated reference copies
 /// nothing, and no function here recurses. Shared, deeply nested and cyclic structures therefore
 /// cost no more than their bytes. Source of the opcodes: Python's pickletools.
@@ -12,6 +16,7 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -43,6 +48,16 @@ enum class Kind : std::uint8_t {
   persistent_id,  ///< A reference to an object outside the pickle, a storage for example.
 };
 
+/// The opcode by which an object was made.
+enum class CallForm : std::uint8_t { reduce, newobj, newobj_ex, obj, inst };
+
+/// A place in a pickle that no pickler writes.
+struct Irregularity {
+  std::uint64_t offset = 0;  ///< Of the opcode, from the beginning of the pickle's source.
+  std::string code;
+  std::string text;  ///< "a dict has the key 'params' twice"
+};
+
 /// A parsed pickle.
 class Document {
  public:
@@ -53,29 +68,32 @@ class Document {
   ~Document() = default;
 
   /// Parses the first pickle in `bytes` and ignores the bytes after its STOP.
-  /// Throws Error(malformed) with the byte offset, or Error(limit).
+  /// Throws Error(malformed) with the byte offset, also for an irregularity, or Error(limit).
   static Document parse(std::vector<std::byte> bytes, const Context& context);
   /// Parses the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads in
   /// pieces of up to 256 KiB and stops after the piece with STOP.
   static Document parse(const Input& input, std::uint64_t offset, const Context& context);
   /// Parses as parse() does, but keeps the values before the first error: root() is then None and
-  /// problem() is the error's message. Throws only what Input::read() throws, and Error(cancelled).
+  /// problem() is the error's message. Reads on behind an irregularity and keeps the first 20 of
+  /// them. Throws only what Input::read() throws, and Error(cancelled).
   static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
                                            const Context& context);
 
   /// The reason why the pickle wasn't read to its end; "" if it was.
   const std::string& problem() const { return problem_; }
-  /// How often the pickle gave a memo entry another value. No pickler does so.
-  std::size_t memo_overwrites() const { return memo_overwrites_; }
+  const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
   ValueId root() const { return root_; }
   /// Bytes up to and including STOP. If there is a problem(): bytes before the opcode with it.
   std::size_t consumed() const { return consumed_; }
 
   Kind kind(ValueId value) const { return values_[value].kind; }
-  bool boolean(ValueId value) const { return values_[value].integer != 0; }
-  std::int64_t integer(ValueId value) const { return values_[value].integer; }
-  double real(ValueId value) const { return values_[value].real; }
+  bool boolean(ValueId value) const { return values_[value].number != 0; }
+  std::int64_t integer(ValueId value) const { return values_[value].number; }
+  double real(ValueId value) const { return std::bit_cast<double>(values_[value].number); }
+  /// The opcode that made the value, from the beginning of the pickle's source. Values without
+  /// content of their own (None, True, False, the empty tuple) have no place: 0.
+  std::uint64_t offset(ValueId value) const { return origin_ + values_[value].at; }
   /// Of a string or bytes; not necessarily valid UTF-8.
   std::string_view text(ValueId value) const { return values_[value].text; }
   /// Of a tuple, list or set; of an object the elements that were appended to it.
@@ -87,11 +105,12 @@ class Document {
   std::string_view name(ValueId value) const { return values_[value].second_text; }
   /// Whether `value` is the global `module.name`.
   bool is_global(ValueId value, std::string_view module, std::string_view name) const;
-  /// Of an object: the callable, and the elements of the tuple of arguments (empty if the arguments
-  /// are no tuple).
+  /// Of an object: the opcode that made it, the callable, and the elements of the tuple of
+  /// arguments.
+  CallForm form(ValueId value) const { return values_[value].form; }
   ValueId callable(ValueId value) const { return values_[value].first; }
   std::span<const ValueId> arguments(ValueId value) const;
-  /// Of an object: the last state set on it by BUILD.
+  /// Of an object: the state set on it by BUILD.
   std::optional<ValueId> state(ValueId value) const;
   /// Of a persistent id: the id itself.
   ValueId persistent(ValueId value) const { return values_[value].first; }
@@ -107,12 +126,14 @@ class Document {
 
   struct Value {
     Kind kind = Kind::none;
+    CallForm form = CallForm::reduce;
+    bool used = false;     // a call, a state or a reference has read the value
+    std::uint32_t at = 0;  // of the opcode, from the pickle's first byte
     std::uint32_t container = kNoContainer;
     ValueId first = kNoValue;   // callable; persistent id
     ValueId second = kNoValue;  // arguments
     ValueId state = kNoValue;
-    std::int64_t integer = 0;
-    double real = 0;
+    std::int64_t number = 0;  // of a real: its bits
     std::string_view text;
     std::string_view second_text;
   };
@@ -127,7 +148,8 @@ class Document {
   std::vector<Container> containers_;
   ValueId root_ = 0;
   std::size_t consumed_ = 0;
-  std::size_t memo_overwrites_ = 0;
+  std::uint64_t origin_ = 0;
+  std::vector<Irregularity> irregularities_;
   std::string problem_;
 };
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/torch/calls.h"
 #include "formats/torch/storage_ids.h"
 #include "formats/torch/torch.h"
 
@@ -75,6 +76,23 @@ class TensorRecords {
     return record;
   }
 
+  // A reference to a storage, whether a tensor uses it or not. Returns the problem, or "".
+  std::string check_reference(ValueId value, std::size_t parts) {
+    const auto id = storage_id(document_, value);
+    if (!id) return "";
+    if (document_.elements(document_.persistent(value)).size() != parts) {
+      return fmt::format("refers to storage '{}' as the other of PyTorch's two formats does",
+                         printable(id->key));
+    }
+    try {
+      if (id->element_size()) check_consistent(*id);
+      check_promise(id->key, id->elements, id->element_size());
+    } catch (const NotATensor& reason) {
+      return reason.problem;
+    }
+    return "";
+  }
+
  private:
   // A storage or a view of one.
   struct Storage {
@@ -91,10 +109,6 @@ class TensorRecords {
       if (function.empty()) {
         no_tensor("torch-no-tensor", "is {}, not a tensor", torch::describe(document_, value));
       }
-      if (!document_.pairs(value).empty() || !document_.elements(value).empty()) {
-        no_tensor("torch-tensor-changed",
-                  "is a tensor that the pickle writes into, which no writer of PyTorch does");
-      }
       const auto arguments = document_.arguments(value);
       if (function == "_rebuild_parameter" || function == "_rebuild_parameter_with_state") {
         if (arguments.empty()) {
@@ -102,8 +116,10 @@ class TensorRecords {
         }
         value = arguments[0];
       } else if (function == "_rebuild_tensor_v2" || function == "_rebuild_tensor") {
+        check_metadata(arguments, 6);
         return typed_tensor(arguments);
       } else if (function == "_rebuild_tensor_v3") {
+        check_metadata(arguments, 7);
         return tensor_of_untyped_storage(arguments);
       } else if (function == "_rebuild_qtensor") {
         Tensor result = typed_tensor(arguments);
@@ -124,6 +140,13 @@ class TensorRecords {
     no_tensor("torch-tensor-arguments", "is a parameter within a parameter");
   }
 
+  // A tensor's metadata say that its elements stand in the storage negated or conjugated.
+  void check_metadata(std::span<const ValueId> arguments, std::size_t at) const {
+    if (arguments.size() > at && !document_.pairs(arguments[at]).empty()) {
+      no_tensor("torch-tensor-kind", "is a tensor that is stored negated or conjugated");
+    }
+  }
+
   // (storage, storage_offset, size, stride, …)
   Tensor typed_tensor(std::span<const ValueId> arguments) {
     if (arguments.size() < 4) {
@@ -131,7 +154,7 @@ class TensorRecords {
     }
     const Storage lies_in = storage(arguments[0]);
     if (!lies_in.dtype) {
-      no_tensor("torch-tensor-type", "is a tensor on a storage without a type");
+      no_tensor("torch-tensor-conflict", "is a tensor on a storage without a type");
     }
     return laid_out(lies_in, *lies_in.dtype, arguments);
   }
@@ -145,12 +168,12 @@ class TensorRecords {
     const DType dtype = dtype_object(arguments[6]);
     if (!lies_in.dtype) {
       if (lies_in.first != 0) {
-        no_tensor("torch-tensor-type", "is a tensor on a part of a storage without a type");
+        no_tensor("torch-tensor-conflict", "is a tensor on a part of a storage without a type");
       }
       lies_in.elements /= size_of(dtype);
       lies_in.usable /= size_of(dtype);
     } else if (*lies_in.dtype != dtype) {
-      no_tensor("torch-tensor-type", "is a tensor of {} on a storage of {}", to_string(dtype),
+      no_tensor("torch-tensor-conflict", "is a tensor of {} on a storage of {}", to_string(dtype),
                 to_string(*lies_in.dtype));
     }
     return laid_out(lies_in, dtype, arguments);
@@ -162,7 +185,7 @@ class TensorRecords {
         if (to_string(dtype) == document_.name(value)) return dtype;
       }
     }
-    no_tensor("torch-tensor-type", "is a tensor of an unknown type ({})",
+    no_tensor("torch-tensor-kind", "is a tensor of a type that is not read ({})",
               pickle::describe(document_, value));
   }
 
@@ -208,8 +231,7 @@ class TensorRecords {
                   to_string(scale_type), to_string(zero_type));
       }
     } else {
-      no_tensor("torch-tensor-quantized",
-                "is a tensor that is quantized in a way that is not read");
+      no_tensor("torch-tensor-kind", "is a tensor that is quantized in a way that is not read");
     }
     return std::make_shared<const Quantizer>(std::move(result));
   }
@@ -240,7 +262,7 @@ class TensorRecords {
       no_tensor("torch-tensor-reference", "is a tensor with a malformed reference to its storage");
     }
     if (!id->untyped() && !id->dtype()) {
-      no_tensor("torch-tensor-storage-type", "is a tensor on a storage of the unknown type {}.{}",
+      no_tensor("torch-tensor-kind", "is a tensor on a storage of the type {}.{}, which is not read",
                 printable(id->module), printable(id->name));
     }
     check_consistent(*id);
@@ -252,7 +274,8 @@ class TensorRecords {
     return result;
   }
 
-  // All references to one storage must agree on its type and size. The same holds for views.
+  // All references to one storage must agree on its type and size. The same holds for views. In a
+  // stream, PyTorch keeps storages and views in one table, so that no key may be both.
   void check_consistent(const StorageId& id) {
     const StorageId& known = known_storages_.emplace(id.key, id).first->second;
     if (known.dtype() != id.dtype() || known.untyped() != id.untyped() ||
@@ -260,6 +283,11 @@ class TensorRecords {
       no_tensor("torch-tensor-conflict",
                 "is a tensor on storage '{}', of which the file says two different things",
                 printable(id.key));
+    }
+    const bool is_view = known_views_.contains(id.key);
+    if (is_view || (id.view && known_storages_.contains(id.view->key))) {
+      no_tensor("torch-tensor-conflict", "is a tensor on '{}', which is a storage and a part of one",
+                printable(is_view ? id.key : id.view->key));
     }
     if (!id.view) return;
     const StorageId& view = known_views_.emplace(id.view->key, id).first->second;
@@ -322,24 +350,27 @@ class TensorRecords {
       no_tensor("torch-tensor-elements", "is a tensor with more elements than can be counted");
     }
     result.elements = *elements;
-    // The storage of an empty tensor may be missing, but must not be too short.
-    if (result.elements > 0 || storage.elements > 0) check_promise(result, storage);
+    check_promise(storage.key, storage.elements, size_of(dtype));
     if (result.elements > 0) check_extent(result, storage);
     return result;
   }
 
-  // Checks that the file has as many bytes of the storage as the reference states.
-  void check_promise(const Tensor& tensor, const Storage& storage) const {
-    const std::optional<std::uint64_t> bytes = storages_.size(storage.key);
+  // Checks that the file has as many bytes of the storage as a reference states. An empty storage
+  // may be missing, but must not be too short.
+  void check_promise(std::string_view key, std::uint64_t elements,
+                     std::optional<std::size_t> element_size) const {
+    if (elements == 0) return;
+    const std::optional<std::uint64_t> bytes = storages_.size(key);
     if (!bytes) {
       no_tensor("torch-tensor-storage-missing",
-                "is a tensor whose storage '{}' is missing from the file", printable(storage.key));
+                "is a tensor whose storage '{}' is missing from the file", printable(key));
     }
-    const auto promised = checked_multiply<std::uint64_t>(storage.elements, size_of(tensor.dtype));
+    const auto promised =
+        checked_multiply<std::uint64_t>(elements, element_size.value_or(1));
     if (!promised || *promised > *bytes) {
       no_tensor("torch-tensor-storage-short",
                 "is a tensor whose storage '{}' should have {} elements of {} and has {}",
-                printable(storage.key), storage.elements, to_string(tensor.dtype),
+                printable(key), elements, plural(element_size.value_or(1), "byte"),
                 plural(*bytes, "byte"));
     }
   }
@@ -361,7 +392,7 @@ class TensorRecords {
                 shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
                 available);
     }
-    if (tensor.elements > available) {
+    if (tensor.elements - available > limits::kExpandedElements) {
       no_tensor("torch-tensor-expanded", "is a tensor {} expanded from a storage of {} elements",
                 shape_text(tensor.shape), available);
     }
@@ -373,14 +404,6 @@ class TensorRecords {
   std::unordered_map<std::string_view, StorageId> known_storages_;
   std::unordered_map<std::string_view, StorageId> known_views_;
 };
-
-// Whether well-formed calls of the function are read.
-bool is_read(std::string_view function) {
-  constexpr std::array<std::string_view, 6> functions = {
-      "_rebuild_tensor",  "_rebuild_tensor_v2", "_rebuild_tensor_v3",
-      "_rebuild_qtensor", "_rebuild_parameter", "_rebuild_parameter_with_state"};
-  return std::find(functions.begin(), functions.end(), function) != functions.end();
-}
 
 }  // namespace
 
@@ -439,14 +462,20 @@ formats::Audit audit(const File& file) {
   formats::Audit result;
   TensorRecords tensors(document, *file.storages);
   std::unordered_set<std::string_view> used;
+  const auto contradiction = [&](ValueId value, std::string problem) {
+    if (result.contradictions.size() < most) {
+      result.contradictions.push_back({document.offset(value), std::move(problem)});
+    }
+  };
   for (ValueId value = 0; value < document.value_count(); ++value) {
     if (const auto id = storage_id(document, value)) used.insert(id->key);
+    std::string problem = tensors.check_reference(value, file.reference_parts);
+    if (!problem.empty()) contradiction(value, std::move(problem));
     if (!is_tensor(document, value)) continue;
     Record record = tensors.describe("", value);
-    if (record.tensor) continue;
-    auto& list =
-        is_read(rebuild_function(document, value)) ? result.contradictions : result.not_read;
-    if (list.size() < most) list.push_back(std::move(record.problem));
+    const bool is_sound = record.tensor || record.problem_code == "torch-tensor-kind" ||
+                          record.problem_code == "torch-tensor-expanded";
+    if (!is_sound) contradiction(value, std::move(record.problem));
   }
   for (std::string& key : file.storages->keys()) {
     if (result.unused_storages.size() == most) break;
@@ -454,6 +483,37 @@ formats::Audit audit(const File& file) {
   }
   result.end = file.storages->end();
   return result;
+}
+
+void check_as_written(const File& file) {
+  find_misuses(file.document, [&](const Misuse& misuse) -> bool {
+    fail({ErrorKind::malformed, "torch-misuse", misuse.code},
+         "the pickle in the file has at byte {} a form that no writer of PyTorch makes, and that "
+         "loaders may take for different things: {}.\nAsk for the file again where it comes from, "
+         "saved with torch.save.",
+         file.document.offset(misuse.value), misuse.text);
+  });
+  const formats::Audit found = audit(file);
+  if (found.contradictions.empty()) return;
+  const auto& [offset, problem] = found.contradictions.front();
+  fail({ErrorKind::malformed, "torch-tensor"},
+       "the file contradicts itself: at byte {} its pickle has an entry that {}.\n"
+       "Download or copy it again, or save it anew with torch.save.",
+       offset, problem);
+}
+
+std::vector<std::string> dangerous_names(const Document& document) {
+  constexpr std::size_t most = 20;
+  std::vector<std::string> names;
+  for (ValueId value = 0; value < document.value_count() && names.size() < most; ++value) {
+    if (document.kind(value) != Kind::global ||
+        verdict_of(document.module(value), document.name(value)) != Verdict::dangerous) {
+      continue;
+    }
+    std::string name = pickle::describe(document, value);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace aether2onnx::torch

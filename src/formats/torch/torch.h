@@ -32,6 +32,8 @@ class Storages : public formats::Storages {
 struct File {
   pickle::Document document;  ///< The pickled object.
   std::unique_ptr<Storages> storages;
+  /// The parts of a reference to a storage: 5 in a zip container, 6 in a stream.
+  std::size_t reference_parts = 5;
 };
 
 /// Opens PyTorch's zip container. Returns nullopt if the archive has no data.pkl at PyTorch's
@@ -60,8 +62,17 @@ std::vector<formats::Record> describe_tensors(const pickle::Document& document,
 /// the legacy stream stores together with their source text.
 std::string describe(const pickle::Document& document, pickle::ValueId value);
 
-/// Checks all tensors of the file without reading their elements.
+/// Checks all tensors of the file, and all references to storages, without reading elements.
 formats::Audit audit(const File& file);
+
+/// Throws Error(malformed) unless the pickled object is as writers of PyTorch write it: every call
+/// of a known name (see calls.h), and everything that audit() checks. PyTorch would refuse the file,
+/// or could load other tensors from it than this reader.
+void check_as_written(const File& file);
+
+/// The first 20 names in the pickle that run code, start programs, or reach files and networks when
+/// PyTorch loads the file. Printable.
+std::vector<std::string> dangerous_names(const pickle::Document& document);
 
 /// Writes a zip container with a bare state dict, as torch.save does. Returns the count of bytes.
 /// One tensor is in memory at a time.

@@ -224,7 +224,7 @@ File open_legacy(const Input& input, const Context& context) {
   Document object = next();
   const Document keys = next();
   auto storages = std::make_unique<LegacyStorages>(input, at, object, keys);
-  return {std::move(object), std::move(storages)};
+  return {std::move(object), std::move(storages), 6};
 }
 
 }  // namespace aether2onnx::torch

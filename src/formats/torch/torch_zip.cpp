@@ -66,7 +66,15 @@ class ZipStorages final : public Storages {
            "the pickle in the file has {}; at most {} are read.\n{}", human_bytes(size),
            human_bytes(most), limits::how_to_raise("pickle_bytes"));
     }
-    return pickle::Document::parse(zip_->read_all(entry, most), context);
+    pickle::Document document = pickle::Document::parse(zip_->read_all(entry, most), context);
+    if (document.consumed() != size) {
+      fail({ErrorKind::malformed, "torch-pickle-end", {}, {}, plural(size - document.consumed(), "byte")},
+           "{} follow the pickle in the file, and no writer of PyTorch puts any there. Loaders and "
+           "scanners may disagree about which part is the pickle.\nAsk for the file again where it "
+           "comes from, saved with torch.save.",
+           plural(size - document.consumed(), "byte"));
+    }
+    return document;
   }
 
   formats::Notes notes() const override {
@@ -173,7 +181,7 @@ std::optional<File> open_zip(const Input& input, const Context& context) {
   if (root.empty()) return std::nullopt;
   auto storages = std::make_unique<ZipStorages>(std::move(zip), std::move(root), input.size());
   pickle::Document document = storages->parse_pickle(context);
-  return File{std::move(document), std::move(storages)};
+  return File{std::move(document), std::move(storages), 5};
 }
 
 }  // namespace aether2onnx::torch

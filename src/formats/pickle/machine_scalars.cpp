@@ -1,0 +1,199 @@
+// Numbers and texts: how picklers write them, and nothing else.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+
+#include "base/text.h"
+#include "formats/pickle/machine.h"
+
+namespace aether2onnx::pickle {
+
+namespace {
+
+bool only_digits(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Whether Python's repr() writes an integer so. Other forms are other numbers in some readers: C's
+// strtol takes 0100 for 64.
+bool is_plain_integer(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (!only_digits(text)) return false;
+  return text.size() == 1 ? !(negative && text == "0") : text[0] != '0';
+}
+
+// Whether the text is UTF-8. `surrogates`: as Python's surrogatepass, with which Python 3 reads its
+// own texts.
+bool is_utf8(std::string_view text, bool surrogates) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const auto is_tail = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned lead = byte(i);
+    if (lead < 0x80) {
+      ++i;
+    } else if (lead >= 0xc2 && lead <= 0xdf && is_tail(i + 1)) {
+      i += 2;
+    } else if (lead >= 0xe0 && lead <= 0xef && is_tail(i + 1) && is_tail(i + 2)) {
+      if (lead == 0xe0 && byte(i + 1) < 0xa0) return false;
+      if (lead == 0xed && byte(i + 1) >= 0xa0 && !surrogates) return false;
+      i += 3;
+    } else if (lead >= 0xf0 && lead <= 0xf4 && is_tail(i + 1) && is_tail(i + 2) && is_tail(i + 3)) {
+      if (lead == 0xf0 && byte(i + 1) < 0x90) return false;
+      if (lead == 0xf4 && byte(i + 1) >= 0x90) return false;
+      i += 4;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void Machine::not_a_number(std::string_view text) const {
+  malformed({ErrorKind::malformed, "pickle-number", {}, {}, printable(text, 40)},
+            "'{}' is no number", printable(text, 40));
+}
+
+std::int64_t Machine::parse_decimal(std::string_view text) {
+  std::int64_t number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
+  if (!is_plain_integer(text)) {
+    irregular({ErrorKind::malformed, "pickle-number", {}, {}, printable(text, 40)},
+              "the number '{}' is written in a way that readers take for different numbers",
+              printable(text, 40));
+  }
+  return number;
+}
+
+std::uint64_t Machine::parse_slot(std::string_view text) {
+  const std::int64_t slot = parse_decimal(text);
+  if (slot < 0) {
+    malformed({ErrorKind::malformed, "pickle-memo"}, "a memo entry has a negative number");
+  }
+  return static_cast<std::uint64_t>(slot);
+}
+
+// INT: a decimal number; 00 and 01 are False and True.
+void Machine::push_int_line(std::string_view text) {
+  if (text == "00" || text == "01") {
+    push(text == "01" ? true_ : false_);
+  } else {
+    push_integer(parse_decimal(text));
+  }
+}
+
+// LONG: a decimal number with an L behind it.
+void Machine::push_long_line(std::string_view text) {
+  // Python's own limit on the digits of a number that it reads. Older versions need time that
+  // grows with the square of the digits.
+  constexpr std::size_t most_digits = 4300;
+  if (!text.ends_with('L')) not_a_number(text);
+  text.remove_suffix(1);
+  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  if (only_digits(digits) && digits.size() > 18) {
+    if (!is_plain_integer(text) || digits.size() > most_digits) not_a_number(text);
+    push(add(Kind::big_integer));
+  } else {
+    push_integer(parse_decimal(text));
+  }
+}
+
+void Machine::push_float_line(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e';
+  });
+  if (!plain && text != "inf" && text != "-inf" && text != "nan") not_a_number(text);
+  double number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
+  push_real(number);
+}
+
+// LONG1 and LONG4: two's complement, little-endian, of any length.
+void Machine::push_long(std::uint64_t size) {
+  const auto bytes = take(size, "a number");
+  if (size > 8) {
+    push(add(Kind::big_integer));
+    return;
+  }
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    number |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+  }
+  const bool negative = size > 0 && (std::to_integer<unsigned>(bytes.back()) & 0x80U) != 0;
+  if (negative && size < 8) number |= ~std::uint64_t{0} << (8 * size);
+  push_integer(static_cast<std::int64_t>(number));
+}
+
+void Machine::push_binary_float() {
+  const auto bytes = take(8, "a number");
+  std::uint64_t bits = 0;
+  for (const std::byte byte : bytes) bits = (bits << 8U) | std::to_integer<std::uint64_t>(byte);
+  push_real(std::bit_cast<double>(bits));
+}
+
+void Machine::push_integer(std::int64_t number) {
+  const ValueId id = add(Kind::integer);
+  value(id).number = number;
+  push(id);
+}
+
+void Machine::push_real(double number) {
+  const ValueId id = add(Kind::real);
+  value(id).number = std::bit_cast<std::int64_t>(number);
+  push(id);
+}
+
+void Machine::push_text(Kind kind, std::string_view text) {
+  const ValueId id = add(kind);
+  value(id).text = text;
+  push(id);
+}
+
+void Machine::push_string(std::string_view text, bool old) {
+  if (!is_utf8(text, !old)) {
+    irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
+  }
+  push_text(Kind::string, text);
+}
+
+// STRING: a Python string literal in quotes. Of its escapes, readers make different texts.
+void Machine::push_string_line(std::string_view text) {
+  const bool quoted = text.size() >= 2 && (text.front() == '\'' || text.front() == '"') &&
+                      text.back() == text.front();
+  if (!quoted) {
+    malformed({ErrorKind::malformed, "pickle-text"}, "a string isn't in quotes");
+  }
+  text = text.substr(1, text.size() - 2);
+  if (text.find('\\') != std::string_view::npos) {
+    irregular({ErrorKind::malformed, "pickle-escape"}, "a string has an escape in it");
+  }
+  push_string(text, true);
+}
+
+// UNICODE: a line in raw-unicode-escape. Picklers write each backslash of the text as \u005c.
+void Machine::push_unicode_line(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return c != '\\' && static_cast<unsigned char>(c) < 0x80;
+  });
+  if (plain) {
+    push_text(Kind::string, text);
+    return;
+  }
+  auto decoded = decode_raw_unicode(text);
+  if (!decoded) {
+    malformed({ErrorKind::malformed, "pickle-escape"},
+              "a backslash in a text is no \\u escape of a character");
+  }
+  push_text(Kind::string, document_.unescaped_.emplace_back(std::move(*decoded)));
+}
+
+}  // namespace aether2onnx::pickle

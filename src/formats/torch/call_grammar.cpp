@@ -1,0 +1,351 @@
+#include "formats/torch/call_grammar.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "formats/torch/calls.h"
+
+namespace aether2onnx::torch {
+
+using pickle::CallForm;
+using pickle::Document;
+using pickle::Kind;
+using pickle::ValueId;
+
+namespace {
+
+// Attributes that PyTorch gives meaning to, or methods that an attribute would hide: a checkpoint
+// whose weights are another tensor, or are copied by another function.
+// Sources: torch/csrc/autograd/python_variable.cpp, properties with a setter; collections.OrderedDict;
+// torch/nn/modules/module.py.
+constexpr std::string_view kReservedFields =
+    "data grad _grad requires_grad names real imag _backward_hooks _post_accumulate_grad_hooks "
+    "retain_grad grad_fn grad_dtype _base _cdata volatile shape "
+    "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values "
+    "state_dict load_state_dict forward parameters named_parameters buffers named_buffers modules "
+    "named_modules children named_children _call_impl eval to apply half cuda cpu";
+
+constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
+
+// Whether all characters of the UTF-8 text are below U+0100.
+bool is_latin(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0xc4; });
+}
+
+}  // namespace
+
+bool Matcher::is_called_as(const Row& row, CallForm form, std::span<const ValueId> arguments) {
+  const auto alternatives = parts_of(row.calls, '|');
+  return std::any_of(alternatives.begin(), alternatives.end(), [&](std::string_view alternative) {
+    const auto words = parts_of(alternative, ' ');
+    const bool right_form = words[0] == "R" ? form == CallForm::reduce : form == CallForm::newobj;
+    return right_form && fit(std::span(words).subspan(1), arguments);
+  });
+}
+
+bool Matcher::fit(std::span<const std::string_view> words, std::span<const ValueId> arguments) {
+  std::size_t at = 0;
+  for (std::string_view word : words) {
+    const char last = word.back();
+    if (last == '?' || last == '*') word.remove_suffix(1);
+    if (word == "one-number") return fits_number(arguments);
+    if (word == "array") return fits_array(arguments);
+    if (last == '*') {
+      while (at < arguments.size() && fits_any(word, arguments[at])) ++at;
+    } else if (at < arguments.size() && fits_any(word, arguments[at])) {
+      ++at;
+    } else if (last != '?') {
+      return false;
+    }
+  }
+  return at == arguments.size();
+}
+
+bool Matcher::fits_any(std::string_view words, ValueId value) {
+  const auto parts = parts_of(words, '/');
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view word) { return fits(word, value); });
+}
+
+bool Matcher::is_count(ValueId value) const {
+  return is(Kind::integer, value) && document_.integer(value) >= 0;
+}
+
+bool Matcher::is_text(ValueId value, std::string_view text) const {
+  return is(Kind::string, value) && document_.text(value) == text;
+}
+
+bool Matcher::is_plain(ValueId value) const {
+  const Kind kind = document_.kind(value);
+  return kind == Kind::none || kind == Kind::boolean || kind == Kind::integer ||
+         kind == Kind::big_integer || kind == Kind::real || kind == Kind::string ||
+         kind == Kind::bytes || kind == Kind::global;
+}
+
+bool Matcher::is_call_of(ValueId value, std::string_view module, std::string_view name) const {
+  return is(Kind::object, value) && document_.is_global(document_.callable(value), module, name);
+}
+
+bool Matcher::may_visit(std::size_t values) {
+  visited_ += values;
+  return visited_ <= 4 * document_.value_count() + 1000;
+}
+
+// A tuple of sizes, or torch.Size of one.
+bool Matcher::are_counts(ValueId value) {
+  if (is_call_of(value, "torch", "Size") && document_.arguments(value).size() == 1) {
+    value = document_.arguments(value)[0];
+  }
+  if (!is(Kind::tuple, value)) return false;
+  const auto elements = document_.elements(value);
+  return elements.size() <= limits::kTensorRank &&
+         std::all_of(elements.begin(), elements.end(), [&](ValueId e) { return is_count(e); });
+}
+
+// A list of pairs, each a list or a tuple, with texts as keys. No key stands in it twice.
+bool Matcher::are_items(ValueId value) {
+  if (!is(Kind::list, value)) return false;
+  const auto items = document_.elements(value);
+  if (!may_visit(items.size())) return false;
+  std::vector<ValueId> keys;
+  for (const ValueId item : items) {
+    if (!is(Kind::list, item) && !is(Kind::tuple, item)) return false;
+    const auto pair = document_.elements(item);
+    if (pair.size() != 2 || !is(Kind::string, pair[0])) return false;
+    keys.push_back(pair[0]);
+  }
+  const auto differ = [](auto& all) {
+    std::sort(all.begin(), all.end());
+    return std::adjacent_find(all.begin(), all.end()) == all.end();
+  };
+  // Distinct values first: their texts are parts of the pickle, so that comparing ends soon.
+  if (!differ(keys)) return false;
+  std::vector<std::string_view> texts;
+  for (const ValueId key : keys) texts.push_back(document_.text(key));
+  return differ(texts);
+}
+
+// A list whose elements a set can hold. Texts and numbers that calls make are no elements.
+bool Matcher::are_keys(ValueId value) {
+  if (!is(Kind::list, value) && !is(Kind::tuple, value)) return false;
+  const auto keys = document_.elements(value);
+  return may_visit(keys.size()) && std::all_of(keys.begin(), keys.end(), [&](ValueId key) {
+           if (!is(Kind::tuple, key)) return is_key_part(key);
+           const auto parts = document_.elements(key);
+           return parts.size() <= limits::kTensorRank && may_visit(parts.size()) &&
+                  std::all_of(parts.begin(), parts.end(),
+                              [&](ValueId part) { return is_key_part(part); });
+         });
+}
+
+bool Matcher::is_key_part(ValueId value) {
+  if (is(Kind::object, value)) return is_rebuild(value);
+  return is_plain(value) && !is(Kind::big_integer, value);
+}
+
+// The __dict__ of an object. Attributes of tensors are plain values.
+bool Matcher::are_fields(ValueId value, bool of_tensor) {
+  if (of_tensor && is(Kind::none, value)) return true;
+  if (!is(Kind::dict, value)) return false;
+  const auto fields = document_.pairs(value);
+  return may_visit(fields.size()) && std::all_of(fields.begin(), fields.end(), [&](const auto& f) {
+           if (!is(Kind::string, f.first)) return false;
+           const std::string_view name = document_.text(f.first);
+           if (name.starts_with("__") || is_one_of(kReservedFields, name)) return false;
+           if (!of_tensor) return true;
+           const auto elements = document_.elements(f.second);
+           const bool is_list = is(Kind::tuple, f.second) || is(Kind::list, f.second);
+           return is_plain(f.second) ||
+                  (is_list && may_visit(elements.size()) &&
+                   std::all_of(elements.begin(), elements.end(),
+                               [&](ValueId e) { return is_plain(e); }));
+         });
+}
+
+// (indices, values, size) or, of compressed layouts, (compressed, plain, values, size); from
+// PyTorch 2.1 on also whether the indices are coalesced.
+bool Matcher::is_sparse_content(ValueId value) {
+  if (!is(Kind::tuple, value)) return false;
+  auto parts = document_.elements(value);
+  if (!parts.empty() && is(Kind::boolean, parts.back())) parts = parts.first(parts.size() - 1);
+  if (parts.size() != 3 && parts.size() != 4) return false;
+  return are_counts(parts.back()) && std::all_of(parts.begin(), parts.end() - 1,
+                                                 [&](ValueId part) { return is_rebuild(part); });
+}
+
+bool Matcher::is_quantizer(ValueId value) {
+  if (!is(Kind::tuple, value)) return false;
+  const auto parts = document_.elements(value);
+  if (parts.size() < 3 || parts.size() > 4 || !is(Kind::global, parts[0]) ||
+      document_.module(parts[0]) != "torch" || !document_.name(parts[0]).starts_with("per_")) {
+    return false;
+  }
+  return std::all_of(parts.begin() + 1, parts.end(), [&](ValueId part) {
+    return is(Kind::integer, part) || is(Kind::real, part) || is_rebuild(part);
+  });
+}
+
+bool Matcher::is_rebuild(ValueId value) const {
+  if (!is(Kind::object, value) || !is(Kind::global, document_.callable(value))) return false;
+  const ValueId name = document_.callable(value);
+  const Row* row = find_row(document_.module(name), document_.name(name));
+  return row != nullptr && row->role == Role::rebuild;
+}
+
+// Bytes, bytes as protocol 2 writes them, or a text of Python 2.
+std::optional<std::size_t> Matcher::byte_count(ValueId value) {
+  if (is(Kind::bytes, value) || is(Kind::string, value)) return document_.text(value).size();
+  if (is_call_of(value, "builtins", "bytes") || is_call_of(value, "__builtin__", "bytes")) return 0;
+  if (!is_call_of(value, "_codecs", "encode") || document_.arguments(value).empty()) {
+    return std::nullopt;
+  }
+  const ValueId text = document_.arguments(value)[0];
+  if (!is(Kind::string, text)) return std::nullopt;
+  // Characters of UTF-8.
+  const std::string_view encoded = document_.text(text);
+  if (!may_visit(encoded.size() / 64)) return std::nullopt;
+  return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
+}
+
+// Of a numpy.dtype of numbers: bytes of an element.
+std::optional<std::uint64_t> Matcher::element_size(ValueId dtype) const {
+  if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) {
+    return std::nullopt;
+  }
+  const ValueId name = document_.arguments(dtype)[0];
+  if (!is(Kind::string, name)) return std::nullopt;
+  const std::string_view text = document_.text(name);
+  if (!is_one_of(kElementTypes, text)) return std::nullopt;
+  return text == "c16" ? 16 : static_cast<std::uint64_t>(text[1] - '0');
+}
+
+// (dtype, the number's bytes)
+bool Matcher::fits_number(std::span<const ValueId> arguments) {
+  if (arguments.size() != 2) return false;
+  const auto size = element_size(arguments[0]);
+  return size && byte_count(arguments[1]) == *size;
+}
+
+// (bytes, dtype, shape, order)
+bool Matcher::fits_array(std::span<const ValueId> arguments) {
+  return arguments.size() == 4 && are_elements(arguments[2], arguments[1], arguments[0]) &&
+         (is_text(arguments[3], "C") || is_text(arguments[3], "F"));
+}
+
+bool Matcher::are_elements(ValueId shape, ValueId dtype, ValueId bytes) {
+  const auto size = element_size(dtype);
+  const auto count = byte_count(bytes);
+  if (!size || !count || !are_counts(shape)) return false;
+  std::uint64_t expected = *size;
+  for (const ValueId extent : document_.elements(shape)) {
+    const auto product =
+        checked_multiply(expected, static_cast<std::uint64_t>(document_.integer(extent)));
+    if (!product) return false;
+    expected = *product;
+  }
+  return expected == *count;
+}
+
+// (version, shape, dtype, is in Fortran's order, bytes)
+bool Matcher::is_array_state(ValueId value) {
+  if (!is(Kind::tuple, value)) return false;
+  const auto parts = document_.elements(value);
+  return parts.size() == 5 && is(Kind::integer, parts[0]) && document_.integer(parts[0]) == 1 &&
+         is(Kind::tuple, parts[1]) && fits_any("bool/count", parts[3]) &&
+         are_elements(parts[1], parts[2], parts[4]);
+}
+
+// (version, byte order, no subarray, no names, no fields, size, alignment, flags): numbers have the
+// size and alignment of their type, and no flags.
+bool Matcher::is_dtype_state(ValueId value) const {
+  if (!is(Kind::tuple, value)) return false;
+  const auto parts = document_.elements(value);
+  const auto is_number = [&](ValueId part, std::int64_t number) {
+    return is(Kind::integer, part) && document_.integer(part) == number;
+  };
+  return parts.size() == 8 && is_number(parts[0], 3) &&
+         (is_text(parts[1], "<") || is_text(parts[1], "|") || is_text(parts[1], ">") ||
+          is_text(parts[1], "=")) &&
+         is(Kind::none, parts[2]) && is(Kind::none, parts[3]) && is(Kind::none, parts[4]) &&
+         is_number(parts[5], -1) && is_number(parts[6], -1) && is_number(parts[7], 0);
+}
+
+bool Matcher::fits(std::string_view word, ValueId value) {
+  const Kind kind = document_.kind(value);
+  const auto is_global = [&](std::string_view module, std::string_view names) {
+    return kind == Kind::global && document_.module(value) == module &&
+           is_one_of(names, document_.name(value));
+  };
+  if (word == "none") return kind == Kind::none;
+  if (word == "bool") return kind == Kind::boolean;
+  if (word == "int") return kind == Kind::integer;
+  if (word == "count") return is_count(value);
+  if (word == "counts") return are_counts(value);
+  if (word == "real") return kind == Kind::real;
+  if (word == "text") return kind == Kind::string;
+  if (word.starts_with("text=")) return is_text(value, word.substr(5));
+  if (word == "latin") return kind == Kind::string && is_latin(document_.text(value));
+  if (word == "bytes") return byte_count(value).has_value();
+  if (word.starts_with("bytes=")) {
+    const auto count = byte_count(value);
+    return count && fmt::format("{}", *count) == word.substr(6);
+  }
+  if (word == "list") return kind == Kind::list;
+  if (word == "dict") return kind == Kind::dict;
+  if (word == "tuple") return kind == Kind::tuple;
+  if (word == "empty") return kind == Kind::tuple && document_.elements(value).empty();
+  if (word == "items") return are_items(value);
+  if (word == "keys") return are_keys(value);
+  if (word == "fields") return are_fields(value, false);
+  if (word == "attributes") return are_fields(value, true);
+  if (word == "storage") return kind == Kind::persistent_id;
+  if (word == "tensor") return is_rebuild(value);
+  if (word == "hooks") return is_empty_ordered_dict(document_, value);
+  if (word == "quantizer") return is_quantizer(value);
+  if (word == "sparse") return is_sparse_content(value);
+  if (word == "layout") return is_call_of(value, "torch.serialization", "_get_layout");
+  if (word == "dtype-state") return is_dtype_state(value);
+  if (word == "array-state") return is_array_state(value);
+  if (word == "timezone" || word == "timedelta") return is_call_of(value, "datetime", word);
+  if (word == "one-zero") {
+    const auto elements = document_.elements(value);
+    return kind == Kind::tuple && elements.size() == 1 && is(Kind::integer, elements[0]) &&
+           document_.integer(elements[0]) == 0;
+  }
+  if (word == "element-type") {
+    return kind == Kind::string && is_one_of(kElementTypes, document_.text(value));
+  }
+  if (word == "dtype") {
+    return kind == Kind::global && document_.module(value) == "torch" &&
+           find_row("torch", document_.name(value)) == find_row("torch", "float32");
+  }
+  if (word == "function") {
+    if (kind != Kind::global) return false;
+    const Row* row = find_row(document_.module(value), document_.name(value));
+    return row != nullptr && row->role == Role::rebuild;
+  }
+  if (word == "type") {
+    return is_global("torch", "Tensor") || is_global("torch.nn.parameter", "Parameter Buffer");
+  }
+  if (word == "class") {
+    if (kind != Kind::global) return false;
+    const Row* row = find_row(document_.module(value), document_.name(value));
+    return row == nullptr || row->state == "fields";
+  }
+  if (word == "factory") {
+    return kind == Kind::none || is_global("collections", "OrderedDict Counter defaultdict deque") ||
+           is_global("builtins", "int float str bool list tuple dict set frozenset") ||
+           is_global("__builtin__", "int long float str unicode bool list tuple dict set frozenset");
+  }
+  if (word == "object") return is_global("builtins", "object") || is_global("__builtin__", "object");
+  if (word == "ndarray") return is_global("numpy", "ndarray");
+  defect("a word in the table of calls without a meaning");
+}
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,61 @@
+/// @file
+/// Compares calls with the rows of the table of known names. Private to this folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "formats/pickle/pickle.h"
+#include "formats/torch/known_names.h"
+
+namespace aether2onnx::torch {
+
+/// Compares calls with the table.
+class Matcher {
+ public:
+  explicit Matcher(const pickle::Document& document) : document_(document) {}
+
+  /// Whether a writer calls the row's names with this opcode and these arguments.
+  bool is_called_as(const Row& row, pickle::CallForm form,
+                    std::span<const pickle::ValueId> arguments);
+
+  /// Whether the value is one that `word` of the table means.
+  bool fits(std::string_view word, pickle::ValueId value);
+
+ private:
+  bool fit(std::span<const std::string_view> words, std::span<const pickle::ValueId> arguments);
+  bool fits_any(std::string_view words, pickle::ValueId value);
+
+  bool is(pickle::Kind kind, pickle::ValueId value) const { return document_.kind(value) == kind; }
+  bool is_count(pickle::ValueId value) const;
+  bool is_text(pickle::ValueId value, std::string_view text) const;
+  // A value without parts.
+  bool is_plain(pickle::ValueId value) const;
+  bool is_call_of(pickle::ValueId value, std::string_view module, std::string_view name) const;
+  // Counts visits: the same list may be an argument of many calls.
+  bool may_visit(std::size_t values);
+
+  bool are_counts(pickle::ValueId value);
+  bool are_items(pickle::ValueId value);
+  bool are_keys(pickle::ValueId value);
+  bool are_fields(pickle::ValueId value, bool of_tensor);
+  bool is_sparse_content(pickle::ValueId value);
+  bool is_quantizer(pickle::ValueId value);
+  bool is_rebuild(pickle::ValueId value) const;
+  bool is_key_part(pickle::ValueId value);
+  std::optional<std::size_t> byte_count(pickle::ValueId value);
+  std::optional<std::uint64_t> element_size(pickle::ValueId dtype) const;
+  bool fits_number(std::span<const pickle::ValueId> arguments);
+  bool fits_array(std::span<const pickle::ValueId> arguments);
+  bool are_elements(pickle::ValueId shape, pickle::ValueId dtype, pickle::ValueId bytes);
+  bool is_array_state(pickle::ValueId value);
+  bool is_dtype_state(pickle::ValueId value) const;
+
+  const pickle::Document& document_;
+  std::size_t visited_ = 0;
+};
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,167 @@
+#include "formats/torch/calls.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "formats/torch/call_grammar.h"
+#include "formats/torch/storage_ids.h"
+
+namespace aether2onnx::torch {
+
+using pickle::CallForm;
+using pickle::Document;
+using pickle::Kind;
+using pickle::ValueId;
+
+namespace {
+
+class MisuseFinder {
+ public:
+  MisuseFinder(const Document& document, const std::function<bool(const Misuse&)>& report)
+      : document_(document), report_(report), matcher_(document) {}
+
+  void run() {
+    for (ValueId value = 0; value < document_.value_count() && !ended_; ++value) {
+      switch (document_.kind(value)) {
+        case Kind::object:
+          check_object(value);
+          break;
+        case Kind::persistent_id:
+          check_reference(value);
+          break;
+        case Kind::set:
+          for (const ValueId element : document_.elements(value)) check_key(element);
+          break;
+        default:
+          break;
+      }
+      for (const auto& [key, item] : document_.pairs(value)) check_key(key);
+    }
+  }
+
+ private:
+  template <typename... Args>
+  void misuse(ValueId value, const char* code, fmt::format_string<Args...> format, Args&&... args) {
+    if (ended_) return;
+    ended_ = !report_({value, code, fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  const Row* row_of(ValueId object) const {
+    const auto name = callable_name(document_, object);
+    return name ? find_row(document_.module(*name), document_.name(*name)) : nullptr;
+  }
+
+  std::string arguments_text(std::span<const ValueId> arguments) const {
+    constexpr std::size_t most = 8;
+    std::string text;
+    for (std::size_t i = 0; i < arguments.size() && i <= most; ++i) {
+      text += i == 0 ? "" : ", ";
+      text += i == most ? "…" : describe(document_, arguments[i]);
+    }
+    return text;
+  }
+
+  void check_object(ValueId object) {
+    const auto name = callable_name(document_, object);
+    if (!name) {
+      // The result of a known call is a plain value, which nobody calls.
+      if (document_.kind(document_.callable(object)) == Kind::object &&
+          row_of(document_.callable(object)) == nullptr) {
+        return;
+      }
+      misuse(object, "torch-call", "{} is called", describe(document_, document_.callable(object)));
+      return;
+    }
+    const Row* row = find_row(document_.module(*name), document_.name(*name));
+    if (row == nullptr) return;
+    const auto arguments = document_.arguments(object);
+    const std::string text = pickle::describe(document_, *name);
+    if (!matcher_.is_called_as(*row, document_.form(object), arguments) ||
+        !is_nested_call_right(*row, arguments)) {
+      misuse(object, "torch-call", "{} is called with ({}){}", text, arguments_text(arguments),
+             document_.form(object) == CallForm::reduce ? "" : " by another opcode than REDUCE");
+    }
+    const bool has_items = !document_.pairs(object).empty();
+    // Python 2 passes an OrderedDict its items; Python 3 puts them in.
+    const bool twice = row->names == "OrderedDict" && !arguments.empty();
+    if (has_items && (row->filled != "items" || twice)) {
+      misuse(object, "torch-filled", "items are put into the result of {}", text);
+    }
+    if (!document_.elements(object).empty() && row->filled != "elements") {
+      misuse(object, "torch-filled", "elements are put into the result of {}", text);
+    }
+    const auto state = document_.state(object);
+    if (state && (row->state.empty() || !matcher_.fits(row->state, *state))) {
+      misuse(object, "torch-state", "the result of {} gets {} as its state", text,
+             pickle::describe(document_, *state));
+    }
+  }
+
+  // _rebuild_from_type_v2(function, type, arguments, state) calls the function itself.
+  bool is_nested_call_right(const Row& row, std::span<const ValueId> arguments) {
+    if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return true;
+    const Row* inner =
+        find_row(document_.module(arguments[0]), document_.name(arguments[0]));
+    return inner != nullptr && inner != &row &&
+           !inner->names.starts_with("_rebuild_from_type") &&
+           matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
+  }
+
+  void check_reference(ValueId reference) {
+    if (storage_id(document_, reference)) return;
+    const ValueId id = document_.persistent(reference);
+    const auto parts = document_.elements(id);
+    // A class with its source file and source text. Source: torch/serialization.py, _legacy_save.
+    const bool is_class = document_.kind(id) == Kind::tuple && parts.size() == 4 &&
+                          document_.kind(parts[0]) == Kind::string &&
+                          document_.text(parts[0]) == "module" &&
+                          document_.kind(parts[1]) == Kind::global &&
+                          document_.kind(parts[2]) == Kind::string &&
+                          document_.kind(parts[3]) == Kind::string;
+    if (!is_class) {
+      misuse(reference, "torch-reference",
+             "a reference ({}) leads neither to a storage nor to a class",
+             pickle::describe(document_, id));
+    }
+  }
+
+  // A tensor is found by its identity. Another object may equal a text.
+  void check_key(ValueId key) {
+    if (document_.kind(key) != Kind::object) return;
+    const Row* row = row_of(key);
+    if (row == nullptr || row->role == Role::rebuild) return;
+    misuse(key, "torch-key", "a key is {}", pickle::describe(document_, key));
+  }
+
+  const Document& document_;
+  const std::function<bool(const Misuse&)>& report_;
+  Matcher matcher_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+void find_misuses(const Document& document, const std::function<bool(const Misuse&)>& report) {
+  MisuseFinder(document, report).run();
+}
+
+std::optional<ValueId> callable_name(const Document& document, ValueId object) {
+  const ValueId callable = document.callable(object);
+  if (document.kind(callable) == Kind::global) return callable;
+  if (document.kind(callable) != Kind::persistent_id) return std::nullopt;
+  const auto parts = document.elements(document.persistent(callable));
+  if (parts.size() < 2 || document.kind(parts[1]) != Kind::global) return std::nullopt;
+  return parts[1];
+}
+
+bool is_empty_ordered_dict(const Document& document, ValueId value) {
+  if (document.kind(value) != Kind::object ||
+      !document.is_global(document.callable(value), "collections", "OrderedDict") ||
+      !document.pairs(value).empty() || document.state(value)) {
+    return false;
+  }
+  // Python 2 passes a list of items.
+  const auto arguments = document.arguments(value);
+  return arguments.empty() || (arguments.size() == 1 && document.elements(arguments[0]).empty());
+}
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,189 @@
+// The table: one place for all names that writers put into pickles.
+
+#include "formats/torch/known_names.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <unordered_map>
+
+namespace aether2onnx::torch {
+
+namespace {
+
+constexpr std::array kRows = {
+    // torch/_utils.py and torch/_tensor.py, Tensor._reduce_ex_internal
+    Row{"torch._utils", "_rebuild_tensor", Role::rebuild, "R storage count counts counts"},
+    Row{"torch._utils", "_rebuild_tensor_v2", Role::rebuild,
+        "R storage count counts counts bool hooks dict?"},
+    Row{"torch._utils", "_rebuild_tensor_v3", Role::rebuild,
+        "R storage count counts counts bool hooks dtype dict?"},
+    Row{"torch._utils", "_rebuild_parameter", Role::rebuild, "R tensor bool hooks"},
+    Row{"torch._utils", "_rebuild_parameter_with_state", Role::rebuild,
+        "R tensor bool hooks attributes"},
+    Row{"torch._utils", "_rebuild_qtensor", Role::rebuild,
+        "R storage count counts counts quantizer bool hooks"},
+    Row{"torch._utils", "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor", Role::rebuild,
+        "R layout sparse"},
+    Row{"torch._utils", "_rebuild_meta_tensor_no_storage", Role::rebuild,
+        "R dtype counts counts bool"},
+    Row{"torch._tensor", "_rebuild_from_type_v2", Role::rebuild, "R function type tuple attributes"},
+    Row{"torch._tensor torch.tensor", "_rebuild_from_type", Role::rebuild,
+        "R function type tuple attributes"},
+    Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
+    // torch/csrc/Device.cpp, THPDevice_reduce
+    Row{"torch", "device", Role::of_torch, "R text count?"},
+    Row{"torch", "Tensor", Role::of_torch, ""},
+    Row{"torch.nn.parameter", "Parameter Buffer", Role::of_torch, ""},
+    // torch/serialization.py, _get_layout
+    Row{"torch.serialization", "_get_layout", Role::of_torch, "R text"},
+    // Classes in references to storages: torch/serialization.py, persistent_id
+    Row{"torch",
+        "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage "
+        "ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage "
+        "ShortStorage QInt8Storage QInt32Storage QUInt8Storage QUInt4x2Storage QUInt2x4Storage "
+        "UntypedStorage",
+        Role::of_torch, ""},
+    Row{"torch.cuda",
+        "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage "
+        "ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage "
+        "ShortStorage",
+        Role::of_torch, ""},
+    Row{"torch.storage", "UntypedStorage _UntypedStorage", Role::of_torch, ""},
+    // torch/csrc/Dtype.cpp, QScheme.cpp and MemoryFormat.cpp: reduced to their names
+    Row{"torch",
+        "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 "
+        "complex32 complex64 complex128 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16 "
+        "bits1x8 bits2x4 bits4x2 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
+        "float8_e8m0fnu",
+        Role::of_torch, ""},
+    Row{"torch",
+        "per_tensor_affine per_tensor_symmetric per_channel_affine per_channel_symmetric "
+        "per_channel_affine_float_qparams preserve_format contiguous_format channels_last "
+        "channels_last_3d",
+        Role::of_torch, ""},
+    // From protocol 4 on, memory formats have these names.
+    Row{"torch._utils",
+        "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
+        Role::of_torch, ""},
+    // The types of old tensors, in settings
+    Row{"torch torch.cuda",
+        "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
+        "IntTensor LongTensor ShortTensor",
+        Role::of_torch, ""},
+    // str with attributes: torch/torch_version.py
+    Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
+    // The field _backend of modules: torch/nn/backends/thnn.py, before 1.5
+    Row{"torch.nn.backends.thnn", "_get_thnn_function_backend", Role::plain, "R"},
+
+    // Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the items.
+    Row{"collections", "OrderedDict", Role::plain, "R|R items", "items", "fields"},
+    Row{"collections", "Counter", Role::plain, "R dict"},
+    Row{"collections", "defaultdict", Role::plain, "R|R factory", "items"},
+    Row{"collections", "deque", Role::plain, "R|R empty count/none|R list count/none", "elements"},
+    // Objects/: setobject.c, bytearrayobject.c, bytesobject.c, rangeobject.c, sliceobject.c; as
+    // protocols below 4 write them
+    Row{"builtins __builtin__", "set frozenset", Role::plain, "R keys"},
+    Row{"builtins __builtin__", "bytearray", Role::plain, "R|R text text=latin-1|R bytes"},
+    Row{"builtins __builtin__", "bytes", Role::plain, "R"},
+    Row{"builtins __builtin__", "complex", Role::plain, "R real real"},
+    Row{"builtins __builtin__", "range xrange", Role::plain, "R int int int"},
+    Row{"builtins __builtin__", "slice", Role::plain, "R int/none int/none int/none"},
+    Row{"builtins __builtin__", "int long float str unicode bool list tuple dict object",
+        Role::plain, ""},
+    // How protocol 2 writes bytes: Lib/pickle.py, save_bytes
+    Row{"_codecs", "encode", Role::plain, "R latin text=latin1"},
+    // How protocols 0 and 1 write objects: Lib/copyreg.py
+    Row{"copyreg copy_reg", "_reconstructor", Role::plain, "R class object none", "", "fields"},
+    Row{"argparse", "Namespace", Role::plain, "N", "", "fields"},
+    Row{"types", "SimpleNamespace", Role::plain, "R", "", "fields"},
+    // Lib/datetime.py, __reduce__
+    Row{"datetime", "datetime", Role::plain, "R bytes=10 timezone?"},
+    Row{"datetime", "date", Role::plain, "R bytes=4"},
+    Row{"datetime", "time", Role::plain, "R bytes=6 timezone?"},
+    Row{"datetime", "timedelta", Role::plain, "R int int int"},
+    Row{"datetime", "timezone", Role::plain, "R timedelta text?"},
+    // Lib/pathlib.py, PurePath.__reduce__
+    Row{"pathlib pathlib._local",
+        "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath", Role::plain,
+        "R text*"},
+    // numpy/core/src/multiarray/descriptor.c, methods.c, scalartypes.c.src; numpy/core/numeric.py
+    Row{"numpy", "dtype", Role::plain, "R element-type bool/count bool/count", "", "dtype-state"},
+    Row{"numpy.core.multiarray numpy._core.multiarray", "scalar", Role::plain, "R one-number"},
+    Row{"numpy.core.multiarray numpy._core.multiarray", "_reconstruct", Role::plain,
+        "R ndarray one-zero bytes=1", "", "array-state"},
+    Row{"numpy.core.numeric numpy._core.numeric", "_frombuffer", Role::plain, "R array"},
+    Row{"numpy",
+        "ndarray bool_ float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64",
+        Role::plain, ""},
+
+    // torch/nn/modules/: Module.__setstate__ takes the fields
+    Row{"torch.nn.modules.activation",
+        "ReLU ReLU6 LeakyReLU PReLU GELU SiLU Mish ELU Sigmoid Tanh Softmax Softplus Hardswish "
+        "Hardsigmoid Hardtanh GLU MultiheadAttention",
+        Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.batchnorm", "BatchNorm1d BatchNorm2d SyncBatchNorm", Role::layer, "N", "",
+        "fields"},
+    Row{"torch.nn.modules.container",
+        "Sequential ModuleList ModuleDict ParameterList ParameterDict", Role::layer, "N", "",
+        "fields"},
+    Row{"torch.nn.modules.conv",
+        "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d", Role::layer, "N",
+        "", "fields"},
+    Row{"torch.nn.modules.dropout", "Dropout Dropout2d", Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.flatten", "Flatten Unflatten", Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.instancenorm", "InstanceNorm2d", Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.linear", "Linear NonDynamicallyQuantizableLinear Identity", Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.normalization", "LayerNorm GroupNorm RMSNorm", Role::layer, "N", "",
+        "fields"},
+    Row{"torch.nn.modules.padding", "ReflectionPad2d ReplicationPad2d ZeroPad2d ConstantPad2d",
+        Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.pixelshuffle", "PixelShuffle PixelUnshuffle", Role::layer, "N", "",
+        "fields"},
+    Row{"torch.nn.modules.pooling", "AvgPool2d MaxPool2d AdaptiveAvgPool2d AdaptiveMaxPool2d",
+        Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.upsampling", "Upsample UpsamplingNearest2d UpsamplingBilinear2d",
+        Role::layer, "N", "", "fields"},
+    Row{"torch.nn.parallel.data_parallel", "DataParallel", Role::layer, "N", "", "fields"},
+};
+
+// "module\nname": no known module or name contains a newline.
+std::string key_of(std::string_view module, std::string_view name) {
+  std::string key(module);
+  key += '\n';
+  return key += name;
+}
+
+}  // namespace
+
+std::vector<std::string_view> parts_of(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+bool is_one_of(std::string_view words, std::string_view word) {
+  const auto parts = parts_of(words, ' ');
+  return std::find(parts.begin(), parts.end(), word) != parts.end();
+}
+
+const Row* find_row(std::string_view module, std::string_view name) {
+  static const auto index = [] {
+    std::unordered_map<std::string, const Row*> result;
+    for (const Row& row : kRows) {
+      for (const auto one : parts_of(row.modules, ' ')) {
+        for (const auto each : parts_of(row.names, ' ')) result.emplace(key_of(one, each), &row);
+      }
+    }
+    return result;
+  }();
+  if (module.find('\n') != std::string_view::npos) return nullptr;
+  const auto found = index.find(key_of(module, name));
+  return found == index.end() ? nullptr : found->second;
+}
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,39 @@
+/// @file
+/// The table of known names. Private to this folder; calls.h has the checks.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace aether2onnx::torch {
+
+enum class Role : std::uint8_t {
+  rebuild,   ///< a function that makes a tensor
+  of_torch,  ///< another name by which PyTorch describes tensors
+  plain,     ///< plain values of Python and numpy
+  layer,     ///< a module of torch.nn
+};
+
+/// A row of the table. `calls` has the alternatives, separated by '|'. Each begins with the opcode: R is REDUCE, N is
+/// NEWOBJ. Then comes a word for each argument (see Matcher::fits); '?' behind a word: may be
+/// missing; '*': any number. Without alternatives the name is a value and never called.
+struct Row {
+  std::string_view modules;
+  std::string_view names;
+  Role role;
+  std::string_view calls;
+  std::string_view filled = {};  ///< "items" by SETITEM, "elements" by APPEND
+  std::string_view state = {};   ///< a word for the argument of BUILD
+};
+
+/// The row that has exactly this module and name; null if there is none.
+const Row* find_row(std::string_view module, std::string_view name);
+
+/// The parts of `text` between separators; none if the text is empty.
+std::vector<std::string_view> parts_of(std::string_view text, char separator);
+
+/// Whether `words`, with a blank between two, has `word`.
+bool is_one_of(std::string_view words, std::string_view word);
+
+}  // namespace aether2onnx::torch

@@ -1,0 +1,73 @@
+// The verdict on a name that a pickle imports: on the table, known to be dangerous, or another name.
+
+#include <algorithm>
+#include <array>
+
+#include "formats/torch/calls.h"
+#include "formats/torch/known_names.h"
+
+namespace aether2onnx::torch {
+
+namespace {
+
+// Modules that run code, start programs, or reach files, networks and the interpreter itself, with
+// everything below them. Names from modules that are missing here are suspicious all the same.
+// torch.hub and the modules behind it are parts of modules that also have allowed names.
+constexpr std::string_view kDangerousModules =
+    "os posix nt sys subprocess _posixsubprocess commands popen2 pty platform shutil socket "
+    "_socket ssl socketserver urllib urllib2 urllib3 requests httplib http httpx aiohttp ftplib "
+    "smtplib poplib imaplib nntplib telnetlib xmlrpc webbrowser importlib imp runpy pkgutil "
+    "zipimport site sysconfig code codeop compileall py_compile ctypes _ctypes cffi pickle "
+    "_pickle cPickle dill cloudpickle joblib shelve marshal functools operator _operator "
+    "itertools inspect gc asyncio threading _thread thread multiprocessing concurrent signal "
+    "sched pip ensurepip venv setuptools distutils pkg_resources timeit profile cProfile trace "
+    "pdb bdb doctest unittest test idlelib lib2to3 pydoc logging tempfile fileinput io _io "
+    "linecache antigravity cgitb "
+    "torch.hub torch.jit torch.ops torch.package torch.distributed torch.multiprocessing "
+    "torch.utils torch.fx torch.testing torch._dynamo torch._inductor torch.onnx numpy.testing "
+    "numpy.f2py numpy.distutils";
+
+struct Names {
+  std::string_view module;
+  std::string_view names;
+};
+
+constexpr std::array kDangerous = {
+    Names{"builtins",
+          "eval exec compile __import__ getattr setattr delattr open input breakpoint globals "
+          "locals vars map filter apply execfile file reload memoryview type super"},
+    Names{"__builtin__",
+          "eval exec compile __import__ getattr setattr delattr open input raw_input breakpoint "
+          "globals locals vars map filter apply execfile file reload type super"},
+    Names{"types", "FunctionType CodeType MethodType LambdaType"},
+    Names{"torch", "load hub save"},
+    Names{"torch.serialization", "load _load _legacy_load save"},
+    Names{"torch.storage", "_load_from_bytes"},
+    Names{"numpy", "load fromfile memmap loadtxt genfromtxt savetxt save"},
+};
+
+bool is_in_dangerous_module(std::string_view module) {
+  static const std::vector<std::string_view> dangerous = parts_of(kDangerousModules, ' ');
+  return std::any_of(dangerous.begin(), dangerous.end(), [&](std::string_view top) {
+    return module.starts_with(top) && (module.size() == top.size() || module[top.size()] == '.');
+  });
+}
+
+}  // namespace
+
+Verdict verdict_of(std::string_view module, std::string_view name) {
+  if (const Row* row = find_row(module, name)) {
+    const bool of_torch = row->role == Role::rebuild || row->role == Role::of_torch;
+    return of_torch ? Verdict::tensors : Verdict::harmless;
+  }
+  // From protocol 4 on a name may contain attributes: "Size.__class__.mro".
+  const std::string_view first = name.substr(0, name.find('.'));
+  const bool known = std::any_of(kDangerous.begin(), kDangerous.end(), [&](const Names& row) {
+    return row.module == module && is_one_of(row.names, first);
+  });
+  const bool dangerous =
+      known || is_in_dangerous_module(module) || name.find("__") != std::string_view::npos;
+  return dangerous ? Verdict::dangerous : Verdict::suspicious;
+}
+
+}  // namespace aether2onnx::torch
