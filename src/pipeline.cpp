@@ -76,10 +76,14 @@ std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_di
   const std::vector<std::string>& names = state_dict.dangerous_names();
   if (names.empty()) return std::nullopt;
   const std::string others = names.size() > 1 ? " and others" : "";
-  return Diagnostic{"checkpoint-dangerous", names.front(), {}, join(names, ", "),
-                    fmt::format("PyTorch would run {}{} when it loads the checkpoint. Nothing of it "
-                                "ran here. Look at the file with 'aether2onnx scan' first.",
-                                names.front(), others)};
+  return Diagnostic{
+      "checkpoint-dangerous",
+      names.front(),
+      {},
+      join(names, ", "),
+      fmt::format("PyTorch would run {}{} when it loads the checkpoint. Nothing of it "
+                  "ran here. Look at the file with 'aether2onnx scan' first.",
+                  names.front(), others)};
 }
 
 namespace {

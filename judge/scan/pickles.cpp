@@ -161,11 +161,10 @@ void PickleScanner::judge_reference(const Document& document, ValueId reference,
                                     const std::string& where) {
   const auto parts = document.elements(document.persistent(reference));
   if (parts.size() == 4 && is_text(document, parts[0], "module")) {
-    collector_.note(
-        "module-source",
-        "{}: the pickle contains the source text of a class; PyTorch compares the text "
-        "and does not run it",
-        where);
+    collector_.note("module-source",
+                    "{}: the pickle contains the source text of a class; PyTorch compares the text "
+                    "and does not run it",
+                    where);
   }
 }
 

@@ -31,6 +31,7 @@ Cases all_cases() {
   add_tensor_cases(cases);
   add_legacy_cases(cases);
   add_network_cases(cases);
+  add_reading_cases(cases);
   add_safetensors_cases(cases);
   return cases;
 }

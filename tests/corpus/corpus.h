@@ -46,6 +46,7 @@ void add_global_cases(Cases& cases);
 void add_tensor_cases(Cases& cases);
 void add_legacy_cases(Cases& cases);
 void add_network_cases(Cases& cases);
+void add_reading_cases(Cases& cases);
 void add_safetensors_cases(Cases& cases);
 
 Cases all_cases();

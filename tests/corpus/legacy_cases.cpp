@@ -47,9 +47,14 @@ void add_legacy_cases(Cases& cases) {
   converts(cases, "legacy_archive_behind", whole + checkpoint(pickle(call("os", "system", ")"))),
            ScanResult::found);
   converts(cases, "legacy_call_in_the_head", forged([](Parts& p) {
-             p.system = pickle("}" + call("os", "system", "(" + text("true") + "t") + "0");
+             p.system =
+                 pickle("}" + text("x") + call("os", "system", "(" + text("true") + "t") + "s");
            }),
            ScanResult::found);
+  add("dropped_call_in_the_head", forged([](Parts& p) {
+        p.system = pickle("}" + call("os", "system", "(" + text("true") + "t") + "0");
+      }),
+      "pickle-thrown-away", "", ScanResult::found);
   std::string also_tar = whole;
   also_tar.replace(257, 5, "ustar");
   cases.push_back(
@@ -127,13 +132,19 @@ void add_legacy_cases(Cases& cases) {
   converts(cases, "legacy_view", with_view("(" + text("v") + integer(0) + integer(count) + "t"),
            ScanResult::clean);
   add("view_beyond", with_view("(" + text("v") + integer(1) + integer(count) + "t"),
-      "torch-storage-reference");
+      "torch-storage-reference", "", ScanResult::found);
   add("view_negative", with_view("(" + text("v") + integer(-1) + integer(count) + "t"),
-      "torch-storage-reference");
+      "torch-storage-reference", "", ScanResult::found);
   add("view_of_a_view", with_view("(" + text("v") + tuple({0, 1}) + integer(count) + "t"),
-      "torch-storage-reference");
-  add("view_too_short", with_view("(" + text("v") + integer(0) + integer(1) + "t"), "",
-      "beyond its storage", ScanResult::found, ErrorKind::mismatch);
+      "torch-storage-reference", "", ScanResult::found);
+  add("view_too_short", with_view("(" + text("v") + integer(0) + integer(1) + "t"), "torch-tensor",
+      "beyond its storage", ScanResult::found);
+  // PyTorch keeps views and storages in one table: this view would be storage "1".
+  add("view_with_the_key_of_a_storage",
+      with_view("(" + text("1") + integer(0) + integer(count) + "t"), "torch-tensor",
+      "a storage and a part of one", ScanResult::found);
+  add("reference_as_in_a_zip", forged([](Parts& p) { p.object.erase(p.object.find("NtQ"), 1); }),
+      "torch-tensor", "other of PyTorch's two formats", ScanResult::found);
 }
 
 }  // namespace aether2onnx::corpus

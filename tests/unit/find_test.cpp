@@ -26,7 +26,9 @@ std::string text(const std::string& value) {
 // A good tensor of one element, on storage "0".
 std::string tensor() {
   return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" +
-         text("0") + text("cpu") + "K\x01tQK\x00K\x01\x85K\x01\x85\x89}tR"s;
+         text("0") + text("cpu") +
+         "K\x01tQK\x00K\x01\x85K\x01\x85\x89"
+         "ccollections\nOrderedDict\n)RtR"s;
 }
 
 // A module of these entries, each "key value", on the stack: an object of class M.
@@ -80,15 +82,17 @@ TEST(WholeModule, ModulesInACircleEnd) {
 }
 
 TEST(WholeModule, ModulesThatDoubleEnd) {
-  // Each has the one before it twice: 2^60 in all, in a few thousand bytes.
-  std::string pickle = module(text("w") + tensor(), "") + "q\x00"s;
+  // Each has the one before it twice: 2^60 in all, in a few thousand bytes. The list keeps them.
+  std::string pickle = "](" + module(text("w") + tensor(), "") + "q\x00"s;
   for (char i = 1; i <= 60; ++i) {
     const std::string before = "h"s + static_cast<char>(i - 1);
-    pickle += "0" + module("", text("a") + before + text("b") + before) + "q"s + i;
+    pickle += module("", text("a") + before + text("b") + before) + "q"s + i;
   }
-  const Opened opened = open(pickle);
-  EXPECT_EQ(opened.caught.kind, ErrorKind::limit) << opened.caught.message;
-  EXPECT_EQ(opened.caught.code, "state-dict-limit");
+  const Opened opened = open("}(" + text("model") + "h\x3c"s + text("all") + pickle + "eu");
+  EXPECT_EQ(opened.caught.code, "pickle-memo") << opened.caught.message;
+  const Opened later = open("}(" + text("all") + pickle + "e" + text("model") + "h\x3cu"s);
+  EXPECT_EQ(later.caught.kind, ErrorKind::limit) << later.caught.message;
+  EXPECT_EQ(later.caught.code, "state-dict-limit");
 }
 
 TEST(WholeModule, LongNamesThatAddUpEnd) {
@@ -105,19 +109,19 @@ TEST(WholeModule, AnObjectWithoutModulesIsNone) {
 }
 
 TEST(StateDictNames, AnEndlessKeyIsNotCopiedForEveryItem) {
-  // One key of a million bytes, put in a hundred thousand times.
-  std::string pickle =
-      "}" + text("w") + tensor() + "s" + text(std::string(1'000'000, 'k')) + "q\x00"s + "0(";
-  for (int i = 0; i < 100'000; ++i) pickle += "h\x00N"s;
-  const Opened opened = open(pickle + "u");
-  EXPECT_EQ(opened.names, (Names{"w", "<a text of 1,000,000 bytes>"})) << opened.caught.message;
+  // One key of a million bytes in a hundred thousand modules.
+  const std::string key = text(std::string(1'000'000, 'k'));
+  std::string pickle = "}(" + text("w") + tensor() + text("all") + "](}" + key + "q\x00Ns"s;
+  for (int i = 0; i < 100'000; ++i) pickle += "}h\x00Ns"s;
+  const Opened opened = open(pickle + "eu");
+  EXPECT_EQ(opened.names, (Names{"w", "all"})) << opened.caught.message;
 }
 
 TEST(StateDictNames, ObjectsThatShareTheirAttributesEnd) {
   // A hundred thousand objects, all with the same attributes, of which there are ten thousand.
-  std::string pickle = "}(";
+  std::string pickle = "}(" + text("first") + "}(";
   for (int i = 0; i < 10'000; ++i) pickle += text("x" + std::to_string(i)) + "N";
-  pickle += "uq\x00"s + "0}(" + text("w") + tensor();
+  pickle += "uq\x00"s + text("w") + tensor();
   for (int i = 0; i < 100'000; ++i) {
     pickle += text("o" + std::to_string(i)) + "cm\nM\n)\x81h\x00"s + "b";
   }

@@ -188,8 +188,8 @@ void Machine::put(std::uint64_t slot) {
   if (memo_[at] == Document::kNoValue) {
     ++memo_count_;
   } else if (memo_[at] != id) {
-    irregular({ErrorKind::malformed, "pickle-memo-overwritten"},
-              "memo entry {} gets another value", slot);
+    irregular({ErrorKind::malformed, "pickle-memo-overwritten"}, "memo entry {} gets another value",
+              slot);
   }
   memo_[at] = id;
 }
@@ -219,8 +219,8 @@ ValueId Machine::top_container(bool takes_items) {
               "it puts {} into {}", takes_items ? "items" : "elements", describe(document_, id));
   }
   if (value(id).used || value(id).state != Document::kNoValue) {
-    irregular({ErrorKind::malformed, "pickle-change"}, "{} changes after Python has read its content",
-              describe(document_, id));
+    irregular({ErrorKind::malformed, "pickle-change"},
+              "{} changes after Python has read its content", describe(document_, id));
   }
   return id;
 }
@@ -372,7 +372,8 @@ std::optional<ValueId> repeated_key(const Document& document,
   ids.reserve(pairs.size());
   for (const auto& [key, item] : pairs) ids.push_back(key);
   std::sort(ids.begin(), ids.end());
-  // The same value twice. The values left are distinct, so that their texts are parts of the pickle.
+  // The same value twice. The values left are distinct, so that their texts are parts of the
+  // pickle.
   const auto same = std::adjacent_find(ids.begin(), ids.end());
   if (same != ids.end()) return *same;
   std::vector<std::pair<std::string_view, ValueId>> texts;

@@ -17,13 +17,15 @@ using pickle::ValueId;
 
 namespace {
 
-// Attributes that PyTorch gives meaning to, or methods that an attribute would hide: a checkpoint
-// whose weights are another tensor, or are copied by another function.
-// Sources: torch/csrc/autograd/python_variable.cpp, properties with a setter; collections.OrderedDict;
-// torch/nn/modules/module.py.
-constexpr std::string_view kReservedFields =
+// Attributes of tensors that PyTorch gives a meaning to. A file could give a tensor other elements
+// by them. Source: torch/csrc/autograd/python_variable.cpp, properties with a setter.
+constexpr std::string_view kTensorFields =
     "data grad _grad requires_grad names real imag _backward_hooks _post_accumulate_grad_hooks "
-    "retain_grad grad_fn grad_dtype _base _cdata volatile shape "
+    "retain_grad grad_fn grad_dtype _base _cdata volatile shape";
+
+// Methods that an attribute of the same name would hide: a state dict could be copied by another
+// function, or a network run by one. Sources: collections.OrderedDict; torch/nn/modules/module.py.
+constexpr std::string_view kMethods =
     "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values "
     "state_dict load_state_dict forward parameters named_parameters buffers named_buffers modules "
     "named_modules children named_children _call_impl eval to apply half cuda cpu";
@@ -155,14 +157,14 @@ bool Matcher::are_fields(ValueId value, bool of_tensor) {
   return may_visit(fields.size()) && std::all_of(fields.begin(), fields.end(), [&](const auto& f) {
            if (!is(Kind::string, f.first)) return false;
            const std::string_view name = document_.text(f.first);
-           if (name.starts_with("__") || is_one_of(kReservedFields, name)) return false;
+           if (name.starts_with("__") || is_one_of(kMethods, name)) return false;
            if (!of_tensor) return true;
+           if (is_one_of(kTensorFields, name)) return false;
            const auto elements = document_.elements(f.second);
            const bool is_list = is(Kind::tuple, f.second) || is(Kind::list, f.second);
-           return is_plain(f.second) ||
-                  (is_list && may_visit(elements.size()) &&
-                   std::all_of(elements.begin(), elements.end(),
-                               [&](ValueId e) { return is_plain(e); }));
+           return is_plain(f.second) || (is_list && may_visit(elements.size()) &&
+                                         std::all_of(elements.begin(), elements.end(),
+                                                     [&](ValueId e) { return is_plain(e); }));
          });
 }
 
@@ -336,14 +338,17 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "class") {
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
-    return row == nullptr || row->state == "fields";
+    return row == nullptr || row->state == "fields" || row->state == "dict";
   }
   if (word == "factory") {
-    return kind == Kind::none || is_global("collections", "OrderedDict Counter defaultdict deque") ||
+    return kind == Kind::none ||
+           is_global("collections", "OrderedDict Counter defaultdict deque") ||
            is_global("builtins", "int float str bool list tuple dict set frozenset") ||
-           is_global("__builtin__", "int long float str unicode bool list tuple dict set frozenset");
+           is_global("__builtin__",
+                     "int long float str unicode bool list tuple dict set frozenset");
   }
-  if (word == "object") return is_global("builtins", "object") || is_global("__builtin__", "object");
+  if (word == "object")
+    return is_global("builtins", "object") || is_global("__builtin__", "object");
   if (word == "ndarray") return is_global("numpy", "ndarray");
   defect("a word in the table of calls without a meaning");
 }

@@ -90,19 +90,29 @@ class MisuseFinder {
       misuse(object, "torch-filled", "elements are put into the result of {}", text);
     }
     const auto state = document_.state(object);
-    if (state && (row->state.empty() || !matcher_.fits(row->state, *state))) {
+    if (state && !fits_state(*row, arguments, *state)) {
       misuse(object, "torch-state", "the result of {} gets {} as its state", text,
              pickle::describe(document_, *state));
     }
   }
 
+  bool fits_state(const Row& row, std::span<const ValueId> arguments, ValueId state) {
+    std::string_view word = row.state;
+    // copyreg._reconstructor(class, …) makes an object of the class.
+    if (row.names == "_reconstructor" && !arguments.empty()) {
+      const Row* made = document_.kind(arguments[0]) == Kind::global
+                            ? find_row(document_.module(arguments[0]), document_.name(arguments[0]))
+                            : nullptr;
+      if (made != nullptr) word = made->state;
+    }
+    return !word.empty() && matcher_.fits(word, state);
+  }
+
   // _rebuild_from_type_v2(function, type, arguments, state) calls the function itself.
   bool is_nested_call_right(const Row& row, std::span<const ValueId> arguments) {
     if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return true;
-    const Row* inner =
-        find_row(document_.module(arguments[0]), document_.name(arguments[0]));
-    return inner != nullptr && inner != &row &&
-           !inner->names.starts_with("_rebuild_from_type") &&
+    const Row* inner = find_row(document_.module(arguments[0]), document_.name(arguments[0]));
+    return inner != nullptr && inner != &row && !inner->names.starts_with("_rebuild_from_type") &&
            matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
 
@@ -111,12 +121,11 @@ class MisuseFinder {
     const ValueId id = document_.persistent(reference);
     const auto parts = document_.elements(id);
     // A class with its source file and source text. Source: torch/serialization.py, _legacy_save.
-    const bool is_class = document_.kind(id) == Kind::tuple && parts.size() == 4 &&
-                          document_.kind(parts[0]) == Kind::string &&
-                          document_.text(parts[0]) == "module" &&
-                          document_.kind(parts[1]) == Kind::global &&
-                          document_.kind(parts[2]) == Kind::string &&
-                          document_.kind(parts[3]) == Kind::string;
+    const bool is_class =
+        document_.kind(id) == Kind::tuple && parts.size() == 4 &&
+        document_.kind(parts[0]) == Kind::string && document_.text(parts[0]) == "module" &&
+        document_.kind(parts[1]) == Kind::global && document_.kind(parts[2]) == Kind::string &&
+        document_.kind(parts[3]) == Kind::string;
     if (!is_class) {
       misuse(reference, "torch-reference",
              "a reference ({}) leads neither to a storage nor to a class",

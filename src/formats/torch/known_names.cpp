@@ -27,7 +27,8 @@ constexpr std::array kRows = {
         "R layout sparse"},
     Row{"torch._utils", "_rebuild_meta_tensor_no_storage", Role::rebuild,
         "R dtype counts counts bool"},
-    Row{"torch._tensor", "_rebuild_from_type_v2", Role::rebuild, "R function type tuple attributes"},
+    Row{"torch._tensor", "_rebuild_from_type_v2", Role::rebuild,
+        "R function type tuple attributes"},
     Row{"torch._tensor torch.tensor", "_rebuild_from_type", Role::rebuild,
         "R function type tuple attributes"},
     Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
@@ -94,9 +95,9 @@ constexpr std::array kRows = {
     // How protocol 2 writes bytes: Lib/pickle.py, save_bytes
     Row{"_codecs", "encode", Role::plain, "R latin text=latin1"},
     // How protocols 0 and 1 write objects: Lib/copyreg.py
-    Row{"copyreg copy_reg", "_reconstructor", Role::plain, "R class object none", "", "fields"},
-    Row{"argparse", "Namespace", Role::plain, "N", "", "fields"},
-    Row{"types", "SimpleNamespace", Role::plain, "R", "", "fields"},
+    Row{"copyreg copy_reg", "_reconstructor", Role::plain, "R class object none", "", "dict"},
+    Row{"argparse", "Namespace", Role::plain, "N", "", "dict"},
+    Row{"types", "SimpleNamespace", Role::plain, "R", "", "dict"},
     // Lib/datetime.py, __reduce__
     Row{"datetime", "datetime", Role::plain, "R bytes=10 timezone?"},
     Row{"datetime", "date", Role::plain, "R bytes=4"},
@@ -133,7 +134,8 @@ constexpr std::array kRows = {
     Row{"torch.nn.modules.dropout", "Dropout Dropout2d", Role::layer, "N", "", "fields"},
     Row{"torch.nn.modules.flatten", "Flatten Unflatten", Role::layer, "N", "", "fields"},
     Row{"torch.nn.modules.instancenorm", "InstanceNorm2d", Role::layer, "N", "", "fields"},
-    Row{"torch.nn.modules.linear", "Linear NonDynamicallyQuantizableLinear Identity", Role::layer, "N", "", "fields"},
+    Row{"torch.nn.modules.linear", "Linear NonDynamicallyQuantizableLinear Identity", Role::layer,
+        "N", "", "fields"},
     Row{"torch.nn.modules.normalization", "LayerNorm GroupNorm RMSNorm", Role::layer, "N", "",
         "fields"},
     Row{"torch.nn.modules.padding", "ReflectionPad2d ReplicationPad2d ZeroPad2d ConstantPad2d",

@@ -15,9 +15,10 @@ enum class Role : std::uint8_t {
   layer,     ///< a module of torch.nn
 };
 
-/// A row of the table. `calls` has the alternatives, separated by '|'. Each begins with the opcode: R is REDUCE, N is
-/// NEWOBJ. Then comes a word for each argument (see Matcher::fits); '?' behind a word: may be
-/// missing; '*': any number. Without alternatives the name is a value and never called.
+/// A row of the table. `calls` has the alternatives, separated by '|'. Each begins with the opcode:
+/// R is REDUCE, N is NEWOBJ. Then comes a word for each argument (see Matcher::fits); '?' behind a
+/// word: may be missing; '*': any number. Without alternatives the name is a value and never
+/// called.
 struct Row {
   std::string_view modules;
   std::string_view names;

@@ -262,7 +262,8 @@ class TensorRecords {
       no_tensor("torch-tensor-reference", "is a tensor with a malformed reference to its storage");
     }
     if (!id->untyped() && !id->dtype()) {
-      no_tensor("torch-tensor-kind", "is a tensor on a storage of the type {}.{}, which is not read",
+      no_tensor("torch-tensor-kind",
+                "is a tensor on a storage of the type {}.{}, which is not read",
                 printable(id->module), printable(id->name));
     }
     check_consistent(*id);
@@ -286,7 +287,8 @@ class TensorRecords {
     }
     const bool is_view = known_views_.contains(id.key);
     if (is_view || (id.view && known_storages_.contains(id.view->key))) {
-      no_tensor("torch-tensor-conflict", "is a tensor on '{}', which is a storage and a part of one",
+      no_tensor("torch-tensor-conflict",
+                "is a tensor on '{}', which is a storage and a part of one",
                 printable(is_view ? id.key : id.view->key));
     }
     if (!id.view) return;
@@ -365,8 +367,7 @@ class TensorRecords {
       no_tensor("torch-tensor-storage-missing",
                 "is a tensor whose storage '{}' is missing from the file", printable(key));
     }
-    const auto promised =
-        checked_multiply<std::uint64_t>(elements, element_size.value_or(1));
+    const auto promised = checked_multiply<std::uint64_t>(elements, element_size.value_or(1));
     if (!promised || *promised > *bytes) {
       no_tensor("torch-tensor-storage-short",
                 "is a tensor whose storage '{}' should have {} elements of {} and has {}",
@@ -487,7 +488,7 @@ formats::Audit audit(const File& file) {
 
 void check_as_written(const File& file) {
   find_misuses(file.document, [&](const Misuse& misuse) -> bool {
-    fail({ErrorKind::malformed, "torch-misuse", misuse.code},
+    fail({ErrorKind::malformed, "torch-misuse", {}, {}, misuse.code},
          "the pickle in the file has at byte {} a form that no writer of PyTorch makes, and that "
          "loaders may take for different things: {}.\nAsk for the file again where it comes from, "
          "saved with torch.save.",
@@ -496,7 +497,7 @@ void check_as_written(const File& file) {
   const formats::Audit found = audit(file);
   if (found.contradictions.empty()) return;
   const auto& [offset, problem] = found.contradictions.front();
-  fail({ErrorKind::malformed, "torch-tensor"},
+  fail({ErrorKind::malformed, "torch-tensor", {}, {}, problem},
        "the file contradicts itself: at byte {} its pickle has an entry that {}.\n"
        "Download or copy it again, or save it anew with torch.save.",
        offset, problem);

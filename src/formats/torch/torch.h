@@ -66,8 +66,8 @@ std::string describe(const pickle::Document& document, pickle::ValueId value);
 formats::Audit audit(const File& file);
 
 /// Throws Error(malformed) unless the pickled object is as writers of PyTorch write it: every call
-/// of a known name (see calls.h), and everything that audit() checks. PyTorch would refuse the file,
-/// or could load other tensors from it than this reader.
+/// of a known name (see calls.h), and everything that audit() checks. PyTorch would refuse the
+/// file, or could load other tensors from it than this reader.
 void check_as_written(const File& file);
 
 /// The first 20 names in the pickle that run code, start programs, or reach files and networks when

@@ -1,4 +1,5 @@
-// The verdict on a name that a pickle imports: on the table, known to be dangerous, or another name.
+// The verdict on a name that a pickle imports: on the table, known to be dangerous, or another
+// name.
 
 #include <algorithm>
 #include <array>
