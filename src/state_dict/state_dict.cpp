@@ -135,7 +135,8 @@ std::vector<std::int64_t> to_integers(const TensorData& data) {
 
 }  // namespace
 
-// As in PyTorch: scales are stored in float64 and rounded to float32 before the multiplication.
+// As in PyTorch: scales are stored in float64 and rounded to float32, as are the steps, before the
+// multiplication.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
   const Quantizer& quantizer = *tensor.quantizer;
   const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));
@@ -155,9 +156,8 @@ TensorData StateDict::dequantized(const Tensor& tensor) const {
   data.bytes.resize(integers.size() * sizeof(float));
   for (std::size_t i = 0; i < integers.size(); ++i) {
     const std::size_t index = quantizer.axis ? i / inner % scales.size() : 0;
-    const auto scale = static_cast<double>(static_cast<float>(scales[index]));
     const auto steps = static_cast<double>(integers[i]) - static_cast<double>(zero_points[index]);
-    const auto value = static_cast<float>(steps * scale);
+    const float value = static_cast<float>(steps) * static_cast<float>(scales[index]);
     std::memcpy(data.bytes.data() + i * sizeof value, &value, sizeof value);
   }
   return data;

@@ -78,9 +78,9 @@ void add_spellings(Cases& cases) {
   number("real_with_underscore", "F1_0.5\n", "pickle-number");
   number("real_in_hexadecimal", "F0x1p3\n", "pickle-number");
   number("memo_with_leading_zero", "]p0100\n", "pickle-number");
-  number("old_text_not_utf8", "U\x02\xff\xfe"s, "pickle-text");
-  number("old_text_with_a_surrogate", "U\x03\xed\xa0\x80"s, "pickle-text");
   number("text_with_overlong_utf8", text("\xc0\xaf"), "pickle-text");
+  converts(cases, "spelling_python_2_bytes", checkpoint(with_extra("U\x02\xff\xfe"s)),
+           ScanResult::clean);
   number("protocol_in_the_middle", "\x80\x04N"s, "pickle-protocol");
   refused(
       cases, "spelling_size_in_octal",
@@ -282,11 +282,12 @@ void add_misuses(Cases& cases) {
                call("__builtin__", "xrange",
                     "(" + integer(0) + integer(10'000'000'000) + integer(1) + "t") +
                "t"));
-  refused(cases, "misuse_fraction",
-          checkpoint(with_extra(call("fractions", "Fraction", "(" + text("1e400000000") + "t"))),
-          {ErrorKind::malformed, "torch-misuse"}, ScanResult::found);
-  cases.back().error.reset();  // no name that is known: it stays a name
-  cases.back().code.clear();
+  add("fraction_of_a_long_text", call("fractions", "Fraction", "(" + text("1e400000000") + "t"));
+  add("decimal_with_a_large_exponent",
+      call("decimal", "Decimal", "(" + text("1E+400000000") + "t"));
+  add("fraction_as_a_key", "}" + call("fractions", "Fraction", "(K\x01K\x03t") + "Ns");
+  add("complex_as_a_key",
+      "}" + call("__builtin__", "complex", "(G\x3f\xf0\0\0\0\0\0\0G\x3f\xf0\0\0\0\0\0\0t"s) + "Ns");
   add("bytearray_with_an_encoding",
       call("__builtin__", "bytearray", "(" + text("abc") + text("evil_module") + "t"));
   add("bytes_of_another_encoding",
@@ -299,7 +300,7 @@ void add_misuses(Cases& cases) {
   add("parameter_called", call("torch.nn.parameter", "Parameter", "(" + tensor + "t"));
   add("factory_that_runs", call("collections", "defaultdict", "(" + global("torch", "load") + "t"),
       ScanResult::found);
-  add("result_called", call("collections", "OrderedDict", ")") + ")R");
+  add("result_called", call("collections", "OrderedDict", ")") + ")R", ScanResult::found);
   add("reference_of_another_kind", "(" + text("tensor") + text("0") + "tQ", ScanResult::found);
 }
 

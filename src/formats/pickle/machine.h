@@ -77,7 +77,7 @@ class Machine {
   void push_integer(std::int64_t number);
   void push_real(double number);
   void push_text(Kind kind, std::string_view text);
-  // `old`: by an opcode of Python 2, whose texts PyTorch decodes as strict UTF-8.
+  // `old`: by an opcode of Python 2.
   void push_string(std::string_view text, bool old);
   void push_global(std::string_view module, std::string_view name);
   void push_sequence(Kind kind, std::span<const ValueId> elements);

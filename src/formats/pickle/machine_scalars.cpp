@@ -158,11 +158,11 @@ void Machine::push_text(Kind kind, std::string_view text) {
   push(id);
 }
 
+// A text of Python 2 is bytes. PyTorch decodes it as UTF-8, or as the caller of torch.load says.
 void Machine::push_string(std::string_view text, bool old) {
-  if (!is_utf8(text, !old)) {
-    irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
-  }
-  push_text(Kind::string, text);
+  const bool is_text = is_utf8(text, !old);
+  if (!is_text && !old) irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
+  push_text(is_text || !old ? Kind::string : Kind::bytes, text);
 }
 
 // STRING: a Python string literal in quotes. Of its escapes, readers make different texts.

@@ -15,7 +15,8 @@ constexpr std::size_t kIrregularities = 20;
 // Values in a tuple that is a key, all together. Python hashes a tuple anew each time, so tuples in
 // tuples could take it hours.
 constexpr std::size_t kKeyValues = 100;
-// Keys that are tuples, in all dicts and sets. Unlike texts, tuples can be made to have one hash.
+// Keys that are tuples or frozen sets, in all dicts and sets. Unlike texts, tuples can be made to
+// have one hash.
 constexpr std::size_t kTupleKeys = 10'000;
 
 bool is_container(Kind kind) {
@@ -317,7 +318,7 @@ void Machine::check_key(ValueId key, const char* of) {
       return;
     case Kind::set:
       if (value(key).number == 0) no_key("a set");
-      return;
+      break;
     case Kind::tuple:
       break;
     default:
@@ -325,9 +326,10 @@ void Machine::check_key(ValueId key, const char* of) {
       return;
   }
   if (++tuple_keys_ > kTupleKeys) {
-    no_key("a tuple, as are many others");
+    no_key("a tuple or set, as are many others");
     return;
   }
+  if (document_.kind(key) == Kind::set) return;
   pending_.assign(1, key);
   for (std::size_t visited = 0; !pending_.empty(); ++visited) {
     const ValueId part = pending_.back();
@@ -335,7 +337,7 @@ void Machine::check_key(ValueId key, const char* of) {
     const Kind kind = document_.kind(part);
     const bool is_scalar = kind == Kind::none || kind == Kind::boolean || kind == Kind::integer ||
                            kind == Kind::real || kind == Kind::string || kind == Kind::bytes ||
-                           kind == Kind::global;
+                           kind == Kind::global || kind == Kind::object;
     if (visited > kKeyValues || !(is_scalar || kind == Kind::tuple)) {
       no_key("a tuple of more than a few numbers and texts");
       return;

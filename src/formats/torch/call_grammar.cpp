@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "formats/torch/calls.h"
+#include "formats/torch/storage_ids.h"
 
 namespace aether2onnx::torch {
 
@@ -31,6 +32,20 @@ constexpr std::string_view kMethods =
     "named_modules children named_children _call_impl eval to apply half cuda cpu";
 
 constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
+
+// "1.50", "1/3", "NaN": what Decimal and Fraction write, of a size that they read at once.
+bool is_short_number(std::string_view text) {
+  constexpr std::size_t most = 50;
+  constexpr std::size_t most_of_exponent = 4;  // with its sign
+  const std::size_t exponent = text.find('E');
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || c == '.' || c == 'E' || c == '+' || c == '-' || c == '/';
+  });
+  const bool short_exponent =
+      exponent == std::string_view::npos || text.size() - exponent - 1 <= most_of_exponent;
+  return (plain && short_exponent && text.size() <= most) || text == "NaN" || text == "sNaN" ||
+         text == "Infinity" || text == "-Infinity";
+}
 
 // Whether all characters of the UTF-8 text are below U+0100.
 bool is_latin(std::string_view text) {
@@ -145,7 +160,7 @@ bool Matcher::are_keys(ValueId value) {
 }
 
 bool Matcher::is_key_part(ValueId value) {
-  if (is(Kind::object, value)) return is_rebuild(value);
+  if (is(Kind::object, value)) return may_be_key(document_, value);
   return is_plain(value) && !is(Kind::big_integer, value);
 }
 
@@ -335,7 +350,16 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "type") {
     return is_global("torch", "Tensor") || is_global("torch.nn.parameter", "Parameter Buffer");
   }
+  if (word == "version") return is_global("torch.torch_version", "TorchVersion");
+  if (word == "text-class") {
+    return is_global("builtins", "str") || is_global("__builtin__", "str unicode");
+  }
+  if (word == "short-number") {
+    return kind == Kind::string && is_short_number(document_.text(value));
+  }
   if (word == "class") {
+    // In a stream, PyTorch refers to a class with its source text.
+    if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
     return row == nullptr || row->state == "fields" || row->state == "dict";

@@ -83,11 +83,13 @@ class MisuseFinder {
     const bool has_items = !document_.pairs(object).empty();
     // Python 2 passes an OrderedDict its items; Python 3 puts them in.
     const bool twice = row->names == "OrderedDict" && !arguments.empty();
+    // Old versions of PyTorch overwrite memory when a pickle writes into a tensor.
+    const char* filled = row->role == Role::rebuild ? "writes-into-tensor" : "torch-filled";
     if (has_items && (row->filled != "items" || twice)) {
-      misuse(object, "torch-filled", "items are put into the result of {}", text);
+      misuse(object, filled, "items are put into the result of {}", text);
     }
     if (!document_.elements(object).empty() && row->filled != "elements") {
-      misuse(object, "torch-filled", "elements are put into the result of {}", text);
+      misuse(object, filled, "elements are put into the result of {}", text);
     }
     const auto state = document_.state(object);
     if (state && !fits_state(*row, arguments, *state)) {
@@ -133,12 +135,16 @@ class MisuseFinder {
     }
   }
 
-  // A tensor is found by its identity. Another object may equal a text.
   void check_key(ValueId key) {
-    if (document_.kind(key) != Kind::object) return;
-    const Row* row = row_of(key);
-    if (row == nullptr || row->role == Role::rebuild) return;
-    misuse(key, "torch-key", "a key is {}", pickle::describe(document_, key));
+    if (document_.kind(key) == Kind::tuple) {
+      for (const ValueId part : document_.elements(key)) {
+        if (document_.kind(part) == Kind::object) check_key(part);
+      }
+      return;
+    }
+    if (document_.kind(key) == Kind::object && !may_be_key(document_, key)) {
+      misuse(key, "torch-key", "a key is {}", pickle::describe(document_, key));
+    }
   }
 
   const Document& document_;
@@ -151,6 +157,18 @@ class MisuseFinder {
 
 void find_misuses(const Document& document, const std::function<bool(const Misuse&)>& report) {
   MisuseFinder(document, report).run();
+}
+
+bool may_be_key(const Document& document, ValueId object) {
+  const auto name = callable_name(document, object);
+  if (!name) return false;
+  const Row* row = find_row(document.module(*name), document.name(*name));
+  // A tensor or layer is found by its identity.
+  if (row == nullptr || row->role == Role::rebuild || row->role == Role::layer) return true;
+  constexpr std::string_view names =
+      "scalar device date datetime bytes encode dtype Path PosixPath WindowsPath PurePath "
+      "PurePosixPath PureWindowsPath";
+  return is_one_of(names, document.name(*name));
 }
 
 std::optional<ValueId> callable_name(const Document& document, ValueId object) {

@@ -35,6 +35,10 @@ void find_misuses(const pickle::Document& document,
 std::optional<pickle::ValueId> callable_name(const pickle::Document& document,
                                              pickle::ValueId object);
 
+/// Whether an object may be a key of a dict or an element of a set: Python can hash it, it equals
+/// no text, and no file can give many such objects one hash. Objects of unknown names may.
+bool may_be_key(const pickle::Document& document, pickle::ValueId object);
+
 /// Whether the value is the call of OrderedDict with which PyTorch says that a tensor has no hooks.
 bool is_empty_ordered_dict(const pickle::Document& document, pickle::ValueId value);
 

@@ -95,9 +95,14 @@ constexpr std::array kRows = {
     // How protocol 2 writes bytes: Lib/pickle.py, save_bytes
     Row{"_codecs", "encode", Role::plain, "R latin text=latin1"},
     // How protocols 0 and 1 write objects: Lib/copyreg.py
-    Row{"copyreg copy_reg", "_reconstructor", Role::plain, "R class object none", "", "dict"},
+    Row{"copyreg copy_reg", "_reconstructor", Role::plain,
+        "R class object none|R version text-class text", "", "dict"},
     Row{"argparse", "Namespace", Role::plain, "N", "", "dict"},
     Row{"types", "SimpleNamespace", Role::plain, "R", "", "dict"},
+    // Lib/decimal.py, fractions.py and uuid.py
+    Row{"decimal", "Decimal", Role::plain, "R short-number"},
+    Row{"fractions", "Fraction", Role::plain, "R int int|R short-number"},
+    Row{"uuid", "UUID", Role::plain, "N", "", "dict"},
     // Lib/datetime.py, __reduce__
     Row{"datetime", "datetime", Role::plain, "R bytes=10 timezone?"},
     Row{"datetime", "date", Role::plain, "R bytes=4"},
@@ -115,7 +120,9 @@ constexpr std::array kRows = {
         "R ndarray one-zero bytes=1", "", "array-state"},
     Row{"numpy.core.numeric numpy._core.numeric", "_frombuffer", Role::plain, "R array"},
     Row{"numpy",
-        "ndarray bool_ float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64",
+        "ndarray bool bool_ float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 "
+        "uint64 "
+        "complex64 complex128",
         Role::plain, ""},
 
     // torch/nn/modules/: Module.__setstate__ takes the fields

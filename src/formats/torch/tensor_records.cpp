@@ -105,11 +105,16 @@ class TensorRecords {
 
   Tensor tensor(ValueId value) {
     for (int depth = 0; depth < kNestedCalls; ++depth) {
-      const std::string_view function = rebuild_function(document_, value);
+      std::string_view function = rebuild_function(document_, value);
       if (function.empty()) {
         no_tensor("torch-no-tensor", "is {}, not a tensor", torch::describe(document_, value));
       }
-      const auto arguments = document_.arguments(value);
+      auto arguments = document_.arguments(value);
+      // (function, type, arguments, attributes): a tensor with attributes of its own.
+      if (function.starts_with("_rebuild_from_type") && arguments.size() > 2) {
+        function = document_.kind(arguments[0]) == Kind::global ? document_.name(arguments[0]) : "";
+        arguments = document_.elements(arguments[2]);
+      }
       if (function == "_rebuild_parameter" || function == "_rebuild_parameter_with_state") {
         if (arguments.empty()) {
           no_tensor("torch-tensor-arguments", "is a parameter without a tensor");
@@ -416,7 +421,10 @@ bool may_be_weight(const Document& document, ValueId value) {
   // A parameter's first argument is the tensor. A tensor's first arguments are storage, offset and
   // size.
   for (int depth = 0; depth < kNestedCalls && is_tensor(document, value); ++depth) {
-    const auto arguments = document.arguments(value);
+    auto arguments = document.arguments(value);
+    if (arguments.size() > 2 && document.kind(arguments[0]) == Kind::global) {
+      arguments = document.elements(arguments[2]);  // of _rebuild_from_type
+    }
     if (arguments.empty()) return true;
     if (is_tensor(document, arguments[0])) {
       value = arguments[0];
