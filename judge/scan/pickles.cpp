@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "formats/torch/calls.h"
+#include "formats/torch/torch.h"
 #include "judge/scan/scan.h"
 
 namespace aether2onnx::judge::scan {

@@ -179,7 +179,8 @@ void add_misuses(Cases& cases) {
       "tensor_of_a_type_with_other_data",
       first_as(call("torch._tensor", "_rebuild_from_type_v2",
                     "(" + global("torch._utils", "_rebuild_tensor_v2") + global("torch", "Tensor") +
-                        ")" + "}" + text("data") + kOther + "st")));
+                        ")" + "}" + text("data") + kOther + "st")),
+      ScanResult::found);
   of_weight(
       "ordered_dict_of_a_dict",
       checkpoint(pickle(call("collections", "OrderedDict", "(}" + text("w") + tensor + "st"))));

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "checkpoint_writer.h"
 #include "formats/pickle/pickle.h"
-#include "formats/torch/calls.h"
+#include "formats/torch/torch.h"
 #include "network/notes.h"
 #include "protobuf.h"
 #include "sample_networks.h"

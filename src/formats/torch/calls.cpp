@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "formats/torch/call_grammar.h"
 #include "formats/torch/storage_ids.h"
+#include "formats/torch/torch.h"
 
 namespace aether2onnx::torch {
 
@@ -55,7 +56,7 @@ class MisuseFinder {
     std::string text;
     for (std::size_t i = 0; i < arguments.size() && i <= most; ++i) {
       text += i == 0 ? "" : ", ";
-      text += i == most ? "…" : describe(document_, arguments[i]);
+      text += i == most ? "…" : pickle::describe(document_, arguments[i]);
     }
     return text;
   }
@@ -68,7 +69,8 @@ class MisuseFinder {
           row_of(document_.callable(object)) == nullptr) {
         return;
       }
-      misuse(object, "torch-call", "{} is called", describe(document_, document_.callable(object)));
+      misuse(object, "torch-call", "{} is called",
+             pickle::describe(document_, document_.callable(object)));
       return;
     }
     const Row* row = find_row(document_.module(*name), document_.name(*name));

@@ -1,34 +1,13 @@
 /// @file
-/// The names that writers of checkpoints put into pickles, and how writers call them.
-///
-/// Owns one table: a row has names, the arguments with which PyTorch, numpy and Python write calls
-/// of these names, and what their picklers put into the result. Everything else is a misuse. A
-/// loader would run code that its authors never tried with such arguments, and could make other
-/// values than this reader. Other names have no grammar: they stay names.
+/// The calls in a pickle, compared with the table of known names. Private to this folder; torch.h
+/// has find_misuses().
 #pragma once
 
-#include <functional>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "formats/pickle/pickle.h"
 
 namespace aether2onnx::torch {
-
-/// The verdict on a name that a pickle imports.
-Verdict verdict_of(std::string_view module, std::string_view name);
-
-/// A use of a known name, or a reference, that no writer makes.
-struct Misuse {
-  pickle::ValueId value = 0;  ///< The object, key or reference.
-  std::string code;
-  std::string text;  ///< "collections.OrderedDict is called with (the number 5)"
-};
-
-/// Calls `report` for each misuse in the pickle, until `report` returns false.
-void find_misuses(const pickle::Document& document,
-                  const std::function<bool(const Misuse&)>& report);
 
 /// The global by which an object was made: the callable, or the class in PyTorch's reference to a
 /// class with its source text. Returns nullopt if the callable is neither.

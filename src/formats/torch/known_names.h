@@ -1,5 +1,7 @@
 /// @file
-/// The table of known names. Private to this folder; calls.h has the checks.
+/// The table of known names: the names that writers of checkpoints put into pickles, the arguments
+/// with which PyTorch, numpy and Python write calls of these names, and what their picklers put
+/// into the result. Private to this folder.
 #pragma once
 
 #include <cstdint>

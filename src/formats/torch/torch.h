@@ -2,13 +2,16 @@
 /// Files of torch.save: read, audited and written.
 ///
 /// Owns PyTorch's two containers (the zip archive of 1.6 and later, and the older stream of
-/// pickles), the references to storages, and the calls by which a pickle rebuilds its tensors.
+/// pickles), the references to storages, the calls by which a pickle rebuilds its tensors, and the
+/// table of all names that writers of checkpoints put into pickles.
 /// Returns the pickled object and its tensors as records. Knows nothing of state dicts.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,12 +65,28 @@ std::vector<formats::Record> describe_tensors(const pickle::Document& document,
 /// the legacy stream stores together with their source text.
 std::string describe(const pickle::Document& document, pickle::ValueId value);
 
+/// The verdict on a name that a pickle imports.
+Verdict verdict_of(std::string_view module, std::string_view name);
+
+/// A use of a known name, or a reference, that no writer makes. A loader would run code that its
+/// authors never tried so, and could make other values than this reader. Other names have no
+/// grammar: they stay names.
+struct Misuse {
+  pickle::ValueId value = 0;  ///< The object, key or reference.
+  std::string code;
+  std::string text;  ///< "collections.OrderedDict is called with (the number 5)"
+};
+
+/// Calls `report` for each misuse in the pickle, until `report` returns false.
+void find_misuses(const pickle::Document& document,
+                  const std::function<bool(const Misuse&)>& report);
+
 /// Checks all tensors of the file, and all references to storages, without reading elements.
 formats::Audit audit(const File& file);
 
 /// Throws Error(malformed) unless the pickled object is as writers of PyTorch write it: every call
-/// of a known name (see calls.h), and everything that audit() checks. PyTorch would refuse the
-/// file, or could load other tensors from it than this reader.
+/// of a known name (see find_misuses()), and everything that audit() checks. PyTorch would refuse
+/// the file, or could load other tensors from it than this reader.
 void check_as_written(const File& file);
 
 /// The first 20 names in the pickle that run code, start programs, or reach files and networks when

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "formats/torch/calls.h"
 #include "formats/torch/known_names.h"
+#include "formats/torch/torch.h"
 
 namespace aether2onnx::torch {
 
