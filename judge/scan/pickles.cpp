@@ -108,9 +108,10 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
   }
   torch::find_misuses(document, [&](const torch::Misuse& misuse) {
     const bool found = misuse.code == "writes-into-tensor" || misuse.code == "torch-reference";
-    collector_.finding(found ? ScanResult::found : ScanResult::unclear, misuse.code,
-                       fmt::format("{}, byte {}: {}, as no writer does", where,
-                                   document.offset(misuse.value), misuse.text));
+    collector_.finding(
+        found ? ScanResult::found : ScanResult::unclear, misuse.code,
+        fmt::format("{}, byte {}: {}, {}", where, document.offset(misuse.value), misuse.text,
+                    misuse.is_certain ? "as no writer does" : "which scan does not look into"));
     return ++misuses_ < limits::kListed;
   });
   for (ValueId value = 0; value < document.value_count(); ++value) {

@@ -28,6 +28,10 @@ inline constexpr int kWrapperDepth = 4;
 /// Dimensions of a tensor. Networks use 4; PyTorch's own limit for most operators is 64.
 inline constexpr std::size_t kTensorRank = 64;
 
+/// Keys of a pickle that a file can make to have one hash (tuples, sets, large numbers), all
+/// together. Python compares each with all others then.
+inline constexpr std::size_t kTupleKeys = 4000;
+
 /// How many elements an expanded tensor may have beyond those of its storage.
 inline constexpr std::int64_t kExpandedElements = 1 << 24;
 

@@ -155,6 +155,10 @@ void add_misuses(Cases& cases) {
     refused(cases, "misuse_" + name, checkpoint(with_extra(opcodes)),
             {ErrorKind::malformed, "torch-misuse"}, scan);
   };
+  // What numpy writes of texts, dates and objects: nobody can tell, and no weight depends on it.
+  const auto unjudged = [&](const std::string& name, std::string_view opcodes) {
+    converts(cases, "misuse_" + name, checkpoint(with_extra(opcodes)), ScanResult::unclear);
+  };
   const auto of_weight = [&](const std::string& name, const std::string& file,
                              ScanResult scan = ScanResult::unclear) {
     refused(cases, "misuse_" + name, file, {ErrorKind::malformed, "torch-misuse"}, scan);
@@ -221,12 +225,12 @@ void add_misuses(Cases& cases) {
     return call("numpy", "dtype", "(" + text(type) + "\x89\x88t") + "(" + state + "tb";
   };
   const std::string last = "J\xff\xff\xff\xffJ\xff\xff\xff\xff";
-  add("dtype_of_objects", dtype("O8", "K\x03" + text("|") + "NNN" + last + "K\x3f"));
+  unjudged("dtype_of_objects", dtype("O8", "K\x03" + text("|") + "NNN" + last + "K\x3f"));
   add("dtype_with_flags", dtype("f4", "K\x03" + text("<") + "NNN" + last + "K\x3f"));
   add("dtype_with_fields",
       dtype("f4", "K\x03" + text("<") + "N(" + text("a") + "t}" + last + "K\x00"s));
   add("dtype_with_a_size", dtype("f4", "K\x03" + text("<") + "NNNK\x40K\x01K\x00"s));
-  add("dtype_of_a_structure", dtype("V8", "K\x03" + text("|") + "NNN" + last + "K\x00"s));
+  unjudged("dtype_of_a_structure", dtype("V8", "K\x03" + text("|") + "NNN" + last + "K\x00"s));
   const std::string objects = call("numpy", "dtype", "(" + text("O8") + "\x89\x88t");
   const std::string floats = call("numpy", "dtype", "(" + text("f4") + "\x89\x88t");
   const std::string scalar = "numpy.core.multiarray";
@@ -240,9 +244,9 @@ void add_misuses(Cases& cases) {
       array + "(K\x01(K\x10K\x10t" + floats + "\x89" + "C\x04" + "abcdtb");
   add("array_of_2_40",
       array + "(K\x01" + tuple({1 << 20, 1 << 20}) + floats + "\x89" + "C\x04" + "abcdtb");
-  add("array_of_objects", array + "(K\x01(K\x01t" + objects +
-                              "\x89]K\x01"
-                              "atb");
+  unjudged("array_of_objects", array + "(K\x01(K\x01t" + objects +
+                                   "\x89]K\x01"
+                                   "atb");
   add("array_of_another_class",
       call(scalar, "_reconstruct",
            "(" + global("collections", "OrderedDict") + "K\x00\x85"s + "C\x01" + "bt"));
@@ -287,8 +291,6 @@ void add_misuses(Cases& cases) {
   add("decimal_with_a_large_exponent",
       call("decimal", "Decimal", "(" + text("1E+400000000") + "t"));
   add("fraction_as_a_key", "}" + call("fractions", "Fraction", "(K\x01K\x03t") + "Ns");
-  add("complex_as_a_key",
-      "}" + call("__builtin__", "complex", "(G\x3f\xf0\0\0\0\0\0\0G\x3f\xf0\0\0\0\0\0\0t"s) + "Ns");
   add("bytearray_with_an_encoding",
       call("__builtin__", "bytearray", "(" + text("abc") + text("evil_module") + "t"));
   add("bytes_of_another_encoding",
@@ -343,7 +345,7 @@ void add_keys(Cases& cases) {
   }
   add("numbers_of_one_hash", same_hash + "u", "pickle-key");
   std::string tuples = "}(";
-  for (int i = 0; i < 10'001; ++i) tuples += integer(i) + "\x85N";
+  for (int i = 0; i < 4'001; ++i) tuples += integer(i) + "\x85N";
   add("many_tuples", tuples + "u", "pickle-key");
   add("a_dict", "}}Ns", "pickle-key");
   add("a_set", "}\x8fNs", "pickle-key");

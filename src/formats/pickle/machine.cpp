@@ -23,6 +23,7 @@ void Machine::run() {
   for (;;) {
     opcode_at_ = reader_.position();
     const unsigned char opcode = take_byte("an opcode");
+    check_pop(opcode);
     if (opcode == kStop) break;
     execute(opcode);
     check_frame();
@@ -96,6 +97,18 @@ std::string_view Machine::take_line(const char* what) {
     malformed({ErrorKind::malformed, "pickle-truncated"}, "{} has no end", what);
   }
   return *line;
+}
+
+// A pickler writes POP and POP_MARK only when it finds that the value before them is in the memo by
+// now, since the value leads to itself. A GET follows. Source: Lib/pickle.py, save_tuple and
+// save_reduce.
+void Machine::check_pop(unsigned char opcode) {
+  const bool is_pop = opcode == kPop || opcode == kPopMark;
+  const bool is_get = opcode == kGet || opcode == kBinGet || opcode == kLongBinGet;
+  if (popped_ && !is_pop && !is_get) {
+    irregular({ErrorKind::malformed, "pickle-thrown-away"}, "a value is thrown away before it");
+  }
+  popped_ = is_pop;
 }
 
 // A frame tells a reader how many bytes to read at once. Every pickler ends a frame between two
@@ -216,15 +229,13 @@ void Machine::execute_structure(unsigned char opcode) {
     case kMark:
       push_mark();
       break;
-    // A pickler writes POP and POP_MARK only for a tuple that contains itself, and never DUP.
     case kPop:
-      irregular({ErrorKind::malformed, "pickle-thrown-away"}, "a value is thrown away");
       drop();
       break;
     case kPopMark:
-      irregular({ErrorKind::malformed, "pickle-thrown-away"}, "values are thrown away");
       pop_mark();
       break;
+    // No pickler writes DUP.
     case kDup:
       irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
       push(top());

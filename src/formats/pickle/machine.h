@@ -65,6 +65,7 @@ class Machine {
   // Throws if a frame ends within the opcode that was just read.
   void check_frame() const;
   void take_protocol();
+  void check_pop(unsigned char opcode);
 
   // --- values ---
 
@@ -147,6 +148,7 @@ class Machine {
   ByteReader& reader_;
   bool strict_ = true;
   std::uint64_t opcode_at_ = 0;
+  bool popped_ = false;          // by the opcode before
   std::uint64_t frame_end_ = 0;  // of the last frame
   std::size_t held_ = 0;         // in all containers
   std::vector<ValueId> stack_;

@@ -15,10 +15,6 @@ constexpr std::size_t kIrregularities = 20;
 // Values in a tuple that is a key, all together. Python hashes a tuple anew each time, so tuples in
 // tuples could take it hours.
 constexpr std::size_t kKeyValues = 100;
-// Keys that are tuples or frozen sets, in all dicts and sets. Unlike texts, tuples can be made to
-// have one hash.
-constexpr std::size_t kTupleKeys = 10'000;
-
 bool is_container(Kind kind) {
   return kind == Kind::tuple || kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
          kind == Kind::object || kind == Kind::persistent_id;
@@ -263,9 +259,10 @@ void Machine::build() {
     malformed({ErrorKind::malformed, "pickle-state", {}, {}, describe(document_, target)},
               "it sets the state of {}", describe(document_, target));
   }
-  if (value(target).used || value(target).state != Document::kNoValue) {
-    irregular({ErrorKind::malformed, "pickle-change"},
-              "{} gets a state after Python has read its content", describe(document_, target));
+  // A call may have taken the object already: its state can lead to a bound method of the object.
+  if (value(target).state != Document::kNoValue) {
+    irregular({ErrorKind::malformed, "pickle-change"}, "{} gets a second state",
+              describe(document_, target));
   }
   value(target).state = state;
   use_state(state);
@@ -319,17 +316,18 @@ void Machine::check_key(ValueId key, const char* of) {
     case Kind::set:
       if (value(key).number == 0) no_key("a set");
       break;
+    case Kind::big_integer:
     case Kind::tuple:
       break;
     default:
       no_key(describe(document_, key));
       return;
   }
-  if (++tuple_keys_ > kTupleKeys) {
-    no_key("a tuple or set, as are many others");
+  if (++tuple_keys_ > limits::kTupleKeys) {
+    no_key("a tuple, set or large number, as are many others");
     return;
   }
-  if (document_.kind(key) == Kind::set) return;
+  if (document_.kind(key) != Kind::tuple) return;
   pending_.assign(1, key);
   for (std::size_t visited = 0; !pending_.empty(); ++visited) {
     const ValueId part = pending_.back();

@@ -18,19 +18,6 @@ using pickle::ValueId;
 
 namespace {
 
-// Attributes of tensors that PyTorch gives a meaning to. A file could give a tensor other elements
-// by them. Source: torch/csrc/autograd/python_variable.cpp, properties with a setter.
-constexpr std::string_view kTensorFields =
-    "data grad _grad requires_grad names real imag _backward_hooks _post_accumulate_grad_hooks "
-    "retain_grad grad_fn grad_dtype _base _cdata volatile shape";
-
-// Methods that an attribute of the same name would hide: a state dict could be copied by another
-// function, or a network run by one. Sources: collections.OrderedDict; torch/nn/modules/module.py.
-constexpr std::string_view kMethods =
-    "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values "
-    "state_dict load_state_dict forward parameters named_parameters buffers named_buffers modules "
-    "named_modules children named_children _call_impl eval to apply half cuda cpu";
-
 constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
 
 // "1.50", "1/3", "NaN": what Decimal and Fraction write, of a size that they read at once.
@@ -123,6 +110,28 @@ bool Matcher::are_counts(ValueId value) {
          std::all_of(elements.begin(), elements.end(), [&](ValueId e) { return is_count(e); });
 }
 
+// Whether the product of the sizes can be counted, as PyTorch multiplies them.
+bool Matcher::is_countable(ValueId value) const {
+  if (is(Kind::object, value)) value = document_.arguments(value)[0];
+  std::int64_t product = 1;
+  for (const ValueId size : document_.elements(value)) {
+    const auto next = checked_multiply(product, document_.integer(size));
+    if (!next) return false;
+    product = *next;
+  }
+  return true;
+}
+
+// {}, or that the elements stand in the storage negated or conjugated.
+bool Matcher::is_metadata(ValueId value) const {
+  if (!is(Kind::dict, value)) return false;
+  const auto items = document_.pairs(value);
+  return std::all_of(items.begin(), items.end(), [&](const auto& item) {
+    return (is_text(item.first, "neg") || is_text(item.first, "conj")) &&
+           is(Kind::boolean, item.second);
+  });
+}
+
 // A list of pairs, each a list or a tuple, with texts as keys. No key stands in it twice.
 bool Matcher::are_items(ValueId value) {
   if (!is(Kind::list, value)) return false;
@@ -152,6 +161,7 @@ bool Matcher::are_keys(ValueId value) {
   const auto keys = document_.elements(value);
   return may_visit(keys.size()) && std::all_of(keys.begin(), keys.end(), [&](ValueId key) {
            if (!is(Kind::tuple, key)) return is_key_part(key);
+           if (++tuple_keys_ > limits::kTupleKeys) return false;
            const auto parts = document_.elements(key);
            return parts.size() <= limits::kTensorRank && may_visit(parts.size()) &&
                   std::all_of(parts.begin(), parts.end(),
@@ -162,25 +172,6 @@ bool Matcher::are_keys(ValueId value) {
 bool Matcher::is_key_part(ValueId value) {
   if (is(Kind::object, value)) return may_be_key(document_, value);
   return is_plain(value) && !is(Kind::big_integer, value);
-}
-
-// The __dict__ of an object. Attributes of tensors are plain values.
-bool Matcher::are_fields(ValueId value, bool of_tensor) {
-  if (of_tensor && is(Kind::none, value)) return true;
-  if (!is(Kind::dict, value)) return false;
-  const auto fields = document_.pairs(value);
-  return may_visit(fields.size()) && std::all_of(fields.begin(), fields.end(), [&](const auto& f) {
-           if (!is(Kind::string, f.first)) return false;
-           const std::string_view name = document_.text(f.first);
-           if (name.starts_with("__") || is_one_of(kMethods, name)) return false;
-           if (!of_tensor) return true;
-           if (is_one_of(kTensorFields, name)) return false;
-           const auto elements = document_.elements(f.second);
-           const bool is_list = is(Kind::tuple, f.second) || is(Kind::list, f.second);
-           return is_plain(f.second) || (is_list && may_visit(elements.size()) &&
-                                         std::all_of(elements.begin(), elements.end(),
-                                                     [&](ValueId e) { return is_plain(e); }));
-         });
 }
 
 // (indices, values, size) or, of compressed layouts, (compressed, plain, values, size); from
@@ -228,6 +219,78 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value) {
   return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
   }));
+}
+
+// The bytes of a date or time, if they are few.
+std::optional<std::string> Matcher::short_bytes(ValueId value) {
+  constexpr std::size_t most = 32;
+  if (is(Kind::bytes, value) || is(Kind::string, value)) {
+    const std::string_view text = document_.text(value);
+    return text.size() > most ? std::nullopt : std::optional(std::string(text));
+  }
+  const auto count = byte_count(value);
+  if (!count || *count > most || document_.arguments(value).empty()) return std::nullopt;
+  std::string bytes;
+  const std::string_view text = document_.text(document_.arguments(value)[0]);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) {
+      bytes += text[i];
+    } else if (lead < 0xc4 && i + 1 < text.size()) {
+      const auto low = static_cast<unsigned char>(text[++i]);
+      bytes += static_cast<char>((lead & 0x03U) << 6U | (low & 0x3fU));
+    } else {
+      return std::nullopt;
+    }
+  }
+  return bytes;
+}
+
+// Whether the bytes are a date (4), a time (6) or both (10): two bytes of the year, month, day,
+// hour, minute, second, three bytes of microseconds. The first byte of the time, or the month, may
+// have a flag. Source: Lib/datetime.py, __reduce__.
+bool Matcher::is_moment(ValueId value, std::size_t size) {
+  const auto bytes = short_bytes(value);
+  if (!bytes || bytes->size() != size) return false;
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>((*bytes)[i]); };
+  const auto is_date = [&] {
+    const unsigned year = at(0) * 256U + at(1);
+    const unsigned month = at(2) & 0x7fU;
+    return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && at(3) >= 1 && at(3) <= 31;
+  };
+  const auto is_time = [&](std::size_t i) {
+    return (at(i) & 0x7fU) < 24 && at(i + 1) < 60 && at(i + 2) < 60 && at(i + 3) < 16;
+  };
+  if (size == 4) return is_date();
+  if (size == 6) return is_time(0);
+  return is_date() && is_time(4);
+}
+
+// A numpy.dtype of other elements than plain numbers.
+bool Matcher::is_other_dtype(ValueId dtype) const {
+  if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) return false;
+  const ValueId name = document_.arguments(dtype)[0];
+  if (!is(Kind::string, name)) return false;
+  const std::string_view text = document_.text(name);
+  constexpr std::string_view kinds = "SUVMmOfc";
+  return text.size() > 1 && kinds.find(text[0]) != std::string_view::npos &&
+         std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         !is_one_of(kElementTypes, text);
+}
+
+bool Matcher::may_be_honest(ValueId object) {
+  const auto arguments = document_.arguments(object);
+  const auto state = document_.state(object);
+  const std::string_view name = document_.name(document_.callable(object));
+  if (name == "dtype") return is_other_dtype(object);
+  if (name == "scalar") {
+    return arguments.size() == 2 && is_other_dtype(arguments[0]) && byte_count(arguments[1]);
+  }
+  if (name == "_frombuffer") return arguments.size() == 4 && is_other_dtype(arguments[1]);
+  if (name != "_reconstruct" || !state || !is(Kind::tuple, *state)) return false;
+  const auto parts = document_.elements(*state);
+  return parts.size() == 5 && is_other_dtype(parts[2]) &&
+         (is(Kind::list, parts[4]) || byte_count(parts[4]));
 }
 
 // Of a numpy.dtype of numbers: bytes of an element.
@@ -309,6 +372,9 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word.starts_with("text=")) return is_text(value, word.substr(5));
   if (word == "latin") return kind == Kind::string && is_latin(document_.text(value));
   if (word == "bytes") return byte_count(value).has_value();
+  if (word == "date") return is_moment(value, 4);
+  if (word == "time") return is_moment(value, 6);
+  if (word == "date-time") return is_moment(value, 10);
   if (word.starts_with("bytes=")) {
     const auto count = byte_count(value);
     return count && fmt::format("{}", *count) == word.substr(6);
@@ -319,8 +385,11 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "empty") return kind == Kind::tuple && document_.elements(value).empty();
   if (word == "items") return are_items(value);
   if (word == "keys") return are_keys(value);
-  if (word == "fields") return are_fields(value, false);
-  if (word == "attributes") return are_fields(value, true);
+  if (word == "fields") return are_fields_of_dict(value);
+  if (word == "layer-fields") return are_fields_of_layer(value);
+  if (word == "attributes") return are_attributes(value);
+  if (word == "sizes") return are_counts(value) && is_countable(value);
+  if (word == "metadata") return is_metadata(value);
   if (word == "storage") return kind == Kind::persistent_id;
   if (word == "tensor") return is_rebuild(value);
   if (word == "hooks") return is_empty_ordered_dict(document_, value);
@@ -362,7 +431,8 @@ bool Matcher::fits(std::string_view word, ValueId value) {
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
-    return row == nullptr || row->state == "fields" || row->state == "dict";
+    return row == nullptr || row->state == "fields" || row->state == "layer-fields" ||
+           row->state == "dict";
   }
   if (word == "factory") {
     return kind == Kind::none ||
@@ -375,6 +445,16 @@ bool Matcher::fits(std::string_view word, ValueId value) {
     return is_global("builtins", "object") || is_global("__builtin__", "object");
   if (word == "ndarray") return is_global("numpy", "ndarray");
   defect("a word in the table of calls without a meaning");
+}
+
+bool has_plain_numbers(const Document& document, ValueId dtype) {
+  if (document.kind(dtype) != Kind::object ||
+      !document.is_global(document.callable(dtype), "numpy", "dtype")) {
+    return false;
+  }
+  const auto arguments = document.arguments(dtype);
+  return !arguments.empty() && document.kind(arguments[0]) == Kind::string &&
+         is_one_of(kElementTypes, document.text(arguments[0]));
 }
 
 }  // namespace aether2onnx::torch

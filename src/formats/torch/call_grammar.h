@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "formats/pickle/pickle.h"
@@ -21,6 +22,9 @@ class Matcher {
   /// Whether a writer calls the row's names with this opcode and these arguments.
   bool is_called_as(const Row& row, pickle::CallForm form,
                     std::span<const pickle::ValueId> arguments);
+
+  /// Whether numpy writes the call, for elements that the table leaves out: texts, dates, objects.
+  bool may_be_honest(pickle::ValueId object);
 
   /// Whether the value is one that `word` of the table means.
   bool fits(std::string_view word, pickle::ValueId value);
@@ -41,7 +45,21 @@ class Matcher {
   bool are_counts(pickle::ValueId value);
   bool are_items(pickle::ValueId value);
   bool are_keys(pickle::ValueId value);
-  bool are_fields(pickle::ValueId value, bool of_tensor);
+  // Whether the value is a dict of texts, none of which is `reserved` or begins with two
+  // underscores.
+  bool are_fields(pickle::ValueId value, std::string_view reserved);
+  bool are_fields_of_dict(pickle::ValueId value);
+  bool are_fields_of_layer(pickle::ValueId value);
+  bool are_attributes(pickle::ValueId value);
+  // Whether the value is a dict or OrderedDict of texts with None or what fits.
+  template <typename Fits>
+  bool is_table(pickle::ValueId value, Fits fits);
+  bool is_layer(pickle::ValueId value) const;
+  bool is_countable(pickle::ValueId value) const;
+  bool is_metadata(pickle::ValueId value) const;
+  std::optional<std::string> short_bytes(pickle::ValueId value);
+  bool is_moment(pickle::ValueId value, std::size_t size);
+  bool is_other_dtype(pickle::ValueId dtype) const;
   bool is_sparse_content(pickle::ValueId value);
   bool is_quantizer(pickle::ValueId value);
   bool is_rebuild(pickle::ValueId value) const;
@@ -56,6 +74,7 @@ class Matcher {
 
   const pickle::Document& document_;
   std::size_t visited_ = 0;
+  std::size_t tuple_keys_ = 0;
 };
 
 }  // namespace aether2onnx::torch

@@ -43,7 +43,13 @@ class MisuseFinder {
   template <typename... Args>
   void misuse(ValueId value, const char* code, fmt::format_string<Args...> format, Args&&... args) {
     if (ended_) return;
-    ended_ = !report_({value, code, fmt::format(format, std::forward<Args>(args)...)});
+    ended_ = !report_({value, code, fmt::format(format, std::forward<Args>(args)...), true});
+  }
+
+  // A call that a writer may make, and whose arguments aren't judged.
+  void not_judged(ValueId value, const std::string& name) {
+    if (ended_) return;
+    ended_ = !report_({value, "torch-not-judged", name + " is called", false});
   }
 
   const Row* row_of(ValueId object) const {
@@ -77,6 +83,11 @@ class MisuseFinder {
     if (row == nullptr) return;
     const auto arguments = document_.arguments(object);
     const std::string text = pickle::describe(document_, *name);
+    if (!row->judged) not_judged(object, text);
+    if (document_.module(*name).starts_with("numpy") && matcher_.may_be_honest(object)) {
+      not_judged(object, text);
+      return;
+    }
     if (!matcher_.is_called_as(*row, document_.form(object), arguments) ||
         !is_nested_call_right(*row, arguments)) {
       misuse(object, "torch-call", "{} is called with ({}){}", text, arguments_text(arguments),
@@ -104,9 +115,9 @@ class MisuseFinder {
     std::string_view word = row.state;
     // copyreg._reconstructor(class, …) makes an object of the class.
     if (row.names == "_reconstructor" && !arguments.empty()) {
-      const Row* made = document_.kind(arguments[0]) == Kind::global
-                            ? find_row(document_.module(arguments[0]), document_.name(arguments[0]))
-                            : nullptr;
+      const auto made_of = class_name(document_, arguments[0]);
+      const Row* made =
+          made_of ? find_row(document_.module(*made_of), document_.name(*made_of)) : nullptr;
       if (made != nullptr) word = made->state;
     }
     return !word.empty() && matcher_.fits(word, state);
@@ -144,7 +155,9 @@ class MisuseFinder {
       }
       return;
     }
-    if (document_.kind(key) == Kind::object && !may_be_key(document_, key)) {
+    if (document_.kind(key) != Kind::object) return;
+    // Numbers, sets and sizes can be made to have one hash.
+    if (!may_be_key(document_, key) || ++object_keys_ > limits::kTupleKeys) {
       misuse(key, "torch-key", "a key is {}", pickle::describe(document_, key));
     }
   }
@@ -152,6 +165,7 @@ class MisuseFinder {
   const Document& document_;
   const std::function<bool(const Misuse&)>& report_;
   Matcher matcher_;
+  std::size_t object_keys_ = 0;
   bool ended_ = false;
 };
 
@@ -168,18 +182,26 @@ bool may_be_key(const Document& document, ValueId object) {
   // A tensor or layer is found by its identity.
   if (row == nullptr || row->role == Role::rebuild || row->role == Role::layer) return true;
   constexpr std::string_view names =
-      "scalar device date datetime bytes encode dtype Path PosixPath WindowsPath PurePath "
+      "scalar device date datetime bytes encode dtype complex frozenset Size Path PosixPath "
+      "WindowsPath PurePath "
       "PurePosixPath PureWindowsPath";
-  return is_one_of(names, document.name(*name));
+  if (!is_one_of(names, document.name(*name))) return false;
+  // numpy's texts equal Python's.
+  const auto arguments = document.arguments(object);
+  return document.name(*name) != "scalar" ||
+         (!arguments.empty() && has_plain_numbers(document, arguments[0]));
+}
+
+std::optional<ValueId> class_name(const Document& document, ValueId value) {
+  if (document.kind(value) == Kind::global) return value;
+  if (document.kind(value) != Kind::persistent_id) return std::nullopt;
+  const auto parts = document.elements(document.persistent(value));
+  if (parts.size() < 2 || document.kind(parts[1]) != Kind::global) return std::nullopt;
+  return parts[1];
 }
 
 std::optional<ValueId> callable_name(const Document& document, ValueId object) {
-  const ValueId callable = document.callable(object);
-  if (document.kind(callable) == Kind::global) return callable;
-  if (document.kind(callable) != Kind::persistent_id) return std::nullopt;
-  const auto parts = document.elements(document.persistent(callable));
-  if (parts.size() < 2 || document.kind(parts[1]) != Kind::global) return std::nullopt;
-  return parts[1];
+  return class_name(document, document.callable(object));
 }
 
 bool is_empty_ordered_dict(const Document& document, ValueId value) {

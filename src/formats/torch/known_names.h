@@ -28,6 +28,7 @@ struct Row {
   std::string_view calls;
   std::string_view filled = {};  ///< "items" by SETITEM, "elements" by APPEND
   std::string_view state = {};   ///< a word for the argument of BUILD
+  bool judged = true;            ///< false: no argument of such a call can be judged
 };
 
 /// The row that has exactly this module and name; null if there is none.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -103,6 +104,7 @@ class TensorRecords {
   };
 
   Tensor tensor(ValueId value) {
+    std::optional<ValueId> requires_grad;  // as the parameter around the tensor says
     for (int depth = 0; depth < kNestedCalls; ++depth) {
       std::string_view function = rebuild_function(document_, value);
       if (function.empty()) {
@@ -114,40 +116,77 @@ class TensorRecords {
         function = document_.kind(arguments[0]) == Kind::global ? document_.name(arguments[0]) : "";
         arguments = document_.elements(arguments[2]);
       }
-      if (function == "_rebuild_parameter" || function == "_rebuild_parameter_with_state") {
-        if (arguments.empty()) {
-          no_tensor("torch-tensor-arguments", "is a parameter without a tensor");
-        }
-        value = arguments[0];
-      } else if (function == "_rebuild_tensor_v2" || function == "_rebuild_tensor") {
-        check_metadata(arguments, 6);
-        return typed_tensor(arguments);
-      } else if (function == "_rebuild_tensor_v3") {
-        check_metadata(arguments, 7);
-        return tensor_of_untyped_storage(arguments);
-      } else if (function == "_rebuild_qtensor") {
-        Tensor result = typed_tensor(arguments);
-        if (arguments.size() < 5) {
-          no_tensor("torch-tensor-arguments", "is a quantized tensor with too few arguments");
-        }
-        result.quantizer = quantizer(result, arguments[4]);
+      if (function != "_rebuild_parameter" && function != "_rebuild_parameter_with_state") {
+        Tensor result = rebuilt(function, arguments);
+        if (requires_grad) check_gradient(*requires_grad, result.dtype);
         return result;
-      } else if (function == "_rebuild_sparse_tensor") {
-        no_tensor("torch-tensor-kind", "is a sparse tensor");
-      } else if (function == "_rebuild_meta_tensor_no_storage") {
-        no_tensor("torch-tensor-kind", "is a tensor without data (made on the 'meta' device)");
-      } else {
-        no_tensor("torch-tensor-kind", "is a tensor of a kind that is not read ({})",
-                  printable(function));
       }
+      if (arguments.size() < 2) {
+        no_tensor("torch-tensor-arguments", "is a parameter with too few arguments");
+      }
+      value = arguments[0];
+      requires_grad = arguments[1];
     }
     no_tensor("torch-tensor-arguments", "is a parameter within a parameter");
   }
 
-  // A tensor's metadata say that its elements stand in the storage negated or conjugated.
-  void check_metadata(std::span<const ValueId> arguments, std::size_t at) const {
-    if (arguments.size() > at && !document_.pairs(arguments[at]).empty()) {
+  Tensor rebuilt(std::string_view function, std::span<const ValueId> arguments) {
+    if (function == "_rebuild_tensor") return typed_tensor(arguments);
+    if (function == "_rebuild_tensor_v2" || function == "_rebuild_tensor_v3") {
+      const bool typed = function == "_rebuild_tensor_v2";
+      Tensor result = typed ? typed_tensor(arguments) : tensor_of_untyped_storage(arguments);
+      if (arguments.size() > 4) check_gradient(arguments[4], result.dtype);
+      check_metadata(arguments, typed ? 6 : 7, result.dtype);
+      return result;
+    }
+    if (function == "_rebuild_qtensor") {
+      Tensor result = typed_tensor(arguments);
+      if (arguments.size() < 7) {
+        no_tensor("torch-tensor-arguments", "is a quantized tensor with too few arguments");
+      }
+      check_gradient(arguments[5], result.dtype);
+      result.quantizer = quantizer(result, arguments[4]);
+      return result;
+    }
+    if (function == "_rebuild_sparse_tensor") {
+      no_tensor("torch-tensor-kind", "is a sparse tensor");
+    }
+    if (function == "_rebuild_meta_tensor_no_storage") {
+      no_tensor("torch-tensor-kind", "is a tensor without data (made on the 'meta' device)");
+    }
+    no_tensor("torch-tensor-kind", "is a tensor of a kind that is not read ({})",
+              printable(function));
+  }
+
+  // A tensor's metadata say that its elements stand in the storage negated or conjugated. Only
+  // complex numbers can be conjugated.
+  void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
+    if (arguments.size() <= at) return;
+    for (const auto& [key, value] : document_.pairs(arguments[at])) {
+      if (document_.text(key) == "conj" && !is_complex(dtype)) {
+        no_tensor("torch-tensor-conflict", "is a conjugated tensor of {}", to_string(dtype));
+      }
+    }
+    if (!document_.pairs(arguments[at]).empty()) {
       no_tensor("torch-tensor-kind", "is a tensor that is stored negated or conjugated");
+    }
+  }
+
+  static bool is_floating(DType dtype) {
+    return is_weight_dtype(dtype) || dtype == DType::float8_e4m3fn || dtype == DType::float8_e5m2;
+  }
+
+  static bool is_complex(DType dtype) {
+    return dtype == DType::complex64 || dtype == DType::complex128;
+  }
+
+  // PyTorch computes gradients of floating-point and complex numbers only.
+  void check_gradient(ValueId requires_grad, DType dtype) const {
+    const bool wanted =
+        document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
+    if (wanted && !is_floating(dtype) && !is_complex(dtype)) {
+      no_tensor("torch-tensor-gradient", "is a tensor of {} that requires gradients",
+                to_string(dtype));
     }
   }
 
@@ -202,6 +241,10 @@ class TensorRecords {
       no_tensor("torch-tensor-quantized", "is a quantized tensor of {}",
                 to_string(quantized.dtype));
     }
+    // PyTorch allocates a quantized tensor by its sizes before it looks at the storage.
+    if (quantized.elements > storages_elements(quantized)) {
+      no_tensor("torch-tensor-quantized", "is an expanded quantized tensor");
+    }
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)
                                                             : std::span<const ValueId>{};
     const auto is_scheme = [&](std::size_t size, std::string_view name) {
@@ -215,6 +258,11 @@ class TensorRecords {
       }
       result.scale = document_.real(parts[1]);
       result.zero_point = document_.integer(parts[2]);
+      if (!(result.scale > 0) || !std::isfinite(result.scale) ||
+          !is_zero_point(result.zero_point, quantized.dtype)) {
+        no_tensor("torch-tensor-quantized", "is a quantized tensor with scale {} and zero point {}",
+                  result.scale, result.zero_point);
+      }
     } else if (is_scheme(4, "per_channel_affine")) {
       const std::int64_t axis =
           document_.kind(parts[3]) == Kind::integer ? document_.integer(parts[3]) : -1;
@@ -238,6 +286,18 @@ class TensorRecords {
       no_tensor("torch-tensor-kind", "is a tensor that is quantized in a way that is not read");
     }
     return std::make_shared<const Quantizer>(std::move(result));
+  }
+
+  static bool is_zero_point(std::int64_t number, DType dtype) {
+    if (dtype == DType::qint8) return number >= -128 && number <= 127;
+    if (dtype == DType::quint8) return number >= 0 && number <= 255;
+    return number >= INT32_MIN && number <= INT32_MAX;
+  }
+
+  // The elements that fit the storage of a tensor.
+  std::int64_t storages_elements(const Tensor& tensor) const {
+    const std::uint64_t bytes = storages_.size(tensor.storage).value_or(0);
+    return static_cast<std::int64_t>(bytes / size_of(tensor.dtype));
   }
 
   Tensor vector_for_axis(ValueId value, std::int64_t size, const char* what) {

@@ -75,6 +75,8 @@ struct Misuse {
   pickle::ValueId value = 0;  ///< The object, key or reference.
   std::string code;
   std::string text;  ///< "collections.OrderedDict is called with (the number 5)"
+  /// false: a writer may make the call, but nothing tells whether the file is harmless.
+  bool is_certain = true;
 };
 
 /// Calls `report` for each misuse in the pickle, until `report` returns false.

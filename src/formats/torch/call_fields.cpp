@@ -1,0 +1,120 @@
+// The attributes that pickles give to objects: of tensors, dicts and layers.
+
+#include <algorithm>
+
+#include "formats/torch/call_grammar.h"
+#include "formats/torch/calls.h"
+
+namespace aether2onnx::torch {
+
+using pickle::Kind;
+using pickle::ValueId;
+
+namespace {
+
+// The properties of torch.Tensor, and methods that loaders call. A file could give a tensor other
+// elements by some of them; the others can't be set, or an attribute would hide them.
+// Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
+constexpr std::string_view kOfTensor =
+    "H T _backward_hooks _base _cdata _grad _grad_fn _post_accumulate_grad_hooks "
+    "_has_symbolic_sizes_strides _python_dispatch _version data device dtype grad grad_dtype "
+    "grad_fn imag is_cpu is_cuda is_ipu is_leaf is_maia is_meta is_mkldnn is_mps is_mtia is_nested "
+    "is_ort is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout mH mT "
+    "name "
+    "names nbytes ndim output_nr real requires_grad retain_grad retains_grad shape volatile "
+    "clone contiguous copy_ cpu cuda data_ptr dequantize detach dim double float half int long "
+    "is_contiguous is_floating_point numel numpy reshape resize_ set_ size storage storage_offset "
+    "stride to tolist type untyped_storage view";
+
+// Methods that an attribute of the same name would hide: another function would then copy a state
+// dict or run a network. Sources: dir(collections.OrderedDict) and dir(torch.nn.Module).
+constexpr std::string_view kOfDict =
+    "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values";
+constexpr std::string_view kOfLayer =
+    "T_destination _apply _call_impl _compiled_call_impl _get_backward_hooks "
+    "_get_backward_pre_hooks _get_name _load_from_state_dict _maybe_warn_non_full_backward_hook "
+    "_named_members _register_load_state_dict_pre_hook _register_state_dict_hook "
+    "_replicate_for_data_parallel _save_to_state_dict _slow_forward _version "
+    "_wrapped_call_impl add_module append apply bfloat16 buffers call_super_init children compile "
+    "cpu cuda double dump_patches eval extend extra_repr float forward get_buffer get_extra_state "
+    "get_parameter get_submodule half insert ipu items keys load_state_dict modules mtia "
+    "named_buffers named_children named_modules named_parameters parameters pop "
+    "register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
+    "register_full_backward_hook register_full_backward_pre_hook "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module "
+    "register_parameter register_state_dict_post_hook register_state_dict_pre_hook "
+    "requires_grad_ reset_parameters set_extra_state set_submodule share_memory state_dict to "
+    "to_empty train type update values xpu zero_grad";
+
+}  // namespace
+
+bool Matcher::are_fields(ValueId value, std::string_view reserved) {
+  if (!is(Kind::dict, value)) return false;
+  const auto fields = document_.pairs(value);
+  return may_visit(fields.size()) && std::all_of(fields.begin(), fields.end(), [&](const auto& f) {
+           return is(Kind::string, f.first) && !document_.text(f.first).starts_with("__") &&
+                  !is_one_of(reserved, document_.text(f.first));
+         });
+}
+
+bool Matcher::are_fields_of_dict(ValueId value) { return are_fields(value, kOfDict); }
+
+// Attributes of tensors are plain values, or lists of them.
+bool Matcher::are_attributes(ValueId value) {
+  if (is(Kind::none, value)) return true;
+  if (!are_fields(value, kOfTensor)) return false;
+  const auto fields = document_.pairs(value);
+  return std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
+    const auto elements = document_.elements(field.second);
+    const bool is_list = is(Kind::tuple, field.second) || is(Kind::list, field.second);
+    return is_plain(field.second) ||
+           (is_list && may_visit(elements.size()) &&
+            std::all_of(elements.begin(), elements.end(),
+                        [&](ValueId element) { return is_plain(element); }));
+  });
+}
+
+template <typename Fits>
+bool Matcher::is_table(ValueId value, Fits fits) {
+  const bool is_dict = is(Kind::dict, value) || is_call_of(value, "collections", "OrderedDict");
+  if (!is_dict || (is(Kind::object, value) && !document_.arguments(value).empty())) return false;
+  const auto items = document_.pairs(value);
+  return may_visit(items.size()) && std::all_of(items.begin(), items.end(), [&](const auto& item) {
+           return is(Kind::string, item.first) &&
+                  (is(Kind::none, item.second) || fits(item.second));
+         });
+}
+
+// The __dict__ of a torch.nn.Module. Source: torch/nn/modules/module.py, Module.__init__.
+bool Matcher::are_fields_of_layer(ValueId value) {
+  if (!are_fields(value, kOfLayer)) return false;
+  const auto fields = document_.pairs(value);
+  return std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
+    const std::string_view name = document_.text(field.first);
+    if (name == "_parameters" || name == "_buffers") {
+      return is_table(field.second, [&](ValueId item) { return is_rebuild(item); });
+    }
+    if (name == "_modules") {
+      return is_table(field.second, [&](ValueId item) { return is_layer(item); });
+    }
+    if (name == "_non_persistent_buffers_set") {
+      return is(Kind::set, field.second) || is_call_of(field.second, "builtins", "set") ||
+             is_call_of(field.second, "__builtin__", "set");
+    }
+    return true;
+  });
+}
+
+// A layer, or an object of a class that only the network's author knows.
+bool Matcher::is_layer(ValueId value) const {
+  if (!is(Kind::object, value)) return false;
+  auto name = callable_name(document_, value);
+  if (name && document_.name(*name) == "_reconstructor" && !document_.arguments(value).empty()) {
+    name = class_name(document_, document_.arguments(value)[0]);
+  }
+  if (!name) return false;
+  const Row* row = find_row(document_.module(*name), document_.name(*name));
+  return row == nullptr || row->role == Role::layer;
+}
+
+}  // namespace aether2onnx::torch
