@@ -36,10 +36,13 @@ at::Tensor spatial_attention(const Weights& w, const std::string& path, const at
 
 at::Tensor feed_forward(const Weights& w, const std::string& path, const at::Tensor& x,
                         const BlockKind& kind) {
-  const at::Tensor& temperature = w[path + ".temperature"];
   const at::Tensor& weight = w[path + ".conv_gate.weight"];
   at::Tensor gate = at::conv2d(x, weight, w[path + ".conv_gate.bias"]);
-  gate = w.seen(kind.divides_by_temperature ? gate / temperature : gate * temperature);
+  if (!kind.without_temperature) {
+    const at::Tensor& temperature = w[path + ".temperature"];
+    gate = kind.divides_by_temperature ? gate / temperature : gate * temperature;
+  }
+  w.seen(gate);
   gate = w.seen(kind.gelu ? at::gelu(gate, "none") : at::silu(gate));
   const at::Tensor product = w.seen(gate * conv(w, path + ".conv_main", x));
   return at::conv2d(product, w[path + ".conv_out.weight"], w[path + ".conv_out.bias"]);

@@ -16,6 +16,7 @@ struct BlockKind {
   bool gelu = false;                    ///< The gate's activation is the exact GELU; else SiLU.
   bool linear_attention = false;        ///< Channel attention has Linear layers; else 1 x 1 convs.
   bool attention_bias = false;          ///< The layers of channel attention have biases.
+  bool without_temperature = false;     ///< The gate is not scaled.
   bool branch_biases = false;  ///< Keys lk_conv.bias and sk_conv.bias; else lk_bias, sk_bias.
   double res_scale = 1;        ///< The factor of each block's residual branch.
 };

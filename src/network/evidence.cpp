@@ -1,11 +1,13 @@
 #include "network/evidence.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "network/keys.h"
 #include "network/notes.h"
 
 namespace aether2onnx::network {
@@ -22,8 +24,30 @@ std::optional<double> parse_number(std::string_view text) {
 // A place in the file that may state a number.
 struct Source {
   const std::string* text;
-  const char* where;
+  std::string where;
 };
+
+Source attribute_source(const FloatStateDict& file, const std::string& name) {
+  return {file.attribute(name), place_of_attribute(name)};
+}
+
+Source config_source(const FloatStateDict& file, const std::string& name) {
+  const std::string attribute = "arch_config/" + name;
+  const bool is_attribute = file.attribute(attribute) != nullptr;
+  return {file.arch_config(name), is_attribute ? place_of_attribute(attribute) : "arch_config"};
+}
+
+Source block_source(const std::optional<Attribute>& attribute) {
+  if (!attribute) return {nullptr, {}};
+  return {&attribute->text, place_of_attribute(attribute->name)};
+}
+
+// Compares numbers by their value: "2" and "2.0" are the same.
+bool same_value(const std::string& says, const std::string& found) {
+  const auto a = parse_number(says);
+  const auto b = parse_number(found);
+  return says == found || (a && b && *a == *b);
+}
 
 std::optional<Decided> stated(std::initializer_list<Source> sources, const char* what,
                               std::vector<std::string>& warnings) {
@@ -41,6 +65,34 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 
 }  // namespace
 
+std::string place_of_attribute(std::string_view name) {
+  return fmt::format("the attribute {} of the pickled network", printable(name));
+}
+
+std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::string_view suffix,
+                                             bool of_body) {
+  std::vector<Attribute> all;
+  for (const auto& [name, text] : file.attributes()) {
+    const auto key = parse_block_key(name, "stages.");
+    const bool wanted = key ? key->suffix == suffix : of_body && name == suffix;
+    if (wanted && *text != "None") all.push_back({std::string(name), *text});
+  }
+  if (all.empty()) return std::nullopt;
+  // The order of a hash table must not show.
+  std::sort(all.begin(), all.end(),
+            [](const Attribute& a, const Attribute& b) { return a.name < b.name; });
+  for (const Attribute& other : all) {
+    const Attribute& first = all.front();
+    if (same_value(first.text, other.text)) continue;
+    fail({ErrorKind::unsupported, "network-attributes-differ", other.name, first.text, other.text},
+         "the file is a pickled network whose attribute {} is {}, but {} is {}. All blocks must "
+         "have the same value.\nSave a network with one value.",
+         printable(first.name), printable(first.text), printable(other.name),
+         printable(other.text));
+  }
+  return all.front();
+}
+
 void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain) {
   facts.evidence.push_back({std::move(what), std::move(value), std::move(because), certain});
@@ -53,7 +105,10 @@ void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided) 
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings) {
   if (options.res_scale) return {*options.res_scale, option("res_scale")};
-  const auto found = stated({{file.arch_config("res_scale"), "arch_config"},
+  const auto of_blocks = attribute_of_blocks(file, "res_scale", false);
+  const auto found = stated({block_source(of_blocks),
+                             attribute_source(file, "res_scale"),
+                             config_source(file, "res_scale"),
                              {file.note(kResScaleNote), "the note of the fused checkpoint"}},
                             "res_scale", warnings);
   return found.value_or(std::move(otherwise));
@@ -62,11 +117,19 @@ Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options,
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings) {
   if (options.img_range) return {*options.img_range, option("img_range")};
-  const auto found = stated({{file.arch_config("img_range"), "arch_config"},
+  const auto found = stated({attribute_source(file, "img_range"),
+                             config_source(file, "img_range"),
                              {file.metadata("img_range"), "metadata"},
                              {file.note(kImgRangeNote), "the note of the fused checkpoint"}},
                             "img_range", warnings);
   return found.value_or(Decided{1, "the file doesn't say; every published network has it"});
+}
+
+Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
+                        std::vector<std::string>& warnings) {
+  if (options.norm_eps) return {*options.norm_eps, option("norm_eps")};
+  const auto of_norms = attribute_of_blocks(file, "norm.eps", true);
+  return stated({block_source(of_norms)}, "norm_eps", warnings).value_or(std::move(otherwise));
 }
 
 void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
@@ -93,13 +156,6 @@ struct Claim {
   const std::string* says;  // null if it says nothing
   std::string found;
 };
-
-// Compares numbers by their value: "2" and "2.0" are the same.
-bool same_value(const std::string& says, const std::string& found) {
-  const auto a = parse_number(says);
-  const auto b = parse_number(found);
-  return says == found || (a && b && *a == *b);
-}
 
 std::string python_bool(bool value) { return value ? "True" : "False"; }
 

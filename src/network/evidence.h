@@ -24,12 +24,30 @@ void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::
                   bool certain = true);
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
 
-/// The option if it is set, else the number in arch_config or in a fused checkpoint's note, else
-/// `otherwise`. A number in the file that is not above 0 is left out, with a line in `warnings`.
+/// An attribute of a pickled network.
+struct Attribute {
+  std::string name;  ///< "stages.0.0.norm.eps"
+  std::string text;
+};
+
+/// The attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>; if `of_body`, of the network
+/// itself too. Returns nullopt if no block has it. Throws Error(unsupported) if two of them differ.
+std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::string_view suffix,
+                                             bool of_body);
+
+/// "the attribute norm.eps of the pickled network"
+std::string place_of_attribute(std::string_view name);
+
+/// The option if it is set, else the number in a pickled network's attributes, in arch_config or in
+/// a fused checkpoint's note, else `otherwise`. A number in the file that is not above 0 is left
+/// out, with a line in `warnings`.
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings);
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings);
+/// Of deployment norms: the option, else the attribute of a pickled network, else `otherwise`.
+Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
+                        std::vector<std::string>& warnings);
 
 /// Throws Error(mismatch) if the option is set. The network has no use for it.
 void refuse_res_scale(const ReadOptions& options, std::string_view generation);

@@ -53,8 +53,14 @@ bool has_component(std::string_view path, std::string_view name) {
   return false;
 }
 
+constexpr std::string_view kArchConfig = "arch_config/";
+
+std::string arch_config_key(std::string_view name) {
+  return std::string(kArchConfig) + std::string(name);
+}
+
 std::array<std::string, 2> arch_config_paths(std::string_view name) {
-  return {"arch_config/" + std::string(name), "metadata/arch_config/" + std::string(name)};
+  return {arch_config_key(name), "metadata/" + arch_config_key(name)};
 }
 
 }  // namespace
@@ -74,6 +80,7 @@ FloatStateDict::FloatStateDict(const StateDict& state_dict) : state_dict_(state_
       entries_.push_back(&entry);
     }
   }
+  for (const auto& [name, text] : state_dict.attributes()) attributes_[name] = &text;
 }
 
 bool FloatStateDict::is_quantization_entry(const Entry& entry) const {
@@ -97,6 +104,11 @@ bool FloatStateDict::has_module(std::string_view name) const {
          std::any_of(dropped_.begin(), dropped_.end(), has);
 }
 
+const std::string* FloatStateDict::attribute(const std::string& name) const {
+  const auto found = attributes_.find(name);
+  return found == attributes_.end() || *found->second == "None" ? nullptr : found->second;
+}
+
 const std::string* FloatStateDict::fact(std::span<const std::string> paths,
                                         bool may_be_none) const {
   for (const std::string& path : paths) {
@@ -112,11 +124,13 @@ const std::string* FloatStateDict::note(std::string_view name) const {
 }
 
 const std::string* FloatStateDict::arch_config(std::string_view name) const {
+  if (const std::string* text = attribute(arch_config_key(name))) return text;
   return fact(arch_config_paths(name));
 }
 
 bool FloatStateDict::arch_config_has(std::string_view name) const {
-  return fact(arch_config_paths(name), true) != nullptr;
+  return attributes_.contains(arch_config_key(name)) ||
+         fact(arch_config_paths(name), true) != nullptr;
 }
 
 const std::string* FloatStateDict::metadata(std::string_view name) const {
@@ -124,6 +138,10 @@ const std::string* FloatStateDict::metadata(std::string_view name) const {
 }
 
 bool FloatStateDict::has_arch_config() const {
+  const auto is_of_config = [](const auto& attribute) {
+    return attribute.first.starts_with(kArchConfig);
+  };
+  if (std::any_of(attributes_.begin(), attributes_.end(), is_of_config)) return true;
   return std::any_of(state_dict_.metadata().begin(), state_dict_.metadata().end(),
                      [](const auto& fact) {
                        return fact.first.starts_with("arch_config/") ||
@@ -142,6 +160,15 @@ std::optional<std::vector<std::int64_t>> FloatStateDict::integers(std::string_vi
   std::vector<std::int64_t> values(data.bytes.size() / sizeof(std::int64_t));
   if (!values.empty()) std::memcpy(values.data(), data.bytes.data(), data.bytes.size());
   return values;
+}
+
+std::optional<std::vector<double>> FloatStateDict::numbers(std::string_view name) const {
+  const Entry* entry = find(name);
+  if (entry == nullptr || !entry->tensor || !is_weight_dtype(entry->tensor->read_dtype())) {
+    return std::nullopt;
+  }
+  const TensorData data = state_dict_.read(*entry);
+  return to_doubles(data.bytes, data.dtype);
 }
 
 }  // namespace aether2onnx::network

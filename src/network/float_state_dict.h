@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -37,12 +38,21 @@ class FloatStateDict {
   /// How many entries are left out.
   std::size_t dropped() const { return dropped_.size(); }
 
-  /// Whether a module has this name, at any depth. The names are in PyTorch's notes of the modules
-  /// and in the keys of the dropped entries.
+  /// Whether a module has this name, at any depth. The names are in PyTorch's notes of the modules,
+  /// in a pickled module, and in the keys of the dropped entries.
   bool has_module(std::string_view name) const;
 
+  /// An attribute of the pickled network, or of a module in it: "norm.eps". Null if the file has no
+  /// such attribute, or None.
+  const std::string* attribute(const std::string& name) const;
+  /// All attributes: names and texts.
+  const std::unordered_map<std::string_view, const std::string*>& attributes() const {
+    return attributes_;
+  }
+
   // What the file says of itself: at its root, or in the dict `arch_config` or `metadata`. The
-  // first of several counts. Null if the file says nothing or None.
+  // attribute arch_config of a pickled network comes first; then the first of several counts. Null
+  // if the file says nothing or None.
   const std::string* note(std::string_view name) const;  ///< At the root.
   const std::string* arch_config(std::string_view name) const;
   const std::string* metadata(std::string_view name) const;
@@ -52,6 +62,8 @@ class FloatStateDict {
 
   /// The elements of a small tensor of integers. Returns nullopt if there is no such tensor.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
+  /// The elements of a tensor of weights. Returns nullopt if there is no such tensor.
+  std::optional<std::vector<double>> numbers(std::string_view name) const;
 
  private:
   bool is_quantization_entry(const state_dict::Entry& entry) const;
@@ -61,6 +73,7 @@ class FloatStateDict {
   Quantization quantization_ = Quantization::none;
   std::vector<const state_dict::Entry*> entries_;
   std::unordered_set<std::string_view> dropped_;
+  std::unordered_map<std::string_view, const std::string*> attributes_;
 };
 
 }  // namespace aether2onnx::network

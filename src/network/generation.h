@@ -59,6 +59,7 @@ struct Settings {
   double img_range = 1;
   double norm_eps = 0;  ///< 0 for LayerNorm and for folded statistics.
   bool without_error_comp = false;
+  bool without_temperature = false;  ///< The gates' temperatures are in the file, without use.
   DeploymentNorm::WhenFused norms_when_fused = DeploymentNorm::WhenFused::folded_with_statistics;
 };
 

@@ -1,5 +1,6 @@
 // AetherNet, seventh generation, the last one published: the body's norm stands before the
-// shortcut's sum, and the image is divided by img_range before the mean is subtracted.
+// shortcut's sum, and the image is divided by img_range before the mean is subtracted. The first
+// variant, G7a, has a temperature in each block and does not use it.
 
 #include <array>
 
@@ -27,8 +28,10 @@ bool is_likely(const FloatStateDict& file) { return is_seventh(decide_scale_tens
 Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   Decision decision = decide_scale_tensor(file, options);
   decision.settings.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
-  // A network converted to int8 has learned without the compensation.
-  decision.settings.without_error_comp = file.quantization() == Quantization::int8;
+  const bool first = decision.name == kNames.front();
+  decision.settings.without_temperature = first;
+  // A network converted to int8 has learned without the compensation, except for G7a.
+  decision.settings.without_error_comp = file.quantization() == Quantization::int8 && !first;
   return decision;
 }
 

@@ -1,5 +1,6 @@
 #include "network/network_writer.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -15,7 +16,7 @@ ParameterId NetworkWriter::parameter(const std::string& name, std::vector<std::i
 
 ParameterId NetworkWriter::parameter(const std::string& name, const std::string& key,
                                      std::vector<std::int64_t> shape) {
-  expected_.push_back({key, shape, true});
+  expected_.push_back({key, shape});
   const ParameterId id = network_.add_parameter(name, std::move(shape), Expression::stored(key));
   network_.parameters[id].position = expected_.size();
   return id;
@@ -29,6 +30,12 @@ void NetworkWriter::buffer(const std::string& name, std::vector<std::int64_t> sh
 void NetworkWriter::buffer_if_there(const std::string& name) {
   const Entry* entry = file_ == nullptr ? nullptr : file_->find(name);
   if (entry != nullptr && entry->tensor) buffer(name, entry->tensor->shape);
+}
+
+void NetworkWriter::no_bias(const std::string& path, std::int64_t out) {
+  const std::string key = path + ".bias";
+  if (file_ == nullptr || file_->quantization() != Quantization::int8 || !file_->has(key)) return;
+  expected_.push_back({key, {out}, true, true});
 }
 
 ValueId NetworkWriter::add(std::string path, Operation operation, std::vector<ValueId> inputs) {
@@ -78,6 +85,9 @@ ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const c
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
+  // G5x has the biases in these convolutions.
+  if (std::string_view(large_bias) != "lk_conv.bias") no_bias(path + ".lk_conv", channels);
+  if (std::string_view(small_bias) != "sk_conv.bias") no_bias(path + ".sk_conv", channels);
   return add(path, unfused, {input});
 }
 
@@ -90,6 +100,31 @@ ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
   if (settings.img_range == 1) return input;
   return add(path, Scale{settings.img_range, {}, true}, {input});
 }
+
+// What PyTorch's own layers note of themselves in a pickled network, and changes their outputs.
+std::vector<NetworkWriter::ExpectedAttribute> NetworkWriter::expected_attributes() const {
+  std::vector<ExpectedAttribute> expected;
+  for (const Module& module : network_.modules) {
+    if (const auto* norm = std::get_if<LayerNorm>(&module.operation)) {
+      expected.push_back({module.path + ".eps", fmt::format("{}", norm->epsilon)});
+    } else if (const auto* relu = std::get_if<LeakyRelu>(&module.operation)) {
+      expected.push_back({module.path + ".negative_slope", fmt::format("{}", relu->slope)});
+    } else if (std::holds_alternative<Gelu>(module.operation)) {
+      expected.push_back({module.path + ".approximate", "none"});
+    }
+  }
+  return expected;
+}
+
+namespace {
+
+bool is_zero(const FloatStateDict& file, const std::string& key) {
+  const auto numbers = file.numbers(key);
+  return numbers &&
+         std::all_of(numbers->begin(), numbers->end(), [](double number) { return number == 0; });
+}
+
+}  // namespace
 
 void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string& what) const {
   std::vector<Diagnostic> findings;
@@ -117,7 +152,15 @@ void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string
             fmt::format("{}float32, float16, bfloat16 or float64",
                         want.is_weight ? "" : "integers, "),
             std::string(to_string(entry->tensor->dtype)));
+    } else if (want.is_zero && !is_zero(file, want.key)) {
+      found("network-key-bias", want.key, "a bias that the float layer does not have", "zeros",
+            "not zero");
     }
+  }
+  for (const ExpectedAttribute& want : expected_attributes()) {
+    const std::string* is = file.attribute(want.name);
+    if (is == nullptr || *is == want.value) continue;
+    found("network-attribute", want.name, "another layer", want.value, printable(*is));
   }
   for (const Entry* entry : file.entries()) {
     if (known.contains(entry->name)) continue;

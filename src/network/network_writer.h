@@ -35,6 +35,11 @@ class NetworkWriter {
   void buffer(const std::string& name, std::vector<std::int64_t> shape);
   void buffer_if_there(const std::string& name);
 
+  /// The layer has no bias. In a file converted to int8, a bias of zeros may stand in its place:
+  /// PyTorch's engine qnnpack packs zeros if the float layer has none.
+  /// Source: aten/src/ATen/native/quantized/cpu/qconv_prepack.cpp and qlinear_prepack.cpp.
+  void no_bias(const std::string& path, std::int64_t out);
+
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 
   // Layers with the weights `path`.weight and `path`.bias.
@@ -64,7 +69,14 @@ class NetworkWriter {
     std::string key;
     std::vector<std::int64_t> shape;
     bool is_weight = true;
+    bool is_zero = false;
   };
+  struct ExpectedAttribute {
+    std::string name;
+    std::string value;
+  };
+
+  std::vector<ExpectedAttribute> expected_attributes() const;
 
   Network network_;
   std::vector<ExpectedTensor> expected_;

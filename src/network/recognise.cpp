@@ -167,6 +167,12 @@ const Generation* generation_of(const FloatStateDict& file, const ReadOptions& o
 // Whether the statistics of deployment norms are folded into weight and bias, and the reason.
 std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const Dimensions& d,
                                               DeploymentNorm::WhenFused when_fused) {
+  if (when_fused != DeploymentNorm::WhenFused::kept) {
+    const auto fused = attribute_of_blocks(file, "norm.fused", true);
+    if (fused && (fused->text == "True" || fused->text == "False")) {
+      return {fused->text == "True", place_of_attribute(fused->name) + " says so"};
+    }
+  }
   switch (when_fused) {
     case DeploymentNorm::WhenFused::kept:
       return {false, "the generation never folds them"};
@@ -185,7 +191,7 @@ std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const 
 }
 
 void settle_norms(const FloatStateDict& file, const ReadOptions& options, const Decision& decision,
-                  const Dimensions& d, NetworkInfo& facts) {
+                  const Dimensions& d, NetworkInfo& facts, std::vector<std::string>& warnings) {
   if (d.layer_norm) {
     refuse_norm_eps(options, "the checkpoint's normalizations have no stored statistics");
     return;
@@ -197,8 +203,7 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
     if (d.noted_norm_eps > 0) facts.numbers["folded_norm_eps"] = d.noted_norm_eps;
     return;
   }
-  const Decided eps =
-      options.norm_eps ? Decided{*options.norm_eps, option("norm_eps")} : decision.norm_eps;
+  const Decided eps = decide_norm_eps(file, options, decision.norm_eps, warnings);
   add_evidence(facts, "norm_eps", eps);
   facts.numbers["norm_eps"] = eps.value;
 }
@@ -215,7 +220,7 @@ Settings settle(const FloatStateDict& file, const ReadOptions& options,
   } else {
     refuse_res_scale(options, decision.name);
   }
-  settle_norms(file, options, decision, d, facts);
+  settle_norms(file, options, decision, d, facts, warnings);
   const Decided img_range = decide_img_range(file, options, warnings);
   add_evidence(facts, "img_range", img_range);
   facts.numbers["img_range"] = img_range.value;

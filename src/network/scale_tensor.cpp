@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "network/keys.h"
 #include "network/stages.h"
 
 namespace aether2onnx::network {
@@ -14,18 +15,66 @@ constexpr std::array kNames = {"G6.0", "G6.1", "G7a", "G7b", "G7c", "G7d"};
 constexpr double kEarlyNormEpsilon = 1e-5;
 constexpr double kNormEpsilon = 1e-4;
 
-// G7a to G7d differ only in the epsilon of their norms: 1e-5 in a and b, 1e-4 in c and d.
-Decision seventh(const FloatStateDict& file, std::string because) {
-  if (!file.has("model_version")) return {"G7d", std::move(because)};
+// A module that the class of a generation has.
+struct Mark {
+  const char* module;
+  const char* generation;
+};
+
+// The first mark in the file counts. A training file shows only modules with observers, and a
+// dequantizing module has none. The blocks of G7c have a quant_mul_scalar without use.
+constexpr std::array kSeventhMarks = {
+    Mark{"temp_dequant", "G7c"},   Mark{"temp_quant", "G7c"},       Mark{"res_quant", "G7c"},
+    Mark{"upsample_quant", "G7c"}, Mark{"quant_mul_scalar", "G7b"}, Mark{"residual_quant", "G7a"}};
+
+// Whether every block's temperature is 1, its value before training.
+bool temperatures_are_one(const FloatStateDict& file) {
+  bool found = false;
+  for (const state_dict::Entry* entry : file.entries()) {
+    const auto key = parse_block_key(entry->name, "stages.");
+    if (!key || key->suffix != "ffn.temperature") continue;
+    if (!entry->tensor || entry->tensor->elements != 1) return false;
+    const auto numbers = file.numbers(entry->name);
+    if (!numbers || numbers->front() != 1) return false;
+    found = true;
+  }
+  return found;
+}
+
+// Training leaves the temperatures of G7a at 1, because its gates do not use them. The epsilon of
+// norms is 1e-5 in G7a and G7b, 1e-4 in G7c and G7d.
+Decision seventh(const FloatStateDict& file, const std::string& because) {
+  if (!file.has("model_version")) return {"G7d", because};
   if (file.arch_config_has("arch_option")) {
     return {"G7c", because + ", arch_config with arch_option"};
   }
-  if (file.has_module("temp_dequant")) return {"G7c", because + ", a module temp_dequant"};
-  if (file.has_module("quant_mul_scalar")) return {"G7b", because + ", a module quant_mul_scalar"};
-  if (file.has_module("residual_quant")) return {"G7a", because + ", a module residual_quant"};
-  Decision decision = {"G7c", because + "; G7a, G7b and G7c differ in norm_eps alone"};
+  for (const Mark& mark : kSeventhMarks) {
+    if (file.has_module(mark.module)) {
+      return {mark.generation, fmt::format("{}, a module {}", because, mark.module)};
+    }
+  }
+  if (temperatures_are_one(file)) {
+    return {"G7a", because + ", every temperature is 1: only G7a does not train them"};
+  }
+  Decision decision = {"G7c",
+                       because +
+                           ", trained temperatures; G7b has the same keys, and G7a too if "
+                           "its training began from another network",
+                       false};
   decision.norm_eps.certain = false;
   return decision;
+}
+
+// The class by the names of modules; an empty name if they do not tell.
+Decision by_modules(const FloatStateDict& file) {
+  for (const char* module :
+       {"body_norm_quant", "norm_quant", "body_norm_dequant", "norm_dequant", "upsample_dequant"}) {
+    if (file.has_module(module)) return {"G7d", fmt::format("a module {}", module)};
+  }
+  if (file.has_module("residual_quant")) {
+    return {"G6.0", "a module residual_quant, no norm_quant"};
+  }
+  return {};
 }
 
 Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
@@ -47,6 +96,7 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
     decision.norm_eps.certain = false;
     return decision;
   }
+  if (Decision decision = by_modules(file); !decision.name.empty()) return decision;
   if (file.has_arch_config()) return {"G7d", "scale_tensor and arch_config, no version buffers"};
   // Only deployment norms have statistics, and weights of rank 4.
   const state_dict::Entry* weight = file.find("norm.weight");
@@ -56,13 +106,6 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
       return {"G6.0", "fused, and running_mean and running_var are left"};
     }
     return {"G7d", "fused, and no running_mean and running_var are left"};
-  }
-  for (const char* module :
-       {"body_norm_quant", "norm_quant", "body_norm_dequant", "norm_dequant", "upsample_dequant"}) {
-    if (file.has_module(module)) return {"G7d", fmt::format("a module {}", module)};
-  }
-  if (file.has_module("residual_quant")) {
-    return {"G6.0", "a module residual_quant, no norm_quant"};
   }
   // norm_eps follows from the generation. It is no open question of its own.
   return {"G7d", "scale_tensor; G6.0 has the same keys, and nothing in the file tells", false};

@@ -208,9 +208,16 @@ ValueId feed_forward(NetworkWriter& net, const BlockKind& kind, const std::strin
   const std::int64_t hidden = net.d.hidden_dim;
   std::vector<std::int64_t> rank = {1};
   if (kind.temperature_divides) rank = {};
-  const ParameterId temperature = net.parameter(path + ".temperature", rank);
+  std::optional<ParameterId> temperature;
+  if (net.settings.without_temperature) {
+    net.buffer(path + ".temperature", rank);
+  } else {
+    temperature = net.parameter(path + ".temperature", rank);
+  }
   ValueId gate = net.conv(path + ".conv_gate", hidden, width, 1, input);
-  gate = net.add(path + ".tempered", Scale{1, temperature, kind.temperature_divides}, {gate});
+  if (temperature) {
+    gate = net.add(path + ".tempered", Scale{1, temperature, kind.temperature_divides}, {gate});
+  }
   const ValueId main = net.conv(path + ".conv_main", hidden, width, 1, input);
   gate = net.add(path + ".act", kind.gelu ? Operation(Gelu{}) : Operation(Silu{}), {gate});
   const ValueId gated = net.add(path, Multiply{}, {gate, main});
@@ -229,7 +236,11 @@ ValueId channel_attention(NetworkWriter& net, const BlockKind& kind, const std::
     std::vector<std::int64_t> shape = {out, in};
     if (!kind.linear_attention) shape.insert(shape.end(), {1, 1});
     const ParameterId weight = net.parameter(at + ".weight", shape);
-    if (kind.attention_bias) bias = net.parameter(at + ".bias", {out});
+    if (kind.attention_bias) {
+      bias = net.parameter(at + ".bias", {out});
+    } else {
+      net.no_bias(at, out);
+    }
     return weight;
   };
   attention.reduce_weight = layer(attention.reduce_path, middle, width, attention.reduce_bias);
@@ -243,6 +254,7 @@ ValueId spatial_attention(NetworkWriter& net, const std::string& path, ValueId i
   attention.conv_path = path + ".conv";
   attention.kernel = kernel;
   attention.weight = net.parameter(attention.conv_path + ".weight", {1, 2, kernel, kernel});
+  net.no_bias(attention.conv_path, 1);
   return net.add(path, attention, {input});
 }
 

@@ -461,6 +461,8 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
   if (is_dict(document, root)) parts.root_keys = keys_of(document, root);
   parts.metadata = FactReader(document).read(root);
   parts.modules = modules_of(document, chosen->value, context.limits);
+  add_module_facts(document, chosen->value, context, parts);
+  keep_facts_under(parts, start_of_names);
   clean_names(parts, context);
   return parts;
 }

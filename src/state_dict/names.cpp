@@ -135,6 +135,9 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
+  // Attributes outside the prefix are those of the wrappers.
+  keep_facts_under(parts, parts.prefix);
+  for (auto& attribute : parts.attributes) remove_wrappers_within(attribute.first);
   // AveragedModel's counter (torch.optim.swa_utils) is no part of the network.
   std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
   check_unique(parts.entries);

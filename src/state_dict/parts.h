@@ -24,6 +24,18 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
 /// Throws Error(unsupported) that says what a file of this kind is, and what to do.
 [[noreturn]] void explain(formats::FileKind kind, const Input& input, const Context& context);
 
+// --- pickled modules ---
+
+/// If `value` is a pickled module, sets `parts.modules` and `parts.attributes`: the paths of the
+/// module ("") and of the modules in it, and their attributes. Throws Error(limit) if there are too
+/// many. Source: torch/nn/modules/module.py, Module.__getstate__ and Module.__setattr__.
+void add_module_facts(const pickle::Document& document, pickle::ValueId value,
+                      const Context& context, StateDict::Parts& parts);
+
+/// Keeps the attributes whose names begin with `prefix` and a dot, and removes that start; a '/' in
+/// `prefix` counts as a dot. An empty prefix keeps all attributes.
+void keep_facts_under(StateDict::Parts& parts, std::string_view prefix);
+
 // --- names ---
 
 /// `key` without slashes at its ends.

@@ -74,12 +74,17 @@ class StateDict {
   /// archive. Of a safetensors file: its __metadata__. Truth values and None are as in Python.
   const formats::Notes& metadata() const { return parts_.metadata; }
   /// The paths of the network's modules, including modules without tensors, without prefixes such
-  /// as "module.". Empty unless PyTorch noted the modules' versions in the state dict's
-  /// `_metadata`.
+  /// as "module.". Empty unless the file holds the network as a pickled module, or PyTorch noted
+  /// the modules' versions in the state dict's `_metadata`.
   const std::vector<std::string>& modules() const { return parts_.modules; }
   /// The first 20 names in a pickle that run code, start programs, or reach files and networks when
   /// PyTorch loads the file. Printable.
   const std::vector<std::string>& dangerous_names() const { return parts_.dangerous_names; }
+  /// The attributes of a pickled module and of the modules in it: numbers, truth values, None,
+  /// short texts, lists of these ("stages.0.0.res_scale", "0.1"), and dicts of these
+  /// ("arch_config/depths", "4,4,4,4"). Names have no prefixes such as "module."; a repeated name's
+  /// last text counts. Not made printable. Empty for a file without a pickled module.
+  const formats::Notes& attributes() const { return parts_.attributes; }
   /// Every file of the checkpoint: the opened file, then the shards, by name.
   const std::vector<const Input*>& files() const { return parts_.files; }
 
@@ -95,6 +100,7 @@ class StateDict {
     formats::Notes metadata;
     std::vector<std::string> modules;
     std::vector<std::string> dangerous_names;
+    formats::Notes attributes;
     std::vector<const Input*> files;  ///< `storages` owns all but the first.
   };
   StateDict(Parts parts, const Context& context);

@@ -59,7 +59,7 @@ def moving_config(is_per_channel):
         weight=weight.with_args(dtype=torch.qint8, qscheme=scheme))
 
 
-# The flavours of training that G1q files have, and G7d's.
+# The flavours of training that G1q files have, that of G5x, and G7d's.
 CONFIGS = {
     "A": lambda: q.get_default_qconfig("fbgemm"),
     "B": lambda: q.QConfig(
@@ -68,6 +68,7 @@ CONFIGS = {
             observer=q.MovingAveragePerChannelMinMaxObserver, quant_min=-128, quant_max=127,
             dtype=torch.qint8, qscheme=torch.per_channel_symmetric, ch_axis=0)),
     "C": lambda: q.get_default_qat_qconfig("fbgemm"),
+    "qnnpack": lambda: q.get_default_qconfig("qnnpack"),
     "per_tensor": lambda: moving_config(False),
     "per_channel": lambda: moving_config(True),
 }
@@ -77,7 +78,8 @@ def prepared(net, flavour, seed, calibrations=1):
     """The network in quantization-aware training, once it has seen some pictures."""
     if isinstance(net, AetherStages):
         net.fuse()
-        net.quant_fusion_layer.bypasses_error_comp = net.rules.norm_before_shortcut
+        net.quant_fusion_layer.bypasses_error_comp = (
+            net.rules.norm_before_shortcut and not net.rules.adds_error_comp_in_int8)
     net.train()
     net.qconfig = CONFIGS[flavour]()
     # Floats until the output: only what was first quantized in 3.1.1 is left out of it.
@@ -94,11 +96,16 @@ def prepared(net, flavour, seed, calibrations=1):
     return net
 
 
-def converted(net, flavour, seed, calibrations=1):
+def converted(net, flavour, seed, calibrations=1, engine=None):
     """The network in int8; it can't be run in every generation."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return q.convert(prepared(net, flavour, seed, calibrations).eval(), inplace=True)
+    usual = torch.backends.quantized.engine
+    torch.backends.quantized.engine = engine or usual
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return q.convert(prepared(net, flavour, seed, calibrations).eval(), inplace=True)
+    finally:
+        torch.backends.quantized.engine = usual
 
 
 def as_fbgemm_packs(state):

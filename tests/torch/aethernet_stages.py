@@ -24,6 +24,8 @@ class Rules:
         self.folds_norms = True
         self.flat_norms = False  # statistics of shape (C), not (1, C, 1, 1)
         self.divides_by_temperature = False
+        self.scales_gates = True  # the temperature is in use
+        self.adds_error_comp_in_int8 = False
         self.activation = "silu"
         self.attention = "conv"
         self.even_split = False
@@ -49,7 +51,8 @@ class Rules:
 
 
 WITHOUT_STUBS = dict(root_stubs=(), block_stubs=(), ffn_stubs=(), attention_stubs=(), fusion_stubs=())
-RESIDUAL_STUBS = dict(root_stubs=("quant", "dequant"), block_stubs=("residual_quant", "quant_add"),
+RESIDUAL_STUBS = dict(root_stubs=("quant", "dequant"),
+                      block_stubs=("quant_add", "residual_quant", "residual_dequant"),
                       ffn_stubs=("quant_mul",), fusion_stubs=("quant_add",))
 BEFORE_SEVEN = dict(eps=1e-5, drops_statistics=False, norm_before_shortcut=False, range_divides=False,
                     even_final_width=False)
@@ -57,8 +60,9 @@ THIRD = dict(BEFORE_SEVEN, **WITHOUT_STUBS, scale_buffer=None, counts_batches=Tr
              divides_by_temperature=True, even_split=True, compensates_first=True, head="half",
              has_res_scale=False)
 FIFTH = dict(BEFORE_SEVEN, **RESIDUAL_STUBS, scale_buffer="scale", compensates_first=True)
-EARLY_SEVENTH = dict(model_version=(3, 1, 1), eps=1e-5, even_widths=True,
-                     root_stubs=("quant", "dequant", "body_norm_dequant", "body_norm_quant", "quant_add"))
+# Of 3.1.0 and 3.1.1 but for the last one: the fusion has a functional for the sum with error_comp.
+EARLY_SEVENTH = dict(model_version=(3, 1, 1), fusion_stubs=("quant_add",))
+EARLY_EPS = dict(EARLY_SEVENTH, eps=1e-5, even_widths=True)
 
 GENERATIONS = {
     "G3": Rules(**THIRD, attention="biased linear", fuses_raw_stages=True, zero_mean_if_not_rgb=True),
@@ -70,12 +74,16 @@ GENERATIONS = {
                  flat_norms=True, activation="gelu", attention="linear", plain_names=True),
     "G6.0": Rules(**BEFORE_SEVEN, **RESIDUAL_STUBS),
     "G6.1": Rules(**BEFORE_SEVEN, **RESIDUAL_STUBS, model_version=(3, 1, 0)),
-    "G7a": Rules(**EARLY_SEVENTH, ffn_stubs=("act_dequant", "act_quant", "quant_mul"),
-                 block_stubs=("norm_dequant", "norm_quant", "residual_quant", "quant_add")),
-    "G7b": Rules(**EARLY_SEVENTH,
-                 ffn_stubs=("act_dequant", "act_quant", "quant_mul", "quant_mul_scalar"),
-                 block_stubs=("norm_dequant", "norm_quant", "quant_mul_scalar", "quant_add")),
-    "G7c": Rules(model_version=(3, 1, 1)),
+    "G7a": Rules(**EARLY_EPS, scales_gates=False, adds_error_comp_in_int8=True, ffn_stubs=("quant_mul",),
+                 block_stubs=("quant_add", "norm_dequant", "norm_quant", "residual_quant", "residual_dequant"),
+                 root_stubs=("quant", "dequant")),
+    "G7b": Rules(**EARLY_EPS,
+                 ffn_stubs=("quant_mul", "quant_mul_scalar", "act_dequant", "act_quant"),
+                 block_stubs=("quant_add", "quant_mul_scalar", "norm_dequant", "norm_quant"),
+                 root_stubs=("quant_add", "quant", "dequant", "body_norm_dequant", "body_norm_quant")),
+    # Its blocks have a functional that nothing uses.
+    "G7c": Rules(**EARLY_SEVENTH, block_stubs=("quant_add", "quant_mul_scalar", "norm_dequant", "norm_quant",
+                                               "res_dequant", "res_quant")),
     "G7d": Rules(),
 }
 
@@ -131,7 +139,7 @@ def multiply(module, x, y):
 
 
 def multiply_scalar(module, x, y):
-    scalar = hasattr(module, "quant_mul_scalar")
+    scalar = hasattr(module, "quant_mul_scalar") and not hasattr(module, "res_quant")
     return module.quant_mul_scalar.mul_scalar(x, float(y)) if scalar else x * y
 
 
@@ -182,9 +190,9 @@ class ReparameterizedConv(nn.Module):
 class DeploymentNorm(nn.Module):
     """A factor and an offset for each channel; not folded yet, statistics come first."""
 
-    def __init__(self, channels, rules, folded):
+    def __init__(self, channels, rules, eps, folded):
         super().__init__()
-        self.rules, self.folded = rules, folded
+        self.rules, self.eps, self.fused = rules, eps, folded
         shape = (channels,) if rules.flat_norms else (1, channels, 1, 1)
         self.weight = nn.Parameter(torch.ones(shape))
         self.bias = nn.Parameter(torch.zeros(shape))
@@ -196,36 +204,37 @@ class DeploymentNorm(nn.Module):
 
     def forward(self, x):
         weight, bias = self.weight.view(1, -1, 1, 1), self.bias.view(1, -1, 1, 1)
-        if self.folded:
+        if self.fused:
             return x * weight + bias
         mean, variance = self.running_mean.view(1, -1, 1, 1), self.running_var.view(1, -1, 1, 1)
-        return (x - mean) / torch.sqrt(variance + self.rules.eps) * weight + bias
+        return (x - mean) / torch.sqrt(variance + self.eps) * weight + bias
 
     def fuse(self):
         with torch.no_grad():
-            scale = self.weight / torch.sqrt(self.running_var + self.rules.eps)
+            scale = self.weight / torch.sqrt(self.running_var + self.eps)
             self.bias.sub_(self.running_mean * scale)
             self.weight.copy_(scale)
         if self.rules.drops_statistics:
             del self.running_mean, self.running_var
-        self.folded = True
+        self.fused = True
 
 
 class LayerNorm2d(nn.Module):
     def __init__(self, channels):
         super().__init__()
+        self.eps = 1e-5
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x):
-        y = nn.functional.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-5)
+        y = nn.functional.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
         return y.permute(0, 3, 1, 2)
 
 
 class ConvFfn(nn.Module):
     def __init__(self, channels, hidden, rules):
         super().__init__()
-        self.divides = rules.divides_by_temperature
+        self.divides, self.scales = rules.divides_by_temperature, rules.scales_gates
         self.temperature = nn.Parameter(torch.tensor(0.07) if self.divides else torch.ones(1))
         self.conv_gate = nn.Conv2d(channels, hidden, 1)
         self.conv_main = nn.Conv2d(channels, hidden, 1)
@@ -237,7 +246,9 @@ class ConvFfn(nn.Module):
     def forward(self, x):
         gate, main = self.conv_gate(x), self.conv_main(x)
         gate = through(self, "temp_dequant", gate)
-        if self.divides:
+        if not self.scales:
+            pass
+        elif self.divides:
             gate = gate / self.temperature
         elif hasattr(self, "quant_mul_scalar"):
             gate = multiply_scalar(self, gate, self.temperature)
@@ -384,15 +395,19 @@ class AetherStages(nn.Module):
 
     def __init__(self, generation="G7d", channels=3, embed_dim=16, depths=(2, 1), hidden=32, large=5, small=3,
                  scale=2, norm_type="deployment", channel_attention=False, spatial_attention=False,
-                 res_scale=1.0, img_range=1.0, fused=False, fused_init=False):
+                 res_scale=1.0, img_range=1.0, fused=False, fused_init=False, eps=None):
         super().__init__()
         rules = self.rules = GENERATIONS[generation]
+        self.eps = eps or rules.eps
         assert res_scale == 1 or rules.has_res_scale
         self.generation, self.channels, self.embed_dim, self.depths = generation, channels, embed_dim, depths
         self.hidden, self.large, self.small, self.factor = hidden, large, small, scale
         self.norm_type, self.res_scale, self.img_range = norm_type, res_scale, img_range
         self.channel_attention, self.spatial_attention = channel_attention, spatial_attention
         self.fused_init = fused_init
+        # The published classes note their arguments from 3.1.0 on.
+        if rules.scale_buffer == "scale_tensor" and generation != "G6.0":
+            self.arch_config = self.arguments()
         self.folded = fused and rules.folds_norms
 
         if rules.scale_buffer:
@@ -424,18 +439,32 @@ class AetherStages(nn.Module):
         self.conv_last = nn.Conv2d(final, channels, 3, padding=1)
         add_stubs(self, rules.root_stubs)
 
+    def arguments(self):
+        """What the constructor was called with; never that the network was fused later."""
+        return {"in_chans": self.channels, "embed_dim": self.embed_dim, "depths": list(self.depths),
+                "mlp_ratio": self.hidden / self.embed_dim, "drop": 0.0, "drop_path_rate": 0.1,
+                "lk_kernel": self.large, "sk_kernel": self.small, "scale": self.factor,
+                "img_range": self.img_range, "fused_init": self.fused_init, "quantize_residual": True,
+                "use_channel_attn": self.channel_attention, "use_spatial_attn": self.spatial_attention,
+                "norm_type": self.norm_type, "res_scale": self.res_scale}
+
     def new_norm(self):
         if self.norm_type == "layernorm":
             return LayerNorm2d(self.embed_dim)
-        return DeploymentNorm(self.embed_dim, self.rules, self.folded)
+        return DeploymentNorm(self.embed_dim, self.rules, self.eps, self.folded)
 
     def fuse(self):
         for module in list(self.modules()):
             if isinstance(module, ReparameterizedConv) and hasattr(module, "lk_conv"):
                 module.fuse()
-            elif isinstance(module, DeploymentNorm) and self.rules.folds_norms and not module.folded:
+            elif isinstance(module, DeploymentNorm) and self.rules.folds_norms and not module.fused:
                 module.fuse()
         return self
+
+    def set_eps(self, eps):
+        for module in self.modules():
+            if isinstance(module, DeploymentNorm):
+                module.eps = eps
 
     def forward(self, x):
         rules = self.rules
@@ -459,9 +488,10 @@ class AetherStages(nn.Module):
         return (body + self.mean) * self.img_range if rules.range_divides else body / self.img_range + self.mean
 
 
-def randomize_stages(net, seed):
+def randomize_stages(net, seed, is_resumed=False):
     """Weights that keep activations near 1, so that errors would show everywhere; variances so
-    small that a wrong epsilon shows in float32."""
+    small that a wrong epsilon shows in float32. A temperature that is not in use stays 1, as training
+    leaves it, unless the network was trained on from another one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in net.state_dict().items():
@@ -471,6 +501,8 @@ def randomize_stages(net, seed):
             if name.endswith("running_var"):
                 value.copy_(0.03 + 0.015 * uniform)
             elif name.endswith("temperature"):
+                if not net.rules.scales_gates and not is_resumed:
+                    continue
                 value.copy_(0.8 + 0.3 * uniform)
             elif name.endswith("norm.weight"):
                 value.copy_(0.2 + 0.05 * uniform)

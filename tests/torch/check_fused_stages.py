@@ -53,7 +53,7 @@ def problem_of(path, folder):
         want = torch.from_numpy(numpy.load(folder / f"{line}.out.npy")).double()
         with torch.no_grad():
             difference = float((net(image) - want).abs().max() / want.abs().max())
-        if difference > (1e-2 if half else 1e-5):
+        if difference > (1e-2 if half else 1e-6):
             return f"the output differs by {difference:.1e} of the largest"
     if path.suffix == ".pth" and list(state) != list(wanted):
         place = next(i for i, pair in enumerate(zip(state, wanted)) if pair[0] != pair[1])

@@ -26,18 +26,8 @@ from aethernet_stages import AetherStages, GENERATIONS, randomize_stages
 
 # --- what is saved -------------------------------------------------------------------------------
 
-def arch_config(net):
-    """What the constructor was called with; never that the network was fused later."""
-    return {"in_chans": net.channels, "embed_dim": net.embed_dim, "depths": list(net.depths),
-            "mlp_ratio": net.hidden / net.embed_dim, "drop": 0.0, "drop_path_rate": 0.1, "lk_kernel": net.large,
-            "sk_kernel": net.small, "scale": net.factor, "img_range": net.img_range,
-            "fused_init": net.fused_init, "quantize_residual": True,
-            "use_channel_attn": net.channel_attention, "use_spatial_attn": net.spatial_attention,
-            "norm_type": net.norm_type, "res_scale": net.res_scale}
-
-
 def configuration(net, differences):
-    config = dict(arch_config(net), **(differences if isinstance(differences, dict) else {}))
+    config = dict(net.arguments(), **(differences if isinstance(differences, dict) else {}))
     return {key: value for key, value in config.items() if value != stage_cases.LEFT_OUT}
 
 
@@ -87,6 +77,17 @@ def renamed(state, save):
     return names
 
 
+def pickled_module(net, save):
+    """The whole network as an object. `attributes` differ from those that its blocks compute with."""
+    for name, value in save.get("attributes", {}).items():
+        if value == stage_cases.LEFT_OUT:
+            delattr(net, name)
+        else:
+            setattr(net, name, value)
+    net = torch.nn.DataParallel(net) if save.get("parallel") else net
+    return {save["wrapper"]: net} if "wrapper" in save else net
+
+
 def saved_form(net, state, save):
     if save["kind"] == "bare":
         return state
@@ -94,6 +95,8 @@ def saved_form(net, state, save):
         if save.get("without_modules"):
             state = renamed(state, save)
         return {"state_dict": state, "metadata": release_metadata(net, save)}
+    if save["kind"] == "module":
+        return pickled_module(net, save)
     root = {"params": renamed(state, save)}  # the trainer builds its dict anew, without _metadata
     if save.get("arch"):
         root["arch_config"] = configuration(net, save["arch"])
@@ -118,7 +121,9 @@ def new_network(case, **differences):
 def trained(case, seed):
     """The network with weights, and its state dict as it is saved."""
     save = case["save"]
-    randomly = randomize if is_first(case) else randomize_stages
+    def randomly(network, seed):
+        return (randomize(network, seed) if is_first(case)
+                else randomize_stages(network, seed, save.get("resumed", False)))
     fuses = case["net"].get("fused", False)
     unfused = dict(case, net={key: value for key, value in case["net"].items() if key != "fused"})
     net = randomly(new_network(unfused), seed)
@@ -128,19 +133,35 @@ def trained(case, seed):
     if quantization == "qat":
         state = prepared(net, save["flavour"], seed).state_dict()
     elif quantization == "int8":
-        state = as_fbgemm_packs(converted(net, save["flavour"], seed, save.get("calibrations", 1)).state_dict())
+        state = converted(net, save["flavour"], seed, save.get("calibrations", 1), save.get("engine")).state_dict()
+        if save.get("engine") != "qnnpack":
+            state = as_fbgemm_packs(state)
     else:
         state = net.state_dict()
     return net, edit(state, save)
+
+
+def drop_zero_biases(case, numbers, net):
+    """QNNPACK packs zeros for a bias that the float layer doesn't have."""
+    extras = [key for key in numbers if key.endswith(".bias") and key not in net.state_dict()]
+    if not extras:
+        sys.exit(f"{case['name']}: no zero biases, so that the case shows nothing")
+    for key in extras:
+        if numbers.pop(key).any():
+            sys.exit(f"{case['name']}: {key} isn't zero")
 
 
 def reference(case, state):
     """The float network that the file is of, in float64."""
     quantization = case["save"].get("quantization", "")
     net = new_network(case, fused=case["net"].get("fused", False))
-    net.load_state_dict(float_state(state, quantization == "int8"), strict=True)
+    numbers = float_state(state, quantization == "int8")
+    if case["save"].get("engine") == "qnnpack":
+        drop_zero_biases(case, numbers, net)
+    net.load_state_dict(numbers, strict=True)
     if not is_first(case):
-        net.quant_fusion_layer.bypasses_error_comp = quantization == "int8" and net.rules.norm_before_shortcut
+        net.quant_fusion_layer.bypasses_error_comp = (
+            quantization == "int8" and net.rules.norm_before_shortcut and not net.rules.adds_error_comp_in_int8)
     return net.double().eval()
 
 
@@ -166,17 +187,24 @@ def check_sensitive(case, net, image, output):
     fusion.bypasses_error_comp = not fusion.bypasses_error_comp
     changed("use of error_comp")
     fusion.bypasses_error_comp = not fusion.bypasses_error_comp
-    if net.norm_type == "deployment" and not net.norm.folded:
-        rules.eps = 1e-5 if rules.eps == 1e-4 else 1e-4
+    if net.norm_type == "deployment" and not net.norm.fused:
+        net.set_eps(1e-5 if rules.eps == 1e-4 else 1e-4)
         changed("epsilon")
-        vars(rules).update(right)
+        net.set_eps(net.eps)
+    if rules.scales_gates or case["save"].get("resumed"):
+        ffns = [module for module in net.modules() if hasattr(module, "temperature")]
+        for ffn in ffns:
+            ffn.scales = not ffn.scales
+        changed("use of the temperature")
+        for ffn in ffns:
+            ffn.scales = not ffn.scales
 
 
 def describe(case, net):
     """What the program is expected to find."""
     save, expected = case["save"], case["expect"]
     arguments = case["net"]
-    folded = is_first(case) or net.norm_type == "layernorm" or net.norm.folded
+    folded = is_first(case) or net.norm_type == "layernorm" or net.norm.fused
     return {
         "generation": expected.get("generation", arguments["generation"]),
         "model_type": expected.get("model_type", "custom"),
@@ -187,7 +215,7 @@ def describe(case, net):
         "res_scale": arguments.get("res_scale", 1.0),
         "img_range": arguments.get("img_range", 1.0),
         "norm_type": arguments.get("norm_type", "layernorm" if is_first(case) else "deployment"),
-        "norm_eps": None if folded else net.rules.eps,
+        "norm_eps": None if folded else net.eps,
         "channel_attention": arguments.get("channel_attention", False),
         "spatial_attention": arguments.get("spatial_attention", False),
         # The options that a warning each names, no others.
@@ -202,7 +230,8 @@ def describe(case, net):
 def make_case(folder, case, seed):
     name = case["name"]
     net, state = trained(case, seed)
-    torch.save(saved_form(net, state, case["save"]), folder / f"{name}.pth")
+    torch.save(saved_form(net, state, case["save"]), folder / f"{name}.pth",
+               _use_new_zipfile_serialization=not case["save"].get("legacy", False))
     if "fails" in case["expect"]:
         (folder / f"{name}.json").write_text(json.dumps(describe(case, net), indent=2))
         (folder / f"{name}.txt").write_text("")

@@ -13,8 +13,8 @@ FUSED = dict(fused=True)
 
 
 def case(name, net, save, options=(), sizes=((1, 7, 6), (2, 9, 12)), **expect):
-    """`save`: kind "training", "bare" or "release"; arch True or differences from the constructor's
-    arguments. `expect`: what differs from the network itself, see describe()."""
+    """`save`: kind "training", "bare", "release" or "module"; arch True or differences from the
+    constructor's arguments. `expect`: what differs from the network itself, see describe()."""
     CASES[name] = dict(name=name, net=net, save=save, options=list(options), sizes=sizes, expect=expect)
 
 
@@ -28,6 +28,10 @@ def bare(**more):
 
 def release(**more):
     return dict(more, kind="release")
+
+
+def module(**more):
+    return dict(more, kind="module")
 
 
 def net(generation, *parts, **more):
@@ -93,20 +97,34 @@ case("g6_1_compiled", net("G6.1", res_scale=0.1), training(arch=True, prefix="_o
 case("g6_1_built_fused", net("G6.1", res_scale=0.1, fused_init=True), training(arch=True))
 
 # --- G7a to G7c: their epsilon is in nothing but names of modules ---------------------------------
-case("g7a_named", net("G7a", BOTH, res_scale=0.1), training(arch=True), ["--generation=G7a"])
-case("g7a_eps", net("G7a", res_scale=0.1), training(arch=True), ["--norm_eps=1e-05"], generation="G7c")
+# G7a has temperatures and no use for them. They stay 1, unless the training began from another network.
+GENERATION = "--generation"
+case("g7a_unfused", net("G7a", BOTH, res_scale=0.1), training(arch=True))
+case("g7a_fused", net("G7a", BOTH, FUSED, res_scale=0.1), training(arch=True))
+case("g7a_bare_training", net("G7a", FIFTH_OF_IT), training(), warns=[RES_SCALE])
+case("g7a_layernorm", net("G7a", LAYERNORM, res_scale=0.1, scale=3), training(arch=True))
+case("g7a_resumed_named", net("G7a", BOTH, res_scale=0.1), training(arch=True, resumed=True),
+     ["--generation=G7a"])
+case("g7a_resumed_fused_named", net("G7a", BOTH, FUSED, res_scale=0.1), training(arch=True, resumed=True),
+     ["--generation=G7a"])
 case("g7a_modules", net("G7a", res_scale=0.1), release())
-case("g7a_fused", net("G7a", BOTH, FUSED, res_scale=0.1), training(arch=True), generation=["G7a", "G7c"])
+case("g7a_resumed_modules", net("G7a", BOTH, res_scale=0.1), release(resumed=True))
+case("g7a_resumed_fused", net("G7a", BOTH, FUSED, res_scale=0.1), release(resumed=True))
+case("g7a_half", net("G7a", FUSED, FIFTH_OF_IT), release(resumed=True, dtype=torch.float16))
 case("g7a_x8_wide", net("G7a", FUSED, scale=8, embed_dim=70, depths=(1,), hidden=20, res_scale=0.3),
-     training(arch=True), sizes=[(1, 4, 3)], generation=["G7a", "G7c"])
+     training(arch=True), sizes=[(1, 4, 3)])
+case("g7b_eps", net("G7b", res_scale=0.1), training(arch=True), ["--norm_eps=1e-05"], generation="G7c",
+     warns=[GENERATION])
+case("g7b_named", net("G7b", res_scale=0.1), training(arch=True), ["--generation=G7b"])
 case("g7b_modules", net("G7b", BOTH, FIFTH_OF_IT), bare(), warns=[RES_SCALE])
 case("g7b_fused", net("G7b", FUSED, res_scale=0.1), release())
 case("g7b_layernorm", net("G7b", LAYERNORM, res_scale=0.1), release())
-case("g7c_training", net("G7c", BOTH, res_scale=0.1), training(arch=True), warns=["--norm_eps"])
+case("g7c_training", net("G7c", BOTH, res_scale=0.1), training(arch=True), warns=[GENERATION, "--norm_eps"])
+case("g7c_training_fused", net("G7c", BOTH, FUSED, res_scale=0.1), training(arch=True), warns=[GENERATION])
 case("g7c_option", net("G7c", res_scale=0.1), training(arch=dict(arch_option=None)))
 case("g7c_modules", net("G7c", BOTH, res_scale=0.1), release())
 case("g7c_fused", net("G7c", BOTH, FUSED, res_scale=0.1), release(dtype=torch.float16))
-case("g7c_bare_training", net("G7c", FIFTH_OF_IT), training(), warns=["--norm_eps", RES_SCALE])
+case("g7c_bare_training", net("G7c", FIFTH_OF_IT), training(), warns=[GENERATION, "--norm_eps", RES_SCALE])
 
 # --- G7d -----------------------------------------------------------------------------------------
 case("g7d_unfused", net("G7d", BOTH, res_scale=0.1), training(arch=dict(arch_option=None)))
@@ -175,7 +193,11 @@ case("g1q_fused_fake_quant", dict(FIRST, scale=3), training(**qat("C")))
 case("g7d_qat", net("G7d", BOTH, FUSED, res_scale=0.1), training(**qat("per_tensor", arch=True)))
 case("g7d_qat_per_channel", net("G7d", LAYERNORM, FUSED, FIFTH_OF_IT, channel_attention=True),
      training(**qat("per_channel")), warns=[RES_SCALE])
+case("g7a_qat", net("G7a", BOTH, FUSED, FIFTH_OF_IT), training(**qat("per_channel")), warns=[RES_SCALE])
+case("g7a_resumed_qat", net("G7a", FUSED, res_scale=0.1), training(**qat("per_tensor", arch=True, resumed=True)))
 case("g7b_qat", net("G7b", BOTH, FUSED, FIFTH_OF_IT), training(**qat("per_channel")), warns=[RES_SCALE])
+case("g7c_qat", net("G7c", BOTH, FUSED, FIFTH_OF_IT), training(**qat("per_channel")), warns=[RES_SCALE])
+case("g7c_qat_release", net("G7c", FUSED, res_scale=0.1), release(**qat("per_tensor")))
 case("g6_0_qat", net("G6.0", LAYERNORM, FUSED, FIFTH_OF_IT), training(**qat("C")), warns=[RES_SCALE])
 case("g5_2_qat", net("G5.2", BOTH, FUSED), training(**qat("C")), warns=[RES_SCALE], generation=["G5.1", "G5.2"])
 
@@ -193,7 +215,52 @@ case("g7d_int8_per_channel", net("G7d", BOTH, FUSED, res_scale=0.1, scale=4), re
 case("g7d_int8_layernorm", net("G7d", LAYERNORM, FUSED, FIFTH_OF_IT), bare(**int8("per_channel")), DEQUANTIZE,
      warns=[RES_SCALE])
 case("g7d_int8_refused", net("G7d", FUSED, res_scale=0.1), release(**int8("per_tensor")), fails="--dequantize")
-case("g7a_int8", net("G7a", BOTH, FUSED, res_scale=0.1), release(**int8("per_tensor")), DEQUANTIZE)
+# The first of the seventh adds error_comp in int8, too.
+case("g7a_int8", net("G7a", BOTH, FUSED, res_scale=0.1), release(**int8("per_tensor", resumed=True)), DEQUANTIZE)
+case("g7c_int8", net("G7c", BOTH, FUSED, res_scale=0.1), release(**int8("per_tensor")), DEQUANTIZE)
 case("g6_1_int8", net("G6.1", BOTH, FUSED, res_scale=0.1), release(**int8("per_channel")), DEQUANTIZE)
 case("g5_2_int8", net("G5.2", BOTH, FUSED), bare(**int8("per_tensor")), DEQUANTIZE, warns=[RES_SCALE],
      generation=["G5.1", "G5.2"])
+# QNNPACK packs zeros where the float layer has no bias: attention, and branches that aren't fused.
+case("g1q_int8_unfused", FIRST, bare(**int8("A")), DEQUANTIZE)
+case("g1q_int8_unfused_qnnpack", FIRST, bare(**int8("qnnpack", engine="qnnpack")), DEQUANTIZE)
+case("g7d_int8_qnnpack", net("G7d", BOTH, FUSED, res_scale=0.1), release(**int8("qnnpack", engine="qnnpack")),
+     DEQUANTIZE)
+case("g7a_int8_qnnpack", net("G7a", BOTH, FUSED, res_scale=0.1),
+     release(**int8("qnnpack", engine="qnnpack", resumed=True)), DEQUANTIZE)
+case("g6_1_int8_qnnpack", net("G6.1", FUSED, res_scale=0.1, channel_attention=True),
+     release(**int8("per_tensor", engine="qnnpack")), DEQUANTIZE)
+case("g5_2_int8_qnnpack", net("G5.2", BOTH, FUSED), bare(**int8("qnnpack", engine="qnnpack")), DEQUANTIZE,
+     warns=[RES_SCALE], generation=["G5.1", "G5.2"])
+case("g5x_int8_qnnpack", net("G5x", BOTH, FUSED, FIFTH_OF_IT), bare(**int8("qnnpack", engine="qnnpack")),
+     DEQUANTIZE, warns=[RES_SCALE])
+
+# --- pickled modules: their attributes say what no tensor does --------------------------------------
+OWN = dict(res_scale=0.37)
+LEGACY = dict(legacy=True)
+case("module_g7d_res_scale", net("G7d", BOTH, OWN), module())
+case("module_g7d_res_scale_legacy", net("G7d", BOTH, OWN), module(**LEGACY))
+case("module_g7d_fused", net("G7d", BOTH, FUSED, OWN), module())
+case("module_g7d_blocks_count", net("G7d", OWN), module(attributes=dict(res_scale=0.1)))
+case("module_g7d_without_config", net("G7d", OWN), module(attributes=dict(arch_config=LEFT_OUT)))
+case("module_g7d_eps", net("G7d", BOTH, OWN, eps=3e-5), module())
+case("module_g7d_img_range", net("G7d", OWN, img_range=2.0), module())
+case("module_g7d_layernorm", net("G7d", LAYERNORM, OWN, scale=4), module(**LEGACY))
+case("module_g7d_parallel", net("G7d", BOTH, OWN), module(parallel=True))
+case("module_g7d_in_training_file", net("G7d", OWN), module(wrapper="net_g"))
+case("module_g7c", net("G7c", BOTH, OWN), module())
+case("module_g7b", net("G7b", BOTH, OWN), module())
+case("module_g7b_legacy", net("G7b", OWN), module(**LEGACY))
+case("module_g7b_fused", net("G7b", BOTH, FUSED, OWN), module())
+case("module_g7a", net("G7a", BOTH, OWN), module(resumed=True))
+case("module_g7a_fused_legacy", net("G7a", FUSED, OWN), module(resumed=True, **LEGACY))
+case("module_g6_0", net("G6.0", BOTH, OWN), module())
+case("module_g6_0_legacy", net("G6.0", LAYERNORM, OWN), module(**LEGACY))
+case("module_g6_0_fused", net("G6.0", BOTH, FUSED, OWN), module())
+case("module_g6_0_built_fused", net("G6.0", OWN, fused_init=True), module())
+case("module_g6_1", net("G6.1", BOTH, OWN), module())
+case("module_g5_2", net("G5.2", BOTH, OWN), module(), generation=["G5.1", "G5.2"])
+case("module_g5x", net("G5x", BOTH, OWN), module())
+case("module_g4", net("G4", BOTH), module())
+case("module_g1", FIRST, module())
+case("module_g1_fused_legacy", dict(FIRST, fused=True), module(**LEGACY))
