@@ -139,6 +139,15 @@ def quantized():
         yield Case("quantized_4_bits", kept, kept, unread=("packed",))
 
 
+def quantized_modules():
+    """Their state dicts have pairs of tensors, types and numbers among the tensors."""
+    if version() < (1, 4):
+        return
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    dynamic = torch.quantization.quantize_dynamic(net, {torch.nn.Linear})
+    yield Case("quantized_linear", dynamic.state_dict())
+
+
 def rare_tensors():
     kept = numbers(2)
     if version() >= (1, 10):
@@ -153,10 +162,8 @@ def rare_tensors():
     if version() >= (1, 13) and hasattr(torch, "nested"):
         nested = torch.nested.nested_tensor([numbers(2), numbers(3)])
         yield Case("nested", ordered(("kept", kept), ("nested", nested)), {"kept": kept}, unread=("nested",))
-    if hasattr(torch.nn, "ParameterDict"):
-        net = torch.nn.Module()
-        net.register_parameter("kept", torch.nn.Parameter(kept))
-        yield Case("bare_module_state", net.state_dict(), net.state_dict())
+    for name, value in (("tensor", kept), ("list", [kept, (kept, 1)]), ("text", "text"), ("number", 3), ("none", None)):
+        yield Case("root_" + name, value)
 
 
 # --- training ---
@@ -297,6 +304,11 @@ def modules():
     optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
     step(trained, optimizer)
     yield Case("module_with_gradients", trained, trained.state_dict())
+    tied = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    tied[1].weight = tied[0].weight
+    tied.config = {"scale": 2, "names": ["a"]}
+    tied.parents = [tied]
+    yield Case("module_tied", tied, tied.state_dict())
     for name, layer in layers():
         holder = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), layer)
         yield Case("layer_" + name.lower(), holder, holder.state_dict())
@@ -325,8 +337,9 @@ def layers():
             yield name, getattr(torch.nn, name)(*arguments)
 
 
-GROUPS = (dtypes, parameters, layouts, sparse, quantized, rare_tensors, optimizers, schedulers, random_states, wrappers,
-          honest_values.python_values, honest_values.torch_values, honest_values.numpy_values, modules)
+GROUPS = (dtypes, parameters, layouts, sparse, quantized, quantized_modules, rare_tensors, optimizers, schedulers,
+          random_states, wrappers, honest_values.python_values, honest_values.torch_values, honest_values.numpy_values,
+          modules)
 
 
 def cases():

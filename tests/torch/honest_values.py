@@ -75,6 +75,13 @@ def structures():
     loop = []
     loop.append(loop)
     yield "cyclic", loop
+    tree = argparse.Namespace(name="root", children=[])
+    tree.children.append(argparse.Namespace(name="leaf", parent=tree))
+    table = ordered(("rows", [1]))
+    table["itself"] = table
+    counts = collections.defaultdict(list)
+    counts["all"].append(counts)
+    yield "cyclic_objects", [tree, table, counts]
     yield "long_list", list(range(2500))
     yield "long_dict", dict((str(i), i) for i in range(2500))
     yield "long_text", u"t" * 70000
