@@ -9,7 +9,9 @@ import collections
 import contextlib
 import ctypes
 import io
+import json
 import pickle
+import struct
 import tempfile
 import pathlib
 
@@ -174,6 +176,24 @@ def bare_pickles():
             yield f"pickle_{name}.protocol_{protocol}.pkl", pickle.dumps(value, protocol), None, False
 
 
+# --- safetensors whose length of the header, the first bytes, is a pickle as well: 88 2E is the pickle of True ---
+
+def safetensors(header_bytes):
+    tensor = numbers(3)
+    content = honest_cases.raw_bytes(tensor)
+    header = {"__metadata__": {"note": ""}, "weight": {"dtype": "F32", "shape": [3], "data_offsets": [0, len(content)]}}
+    missing = header_bytes - len(json.dumps(header))
+    header["__metadata__"]["note"] = "n" * missing
+    return struct.pack("<Q", header_bytes) + json.dumps(header).encode() + content
+
+
+def header_lengths():
+    stop = 0x2e << 8
+    # The crate pads to eight bytes since 0.3; before, any length.
+    for low in sorted({*range(0, 256, 8), *b")N]}\x89"}):
+        yield f"header_{stop + low}.safetensors", safetensors(stop + low), {"weight": numbers(3)}, False
+
+
 def files():
-    for group in (versions, devices, rebuilt, names, bare_pickles):
+    for group in (versions, devices, rebuilt, names, bare_pickles, header_lengths):
         yield from group()
