@@ -10,10 +10,11 @@ import contextlib
 import ctypes
 import io
 import json
+import pathlib
 import pickle
 import struct
+import sys
 import tempfile
-import pathlib
 
 import numpy
 import torch
@@ -29,6 +30,18 @@ def saved(value, **how):
     out = io.BytesIO()
     torch.save(value, out, **how)
     return out.getvalue()
+
+
+@contextlib.contextmanager
+def replaced(module, **values):
+    kept = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(module, name, value)
 
 
 # --- zip archives: PyTorch's own writer of records, given other records ---
@@ -87,21 +100,10 @@ def swap(content, width):
     return b"".join(content[at:at + width][::-1] for at in range(0, len(content), width))
 
 
-@contextlib.contextmanager
-def on_device(device):
-    """Storages say that they were on that device. This machine has none but the CPU."""
-    kept = torch.serialization.location_tag
-    torch.serialization.location_tag = lambda storage: device
-    try:
-        yield
-    finally:
-        torch.serialization.location_tag = kept
-
-
 def devices():
-    for device in ("cuda:0", "cuda:7", "mps:0", "xpu:0", "cuda"):
+    for device in ("cuda:0", "cuda:7", "mps:0", "xpu:0", "npu:0", "cuda"):
         for kind, how in (("zip", {}), ("legacy", {"_use_new_zipfile_serialization": False})):
-            with on_device(device):
+            with replaced(torch.serialization, location_tag=lambda storage, device=device: device):
                 yield f"device_{device.replace(':', '_')}.{kind}.pth", saved(small(), **how), small(), False
 
 
@@ -152,6 +154,45 @@ def versions():
     yield "records_big_endian.pth", swapped(small()), small(), False
 
 
+# --- other machines, other picklers ---
+
+def other_machines():
+    legacy = {"_use_new_zipfile_serialization": False}
+    with replaced(torch.serialization, LONG_SIZE=4):
+        yield "windows.legacy.pth", saved(small(), **legacy), small(), True
+    # Storages of a stream are little-endian on every machine, whatever the stream says of the machine.
+    with replaced(sys, byteorder="big"):
+        yield "big_endian.legacy.pth", saved(small(), **legacy), small(), True
+    path = Call(pathlib.WindowsPath, "C:\\", "folder", "net.pth")
+    yield "windows_path.pth", saved({"params": small(), "path": path}), small(), False
+
+
+class PythonPickle:
+    """What torch.save takes as pickle_module: Python's own pickler in Python, as dill and cloudpickle have it."""
+
+    Pickler = pickle._Pickler
+    Unpickler = pickle.Unpickler
+    load = staticmethod(pickle.load)
+    loads = staticmethod(pickle.loads)
+    dump = staticmethod(pickle._dump)
+    dumps = staticmethod(pickle._dumps)
+
+
+def other_picklers():
+    values = {"values": {"params": small(), "sets": [{1}, frozenset("a")], "bytes": b"x" * 300,
+                         "array": numpy.arange(3), "names": argparse.Namespace(a=[1])},
+              "large": {"params": small(), "numbers": list(range(30000)), "text": "t" * 70000,
+                        "texts": [str(i) for i in range(1001)], "pairs": dict(enumerate("x" * 1001)),
+                        "array": numpy.arange(20000.0), "bytes": b"b" * 70000}}
+    for name, value in values.items():
+        for protocol in (2, 3, 4, 5):
+            for pickler, module in (("python", PythonPickle), ("c", pickle)):
+                for kind, zipped in (("zip", True), ("legacy", False)):
+                    content = saved(value, pickle_module=module, pickle_protocol=protocol,
+                                    _use_new_zipfile_serialization=zipped)
+                    yield f"pickler_{pickler}.{name}.{kind}_{protocol}.pth", content, small(), False
+
+
 # --- names of files, and files without PyTorch ---
 
 def names():
@@ -195,5 +236,5 @@ def header_lengths():
 
 
 def files():
-    for group in (versions, devices, rebuilt, names, bare_pickles, header_lengths):
+    for group in (versions, devices, rebuilt, other_machines, other_picklers, names, bare_pickles, header_lengths):
         yield from group()
