@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """No false alarm: files of honest writers are clean to `scan`, and their tensors are read as they were saved.
 
-    honest.py PROGRAM DUMP_TENSORS [--samples MAKE_SAMPLE_CHECKPOINT] [--keep FOLDER] [--only TEXT] [FOLDER...]
+    honest.py PROGRAM DUMP_TENSORS [--samples MAKE_SAMPLE_CHECKPOINT] [--random COUNT] [--seed SEED]
+              [--keep FOLDER] [--only TEXT] [FOLDER...]
 
 The files are: honest_contents.py saved by this machine's PyTorch in each container and pickle protocol; the forms of
-honest_emulations.py; the stored files of other writers in tests/data/honest. Files that need only be clean: those in
-the given folders, this repository's own checkpoints and samples, and the published ones in ../shared where they are.
+honest_emulations.py; the stored files of other writers in tests/data/honest; COUNT checkpoints with random values
+beside the weights (honest_random.py). Files that need only be clean: those in the given folders, this repository's own checkpoints and samples, and the published ones in ../shared where they are.
 --keep leaves the files in FOLDER; --only takes those whose names have TEXT in them.
 """
 
@@ -25,6 +26,7 @@ import torch
 import honest_cases
 import honest_contents
 import honest_emulations
+import honest_random
 
 STORED = pathlib.Path(__file__).parent.parent / "data" / "honest"
 
@@ -111,6 +113,14 @@ def emulated_files(folder, only):
             if wanted(loaded) != wanted(tensors):
                 sys.exit(f"{path}: PyTorch loads something else than the emulation means")
         yield File(path, name, wanted(tensors), ())
+
+
+def random_files(folder, count, seed, only):
+    for name, content, tensors in honest_random.files(count, seed):
+        if only in name:
+            path = folder / name
+            path.write_bytes(content)
+            yield File(path, name, wanted(tensors), ())
 
 
 def tensors_of_safetensors(path):
@@ -232,6 +242,8 @@ def main():
     words.add_argument("--samples")
     words.add_argument("--keep")
     words.add_argument("--only", default="")
+    words.add_argument("--random", type=int, default=500)
+    words.add_argument("--seed", type=int, default=1)
     words.add_argument("more", nargs="*")
     given = words.parse_args()
     warnings.simplefilter("ignore")
@@ -239,7 +251,8 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(given.keep or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        files = [*saved_files(folder, given.only), *emulated_files(folder, given.only), *stored_files(given.only)]
+        files = [*saved_files(folder, given.only), *emulated_files(folder, given.only), *stored_files(given.only),
+                 *random_files(folder, given.random, given.seed, given.only)]
         more = other_files(folder, given)
         scanned = scan(given.program, [*(file.path for file in files), *more])
         read = dump(given.dump_tensors, [file.path for file in files])

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""Honest files of 1 GB are clean to `scan`, which keeps few of their bytes in memory, and are read. For nightly.sh.
+"""Giant honest files are clean to `scan`, which keeps few of their bytes in memory, and are read. For nightly.sh.
 
     honest_giant.py PROGRAM DUMP_TENSORS [MEGABYTES]
+
+Archives over 4096 MB have numbers that zip's headers have no room for.
 """
 
 import hashlib
