@@ -1,6 +1,6 @@
 #!/bin/sh
 # What takes too long for ./test.sh, which has to have run before: valgrind, clang-tidy over all files, the
-# full product of precisions, forms and opsets, and each fuzzer for MINUTES (default 5).
+# full product of precisions, forms and opsets, files beyond 4 GiB, and each fuzzer for MINUTES (default 5).
 #
 #   nightly.sh [MINUTES]
 set -eu
@@ -23,6 +23,7 @@ memory() {
 }
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
+giants() { /usr/bin/python3 -B tests/torch/honest_giant.py build/release/bin/aether2onnx build/release/bin/dump_tensors 4700; }
 coverage() { scripts/coverage.sh >build/coverage.log || { cat build/coverage.log; return 1; }; }
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
@@ -30,6 +31,7 @@ part "clang-format" 1 format
 part "clang-tidy" 15 tidy
 part "valgrind" 15 memory
 part "all opsets" 5 all_opsets
+part "files beyond 4 GiB" 3 giants
 part "coverage" 10 coverage
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 4 + 51))
+parts_table $((minutes * 4 + 54))

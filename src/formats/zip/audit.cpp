@@ -167,7 +167,7 @@ class Auditor {
 
   // Gives those of `numbers` that have no room in the header their values from the zip64 field.
   void read_extra(const Bytes& bytes, std::size_t at, std::size_t length, const std::string& name,
-                  std::initializer_list<std::uint64_t*> numbers) {
+                  std::initializer_list<std::uint64_t*> numbers, Header* local = nullptr) {
     const bool needed =
         std::any_of(numbers.begin(), numbers.end(), [](auto* number) { return *number == k32; });
     const std::size_t end = at + length;
@@ -187,7 +187,9 @@ class Auditor {
                               "The entry {} has two zip64 fields.");
         }
         seen = true;
-        read_zip64(bytes, at, size, name, numbers);
+        if (local == nullptr || !is_of_giant(bytes, at, size, *local)) {
+          read_zip64(bytes, at, size, name, numbers);
+        }
       } else if (id == kUnicodeNameField) {
         findings_.add_entry(contradiction, "zip-extra", name,
                             "The entry {} has a second name in an extra field.");
@@ -223,6 +225,23 @@ class Auditor {
     if (at == end) return;
     findings_.add_entry(taken ? damage : contradiction, "zip-extra", name,
                         "The zip64 field of the entry {} repeats numbers of the header.");
+  }
+
+  // PyTorch's writer places sizes behind the data. A local header's zip64 field has the size of an
+  // entry of 4 GiB as well, and the place of an entry beyond 4 GiB. The packed size is then 0.
+  // Source: mz_zip_writer_add_mem_ex_v2 in miniz.
+  bool is_of_giant(const Bytes& bytes, std::size_t at, std::size_t size, Header& local) const {
+    const bool has_sizes = size == 16 || size == 24;
+    const bool has_place = size == 8 || size == 24;
+    const bool later = (local.flags & kFlagDescriptor) != 0;
+    if (!later || local.size != 0 || local.packed != 0 || (!has_sizes && !has_place)) return false;
+    if (has_sizes && (bytes.eight(at) < k32 || bytes.eight(at + 8) != 0)) return false;
+    if (has_place) {
+      const std::uint64_t place = bytes.eight(at + size - 8);
+      if (place < k32 || place + shift_ != local.begin) return false;
+    }
+    if (has_sizes) local.size = bytes.eight(at);
+    return true;
   }
 
   // --- names ---
@@ -283,7 +302,8 @@ class Auditor {
     header.name = bytes.text(kLocalBytes, name);
     header.begin = at;
     header.data = at + length;
-    read_extra(bytes, kLocalBytes + name, extra, header.name, {&header.size, &header.packed});
+    read_extra(bytes, kLocalBytes + name, extra, header.name, {&header.size, &header.packed},
+               &header);
     return header;
   }
 
