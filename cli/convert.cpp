@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "port/files.h"
+#include "scan_warning.h"
 
 namespace aether2onnx::cli {
 
@@ -133,10 +134,20 @@ std::string trtexec_line(const ConvertReport& report) {
   return shell_line(words);
 }
 
-int run_dry(const ConvertRequest& request, Console& console) {
+// Adds the warning about a checkpoint that is more than data. `console` may be null.
+void add_scan_warning(const ConvertRequest& request, const Invocation& invocation,
+                      const fs::path& input, ConvertReport& report, Console* console) {
+  const auto warning = scan_warning(invocation, input, request.limits);
+  if (!warning) return;
+  report.warnings.push_back(*warning);
+  if (console != nullptr) console->on_warning(*warning);
+}
+
+int run_dry(const ConvertRequest& request, const Invocation& invocation, Console& console) {
   console.line("input", shown(request.input));
-  const ConvertReport planned = plan_file(request.input, request.output, request.options,
-                                          task_context(request.limits, &console, request.inputs));
+  ConvertReport planned = plan_file(request.input, request.output, request.options,
+                                    task_context(request.limits, &console, request.inputs));
+  add_scan_warning(request, invocation, request.input, planned, &console);
   const OutputPlan plan = plan_output(request, request.input, planned);
   print_plan(console, request, planned, plan);
   if (request.printing.json) {
@@ -171,6 +182,7 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
     }
     conversion.verification = comparison.details;
   }
+  add_scan_warning(request, invocation, input, conversion.report, console);
   const fs::path& model = conversion.report.output.path;
   if (verification == nullptr) {
     conversion.verify_command = verify_line(request, invocation, input, model);
@@ -201,7 +213,7 @@ int run(const ConvertRequest& request, const Invocation& invocation) {
   Console console(request.printing);
   for (const std::string& note : request.notes) console.note(note);
   if (request.is_batch) return run_batch(request, invocation, console);
-  if (request.dry_run) return run_dry(request, console);
+  if (request.dry_run) return run_dry(request, invocation, console);
   std::optional<Verification> verification;
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Comparison comparison;

@@ -7,6 +7,7 @@
 
 #include "port/port.h"
 #include "render/results.h"
+#include "scan_warning.h"
 #include "verification.h"
 
 namespace aether2onnx::cli {
@@ -41,8 +42,12 @@ int exit_code_of(const Scanned& scanned) {
 
 int run(const FuseRequest& request, const Invocation& invocation) {
   Console console(request.printing);
-  const FuseReport report = fuse_file(request.input, request.output, request.options,
-                                      task_context(request.limits, &console, request.inputs));
+  FuseReport report = fuse_file(request.input, request.output, request.options,
+                                task_context(request.limits, &console, request.inputs));
+  if (const auto warning = scan_warning(invocation, request.input, request.limits)) {
+    report.warnings.push_back(*warning);
+    console.on_warning(*warning);
+  }
   console.line("saved", shown(report.output.path));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
   console.plain("\nNext, convert it:\n  " + convert);

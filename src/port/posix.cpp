@@ -126,10 +126,11 @@ void FilesRead::check(const fs::path& target, const char* example) const {
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);
   if (found == files_.end()) return;
-  fail({ErrorKind::io, "file-is-input", target.string(), "", found->second.string()},
-       "{}: the output is the input itself ({}), which is never overwritten.\n"
+  const fs::path& input = found->second;
+  fail({ErrorKind::io, "file-is-input", target.string(), "", input.string()},
+       "{}: the output is the input itself{}, which is never overwritten.\n"
        "Give another name for the output, for example {}.",
-       shown(target), shown(found->second), example);
+       shown(target), input == target ? "" : fmt::format(" ({})", shown(input)), example);
 }
 
 FileInput::FileInput(const fs::path& path, const std::atomic<bool>* cancelled)
