@@ -195,7 +195,7 @@ TEST_F(Inputs, OfABatch) {
   const auto shard = test::read_file(folder_ / "part-2.onnx");
   const std::vector<std::string> before = list_files(folder_.path());
   const CommandResult result =
-      run("part-2.pth net.safetensors.index.json --name_template {stem}.onnx --json");
+      run("part-2.pth net.pth net.safetensors.index.json --name_template {stem}.onnx --json");
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_EQ(json::parse(result.out)["error"]["code"], "command-output-is-input") << result.out;
   EXPECT_EQ(list_files(folder_.path()), before);

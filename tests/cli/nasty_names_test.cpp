@@ -97,7 +97,7 @@ TEST_F(NastyNames, OfWrappersAndTensors) {
 TEST_F(NastyNames, OfOptions) {
   std::string all = "\x1b[2J\x07\xff";
   for (const std::string& character : kInvisible) all += character;
-  const std::string bad = quoted(all);
+  const std::string bad = test::quoted(all);
   for (const std::string& line : {"--" + bad,
                                   "--" + bad + "=1",
                                   "--s" + bad,
@@ -159,7 +159,7 @@ TEST_F(NastyNames, OfOptions) {
     test::write_text(folder_ / "run.toml", text);
     run("wrapped.pth out.onnx --config run.toml");
     test::write_text(folder_ / (all + ".toml"), text);
-    run("wrapped.pth out.onnx --config " + quoted(all + ".toml"));
+    run("wrapped.pth out.onnx --config " + test::quoted(all + ".toml"));
   }
 }
 

@@ -73,6 +73,7 @@ TEST_F(Port, FilesReadAreNoTargets) {
 }
 
 TEST_F(Port, AFileThatBecomesTheInputIsNotReplaced) {
+  const std::vector<std::string> before = list_files(folder_.path());
   for (const bool data : {false, true}) {
     const std::string name = data ? "out.data" : "out";
     io::StagedFiles staged(folder_ / "out", reading("input"));
@@ -85,14 +86,14 @@ TEST_F(Port, AFileThatBecomesTheInputIsNotReplaced) {
     EXPECT_FALSE(fs::exists(folder_ / (data ? "out" : "out.data")));
     fs::remove(folder_ / name);
   }
-  EXPECT_EQ(list_files(folder_.path()), (std::vector<std::string>{"here", "input"}));
+  EXPECT_EQ(list_files(folder_.path()), before);
 }
 
 TEST_F(Port, AFolderThatWasCreatedInVainIsRemoved) {
   const auto caught = catch_error(
       [&] { const io::StagedFiles staged(folder_ / "new/deeper/../../input", reading("input")); });
   EXPECT_EQ(caught.code, "file-is-input");
-  EXPECT_EQ(list_files(folder_.path()), (std::vector<std::string>{"here", "input"}));
+  EXPECT_EQ(list_files(folder_.path()), before);
 }
 
 TEST_F(Port, ExternalDataReplaceNoPipe) {
