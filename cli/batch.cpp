@@ -15,6 +15,7 @@
 #include "name_template.h"
 #include "port/files.h"
 #include "port/port.h"
+#include "scan_warning.h"
 
 namespace aether2onnx::cli {
 
@@ -232,7 +233,13 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
 
   if (request.dry_run) {
     for_each_open(items, jobs, [&](BatchItem& item) {
-      guarded(item, [&] { item.plan = plan_output(request, item.input, item.conversion.report); });
+      guarded(item, [&] {
+        ConvertReport& report = item.conversion.report;
+        item.plan = plan_output(request, item.input, report);
+        if (const auto warning = scan_warning(invocation, item.input, request.limits)) {
+          report.warnings.push_back(*warning);
+        }
+      });
     });
   } else {
     std::optional<io::CreatedFolders> folders;

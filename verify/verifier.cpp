@@ -26,6 +26,7 @@
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
+#include "request.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -55,9 +56,6 @@ constexpr int kOnnxBFloat16 = 16;
 
 // JSON has no infinity. A number that is not finite becomes null.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-// A file name or another text of any bytes.
-std::string bytes_of(const Json& value) { return a2o_bytes_of_text(value.get<std::string>()); }
 
 // --- devices ----------------------------------------------------------------------------------
 
@@ -275,31 +273,6 @@ void save_report(const fs::path& path, const std::string& html, const io::FilesR
 
 // --- the whole comparison
 // --------------------------------------------------------------------------------
-
-template <typename Value>
-std::optional<Value> optional(const Json& value) {
-  return value.is_null() ? std::nullopt : std::optional(value.get<Value>());
-}
-
-ReadOptions read_options(const Json& request) {
-  ReadOptions options;
-  if (!request["params_key"].is_null()) options.params_key = bytes_of(request["params_key"]);
-  options.generation = optional<std::string>(request["generation"]);
-  options.res_scale = optional<double>(request["res_scale"]);
-  options.norm_eps = optional<double>(request["norm_eps"]);
-  options.img_range = optional<double>(request["img_range"]);
-  options.dequantize = request["dequantize"].get<bool>();
-  return options;
-}
-
-Context context_of(const Json& request, const std::atomic<bool>* cancelled) {
-  Context context;
-  context.cancelled = cancelled;
-  for (const auto& [name, limit] : request["limits"].items()) {
-    set_limit(context.limits, name, limit.get<std::uint64_t>());
-  }
-  return context;
-}
 
 class Verifier {
  public:
