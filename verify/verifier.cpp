@@ -307,7 +307,7 @@ class Verifier {
     // system and requesting it anew can take more time than computing its values.
     if (roomy_) port::keep_freed_memory();
     reference_.emplace(state_dict_, network_,
-                       Reference::Settings{float64_, setup_.reference_device});
+                       Reference::Settings{float64_, setup_.reference_device, context_.cancelled});
     candidate_.emplace(*setup_.runtime, path_, model_, setup_.device, context_.cancelled);
     begin_details();
     compare_all();

@@ -90,6 +90,7 @@ TEST_F(Port, AFileThatBecomesTheInputIsNotReplaced) {
 }
 
 TEST_F(Port, AFolderThatWasCreatedInVainIsRemoved) {
+  const std::vector<std::string> before = list_files(folder_.path());
   const auto caught = catch_error(
       [&] { const io::StagedFiles staged(folder_ / "new/deeper/../../input", reading("input")); });
   EXPECT_EQ(caught.code, "file-is-input");
