@@ -134,10 +134,8 @@ std::string trtexec_line(const ConvertReport& report) {
   return shell_line(words);
 }
 
-// Adds the warning about a checkpoint that is more than data. `console` may be null.
-void add_scan_warning(const ConvertRequest& request, const Invocation& invocation,
-                      const fs::path& input, ConvertReport& report, Console* console) {
-  const auto warning = scan_warning(invocation, input, request.limits);
+void add_warning(const std::optional<Diagnostic>& warning, ConvertReport& report,
+                 Console* console) {
   if (!warning) return;
   report.warnings.push_back(*warning);
   if (console != nullptr) console->on_warning(*warning);
@@ -145,9 +143,10 @@ void add_scan_warning(const ConvertRequest& request, const Invocation& invocatio
 
 int run_dry(const ConvertRequest& request, const Invocation& invocation, Console& console) {
   console.line("input", shown(request.input));
+  const auto warning = scan_warning(invocation, request.input, request.limits);
   ConvertReport planned = plan_file(request.input, request.output, request.options,
                                     task_context(request.limits, &console, request.inputs));
-  add_scan_warning(request, invocation, request.input, planned, &console);
+  add_warning(warning, planned, &console);
   const OutputPlan plan = plan_output(request, request.input, planned);
   print_plan(console, request, planned, plan);
   if (request.printing.json) {
@@ -162,6 +161,7 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
                        const fs::path& input, const fs::path& output,
                        const Verification* verification, Comparison& comparison, Console* console) {
   Conversion conversion;
+  const auto warning = scan_warning(invocation, input, request.limits);
   if (verification == nullptr) {
     conversion.report = convert_file(input, output, request.options,
                                      task_context(request.limits, console, request.inputs));
@@ -182,7 +182,7 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
     }
     conversion.verification = comparison.details;
   }
-  add_scan_warning(request, invocation, input, conversion.report, console);
+  add_warning(warning, conversion.report, console);
   const fs::path& model = conversion.report.output.path;
   if (verification == nullptr) {
     conversion.verify_command = verify_line(request, invocation, input, model);

@@ -41,7 +41,7 @@ std::optional<Diagnostic> scan_warning(const Invocation& invocation,
   try {
     report = scan_file(checkpoint, task_context(limits));
   } catch (const Error& error) {
-    if (must_pass_on(error)) throw;
+    if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
     return std::nullopt;
   }
   if (report.result != ScanResult::found) return std::nullopt;

@@ -8,9 +8,9 @@
 
 namespace aether2onnx::cli {
 
-/// Scans a checkpoint that was converted or fused. Returns a warning if loading the checkpoint with
-/// PyTorch would or could do more than make tensors. A checkpoint that cannot be scanned gives no
-/// warning: the command `scan` says why.
+/// Scans a checkpoint before it is converted or fused. Returns a warning if loading the checkpoint
+/// with PyTorch would or could do more than make tensors. Damage gives no warning: the conversion
+/// and the command `scan` say more. Throws Error(io) if the file cannot be read.
 std::optional<Diagnostic> scan_warning(const Invocation& invocation,
                                        const std::filesystem::path& checkpoint,
                                        const Limits& limits);

@@ -42,9 +42,10 @@ int exit_code_of(const Scanned& scanned) {
 
 int run(const FuseRequest& request, const Invocation& invocation) {
   Console console(request.printing);
+  const auto warning = scan_warning(invocation, request.input, request.limits);
   FuseReport report = fuse_file(request.input, request.output, request.options,
                                 task_context(request.limits, &console, request.inputs));
-  if (const auto warning = scan_warning(invocation, request.input, request.limits)) {
+  if (warning) {
     report.warnings.push_back(*warning);
     console.on_warning(*warning);
   }

@@ -241,7 +241,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   if (!io::exists(planned.output.path)) return "there is no such file";
   onnx::Model file;
   try {
-    file = onnx::read(io::FileInput(planned.output.path), context);
+    file = onnx::read(io::FileInput(planned.output.path, context.cancelled), context);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     return "it can't be read as an ONNX file";

@@ -292,7 +292,7 @@ class Verifier {
         state_dict_(
             state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
         network_(network::recognise(state_dict_, reading_)),
-        model_(onnx::read(io::FileInput(path_), context_)),
+        model_(onnx::read(io::FileInput(path_, cancelled), context_)),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =

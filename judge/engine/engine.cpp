@@ -117,8 +117,8 @@ void check_outputs(const std::filesystem::path& engine, const EngineOptions& opt
 }  // namespace judge::engine
 
 EngineModel read_engine_model(const std::filesystem::path& path, const Context& context) {
-  const io::FileInput input(path);
-  const io::FolderSiblings siblings(path);
+  const io::FileInput input(path, context.cancelled);
+  const io::FolderSiblings siblings(path, context.cancelled);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     if (formats::sniff(input) != formats::FileKind::onnx) {
       fail({ErrorKind::unsupported, "file-not-onnx", "", "an ONNX model", ""},

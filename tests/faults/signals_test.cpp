@@ -153,18 +153,26 @@ TEST_F(Signals, EndARunThatWaitsForTrtexec) {
 }
 
 TEST_F(Signals, AnInterruptedCallIsNotRepeatedAfterASignal) {
+  convert_file(folder_ / "net.pth", folder_ / "net.onnx", {});
   test::write_text(folder_ / "out.onnx", "old");
   const std::vector<std::string> before = list_files(folder_.path());
-  for (const char* call : {"pread", "write"}) {
+  const auto expect_end = [&](const std::string& call, const std::string& arguments) {
     // Every such call is interrupted: a program that only repeats it would never end.
     const CommandResult result = run(
-        "net.pth out.onnx",
-        "exec timeout -k 1 60 env LD_PRELOAD=" + quoted(AETHER2ONNX_FAULT_SHIM) +
-            " ASAN_OPTIONS=verify_asan_link_order=0 FAULT_EVERY=1 FAULT_CALL=" + call +
-            " FAULT_ERRNO=" + std::to_string(EINTR) + " FAULT_SIGNAL=" + std::to_string(SIGTERM));
-    EXPECT_EQ(result.exit_code, 128 + SIGTERM) << call << '\n' << result.out << result.err;
-    EXPECT_EQ(list_files(folder_.path()), before) << call;
-    EXPECT_EQ(test::read_text(folder_ / "out.onnx"), "old") << call;
+        arguments, "exec timeout -k 1 60 env LD_PRELOAD=" + quoted(AETHER2ONNX_FAULT_SHIM) +
+                       " ASAN_OPTIONS=verify_asan_link_order=0 FAULT_EVERY=1 FAULT_CALL=" + call +
+                       " FAULT_ERRNO=" + std::to_string(EINTR) +
+                       " FAULT_SIGNAL=" + std::to_string(SIGTERM));
+    EXPECT_EQ(result.exit_code, 128 + SIGTERM) << call << ' ' << arguments << result.err;
+    EXPECT_EQ(list_files(folder_.path()), before) << call << ' ' << arguments;
+    EXPECT_EQ(test::read_text(folder_ / "out.onnx"), "old") << call << ' ' << arguments;
+  };
+  expect_end("write", "net.pth out.onnx");
+  expect_end("write", "fuse net.pth out.pth");
+  for (const char* arguments :
+       {"net.pth out.onnx", "fuse net.pth out.pth", "net.pth --output_dir new", "inspect net.pth",
+        "inspect net.onnx", "check net.onnx", "scan net.pth net.onnx", "engine net.onnx"}) {
+    expect_end("pread", arguments);
   }
 }
 
