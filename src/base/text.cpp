@@ -44,10 +44,9 @@ constexpr std::array kInvisible = {
 }  // namespace
 
 bool is_visible(char32_t code) {
-  const auto* const range =
-      std::lower_bound(kInvisible.begin(), kInvisible.end(), code,
-                       [](const CodeRange& a, char32_t value) { return a.last < value; });
-  return range == kInvisible.end() || code < range->first;
+  return std::none_of(kInvisible.begin(), kInvisible.end(), [code](const CodeRange& range) {
+    return code >= range.first && code <= range.last;
+  });
 }
 
 Utf8 first_character(std::string_view text) {
