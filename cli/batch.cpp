@@ -15,7 +15,6 @@
 #include "name_template.h"
 #include "port/files.h"
 #include "port/port.h"
-#include "scan_warning.h"
 
 namespace aether2onnx::cli {
 
@@ -233,13 +232,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
 
   if (request.dry_run) {
     for_each_open(items, jobs, [&](BatchItem& item) {
-      guarded(item, [&] {
-        ConvertReport& report = item.conversion.report;
-        item.plan = plan_output(request, item.input, report);
-        if (const auto warning = scan_warning(invocation, item.input, request.limits)) {
-          report.warnings.push_back(*warning);
-        }
-      });
+      guarded(item, [&] { item.plan = plan_output(request, item.input, item.conversion.report); });
     });
   } else {
     std::optional<io::CreatedFolders> folders;

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "port/files.h"
-#include "scan_warning.h"
 
 namespace aether2onnx::cli {
 
@@ -134,19 +133,10 @@ std::string trtexec_line(const ConvertReport& report) {
   return shell_line(words);
 }
 
-void add_warning(const std::optional<Diagnostic>& warning, ConvertReport& report,
-                 Console* console) {
-  if (!warning) return;
-  report.warnings.push_back(*warning);
-  if (console != nullptr) console->on_warning(*warning);
-}
-
-int run_dry(const ConvertRequest& request, const Invocation& invocation, Console& console) {
+int run_dry(const ConvertRequest& request, Console& console) {
   console.line("input", shown(request.input));
-  const auto warning = scan_warning(invocation, request.input, request.limits);
-  ConvertReport planned = plan_file(request.input, request.output, request.options,
-                                    task_context(request.limits, &console, request.inputs));
-  add_warning(warning, planned, &console);
+  const ConvertReport planned = plan_file(request.input, request.output, request.options,
+                                          task_context(request.limits, &console, request.inputs));
   const OutputPlan plan = plan_output(request, request.input, planned);
   print_plan(console, request, planned, plan);
   if (request.printing.json) {
@@ -161,7 +151,6 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
                        const fs::path& input, const fs::path& output,
                        const Verification* verification, Comparison& comparison, Console* console) {
   Conversion conversion;
-  const auto warning = scan_warning(invocation, input, request.limits);
   if (verification == nullptr) {
     conversion.report = convert_file(input, output, request.options,
                                      task_context(request.limits, console, request.inputs));
@@ -182,7 +171,6 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
     }
     conversion.verification = comparison.details;
   }
-  add_warning(warning, conversion.report, console);
   const fs::path& model = conversion.report.output.path;
   if (verification == nullptr) {
     conversion.verify_command = verify_line(request, invocation, input, model);
@@ -213,7 +201,7 @@ int run(const ConvertRequest& request, const Invocation& invocation) {
   Console console(request.printing);
   for (const std::string& note : request.notes) console.note(note);
   if (request.is_batch) return run_batch(request, invocation, console);
-  if (request.dry_run) return run_dry(request, invocation, console);
+  if (request.dry_run) return run_dry(request, console);
   std::optional<Verification> verification;
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Comparison comparison;

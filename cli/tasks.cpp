@@ -7,7 +7,6 @@
 
 #include "port/port.h"
 #include "render/results.h"
-#include "scan_warning.h"
 #include "verification.h"
 
 namespace aether2onnx::cli {
@@ -42,13 +41,8 @@ int exit_code_of(const Scanned& scanned) {
 
 int run(const FuseRequest& request, const Invocation& invocation) {
   Console console(request.printing);
-  const auto warning = scan_warning(invocation, request.input, request.limits);
-  FuseReport report = fuse_file(request.input, request.output, request.options,
-                                task_context(request.limits, &console, request.inputs));
-  if (warning) {
-    report.warnings.push_back(*warning);
-    console.on_warning(*warning);
-  }
+  const FuseReport report = fuse_file(request.input, request.output, request.options,
+                                      task_context(request.limits, &console, request.inputs));
   console.line("saved", shown(report.output.path));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
   console.plain("\nNext, convert it:\n  " + convert);

@@ -37,40 +37,6 @@ class ScanCommand : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-// A call beside the weights does not hinder a conversion, which says so.
-TEST_F(ScanCommand, AConversionWarnsOfACall) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-  tools::fill_random(tensors, 5);
-  tools::CheckpointLayout layout;
-  layout.wrapper = "params";
-  layout.beside.items.emplace_back("note", "PLACE OF THE CALL");
-  const auto honest = tools::write_legacy_checkpoint(tensors, layout);
-  std::string bytes(reinterpret_cast<const char*>(honest.data()), honest.size());
-  const std::string text = "X\x11\0\0\0PLACE OF THE CALL"s;
-  const std::size_t at = bytes.find(text);
-  ASSERT_NE(at, std::string::npos);
-  bytes.replace(at, text.size(), "cos\nsystem\n(X\x02\0\0\0lstR"s);
-  test::write_text(folder_ / "calls.pth", bytes);
-  test::write_file(folder_ / "honest.pth", honest);
-  for (const std::string line : {"@ out.onnx", "@ out.onnx --dry_run", "fuse @ out.pth",
-                                 "@ --output_dir new", "@ --output_dir new --dry_run"}) {
-    const auto run_on = [&](const std::string& name, const std::string& more) {
-      std::string words = line;
-      words.replace(words.find('@'), 1, name);
-      const CommandResult result = run(words + more);
-      EXPECT_EQ(result.exit_code, 0) << words << result.err;
-      return result.out;
-    };
-    const std::string out = run_on("calls.pth", "");
-    EXPECT_TRUE(contains(out, "would call os.system('ls')")) << line << out;
-    EXPECT_TRUE(contains(out, " scan calls.pth\n")) << line << out;
-    EXPECT_FALSE(contains(run_on("honest.pth", ""), "more than data")) << line;
-    const json object = json::parse(run_on("calls.pth", " --json --quiet"));
-    const json& result = object.contains("results") ? object["results"][0] : object;
-    EXPECT_EQ(result["warning_codes"], std::vector<std::string>{"checkpoint-dangerous"}) << line;
-  }
-}
-
 TEST_F(ScanCommand, ExitCodes) {
   EXPECT_EQ(run("scan good.pth").exit_code, 0);
   EXPECT_EQ(run("scan evil.pth").exit_code, 1);
