@@ -143,13 +143,18 @@ void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplat
 
 // Throws Error(usage) if two models would have one name, or a model the name of a checkpoint.
 void check_for_collisions(const std::vector<BatchItem>& items) {
-  std::map<fs::path, const BatchItem*> outputs;
-  std::map<fs::path, const BatchItem*> inputs;
-  for (const BatchItem& item : items) inputs[io::without_links(item.input)] = &item;
+  std::map<io::FileIdentity, const BatchItem*> outputs;
+  std::map<io::FileIdentity, const BatchItem*> inputs;
+  for (const BatchItem& item : items) {
+    inputs[io::identity_of(item.input)] = &item;
+    for (const fs::path& file : item.conversion.report.source.files) {
+      inputs[io::identity_of(file)] = &item;
+    }
+  }
   for (const BatchItem& item : items) {
     if (item.result != Result::open) continue;
     const fs::path& output = item.conversion.report.output.path;
-    const auto [other, is_new] = outputs.emplace(io::without_links(output), &item);
+    const auto [other, is_new] = outputs.emplace(io::identity_of(output), &item);
     if (!is_new) {
       fail({ErrorKind::usage, "command-output-twice", output.string()},
            "{} and {} would both be saved as {}; nothing was converted.\nGive --name_template with "
@@ -159,7 +164,7 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
       fail({ErrorKind::usage, "command-output-is-input", output.string()},
-           "{} would be saved as {}, which is another of the checkpoints; nothing was converted.",
+           "{} would be saved as {}, which is a file of another checkpoint; nothing was converted.",
            shown(item.input), shown(output));
     }
   }
@@ -233,6 +238,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
     std::optional<io::CreatedFolders> folders;
     if (request.batch.output_dir && count(items, Result::failed) < items.size()) {
       folders.emplace(*request.batch.output_dir, *request.batch.output_dir);
+      check_for_collisions(items);  // "new/.." leads somewhere only now
     }
     convert_all(items, request, invocation, jobs, console);
     if (folders && count(items, Result::saved) > 0) folders->keep();

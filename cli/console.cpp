@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/text.h"
 #include "port/port.h"
 
 namespace aether2onnx::cli {
@@ -13,6 +14,7 @@ namespace {
 // Short work shows no progress: the lines of the steps are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
+constexpr std::size_t kLongestProgress = 400;
 
 std::string duration_text(double seconds) {
   if (seconds >= 1) return fmt::format("{:.1f} s", seconds);
@@ -21,19 +23,19 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-Context task_context(const Limits& limits, Observer* observer) {
-  return {limits, observer, &port::cancelled_by_signal()};
+Context task_context(const Limits& limits, Observer* observer,
+                     const std::vector<std::filesystem::path>& inputs) {
+  return {limits, observer, &port::cancelled_by_signal(), inputs};
 }
 
-int print_answer(const Answer& answer) { return write_text(stdout, answer.text) ? kDone : kFailed; }
+int print_answer(const Answer& answer) {
+  if (port::write_text(stdout, answer.text)) return kDone;
+  task_context().check_cancelled();
+  return kFailed;
+}
 
 std::string spelled(const std::string& text) {
   return spell_options(text, [](std::string_view name) { return fmt::format("--{}", name); });
-}
-
-bool write_text(std::FILE* stream, const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
-  return std::fflush(stream) == 0 && written;
 }
 
 Console::Console(const Printing& printing) : Console(printing, printing.json ? stderr : stdout) {}
@@ -47,7 +49,7 @@ void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
   // The conversion continues if the log is closed, so the result of write_text() is ignored.
-  write_text(stream_, spelled(text) + "\n");
+  port::write_text(stream_, printable_lines(spelled(text)) + "\n");
 }
 
 void Console::line(const std::string& name, const std::string& text) {
@@ -92,12 +94,13 @@ void Console::on_work(std::string_view name, const std::string& what, double sha
 void Console::show_progress(const std::string& text) {
   clear_progress();
   progress_shown_ = true;
-  write_text(stream_, "\r" + text);
+  port::write_text(stream_, "\r" + printable(text, kLongestProgress));
 }
 
 void Console::clear_progress() {
   if (!progress_shown_) return;
-  write_text(stream_, "\r\x1b[K");  // Only terminals show progress, so the escape sequence is safe.
+  port::write_text(stream_,
+                   "\r\x1b[K");  // Only terminals show progress, so the escape sequence is safe.
   progress_shown_ = false;
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +14,6 @@
 #include "invocation.h"
 
 namespace aether2onnx::cli {
-
-/// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
-/// disk).
-bool write_text(std::FILE* stream, const std::string& text);
 
 /// The log: lines such as "saved       out.onnx", and progress on a terminal.
 class Console final : public Observer {
@@ -54,8 +51,10 @@ class Console final : public Observer {
   std::optional<std::chrono::steady_clock::time_point> work_started_;
 };
 
-/// The limits, the observer, and the flag that cancels a task on a signal.
-Context task_context(const Limits& limits = {}, Observer* observer = nullptr);
+/// The limits, the observer, the flag that cancels a task on a signal, and the files that the
+/// program reads for the task.
+Context task_context(const Limits& limits = {}, Observer* observer = nullptr,
+                     const std::vector<std::filesystem::path>& inputs = {});
 
 /// `text` with each option of the library's sentences as the user types it, "--io_type".
 std::string spelled(const std::string& text);

@@ -36,6 +36,20 @@ class RepeatObserver final : public Observer {
   Console& console_;
 };
 
+// Throws Error(usage) if the report would be written over the model or its external data.
+void check_report(const ConvertRequest& request, const fs::path& model) {
+  if (!request.verification.report) return;
+  const io::FileIdentity report = io::identity_of(*request.verification.report);
+  fs::path data = model;
+  data += ".data";
+  for (const fs::path& output : {model, data}) {
+    if (io::identity_of(output) != report) continue;
+    fail({ErrorKind::usage, "option-conflict", "report"},
+         "--report {}: the report would be written over the model ({}).\nGive another name.",
+         shown(*request.verification.report), shown(output));
+  }
+}
+
 // Converts again as long as the comparison proposes more parts for float32. `output` becomes the
 // model's path.
 ConvertReport convert_verified(const ConvertRequest& request, VerificationTask task,
@@ -44,6 +58,11 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
   ConvertOptions options = request.options;
   const BeforeSave before_save = [&](const ConvertReport& report, const fs::path& candidate) {
     output = report.output.path;
+    try {
+      check_report(request, output);
+    } catch (const Error&) {
+      throw Stopped{std::current_exception()};
+    }
     task.model = candidate;
     task.model_name = report.output.path.filename().string();
     if (is_mixed(options.precision)) task.fp32_blocks = options.fp32_blocks;
@@ -58,8 +77,8 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
   Observer* observer = &console;
   for (;;) {
     try {
-      return convert_file(task.checkpoint, output, options, task_context(request.limits, observer),
-                          before_save);
+      return convert_file(task.checkpoint, output, options,
+                          task_context(request.limits, observer, request.inputs), before_save);
     } catch (const Stopped& stopped) {
       if (stopped.error) std::rethrow_exception(stopped.error);
       // The parts become more each time, and the network has a finite number.
@@ -80,7 +99,8 @@ ProgramError after_failure(const ConvertRequest& request, const fs::path& input,
   if (request.keep_failed) {
     fs::path kept = output;
     kept.replace_extension(".failed" + output.extension().string());
-    convert_file(input, kept, request.options, task_context(request.limits));
+    convert_file(input, kept, request.options,
+                 task_context(request.limits, nullptr, request.inputs));
     diagnostic.text +=
         fmt::format("\nThe model was kept as {}; {} was not saved.", shown(kept), shown(output));
   } else {
@@ -116,7 +136,7 @@ std::string trtexec_line(const ConvertReport& report) {
 int run_dry(const ConvertRequest& request, Console& console) {
   console.line("input", shown(request.input));
   const ConvertReport planned = plan_file(request.input, request.output, request.options,
-                                          task_context(request.limits, &console));
+                                          task_context(request.limits, &console, request.inputs));
   const OutputPlan plan = plan_output(request, request.input, planned);
   print_plan(console, request, planned, plan);
   if (request.printing.json) {
@@ -132,13 +152,14 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
                        const Verification* verification, Comparison& comparison, Console* console) {
   Conversion conversion;
   if (verification == nullptr) {
-    conversion.report =
-        convert_file(input, output, request.options, task_context(request.limits, console));
+    conversion.report = convert_file(input, output, request.options,
+                                     task_context(request.limits, console, request.inputs));
   } else {
     VerificationTask task;
     task.checkpoint = input;
     task.reading = request.options.read;
     task.limits = request.limits;
+    task.inputs = request.inputs;
     task.command = command_line_text(invocation);
     fs::path saved_as = output;
     try {
@@ -162,7 +183,9 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
 OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
                        const ConvertReport& planned) {
   const fs::path& output = planned.output.path;
-  io::check_target(output, input, "model.onnx");
+  io::FilesRead read(request.inputs);
+  for (const fs::path& file : planned.source.files) read.add(file);
+  io::check_target(output, read, "model.onnx");
   if (!io::exists(output)) return {"write", "there is no such file"};
   const bool more_fp32_blocks = request.verify && is_mixed(request.options.precision);
   const std::string difference =

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "judge/engine/engine.h"
+#include "port/port.h"
 #include "render/results.h"
 #include "shapes.h"
 #include "trtexec.h"
@@ -83,6 +85,15 @@ void add(std::vector<std::string>& notes, const std::vector<std::string>& more) 
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
+// The files that trtexec may not write to.
+io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
+                         const Choice& choice) {
+  io::FilesRead files = judge::engine::files_read(model);
+  for (const std::filesystem::path& input : request.inputs) files.add(input);
+  if (choice.trtexec) files.add(choice.trtexec->program);
+  return files;
+}
+
 void print_built(Console& console, const BuiltEngine& built, Json& json) {
   console.line("built", fmt::format("{} in {:.1f} s, trtexec's output is in {}",
                                     human_bytes(built.bytes), built.seconds, shown(built.log)));
@@ -100,6 +111,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
   const Choice choice = choose_trtexec(request, options.version, notes);
   Json json = engine_json(request, model, options.version, choice.origin,
                           choice.trtexec ? choice.trtexec->program : "");
+  const io::FilesRead read = files_read(request, model, choice);
   std::string text;
   switch (request.target) {
     case EngineTarget::onnxruntime: {
@@ -122,6 +134,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
     case EngineTarget::trtexec: {
       const EngineCommand command = trtexec_command(model, options);
+      judge::engine::check_outputs(command.engine, options, read);
       std::vector<std::string> words = {choice.trtexec ? choice.trtexec->word
                                                        : request.trtexec.value_or("trtexec")};
       add(words, command.arguments);
@@ -144,13 +157,15 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     console.line("trtexec", fmt::format("TensorRT {}, {}", to_string(options.version),
                                         shown(choice.trtexec->program)));
     console.line("command", text);
-    const BuiltEngine built = build_engine(*choice.trtexec, model, options, request.log, console);
+    const BuiltEngine built =
+        build_engine(*choice.trtexec, model, options, request.log, read, console);
     print_built(console, built, json);
     done = fmt::format("{} was saved", shown(built.engine));
   }
   if (request.printing.json) {
     print_result(json, done);
-  } else if (!request.run && !write_text(stdout, text + "\n")) {
+  } else if (!request.run && !port::write_text(stdout, text + "\n")) {
+    task_context().check_cancelled();
     fail({ErrorKind::io, "command-output"}, "the result can't be printed.");
   }
   return kDone;

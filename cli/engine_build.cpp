@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine_failure.h"
-#include "port/files.h"
+#include "judge/engine/engine.h"
+#include "port/port.h"
 #include "shell.h"
 
 namespace aether2onnx::cli {
@@ -53,15 +54,16 @@ std::string last_line(const fs::path& log) {
   return printable(line, most_shown);
 }
 
-void check_log(const fs::path& log, const fs::path& engine, const fs::path& model) {
-  const auto is = [&](const fs::path& other) {
-    return log.lexically_normal() == other.lexically_normal() || io::are_same(log, other);
-  };
-  if (is(engine) || is(model)) {
+void check_log(const fs::path& log, const fs::path& engine, const fs::path& timing_cache,
+               const io::FilesRead& read) {
+  const io::FileIdentity identity = io::identity_of(log);
+  const bool is_engine = identity == io::identity_of(engine);
+  if (is_engine || (!timing_cache.empty() && identity == io::identity_of(timing_cache))) {
     fail({ErrorKind::usage, "option-conflict", "log"},
-         "--log {}: is the {} itself; give another name.", shown(log),
-         is(engine) ? "engine" : "model");
+         "--log {}: the log is the {} itself.\nGive another name.", shown(log),
+         is_engine ? "engine" : "timing cache");
   }
+  read.check(log, "model.engine.log");
   if (io::exists(log) && !io::is_file(log)) {
     fail({ErrorKind::io, "file-not-regular", log.string(), "a regular file"},
          "--log {}: the path isn't a regular file.\nGive another name.", shown(log));
@@ -81,9 +83,10 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& mode
   throw ProgramError("engine", {"engine-failed", engine.string(), "", "", message}, findings);
 }
 
-port::ProcessEnd run(const std::vector<std::string>& words, const fs::path& log, Console& console) {
+port::ProcessEnd run(const std::vector<std::string>& words, const fs::path& log,
+                     const io::FilesRead& read, Console& console) {
   constexpr std::chrono::milliseconds between(250);
-  port::Process process(words, log);
+  port::Process process(words, log, read);
   const auto started = std::chrono::steady_clock::now();
   for (;;) {
     if (const auto end = process.wait_for(between)) return *end;
@@ -97,7 +100,8 @@ port::ProcessEnd run(const std::vector<std::string>& words, const fs::path& log,
 }  // namespace
 
 BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
-                         const EngineOptions& options, const fs::path& log, Console& console) {
+                         const EngineOptions& options, const fs::path& log,
+                         const io::FilesRead& read, Console& console) {
   BuiltEngine built;
   built.engine = trtexec_command(model, options).engine;
   built.log = log;
@@ -105,10 +109,14 @@ BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
     built.log = built.engine;
     built.log += ".log";
   }
-  io::check_target(built.engine, model.path, "model.engine");
-  check_log(built.log, built.engine, model.path);
-
-  io::StagedFiles staged(built.engine);
+  const auto check_places = [&] {
+    io::check_target(built.engine, read, "model.engine");
+    judge::engine::check_outputs(built.engine, options, read);
+    check_log(built.log, built.engine, options.timing_cache, read);
+  };
+  check_places();
+  io::StagedFiles staged(built.engine, read, &port::cancelled_by_signal());
+  check_places();  // "new/../model.onnx" leads to the model only now
   staged.leave_to_another_program();
   EngineOptions aside = options;
   aside.engine = staged.candidate();
@@ -117,7 +125,7 @@ BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
   words.insert(words.end(), command.arguments.begin(), command.arguments.end());
 
   const auto started = std::chrono::steady_clock::now();
-  const port::ProcessEnd end = run(words, built.log, console);
+  const port::ProcessEnd end = run(words, built.log, read, console);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   built.bytes = io::file_size(staged.candidate()).value_or(0);

@@ -65,7 +65,8 @@ struct ConvertRequest {
   VerificationRequest verification;
   Printing printing;
   std::vector<GivenOption> given;
-  std::vector<std::string> notes;  ///< On the options, one line each.
+  std::vector<std::filesystem::path> inputs;  ///< Further files that are read, see Context.
+  std::vector<std::string> notes;             ///< On the options, one line each.
 };
 
 struct FuseRequest {
@@ -73,6 +74,7 @@ struct FuseRequest {
   std::filesystem::path output;  ///< Empty: {stem}_fused.pth beside the input.
   FuseOptions options;
   Limits limits;
+  std::vector<std::filesystem::path> inputs;
   Printing printing;
 };
 
@@ -83,6 +85,7 @@ struct VerifyRequest {
   Limits limits;
   std::vector<std::array<std::int64_t, 4>> shapes;
   VerificationRequest verification;
+  std::vector<std::filesystem::path> inputs;
   Printing printing;
 };
 
@@ -121,6 +124,7 @@ struct EngineRequest {
   ShapeRequest shape;
   bool run = false;
   std::filesystem::path log;
+  std::vector<std::filesystem::path> inputs;
   Printing printing;
   std::vector<std::string> notes;  ///< On the options, one line each.
 };

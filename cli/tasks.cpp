@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "port/port.h"
 #include "render/results.h"
 #include "verification.h"
 
@@ -41,7 +42,7 @@ int exit_code_of(const Scanned& scanned) {
 int run(const FuseRequest& request, const Invocation& invocation) {
   Console console(request.printing);
   const FuseReport report = fuse_file(request.input, request.output, request.options,
-                                      task_context(request.limits, &console));
+                                      task_context(request.limits, &console, request.inputs));
   console.line("saved", shown(report.output.path));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
   console.plain("\nNext, convert it:\n  " + convert);
@@ -59,6 +60,7 @@ int run(const VerifyRequest& request, const Invocation& invocation) {
   task.checkpoint = request.checkpoint;
   task.reading = request.reading;
   task.limits = request.limits;
+  task.inputs = request.inputs;
   task.model = request.model;
   task.model_name = request.model.filename().string();
   task.shapes = request.shapes;
@@ -129,8 +131,9 @@ int run(const ScanRequest& request, const Invocation& /*invocation*/) {
   json["found"] = found;
   json["unclear"] = unclear;
   json["exit_code"] = exit_code;
-  if (!write_text(stdout, dump(json))) {
-    write_text(stderr, "error: the files were scanned, but the result can't be printed.\n");
+  if (!port::write_text(stdout, dump(json))) {
+    task_context().check_cancelled();
+    port::write_text(stderr, "error: the files were scanned, but the result can't be printed.\n");
     return exit_code == kClean ? kUnclear : exit_code;
   }
   return exit_code;

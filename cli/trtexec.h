@@ -10,6 +10,7 @@
 #include <string>
 
 #include "console.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 
@@ -39,11 +40,12 @@ struct BuiltEngine {
 
 /// Runs trtexec, which must be of the version in `options`. trtexec writes the engine under a
 /// temporary name; the complete engine is renamed. On any failure an older engine stays. An empty
-/// `log` means the engine's name with ".log" behind it.
+/// `log` means the engine's name with ".log" behind it. Neither the engine nor the log nor the
+/// timing cache replaces a file of `read`.
 ///
 /// Throws Error(engine) if trtexec fails, with the reason that its log tells.
 BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
                          const EngineOptions& options, const std::filesystem::path& log,
-                         Console& console);
+                         const io::FilesRead& read, Console& console);
 
 }  // namespace aether2onnx::cli

@@ -10,16 +10,19 @@ namespace aether2onnx::cli {
 
 namespace {
 
+// A text of any bytes.
+Json bytes_json(const std::string& bytes) { return a2o_text_of_bytes(bytes); }
+
 Json settings(const VerificationRequest& request) {
-  return {{"onnxruntime_library", request.onnxruntime_library.value_or("")},
+  return {{"onnxruntime_library", bytes_json(request.onnxruntime_library.value_or(""))},
           {"device", request.device.value_or("auto")},
           {"provider", request.provider.value_or("auto")}};
 }
 
 Json module_request(const VerificationRequest& how, const VerificationTask& task) {
   Json json = settings(how);
-  json["checkpoint"] = task.checkpoint.string();
-  json["params_key"] = or_null(task.reading.params_key);
+  json["checkpoint"] = bytes_json(task.checkpoint.string());
+  json["params_key"] = task.reading.params_key ? bytes_json(*task.reading.params_key) : Json();
   json["limits"] = Json::object();
   for (const auto& [name, limit] : named_limits(task.limits)) json["limits"][name] = limit;
   json["generation"] = or_null(task.reading.generation);
@@ -27,18 +30,25 @@ Json module_request(const VerificationRequest& how, const VerificationTask& task
   json["norm_eps"] = or_null(task.reading.norm_eps);
   json["img_range"] = or_null(task.reading.img_range);
   json["dequantize"] = task.reading.dequantize;
-  json["model"] = task.model.string();
+  json["model"] = bytes_json(task.model.string());
+  json["inputs"] = Json::array();
+  for (const auto& input : task.inputs) json["inputs"].push_back(bytes_json(input.string()));
   json["model_name"] = task.model_name;
   json["shapes"] = task.shapes;
-  json["images"] = how.images.value_or("");
+  json["images"] = bytes_json(how.images.value_or(""));
   json["atol"] = or_null(how.atol);
   json["rtol"] = or_null(how.rtol);
   json["reference_precision"] = how.reference_precision.value_or("fp32");
   json["seed"] = how.seed.value_or(kDefaultSeed);
-  json["report"] = how.report.value_or("");
+  json["report"] = bytes_json(how.report.value_or(""));
   json["command"] = task.command;
   json["fp32_blocks"] = or_null(task.fp32_blocks);
   return json;
+}
+
+// The request as the module reads it.
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -46,7 +56,7 @@ Json module_request(const VerificationRequest& how, const VerificationTask& task
 Verification::Verification(const VerificationRequest& request, const std::string& asked_by,
                            Console& console)
     : request_(request), module_(asked_by) {
-  const Json ready = Json::parse(module_.prepare(dump(settings(request))));
+  const Json ready = Json::parse(module_.prepare(text_of(settings(request))));
   for (const Json& note : ready["notes"]) console.note(note.get<std::string>());
 }
 
@@ -54,7 +64,7 @@ void Verification::run(const VerificationTask& task, Console& console,
                        Comparison& comparison) const {
   comparison = {};
   const auto [verdict, text] = module_.verify(
-      dump(module_request(request_, task)),
+      text_of(module_request(request_, task)),
       [&](std::size_t index, std::size_t count, double share, const char* what) {
         console.on_work("verifying", fmt::format("{} of {}, {}", index + 1, count, what), share);
       });

@@ -22,6 +22,7 @@ struct VerificationTask {
   std::filesystem::path checkpoint;
   ReadOptions reading;  ///< As for the conversion.
   Limits limits;
+  std::vector<std::filesystem::path> inputs;  ///< Further files that the report may not replace.
   std::filesystem::path model;
   std::string model_name;  ///< The model's name for people.
   /// (N, C, H, W) each; empty: the shapes in the model.

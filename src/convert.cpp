@@ -203,16 +203,19 @@ ConvertReport with_conversion(const std::filesystem::path& input,
   ConvertOptions named = options;
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
-  const io::FileInput source(input);
-  const io::FolderSiblings siblings(input);
+  const io::FileInput source(input, context.cancelled);
+  const io::FolderSiblings siblings(input, context.cancelled);
   const auto check_target = [&](const std::filesystem::path& target) {
-    if (purpose == Purpose::use) io::check_target(target, input, "model.onnx");
+    if (purpose == Purpose::use) {
+      io::check_target(target, pipeline::files_read(input, siblings, context), "model.onnx");
+    }
   };
   if (!output.empty()) check_target(output);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
     Conversion conversion(source, &siblings, named, context, purpose);
     ConvertReport& report = conversion.report();
+    report.source.files = pipeline::paths_of(input, siblings);
     report.output.path = output;
     if (output.empty()) {
       report.output.path = input.parent_path() /
@@ -220,7 +223,7 @@ ConvertReport with_conversion(const std::filesystem::path& input,
                                                named.precision, named.opset(), named.graph_form);
       check_target(report.output.path);
     }
-    work(conversion, source);
+    work(conversion, source, siblings);
     return std::move(report);
   });
 }
@@ -230,7 +233,7 @@ ConvertReport with_conversion(const std::filesystem::path& input,
 ConvertReport plan_file(const std::filesystem::path& input, const std::filesystem::path& output,
                         const ConvertOptions& options, const Context& context) {
   return with_conversion(input, output, options, context, Purpose::plan,
-                         [](Conversion&, const io::FileInput&) {});
+                         [](Conversion&, const io::FileInput&, const io::FolderSiblings&) {});
 }
 
 std::string why_outdated(const std::filesystem::path& input, const ConvertReport& planned,
@@ -238,7 +241,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   if (!io::exists(planned.output.path)) return "there is no such file";
   onnx::Model file;
   try {
-    file = onnx::read(io::FileInput(planned.output.path), context);
+    file = onnx::read(io::FileInput(planned.output.path, context.cancelled), context);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     return "it can't be read as an ONNX file";
@@ -262,9 +265,11 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
 ConvertReport convert_file(const std::filesystem::path& input, const std::filesystem::path& output,
                            const ConvertOptions& options, const Context& context,
                            const BeforeSave& before_save) {
-  const auto work = [&](Conversion& conversion, const io::FileInput& source) {
+  const auto work = [&](Conversion& conversion, const io::FileInput& source,
+                        const io::FolderSiblings& siblings) {
     ConvertReport& report = conversion.report();
-    io::StagedFiles staged(report.output.path);
+    io::StagedFiles staged(report.output.path, pipeline::files_read(input, siblings, context),
+                           context.cancelled);
     conversion.write({&staged.model(), &staged.external_data(), staged.external_data_name()});
     staged.close();
     source.check_unchanged();

@@ -189,19 +189,21 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   if (named.source_name.empty()) named.source_name = input.filename().string();
   validate(named);
   const CheckpointFormat format = choose_format(output, named);
-  const io::FileInput source(input);
-  const io::FolderSiblings siblings(input);
+  const io::FileInput source(input, context.cancelled);
+  const io::FolderSiblings siblings(input, context.cancelled);
   std::filesystem::path target = output;
   if (target.empty()) {
     target =
         input.parent_path() / fmt::format("{}_fused.{}", checkpoint_stem(input), to_string(format));
   }
-  io::check_target(target, input, kExampleName);
+  io::check_target(target, pipeline::files_read(input, siblings, context), kExampleName);
 
   return pipeline::naming(printable(input.string(), 4096), [&] {
     FusionRun run(source, &siblings, named, context);
+    run.report().source.files = pipeline::paths_of(input, siblings);
     run.report().output.path = target;
-    io::StagedFiles staged(target);
+    io::StagedFiles staged(target, pipeline::files_read(input, siblings, context),
+                           context.cancelled);
     run.write(format, staged.model());
     staged.close();
     source.check_unchanged();

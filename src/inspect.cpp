@@ -223,8 +223,8 @@ Inspection inspect(const Input& input, const InspectOptions& options, const Cont
 Inspection inspect_file(const std::filesystem::path& path, const InspectOptions& options,
                         const Context& context) {
   validate(options.read);
-  const io::FileInput input(path);
-  const io::FolderSiblings siblings(path);
+  const io::FileInput input(path, context.cancelled);
+  const io::FolderSiblings siblings(path, context.cancelled);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     return Inspector(input, &siblings, options, context).run(path.filename().string());
   });

@@ -118,12 +118,26 @@ network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
 
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context) {
-  const io::FileInput source(input);
-  const io::FolderSiblings siblings(input);
+  const io::FileInput source(input, context.cancelled);
+  const io::FolderSiblings siblings(input, context.cancelled);
   state_dict::OpenOptions options{{}, &siblings};
   if (!planned.params_key.empty()) options.params_key = planned.params_key;
   const auto state_dict = state_dict::StateDict::open(source, options, context);
   return io::sha256_of(state_dict.files(), [&](std::uint64_t) { context.check_cancelled(); });
+}
+
+std::vector<std::filesystem::path> paths_of(const std::filesystem::path& input,
+                                            const io::FolderSiblings& siblings) {
+  std::vector<std::filesystem::path> paths = {input};
+  paths.insert(paths.end(), siblings.opened().begin(), siblings.opened().end());
+  return paths;
+}
+
+io::FilesRead files_read(const std::filesystem::path& input, const io::FolderSiblings& siblings,
+                         const Context& context) {
+  io::FilesRead files(context.inputs);
+  for (const std::filesystem::path& path : paths_of(input, siblings)) files.add(path);
+  return files;
 }
 
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,

@@ -108,6 +108,13 @@ network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
 /// networks when PyTorch loads it.
 std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_dict);
 
+/// The checkpoint `input` and the shards that were opened until now.
+std::vector<std::filesystem::path> paths_of(const std::filesystem::path& input,
+                                            const io::FolderSiblings& siblings);
+/// The same files and Context::inputs.
+io::FilesRead files_read(const std::filesystem::path& input, const io::FolderSiblings& siblings,
+                         const Context& context);
+
 /// Warns of the number of `weights` that became subnormal or zero in `type`, float16 or bfloat16.
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal);

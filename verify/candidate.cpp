@@ -10,11 +10,12 @@ namespace aether2onnx::verify {
 namespace fs = std::filesystem;
 
 Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onnx::Model& model,
-                     const Device& device)
+                     const Device& device, const std::atomic<bool>* cancelled)
     : runtime_(runtime),
       path_(path),
       model_(model),
       device_(device),
+      cancelled_(cancelled),
       emulated_(device.provider == Provider::cpu && onnx::has_half_types(model)) {
   try {
     file_.emplace(runtime.open(path, device));
@@ -40,8 +41,8 @@ std::string Candidate::bytes() const {
 
 std::vector<FloatTensor> Candidate::run(const FloatTensor& input) const {
   std::vector<FloatTensor> outputs;
-  if (file_) outputs.push_back(file_->run(input));
-  if (emulation_) outputs.push_back(emulation_->run(input));
+  if (file_) outputs.push_back(file_->run(input, cancelled_));
+  if (emulation_) outputs.push_back(emulation_->run(input, cancelled_));
   return outputs;
 }
 
@@ -56,7 +57,7 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
   return runtime_
       .open(bytes() + onnx::additional_outputs(additional), io::absolute(path_).parent_path(),
             device_)
-      .run(input, values);
+      .run(input, values, cancelled_);
 }
 
 std::string Candidate::description() const {

@@ -3,6 +3,7 @@
 /// device computes it in float32.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +19,10 @@ class Candidate {
   /// float32 and has no bfloat16 operators. There, a float16 or bfloat16 model also runs in the
   /// form of onnx::emulate_half_types(), and a bfloat16 model runs in that form only. Throws
   /// Error(unsupported) if ONNX Runtime refuses the file.
+  ///
+  /// If `cancelled`, which may be null, becomes true, a run ends soon with Error(cancelled).
   Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::Model& model,
-            const Device& device);
+            const Device& device, const std::atomic<bool>* cancelled = nullptr);
 
   /// The outputs of the one or two ways to run the model.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
@@ -38,6 +41,7 @@ class Candidate {
   std::filesystem::path path_;
   const onnx::Model& model_;
   Device device_;
+  const std::atomic<bool>* cancelled_;
   bool emulated_;
   std::optional<Session> file_;
   std::optional<Session> emulation_;

@@ -350,18 +350,36 @@ FloatTensor to_floats(const Ort::Value& value) {
   return tensor;
 }
 
+// Ends the run if the flag becomes true. ONNX Runtime then stops before its next operator.
+std::vector<Ort::Value> run_session(Ort::Session& session, const char* input,
+                                    const Ort::Value& feed, const std::vector<const char*>& outputs,
+                                    const std::atomic<bool>* cancelled) {
+  Ort::RunOptions options;
+  OrtRunOptions* const handle = options;
+  const port::Watch watch(cancelled, [handle] {
+    const Ort::Status ignored(Ort::GetApi().RunOptionsSetTerminate(handle));  // only sets a flag
+  });
+  try {
+    return session.Run(options, &input, &feed, 1, outputs.data(), outputs.size());
+  } catch (const Ort::Exception&) {
+    Context{{}, nullptr, cancelled}.check_cancelled();
+    throw;
+  }
+}
+
 }  // namespace
 
-FloatTensor Session::run(const FloatTensor& input) const {
+FloatTensor Session::run(const FloatTensor& input, const std::atomic<bool>* cancelled) const {
   if (outputs().size() != 1) {
     fail({ErrorKind::unsupported, "verify-outputs"}, "The model has {}, but one is expected.",
          plural(outputs().size(), "output"));
   }
-  return std::move(run(input, {outputs()[0].name}).at(0));
+  return std::move(run(input, {outputs()[0].name}, cancelled).at(0));
 }
 
 std::vector<FloatTensor> Session::run(const FloatTensor& input,
-                                      const std::vector<std::string>& output_names) const {
+                                      const std::vector<std::string>& output_names,
+                                      const std::atomic<bool>* cancelled) const {
   if (inputs().size() != 1) {
     fail({ErrorKind::unsupported, "verify-inputs"}, "The model has {}, but one is expected.",
          plural(inputs().size(), "input"));
@@ -384,8 +402,8 @@ std::vector<FloatTensor> Session::run(const FloatTensor& input,
     std::vector<const char*> names;
     names.reserve(output_names.size());
     for (const std::string& name : output_names) names.push_back(name.c_str());
-    const auto results = state_->session->Run(Ort::RunOptions{nullptr}, &input_name, &feed, 1,
-                                              names.data(), names.size());
+    const std::vector<Ort::Value> results =
+        run_session(*state_->session, input_name, feed, names, cancelled);
     std::vector<FloatTensor> outputs;
     outputs.reserve(results.size());
     for (const Ort::Value& result : results) outputs.push_back(to_floats(result));

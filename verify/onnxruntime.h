@@ -4,6 +4,7 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -89,12 +90,13 @@ class Session {
   /// The warnings of ONNX Runtime while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model of one input and one output, and converts 16-bit inputs and outputs.
-  /// Throws Error(unsupported).
-  FloatTensor run(const FloatTensor& input) const;
+  /// Runs a model of one input and one output, and converts 16-bit inputs and outputs. Throws
+  /// Error(unsupported); Error(cancelled) soon after `cancelled`, which may be null, becomes true.
+  FloatTensor run(const FloatTensor& input, const std::atomic<bool>* cancelled = nullptr) const;
   /// The same for a model of one input, with the outputs of these names.
   std::vector<FloatTensor> run(const FloatTensor& input,
-                               const std::vector<std::string>& output_names) const;
+                               const std::vector<std::string>& output_names,
+                               const std::atomic<bool>* cancelled = nullptr) const;
 
  private:
   std::unique_ptr<State> state_;

@@ -54,8 +54,12 @@ double largest_magnitude(const at::Tensor& value) {
 
 class Recorder final : public Trace {
  public:
-  Recorder(BlockOutputs* blocks, Ranges* ranges) : blocks_(blocks), ranges_(ranges) {}
+  Recorder(BlockOutputs* blocks, Ranges* ranges, const std::atomic<bool>* cancelled)
+      : blocks_(blocks), ranges_(ranges) {
+    context_.cancelled = cancelled;
+  }
   void value(const at::Tensor& value) override {
+    context_.check_cancelled();
     if (ranges_ != nullptr) largest_ = std::max(largest_, largest_magnitude(value));
   }
   void block(const std::string& path, const at::Tensor& output) override {
@@ -70,6 +74,7 @@ class Recorder final : public Trace {
  private:
   BlockOutputs* blocks_;
   Ranges* ranges_;
+  Context context_;
   double largest_ = 0;
 };
 
@@ -119,13 +124,14 @@ struct Reference::State {
   Forward forward = nullptr;
   at::TensorOptions options;
   std::string description;
+  const std::atomic<bool>* cancelled = nullptr;
 
   DoubleTensor run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges);
 };
 
 DoubleTensor Reference::State::run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges) {
   const at::NoGradGuard no_grad;
-  Recorder recorder(blocks, ranges);
+  Recorder recorder(blocks, ranges, cancelled);
   weights.trace = &recorder;
   try {
     return to_doubles(forward(weights, image.to(options), recorder));
@@ -140,6 +146,7 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
     : state_(std::make_unique<State>()) {
   state_->forward = forward_of(network.facts.generation);
   state_->weights.facts = network.facts;
+  state_->cancelled = settings.cancelled;
   const bool cuda = settings.cuda_device >= 0;
   const at::Device device =
       cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(settings.cuda_device))

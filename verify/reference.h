@@ -5,6 +5,7 @@
 /// reference_<generation>.cpp, and one row in reference.cpp.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +27,8 @@ class Reference {
   struct Settings {
     bool float64 = false;  ///< Otherwise float32.
     int cuda_device = -1;  ///< -1: the CPU.
+    /// If this becomes true, a run ends with Error(cancelled) after the layer at work. May be null.
+    const std::atomic<bool>* cancelled = nullptr;
   };
 
   /// Loads the weights. Only the facts of `network` are used.

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -25,6 +26,7 @@
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
+#include "request.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -75,7 +77,7 @@ int device_index(const std::string& device) {
 
 Setup set_up(const Json& settings) {
   Setup setup;
-  setup.runtime = &OnnxRuntime::load(settings["onnxruntime_library"].get<std::string>());
+  setup.runtime = &OnnxRuntime::load(bytes_of(settings["onnxruntime_library"]));
   const auto device = settings["device"].get<std::string>();
   const auto provider = settings["provider"].get<std::string>();
   const bool automatic = device == "auto" && provider == "auto";
@@ -134,13 +136,13 @@ std::vector<Run> plan(const Json& request, const onnx::Model& model, std::int64_
     runs.push_back({"noise", shapes[i], [shape, seed, i] { return make_noise(shape, seed + i); }});
     runs.push_back({"picture", shapes[i], [shape] { return make_picture(shape); }});
   }
-  const fs::path folder = request["images"].get<std::string>();
+  const fs::path folder = bytes_of(request["images"]);
   if (folder.empty()) return runs;
   for (const fs::path& file : list_pictures(folder)) {
     const FloatTensor picture = picture_for(file, model, channels);
     Sizes sizes{};
     std::copy(picture.shape.begin(), picture.shape.end(), sizes.begin());
-    runs.push_back({file.filename().string(), sizes,
+    runs.push_back({printable(file.filename().string()), sizes,
                     [file, &model, channels] { return picture_for(file, model, channels); }});
   }
   return runs;
@@ -251,7 +253,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& mod
                                     : fmt::format("{} {}", domain, version));
   }
   std::vector<std::pair<std::string, std::string>> facts = {
-      {"Checkpoint", fs::path(request["checkpoint"].get<std::string>()).filename().string()},
+      {"Checkpoint", fs::path(bytes_of(request["checkpoint"])).filename().string()},
       {"Network", summary(network.facts)},
       {"ONNX file", human_bytes(io::FileInput(path).size())},
       {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
@@ -261,8 +263,9 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& mod
   return facts;
 }
 
-void save_report(const fs::path& path, const std::string& html) {
-  io::StagedFiles staged(path);
+void save_report(const fs::path& path, const std::string& html, const io::FilesRead& read,
+                 const Context& context) {
+  io::StagedFiles staged(path, read, context.cancelled);
   staged.model().write(std::as_bytes(std::span(html)));
   staged.close();
   staged.commit();
@@ -270,31 +273,6 @@ void save_report(const fs::path& path, const std::string& html) {
 
 // --- the whole comparison
 // --------------------------------------------------------------------------------
-
-template <typename Value>
-std::optional<Value> optional(const Json& value) {
-  return value.is_null() ? std::nullopt : std::optional(value.get<Value>());
-}
-
-ReadOptions read_options(const Json& request) {
-  ReadOptions options;
-  options.params_key = optional<std::string>(request["params_key"]);
-  options.generation = optional<std::string>(request["generation"]);
-  options.res_scale = optional<double>(request["res_scale"]);
-  options.norm_eps = optional<double>(request["norm_eps"]);
-  options.img_range = optional<double>(request["img_range"]);
-  options.dequantize = request["dequantize"].get<bool>();
-  return options;
-}
-
-Context context_of(const Json& request, const std::atomic<bool>* cancelled) {
-  Context context;
-  context.cancelled = cancelled;
-  for (const auto& [name, limit] : request["limits"].items()) {
-    set_limit(context.limits, name, limit.get<std::uint64_t>());
-  }
-  return context;
-}
 
 class Verifier {
  public:
@@ -305,24 +283,23 @@ class Verifier {
         user_(user),
         setup_(set_up(request)),
         float64_(request["reference_precision"] == "fp64"),
-        path_(request["model"].get<std::string>()),
-        checkpoint_(request["checkpoint"].get<std::string>()),
-        siblings_(request["checkpoint"].get<std::string>()),
+        path_(bytes_of(request["model"])),
+        report_(bytes_of(request["report"])),
+        checkpoint_(bytes_of(request["checkpoint"]), cancelled),
+        siblings_(bytes_of(request["checkpoint"]), cancelled),
         reading_(read_options(request)),
         context_(context_of(request, cancelled)),
         state_dict_(
             state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
         network_(network::recognise(state_dict_, reading_)),
-        model_(onnx::read(io::FileInput(path_), context_)),
+        model_(onnx::read(io::FileInput(path_, cancelled), context_)),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
     memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
-    if (!request["report"].get<std::string>().empty()) {
-      io::check_target(request["report"].get<std::string>(), path_, "report.html");
-    }
+    if (!report_.empty()) io::check_target(report_, files_read(), "report.html");
   }
 
   Json run() {
@@ -330,8 +307,8 @@ class Verifier {
     // system and requesting it anew can take more time than computing its values.
     if (roomy_) port::keep_freed_memory();
     reference_.emplace(state_dict_, network_,
-                       Reference::Settings{float64_, setup_.reference_device});
-    candidate_.emplace(*setup_.runtime, path_, model_, setup_.device);
+                       Reference::Settings{float64_, setup_.reference_device, context_.cancelled});
+    candidate_.emplace(*setup_.runtime, path_, model_, setup_.device, context_.cancelled);
     begin_details();
     compare_all();
     const bool passed = details_["passed"].get<bool>();
@@ -339,15 +316,36 @@ class Verifier {
     add_ranges();
     if (!request_["fp32_blocks"].is_null()) choose_blocks(passed);
     if (!details_["fp32_blocks"].empty()) return std::move(details_);
-    const auto report = request_["report"].get<std::string>();
-    if (!report.empty()) {
-      save_report(report, html_report(details_, facts_of(model_, path_, network_, request_),
-                                      pictures_, request_["command"].get<std::string>()));
+    if (!report_.empty()) {
+      save_report(report_,
+                  html_report(details_, facts_of(model_, path_, network_, request_), pictures_,
+                              request_["command"].get<std::string>()),
+                  files_read(), context_);
     }
     return std::move(details_);
   }
 
  private:
+  // The files that the comparison reads, and those that the caller names.
+  io::FilesRead files_read() const {
+    io::FilesRead files;
+    for (const Json& input : request_["inputs"]) files.add(bytes_of(input));
+    files.add(path_);
+    std::set<std::string> names;
+    for (const onnx::Tensor& tensor : model_.initializers) names.insert(tensor.external_file);
+    for (const std::string& name : names) {
+      if (!name.empty() && onnx::is_beside(name)) files.add(path_.parent_path() / name);
+    }
+    files.add(bytes_of(request_["checkpoint"]));
+    for (const fs::path& shard : siblings_.opened()) files.add(shard);
+    const fs::path folder = bytes_of(request_["images"]);
+    if (!folder.empty()) {
+      for (const fs::path& picture : list_pictures(folder)) files.add(picture);
+    }
+    files.add(setup_.runtime->path());
+    return files;
+  }
+
   void begin_details() {
     const auto tolerance = [&](const char* key, double usual) {
       return request_[key].is_null() ? by_type(type_, usual, kHalfTolerance, kBfloat16Tolerance)
@@ -389,6 +387,7 @@ class Verifier {
   void compare_one(const Run& run) {
     const FloatTensor input = run.make();
     const DoubleTensor expected = reference_->run(input, nullptr, &ranges_);
+    context_.check_cancelled();
     // If there are two ways to run the model, the larger difference counts.
     std::optional<Comparison> worst;
     FloatTensor shown;
@@ -401,7 +400,7 @@ class Verifier {
     }
     const Comparison& comparison = *worst;
     details_["results"].push_back(to_json(comparison, run));
-    if (!request_["report"].get<std::string>().empty()) {
+    if (!report_.empty()) {
       pictures_.push_back(make_pictures(run.title(), input, expected, shown));
     }
     if (comparison.passed) return;
@@ -457,6 +456,7 @@ class Verifier {
   Setup setup_;
   bool float64_;
   fs::path path_;
+  fs::path report_;
   io::FileInput checkpoint_;
   io::FolderSiblings siblings_;
   ReadOptions reading_;

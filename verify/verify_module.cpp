@@ -40,7 +40,7 @@ int answered(char** answer, Work work) {
 
 extern "C" {
 
-__attribute__((visibility("default"))) int aether2onnx_verify_6(const char* request,
+__attribute__((visibility("default"))) int aether2onnx_verify_7(const char* request,
                                                                 A2oVerifyProgress progress,
                                                                 void* user,
                                                                 const std::atomic<bool>* cancelled,
@@ -53,7 +53,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_6(const char* requ
   });
 }
 
-__attribute__((visibility("default"))) int aether2onnx_verify_ready_6(const char* settings,
+__attribute__((visibility("default"))) int aether2onnx_verify_ready_7(const char* settings,
                                                                       char** answer) {
   return answered(answer, [&] {
     *answer = copy(aether2onnx::verify::ready(Json::parse(settings)));
@@ -61,7 +61,7 @@ __attribute__((visibility("default"))) int aether2onnx_verify_ready_6(const char
   });
 }
 
-__attribute__((visibility("default"))) void aether2onnx_verify_free_6(char* answer) {
+__attribute__((visibility("default"))) void aether2onnx_verify_free_7(char* answer) {
   std::free(answer);
 }
 }

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <nlohmann/json.hpp>
 
 #include "../console.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "port/port.h"
 
 namespace aether2onnx::cli {
 
@@ -128,43 +131,32 @@ Json failure_json(const Failure& failure) {
 }
 
 int print_failure(const Failure& failure, bool json) {
-  write_text(stderr, fmt::format("error: {}\n", spelled(failure.diagnostic.text)));
-  if (json) write_text(stdout, dump(failure_json(failure)));
+  port::write_text(stderr,
+                   printable_lines(fmt::format("error: {}\n", spelled(failure.diagnostic.text))));
+  if (json) port::write_text(stdout, dump(failure_json(failure)));
   return failure.exit_code;
 }
 
 namespace {
 
-// Escapes the characters that JSON leaves alone and a terminal acts on: DEL, U+0080 to U+009F, line
-// separators, direction overrides. JSON has them in strings only.
-std::string escape_invisible(const std::string& text) {
+// Escapes the characters that JSON leaves alone and that are not visible. JSON has them in strings
+// only. The text is valid UTF-8.
+std::string escape_invisible(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = [&](std::size_t at) -> unsigned {
-      return i + at < text.size() ? static_cast<unsigned char>(text[i + at]) : 0U;
-    };
-    const unsigned lead = byte(0);
-    unsigned code = 0;
-    std::size_t length = 1;
-    if (lead == 0x7f) {
-      code = lead;
-    } else if (lead == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0) {
-      code = byte(1);
-      length = 2;
-    } else if (lead == 0xe2 && (byte(1) == 0x80 || byte(1) == 0x81)) {
-      const unsigned three = 0x2000U | (byte(1) & 0x3fU) << 6U | (byte(2) & 0x3fU);
-      const bool acts =
-          (three >= 0x2028 && three <= 0x202e) || (three >= 0x2066 && three <= 0x2069);
-      code = acts ? three : 0;
-      length = 3;
-    }
-    if (code == 0) {
-      out += text[i];
+  while (!text.empty()) {
+    const Utf8 character = first_character(text);
+    const std::size_t length = std::max<std::size_t>(character.length, 1);
+    constexpr char32_t first_pair = 0x10000;
+    if (character.code == '\n' || is_visible(character.code)) {
+      out += text.substr(0, length);
+    } else if (character.code < first_pair) {
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
     } else {
-      out += fmt::format("\\u{:04x}", code);
-      i += length - 1;
+      const auto pair = static_cast<std::uint32_t>(character.code - first_pair);
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xd800U + (pair >> 10U), 0xdc00U + (pair & 0x3ffU));
     }
+    text.remove_prefix(length);
   }
   return out;
 }
@@ -177,7 +169,8 @@ std::string dump(const Json& json) {
 }
 
 void print_result(const Json& json, const std::string& done) {
-  if (write_text(stdout, dump(json))) return;
+  if (port::write_text(stdout, dump(json))) return;
+  task_context().check_cancelled();
   fail({ErrorKind::io, "command-output"}, "{}, but the result can't be printed.", done);
 }
 

@@ -20,7 +20,7 @@ CheckOptions::Target target_of(const std::string& text) {
     if (colon == std::string::npos) return {target, ""};
     if (colon + 1 < text.size()) return {target, text.substr(colon + 1)};
     fail({ErrorKind::usage, "option-version", "for", "a version"}, "--for {}: there is no version.",
-         text);
+         printable(text));
   }
   constexpr const char* expected = "tensorrt, onnxruntime, vsmlrt or videojanai";
   fail({ErrorKind::usage, "option-choice", "for", expected, text}, "--for {}: must be {}.",

@@ -5,9 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "port/files.h"
+#include "port/port.h"
 
 namespace aether2onnx::cli {
 
@@ -75,10 +78,10 @@ std::string resolve_name(std::string name, const std::vector<std::string>& known
   }
   if (candidates.size() > 1) {
     fail({ErrorKind::usage, "option-ambiguous", name.substr(2)}, "{} is ambiguous: it may be {}.",
-         name, fmt::join(candidates, ", "));
+         printable(name), fmt::join(candidates, ", "));
   }
   fail({ErrorKind::usage, "option-unknown", name.substr(2)},
-       "there is no option {}{}.\nRun aether2onnx --help for all options.", name,
+       "there is no option {}{}.\nRun aether2onnx --help for all options.", printable(name),
        suggestion(name, known));
 }
 
@@ -127,12 +130,30 @@ std::size_t find_choice(const std::string& option, const std::string& text,
        "{} {}: must be {}.", option, printable(text), expected);
 }
 
-struct CommandLine::Parser {
-  std::string config_name() const {
-    const CLI::Option* config = app.get_config_ptr();
-    if (config == nullptr || config->empty()) return "";
-    return printable(config->results().back(), 4096);
+namespace {
+
+// An option takes about 30 bytes.
+constexpr std::size_t kConfigBytes = std::size_t{1} << 20U;
+
+// Reads the file of --config, which may be a pipe. `name` is the file's name for messages.
+std::string read_config(const std::string& path, const std::string& name) {
+  io::StreamBytes file = io::read_stream(path, kConfigBytes, &port::cancelled_by_signal());
+  if (!file.problem.empty()) {
+    fail({ErrorKind::io, "option-config-file", path, "", file.problem},
+         "--config {}: there is no such file, or it can't be read: {}.", name, file.problem);
   }
+  if (file.too_long) {
+    fail({ErrorKind::limit, "option-config-limit", path, human_bytes(kConfigBytes)},
+         "--config {}: the file has over {}.\nGive a file of lines such as fp_mode = \"fp16\".",
+         name, human_bytes(kConfigBytes));
+  }
+  return std::move(file.bytes);
+}
+
+}  // namespace
+
+struct CommandLine::Parser {
+  std::string config_name() const { return printable(config, 4096); }
   bool from_file(const std::string& name) const {
     return std::find(in_file.begin(), in_file.end(), name) != in_file.end();
   }
@@ -140,7 +161,8 @@ struct CommandLine::Parser {
     return app.add_flag(name, value, text)->group(group);
   }
 
-  std::vector<std::string> in_file;  // options that the file of --config decided
+  std::string config;                // the file of --config
+  std::vector<std::string> in_file;  // options that the file decided
   CLI::App app{"", "aether2onnx"};
   std::string usage;
   std::string group;
@@ -273,11 +295,12 @@ void CommandLine::add_help() {
 
 void CommandLine::add_printing(Printing& printing, const std::string& verbose_text) {
   parser_->app
-      .set_config("--config", "",
+      .add_option("--config", parser_->config,
                   "Read options from this TOML file, name = value;\n"
                   "those on the command line count for more")
       ->group("Configuration")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->configurable(false);
   parser_->app.config_formatter(std::make_shared<ConfigFile>(*parser_));
   group(kPrintingGroup);
   if (!verbose_text.empty()) add_flag("--verbose", printing.verbose, verbose_text);
@@ -293,9 +316,9 @@ void CommandLine::then(std::function<void()> step) { parser_->steps.push_back(st
 std::vector<GivenOption> CommandLine::given() const {
   std::vector<GivenOption> result;
   for (const CLI::Option* option : parser_->app.get_options()) {
-    if (option->empty() || option->get_lnames().empty() || option == parser_->app.get_config_ptr())
-      continue;
+    if (option->empty() || option->get_lnames().empty()) continue;
     const std::string& name = option->get_lnames().front();
+    if (name == "config") continue;
     result.push_back({name, fmt::format("{}", fmt::join(option->reduced_results(), ", ")),
                       parser_->from_file(name) ? parser_->config_name() : "command line",
                       option->get_group()});
@@ -321,6 +344,11 @@ std::vector<OptionDescription> CommandLine::options() const {
   return result;
 }
 
+std::vector<std::filesystem::path> CommandLine::inputs() const {
+  if (parser_->config.empty()) return {};
+  return {parser_->config};
+}
+
 const std::vector<std::string>& CommandLine::positionals() const { return parser_->positionals; }
 
 const std::string& CommandLine::usage() const { return parser_->usage; }
@@ -330,11 +358,13 @@ std::optional<Answer> CommandLine::parse(const std::vector<std::string>& argumen
   std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
   try {
     parser_->app.parse(resolved);
-  } catch (const CLI::FileError&) {
-    fail({ErrorKind::io, "option-config-file", parser_->config_name()},
-         "--config {}: there is no such file, or it can't be read.", parser_->config_name());
+    if (!parser_->config.empty() && !parser_->help && !parser_->version) {
+      std::istringstream file(read_config(parser_->config, parser_->config_name()));
+      parser_->app.parse_from_stream(file);
+    }
   } catch (const CLI::ParseError& error) {
-    const std::string message = error.what();
+    constexpr std::size_t most = 1000;
+    const std::string message = printable(error.what(), most);
     const bool of_file = std::any_of(
         parser_->in_file.begin(), parser_->in_file.end(),
         [&](const std::string& name) { return message.find("--" + name) != std::string::npos; });

@@ -70,6 +70,8 @@ class CommandLine {
 
   /// The arguments that are no options.
   const std::vector<std::string>& positionals() const;
+  /// The files that options were read from: the file of --config.
+  std::vector<std::filesystem::path> inputs() const;
   /// The options on the command line and in the file of --config, in the order of the help.
   std::vector<GivenOption> given() const;
   bool given(const std::string& name) const;

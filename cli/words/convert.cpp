@@ -149,6 +149,14 @@ void add_verification_notes(ConvertRequest& request) {
   }
 }
 
+// The files that a comparison reads beside the model and the checkpoint.
+void add_inputs_of(const VerificationRequest& request, std::vector<std::filesystem::path>& inputs) {
+  if (request.onnxruntime_library) inputs.emplace_back(*request.onnxruntime_library);
+  if (!request.images) return;
+  const std::vector<std::filesystem::path> pictures = io::list_folder(*request.images).paths;
+  inputs.insert(inputs.end(), pictures.begin(), pictures.end());
+}
+
 }  // namespace
 
 void add_words(CommandLine& line, ConvertRequest& request) {
@@ -177,6 +185,8 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   line.then([&, shape] {
     request.options.shape = shape_of(*shape, request.options.expect.input_channels, request.notes);
     request.given = line.given();
+    request.inputs = line.inputs();
+    if (request.verify) add_inputs_of(request.verification, request.inputs);
     add_verification_notes(request);
     validate(request.options);
   });

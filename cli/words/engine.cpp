@@ -107,6 +107,7 @@ Exit code: 0 done, 1 failed, 2 wrong usage.)");
   add_shape_options(line, request.shape, true);
   line.add_printing(request.printing);
   line.then([&] {
+    request.inputs = line.inputs();
     check_for_target(line, request);
     if (!request.log.empty() && !request.run) {
       request.notes.emplace_back("--log has no effect without --run");

@@ -52,7 +52,10 @@ Exit code: 0 done, 1 failed, 2 wrong usage.)");
                   "tell");
   add_limits(line, request.limits);
   line.add_printing(request.printing);
-  line.then([&] { validate(request.options); });
+  line.then([&] {
+    request.inputs = line.inputs();
+    validate(request.options);
+  });
 }
 
 }  // namespace aether2onnx::cli

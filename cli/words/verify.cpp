@@ -36,7 +36,10 @@ Exit code: 0 equal within the tolerance, 1 not, or it couldn't be found out,
   add_verification_options(line, request.verification);
   add_limits(line, request.limits);
   line.add_printing(request.printing);
-  line.then([&] { validate(request.reading); });
+  line.then([&] {
+    request.inputs = line.inputs();
+    validate(request.reading);
+  });
 }
 
 }  // namespace aether2onnx::cli

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,6 +85,9 @@ struct Context {
   /// If it becomes true, from any thread or a signal handler, the call ends soon with
   /// Error(cancelled) and leaves nothing behind. May be null.
   const std::atomic<bool>* cancelled = nullptr;
+  /// Files that the caller reads for this call, a file of options for example. No output replaces
+  /// such a file, nor a file that the call itself reads: the call ends with Error(io).
+  std::vector<std::filesystem::path> inputs = {};
 
   /// Throws Error(cancelled) if the caller ended the call.
   AETHER2ONNX_API void check_cancelled() const;

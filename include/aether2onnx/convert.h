@@ -202,8 +202,9 @@ using BeforeSave =
 /// The output appears at once and whole: it is written under another name and renamed at the end.
 /// After a failure there is no new file, and an old file is unchanged.
 ///
-/// Throws Error, with the kind `io` also if `output` is a folder, is the input, or can't be
-/// written.
+/// Throws Error, with the kind `io` also if `output` is a folder, is the input, one of its shards
+/// or one of Context::inputs, or can't be written. A replaced file's mode is kept, and its owner
+/// and group if that is permitted.
 AETHER2ONNX_API ConvertReport convert_file(const std::filesystem::path& input,
                                            const std::filesystem::path& output,
                                            const ConvertOptions& options,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct SourceInfo {
   /// the shards in the order of their names.
   std::string sha256;
   std::uint64_t bytes = 0;  ///< Of all files.
+  /// The file and the shards beside it. Empty for a checkpoint in memory.
+  std::vector<std::filesystem::path> files;
   std::uint64_t tensors = 0;
   std::uint64_t parameters = 0;
   std::string

@@ -129,8 +129,8 @@ CheckReport check(const Input& input, const CheckOptions& options, const Context
 
 CheckReport check_file(const std::filesystem::path& path, const CheckOptions& options,
                        const Context& context) {
-  const io::FileInput input(path);
-  const io::FolderSiblings siblings(path);
+  const io::FileInput input(path, context.cancelled);
+  const io::FolderSiblings siblings(path, context.cancelled);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     return judge::check::check_input(input, &siblings, options, context);
   });

@@ -90,9 +90,35 @@ void check_external_data(const EngineModel& model, const io::Siblings& siblings)
 
 }  // namespace
 
+namespace judge::engine {
+
+io::FilesRead files_read(const EngineModel& model) {
+  io::FilesRead files;
+  files.add(model.path);
+  for (const std::string& file : model.external_files) {
+    if (onnx::is_beside(file)) files.add(model.path.parent_path() / file);
+  }
+  return files;
+}
+
+void check_outputs(const std::filesystem::path& engine, const EngineOptions& options,
+                   const io::FilesRead& read) {
+  read.check(engine, "model.engine");
+  const std::filesystem::path& cache = options.timing_cache;
+  if (cache.empty()) return;
+  read.check(cache, "timing.cache");
+  if (io::identity_of(cache) == io::identity_of(engine)) {
+    fail({ErrorKind::usage, "option-conflict", "timing_cache"},
+         "{} {}: the timing cache is the engine itself.\nGive another name.",
+         option("timing_cache"), printable(cache.string(), 4096));
+  }
+}
+
+}  // namespace judge::engine
+
 EngineModel read_engine_model(const std::filesystem::path& path, const Context& context) {
-  const io::FileInput input(path);
-  const io::FolderSiblings siblings(path);
+  const io::FileInput input(path, context.cancelled);
+  const io::FolderSiblings siblings(path, context.cancelled);
   return pipeline::naming(printable(path.string(), 4096), [&] {
     if (formats::sniff(input) != formats::FileKind::onnx) {
       fail({ErrorKind::unsupported, "file-not-onnx", "", "an ONNX model", ""},
@@ -165,6 +191,8 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   if (command.engine.empty()) {
     command.engine = model.path.parent_path() / default_engine_name(model, options);
   }
+
+  judge::engine::check_outputs(command.engine, options, judge::engine::files_read(model));
 
   const auto add = [&](const std::string& name, const std::string& value = {}) {
     require(has_option(options.version, name), "an option that this trtexec does not have");

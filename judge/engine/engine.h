@@ -12,6 +12,7 @@
 
 #include "formats/onnx/onnx.h"
 #include "judge/targets.h"
+#include "port/files.h"
 
 namespace aether2onnx::judge::engine {
 
@@ -43,6 +44,14 @@ PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& op
 /// the model's opset or operators. Adds to `notes`.
 void validate(const EngineModel& model, const EngineOptions& options,
               std::vector<std::string>& notes);
+
+/// The ONNX file and its external data.
+io::FilesRead files_read(const EngineModel& model);
+
+/// Throws if trtexec would write over a file of `read`, or the engine and the timing cache are one
+/// file.
+void check_outputs(const std::filesystem::path& engine, const EngineOptions& options,
+                   const io::FilesRead& read);
 
 /// The model's path for messages.
 std::string shown_path(const EngineModel& model);

@@ -181,8 +181,8 @@ ScanReport scan(const Input& input, const Context& context) {
 }
 
 ScanReport scan_file(const std::filesystem::path& path, const Context& context) {
-  const io::FileInput input(path);
-  const io::FolderSiblings siblings(path);
+  const io::FileInput input(path, context.cancelled);
+  const io::FolderSiblings siblings(path, context.cancelled);
   return judge::scan::report_on(input, &siblings, context);
 }
 

@@ -3,43 +3,89 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 
 namespace aether2onnx {
 
 namespace {
 
-// Returns the length of the UTF-8 sequence of a printable character at the start of `text`, or 0.
-// The sequence must be well-formed by The Unicode Standard, table 3-7: no overlong forms, no
-// surrogates.
-std::size_t printable_sequence(std::string_view text) {
+struct CodeRange {
+  char32_t first;
+  char32_t last;
+};
+
+// Characters that a terminal acts on, or that show nothing, or that reorder a line. In the order of
+// their codes. Source: Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt),
+// Default_Ignorable_Code_Point (DerivedCoreProperties.txt), line and paragraph separators,
+// interlinear annotations. Joiners within emojis are among them: a name with one looks like
+// another.
+constexpr std::array kInvisible = {
+    CodeRange{0x0000, 0x001f},   CodeRange{0x007f, 0x009f},
+    CodeRange{0x00ad, 0x00ad},    // soft hyphen
+    CodeRange{0x034f, 0x034f},    // combining grapheme joiner
+    CodeRange{0x061c, 0x061c},    // Arabic letter mark
+    CodeRange{0x115f, 0x1160},    // Hangul fillers
+    CodeRange{0x17b4, 0x17b5},    // Khmer inherent vowels
+    CodeRange{0x180b, 0x180f},    // Mongolian variation selectors
+    CodeRange{0x200b, 0x200f},    // spaces of no width, joiners, direction marks
+    CodeRange{0x2028, 0x202e},    // separators, direction embeddings and overrides
+    CodeRange{0x2060, 0x206f},    // word joiner, invisible operators, direction isolates
+    CodeRange{0x3164, 0x3164},    // Hangul filler
+    CodeRange{0xfe00, 0xfe0f},    // variation selectors
+    CodeRange{0xfeff, 0xfeff},    // byte order mark
+    CodeRange{0xffa0, 0xffa0},    // Hangul filler
+    CodeRange{0xfff0, 0xfffb},    // reserved; interlinear annotations
+    CodeRange{0x1bca0, 0x1bca3},  // shorthand format controls
+    CodeRange{0x1d173, 0x1d17a},  // musical format controls
+    CodeRange{0xe0000, 0xe0fff},  // tags, more variation selectors
+};
+
+}  // namespace
+
+bool is_visible(char32_t code) {
+  return std::none_of(kInvisible.begin(), kInvisible.end(), [code](const CodeRange& range) {
+    return code >= range.first && code <= range.last;
+  });
+}
+
+Utf8 first_character(std::string_view text) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (text.empty()) return {};
+  const unsigned lead = at(0);
+  if (lead < 0x80) return {lead, 1};
   const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
     return i < text.size() && at(i) >= low && at(i) <= high;
   };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
-  if (lead >= 0xc2 && lead <= 0xdf) {
-    // U+0080 to U+009F are control characters. Some terminals obey them.
-    return continues(1, lead == 0xc2 ? 0xa0 : 0x80) ? 2 : 0;
+  const auto bits = [&](std::size_t i) { return char32_t{at(i) & 0x3fU}; };
+  // The Unicode Standard, table 3-7: no overlong forms, no surrogates.
+  if (lead >= 0xc2 && lead <= 0xdf && continues(1)) return {(lead & 0x1fU) << 6U | bits(1), 2};
+  if (lead >= 0xe0 && lead <= 0xef &&
+      continues(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) && continues(2)) {
+    return {(lead & 0x0fU) << 12U | bits(1) << 6U | bits(2), 3};
   }
-  if (lead >= 0xe0 && lead <= 0xef) {
-    const bool second =
-        continues(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) && continues(2);
-    if (!second) return 0;
-    const unsigned code = ((lead & 0x0fU) << 12U) | ((at(1) & 0x3fU) << 6U) | (at(2) & 0x3fU);
-    // Direction overrides and isolates can reorder the visible text of a line.
-    const bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    const bool breaks_line = code == 0x2028 || code == 0x2029;
-    return reorders || breaks_line ? 0 : 3;
+  if (lead >= 0xf0 && lead <= 0xf4 &&
+      continues(1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf) && continues(2) &&
+      continues(3)) {
+    return {(lead & 0x07U) << 18U | bits(1) << 12U | bits(2) << 6U | bits(3), 4};
   }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    return continues(1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf) && continues(2) &&
-                   continues(3)
-               ? 4
-               : 0;
+  return {};
+}
+
+namespace {
+
+// Replaces the first character of `text` if it is not visible. Returns the rest of the text.
+std::string_view append_visible(std::string& result, std::string_view text) {
+  const Utf8 character = first_character(text);
+  const std::size_t length = std::max<std::size_t>(character.length, 1);
+  if (character.length > 0 && is_visible(character.code)) {
+    result += text.substr(0, length);
+  } else {
+    for (const char c : text.substr(0, length)) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
   }
-  return 0;
+  return text.substr(length);
 }
 
 }  // namespace
@@ -51,13 +97,20 @@ std::string printable(std::string_view text, std::size_t limit) {
       result += "…";
       break;
     }
-    const std::size_t length = printable_sequence(text);
-    if (length == 0) {
-      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    text = append_visible(result, text);
+  }
+  return result;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    if (text.front() == '\n') {
+      result += '\n';
       text.remove_prefix(1);
     } else {
-      result += text.substr(0, length);
-      text.remove_prefix(length);
+      text = append_visible(result, text);
     }
   }
   return result;

@@ -10,9 +10,24 @@
 
 namespace aether2onnx {
 
-/// Makes a name from a file safe for a message. Replaces control characters, invalid UTF-8 and
-/// terminal escapes by \xNN. Cuts the name after `limit` bytes.
+/// A character at the start of a UTF-8 text. The length is 0 if the text begins with no well-formed
+/// character.
+struct Utf8 {
+  char32_t code = 0;
+  std::size_t length = 0;
+};
+Utf8 first_character(std::string_view text);
+
+/// Whether the character shows something and does nothing else. Control characters, marks of
+/// direction and all characters that Unicode lets programs ignore are not visible.
+bool is_visible(char32_t code);
+
+/// Makes a name from a file or a command line safe for a message. Replaces the bytes of invalid
+/// UTF-8 and of characters that are not visible by \xNN. Cuts the name after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
+
+/// The same for a text of several lines, of any length.
+std::string printable_lines(std::string_view text);
 
 /// "13 bytes", "2.8 MB" (powers of 1000).
 std::string human_bytes(std::uint64_t bytes);

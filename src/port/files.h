@@ -8,12 +8,15 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <atomic>
+#include <compare>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace aether2onnx::io {
@@ -27,14 +30,21 @@ bool exists(const std::filesystem::path& path);
 /// Whether `path` is a regular file.
 bool is_file(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
-/// Whether both paths lead to the same existing file.
-bool are_same(const std::filesystem::path& one, const std::filesystem::path& other);
 /// Returns nullopt if `path` is not a file.
 std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
-/// The absolute path without links, "." and "..". Two paths to the same file have equal results,
-/// except for hard links. The file itself may be missing.
-std::filesystem::path without_links(const std::filesystem::path& path);
+
+/// Tells files apart. Paths that lead to the same file have equal identities: by symbolic links, by
+/// hard links, in other letters where the file system ignores their case. A missing file has the
+/// identity of its folder and its name.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t number = 0;
+  std::string name;  ///< "" for a file that exists.
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
+  friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
+};
+FileIdentity identity_of(const std::filesystem::path& path);
 
 struct Listing {
   std::vector<std::filesystem::path> paths;  ///< Files and folders, sorted.
@@ -43,6 +53,22 @@ struct Listing {
 
 /// Lists one folder, without the contents of the folders in it.
 Listing list_folder(const std::filesystem::path& folder);
+
+/// The files that a task reads. Whoever writes a file asks here first, once the folders of the
+/// output exist: no output replaces a file of the list.
+class FilesRead {
+ public:
+  FilesRead() = default;
+  explicit FilesRead(std::span<const std::filesystem::path> paths);
+
+  void add(const std::filesystem::path& path);
+  /// Throws Error(io) if `target` leads to one of the files. Messages suggest the file name
+  /// `example`.
+  void check(const std::filesystem::path& target, const char* example) const;
+
+ private:
+  std::vector<std::pair<FileIdentity, std::filesystem::path>> files_;
+};
 
 // --- reading ----------------------------------------------------------------------------------
 
@@ -55,8 +81,10 @@ std::string sha256_of(const Input& input, const std::function<void(std::uint64_t
 /// A file. Reads at a position do not disturb each other, so several threads may read.
 class FileInput final : public Input {
  public:
-  /// Throws Error(io) if `path` isn't a regular file or can't be opened.
-  explicit FileInput(const std::filesystem::path& path);
+  /// Throws Error(io) if `path` isn't a regular file or can't be opened. If `cancelled` becomes
+  /// true, a read that a signal interrupts throws Error(cancelled). `cancelled` may be null.
+  explicit FileInput(const std::filesystem::path& path,
+                     const std::atomic<bool>* cancelled = nullptr);
   ~FileInput() override;
   std::uint64_t size() const override { return size_; }
   void read(std::uint64_t offset, std::span<std::byte> out) const override;
@@ -68,7 +96,20 @@ class FileInput final : public Input {
   std::uint64_t size_ = 0;
   std::int64_t modified_ = 0;  // in nanoseconds
   int descriptor_ = -1;
+  const std::atomic<bool>* cancelled_;
 };
+
+/// The bytes of a stream.
+struct StreamBytes {
+  std::string bytes;
+  bool too_long = false;  ///< There are more bytes; `bytes` has the first of them.
+  std::string problem;    ///< Why the stream can't be read; "" if it was read.
+};
+
+/// Reads a file, a pipe or a device to its end, at most `most` bytes. Throws Error(cancelled) as
+/// soon as `cancelled`, which may be null, becomes true, even while no bytes come.
+StreamBytes read_stream(const std::filesystem::path& path, std::size_t most,
+                        const std::atomic<bool>* cancelled);
 
 /// Opens the files beside a checkpoint: the shards of a sharded one.
 class Siblings {
@@ -86,20 +127,26 @@ class Siblings {
 /// The files in the folder of `path`.
 class FolderSiblings final : public Siblings {
  public:
-  explicit FolderSiblings(const std::filesystem::path& path) : folder_(path.parent_path()) {}
+  /// `cancelled` as for FileInput.
+  explicit FolderSiblings(const std::filesystem::path& path,
+                          const std::atomic<bool>* cancelled = nullptr)
+      : folder_(path.parent_path()), cancelled_(cancelled) {}
   std::unique_ptr<Input> open(const std::string& name) const override;
+  /// The files that were opened. A file may occur several times.
+  const std::vector<std::filesystem::path>& opened() const { return opened_; }
 
  private:
   std::filesystem::path folder_;
+  const std::atomic<bool>* cancelled_;
+  mutable std::vector<std::filesystem::path> opened_;
 };
 
 // --- writing ----------------------------------------------------------------------------------
 
 /// Throws Error(io) if no file can be saved as `target`: the path is a folder, another thing that
-/// isn't a regular file, or `source` itself. Changes nothing. Messages suggest the file name
-/// `example`.
-void check_target(const std::filesystem::path& target, const std::filesystem::path& source,
-                  const char* example);
+/// isn't a regular file, or one of the files `read`. Changes nothing. Messages suggest the file
+/// name `example`.
+void check_target(const std::filesystem::path& target, const FilesRead& read, const char* example);
 
 /// The missing folders above a new file. The destructor removes the empty ones again unless keep()
 /// was called.
@@ -125,10 +172,15 @@ class CreatedFolders {
 /// Files on their way to their place. They are written to a temporary folder beside the target,
 /// under their final names, so that the model finds its external data there. commit() renames them.
 /// Without commit() the destructor removes the files and every created folder.
+///
+/// A file that replaces another gets the mode of the old file, and its owner and group if the
+/// system permits that.
 class StagedFiles {
  public:
-  /// Creates the missing folders above `target` and the temporary folder.
-  explicit StagedFiles(const std::filesystem::path& target);
+  /// Creates the missing folders above `target` and the temporary folder. Throws Error(io) if the
+  /// target then leads to one of the files `read`. `cancelled` as for FileInput.
+  StagedFiles(const std::filesystem::path& target, FilesRead read,
+              const std::atomic<bool>* cancelled = nullptr);
   StagedFiles(const StagedFiles&) = delete;
   StagedFiles& operator=(const StagedFiles&) = delete;
   ~StagedFiles();
@@ -145,12 +197,13 @@ class StagedFiles {
   /// Ends writing. From now on candidate() is the complete model.
   void close();
   std::filesystem::path candidate() const;
-  /// Renames the files into place.
+  /// Renames the files into place. Throws Error(io) if a place leads to one of the files `read`.
   void commit();
 
  private:
   class File;
   std::filesystem::path target_;
+  FilesRead read_;
   std::unique_ptr<CreatedFolders> created_folders_;
   std::filesystem::path folder_;
   std::unique_ptr<File> model_;

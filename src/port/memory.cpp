@@ -23,6 +23,11 @@ void Beside::finish() {
   if (state_ != nullptr && state_->work) std::exchange(state_->work, nullptr)();
 }
 
+struct Watch::State {};
+
+Watch::Watch(const std::atomic<bool>* /*flag*/, std::function<void()> /*act*/) {}
+Watch::~Watch() = default;
+
 void run_on_threads(std::size_t /*threads*/, const std::function<void()>& work) { work(); }
 std::size_t processors() { return 1; }
 

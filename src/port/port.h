@@ -17,7 +17,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "port/files.h"
 
 namespace aether2onnx::port {
 
@@ -37,6 +40,22 @@ class Beside {
   void start(std::function<void()> work, bool on_own_thread);
   /// Waits until the work is done. Rethrows the exception of the work.
   void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Calls a function as soon as a flag becomes true, on a thread of its own.
+class Watch {
+ public:
+  /// `act` must not throw and is called once at most. A flag that is null never becomes true. A
+  /// system without threads watches nothing.
+  Watch(const std::atomic<bool>* flag, std::function<void()> act);
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  /// Ends the watching. Waits for `act` if it runs.
+  ~Watch();
 
  private:
   struct State;
@@ -80,8 +99,10 @@ class Process {
   /// Starts the program at the path `words[0]` with the other words as its arguments. The program's
   /// output replaces the content of the file `log`.
   ///
-  /// Throws Error(io) if `log` can't be written or the program can't be started.
-  Process(const std::vector<std::string>& words, const std::filesystem::path& log);
+  /// Throws Error(io) if `log` can't be written or is one of the files `read`, or if the program
+  /// can't be started.
+  Process(const std::vector<std::string>& words, const std::filesystem::path& log,
+          const io::FilesRead& read);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   /// Ends the program and all programs that it started, if they still run. Asks them to end, and
@@ -127,6 +148,10 @@ std::filesystem::path program_folder();
 std::string environment(const char* name);
 /// Sets an environment variable unless it is set already.
 void set_environment_default(const char* name, const char* value);
+
+/// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
+/// disk), or if a signal of cancel_on_signals() came while the stream took no bytes.
+bool write_text(std::FILE* stream, std::string_view text);
 
 /// Whether the stream is a terminal.
 bool is_terminal(std::FILE* stream);

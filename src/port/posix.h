@@ -2,9 +2,19 @@
 /// Shared by the POSIX files of the port.
 #pragma once
 
+#include <aether2onnx/aether2onnx.h>
+#include <unistd.h>
+
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/text.h"
 
 namespace aether2onnx::port {
 
@@ -15,3 +25,40 @@ inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
 void kill_running_process() noexcept;
 
 }  // namespace aether2onnx::port
+
+namespace aether2onnx::posix {
+
+/// The system's text for an error number.
+inline std::string reason(int error) { return std::generic_category().message(error); }
+
+/// A path for messages.
+inline std::string shown(const std::filesystem::path& path) {
+  return printable(path.string(), 4096);
+}
+
+/// Throws Error(cancelled) if `cancelled` is true. A call that a signal interrupted is repeated
+/// only after this check. `cancelled` may be null.
+inline void check_interrupted(const std::atomic<bool>* cancelled) {
+  Context{{}, nullptr, cancelled}.check_cancelled();
+}
+
+/// An open file, pipe or device.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  int number() const { return number_; }
+  /// Leaves the closing to the caller.
+  int release() { return std::exchange(number_, -1); }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_;
+};
+
+}  // namespace aether2onnx::posix

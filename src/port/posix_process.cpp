@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,18 +13,20 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <thread>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "port/files.h"
 #include "port/port.h"
 #include "port/posix.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX doesn't declare it
 
 namespace aether2onnx::port {
+
+using posix::Descriptor;
+using posix::reason;
+using posix::shown;
 
 namespace {
 
@@ -49,22 +52,6 @@ class HeldSignals {
 
  private:
   sigset_t before_{};
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
-  int number() const { return number_; }
-  void close() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
 };
 
 // The descriptors and signals of the new program.
@@ -146,8 +133,6 @@ std::optional<ProcessEnd> reap() {
   return end_of(status);
 }
 
-std::string reason(int error) { return std::generic_category().message(error); }
-
 }  // namespace
 
 void kill_running_process() noexcept {
@@ -183,18 +168,32 @@ struct Killer {
   ~Killer() { end_running_process(SIGKILL); }
 };
 
-std::string shown(const std::filesystem::path& path) { return printable(path.string(), 4096); }
+[[noreturn]] void cannot_log(const std::filesystem::path& log, const std::string& why) {
+  fail({ErrorKind::io, "file-log", shown(log)},
+       "{}: the log can't be written here: {}.\nGive another path with {}.", shown(log), why,
+       option("log"));
+}
+
+// Opens the log. An old log is emptied once it is known to be a regular file and none of `read`.
+int open_log(const std::filesystem::path& log, const io::FilesRead& read) {
+  // O_NONBLOCK: opening a FIFO must not wait for a reader.
+  const int number = ::open(log.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+  if (number < 0) cannot_log(log, reason(errno));
+  Descriptor file(number);
+  read.check(log, "model.engine.log");
+  struct stat status {};
+  if (::fstat(number, &status) != 0 || !S_ISREG(status.st_mode)) {
+    cannot_log(log, "the path isn't a regular file");
+  }
+  if (::ftruncate(number, 0) != 0) cannot_log(log, reason(errno));
+  return file.release();
+}
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& words, const std::filesystem::path& log) {
-  const Descriptor file(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.number() < 0) {
-    const int error = errno;
-    fail({ErrorKind::io, "file-log", shown(log)},
-         "{}: the log can't be written here: {}.\nGive another path with {}.", shown(log),
-         reason(error), option("log"));
-  }
+Process::Process(const std::vector<std::string>& words, const std::filesystem::path& log,
+                 const io::FilesRead& read) {
+  const Descriptor file(open_log(log, read));
   const int error = start(words, file.number(), file.number());
   if (error != 0) {
     fail({ErrorKind::io, "engine-not-started", shown(words.front())},
@@ -227,12 +226,15 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
   const Killer killer;
   in.close();
   std::string text;
+  constexpr std::int64_t step = 50;  // milliseconds
   const auto until = Clock::now() + time;
   while (text.size() < most && !enough(text)) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     pollfd wanted{out.number(), POLLIN, 0};
-    if (left <= 0 || ::poll(&wanted, 1, static_cast<int>(left)) == 0) break;
+    if (left <= 0) break;
+    // A signal interrupts the waiting, so that `enough` is asked again.
+    if (::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, step))) <= 0) continue;
     std::array<char, 4096> buffer{};
     const ssize_t got = ::read(out.number(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;

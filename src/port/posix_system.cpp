@@ -1,15 +1,19 @@
 // Threads, signals, libraries, the terminal, memory and the environment on POSIX systems.
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
 #include <sys/resource.h>
 #include <time.h>  // NOLINT(modernize-deprecated-headers): clock_gettime
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #if defined(__GLIBC__)
@@ -63,6 +67,40 @@ void Beside::finish() {
     state_->run();
   }
   if (state_->problem) std::rethrow_exception(std::exchange(state_->problem, nullptr));
+}
+
+struct Watch::State {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool end = false;
+  std::thread thread;
+
+  void watch(const std::atomic<bool>& flag, const std::function<void()>& act) {
+    constexpr std::chrono::milliseconds step(20);
+    std::unique_lock lock(mutex);
+    while (!end && !flag) ended.wait_for(lock, step);
+    if (!end) act();
+  }
+};
+
+Watch::Watch(const std::atomic<bool>* flag, std::function<void()> act) {
+  if (flag == nullptr) return;
+  state_ = std::make_unique<State>();
+  try {
+    state_->thread = std::thread(
+        [state = state_.get(), flag, act = std::move(act)] { state->watch(*flag, act); });
+  } catch (const std::system_error&) {  // no more threads: the task looks at the flag later
+  }
+}
+
+Watch::~Watch() {
+  if (state_ == nullptr || !state_->thread.joinable()) return;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->end = true;
+  }
+  state_->ended.notify_one();
+  state_->thread.join();
 }
 
 void run_on_threads(std::size_t threads, const std::function<void()>& work) {
@@ -171,6 +209,24 @@ std::string environment(const char* name) {
 }
 
 void set_environment_default(const char* name, const char* value) { ::setenv(name, value, 0); }
+
+bool write_text(std::FILE* stream, std::string_view text) {
+  constexpr int step = 50;                // milliseconds
+  constexpr std::size_t most = PIPE_BUF;  // a writable pipe takes as many at once
+  if (std::fflush(stream) != 0) return false;
+  const int number = ::fileno(stream);
+  while (!text.empty()) {
+    pollfd wanted{number, POLLOUT, 0};
+    while (::poll(&wanted, 1, step) <= 0) {
+      if (cancelled) return false;
+    }
+    const ssize_t put = ::write(number, text.data(), std::min(text.size(), most));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
 
 bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
 

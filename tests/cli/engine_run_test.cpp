@@ -190,7 +190,7 @@ TEST_F(EngineRun, IsRefusedBeforeAnythingIsWritten) {
   expect("fixed.onnx --save_engine fixed.onnx", 1, "the input itself");
   expect("fixed.onnx --save_engine .", 1, "is a folder");
   expect("fixed.onnx --save_engine e.engine --log e.engine", 2, "is the engine itself");
-  expect("fixed.onnx --log fixed.onnx", 2, "is the model itself");
+  expect("fixed.onnx --log fixed.onnx", 1, "the input itself");
   expect("fixed.onnx --log no/such/l.txt", 1, "can't be written");
   expect("fixed.onnx --log .", 1, "regular file");
   expect("fixed.onnx --workspace 0", 2, "--workspace 0");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "sample_networks.h"
@@ -21,7 +22,18 @@ using test::quoted;
 // of shells and of JSON, substitutions, formats, bytes that are no UTF-8.
 const std::string kNasty =
     "\x1b[2J\x1b]0;title\x07\r\n\xc2\x9b"
-    "31m\xe2\x80\xae<script>\"'`$(touch pwned);touch pwned|&%s%n{}\\\xff\xfe"s;
+    "31m\xe2\x80\xae\xe2\x80\x8b\xe2\x80\x8e\xd8\x9c\xef\xbb\xbf\xf3\xa0\x81\x81<script>\"'`$(touch pwned);touch pwned|&%s%n{}\\\xff\xfe"s;
+
+// Characters that show nothing or change the order of a line.
+const std::array<std::string, 9> kInvisible = {"\xc2\x9b",           // CSI
+                                               "\xe2\x80\xae",       // direction override
+                                               "\xe2\x80\x8b",       // zero width space
+                                               "\xe2\x80\x8e",       // left-to-right mark
+                                               "\xe2\x80\x8f",       // right-to-left mark
+                                               "\xd8\x9c",           // Arabic letter mark
+                                               "\xef\xbb\xbf",       // byte order mark
+                                               "\xef\xb8\x8f",       // variation selector
+                                               "\xf3\xa0\x81\x81"};  // tag
 
 bool is_visible(const std::string& text) {
   return std::all_of(text.begin(), text.end(),
@@ -29,8 +41,9 @@ bool is_visible(const std::string& text) {
                        const auto byte = static_cast<unsigned char>(c);
                        return (byte >= 0x20 && byte != 0x7f) || c == '\n';
                      }) &&
-         text.find("\xc2\x9b") == std::string::npos &&
-         text.find("\xe2\x80\xae") == std::string::npos;
+         std::none_of(kInvisible.begin(), kInvisible.end(), [&](const std::string& character) {
+           return text.find(character) != std::string::npos;
+         });
 }
 
 class NastyNames : public testing::Test {
@@ -79,6 +92,75 @@ TEST_F(NastyNames, OfWrappersAndTensors) {
   run("inspect out.onnx");
   run("check out.onnx");
   run("engine out.onnx");
+}
+
+TEST_F(NastyNames, OfOptions) {
+  std::string all = "\x1b[2J\x07\xff";
+  for (const std::string& character : kInvisible) all += character;
+  const std::string bad = test::quoted(all);
+  for (const std::string& line : {"--" + bad,
+                                  "--" + bad + "=1",
+                                  "--s" + bad,
+                                  "-" + bad,
+                                  "--scale " + bad,
+                                  "--scale=" + bad,
+                                  "--fp_mode " + bad,
+                                  "--shape " + bad,
+                                  "--limit " + bad,
+                                  "--limit pickle_values=" + bad,
+                                  "--limit " + bad + "=1",
+                                  "--config " + bad,
+                                  "--name_template " + bad,
+                                  "--jobs " + bad,
+                                  "--generation " + bad,
+                                  "--params_key " + bad,
+                                  "--model_type " + bad,
+                                  "--res_scale " + bad,
+                                  "--fp32_blocks " + bad,
+                                  "--device " + bad,
+                                  "--provider " + bad,
+                                  "--seed " + bad,
+                                  "--verify_images " + bad,
+                                  "--report " + bad + "/.",
+                                  "--dynamic_shapes=" + bad,
+                                  "--output_dir " + bad + "/" + bad,
+                                  "--onnxruntime_library " + bad + " --verify_onnx"}) {
+    for (const std::string before : {"wrapped.pth out.onnx ", "wrapped.pth "}) {
+      run(before + line);
+      const json object = json::parse(run(before + line + " --json --quiet").out, nullptr, false);
+      EXPECT_TRUE(object.is_object()) << line;
+    }
+  }
+  for (const std::string& line : {"check x.onnx --for " + bad,
+                                  "check x.onnx --for tensorrt:" + bad,
+                                  "check " + bad,
+                                  "engine x.onnx --trt_version " + bad,
+                                  "engine x.onnx --for " + bad,
+                                  "engine " + bad,
+                                  "engine x.onnx --trtexec " + bad,
+                                  "fuse wrapped.pth a.pth " + bad,
+                                  "fuse wrapped.pth a.pth --format " + bad,
+                                  "fuse wrapped.pth x." + bad + " --format pth",
+                                  "verify " + bad + " --against " + bad,
+                                  "verify " + bad,
+                                  "scan " + bad,
+                                  "inspect " + bad,
+                                  "completion " + bad,
+                                  "completion bash " + bad,
+                                  "manual " + bad,
+                                  "inspect x --" + bad,
+                                  bad + " " + bad,
+                                  bad + " " + bad + " " + bad}) {
+    run(line);
+    run(line + " --json --quiet");
+  }
+  const std::string config = "scale = \"" + all + "\"\n";
+  for (const std::string& text : {config, all + " = 1\n", "[" + all + "]\nscale = 2\n"}) {
+    test::write_text(folder_ / "run.toml", text);
+    run("wrapped.pth out.onnx --config run.toml");
+    test::write_text(folder_ / (all + ".toml"), text);
+    run("wrapped.pth out.onnx --config " + test::quoted(all + ".toml"));
+  }
 }
 
 TEST_F(NastyNames, OfFiles) {

@@ -1,12 +1,14 @@
 // Preloaded into the program: makes one call of the operating system fail, the one that FAULT_CALL
 // names and FAULT_AT numbers (from 1 on), with the error FAULT_ERRNO. FAULT_ERRNO of 0 stands for
 // what is no error and rare: a write of one byte, a read at the file's end. FAULT_EVERY makes every
-// one of the calls so. Where the call is reached, the file FAULT_MARK is made.
+// one of the calls so. Where the call is reached, the file FAULT_MARK is made, and the process gets
+// the signal FAULT_SIGNAL, once.
 //
 // Of open, read and write only those of files count, not of the standard streams.
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -38,6 +40,12 @@ bool is_due(const char* call) {
   if (const char* mark = std::getenv("FAULT_MARK")) {
     const int file = real<int (*)(const char*, int, ...)>("open")(mark, O_WRONLY | O_CREAT, 0666);
     if (file >= 0) real<int (*)(int)>("close")(file);
+  }
+  static bool signalled = false;
+  const long signal = number("FAULT_SIGNAL", 0);
+  if (signal != 0 && !signalled) {
+    signalled = true;
+    ::raise(static_cast<int>(signal));
   }
   return true;
 }
@@ -102,6 +110,22 @@ int rename(const char* from, const char* to) {
     return -1;
   }
   return real<int (*)(const char*, const char*)>("rename")(from, to);
+}
+
+int chmod(const char* path, mode_t mode) {
+  if (is_due("chmod")) {
+    errno = error();
+    return -1;
+  }
+  return real<int (*)(const char*, mode_t)>("chmod")(path, mode);
+}
+
+int chown(const char* path, uid_t owner, gid_t group) {
+  if (is_due("chown")) {
+    errno = error();
+    return -1;
+  }
+  return real<int (*)(const char*, uid_t, gid_t)>("chown")(path, owner, group);
 }
 
 int mkdir(const char* path, mode_t mode) {

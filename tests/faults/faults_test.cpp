@@ -115,6 +115,32 @@ TEST_F(Faults, CallsThatFail) {
   expect_clean_failures(arguments, "create", EROFS, "writing failed after 0 bytes");
   expect_clean_failures(arguments, "mkdir", EROFS, "can't write into");
   expect_clean_failures("model.pth new/folder/out.onnx", "mkdir", EACCES, "can't ");
+  test::write_text(folder_ / "old.onnx", "old");
+  fs::permissions(folder_ / "old.onnx", fs::perms::owner_read | fs::perms::owner_write);
+  expect_clean_failures(arguments, "chmod", EPERM, "can't be put in place");
+}
+
+TEST_F(Faults, AnOwnerThatMayNotBeKeptChanges) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  const fs::path old = folder_ / "old.onnx";
+  struct stat status {};
+  const auto replace = [&](bool always) {
+    test::write_text(old, "old");
+    EXPECT_EQ(::chmod(old.c_str(), 0674), 0);
+    EXPECT_EQ(::chown(old.c_str(), 65534, 65533), 0);
+    // The first call is for owner and group, the second one for the group alone.
+    const auto result = with_fault("model.pth old.onnx", "chown", always ? 0 : 1, EPERM);
+    EXPECT_TRUE(result && result->exit_code == 0);
+    EXPECT_EQ(::stat(old.c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 0U);
+    fs::remove(old);
+  };
+  replace(false);
+  EXPECT_EQ(status.st_gid, 65533U);
+  EXPECT_EQ(status.st_mode & 07777U, 0674U);
+  replace(true);
+  EXPECT_EQ(status.st_gid, 0U);
+  EXPECT_EQ(status.st_mode & 07777U, 0644U);
 }
 
 TEST_F(Faults, WritesOfAByteAndInterruptedCallsChangeNothing) {

@@ -1,7 +1,10 @@
 #include "formats/safetensors/json.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -9,6 +12,75 @@
 namespace aether2onnx::safetensors {
 
 namespace {
+
+// The bytes of an input, read part by part.
+class Source {
+ public:
+  Source(const Input& input, std::uint64_t offset, std::uint64_t size)
+      : input_(input), next_(offset), left_(size) {}
+
+  bool at_end() const { return at_ == part_.size() && left_ == 0; }
+
+  // The current byte. Call only if at_end() is false.
+  char current() {
+    if (at_ == part_.size()) read_part();
+    const auto byte = static_cast<char>(part_[at_]);
+    if (byte == '\0' && !zero_) zero_ = before_ + at_;
+    return byte;
+  }
+
+  void advance() { ++at_; }
+
+  // The place of the first zero byte.
+  std::optional<std::size_t> zero() const { return zero_; }
+
+ private:
+  void read_part() {
+    before_ += part_.size();
+    part_.resize(to_size(std::min<std::uint64_t>(left_, limits::kChunkBytes)));
+    input_.read(next_, part_);
+    next_ += part_.size();
+    left_ -= part_.size();
+    at_ = 0;
+  }
+
+  const Input& input_;
+  std::uint64_t next_;
+  std::uint64_t left_;
+  std::vector<std::byte> part_;
+  std::size_t at_ = 0;
+  std::size_t before_ = 0;
+  std::optional<std::size_t> zero_;
+};
+
+// What the library reads from: an input iterator over a Source; without a Source, the end.
+class SourceIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = char;
+
+  explicit SourceIterator(Source* source) : source_(source) {}
+  char operator*() const { return source_->current(); }
+  SourceIterator& operator++() {
+    source_->advance();
+    return *this;
+  }
+  SourceIterator operator++(int) {
+    const SourceIterator before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const SourceIterator& other) const { return is_end() == other.is_end(); }
+  bool operator!=(const SourceIterator& other) const { return !(*this == other); }
+
+ private:
+  bool is_end() const { return source_ == nullptr || source_->at_end(); }
+
+  Source* source_;
+};
 
 // Passes the library's events on.
 class Reader final : public nlohmann::json_sax<nlohmann::json> {
@@ -58,18 +130,14 @@ bool JsonEvents::leave() {
   return true;
 }
 
-bool read_json(std::span<const std::byte> text, JsonEvents& events) {
-  // The library ends at a zero byte and ignores the rest.
-  const auto zero = std::find(text.begin(), text.end(), std::byte{0});
-  if (zero != text.end()) {
-    events.error_at_ = static_cast<std::size_t>(zero - text.begin());
-    return false;
-  }
+bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size, JsonEvents& events) {
   Reader reader(events);
-  const auto* begin = reinterpret_cast<const char*>(text.data());
-  const bool whole = nlohmann::json::sax_parse(begin, begin + text.size(), &reader);
-  events.error_at_ = reader.error_at();
-  return whole;
+  Source source(input, offset, size);
+  const bool whole =
+      nlohmann::json::sax_parse(SourceIterator(&source), SourceIterator(nullptr), &reader);
+  // The library ends at a zero byte and ignores the rest.
+  events.error_at_ = source.zero().value_or(reader.error_at());
+  return whole && !source.zero();
 }
 
 }  // namespace aether2onnx::safetensors

@@ -3,9 +3,10 @@
 /// json.cpp includes the JSON library, whose templates take long to compile.
 #pragma once
 
+#include <aether2onnx/io.h>
+
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 
 namespace aether2onnx::safetensors {
@@ -19,9 +20,10 @@ class JsonEvents {
   JsonEvents& operator=(const JsonEvents&) = delete;
   virtual ~JsonEvents() = default;
 
-  /// A name in an object. The function may move from the name; likewise for a text.
-  virtual bool key(std::string& name) = 0;
-  virtual bool string(std::string& /*text*/) { return other("a text"); }
+  /// A name in an object. A function that keeps the name or a text copies it: the string may have
+  /// room for a much longer one.
+  virtual bool key(const std::string& name) = 0;
+  virtual bool string(const std::string& /*text*/) { return other("a text"); }
   /// An integer of 0 or more.
   virtual bool number_unsigned(std::uint64_t /*value*/) { return other("a number"); }
   virtual bool start_object(std::size_t /*size*/) { return enter(); }
@@ -39,7 +41,8 @@ class JsonEvents {
   std::size_t depth() const { return depth_; }
 
  private:
-  friend bool read_json(std::span<const std::byte> text, JsonEvents& events);
+  friend bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size,
+                        JsonEvents& events);
   bool enter();
   bool leave();
 
@@ -47,7 +50,8 @@ class JsonEvents {
   std::size_t error_at_ = 0;
 };
 
-/// Reads `text`, which is UTF-8. Returns false if the text is no JSON.
-bool read_json(std::span<const std::byte> text, JsonEvents& events);
+/// Reads `size` bytes of the input from `offset` on, part by part. The text is UTF-8. Returns false
+/// if the text is no JSON.
+bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size, JsonEvents& events);
 
 }  // namespace aether2onnx::safetensors

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -18,6 +17,10 @@ namespace aether2onnx::safetensors {
 namespace {
 
 constexpr std::size_t kLengthBytes = 8;
+
+// Bytes of a text in __metadata__ that is kept. Facts about a network are numbers, lists and names;
+// trainers store whole logs there.
+constexpr std::size_t kNoteBytes = 4096;
 
 template <typename... Args>
 [[noreturn]] void damaged(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
@@ -71,14 +74,19 @@ class HeaderEvents final : public JsonEvents {
  public:
   explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
 
-  Header take() { return std::move(header_); }
+  Header take() {
+    std::vector<std::string_view> names;
+    for (const Tensor& tensor : header_.tensors) names.push_back(tensor.name);
+    check_names(std::move(names), "its header");
+    return std::move(header_);
+  }
 
-  bool key(std::string& name) override {
+  bool key(const std::string& name) override {
     if (depth() == 1) {
       begin_entry(name);
     } else if (in_metadata_) {
-      if (!metadata_keys_.insert(name).second) twice("__metadata__", name);
-      header_.metadata.emplace_back(std::move(name), "");
+      check_count(name, header_.metadata.size() + long_notes_.size(), "entries of __metadata__");
+      header_.metadata.emplace_back(name, "");
     } else {
       begin_field(name);
     }
@@ -93,6 +101,7 @@ class HeaderEvents final : public JsonEvents {
   }
 
   bool end_object() override {
+    if (depth() == 2 && in_metadata_) check_metadata();
     if (depth() == 2 && !in_metadata_) end_entry();
     if (depth() == 2) in_entry_ = in_metadata_ = false;
     return JsonEvents::end_object();
@@ -108,11 +117,16 @@ class HeaderEvents final : public JsonEvents {
     return JsonEvents::end_array();
   }
 
-  bool string(std::string& text) override {
+  bool string(const std::string& text) override {
     if (in_metadata_ && depth() == 2) {
-      header_.metadata.back().second = std::move(text);
+      if (text.size() > kNoteBytes) {
+        long_notes_.push_back(std::move(header_.metadata.back().first));
+        header_.metadata.pop_back();
+      } else {
+        header_.metadata.back().second = text;
+      }
     } else if (in_entry_ && depth() == 2 && field_ == Field::dtype) {
-      header_.tensors.back().dtype = std::move(text);
+      header_.tensors.back().dtype = text;
       field_ = Field::none;
     } else {
       other("a text");
@@ -160,22 +174,43 @@ class HeaderEvents final : public JsonEvents {
             printable(name));
   }
 
-  void begin_entry(std::string& name) {
-    if (!names_.insert(name).second) twice("its header", name);
-    in_metadata_ = name == "__metadata__";
-    if (in_metadata_) return;
+  // `count`: how many `things` there are before the one of this name.
+  void check_count(const std::string& name, std::size_t count, const char* things) const {
     if (name.size() > limits::kNameBytes) {
       fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
-           "the name of a tensor in the file is over {} long.", plural(limits::kNameBytes, "byte"));
+           "a name in the header of the file is over {} long.", plural(limits::kNameBytes, "byte"));
     }
-    if (header_.tensors.size() >= limits_.state_dict_entries) {
+    if (count >= limits_.state_dict_entries) {
       fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
             fmt::format("{}", limits_.state_dict_entries)},
-           "the safetensors file has over {} tensors.\n{}",
-           with_thousands(limits_.state_dict_entries), limits::how_to_raise("state_dict_entries"));
+           "the safetensors file has over {} {}.\n{}", with_thousands(limits_.state_dict_entries),
+           things, limits::how_to_raise("state_dict_entries"));
     }
+  }
+
+  // Fails if two names are equal.
+  static void check_names(std::vector<std::string_view> names, std::string_view in) {
+    std::sort(names.begin(), names.end());
+    const auto same = std::adjacent_find(names.begin(), names.end());
+    if (same != names.end()) twice(in, *same);
+  }
+
+  void check_metadata() const {
+    std::vector<std::string_view> names(long_notes_.begin(), long_notes_.end());
+    for (const auto& [name, text] : header_.metadata) names.push_back(name);
+    check_names(std::move(names), "__metadata__");
+  }
+
+  void begin_entry(const std::string& name) {
+    in_metadata_ = name == "__metadata__";
+    if (in_metadata_) {
+      if (has_metadata_) twice("its header", name);
+      has_metadata_ = true;
+      return;
+    }
+    check_count(name, header_.tensors.size(), "tensors");
     header_.tensors.emplace_back();
-    header_.tensors.back().name = std::move(name);
+    header_.tensors.back().name = name;
     seen_.fill(false);
     offsets_ = 0;
   }
@@ -203,8 +238,8 @@ class HeaderEvents final : public JsonEvents {
 
   const Limits& limits_;
   Header header_;
-  std::unordered_set<std::string> names_;
-  std::unordered_set<std::string> metadata_keys_;
+  std::vector<std::string> long_notes_;  // names of notes that aren't kept
+  bool has_metadata_ = false;
   bool in_entry_ = false;
   bool in_metadata_ = false;
   Field field_ = Field::none;
@@ -295,13 +330,13 @@ Header read_header(const Input& input, const Context& context) {
          "the header of the safetensors file has {}; at most {} are read.\n{}", human_bytes(size),
          human_bytes(context.limits.json_bytes), limits::how_to_raise("json_bytes"));
   }
-  std::vector<std::byte> text(to_size(size));
-  input.read(kLengthBytes, text);
-  if (text.empty() || text.front() != std::byte{'{'}) {
+  std::array<std::byte, 1> first{};
+  if (size > 0) input.read(kLengthBytes, first);
+  if (first[0] != std::byte{'{'}) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
   }
   HeaderEvents events(context.limits);
-  if (!read_json(text, events)) {
+  if (!read_json(input, kLengthBytes, size, events)) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header is no JSON, from byte {} on",
             events.error_at());
   }

@@ -33,7 +33,7 @@ class IndexEvents final : public JsonEvents {
   bool found() const { return found_; }
   const std::unordered_map<std::string, std::string>& weight_map() const { return weight_map_; }
 
-  bool key(std::string& name) override {
+  bool key(const std::string& name) override {
     if (depth() == 1 && is_object_) {
       next_is_map_ = name == "weight_map";
     } else if (in_map_) {
@@ -44,7 +44,7 @@ class IndexEvents final : public JsonEvents {
              with_thousands(limits_.state_dict_entries), plural(limits::kNameBytes, "byte"),
              limits::how_to_raise("state_dict_entries"));
       }
-      tensor_ = std::move(name);
+      tensor_ = name;
     }
     return true;
   }
@@ -73,9 +73,9 @@ class IndexEvents final : public JsonEvents {
     return JsonEvents::start_array(size);
   }
 
-  bool string(std::string& file) override {
+  bool string(const std::string& file) override {
     if (!in_map_) return true;
-    if (!weight_map_.emplace(tensor_, std::move(file)).second) {
+    if (!weight_map_.emplace(tensor_, file).second) {
       damaged_index({ErrorKind::malformed, "safetensors-index-twice", printable(tensor_)},
                     "it has '{}' twice", printable(tensor_));
     }
@@ -201,10 +201,8 @@ Header read_shard(const Input& file, const std::string& name, const Context& con
 std::optional<File> open_shards(const Input& input, const io::Siblings* siblings,
                                 const Context& context) {
   if (input.size() > context.limits.json_bytes) return std::nullopt;
-  std::vector<std::byte> text(to_size(input.size()));
-  input.read(0, text);
   IndexEvents index(context.limits);
-  if (!read_json(text, index) || !index.found()) return std::nullopt;
+  if (!read_json(input, 0, input.size(), index) || !index.found()) return std::nullopt;
   const auto& weight_map = index.weight_map();
   const auto shards = shards_of(weight_map, context.limits);
   if (siblings == nullptr) {
