@@ -88,6 +88,16 @@ void not_aethernet(const Model& model, Found& found) {
             "The other rules apply all the same. Inspect the file to see what it contains.");
 }
 
+void unknown_part(const Model& model, Found& found) {
+  const auto& parts = model.file.unknown_parts;
+  if (parts.empty()) return;
+  found.add(
+      fmt::format("{}: {} at byte {}", plural(parts.size(), "part") + " that ONNX does not define",
+                  parts.front().what, parts.front().offset),
+      everywhere(note),
+      "Programs that know the part may run something else than what check has seen.", parts.size());
+}
+
 // --- the graph ---
 
 void value_missing(const Model& model, Found& found) {
@@ -175,6 +185,7 @@ constexpr std::array kFileRules = {
     Rule{"ir-too-new", ir_too_new},
     Rule{"metadata-contradict", metadata_contradict},
     Rule{"not-aethernet", not_aethernet},
+    Rule{"unknown-part", unknown_part},
 };
 
 constexpr std::array kGraphRules = {
