@@ -15,11 +15,21 @@ namespace {
        printable(tensor.name, 100), what, at);
 }
 
+// The record tells names from sizes by their characters.
+bool looks_like_a_size(const std::string& name) {
+  return name.find_first_not_of("-0123456789") == std::string::npos && !name.empty();
+}
+
 std::string dim(Fields fields) {
   std::string result;
   while (fields.next()) {
     if (fields.number() == type_proto::dim_value) result = fmt::format("{}", fields.integer());
-    if (fields.number() == type_proto::dim_param) result = fields.text();
+    if (fields.number() != type_proto::dim_param) continue;
+    result = fields.text();
+    if (!looks_like_a_size(result)) continue;
+    fields.source().add_unknown(fmt::format("an axis of the name '{}'", printable(result, 40)),
+                                fields.begin());
+    result.clear();
   }
   return result;
 }
