@@ -23,6 +23,9 @@ memory() {
 }
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
+onnx_oracle() {
+  AETHER2ONNX_ORACLE_FILES=400000 build/release/bin/conformance_onnx --gtest_brief=1
+}
 coverage() { scripts/coverage.sh >build/coverage.log || { cat build/coverage.log; return 1; }; }
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
@@ -30,6 +33,7 @@ part "clang-format" 1 format
 part "clang-tidy" 15 tidy
 part "valgrind" 15 memory
 part "all opsets" 5 all_opsets
+part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 4 + 51))
+parts_table $((minutes * 4 + 71))

@@ -104,6 +104,7 @@ void value_missing(const Model& model, Found& found) {
   Places places;
   std::unordered_set<std::string_view> known;
   for (const onnx::ValueInfo& input : model.file.inputs) known.insert(input.name);
+  for (const std::string& constant : model.file.sparse_constants) known.insert(constant);
   const auto is_known = [&](std::string_view name) {
     return name.empty() || known.contains(name) || model.constants.contains(name) ||
            model.makers.contains(name);

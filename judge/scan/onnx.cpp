@@ -2,6 +2,7 @@
 // functions, and the places of weights, wherever in the file they stand.
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -35,16 +36,14 @@ void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
 }
 
 void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& collector) {
+  const Power power = power_of(node);
+  if (power == Power::computes) return;
+  if (power == Power::unknown && model.function_of(node) != nullptr) return;
   const std::string name = printable(full_name(node), 120);
-  switch (power_of(node)) {
-    case Power::computes:
-      return;
-    case Power::loads:
-      collector.found("operator-loads", "the operator {} {}", name, load_text(node));
-      return;
-    case Power::unknown:
-      if (model.function_of(node) != nullptr) return;
-      collector.unclear("operator", "the file needs an operator from another library, {}", name);
+  if (power == Power::loads) {
+    collector.found("operator-loads", "the operator {} {}", name, load_text(node));
+  } else {
+    collector.unclear("operator", "the file needs an operator from another library, {}", name);
   }
 }
 
@@ -64,11 +63,26 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
   }
 }
 
+// ONNX Runtime takes bytes in memory for a model in its own format if "ORTM" stands at byte 4. In
+// an ONNX file the producer's name may stand there. Source: FlatBuffers' file identifiers, and
+// IsOrtFormatModelBytes in ONNX Runtime.
+void judge_first_bytes(const Input& input, Collector& collector) {
+  constexpr std::string_view mark = "ORTM";
+  constexpr std::uint64_t mark_at = 4;
+  std::string bytes(mark.size(), '\0');
+  if (input.size() < mark_at + mark.size()) return;
+  input.read(mark_at, std::as_writable_bytes(std::span(bytes)));
+  if (bytes == mark) {
+    collector.found("polyglot-ort", "the file is also a model in ONNX Runtime's own format");
+  }
+}
+
 }  // namespace
 
 void scan_onnx(const File& file) {
   Collector& collector = file.collector;
   collector.set_container("ONNX");
+  judge_first_bytes(file.input, collector);
   onnx::Model model;
   try {
     model = onnx::read(file.input, file.context);

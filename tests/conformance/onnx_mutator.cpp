@@ -126,6 +126,16 @@ WireField node(std::uint64_t field, std::string op, std::string domain, List mor
   return message(field, "Node", std::move(fields));
 }
 
+WireField float_input(std::string name) {
+  return message(
+      11, "Value",
+      {text(1, std::move(name)),
+       message(
+           2, "Type",
+           {message(1, "TensorType",
+                    {number(1, 1), message(2, "Shape", {message(1, "Dim", {number(1, 4)})})})})});
+}
+
 constexpr std::array kNames = {"x",     "weight",    "net/conv.1", "",   "ä€",     "a b",   "then",
                                "../up", "onnx::W_1", "input",      "64", "name\n", "w.data"};
 constexpr std::array kOperators = {"Relu", "Conv", "Identity", "Constant", "If", "Ghost", "Tanh"};
@@ -255,7 +265,7 @@ void Mutator::add_honest_part() {
   WireField* graph = find("Model", 7);
   if (graph == nullptr) return;
   List& fields = graph->fields;
-  switch (below(7)) {
+  switch (below(8)) {
     case 0:
       file_.push_back(entry(14, "key" + unique, any_name()));
       return;
@@ -275,12 +285,21 @@ void Mutator::add_honest_part() {
       fields.push_back(node(1, "Relu", "", {attribute("n" + unique, 2, number(3, random_()))}));
       return;
     case 5:
+      // An input may have a value in the file; then no caller has to give it.
+      if (below(2) == 0) fields.push_back(float_input("s" + unique));
       fields.push_back(message(
           15, "Sparse",
           {message(
                1, "Tensor",
                {number(1, 1), number(2, 1), text(8, "s" + unique), text(9, std::string(4, '\1'))}),
            message(2, "Tensor", {number(1, 1), number(2, 7), text(7, varint(2))}), number(3, 4)}));
+      return;
+    case 6:
+      fields.push_back(float_input("v" + unique));
+      if (below(2) == 0) return;
+      fields.push_back(message(
+          5, "Tensor",
+          {number(1, 1), number(2, 1), text(8, "v" + unique), text(9, std::string(4, '\1'))}));
       return;
     default:
       fields.push_back(

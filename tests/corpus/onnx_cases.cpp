@@ -372,6 +372,9 @@ void add_operators(Maker& maker) {
              ScanResult::unclear, "functions-expand");
   maker.told("settings_for_onnx_runtime", "ONNX Runtime may take settings from the metadata",
              with_model(entry(14, "ort_config", "{}")), ScanResult::unclear, "");
+  maker.told("model_of_onnx_runtime", "from memory, ONNX Runtime reads its own format here",
+             number_field(1, 8) + field(2, "ORTM") + File{}.bytes().substr(10), ScanResult::found,
+             "");
   maker.honest("fused_by_onnx_runtime", "ONNX Runtime writes this when it optimizes a model",
                with_parts(node("FusedConv", "input", "output", "", "com.microsoft")));
   maker.honest("inner_graphs", "an If with harmless branches",

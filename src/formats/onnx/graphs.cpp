@@ -220,9 +220,12 @@ std::string GraphReader::take_graph(Fields fields, std::vector<ValueInfo>* input
         place_.constants.push_back(tensor(fields.message()));
         constants_.add(place_.constants.back().name, at);
         break;
-      case graph_proto::sparse_initializer:
-        constants_.add(sparse_tensor(fields.message(), model_.other_tensors), at);
+      case graph_proto::sparse_initializer: {
+        std::string constant = sparse_tensor(fields.message(), model_.other_tensors);
+        if (place_.sparse_constants != nullptr) place_.sparse_constants->push_back(constant);
+        constants_.add(std::move(constant), at);
         break;
+      }
       case graph_proto::input:
         if (inputs != nullptr) inputs->push_back(value_info(fields.message()));
         break;

@@ -111,6 +111,8 @@ struct Model {
   /// All tensors that are no constants of the graph: those of attributes, of inner graphs, of
   /// functions, of training information, and the two parts of each sparse tensor.
   std::vector<Tensor> other_tensors;
+  /// The names of the graph's sparse constants.
+  std::vector<std::string> sparse_constants;
   /// At most limits::kListed of them.
   std::vector<UnknownPart> unknown_parts;
 

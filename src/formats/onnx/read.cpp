@@ -79,7 +79,7 @@ void take_opset(Fields fields, std::map<std::string, std::int64_t>& versions, Mo
 }
 
 void take_graph(Fields fields, Model& model) {
-  GraphReader graph(model, {model.nodes, model.initializers});
+  GraphReader graph(model, {model.nodes, model.initializers, false, &model.sparse_constants});
   model.graph_name = graph.take_graph(fields, &model.inputs, &model.outputs);
 }
 
@@ -162,6 +162,7 @@ int ir_version(int opset) {
 std::vector<const ValueInfo*> open_inputs(const Model& model) {
   std::set<std::string_view> given;
   for (const Tensor& tensor : model.initializers) given.insert(tensor.name);
+  given.insert(model.sparse_constants.begin(), model.sparse_constants.end());
   std::vector<const ValueInfo*> inputs;
   for (const ValueInfo& input : model.inputs) {
     if (!given.contains(input.name)) inputs.push_back(&input);

@@ -42,6 +42,7 @@ class GraphReader {
     std::vector<Node>& nodes;
     std::vector<Tensor>& constants;
     bool in_function = false;
+    std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs the names.
   };
 
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}

@@ -46,6 +46,11 @@ std::string Source::text(std::uint64_t position, std::uint64_t length) const {
          "the ONNX file has a text of {}; at most {} are read.\n{}", human_bytes(length),
          human_bytes(most), limits::how_to_raise("onnx_text"));
   }
+  if (position >= start_ && position - start_ <= buffer_.size() &&
+      length <= buffer_.size() - (position - start_)) {
+    const std::byte* begin = buffer_.data() + static_cast<std::size_t>(position - start_);
+    return {reinterpret_cast<const char*>(begin), static_cast<std::size_t>(length)};
+  }
   std::string result(to_size(length), '\0');
   input_.read(position, std::as_writable_bytes(std::span(result)));
   return result;
