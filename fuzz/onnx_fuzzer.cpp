@@ -7,6 +7,7 @@
 #include "formats/onnx/onnx.h"
 #include "judge/check/check.h"
 #include "judge/engine/engine.h"
+#include "judge/onnx_operators.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
@@ -20,7 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (tensor.nan + tensor.infinite > size) std::abort();
     }
     if (inspection.cost && inspection.cost->parameters == 0) std::abort();
-    if (inspection.onnx && inspection.onnx->nodes > file.nodes.size()) std::abort();
+    std::uint64_t nodes = 0;
+    file.each_node([&nodes](const onnx::Node&) { ++nodes; });
+    if (inspection.onnx && inspection.onnx->nodes > nodes) std::abort();
+    judge::expanded_nodes(file);
     for (const Finding& finding : judge::check::run(file, input, nullptr, {}, {}).findings) {
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }

@@ -24,6 +24,9 @@ memory() {
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
 giants() { /usr/bin/python3 -B tests/torch/honest_giant.py build/release/bin/aether2onnx build/release/bin/dump_tensors 4700; }
+onnx_oracle() {
+  AETHER2ONNX_ORACLE_FILES=400000 build/release/bin/conformance_onnx --gtest_brief=1
+}
 coverage() { scripts/coverage.sh >build/coverage.log || { cat build/coverage.log; return 1; }; }
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
@@ -32,6 +35,7 @@ part "clang-tidy" 15 tidy
 part "valgrind" 15 memory
 part "all opsets" 5 all_opsets
 part "files beyond 4 GiB" 3 giants
+part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 4 + 54))
+parts_table $((minutes * 4 + 74))

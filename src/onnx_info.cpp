@@ -109,19 +109,15 @@ OnnxInfo describe_onnx(const onnx::Model& file) {
     result.outputs.push_back(describe_value(output));
   }
   std::map<std::string, std::uint64_t> operators;
-  for (const onnx::Node& node : file.nodes) {
-    if (node.op_type != "Constant") ++operators[node.op_type];
-  }
+  file.each_node([&](const onnx::Node& node) {
+    const bool is_onnx = onnx::is_onnx_domain(node.domain);
+    if (is_onnx && node.op_type == "Constant") return;
+    ++operators[is_onnx ? node.op_type : node.domain + "." + node.op_type];
+  });
   result.operators = by_frequency(operators);
   for (const auto& [name, count] : result.operators) result.nodes += count;
   result.metadata = file.metadata;
-  for (const onnx::Tensor& tensor : file.initializers) {
-    auto& files = result.external_files;
-    if (!tensor.external_file.empty() &&
-        std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
-      files.push_back(tensor.external_file);
-    }
-  }
+  result.external_files = onnx::external_files(file);
   return result;
 }
 

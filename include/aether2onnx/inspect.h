@@ -68,8 +68,11 @@ struct OnnxInfo {
   std::string precision;
   std::vector<TensorInfo> inputs;  ///< Without those that have a value in the file.
   std::vector<TensorInfo> outputs;
-  std::uint64_t nodes = 0;                                       ///< Without Constant nodes.
-  std::vector<std::pair<std::string, std::uint64_t>> operators;  ///< Most frequent first.
+  /// Without Constant nodes; with the nodes of inner graphs and functions.
+  std::uint64_t nodes = 0;
+  /// The most frequent first. Operators of other libraries have their domain in front,
+  /// "com.microsoft.FusedConv".
+  std::vector<std::pair<std::string, std::uint64_t>> operators;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<std::string> external_files;  ///< Files with weights, as the ONNX file names them.
 };

@@ -69,8 +69,9 @@ struct WeightFacts {
   Places elsewhere;  ///< External data in another folder.
   Places unread;     ///< External data of a file in memory.
   Places damaged;
-  std::string damage;  ///< What is wrong with the first damaged tensor.
-  std::string file;    ///< The first file that is missing or elsewhere.
+  std::string damage;          ///< What is wrong with the first damaged tensor.
+  std::string file_missing;    ///< The first file that is missing.
+  std::string file_elsewhere;  ///< The first file in another folder.
 };
 
 /// An ONNX file, and what several rules need to know about it.

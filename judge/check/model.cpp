@@ -153,27 +153,32 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   if (at_limit) facts.at_limit.add(tensor.name);
 }
 
-bool is_elsewhere(const std::string& name) {
-  return name == "." || name == ".." || name.find_first_of("/\\") != std::string::npos;
+// Reports a tensor whose elements are in a file that is not opened. Returns whether it is one.
+bool report_place(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
+  if (tensor.external_file.empty()) return false;
+  if (!onnx::is_beside(tensor.external_file)) {
+    if (facts.elsewhere.empty()) facts.file_elsewhere = tensor.external_file;
+    facts.elsewhere.add(tensor.name);
+    return true;
+  }
+  if (model.siblings == nullptr) facts.unread.add(tensor.name);
+  return model.siblings == nullptr;
+}
+
+void report_missing(const onnx::Tensor& tensor, WeightFacts& facts) {
+  if (facts.missing.empty()) facts.file_missing = tensor.external_file;
+  facts.missing.add(tensor.name);
 }
 
 void read_weight(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
-  const auto add_file = [&](Places& places) {
-    if (facts.file.empty()) facts.file = tensor.external_file;
-    places.add(tensor.name);
-  };
-  if (!tensor.external_file.empty()) {
-    if (is_elsewhere(tensor.external_file)) return add_file(facts.elsewhere);
-    if (model.siblings == nullptr) return facts.unread.add(tensor.name);
-  }
-  if (!onnx::dtype_of(tensor.data_type)) return;
+  if (report_place(model, tensor, facts) || !onnx::dtype_of(tensor.data_type)) return;
   try {
     const TensorData data = onnx::read_tensor(tensor, model.input, model.siblings);
     if (is_weight_dtype(data.dtype)) measure(tensor, data, facts);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     if (error.kind == ErrorKind::io && !tensor.external_file.empty()) {
-      add_file(facts.missing);
+      report_missing(tensor, facts);
     } else {
       if (facts.damaged.empty()) facts.damage = error.what();
       facts.damaged.add(tensor.name);
@@ -188,6 +193,14 @@ void read_weights(Model& model, const Context& context) {
     context.check_cancelled();
     if (context.observer != nullptr) {
       context.observer->on_progress("weights", ++done, model.file.initializers.size());
+    }
+  }
+  // Of tensors of attributes, inner graphs and functions the files alone are looked at.
+  for (const onnx::Tensor& tensor : model.file.other_tensors) {
+    if (report_place(model, tensor, model.weights) || tensor.external_file.empty()) continue;
+    context.check_cancelled();
+    if (model.siblings->open(tensor.external_file) == nullptr) {
+      report_missing(tensor, model.weights);
     }
   }
 }

@@ -88,12 +88,23 @@ void not_aethernet(const Model& model, Found& found) {
             "The other rules apply all the same. Inspect the file to see what it contains.");
 }
 
+void unknown_part(const Model& model, Found& found) {
+  const auto& parts = model.file.unknown_parts;
+  if (parts.empty()) return;
+  found.add(
+      fmt::format("{}: {} at byte {}", plural(parts.size(), "part") + " that ONNX does not define",
+                  parts.front().what, parts.front().offset),
+      everywhere(note),
+      "Programs that know the part may run something else than what check has seen.", parts.size());
+}
+
 // --- the graph ---
 
 void value_missing(const Model& model, Found& found) {
   Places places;
   std::unordered_set<std::string_view> known;
   for (const onnx::ValueInfo& input : model.file.inputs) known.insert(input.name);
+  for (const std::string& constant : model.file.sparse_constants) known.insert(constant);
   const auto is_known = [&](std::string_view name) {
     return name.empty() || known.contains(name) || model.constants.contains(name) ||
            model.makers.contains(name);
@@ -175,6 +186,7 @@ constexpr std::array kFileRules = {
     Rule{"ir-too-new", ir_too_new},
     Rule{"metadata-contradict", metadata_contradict},
     Rule{"not-aethernet", not_aethernet},
+    Rule{"unknown-part", unknown_part},
 };
 
 constexpr std::array kGraphRules = {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "judge/check/check.h"
+#include "judge/onnx_operators.h"
 
 namespace aether2onnx::judge::check {
 
@@ -58,19 +59,19 @@ void control_flow(const Model& model, Found& found) {
 void foreign_operator(const Model& model, Found& found) {
   struct Use {
     Places places;
-    bool function = false;  // whether the file defines the operator itself
+    bool functions = true;  // whether the file defines all of them itself
   };
   std::map<std::string_view, Use> domains;
-  for (const onnx::Node& node : model.file.nodes) {
-    if (is_op(node, node.op_type)) continue;
+  model.file.each_node([&](const onnx::Node& node) {
+    if (onnx::is_onnx_domain(node.domain) || power_of(node) == Power::loads) return;
     Use& use = domains[node.domain];
     use.places.add(node.op_type);
-    use.function = model.file.has_function(node.domain, node.op_type);
-  }
+    use.functions = use.functions && model.file.function_of(node) != nullptr;
+  });
   for (const auto& [domain, use] : domains) {
     const std::string what =
         fmt::format("{} from the domain '{}'", use.places.text("operator"), printable(domain));
-    if (use.function) {
+    if (use.functions) {
       found.add(what + ", defined as functions in the file",
                 {tensorrt(error, before(version(9))), videojanai(note), vsmlrt(note)},
                 "Convert the checkpoint with aether2onnx, which writes no functions.",
@@ -88,6 +89,50 @@ void foreign_operator(const Model& model, Found& found) {
   }
 }
 
+void operator_unknown(const Model& model, Found& found) {
+  Places places;
+  model.file.each_node([&](const onnx::Node& node) {
+    if (onnx::is_onnx_domain(node.domain) && power_of(node) == Power::unknown &&
+        model.file.function_of(node) == nullptr) {
+      places.add(node.op_type);
+    }
+  });
+  found.add(
+      places, "operator", "not in ONNX 1.23 or older", everywhere(warning),
+      "Only programs with a plug-in for the operator run the file. " + std::string(kReconvert));
+}
+
+void operator_loads(const Model& model, Found& found) {
+  std::map<std::string_view, Places> uses;  // by what the operator does
+  model.file.each_node([&](const onnx::Node& node) {
+    if (power_of(node) == Power::loads) uses[load_text(node)].add(full_name(node));
+  });
+  for (const auto& [text, places] : uses) {
+    found.add(places, "operator", text, everywhere(error),
+              "Run such a file only if you trust its author. A network needs no such operator. " +
+                  std::string(kReconvert));
+  }
+}
+
+// Some readers run the function, others the operator of that name.
+void operator_replaced(const Model& model, Found& found) {
+  Places places;
+  for (const onnx::Function& function : model.file.functions) {
+    if (replaces_operator(function)) places.add(function.name);
+  }
+  found.add(places, "function", "has the name of an operator, so programs run the one or the other",
+            everywhere(error), kReconvert);
+}
+
+void functions_expand(const Model& model, Found& found) {
+  const std::uint64_t nodes = expanded_nodes(model.file);
+  if (nodes <= kTooManyNodes) return;
+  found.add(nodes == kEndless ? std::string("a function of the file calls itself")
+                              : fmt::format("the functions of the file expand to over {} nodes",
+                                            with_thousands(kTooManyNodes)),
+            everywhere(error), kReconvert);
+}
+
 void computed_shapes(const Model& model, Found& found) {
   if (!model.is_dynamic()) return;
   const Places places =
@@ -100,6 +145,10 @@ constexpr std::array kRules = {
     Rule{"operator-unsupported", operator_unsupported},
     Rule{"operator-not-in-opset", operator_not_in_opset},
     Rule{"foreign-operator", foreign_operator},
+    Rule{"operator-unknown", operator_unknown},
+    Rule{"operator-loads", operator_loads},
+    Rule{"operator-replaced", operator_replaced},
+    Rule{"functions-expand", functions_expand},
     Rule{"control-flow", control_flow},
     Rule{"computed-shapes", computed_shapes},
 };

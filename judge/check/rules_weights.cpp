@@ -17,7 +17,7 @@ constexpr const char* kCompare = "Verify the model against its checkpoint";
 void external_data_missing(const Model& model, Found& found) {
   found.add(model.weights.missing, "weight",
             fmt::format("the elements are in '{}', which is not beside the model",
-                        printable(model.weights.file)),
+                        printable(model.weights.file_missing)),
             everywhere(error),
             "Put the file beside the model under that name, or convert the checkpoint again.");
 }
@@ -26,7 +26,7 @@ void external_data_elsewhere(const Model& model, Found& found) {
   found.add(
       model.weights.elsewhere, "weight",
       fmt::format("the elements are in '{}', outside the model's folder",
-                  printable(model.weights.file)),
+                  printable(model.weights.file_elsewhere)),
       everywhere(error),
       "Such a name can be an attack, and runtimes refuse the name. Create the file again with "
       "the weights inside the model or beside the model.");

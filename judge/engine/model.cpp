@@ -202,13 +202,7 @@ EngineModel describe(const onnx::Model& file) {
   }
   model.output_dtype = onnx::type_text(file.outputs.front().elem_type);
   take_types(file, model);
-  for (const onnx::Tensor& tensor : file.initializers) {
-    auto& files = model.external_files;
-    if (!tensor.external_file.empty() &&
-        std::find(files.begin(), files.end(), tensor.external_file) == files.end()) {
-      files.push_back(tensor.external_file);
-    }
-  }
+  model.external_files = onnx::external_files(file);
   if (!model.shape.is_dynamic()) return model;
   if (!fits_into_profile(model.input_name)) {
     fail({ErrorKind::unsupported, "engine-input-name", model.input_name,

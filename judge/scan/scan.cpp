@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/file_kind.h"
-#include "formats/onnx/onnx.h"
 #include "formats/zip/zip.h"
 #include "judge/words.h"
 #include "port/files.h"
@@ -33,41 +32,6 @@ void scan_legacy(const File& file) {
   file.collector.found("behind-storages", "{} follow the last storage, and no loader reads them",
                        plural(file.input.size() - *end, "byte"));
   file.pickles.one(file.input, *end, "behind the last storage");
-}
-
-void scan_onnx(const File& file) {
-  Collector& collector = file.collector;
-  collector.set_container("ONNX");
-  onnx::Model model;
-  try {
-    model = onnx::read(file.input, file.context);
-  } catch (const Error& error) {
-    collector.unclear("onnx", error);
-    return;
-  }
-  for (const onnx::Tensor& tensor : model.initializers) {
-    if (tensor.external_file.empty()) continue;
-    const std::string name = printable(tensor.external_file, 100);
-    if (!onnx::is_beside(tensor.external_file)) {
-      collector.found("external-path", "the file places weights in '{}', outside its own folder",
-                      name);
-    } else {
-      collector.note("external-data", "weights are in '{}' beside the file", name);
-    }
-  }
-  for (const onnx::Node& node : model.nodes) {
-    if (node.domain.empty() || node.domain == "ai.onnx" || node.domain == "ai.onnx.ml" ||
-        node.domain == "com.microsoft" || model.has_function(node.domain, node.op_type)) {
-      continue;
-    }
-    collector.unclear("operator", "the file needs an operator from another library, {}.{}",
-                      printable(node.domain, 60), printable(node.op_type, 60));
-  }
-  if (model.has_undescribed_parts) {
-    collector.unclear("onnx-parts",
-                      "the file has inner graphs, functions or sparse tensors, which scan does not "
-                      "look into");
-  }
 }
 
 void scan_pickle(const File& file) {

@@ -119,6 +119,9 @@ void scan_zip(const File& file);
 /// If a file of another kind is also a zip archive, reports this and scans the archive's pickles.
 void scan_as_zip_too(const File& file);
 
+/// Scans a file as an ONNX model.
+void scan_onnx(const File& file);
+
 /// Reports what state_dict::audit() finds. Returns the end of the last byte that a loader reads, or
 /// nullopt if the end is unknown.
 std::optional<std::uint64_t> scan_tensors(const File& file);

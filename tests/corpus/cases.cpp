@@ -33,6 +33,7 @@ Cases all_cases() {
   add_network_cases(cases);
   add_reading_cases(cases);
   add_safetensors_cases(cases);
+  add_onnx_cases(cases);
   return cases;
 }
 

@@ -48,6 +48,7 @@ void add_legacy_cases(Cases& cases);
 void add_network_cases(Cases& cases);
 void add_reading_cases(Cases& cases);
 void add_safetensors_cases(Cases& cases);
+void add_onnx_cases(Cases& cases);
 
 Cases all_cases();
 

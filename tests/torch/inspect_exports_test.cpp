@@ -48,6 +48,7 @@ TEST(InspectExports, SaysTheSameOfTheExportAndTheCheckpoint) {
     EXPECT_EQ(after.onnx->producer_name, "pytorch");
     EXPECT_EQ(after.onnx->precision, "fp32");
     EXPECT_TRUE(after.warnings.empty());
+    EXPECT_EQ(to_string(scan_file(kCases / (name + ".onnx")).result), "clean");
     for (const InspectedTensor& tensor : after.tensors) {
       EXPECT_EQ(tensor.problem, "") << tensor.name;
       const InspectedTensor* stored = find(before, tensor.name);

@@ -39,7 +39,7 @@ inline std::string value_info(const std::string& name, int data_type,
 }
 
 inline std::string int_attribute(const std::string& name, std::uint64_t value) {
-  return field(5, field(1, name) + number_field(3, value));
+  return field(5, field(1, name) + number_field(3, value) + number_field(20, 2));
 }
 
 inline std::string node(const std::string& op, const std::vector<std::string>& inputs,

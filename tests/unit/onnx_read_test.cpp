@@ -176,7 +176,7 @@ std::string external_tensor(const std::string& location, const std::string& offs
     return field(13, field(1, key) + field(2, value));
   };
   return tensor_head(1, 2) + entry("location", location) + entry("offset", offset) +
-         entry("length", length);
+         entry("length", length) + number_field(14, 1);
 }
 
 TEST(OnnxRead, ExternalDataIsOpenedBesideTheFileOnly) {
@@ -243,8 +243,6 @@ TEST(OnnxRead, ElementsThatDontFitTheShapeAreRefused) {
       tensor_head(1, 2) + field(4, fixed32(1) + fixed32(1) + fixed32(1)),
       tensor_head(1, 2) + field(5, varint(1) + varint(1)),
       tensor_head(7, 1) + field(7, varint(1) + varint(1)),
-      tensor_head(7, 1) + field(7, std::string(10, '\xff')),
-      tensor_head(7, 1) + field(7, "\x80"),
       tensor_head(1, 1ULL << 62U) + field(9, "abcd"),
       tensor_head(1, ~0ULL) + field(9, "abcd"),
       number_field(1, 1ULL << 40U) + number_field(1, 1ULL << 40U) + tensor_head(1, 1),
@@ -266,32 +264,113 @@ TEST(OnnxRead, ElementsThatDontFitTheShapeAreRefused) {
 TEST(OnnxRead, ForgedFilesAreRefused) {
   const std::string graph = field(7, field(2, "g"));
   ASSERT_NO_THROW(read(graph));
-  const std::vector<std::string> files = {
-      "",
-      "\x08",
-      number_field(1, 8),                                         // no graph
-      varint(7U << 3U | 2U) + varint(~0ULL),                      // a length beyond everything
-      varint(7U << 3U | 2U) + varint(1000) + "short",             // and beyond the end
-      varint(1U << 3U) + std::string(11, '\x80') + '\1',          // a number of twelve bytes
-      varint(1U << 3U) + std::string(10, '\xff') + '\1' + graph,  // of eleven
-      varint(7U << 3U | 3U) + graph,                              // a group
-      varint(7U << 3U | 7U) + graph,                              // no wire type
-      field(7, field(1, varint(1U << 3U | 2U) + varint(100))),    // within a node, beyond the node
-      varint(1U << 3U | 1U) + "1234567",                          // seven of eight bytes
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"", "onnx-malformed"},
+      {"\x08", "onnx-malformed"},
+      {number_field(1, 8), "onnx-malformed"},  // no graph
+      // A length beyond everything, and beyond the end.
+      {varint(7U << 3U | 2U) + varint(~0ULL), "onnx-malformed"},
+      {varint(7U << 3U | 2U) + varint(1000) + "short", "onnx-malformed"},
+      // A number of twelve bytes, and one of eleven.
+      {varint(1U << 3U) + std::string(11, '\x80') + '\1', "onnx-varint"},
+      {varint(1U << 3U) + std::string(10, '\xff') + '\1' + graph, "onnx-varint"},
+      {varint(7U << 3U | 3U) + graph, "onnx-group"},
+      {varint(7U << 3U | 7U) + graph, "onnx-malformed"},  // no wire type
+      // Within a node, beyond the node.
+      {field(7, field(1, varint(1U << 3U | 2U) + varint(100))), "onnx-malformed"},
+      {varint(1U << 3U | 1U) + "1234567", "onnx-malformed"},  // seven of eight bytes
+      // The elements of a weight end within a number.
+      {model_of(tensor_head(7, 1) + field(7, "\x80")), "onnx-malformed"},
+      {model_of(tensor_head(7, 1) + field(7, std::string(10, '\xff'))), "onnx-varint"},
   };
   for (std::size_t i = 0; i < files.size(); ++i) {
-    const Caught caught = catch_error([&] { read(files[i]); });
-    EXPECT_EQ(caught.code, "onnx-malformed") << i;
+    const Caught caught = catch_error([&] { read(files[i].first); });
+    EXPECT_EQ(caught.code, files[i].second) << i;
     EXPECT_EQ(caught.kind, ErrorKind::malformed) << i;
   }
 }
 
-TEST(OnnxRead, DeepNestingCostsNothing) {
-  // An attribute's graph, in whose node is an attribute with a graph, and so on.
+TEST(OnnxRead, ErrorsNameTheByte) {
+  const std::string head = number_field(1, 8) + field(2, "test");
+  const auto place = [&](const std::string& behind) {
+    std::string found;
+    try {
+      read(head + behind);
+    } catch (const Error& error) {
+      found = error.diagnostic.subject;
+    }
+    return found;
+  };
+  EXPECT_EQ(place(field(2, "again")), "byte 8");
+  EXPECT_EQ(place(field(6, "") + number_field(7, 1)), "byte 10");
+  EXPECT_EQ(place("\xba" + std::string(1, '\0')), "byte 8");
+}
+
+// An attribute's graph, in whose node is an attribute with a graph, and so on.
+std::string nested(int depth) {
   std::string graph;
-  for (int depth = 0; depth < 2000; ++depth) graph = field(1, field(5, field(6, graph)));
-  const onnx::Model file = read(field(7, graph));
+  for (; depth > 0; --depth) {
+    graph = field(1, field(4, "If") + field(5, field(6, graph) + number_field(20, 5)));
+  }
+  return field(7, graph);
+}
+
+TEST(OnnxRead, GraphsAreReadAsDeepAsProtobufReadsThem) {
+  const onnx::Model file = read(nested(32));
   EXPECT_EQ(file.nodes.size(), 1U);
+  EXPECT_EQ(file.inner_nodes.size(), 31U);
+  EXPECT_EQ(catch_error([] { read(nested(34)); }).code, "onnx-depth");
+  EXPECT_EQ(catch_error([] { read(nested(5000)); }).code, "onnx-depth");
+}
+
+TEST(OnnxRead, NothingOfTheFileIsLeftOut) {
+  const std::string inside = tensor_head(1, 0);
+  const std::string node = field(4, "Op") + field(7, "lib") + field(8, "v") +
+                           field(5, field(1, "t") + field(5, inside) + number_field(20, 4));
+  const std::string graph = field(1, node) + field(5, inside);
+  const onnx::Model file =
+      read(field(7, field(1, field(4, "If") +
+                                 field(5, field(1, "g") + field(6, graph) + number_field(20, 5))) +
+                        field(15, field(1, inside) + field(2, inside))) +
+           field(20, field(1, graph) + field(2, graph)) +
+           field(25, field(1, "Op") + field(10, "lib") + field(13, "v") + field(7, node)));
+  EXPECT_EQ(file.nodes.size(), 1U);
+  EXPECT_EQ(file.inner_nodes.size(), 3U);
+  ASSERT_EQ(file.functions.size(), 1U);
+  EXPECT_EQ(file.functions[0].nodes.size(), 1U);
+  // Two of each of three graphs, one of the function, two of the sparse initializer.
+  EXPECT_EQ(file.other_tensors.size(), 9U);
+  EXPECT_EQ(file.function_of(file.inner_nodes[0]), &file.functions[0]);
+  onnx::Node other = file.inner_nodes[0];
+  other.overload = "w";
+  EXPECT_EQ(file.function_of(other), nullptr);
+  std::size_t nodes = 0;
+  file.each_node([&](const onnx::Node&) { ++nodes; });
+  EXPECT_EQ(nodes, 5U);
+}
+
+TEST(OnnxRead, NamesOfFilesThatLieElsewhere) {
+  for (const char* name : {"w.data", "ab:c", "onnx::W", "..data", "…", "C", ".hidden"}) {
+    EXPECT_TRUE(onnx::is_beside(name)) << name;
+  }
+  const std::vector<std::string> elsewhere = {
+      "", ".", "..", ". .", "...", "a/b", "a\\b", "/a", "C:w", "c:", "../w", std::string("w\0", 2)};
+  for (const std::string& name : elsewhere) {
+    EXPECT_FALSE(onnx::is_beside(name)) << name;
+  }
+}
+
+// "64" may be a size or the name of a dynamic axis. The name is no size.
+TEST(OnnxRead, AnAxisWhoseNameIsANumberIsDynamic) {
+  const auto input = [](const std::string& dim) {
+    const std::string type = field(1, number_field(1, 1) + field(2, field(1, dim)));
+    return read(field(7, field(11, field(1, "x") + field(2, type))));
+  };
+  EXPECT_EQ(input(number_field(1, 64)).inputs.at(0).dims.at(0), "64");
+  EXPECT_EQ(input(field(2, "n64")).inputs.at(0).dims.at(0), "n64");
+  const onnx::Model odd = input(field(2, "64"));
+  EXPECT_EQ(odd.inputs.at(0).dims.at(0), "");
+  EXPECT_EQ(odd.unknown_parts.size(), 1U);
 }
 
 TEST(OnnxRead, TextsAndPartsAreLimited) {

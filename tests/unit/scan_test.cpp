@@ -12,6 +12,7 @@
 #include "checkpoint_writer.h"
 #include "formats/pickle/pickle.h"
 #include "formats/torch/torch.h"
+#include "judge/onnx_operators.h"
 #include "network/notes.h"
 #include "protobuf.h"
 #include "sample_networks.h"
@@ -223,13 +224,48 @@ TEST(ScanContainers, OnnxFiles) {
     EXPECT_EQ(report.result, ScanResult::found) << name;
     EXPECT_TRUE(has_finding(report, "external-path")) << name;
   }
-  // Graphs within the graph may name files, too.
-  const std::string loop = field(1, field(4, "Loop") + field(5, field(1, "body") + field(6, "")));
-  EXPECT_EQ(scan_text(model_with("w.data", loop)).result, ScanResult::unclear);
+  // Graphs within the graph are looked into.
+  const auto loop = [](const std::string& graph) {
+    const std::string body = field(1, "body") + field(6, graph) + test::number_field(20, 5);
+    return field(1, field(4, "Loop") + field(5, body));
+  };
+  EXPECT_EQ(scan_text(model_with("w.data", loop(""))).result, ScanResult::clean);
   const std::string own = field(1, field(4, "Op") + field(7, "my.library"));
-  const ScanReport report = scan_text(model_with("w.data", own));
-  EXPECT_EQ(report.result, ScanResult::unclear);
-  EXPECT_TRUE(has_finding(report, "operator"));
+  for (const std::string& node : {own, loop(own)}) {
+    const ScanReport report = scan_text(model_with("w.data", node));
+    EXPECT_EQ(report.result, ScanResult::unclear);
+    EXPECT_TRUE(has_finding(report, "operator"));
+  }
+}
+
+TEST(ScanContainers, OperatorsOfOnnxFiles) {
+  using judge::Power;
+  const auto power = [](const char* domain, const char* op) {
+    return judge::power_of(onnx::Node{"", op, domain, {}, {}, {}});
+  };
+  EXPECT_EQ(power("", "Conv"), Power::computes);
+  EXPECT_EQ(power("ai.onnx", "Conv"), Power::computes);
+  EXPECT_EQ(power("com.microsoft", "FusedConv"), Power::computes);
+  EXPECT_EQ(power("com.microsoft.nchwc", "Conv"), Power::computes);
+  EXPECT_EQ(power("com.microsoft.nchwc", "Relu"), Power::unknown);
+  EXPECT_EQ(power("com.microsoft", "EPContext"), Power::loads);
+  EXPECT_EQ(power("", "EPContext"), Power::unknown);
+  EXPECT_EQ(power("", "ATen"), Power::loads);
+  EXPECT_EQ(power("mine", "Conv"), Power::unknown);
+
+  onnx::Model model;
+  const auto call = [](const char* name) { return onnx::Node{"", name, "f", {}, {}, {}}; };
+  const auto define = [&](const char* name, std::vector<onnx::Node> nodes) {
+    model.function_places[{"f", name, ""}] = model.functions.size();
+    model.functions.push_back({"f", name, "", std::move(nodes)});
+  };
+  model.nodes = {call("A"), call("none")};
+  EXPECT_EQ(judge::expanded_nodes(model), 2U);
+  define("A", {call("B"), call("B"), call("none")});
+  define("B", {call("none"), call("none")});
+  EXPECT_EQ(judge::expanded_nodes(model), 9U);
+  define("C", {call("C")});
+  EXPECT_EQ(judge::expanded_nodes(model), judge::kEndless);
 }
 
 Context with_limits(std::initializer_list<std::pair<std::string, std::uint64_t>> changes) {

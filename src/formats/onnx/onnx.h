@@ -12,9 +12,9 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -31,7 +31,9 @@ struct ValueInfo {
   std::vector<std::string> dims;  ///< A decimal number, a dynamic axis's name, or "" if unknown.
 };
 
-/// A number, a text or a list of integers. Tensors and graphs are left out.
+/// A number, a text or a list of integers. Other values are left out. Tensors of attributes are in
+/// Model::initializers and Model::other_tensors; nodes of graphs in attributes in
+/// Model::inner_nodes.
 using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
 
 struct Node {
@@ -41,6 +43,21 @@ struct Node {
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::map<std::string, AttributeValue> attributes;
+  std::string overload = {};  ///< Tells functions of one domain and name apart; mostly "".
+};
+
+/// A function that the file itself defines (a model-local function).
+struct Function {
+  std::string domain;
+  std::string name;
+  std::string overload;
+  std::vector<Node> nodes;  ///< Also those of graphs within the function.
+};
+
+/// A part of the file that ONNX does not define, for example a field of a later version.
+struct UnknownPart {
+  std::string what;  ///< "field 99 of NodeProto"
+  std::uint64_t offset = 0;
 };
 
 /// A constant of a graph: an initializer, or the tensor of a Constant node.
@@ -88,15 +105,43 @@ struct Model {
   std::vector<Node> nodes;
   std::vector<Tensor> initializers;
   std::vector<ValueInfo> value_info;  ///< Results of nodes. They are written, but not read.
-  /// Domain and name of the operators that the file itself defines (model-local functions).
-  std::set<std::pair<std::string, std::string>> functions;
-  /// Whether the file has parts that may hold tensors and have no record here: graphs within the
-  /// graph, bodies of functions, sparse tensors, training information.
-  bool has_undescribed_parts = false;
+  std::vector<Function> functions;
+  /// Nodes of the graphs within the graph (If, Loop, Scan) and of training information.
+  std::vector<Node> inner_nodes;
+  /// All tensors that are no constants of the graph: those of attributes, of inner graphs, of
+  /// functions, of training information, and the two parts of each sparse tensor.
+  std::vector<Tensor> other_tensors;
+  /// The names of the graph's sparse constants.
+  std::vector<std::string> sparse_constants;
+  /// At most limits::kListed of them.
+  std::vector<UnknownPart> unknown_parts;
 
   const std::string* find_metadata(std::string_view key) const;
-  bool has_function(const std::string& domain, const std::string& name) const;
+  /// The function that the node calls; null if the file defines none.
+  const Function* function_of(const Node& node) const;
+
+  /// Calls `visit` with every node of the file.
+  template <typename Visit>
+  void each_node(Visit visit) const {
+    for (const Node& node : nodes) visit(node);
+    for (const Node& node : inner_nodes) visit(node);
+    for (const Function& function : functions) {
+      for (const Node& node : function.nodes) visit(node);
+    }
+  }
+  /// Calls `visit` with every tensor of the file.
+  template <typename Visit>
+  void each_tensor(Visit visit) const {
+    for (const Tensor& tensor : initializers) visit(tensor);
+    for (const Tensor& tensor : other_tensors) visit(tensor);
+  }
+
+  /// Where each function is in `functions`, by domain, name and overload. read() fills the map.
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> function_places = {};
 };
+
+/// Whether `domain` is that of ONNX's own operators, which has two names.
+bool is_onnx_domain(std::string_view domain);
 
 /// The lowest IR version that a model of this opset may have.
 /// Source: the table of released versions in ONNX's Versioning.md.
@@ -107,6 +152,9 @@ std::int64_t default_opset(const Model& model);
 
 /// The inputs that a caller gives: those without an initializer.
 std::vector<const ValueInfo*> open_inputs(const Model& model);
+
+/// The files with external data, each once, in the order of the model.
+std::vector<std::string> external_files(const Model& model);
 
 // --- types ---
 
@@ -121,11 +169,12 @@ int data_type_of(DType dtype);
 // --- reading ---
 
 /// Reads the description of an ONNX file. Trusts nothing in the file. Throws Error(malformed) if
-/// the file is damaged or no ONNX file, Error(limit) if the file has more parts than the limits
-/// allow.
+/// the file is damaged, is no ONNX file, or has a form that no exporter writes and that readers
+/// understand in different ways; Error(limit) if the file has more parts than the limits allow.
 Model read(const Input& input, const Context& context);
 
-/// Whether external data of this name are looked for: the name must have no folder.
+/// Whether external data of this name are looked for: the name must be that of a file in the
+/// model's own folder, on every system.
 bool is_beside(const std::string& external_file);
 
 /// Reads the elements of a tensor of the ONNX file `file`. `siblings` opens external data, which

@@ -28,8 +28,11 @@ enum { domain = 1, version = 2 };
 namespace string_string_entry_proto {
 enum { key = 1, value = 2 };
 }
+namespace training_info_proto {
+enum { initialization = 1, algorithm = 2 };
+}
 namespace function_proto {
-enum { name = 1, domain = 10 };
+enum { name = 1, node = 7, domain = 10, attribute_proto = 11, overload = 13 };
 }
 namespace graph_proto {
 enum {
@@ -43,7 +46,7 @@ enum {
 };
 }
 namespace node_proto {
-enum { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7 };
+enum { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7, overload = 8 };
 }
 namespace attribute_proto {
 enum {
@@ -53,14 +56,34 @@ enum {
   s = 4,
   t = 5,
   g = 6,
+  floats = 7,
   ints = 8,
+  strings = 9,
   tensors = 10,
   graphs = 11,
+  tp = 14,
+  type_protos = 15,
   type = 20,
+  ref_attr_name = 21,
   sparse_tensor = 22,
   sparse_tensors = 23
 };
-enum { type_float = 1, type_int = 2, type_string = 3, type_ints = 7 };
+enum {
+  type_float = 1,
+  type_int = 2,
+  type_string = 3,
+  type_tensor = 4,
+  type_graph = 5,
+  type_floats = 6,
+  type_ints = 7,
+  type_strings = 8,
+  type_tensors = 9,
+  type_graphs = 10,
+  type_sparse_tensor = 11,
+  type_sparse_tensors = 12,
+  type_type_proto = 13,
+  type_type_protos = 14
+};
 }  // namespace attribute_proto
 namespace tensor_proto {
 enum {
@@ -68,6 +91,7 @@ enum {
   data_type = 2,
   float_data = 4,
   int32_data = 5,
+  string_data = 6,
   int64_data = 7,
   name = 8,
   raw_data = 9,
@@ -79,6 +103,9 @@ enum {
 enum { type_float = 1, type_int64 = 7, type_float16 = 10, type_double = 11, type_bfloat16 = 16 };
 enum { location_external = 1 };
 }  // namespace tensor_proto
+namespace sparse_tensor_proto {
+enum { values = 1, indices = 2, dims = 3 };
+}
 namespace value_info_proto {
 enum { name = 1, type = 2 };
 }

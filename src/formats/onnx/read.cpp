@@ -1,332 +1,91 @@
-// Bytes to records. The reader walks through the file by positions and skips weights, so memory
-// grows with the description alone, not with the model. Wire format: protobuf's "Encoding".
+// The whole file to a Model. Whatever is in the file has a record, or is checked and left out:
+// documentation, shapes of values within the graph, devices.
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <set>
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
-#include "formats/onnx/onnx.h"
 #include "formats/onnx/proto.h"
+#include "formats/onnx/records.h"
 
 namespace aether2onnx::onnx {
 
 namespace {
 
-[[noreturn]] void damaged(const char* what) {
-  fail({ErrorKind::malformed, "onnx-malformed"}, "the file is no ONNX model, or a damaged one: {}.",
-       what);
+void take_training(Fields fields, Model& model) {
+  while (fields.next()) {
+    if (fields.number() != training_info_proto::initialization &&
+        fields.number() != training_info_proto::algorithm) {
+      continue;
+    }
+    GraphReader(model, {model.inner_nodes, model.other_tensors}).take_graph(fields.message());
+  }
 }
 
-// The file's bytes, read through a window.
-class Bytes {
- public:
-  Bytes(const Input& input, const Context& context) : input_(input), context_(context) {}
-
-  const Limits& limits() const { return context_.limits; }
-
-  std::uint64_t size() const { return input_.size(); }
-
-  std::uint8_t at(std::uint64_t position) {
-    if (position < start_ || position - start_ >= buffer_.size()) {
-      context_.check_cancelled();
-      start_ = position;
-      buffer_.resize(
-          static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, input_.size() - position)));
-      input_.read(start_, buffer_);
-    }
-    return static_cast<std::uint8_t>(buffer_[static_cast<std::size_t>(position - start_)]);
-  }
-
-  std::string text(std::uint64_t position, std::uint64_t length) const {
-    std::string result(to_size(length), '\0');
-    input_.read(position, std::as_writable_bytes(std::span(result)));
-    return result;
-  }
-
- private:
-  static constexpr std::uint64_t kWindow = 4096;
-  const Input& input_;
-  const Context& context_;
-  std::uint64_t start_ = 0;
-  std::vector<std::byte> buffer_;
-};
-
-enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, length = 2, fixed32 = 5 };
-
-// The fields of one message, in order.
-class Fields {
- public:
-  Fields(Bytes& bytes, std::uint64_t begin, std::uint64_t end, std::size_t& parts)
-      : bytes_(bytes), next_(begin), end_(end), parts_(parts) {}
-
-  // Goes to the next field. Returns false at the message's end.
-  bool next() {
-    if (next_ >= end_) return false;
-    count_part();
-    const std::uint64_t key = read_varint();
-    field_ = key >> 3U;
-    wire_ = static_cast<Wire>(key & 7U);
-    switch (wire_) {
-      case Wire::varint:
-        begin_ = next_;
-        value_ = read_varint();
+void take_function(Fields fields, Model& model) {
+  Function function;
+  GraphReader body(model, {function.nodes, model.other_tensors, true});
+  while (fields.next()) {
+    switch (fields.number()) {
+      case function_proto::domain:
+        function.domain = fields.text();
         break;
-      case Wire::fixed64:
-        take(8);
+      case function_proto::name:
+        function.name = fields.text();
         break;
-      case Wire::fixed32:
-        take(4);
+      case function_proto::overload:
+        function.overload = fields.text();
         break;
-      case Wire::length: {
-        const std::uint64_t length = read_varint();
-        take(length);
+      case function_proto::node:
+        body.take_node(fields.message());
         break;
-      }
-      default: {
-        damaged("it has a field of an unknown wire type");
-      }
-    }
-    return true;
-  }
-
-  bool is(std::uint64_t field, Wire wire) const { return field_ == field && wire_ == wire; }
-
-  bool is_any_of(std::initializer_list<std::uint64_t> fields) const {
-    return std::find(fields.begin(), fields.end(), field_) != fields.end();
-  }
-  std::uint64_t number() const { return field_; }
-
-  std::int64_t integer() const { return static_cast<std::int64_t>(value_); }
-  int enumerator() const { return value_ <= 0xffff ? static_cast<int>(value_) : -1; }
-  float real() {
-    std::uint32_t bits = 0;
-    for (std::uint64_t i = 4; i-- > 0;) bits = bits << 8U | bytes_.at(begin_ + i);
-    return std::bit_cast<float>(bits);
-  }
-  std::string text() const {
-    const std::uint64_t most = bytes_.limits().onnx_text;
-    if (length() > most) {
-      fail(
-          {ErrorKind::limit, "onnx-text", {}, fmt::format("{}", most), fmt::format("{}", length())},
-          "the ONNX file has a text of {}; at most {} are read.\n{}", human_bytes(length()),
-          human_bytes(most), limits::how_to_raise("onnx_text"));
-    }
-    return bytes_.text(begin_, length());
-  }
-  // Appends the field's packed integers to `out`.
-  void unpack(std::vector<std::int64_t>& out) const {
-    Fields numbers = message();
-    while (numbers.next_ < numbers.end_) {
-      count_part();
-      out.push_back(static_cast<std::int64_t>(numbers.read_varint()));
+      case function_proto::attribute_proto:
+        body.take_default(fields.message());
+        break;
+      default:
+        break;
     }
   }
-  Fields message() const { return {bytes_, begin_, begin_ + length(), parts_}; }
-  std::uint64_t begin() const { return begin_; }
-  std::uint64_t length() const { return next_ - begin_; }
-
- private:
-  void count_part() const {
-    const std::uint64_t most = bytes_.limits().onnx_parts;
-    if (++parts_ <= most) return;
-    fail({ErrorKind::limit, "onnx-parts", {}, fmt::format("{}", most)},
-         "the ONNX file has more than {} parts, the most that are read.\n{}", with_thousands(most),
-         limits::how_to_raise("onnx_parts"));
+  const std::string domain = is_onnx_domain(function.domain) ? "" : function.domain;
+  const auto [place, is_new] = model.function_places.emplace(
+      std::tuple(domain, function.name, function.overload), model.functions.size());
+  if (!is_new) {
+    fail({ErrorKind::malformed,
+          "onnx-name-twice",
+          fmt::format("byte {}", fields.place()),
+          {},
+          function.name},
+         "the ONNX file defines the function '{}' twice, at byte {}. Readers take the first one or "
+         "the last one.",
+         printable(function.name, 100), fields.place());
   }
-
-  std::uint64_t read_varint() {
-    std::uint64_t number = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (next_ >= end_) damaged("it ends in the middle of a number");
-      const std::uint8_t byte = bytes_.at(next_++);
-      number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
-      if (byte < 0x80) return number;
-    }
-    damaged("it has a number of more than ten bytes");
-  }
-
-  void take(std::uint64_t length) {
-    if (length > end_ - next_) damaged("a part of it reaches beyond its end");
-    begin_ = next_;
-    next_ += length;
-  }
-
-  Bytes& bytes_;
-  std::uint64_t next_;
-  std::uint64_t end_;
-  std::size_t& parts_;
-  std::uint64_t field_ = 0;
-  Wire wire_ = Wire::varint;
-  std::uint64_t value_ = 0;
-  std::uint64_t begin_ = 0;  // of the current field's content
-};
-
-// Repeated integers are packed into one field, or have a field each.
-void take_integers(Fields& fields, std::uint64_t number, std::vector<std::int64_t>& out) {
-  if (fields.is(number, Wire::varint)) {
-    out.push_back(fields.integer());
-  } else if (fields.is(number, Wire::length)) {
-    fields.unpack(out);
-  }
+  model.functions.push_back(std::move(function));
 }
 
-std::pair<std::string, std::string> string_entry(Fields fields) {
-  std::pair<std::string, std::string> entry;
-  while (fields.next()) {
-    if (fields.is(string_string_entry_proto::key, Wire::length)) entry.first = fields.text();
-    if (fields.is(string_string_entry_proto::value, Wire::length)) entry.second = fields.text();
+// `versions` has the operator sets so far. The same version twice says nothing new.
+void take_opset(Fields fields, std::map<std::string, std::int64_t>& versions, Model& model) {
+  auto [domain, version] = opset(fields);
+  const auto [known, is_new] = versions.emplace(is_onnx_domain(domain) ? "" : domain, version);
+  if (!is_new && known->second != version) {
+    fail({ErrorKind::malformed, "onnx-opset-twice", fmt::format("byte {}", fields.place()),
+          fmt::format("{}", known->second), fmt::format("{}", version)},
+         "the ONNX file says that it uses version {} and version {} of the operators of '{}', at "
+         "byte {}. Readers take the first one, the last one or the highest.",
+         known->second, version, printable(domain, 100), fields.place());
   }
-  return entry;
-}
-
-std::pair<std::string, std::int64_t> opset(Fields fields) {
-  std::pair<std::string, std::int64_t> result;
-  while (fields.next()) {
-    if (fields.is(operator_set_id_proto::domain, Wire::length)) result.first = fields.text();
-    if (fields.is(operator_set_id_proto::version, Wire::varint)) result.second = fields.integer();
-  }
-  return result;
-}
-
-// Domain and name.
-std::pair<std::string, std::string> function(Fields fields) {
-  std::pair<std::string, std::string> result;
-  while (fields.next()) {
-    if (fields.is(function_proto::domain, Wire::length)) result.first = fields.text();
-    if (fields.is(function_proto::name, Wire::length)) result.second = fields.text();
-  }
-  return result;
-}
-
-std::string dim(Fields fields) {
-  std::string result;
-  while (fields.next()) {
-    if (fields.is(type_proto::dim_value, Wire::varint)) {
-      result = fmt::format("{}", fields.integer());
-    }
-    if (fields.is(type_proto::dim_param, Wire::length)) result = fields.text();
-  }
-  return result;
-}
-
-void tensor_type(Fields fields, ValueInfo& value) {
-  while (fields.next()) {
-    if (fields.is(type_proto::elem_type, Wire::varint)) value.elem_type = fields.enumerator();
-    if (!fields.is(type_proto::shape, Wire::length)) continue;
-    Fields shape = fields.message();
-    while (shape.next()) {
-      if (shape.is(type_proto::dim, Wire::length)) value.dims.push_back(dim(shape.message()));
-    }
-  }
-}
-
-ValueInfo value_info(Fields fields) {
-  ValueInfo value;
-  while (fields.next()) {
-    if (fields.is(value_info_proto::name, Wire::length)) value.name = fields.text();
-    if (!fields.is(value_info_proto::type, Wire::length)) continue;
-    Fields type = fields.message();
-    while (type.next()) {
-      if (type.is(type_proto::tensor_type, Wire::length)) tensor_type(type.message(), value);
-    }
-  }
-  return value;
-}
-
-Tensor tensor(Fields fields) {
-  Tensor result;
-  while (fields.next()) {
-    take_integers(fields, tensor_proto::dims, result.dims);
-    if (fields.is(tensor_proto::data_type, Wire::varint)) result.data_type = fields.enumerator();
-    if (fields.is(tensor_proto::name, Wire::length)) result.name = fields.text();
-    if (fields.is(tensor_proto::raw_data, Wire::length)) {
-      result.raw_offset = fields.begin();
-      result.raw_bytes = fields.length();
-    }
-    if (fields.is_any_of({tensor_proto::float_data, tensor_proto::int32_data,
-                          tensor_proto::int64_data, tensor_proto::double_data,
-                          tensor_proto::uint64_data})) {
-      result.pieces.push_back({fields.number(), fields.begin(), fields.length()});
-    }
-    if (fields.is(tensor_proto::external_data, Wire::length)) {
-      const auto [key, value] = string_entry(fields.message());
-      if (key == "location") result.external_file = value;
-      if (key == "offset") result.external_offset = value;
-      if (key == "length") result.external_bytes = value;
-    }
-  }
-  return result;
-}
-
-// Returns the attribute's tensor, if there is one.
-std::optional<Tensor> attribute(Fields fields, Node& node, Model& model) {
-  std::string name;
-  std::optional<AttributeValue> value;
-  std::vector<std::int64_t> integers;
-  std::optional<Tensor> constant;
-  while (fields.next()) {
-    if (fields.is(attribute_proto::name, Wire::length)) name = fields.text();
-    if (fields.is(attribute_proto::i, Wire::varint)) value = fields.integer();
-    if (fields.is(attribute_proto::f, Wire::fixed32)) value = fields.real();
-    if (fields.is(attribute_proto::s, Wire::length)) value = fields.text();
-    if (fields.is(attribute_proto::t, Wire::length)) constant = tensor(fields.message());
-    take_integers(fields, attribute_proto::ints, integers);
-    if (fields.is_any_of({attribute_proto::g, attribute_proto::graphs, attribute_proto::tensors,
-                          attribute_proto::sparse_tensor, attribute_proto::sparse_tensors})) {
-      model.has_undescribed_parts = true;
-    }
-  }
-  if (!integers.empty()) value = std::move(integers);
-  if (value) node.attributes.insert_or_assign(name, std::move(*value));
-  return constant;
-}
-
-void take_node(Fields fields, Model& model) {
-  Node node;
-  std::optional<Tensor> constant;
-  while (fields.next()) {
-    if (fields.is(node_proto::input, Wire::length)) node.inputs.push_back(fields.text());
-    if (fields.is(node_proto::output, Wire::length)) node.outputs.push_back(fields.text());
-    if (fields.is(node_proto::name, Wire::length)) node.name = fields.text();
-    if (fields.is(node_proto::op_type, Wire::length)) node.op_type = fields.text();
-    if (fields.is(node_proto::domain, Wire::length)) node.domain = fields.text();
-    if (fields.is(node_proto::attribute, Wire::length)) {
-      if (auto found = attribute(fields.message(), node, model)) constant = std::move(found);
-    }
-  }
-  if (constant && node.op_type == "Constant" && node.outputs.size() == 1) {
-    constant->name = node.outputs[0];
-    model.initializers.push_back(std::move(*constant));
-  } else if (constant && !constant->external_file.empty()) {
-    model.has_undescribed_parts = true;
-  }
-  model.nodes.push_back(std::move(node));
+  model.opsets.emplace_back(std::move(domain), version);
 }
 
 void take_graph(Fields fields, Model& model) {
-  while (fields.next()) {
-    if (fields.is(graph_proto::name, Wire::length)) model.graph_name = fields.text();
-    if (fields.is(graph_proto::node, Wire::length)) take_node(fields.message(), model);
-    if (fields.is(graph_proto::initializer, Wire::length)) {
-      model.initializers.push_back(tensor(fields.message()));
-    }
-    if (fields.is(graph_proto::input, Wire::length)) {
-      model.inputs.push_back(value_info(fields.message()));
-    }
-    if (fields.is(graph_proto::output, Wire::length)) {
-      model.outputs.push_back(value_info(fields.message()));
-    }
-    if (fields.is(graph_proto::sparse_initializer, Wire::length)) {
-      model.has_undescribed_parts = true;
-    }
-  }
+  GraphReader graph(model, {model.nodes, model.initializers, false, &model.sparse_constants});
+  model.graph_name = graph.take_graph(fields, &model.inputs, &model.outputs);
 }
 
 }  // namespace
+
+bool is_onnx_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
 const std::string* Model::find_metadata(std::string_view key) const {
   const auto found = std::find_if(metadata.begin(), metadata.end(),
@@ -334,39 +93,55 @@ const std::string* Model::find_metadata(std::string_view key) const {
   return found == metadata.end() ? nullptr : &found->second;
 }
 
-bool Model::has_function(const std::string& domain, const std::string& name) const {
-  return functions.contains({domain, name});
+const Function* Model::function_of(const Node& node) const {
+  const auto found = function_places.find(
+      {is_onnx_domain(node.domain) ? "" : node.domain, node.op_type, node.overload});
+  return found == function_places.end() ? nullptr : &functions[found->second];
 }
 
 Model read(const Input& input, const Context& context) {
-  Bytes bytes(input, context);
-  std::size_t parts = 0;
-  Fields fields(bytes, 0, bytes.size(), parts);
   Model model;
+  Source source(input, context, model.unknown_parts);
+  Fields fields(source, Kind::model);
+  Names keys("metadata entries");
+  std::map<std::string, std::int64_t> versions;
   bool has_graph = false;
   while (fields.next()) {
-    if (fields.is(model_proto::ir_version, Wire::varint)) model.ir_version = fields.integer();
-    if (fields.is(model_proto::producer_name, Wire::length)) model.producer_name = fields.text();
-    if (fields.is(model_proto::producer_version, Wire::length)) {
-      model.producer_version = fields.text();
-    }
-    if (fields.is(model_proto::opset_import, Wire::length)) {
-      model.opsets.push_back(opset(fields.message()));
-    }
-    if (fields.is(model_proto::metadata_props, Wire::length)) {
-      model.metadata.push_back(string_entry(fields.message()));
-    }
-    if (fields.is(model_proto::training_info, Wire::length)) model.has_undescribed_parts = true;
-    if (fields.is(model_proto::functions, Wire::length)) {
-      model.has_undescribed_parts = true;
-      model.functions.insert(function(fields.message()));
-    }
-    if (fields.is(model_proto::graph, Wire::length)) {
-      take_graph(fields.message(), model);
-      has_graph = true;
+    switch (fields.number()) {
+      case model_proto::ir_version:
+        model.ir_version = fields.integer();
+        break;
+      case model_proto::producer_name:
+        model.producer_name = fields.text();
+        break;
+      case model_proto::producer_version:
+        model.producer_version = fields.text();
+        break;
+      case model_proto::opset_import:
+        take_opset(fields.message(), versions, model);
+        break;
+      case model_proto::metadata_props:
+        model.metadata.push_back(string_entry(fields.message()));
+        keys.add(model.metadata.back().first, fields.begin());
+        break;
+      case model_proto::training_info:
+        take_training(fields.message(), model);
+        break;
+      case model_proto::functions:
+        take_function(fields.message(), model);
+        break;
+      case model_proto::graph:
+        take_graph(fields.message(), model);
+        has_graph = true;
+        break;
+      default:
+        break;
     }
   }
-  if (!has_graph) damaged("it has no graph");
+  if (!has_graph) {
+    fail({ErrorKind::malformed, "onnx-malformed"},
+         "the file is no ONNX model, or a damaged one: it has no graph.");
+  }
   return model;
 }
 
@@ -387,6 +162,7 @@ int ir_version(int opset) {
 std::vector<const ValueInfo*> open_inputs(const Model& model) {
   std::set<std::string_view> given;
   for (const Tensor& tensor : model.initializers) given.insert(tensor.name);
+  given.insert(model.sparse_constants.begin(), model.sparse_constants.end());
   std::vector<const ValueInfo*> inputs;
   for (const ValueInfo& input : model.inputs) {
     if (!given.contains(input.name)) inputs.push_back(&input);
@@ -394,10 +170,20 @@ std::vector<const ValueInfo*> open_inputs(const Model& model) {
   return inputs;
 }
 
+std::vector<std::string> external_files(const Model& model) {
+  std::vector<std::string> files;
+  std::set<std::string_view> known;
+  model.each_tensor([&](const Tensor& tensor) {
+    if (tensor.external_file.empty() || !known.insert(tensor.external_file).second) return;
+    files.push_back(tensor.external_file);
+  });
+  return files;
+}
+
 std::int64_t default_opset(const Model& model) {
   std::int64_t opset = 0;
   for (const auto& [domain, number] : model.opsets) {
-    if (domain.empty() || domain == "ai.onnx") opset = number;
+    if (is_onnx_domain(domain)) opset = number;
   }
   return opset;
 }

@@ -184,9 +184,14 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
 
 }  // namespace
 
+// Windows drops dots and spaces at the end of a name, and "C:name" is a file on another drive.
 bool is_beside(const std::string& external_file) {
-  return external_file != "." && external_file != ".." &&
-         external_file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+  if (external_file.find_first_not_of(". ") == std::string::npos) return false;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  if (external_file.size() > 1 && external_file[1] == ':' && is_letter(external_file[0])) {
+    return false;
+  }
+  return external_file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
 }
 
 std::optional<DType> dtype_of(int data_type) {

@@ -1,0 +1,107 @@
+// ONNX files. The reader refuses what readers disagree on. Here is judged what is left: operators,
+// functions, and the places of weights, wherever in the file they stand.
+
+#include <algorithm>
+#include <span>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/onnx/onnx.h"
+#include "judge/onnx_operators.h"
+#include "judge/scan/scan.h"
+
+namespace aether2onnx::judge::scan {
+
+namespace {
+
+void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
+  if (tensor.external_file.empty()) return;
+  const std::string name = printable(tensor.external_file, 100);
+  if (!onnx::is_beside(tensor.external_file)) {
+    collector.found("external-path", "the file places weights in '{}', outside its own folder",
+                    name);
+    return;
+  }
+  collector.note("external-data", "weights are in '{}' beside the file", name);
+  // Readers turn other texts into numbers, each in its own way.
+  for (const std::string& number : {tensor.external_offset, tensor.external_bytes}) {
+    constexpr std::size_t digits = 18;
+    const bool plain =
+        number.size() <= digits &&
+        std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (plain) continue;
+    collector.unclear("external-place", "the place '{}' of weights in '{}' is no plain number",
+                      printable(number, 40), name);
+  }
+}
+
+void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& collector) {
+  const Power power = power_of(node);
+  if (power == Power::computes) return;
+  if (power == Power::unknown && model.function_of(node) != nullptr) return;
+  const std::string name = printable(full_name(node), 120);
+  if (power == Power::loads) {
+    collector.found("operator-loads", "the operator {} {}", name, load_text(node));
+  } else {
+    collector.unclear("operator", "the file needs an operator from another library, {}", name);
+  }
+}
+
+void judge_functions(const onnx::Model& model, Collector& collector) {
+  for (const onnx::Function& function : model.functions) {
+    if (!replaces_operator(function)) continue;
+    collector.unclear("operator-replaced",
+                      "the file defines a function with the name of a known operator, {}",
+                      printable(full_name({"", function.name, function.domain, {}, {}, {}}), 120));
+  }
+  const std::uint64_t nodes = expanded_nodes(model);
+  if (nodes == kEndless) {
+    collector.unclear("functions", "a function of the file calls itself");
+  } else if (nodes > kTooManyNodes) {
+    collector.unclear("functions", "the functions of the file expand to over {} nodes",
+                      with_thousands(kTooManyNodes));
+  }
+}
+
+// ONNX Runtime takes bytes in memory for a model in its own format if "ORTM" stands at byte 4. In
+// an ONNX file the producer's name may stand there. Source: FlatBuffers' file identifiers, and
+// IsOrtFormatModelBytes in ONNX Runtime.
+void judge_first_bytes(const Input& input, Collector& collector) {
+  constexpr std::string_view mark = "ORTM";
+  constexpr std::uint64_t mark_at = 4;
+  std::string bytes(mark.size(), '\0');
+  if (input.size() < mark_at + mark.size()) return;
+  input.read(mark_at, std::as_writable_bytes(std::span(bytes)));
+  if (bytes == mark) {
+    collector.found("polyglot-ort", "the file is also a model in ONNX Runtime's own format");
+  }
+}
+
+}  // namespace
+
+void scan_onnx(const File& file) {
+  Collector& collector = file.collector;
+  collector.set_container("ONNX");
+  judge_first_bytes(file.input, collector);
+  onnx::Model model;
+  try {
+    model = onnx::read(file.input, file.context);
+  } catch (const Error& error) {
+    collector.unclear("onnx", error);
+    return;
+  }
+  model.each_tensor([&](const onnx::Tensor& tensor) { judge_tensor(tensor, collector); });
+  model.each_node([&](const onnx::Node& node) { judge_node(model, node, collector); });
+  judge_functions(model, collector);
+  for (const onnx::UnknownPart& part : model.unknown_parts) {
+    collector.unclear("onnx-unknown", "the file has {} at byte {}, which ONNX does not define",
+                      part.what, part.offset);
+  }
+  // ONNX Runtime takes settings from here if its environment allows it. Source:
+  // inference_session_utils.h of ONNX Runtime.
+  if (model.find_metadata("ort_config") != nullptr) {
+    collector.unclear("onnx-settings", "the metadata have settings for ONNX Runtime");
+  }
+}
+
+}  // namespace aether2onnx::judge::scan

@@ -1,0 +1,68 @@
+/// @file
+/// Private to this folder: the readers of messages, one a kind.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/wire.h"
+
+namespace aether2onnx::onnx {
+
+/// Names that may occur once in a part of the file.
+class Names {
+ public:
+  explicit Names(const char* what) : what_(what) {}
+
+  /// Throws Error(malformed) if the name was added before. Things without a name don't count.
+  void add(std::string name, std::uint64_t at);
+
+ private:
+  const char* what_;
+  std::unordered_set<std::string> names_;
+};
+
+std::pair<std::string, std::string> string_entry(Fields fields);
+std::pair<std::string, std::int64_t> opset(Fields fields);
+ValueInfo value_info(Fields fields);
+Tensor tensor(Fields fields);
+/// Adds both parts of the tensor to `tensors`. Returns the name, which is that of the values.
+std::string sparse_tensor(Fields fields, std::vector<Tensor>& tensors);
+
+/// Reads graphs and bodies of functions.
+class GraphReader {
+ public:
+  /// Where the records of a graph go.
+  struct Place {
+    std::vector<Node>& nodes;
+    std::vector<Tensor>& constants;
+    bool in_function = false;
+    std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs the names.
+  };
+
+  GraphReader(Model& model, Place place) : model_(model), place_(place) {}
+
+  /// Returns the graph's name. Adds the graph's inputs and outputs if there are lists for them.
+  std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
+                         std::vector<ValueInfo>* outputs = nullptr);
+  void take_node(Fields fields);
+  /// Takes the default of a function's attribute.
+  void take_default(Fields fields);
+
+ private:
+  struct Value;
+
+  void take_attribute(Fields fields, Node& node, Names& names, std::optional<Tensor>& constant);
+  void take_value(Fields& fields, Value& value);
+
+  Model& model_;
+  Place place_;
+  Names constants_{"constants"};
+};
+
+}  // namespace aether2onnx::onnx
