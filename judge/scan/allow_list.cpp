@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/limits.h"
 #include "judge/scan/scan.h"
 #include "judge/words.h"
 
@@ -175,6 +176,10 @@ Verdict verdict_of(std::string_view module, std::string_view name) {
   static const Set tensors = set_of(kTensors);
   static const Set harmless = set_of(kHarmless);
   static const Set dangerous = set_of(kDangerous);
+  // No known name is so long, and one long text can be named a million times.
+  if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes) {
+    return Verdict::suspicious;
+  }
   const std::string key = key_of(module, name);
   const bool plain = module.find('\n') == std::string_view::npos;
   if (plain && tensors.contains(key)) return Verdict::tensors;

@@ -32,6 +32,8 @@ Cases all_cases() {
   add_legacy_cases(cases);
   add_network_cases(cases);
   add_safetensors_cases(cases);
+  add_polyglot_cases(cases);
+  add_budget_cases(cases);
   return cases;
 }
 

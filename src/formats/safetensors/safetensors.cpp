@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/pickle/skim.h"
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/json.h"
 
@@ -77,6 +78,7 @@ class HeaderEvents final : public JsonEvents {
     if (depth() == 1) {
       begin_entry(name);
     } else if (in_metadata_) {
+      check_count(header_.metadata.size(), "texts of metadata");
       if (!metadata_keys_.insert(name).second) twice("__metadata__", name);
       header_.metadata.emplace_back(std::move(name), "");
     } else {
@@ -160,6 +162,15 @@ class HeaderEvents final : public JsonEvents {
             printable(name));
   }
 
+  // Each entry costs about 200 bytes of memory.
+  void check_count(std::size_t entries, const char* what) const {
+    const std::uint64_t most = limits_.state_dict_entries;
+    if (entries < most) return;
+    fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries", fmt::format("{}", most)},
+         "the safetensors file has over {} {}.\n{}", with_thousands(most), what,
+         limits::how_to_raise("state_dict_entries"));
+  }
+
   void begin_entry(std::string& name) {
     if (!names_.insert(name).second) twice("its header", name);
     in_metadata_ = name == "__metadata__";
@@ -168,12 +179,7 @@ class HeaderEvents final : public JsonEvents {
       fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
            "the name of a tensor in the file is over {} long.", plural(limits::kNameBytes, "byte"));
     }
-    if (header_.tensors.size() >= limits_.state_dict_entries) {
-      fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
-            fmt::format("{}", limits_.state_dict_entries)},
-           "the safetensors file has over {} tensors.\n{}",
-           with_thousands(limits_.state_dict_entries), limits::how_to_raise("state_dict_entries"));
-    }
+    check_count(header_.tensors.size(), "tensors");
     header_.tensors.emplace_back();
     header_.tensors.back().name = std::move(name);
     seen_.fill(false);
@@ -299,6 +305,10 @@ Header read_header(const Input& input, const Context& context) {
   input.read(kLengthBytes, text);
   if (text.empty() || text.front() != std::byte{'{'}) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
+  }
+  // Python's loaders of pickles would read another file. No writer makes such a header.
+  if (pickle::skim(input, context).is_pickle()) {
+    damaged({ErrorKind::malformed, "safetensors-pickle"}, "its first bytes are also a pickle");
   }
   HeaderEvents events(context.limits);
   if (!read_json(text, events)) {
