@@ -1,6 +1,9 @@
 #include "judge/scan/budget.h"
 
 #include <algorithm>
+#include <string>
+
+#include "base/limits.h"
 
 namespace aether2onnx::judge::scan {
 
@@ -32,9 +35,13 @@ pickle::Document Budget::parse(const Input& input, std::uint64_t offset) {
   constexpr std::uint64_t of_every_pickle = 16;  // None, True and others that the machine makes
   limits.pickle_values = std::max(limits.pickle_values, of_every_pickle);
   pickle::Document document = pickle::Document::parse_as_far_as_possible(input, offset, lowered);
-  const bool is_lowered = limits.pickle_bytes < context_.limits.pickle_bytes ||
-                          limits.pickle_values < context_.limits.pickle_values;
-  if (is_lowered && !document.problem().empty()) spent_ = true;
+  const auto ended_at = [&](const char* name, bool is_lowered) {
+    return is_lowered && document.problem().find(limits::how_to_raise(name)) != std::string::npos;
+  };
+  if (ended_at("pickle_bytes", limits.pickle_bytes < context_.limits.pickle_bytes) ||
+      ended_at("pickle_values", limits.pickle_values < context_.limits.pickle_values)) {
+    spent_ = true;
+  }
   const std::uint64_t work =
       document.consumed() * cost::kPickleByte + document.value_count() * cost::kPickleValue;
   left_ -= std::min(work, left_);

@@ -16,15 +16,15 @@ namespace aether2onnx::judge::scan {
 /// byte once, its checksum, inflating to a few times the file's size.
 namespace cost {
 inline constexpr std::uint64_t kPickle = 2'000;     ///< To begin a pickle.
-inline constexpr std::uint64_t kPickleByte = 10;    ///< To parse a byte of a pickle.
+inline constexpr std::uint64_t kPickleByte = 12;    ///< To parse a byte of a pickle.
 inline constexpr std::uint64_t kPickleValue = 160;  ///< To keep and judge a value.
-inline constexpr std::uint64_t kInflatedBytes = 2;  ///< Bytes inflated for a unit.
+inline constexpr std::uint64_t kInflatedByte = 1;   ///< To inflate a byte.
 inline constexpr std::uint64_t kName = 3'000;       ///< To judge and print an imported name.
 inline constexpr std::uint64_t kCall = 200;         ///< To judge a call.
 inline constexpr std::uint64_t kTensor = 1'500;     ///< To check a tensor against its storage.
 inline constexpr std::uint64_t kText = 9'000;       ///< To print a call or a finding.
 inline constexpr std::uint64_t kEntry = 6'000;      ///< To read an entry of an archive.
-inline constexpr std::uint64_t kNameByte = 10;      ///< Of the entry's name.
+inline constexpr std::uint64_t kNameByte = 30;      ///< Of the entry's name.
 inline constexpr std::uint64_t kJsonByte = 40;      ///< To parse a byte of JSON.
 inline constexpr std::uint64_t kSkimmedByte = 8;    ///< To follow a byte that may be a pickle's.
 inline constexpr std::uint64_t kField = 20;         ///< To pass a field of an ONNX file.

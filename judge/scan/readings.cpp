@@ -184,9 +184,9 @@ void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
   if (name == "ORTM") {
-    file.collector.unclear("polyglot-flatbuffer",
-                           "the file is {}, but also has the mark of ONNX Runtime's own format",
-                           container_of(file));
+    file.collector.found("polyglot-ort",
+                         "the file is {}, but also has the mark of ONNX Runtime's own format",
+                         container_of(file));
   } else if (name == "PTMF") {
     file.collector.found("polyglot-flatbuffer",
                          "the file is {}, but also has the mark of a TorchScript program",

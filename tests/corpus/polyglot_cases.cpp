@@ -241,7 +241,7 @@ void add_onnx_cases_of_others(Cases& cases) {
   add("other_order", onnx_graph() + "\x08\x07", {ErrorKind::unsupported, ""},
       "the fields of a message may come in any order", ScanResult::unclear);
   add("ort_mark", "\x08\x07\x12\x04ORTM"s + onnx_graph(), {ErrorKind::unsupported, "file-onnx"},
-      "ONNX Runtime reads its own format by the mark at byte 4", ScanResult::unclear);
+      "ONNX Runtime reads its own format by the mark at byte 4");
   add("mobile_mark", "\x08\x07\x12\x04PTMF"s + onnx_graph(), {ErrorKind::unsupported, "file-onnx"},
       "torch.jit.load reads a TorchScript program by the mark at byte 4");
 }

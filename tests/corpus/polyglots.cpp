@@ -135,10 +135,10 @@ std::string onnx_graph() {
   return part(7, part(1, node) + part(2, "g"));
 }
 
-// PROTO 2 is the tag of field 32, NONE its value. POP and BINUNICODE are field 6 and its value. The
-// length of the text holds field 4, whose four bytes end in the text.
+// PROTO 2 is the tag of field 32, NONE its value. POP and BINBYTES are field 6 and its value. The
+// length of the bytes holds field 4, whose four bytes end in these bytes.
 std::string onnx_and_pickle() {
-  const std::string start = "\x80\x02N0X"s;
+  const std::string start = "\x80\x02N0B"s;
   const std::size_t length = 0x0422;
   std::string content = "ab" + onnx_graph();
   // Field 4 again, of two bytes of length, to the end of the text and the three bytes behind it.

@@ -212,7 +212,7 @@ TEST(ScanBudget, IsCountedAndNeverTimed) {
   const MemoryInput input(bytes);
   EXPECT_EQ(scan(input).result, ScanResult::clean);
   // The same verdict at the same number of units each time: find the number.
-  std::uint64_t enough = 1'200'000'000;
+  std::uint64_t enough = Limits{}.scan_work;
   std::uint64_t too_little = 1;
   while (enough - too_little > 1) {
     const std::uint64_t middle = too_little + (enough - too_little) / 2;
