@@ -182,7 +182,7 @@ void add_pickle_cases_of_safetensors(Cases& cases) {
   refused(cases, "polyglot_pickle_gguf", "GGUF\x03\0\0\0\x01"s + dangerous() + ".",
           {ErrorKind::unsupported, "file-gguf"}, ScanResult::found);
   cases.back().reason = "BINFLOAT takes the first bytes";
-  refused(cases, "polyglot_pickle_gguf_of_data", "GGUF\x03\0\0\0\x01"s + "0}.",
+  refused(cases, "polyglot_pickle_gguf_of_data", "GGUF\x03\0\0\0\x01"s + "0}K\x01K\x02s.",
           {ErrorKind::unsupported, "file-gguf"}, ScanResult::found);
   cases.back().reason = "a pickle of data, but a GGUF file as well";
   refused(cases, "polyglot_pickle_gif", "GIF8\x01\x02\x03\x04\x05"s + dangerous() + ".",

@@ -102,7 +102,11 @@ TEST(Skim, FollowsWhatPythonFollows) {
   EXPECT_FALSE(skimmed("c\x01os\nsystem\n").is_pickle());  // no module's name
   EXPECT_FALSE(skimmed("c\nsystem\n").is_pickle());
   EXPECT_FALSE(skimmed("cos\nsystem").is_pickle());  // the line has no end
-  EXPECT_TRUE(skimmed("].").loads);
+  EXPECT_FALSE(skimmed("].").is_pickle());           // three bytes are chance
+  EXPECT_FALSE(skimmed("(t.").is_pickle());
+  EXPECT_TRUE(skimmed("](K\x01"
+                      "e.")
+                  .loads);
   EXPECT_TRUE(skimmed("L119547037146038801333356L\n.").loads);
   EXPECT_FALSE(skimmed("I5\n.").is_pickle());
   EXPECT_FALSE(skimmed("X\x02\0\0\0ab."s).is_pickle());
@@ -113,8 +117,8 @@ TEST(Skim, FollowsWhatPythonFollows) {
   EXPECT_TRUE(skimmed("p0\n].").is_pickle() == false);  // nothing to put
   EXPECT_TRUE(skimmed("]p0\n0g0\n.").loads);
   EXPECT_FALSE(skimmed("]p0\n0g1\n.").is_pickle());
-  EXPECT_FALSE(skimmed("]Vx\n)R.").is_pickle());              // a text is called
-  EXPECT_TRUE(skimmed(")N" + std::string("b") + ".").loads);  // BUILD with None does nothing
+  EXPECT_FALSE(skimmed("]Vx\n)R.").is_pickle());  // a text is called
+  EXPECT_TRUE(skimmed("N0)Nb.").loads);           // BUILD with None does nothing
   EXPECT_TRUE(skimmed(std::string(1'100'000, 'N')).undecided);
   EXPECT_TRUE(skimmed(std::string(2000, ']')).undecided);
   EXPECT_TRUE(skimmed("\x95\x02\0\0\0\0\0\0\0N."s).undecided);
@@ -155,6 +159,23 @@ TEST(Skim, NoLengthOfAHeaderMakesAPickle) {
     std::string header = head;
     header.resize(length, ' ');
     EXPECT_FALSE(skimmed(little(length, 8) + header + data).is_pickle()) << length;
+  }
+}
+
+// The lengths of three bytes that are all opcodes, before the zeros of the length and the header.
+TEST(Skim, NoThreeOpcodesMakeAPickle) {
+  const std::string opcodes =
+      "(.012FIJKLMNPQRSTUVXabcdegh]ijlopqrst}u)GBC"
+      "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96"
+      "\x97\x98";
+  std::string file = "abc\0\0\0\0\0{\"layers.0.conv.weight\":{\"dtype\":\"F32\",\"shape\":[1]}}\n"s;
+  for (const char first : opcodes) {
+    for (const char second : opcodes) {
+      for (const char third : opcodes) {
+        file.replace(0, 3, {first, second, third});
+        EXPECT_FALSE(skimmed(file).is_pickle()) << file;
+      }
+    }
   }
 }
 

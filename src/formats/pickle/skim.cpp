@@ -20,8 +20,10 @@ namespace {
 constexpr std::uint64_t kMostOpcodes = 1'000'000;
 // Nested tuples or lists that Python may fail to free, although the pickle breaks off.
 constexpr std::uint64_t kMostContainers = 1000;
-// A pickle of so few opcodes that leaves one plain value may be another format by chance.
+// A pickle of so few opcodes that leaves one plain value may be another format by chance. So may be
+// an empty container: the first three bytes of a header's length can be "}." or "(t.".
 constexpr std::uint64_t kFewOpcodes = 16;
+constexpr std::uint64_t kFewOpcodesOfContainer = 3;
 // Bytes of a module's name, or of a number in digits. Longer lines are neither.
 constexpr std::size_t kLongestLine = 4096;
 
@@ -86,8 +88,7 @@ class Skimmer {
       }
       const unsigned char opcode = window_.next();
       if (opcode == kStop) {
-        result_.loads = has(1) && (opcodes_ > kFewOpcodes || stack_.back() == Tag::container ||
-                                   stack_.back() == Tag::magic_number);
+        result_.loads = has(1) && is_no_chance(stack_.back());
         break;
       }
       if (!step(opcode) || result_.is_pickle()) break;
@@ -98,6 +99,12 @@ class Skimmer {
   }
 
  private:
+  // Whether a pickle of so many opcodes with that result is more than chance.
+  bool is_no_chance(Tag result) const {
+    return opcodes_ > kFewOpcodes || result == Tag::magic_number ||
+           (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
+  }
+
   // --- arguments; nullopt if Python ends here ---
 
   std::optional<std::uint64_t> number(std::size_t bytes) {

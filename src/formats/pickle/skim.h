@@ -12,8 +12,9 @@ namespace aether2onnx::pickle {
 struct Skim {
   /// Python imports a name.
   bool imports = false;
-  /// Python reads to STOP, and the value is more than one short text or number. Files of other
-  /// formats begin like a short text by chance: the length of a safetensors header may be opcode X.
+  /// Python reads to STOP, and the value is more than one short text, a number or an empty
+  /// container. Files of other formats begin like those by chance: the length of a safetensors
+  /// header may be opcode X, or the three opcodes of an empty dict.
   bool loads = false;
   /// The bytes go on as a pickle for longer than skim() follows, or have a frame. Python's two
   /// unpicklers read frames differently.
