@@ -82,8 +82,8 @@ void add_budget_cases(Cases& cases) {
                         "q\x01"
                         "0" +
                         many_times("h\x01h\x01\x93"
-                                 "0",
-                                 200'000) +
+                                   "0",
+                                   200'000) +
                         "}")),
       ScanResult::found, "200,000 imports of a name of 2 MB");
   add("many_pickles", pickle("}") + many_times("N.", 500'000), ScanResult::found,
