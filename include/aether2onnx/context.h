@@ -43,6 +43,9 @@ struct Limits {
   std::uint64_t onnx_parts = 2'000'000;
   /// Bytes of one text in an ONNX file. Metadata of other exporters holds whole configurations.
   std::uint64_t onnx_text = 1U << 20U;
+  /// Work of a scan, in units of about a nanosecond. The work is counted and never timed, so that
+  /// every machine gives the same verdict. Work that grows with the file alone is free.
+  std::uint64_t scan_work = 1'000'000'000;
 };
 
 /// Changes the limit called `name`, as the members of Limits are called.

@@ -30,22 +30,30 @@ void Collector::global(std::string_view module, std::string_view name, Verdict v
 }
 
 void Collector::call(std::string text, Verdict verdict, const std::string& where) {
-  take(ScanResult::found);
-  if (!seen_.insert("call " + text).second) return;
-  if (report_.calls.size() >= limits::kListed) {
-    ++report_.not_listed;
+  if (is_full_of_calls()) {
+    another_call();
     return;
   }
+  take(ScanResult::found);
+  if (!seen_.insert("call " + text).second) return;
   report_.calls.push_back({std::move(text), verdict, where});
+}
+
+void Collector::another_call() {
+  take(ScanResult::found);
+  ++report_.not_listed;
 }
 
 void Collector::finding(ScanResult weight, std::string code, std::string what) {
   take(weight);
-  if (!seen_.insert(code + ' ' + what).second) return;
-  if (report_.findings.size() >= limits::kListed) {
+  // Each weight has a limit of its own, so that notes cannot crowd out what is found.
+  std::size_t& listed = findings_.at(static_cast<std::size_t>(weight));
+  if (listed >= limits::kListed) {
     ++report_.not_listed;
     return;
   }
+  if (!seen_.insert(code + ' ' + what).second) return;
+  ++listed;
   report_.findings.push_back({weight, std::move(code), std::move(what)});
 }
 

@@ -65,7 +65,7 @@ PickleScanner::Outcome PickleScanner::one(const Input& input, std::uint64_t offs
                        limits::kPickles);
     return {input.size(), false};
   }
-  const Document document = Document::parse_as_far_as_possible(input, offset, context_);
+  const Document document = budget_.parse(input, offset);
   look_at(document, where, 0);
   return {offset + document.consumed(), document.problem().empty()};
 }
@@ -87,7 +87,7 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
   std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), 3)), '\0');
   input.read(0, std::as_writable_bytes(std::span(head)));
   if (!begins_as_pickle(head)) return false;
-  const Document document = Document::parse_as_far_as_possible(input, 0, context_);
+  const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return false;
   collector_.found("pickle-elsewhere", "{}: should be data, but is a pickle", where);
   look_at(document, where, 0);
@@ -117,6 +117,7 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
   for (ValueId value = 0; value < document.value_count(); ++value) {
     switch (document.kind(value)) {
       case Kind::global:
+        if (!budget_.take(cost::kName)) return;
         collector_.global(document.module(value), document.name(value),
                           torch::verdict_of(document.module(value), document.name(value)), where);
         break;
@@ -137,8 +138,10 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
 }
 
 void PickleScanner::judge_call(const Document& document, ValueId call, const std::string& where) {
+  if (!budget_.take(cost::kCall)) return;
   const auto global = global_of(document, document.callable(call));
   if (!global) {
+    if (!budget_.take(cost::kText)) return;
     collector_.unclear("call", "{}: the pickle calls {}", where,
                        pickle::describe(document, document.callable(call)));
     return;
@@ -151,11 +154,17 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
     verdict = std::max(verdict, Verdict::suspicious);
   }
   if (verdict >= Verdict::suspicious) {
+    if (collector_.is_full_of_calls()) {
+      collector_.another_call();
+      return;
+    }
+    if (!budget_.take(cost::kText)) return;
     std::string text = call_text(document, call);
     if (document.state(call)) text += ", and set the result's state";
     collector_.call(std::move(text), verdict, where);
     return;
   }
+  if (verdict == Verdict::tensors && !budget_.take(cost::kTensor)) return;
 }
 
 void PickleScanner::judge_reference(const Document& document, ValueId reference,
@@ -208,7 +217,7 @@ void PickleScanner::nested(std::string_view bytes, const std::string& where, int
     return;
   }
   const MemoryInput input(std::as_bytes(std::span(bytes)));
-  const Document document = Document::parse_as_far_as_possible(input, 0, context_);
+  const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return;
   // A text that only looks like a pickle breaks off before the first call.
   if (!begins_as_pickle(bytes) && !document.problem().empty()) return;

@@ -1,10 +1,13 @@
 #include "judge/scan/scan.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/file_kind.h"
+#include "formats/pickle/skim.h"
+#include "formats/safetensors/safetensors.h"
 #include "formats/zip/zip.h"
 #include "judge/words.h"
 #include "port/files.h"
@@ -41,31 +44,63 @@ void scan_pickle(const File& file) {
 
 // A file of unknown kind may be a pickle of the oldest protocols.
 void scan_anything(const File& file) {
-  if (imports_anything(pickle::Document::parse_as_far_as_possible(file.input, 0, file.context))) {
+  if (pickle::skim(file.input, file.context).is_pickle()) {
     scan_pickle(file);
   } else {
     scan_tensors(file);
   }
 }
 
-// torch.load tries tar before any other format except zip.
-void scan_as_tar_too(const File& file) {
-  constexpr std::uint64_t magic_at = 257;
-  std::array<std::byte, 5> magic{};
-  if (file.input.size() < magic_at + magic.size()) return;
-  file.input.read(magic_at, magic);
-  if (std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size()) == "ustar") {
-    file.collector.found("polyglot-tar",
-                         "the file is also a tar archive, and PyTorch reads the archive");
+// A file that is no checkpoint: scan_tensors() says what the file is.
+void scan_no_checkpoint(const File& file, FileKind kind) {
+  if (kind == FileKind::unknown || kind == FileKind::text) {
+    scan_anything(file);
+  } else {
+    scan_tensors(file);
   }
 }
 
+// The JSON that a reader of checkpoints parses.
+std::uint64_t json_bytes(const Input& input) {
+  const FileKind kind = formats::sniff(input);
+  if (kind == FileKind::json) return input.size();
+  if (kind != FileKind::safetensors) return 0;
+  std::array<std::byte, 5> length{};  // the upper bytes of a header's length are zero
+  input.read(0, length);
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < length.size(); ++i) {
+    bytes |= std::to_integer<std::uint64_t>(length.at(i)) << (8 * i);
+  }
+  return std::min(bytes, input.size());
+}
+
+// Whatever can read a shard may be given the shard without its index.
+void scan_shards(const File& file) {
+  file.collector.set_container("JSON");
+  scan_tensors(file);
+  std::optional<safetensors::File> shards;
+  if (!file.budget.take(json_bytes(file.input) * cost::kJsonByte)) return;
+  try {
+    shards = safetensors::open_shards(file.input, file.siblings, file.context);
+  } catch (const Error&) {
+    return;  // scan_tensors() has reported the error
+  }
+  if (!shards) return;
+  file.collector.set_container("safetensors");
+  for (const Input* shard : shards->shards) {
+    scan_other_readings({*shard, nullptr, file.context, file.collector, file.budget, file.pickles},
+                        FileKind::safetensors);
+  }
+  file.collector.set_container("JSON");
+}
+
+// Scans the file as the reader of its kind does, then asks every other reader.
 void scan_whole(const File& file) {
-  const FileKind kind = formats::sniff(file.input);
+  const FileKind kind = formats::sniff_without_tar(file.input);
   switch (kind) {
     case FileKind::zip:
       scan_zip(file);
-      return;
+      break;
     case FileKind::torch_legacy:
       scan_legacy(file);
       break;
@@ -79,21 +114,26 @@ void scan_whole(const File& file) {
     case FileKind::pickle:
       scan_pickle(file);
       break;
-    case FileKind::json:  // a shard index, whose files are scanned as well
-      file.collector.set_container("JSON");
-      scan_tensors(file);
+    case FileKind::json:  // a shard index
+      scan_shards(file);
       break;
     default:
-      scan_anything(file);
+      scan_no_checkpoint(file, kind);
   }
-  scan_as_zip_too(file);
-  if (kind != FileKind::tar && kind != FileKind::torch_tar) scan_as_tar_too(file);
+  scan_other_readings(file, kind);
 }
 
 ScanReport report_on(const Input& input, const io::Siblings* siblings, const Context& context) {
   Collector collector;
-  PickleScanner pickles(collector, context);
-  scan_whole({input, siblings, context, collector, pickles});
+  Budget budget(context);
+  PickleScanner pickles(collector, budget);
+  scan_whole({input, siblings, context, collector, budget, pickles});
+  if (budget.is_spent()) {
+    collector.unclear("scan-budget",
+                      "the file needs more work than the {} units of a scan; parts of the file "
+                      "were not scanned",
+                      with_thousands(context.limits.scan_work));
+  }
   return collector.finish();
 }
 
@@ -101,6 +141,9 @@ ScanReport report_on(const Input& input, const io::Siblings* siblings, const Con
 
 std::optional<std::uint64_t> scan_tensors(const File& file) {
   Collector& collector = file.collector;
+  if (!file.budget.take_reader() || !file.budget.take(json_bytes(file.input) * cost::kJsonByte)) {
+    return std::nullopt;
+  }
   try {
     const state_dict::Audit audit = state_dict::audit(file.input, file.siblings, file.context);
     for (const auto& [offset, problem] : audit.contradictions) {

@@ -8,6 +8,7 @@
 #include <aether2onnx/aether2onnx.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -16,7 +17,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/limits.h"
+#include "formats/file_kind.h"
 #include "formats/pickle/pickle.h"
+#include "judge/scan/budget.h"
 #include "port/files.h"
 
 namespace aether2onnx::judge::scan {
@@ -35,6 +39,11 @@ class Collector {
               const std::string& where);
   void call(std::string text, Verdict verdict, const std::string& where);
   void finding(ScanResult weight, std::string code, std::string what);
+
+  /// Whether the list of calls has no place left. A further call needs no text.
+  bool is_full_of_calls() const { return report_.calls.size() >= limits::kListed; }
+  /// Counts a call without a place in the list.
+  void another_call();
 
   template <typename... Args>
   void found(const char* code, fmt::format_string<Args...> format, Args&&... args) {
@@ -61,6 +70,7 @@ class Collector {
   ScanReport report_;
   std::unordered_map<std::string, std::size_t> globals_;
   std::set<std::string> seen_;
+  std::array<std::size_t, 3> findings_{};  // listed, by weight
   ScanResult worst_ = ScanResult::clean;
 };
 
@@ -70,8 +80,7 @@ std::string first_line(std::string_view message);
 /// Judges the names and calls of pickles, and of pickles in the texts of pickles.
 class PickleScanner {
  public:
-  PickleScanner(Collector& collector, const Context& context)
-      : collector_(collector), context_(context) {}
+  PickleScanner(Collector& collector, Budget& budget) : collector_(collector), budget_(budget) {}
 
   struct Outcome {
     std::uint64_t end = 0;  ///< Behind STOP, or where the pickle cannot be read further.
@@ -96,7 +105,7 @@ class PickleScanner {
   void nested(std::string_view bytes, const std::string& where, int depth);
 
   Collector& collector_;
-  const Context& context_;
+  Budget& budget_;
   std::size_t pickles_ = 0;
   std::size_t misuses_ = 0;
 };
@@ -110,6 +119,7 @@ struct File {
   const io::Siblings* siblings;  ///< Null for a file in memory.
   const Context& context;
   Collector& collector;
+  Budget& budget;
   PickleScanner& pickles;
 };
 
@@ -119,8 +129,12 @@ void scan_zip(const File& file);
 /// If a file of another kind is also a zip archive, reports this and scans the archive's pickles.
 void scan_as_zip_too(const File& file);
 
-/// Scans a file as an ONNX model.
+/// Scans an ONNX file.
 void scan_onnx(const File& file);
+
+/// Asks every other reader what the reader makes of a file of the kind `kind`. A file that is more
+/// than one thing is never clean.
+void scan_other_readings(const File& file, formats::FileKind kind);
 
 /// Reports what state_dict::audit() finds. Returns the end of the last byte that a loader reads, or
 /// nullopt if the end is unknown.

@@ -71,7 +71,9 @@ class ZipScan {
   // data.pkl.
   bool run() {
     collector_.set_container("zip");
-    const zip::Audit audit = audited();
+    audit();
+    // Two more readers go through the directory.
+    if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);
       scan_entries(zip);
@@ -79,35 +81,36 @@ class ZipScan {
     } catch (const Error& error) {
       collector_.unclear("zip", error);
     }
-    for (const zip::Entry& part : audit.entries) scan_raw(part);
+    for (const zip::Entry& part : audit_.entries) scan_raw(part);
     return has_data_pickle_;
   }
 
   // Scans the archive in a file whose first bytes are of another kind.
   void run_behind_another() {
-    const zip::Audit audit = zip::audit(file_.input, file_.context);
-    if (!audit.has_end || audit.entries.empty()) return;
+    if (!zip::has_directory(file_.input)) return;
     collector_.found("polyglot-zip", "the file is {}, but also a zip archive by its last bytes",
                      collector_.container().empty() ? "something else" : collector_.container());
-    for (const zip::Entry& part : audit.entries) scan_raw(part);
+    try {
+      audit_ = zip::audit(file_.input, file_.context);
+    } catch (const Error& error) {
+      collector_.unclear("limit", error);
+    }
+    for (const zip::Entry& part : audit_.entries) scan_raw(part);
   }
 
  private:
-  zip::Audit audited() {
-    zip::Audit audit;
+  void audit() {
     try {
-      audit = zip::audit(file_.input, file_.context);
+      audit_ = zip::audit(file_.input, file_.context);
     } catch (const Error& error) {
       if (error.kind != ErrorKind::limit) throw;
       collector_.unclear("limit", error);
-      return audit;
     }
-    for (const zip::Irregularity& irregularity : audit.irregularities) {
+    for (const zip::Irregularity& irregularity : audit_.irregularities) {
       const bool found = irregularity.severity >= zip::Severity::unsupported;
       collector_.finding(found ? ScanResult::found : ScanResult::unclear,
                          irregularity.diagnostic.code, irregularity.diagnostic.text);
     }
-    return audit;
   }
 
   // --- entries that can be read ---
@@ -145,7 +148,7 @@ class ZipScan {
       scan_pickle_entry(zip, index, where);
       return;
     }
-    if (entry.size == 0 || !check(zip, index, where)) return;
+    if (entry.size == 0 || !take(entry) || !check(zip, index, where)) return;
     if (lower.starts_with("code/")) return;
     const bool known =
         lower.starts_with("data/") || (is_known_record(name) && entry.size <= kRecordBytes);
@@ -153,13 +156,27 @@ class ZipScan {
   }
 
   void scan_pickle_entry(const zip::Archive& zip, std::size_t index, const std::string& where) {
+    if (!take(zip.entries()[index])) return;
     try {
       const std::vector<std::byte> bytes = zip.read_all(index, file_.context.limits.pickle_bytes);
       file_.pickles.all(MemoryInput(bytes), where);
     } catch (const Error& error) {
       collector_.unclear("entry", error, where);
-      scan_raw_of(zip.entries()[index].name);
+      scan_raw(zip.entries()[index]);
     }
+  }
+
+  bool take_directory() {
+    std::uint64_t work = 0;
+    for (const zip::Entry& entry : audit_.entries) {
+      work += cost::kEntry + entry.name.size() * cost::kNameByte;
+    }
+    return file_.budget.take(work);
+  }
+
+  // Takes the cost of reading the entry.
+  bool take(const zip::Entry& entry) {
+    return entry.stored || file_.budget.take_inflation(entry.packed, entry.size);
   }
 
   // Reads the whole entry, which checks the checksum.
@@ -197,14 +214,8 @@ class ZipScan {
 
   // --- entries that the reader of zip archives refuses ---
 
-  void scan_raw_of(const std::string& name) {
-    for (const zip::Entry& part : zip::audit(file_.input, file_.context).entries) {
-      if (part.name == name) scan_raw(part);
-    }
-  }
-
   void scan_raw(const zip::Entry& part) {
-    if (part.packed == 0) return;
+    if (part.packed == 0 || !file_.budget.take(cost::kEntry)) return;
     const std::string where = printable(part.name, 100) + ", by its bytes in the file";
     const PartInput bytes(file_.input, part.offset, part.packed);
     if (!is_pickle_name(lower_case(part.name))) {
@@ -228,6 +239,7 @@ class ZipScan {
 
   const File& file_;
   Collector& collector_;
+  zip::Audit audit_;
   bool has_data_pickle_ = false;
 };
 

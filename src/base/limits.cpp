@@ -19,6 +19,7 @@ struct Named {
 // Pickle values have 32-bit numbers.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
+constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // eleven days
 
 constexpr std::array kNamed = {
     Named{"archive_entries", &Limits::archive_entries, kMostThings},
@@ -31,6 +32,7 @@ constexpr std::array kNamed = {
     Named{"shards", &Limits::shards, kMostThings},
     Named{"onnx_parts", &Limits::onnx_parts, kMostThings},
     Named{"onnx_text", &Limits::onnx_text, kMostBytes},
+    Named{"scan_work", &Limits::scan_work, kMostWork},
 };
 
 }  // namespace

@@ -67,15 +67,99 @@ bool is_torch_legacy(std::string_view head) {
   return head.starts_with(number);
 }
 
-// A tar header has "ustar" at byte 257. The first member of PyTorch's tar files had one of four
-// names.
-std::optional<FileKind> as_tar(std::string_view head) {
-  if (head.size() < 262 || head.substr(257, 5) != "ustar"sv) return std::nullopt;
+constexpr std::size_t kTarBlock = 512;
+
+// A number of a tar header as Python's tarfile reads the number, in any release: octal digits
+// before a zero byte, with spaces around, a sign, "0o" or underscores; or after byte 0x80 or 0xff a
+// number in base 256. Source: nti() in Lib/tarfile.py, and int() for base 8.
+std::optional<std::int64_t> tar_number(std::string_view field) {
+  const auto first = static_cast<unsigned char>(field[0]);
+  if (first == 0x80 || first == 0xff) {
+    std::int64_t number = 0;
+    for (const char c : field.substr(1)) {
+      constexpr std::int64_t most = std::int64_t{1} << 54U;  // no checksum is as large
+      number = std::min(number << 8U | static_cast<unsigned char>(c), most);
+    }
+    constexpr unsigned bits_of_checksum = 56;
+    return first == 0x80 ? number : number - (std::int64_t{1} << bits_of_checksum);
+  }
+  std::string_view text = field.substr(0, field.find('\0'));
+  constexpr std::string_view spaces = " \t\n\r\v\f\x1c\x1d\x1e\x1f";
+  text.remove_prefix(std::min(text.find_first_not_of(spaces), text.size()));
+  text = text.substr(0, text.find_last_not_of(spaces) + 1);
+  if (text.empty()) return 0;
+  const bool negative = text[0] == '-';
+  if (negative || text[0] == '+') text.remove_prefix(1);
+  if (text.starts_with("0o") || text.starts_with("0O")) {
+    text.remove_prefix(2);
+    if (text.starts_with('_')) text.remove_prefix(1);
+  }
+  std::int64_t number = 0;
+  bool digit = false;  // the character before was a digit
+  for (const char c : text) {
+    if (c == '_' && digit) {
+      digit = false;
+      continue;
+    }
+    if (c < '0' || c > '7') return std::nullopt;
+    number = number << 3U | (c - '0');
+    digit = true;
+  }
+  if (!digit) return std::nullopt;
+  return negative ? -number : number;
+}
+
+// Whether Python's tarfile takes the first block for a header. The checksum is the sum of all bytes
+// with spaces in the checksum's own place; some old programs added signed bytes. Source:
+// TarInfo.frombuf() and calc_chksums() in Lib/tarfile.py.
+bool is_tar_header(std::string_view head) {
+  if (head.size() < kTarBlock) return false;
+  constexpr std::size_t checksum_at = 148;
+  constexpr std::size_t checksum_bytes = 8;
+  const auto checksum = tar_number(head.substr(checksum_at, checksum_bytes));
+  if (!checksum) return false;
+  constexpr std::int64_t of_spaces = 8 * 0x20;
+  std::int64_t sum = of_spaces;
+  std::int64_t sum_of_signed = of_spaces;
+  bool empty = true;
+  for (std::size_t i = 0; i < kTarBlock; ++i) {
+    const auto byte = static_cast<unsigned char>(head[i]);
+    empty = empty && byte == 0;
+    if (i >= checksum_at && i < checksum_at + checksum_bytes) continue;
+    sum += byte;
+    sum_of_signed += byte < 0x80 ? byte : byte - 0x100;
+  }
+  if (empty || (*checksum != sum && *checksum != sum_of_signed)) return false;
+  // mode, uid, gid, size, mtime, devmajor, devminor
+  struct Field {
+    std::size_t at;
+    std::size_t bytes;
+  };
+  constexpr std::array fields = {Field{100, 8},  Field{108, 8}, Field{116, 8}, Field{124, 12},
+                                 Field{136, 12}, Field{329, 8}, Field{337, 8}};
+  return std::all_of(fields.begin(), fields.end(), [&](const Field& field) {
+    return tar_number(head.substr(field.at, field.bytes)).has_value();
+  });
+}
+
+bool has_ustar_mark(std::string_view head) {
+  return head.size() >= 262 && head.substr(257, 5) == "ustar"sv;
+}
+
+// The first member of PyTorch's tar files had one of four names.
+FileKind kind_of_tar(std::string_view head) {
   for (const std::string_view member :
        {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
     if (head.starts_with(member)) return FileKind::torch_tar;
   }
   return FileKind::tar;
+}
+
+std::string read_head(const Input& input) {
+  std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), kTarBlock)),
+                   '\0');
+  input.read(0, std::as_writable_bytes(std::span(head)));
+  return head;
 }
 
 // A ModelProto starts with ir_version, field 1, a small varint. The next field is one of 2 to 8,
@@ -95,20 +179,15 @@ bool looks_like_safetensors(std::string_view head) {
   return head[5] == 0 && head[6] == 0 && head[7] == 0;
 }
 
-}  // namespace
-
-FileKind sniff(const Input& input) {
-  const std::uint64_t size = input.size();
-  if (size == 0) return FileKind::empty;
-  std::string buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, 512)), '\0');
-  input.read(0, std::as_writable_bytes(std::span(buffer)));
-  const std::string_view head = buffer;
-
+FileKind kind_of(std::string_view head, bool with_tar) {
+  if (head.empty()) return FileKind::empty;
   for (const Signature& signature : kSignatures) {
     if (head.starts_with(signature.bytes)) return signature.kind;
   }
+  // PyTorch tries tar before its own stream. A file that is both is the archive to PyTorch.
+  if (with_tar && is_tar_header(head)) return kind_of_tar(head);
   if (is_torch_legacy(head)) return FileKind::torch_legacy;
-  if (const auto tar = as_tar(head)) return *tar;
+  if (with_tar && has_ustar_mark(head)) return kind_of_tar(head);
   if (looks_like_safetensors(head)) return FileKind::safetensors;
   if (looks_like_onnx(head)) return FileKind::onnx;
   if (head.size() > 1 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return FileKind::pickle;
@@ -123,6 +202,14 @@ FileKind sniff(const Input& input) {
   }
   return FileKind::unknown;
 }
+
+}  // namespace
+
+FileKind sniff(const Input& input) { return kind_of(read_head(input), true); }
+
+FileKind sniff_without_tar(const Input& input) { return kind_of(read_head(input), false); }
+
+bool opens_as_tar(const Input& input) { return is_tar_header(read_head(input)); }
 
 std::string gzip_name(const Input& input) {
   constexpr std::uint64_t longest = 1024;

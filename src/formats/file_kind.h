@@ -35,8 +35,16 @@ enum class FileKind {
   unknown,
 };
 
-/// Returns the kind of the file.
+/// Returns the kind of the file. If several readers would take the file, the first in the order of
+/// torch.load decides: zip, tar, then PyTorch's legacy stream.
 FileKind sniff(const Input& input);
+
+/// The kind of the file to readers that know no tar archives.
+FileKind sniff_without_tar(const Input& input);
+
+/// Whether Python's tarfile opens the file. A valid checksum in the first block is enough for that:
+/// archives of the oldest kind have no "ustar" in their header.
+bool opens_as_tar(const Input& input);
 
 /// Returns the name of the file inside a gzip file; "" if the header states no name.
 /// Source: RFC 1952, section 2.3.

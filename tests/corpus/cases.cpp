@@ -34,6 +34,8 @@ Cases all_cases() {
   add_reading_cases(cases);
   add_safetensors_cases(cases);
   add_onnx_cases(cases);
+  add_polyglot_cases(cases);
+  add_budget_cases(cases);
   return cases;
 }
 

@@ -27,6 +27,8 @@ struct Case {
   bool anything = false;
   /// The code of the error, "zip-crc". Empty: not compared.
   std::string code = {};
+  /// Which reader reads the file otherwise, or why the file is harmless. Empty: the name says so.
+  std::string reason = {};
 };
 
 /// The error that a conversion ends with.
@@ -49,6 +51,8 @@ void add_network_cases(Cases& cases);
 void add_reading_cases(Cases& cases);
 void add_safetensors_cases(Cases& cases);
 void add_onnx_cases(Cases& cases);
+void add_polyglot_cases(Cases& cases);
+void add_budget_cases(Cases& cases);
 
 Cases all_cases();
 

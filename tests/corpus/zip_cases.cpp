@@ -4,6 +4,7 @@
 
 #include "base/crc32.h"
 #include "corpus.h"
+#include "deflated.h"
 #include "forge.h"
 
 namespace aether2onnx::corpus {
@@ -34,33 +35,6 @@ std::string evil() { return pickle(call("os", "system", "(" + text("true") + "t"
 
 std::string wide(std::uint64_t size, std::uint64_t packed) {
   return little(1, 2) + little(16, 2) + little(size, 8) + little(packed, 8);
-}
-
-// Deflate's shortest way to say a million equal bytes, as one block of fixed codes.
-std::string deflated_zeros(std::size_t count) {
-  std::string out;
-  unsigned pending = 0;
-  unsigned bits = 0;
-  const auto put = [&](unsigned value, unsigned width, bool reversed) {
-    for (unsigned i = 0; i < width; ++i) {
-      const unsigned bit = reversed ? value >> (width - 1 - i) & 1U : value >> i & 1U;
-      pending |= bit << bits;
-      if (++bits < 8) continue;
-      out += static_cast<char>(pending);
-      pending = 0;
-      bits = 0;
-    }
-  };
-  put(3, 3, false);    // the last block, fixed codes
-  put(0x30, 8, true);  // the byte 0
-  for (std::size_t left = count - 1; left >= 258; left -= 258) {
-    put(0xc5, 8, true);  // a match of 258 bytes
-    put(0, 5, true);     // at distance 1
-  }
-  for (std::size_t i = 0; i < (count - 1) % 258; ++i) put(0x30, 8, true);
-  put(0, 7, true);  // the end
-  if (bits > 0) out += static_cast<char>(pending);
-  return out;
 }
 
 void add_end_cases(Cases& cases) {
@@ -301,7 +275,7 @@ void add_list_cases(Cases& cases) {
 
   // 16 MB of zeros from 16 kB, as a storage that nobody wants, and as the pickle.
   constexpr std::size_t million = 16'000'000;
-  RawEntry bomb = {"archive/data/99", deflated_zeros(million)};
+  RawEntry bomb = {"archive/data/99", deflated('\0', million)};
   const std::string zeros(million, '\0');
   bomb.method = 8;
   bomb.size = million;

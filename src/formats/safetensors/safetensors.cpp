@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/pickle/skim.h"
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/json.h"
 
@@ -334,6 +335,10 @@ Header read_header(const Input& input, const Context& context) {
   if (size > 0) input.read(kLengthBytes, first);
   if (first[0] != std::byte{'{'}) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
+  }
+  // Python's loaders of pickles would read another file. No writer makes such a header.
+  if (pickle::skim(input, context).is_pickle()) {
+    damaged({ErrorKind::malformed, "safetensors-pickle"}, "its first bytes are also a pickle");
   }
   HeaderEvents events(context.limits);
   if (!read_json(input, kLengthBytes, size, events)) {

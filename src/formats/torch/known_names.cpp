@@ -7,6 +7,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/limits.h"
+
 namespace aether2onnx::torch {
 
 namespace {
@@ -194,7 +196,11 @@ const Row* find_row(std::string_view module, std::string_view name) {
     }
     return result;
   }();
-  if (module.find('\n') != std::string_view::npos) return nullptr;
+  // A long name isn't copied and hashed for each of its uses.
+  if (module.find('\n') != std::string_view::npos || module.size() > limits::kNameBytes ||
+      name.size() > limits::kNameBytes) {
+    return nullptr;
+  }
   const auto found = index.find(key_of(module, name));
   return found == index.end() ? nullptr : found->second;
 }

@@ -526,6 +526,8 @@ std::string describe(const Document& document, ValueId value) {
 
 formats::Audit audit(const File& file) {
   constexpr std::size_t most = 20;
+  constexpr std::size_t most_problems = 10'000;  // each costs some microseconds
+  std::size_t problems = 0;
   const Document& document = file.document;
   formats::Audit result;
   TensorRecords tensors(document, *file.storages);
@@ -543,7 +545,9 @@ formats::Audit audit(const File& file) {
     Record record = tensors.describe("", value);
     const bool is_sound = record.tensor || record.problem_code == "torch-tensor-kind" ||
                           record.problem_code == "torch-tensor-expanded";
-    if (!is_sound) contradiction(value, std::move(record.problem));
+    if (is_sound) continue;
+    contradiction(value, std::move(record.problem));
+    if (++problems == most_problems) break;
   }
   for (std::string& key : file.storages->keys()) {
     if (result.unused_storages.size() == most) break;

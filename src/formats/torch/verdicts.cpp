@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/limits.h"
 #include "formats/torch/known_names.h"
 #include "formats/torch/torch.h"
 
@@ -60,6 +61,10 @@ Verdict verdict_of(std::string_view module, std::string_view name) {
   if (const Row* row = find_row(module, name)) {
     const bool of_torch = row->role == Role::rebuild || row->role == Role::of_torch;
     return of_torch ? Verdict::tensors : Verdict::harmless;
+  }
+  // No known name is so long, and one long text can be named a million times.
+  if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes) {
+    return Verdict::suspicious;
   }
   // From protocol 4 on a name may contain attributes: "Size.__class__.mro".
   const std::string_view first = name.substr(0, name.find('.'));

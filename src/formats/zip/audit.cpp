@@ -50,9 +50,14 @@ struct Header {
         size(bytes.four(at + 18)) {}
 };
 
+bool is_plain(const std::string& name) {
+  return std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 bool leads_out(const std::string& name) {
   return name.front() == '/' || (name.size() > 1 && name[1] == ':') ||
-         ("/" + name + "/").find("/../") != std::string::npos;
+         (name.find("..") != std::string::npos &&
+          ("/" + name + "/").find("/../") != std::string::npos);
 }
 
 class Auditor {
@@ -279,7 +284,7 @@ class Auditor {
       findings_.add_entry(
           note, "zip-name", name,
           "The name {} leads out of the folder into which the archive is unpacked.");
-    } else if (printable(name, name.size() + 1) != name) {
+    } else if (!is_plain(name) && printable(name, name.size() + 1) != name) {
       findings_.add_entry((header.flags & kFlagUtf8) != 0 ? damage : note, "zip-name", name,
                           "The name {} has control characters or is not UTF-8.");
     }

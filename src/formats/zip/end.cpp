@@ -12,6 +12,9 @@ namespace {
 using enum Severity;
 
 constexpr std::uint64_t kLongestComment = 0xffff;
+// PyTorch's reader (miniz) searches in whole blocks of 4096 bytes, and so a little further than the
+// longest comment. Source: mz_zip_reader_locate_header_sig() in miniz.c.
+constexpr std::uint64_t kSearched = kEndBytes + kLongestComment + 2 * 4096;
 
 void read_end64(const Input& input, End& end, Findings& findings) {
   if (end.directory_end < kLocator64Bytes) return;
@@ -60,7 +63,7 @@ void read_end64(const Input& input, End& end, Findings& findings) {
 std::optional<End> read_end(const Input& input, Findings& findings) {
   const std::uint64_t size = input.size();
   if (size < kEndBytes) return std::nullopt;
-  const std::uint64_t start = size - std::min(size, kEndBytes + kLongestComment);
+  const std::uint64_t start = size - std::min(size, kSearched);
   const Bytes tail(input, start, size - start);
   End end;
   for (std::size_t at = tail.size() - kEndBytes + 1; at-- > 0;) {
@@ -92,6 +95,31 @@ std::optional<End> read_end(const Input& input, Findings& findings) {
   }
   read_end64(input, end, findings);
   return end;
+}
+
+bool has_directory(const Input& input) {
+  const std::uint64_t size = input.size();
+  if (size < kEndBytes) return false;
+  const auto is_at = [&](std::uint32_t signature, std::uint64_t at) {
+    return size >= 4 && at <= size - 4 && Bytes(input, at, 4).four(0) == signature;
+  };
+  // Some readers go by the position, others by the length and the end record's own place.
+  const auto begins = [&](std::uint64_t position, std::uint64_t bytes, std::uint64_t end) {
+    return is_at(kCentral, position) || (bytes <= end && is_at(kCentral, end - bytes));
+  };
+  const std::uint64_t start = size - std::min(size, kSearched);
+  const Bytes tail(input, start, size - start);
+  for (std::size_t at = 0; at + kEndBytes <= tail.size(); ++at) {
+    if (tail.four(at) != kEnd) continue;
+    const std::uint64_t end = start + at;
+    if (begins(tail.four(at + 16), tail.four(at + 12), end)) return true;
+    if (end < kLocator64Bytes || !is_at(kLocator64, end - kLocator64Bytes)) continue;
+    const std::uint64_t end64 = Bytes(input, end - kLocator64Bytes, kLocator64Bytes).eight(8);
+    if (end64 > end || end - end64 < kEnd64Bytes || !is_at(kEnd64, end64)) continue;
+    const Bytes record(input, end64, kEnd64Bytes);
+    if (begins(record.eight(48), record.eight(40), end64)) return true;
+  }
+  return false;
 }
 
 }  // namespace aether2onnx::zip

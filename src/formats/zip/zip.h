@@ -53,6 +53,10 @@ struct Audit {
 /// Throws what Input::read() throws, and Error(limit) if the directory exceeds the limits.
 Audit audit(const Input& input, const Context& context);
 
+/// Whether any reader of zip archives finds a directory of at least one entry from the end of
+/// `input`, whatever the first bytes are.
+bool has_directory(const Input& input);
+
 /// A zip archive whose parts agree. An entry's CRC is checked when the entry is first read.
 class Archive {
  public:

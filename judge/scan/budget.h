@@ -1,0 +1,58 @@
+/// @file
+/// The work of one scan, counted and never timed: every machine gives the same verdict. Private to
+/// this folder.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <cstdint>
+
+#include "formats/pickle/pickle.h"
+
+namespace aether2onnx::judge::scan {
+
+/// What work costs, in units of Limits::scan_work. A unit is about a nanosecond of the machine on
+/// which the costs were measured. Work that grows with the file alone costs nothing: reading each
+/// byte once, its checksum, inflating to a few times the file's size.
+namespace cost {
+inline constexpr std::uint64_t kPickle = 2'000;     ///< To begin a pickle.
+inline constexpr std::uint64_t kPickleByte = 12;    ///< To parse a byte of a pickle.
+inline constexpr std::uint64_t kPickleValue = 160;  ///< To keep and judge a value.
+inline constexpr std::uint64_t kInflatedByte = 1;   ///< To inflate a byte.
+inline constexpr std::uint64_t kName = 3'000;       ///< To judge and print an imported name.
+inline constexpr std::uint64_t kCall = 200;         ///< To judge a call.
+inline constexpr std::uint64_t kTensor = 1'500;     ///< To check a tensor against its storage.
+inline constexpr std::uint64_t kText = 9'000;       ///< To print a call or a finding.
+inline constexpr std::uint64_t kEntry = 6'000;      ///< To read an entry of an archive.
+inline constexpr std::uint64_t kNameByte = 30;      ///< Of the entry's name.
+inline constexpr std::uint64_t kJsonByte = 40;      ///< To parse a byte of JSON.
+inline constexpr std::uint64_t kSkimmedByte = 8;    ///< To follow a byte that may be a pickle's.
+inline constexpr std::uint64_t kField = 20;         ///< To pass a field of an ONNX file.
+}  // namespace cost
+
+/// Counts the work of a scan.
+class Budget {
+ public:
+  explicit Budget(const Context& context) : context_(context), left_(context.limits.scan_work) {}
+
+  /// Takes `work` from what is left. If less is left, takes nothing: the scan then leaves the part
+  /// out, and is_spent() makes the result "can't tell".
+  bool take(std::uint64_t work);
+  /// Takes the cost of inflating an entry. Inflating to four times the packed size is free.
+  bool take_inflation(std::uint64_t packed, std::uint64_t size);
+  /// Whether work was left out.
+  bool is_spent() const { return spent_; }
+
+  /// Document::parse_as_far_as_possible(), which ends where the budget does.
+  pickle::Document parse(const Input& input, std::uint64_t offset);
+  /// Takes the cost of a reader of checkpoints, which parses the largest pickle once more.
+  bool take_reader() { return take(largest_pickle_); }
+
+ private:
+  const Context& context_;
+  std::uint64_t left_;
+  std::uint64_t largest_pickle_ = 0;
+  bool spent_ = false;
+};
+
+}  // namespace aether2onnx::judge::scan
