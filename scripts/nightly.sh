@@ -1,6 +1,7 @@
 #!/bin/sh
 # What takes too long for ./test.sh, which has to have run before: valgrind, clang-tidy over all files, the
-# full product of precisions, forms and opsets, and each fuzzer for MINUTES (default 5).
+# full product of precisions, forms and opsets, the oracle with many files and with a newer PyTorch, and each
+# fuzzer for MINUTES (default 5).
 #
 #   nightly.sh [MINUTES]
 set -eu
@@ -24,6 +25,20 @@ memory() {
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
 coverage() { scripts/coverage.sh >build/coverage.log || { cat build/coverage.log; return 1; }; }
+
+# Other files each night. The newer PyTorch loads with weights_only and without.
+oracle() {
+  seed=$(date +%Y%m%d)
+  program=build/release/bin/dump_tensors
+  /usr/bin/python3 tests/torch/oracle.py --program "$program" --files 200000 --seed "$seed" \
+    --seconds $((minutes * 60)) --keep build/oracle || return 1
+  scripts/fetch_torch.sh || return 1
+  for option in "" --weights-only; do
+    # shellcheck disable=SC2086
+    .deps/torch/python tests/torch/oracle.py --program "$program" --files 200000 --seed "$seed" \
+      --seconds $((minutes * 60)) --keep build/oracle $option || return 1
+  done
+}
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
 part "clang-format" 1 format
@@ -31,5 +46,6 @@ part "clang-tidy" 15 tidy
 part "valgrind" 15 memory
 part "all opsets" 5 all_opsets
 part "coverage" 10 coverage
+part "oracle" $((minutes * 3 + 5)) oracle
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 4 + 51))
+parts_table $((minutes * 7 + 56))
