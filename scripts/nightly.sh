@@ -1,6 +1,7 @@
 #!/bin/sh
 # What takes too long for ./test.sh, which has to have run before: valgrind, clang-tidy over all files, the
-# full product of precisions, forms and opsets, files beyond 4 GiB, and each fuzzer for MINUTES (default 5).
+# full product of precisions, forms and opsets, files beyond 4 GiB, the oracles with many files and with a newer
+# PyTorch, and each fuzzer for MINUTES (default 5).
 #
 #   nightly.sh [MINUTES]
 set -eu
@@ -28,6 +29,20 @@ onnx_oracle() {
   AETHER2ONNX_ORACLE_FILES=400000 build/release/bin/conformance_onnx --gtest_brief=1
 }
 coverage() { scripts/coverage.sh >build/coverage.log || { cat build/coverage.log; return 1; }; }
+
+# Other files each night. The newer PyTorch loads with weights_only and without.
+oracle() {
+  seed=$(date +%Y%m%d)
+  program=build/release/bin/dump_tensors
+  /usr/bin/python3 tests/torch/oracle.py --program "$program" --files 200000 --seed "$seed" \
+    --seconds $((minutes * 60)) --keep build/oracle || return 1
+  scripts/fetch_torch.sh || return 1
+  for option in "" --weights-only; do
+    # shellcheck disable=SC2086
+    .deps/torch/python tests/torch/oracle.py --program "$program" --files 200000 --seed "$seed" \
+      --seconds $((minutes * 60)) --keep build/oracle $option || return 1
+  done
+}
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
 part "clang-format" 1 format
@@ -37,5 +52,6 @@ part "all opsets" 5 all_opsets
 part "files beyond 4 GiB" 3 giants
 part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
+part "oracle" $((minutes * 3 + 5)) oracle
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 4 + 74))
+parts_table $((minutes * 7 + 79))
