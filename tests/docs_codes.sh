@@ -38,7 +38,7 @@ trap 'rm -rf "$folder"' EXIT
 first_cells docs/check.md '^\| `' >"$folder/check"
 literals Rule judge/check/rules_*.cpp | compare "check" "$folder/check"
 
-first_cells docs/security.md "^\| \`.*\| (found|can't tell|clean) \|" | grep -v '^zip-' >"$folder/scan"
+first_cells docs/security.md "^\| \`.*\| (found|can't tell|clean) \|" | grep -vE '^zip-|…' >"$folder/scan"
 literals 'found|unclear|note' judge/scan/*.cpp | compare "scan" "$folder/scan"
 
 sed -n '/^After `zip-`/,/^$/p' docs/security.md | grep -oE '`[a-z0-9-]+`' | tr -d '`' |

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -135,6 +136,29 @@ std::vector<std::int64_t> to_integers(const TensorData& data) {
 
 }  // namespace
 
+namespace {
+
+// As PyTorch does before it dequantizes.
+void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
+  std::int64_t least = INT32_MIN;
+  std::int64_t most = INT32_MAX;
+  if (dtype == DType::qint8) std::tie(least, most) = std::pair(-128, 127);
+  if (dtype == DType::quint8) std::tie(least, most) = std::pair(0, 255);
+  for (const std::int64_t number : zero_points) {
+    if (number >= least && number <= most) continue;
+    fail({ErrorKind::malformed,
+          "state-dict-zero-point",
+          {},
+          fmt::format("{} to {}", least, most),
+          fmt::format("{}", number)},
+         "a quantized tensor of {} in the file has the zero point {}; {} to {} are possible.\n"
+         "Download or copy the file again.",
+         to_string(dtype), number, least, most);
+  }
+}
+
+}  // namespace
+
 // As in PyTorch: scales are stored in float64 and rounded to float32, as are the steps, before the
 // multiplication.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
@@ -147,6 +171,7 @@ TensorData StateDict::dequantized(const Tensor& tensor) const {
     const TensorData stored_scales = read_stored(*quantizer.scales);
     scales = to_doubles(stored_scales.bytes, stored_scales.dtype);
     zero_points = to_integers(read_stored(*quantizer.zero_points));
+    check_zero_points(zero_points, tensor.dtype);
     inner = 1;
     for (std::size_t i = *quantizer.axis + 1; i < tensor.shape.size(); ++i) {
       inner *= static_cast<std::size_t>(tensor.shape[i]);

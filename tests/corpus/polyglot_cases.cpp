@@ -236,7 +236,7 @@ void add_onnx_cases_of_others(Cases& cases) {
   };
   add("pickle", onnx_and_pickle(), {ErrorKind::unsupported, "file-pickle"},
       "a protobuf message needs no ir_version at its start");
-  add("safetensors", onnx_and_safetensors(), {ErrorKind::unsupported, ""},
+  add("safetensors", onnx_and_safetensors(), {ErrorKind::limit, "safetensors-name"},
       "protobuf skips unknown fields, which hold the header");
   add("other_order", onnx_graph() + "\x08\x07", {ErrorKind::unsupported, ""},
       "the fields of a message may come in any order", ScanResult::unclear);

@@ -124,12 +124,6 @@ std::string zip_at(std::size_t base, const std::string& pickle, RawEnd end) {
   return file;
 }
 
-std::string varint(std::size_t number) {
-  std::string out;
-  for (; number >= 0x80; number >>= 7U) out += static_cast<char>(number & 0x7fU | 0x80U);
-  return out + static_cast<char>(number);
-}
-
 std::string onnx_graph() {
   const std::string node = part(1, "x") + part(2, "y") + part(4, "Relu");
   return part(7, part(1, node) + part(2, "g"));

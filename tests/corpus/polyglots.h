@@ -5,8 +5,11 @@
 #include <string>
 
 #include "forge.h"
+#include "protobuf.h"
 
 namespace aether2onnx::corpus {
+
+using test::varint;
 
 /// How a number of a tar header is written.
 enum class TarNumber {
@@ -39,8 +42,6 @@ std::string zip_and_tar();
 /// An archive of a checkpoint with that pickle, as it stands from byte `base` of a file on.
 std::string zip_at(std::size_t base, const std::string& pickle, RawEnd end);
 
-/// `number` as protobuf writes it.
-std::string varint(std::size_t number);
 /// Field 7 of an ONNX file: a graph with one node.
 std::string onnx_graph();
 std::string onnx_and_pickle();

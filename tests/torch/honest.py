@@ -46,10 +46,6 @@ NOT_ONLY_DATA = {
     "numpy_dates": "numpy's types of known size are read, and no others",
 }
 
-# Faults that are known and not mended yet. A file that no longer has its fault fails the test until its name leaves.
-PENDING = ("expanded overlapping sparse_coo sparse_uncoalesced sparse_csr meta quantized_4_bits numpy_scalar_types "
-           "layer_multiheadattention conjugate negative tensor_attributes buffers rebuild_from_type").split()
-
 # What the system's PyTorch has and cannot save.
 UNSAVED = ("dtype_complex32", "nested", "torch_memory_format")
 
@@ -256,7 +252,7 @@ def main():
         more = other_files(folder, given)
         scanned = scan(given.program, [*(file.path for file in files), *more])
         read = dump(given.dump_tensors, [file.path for file in files])
-    faults, counts, pending = [], collections.Counter(), set()
+    faults, counts = [], collections.Counter()
     for file in files:
         result = scanned[str(file.path)]
         counts[result["result"]] += 1
@@ -264,12 +260,7 @@ def main():
         counts["equal tensors"] += len(read[str(file.path)]["tensors"]) if not problems else 0
         if result["result"] != "clean" and not is_one_of(NOT_ONLY_DATA, file.case):
             problems.append(alarms(result))
-        if is_one_of(PENDING, file.case):
-            pending.update(name for name in PENDING if problems and is_one_of([name], file.case))
-        else:
-            faults += [f"{file.path}: {problem}" for problem in problems]
-    if not given.only:
-        faults += [f"{name} is mended: take the name out of PENDING" for name in PENDING if name not in pending]
+        faults += [f"{file.path}: {problem}" for problem in problems]
     for path in more:
         if scanned[str(path)]["result"] != "clean":
             faults.append(f"{path}: {alarms(scanned[str(path)])}")

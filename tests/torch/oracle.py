@@ -52,9 +52,10 @@ ENOUGH, ENOUGH_WEIGHTS_ONLY = 0.3, 0.05
 COLUMNS = ("ran", "killed", "weights", "fails")
 
 # Why this PyTorch, or this numpy, can't load an honest file of another release.
-OF_ANOTHER_RELEASE = re.compile(
+OF_ANOTHER_SYSTEM = re.compile(
     r"Can't get attribute '[A-Za-z0-9_]+' on <module '(torch|numpy|pathlib)|"
-    r"module '(torch|numpy)[a-z_.]*' has no attribute|No module named '(numpy\._core|pathlib\._local|numpy\.dtypes)")
+    r"module '(torch|numpy)[a-z_.]*' has no attribute|No module named '(numpy\._core|pathlib\._local|numpy\.dtypes)|"
+    r"cannot instantiate '(Windows|Posix)Path'")
 
 
 FORMS = {**oracle_forms.FORMS, **oracle_calls.FORMS, **oracle_harm.FORMS}
@@ -228,7 +229,7 @@ def judge(path, ours, report, ended_by, memory, weights_only, foreign):
         return "killed", f"over 1 GB: {error}"
     if error:
         is_read = ours.error is None and ours.tensors and not foreign
-        if is_read and not weights_only and not OF_ANOTHER_RELEASE.search(error[1]):
+        if is_read and not weights_only and not OF_ANOTHER_SYSTEM.search(error[1]):
             return "fails", ": ".join(error)
         return None
     if ours.error is None and ours.tensors:

@@ -120,7 +120,7 @@ class ModulePickle {
     return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\n" +
            (tensor.integer ? "LongStorage\n" : "DoubleStorage\n") + text(std::to_string(index)) +
            text("cpu") + "J" + number(tensor.values.size(), 4) + "tQ" + std::string("K\0", 2) +
-           tuple(tensor.shape) + tuple(strides) + kFalse + "}tR";
+           tuple(tensor.shape) + tuple(strides) + kFalse + "ccollections\nOrderedDict\n)RtR";
   }
 
   const std::vector<NamedTensor>& tensors_;
@@ -337,16 +337,17 @@ TEST(PickledNetwork, EndlessAttributesEnd) {
   std::string attributes = "}(";
   for (int i = 0; i < 900; ++i)
     attributes += text("a" + std::to_string(i)) + text(std::string(190, 'x'));
-  std::string pickle = attributes + text("_parameters") + "}" + text("_modules") + "}uq";
-  pickle += std::string(1, '\0') + "0}(" + text("_parameters") + dict({}) + text("_buffers") +
+  std::string pickle =
+      "}(" + text("shared") + attributes + text("_parameters") + "}" + text("_modules") + "}uq";
+  pickle += std::string(1, '\0') + text("_parameters") + dict({}) + text("_buffers") +
             dict({{"w", ModulePickle({{"w", {1}, {1}}}, {}, {}).pickle("")}}) + text("_modules") +
             "}(";
   for (int i = 0; i < 1000; ++i) {
     pickle += text("m" + std::to_string(i)) + "cm\nM\n)\x81h" + std::string(1, '\0') + "b";
   }
   pickle = "cm\nM\n)\x81" + pickle + "uub";
-  const auto bytes =
-      tools::write_zip({{"a/data.pkl", "\x80\x02" + pickle + "."}, {"a/version", "3"}});
+  const auto bytes = tools::write_zip(
+      {{"a/data.pkl", "\x80\x02" + pickle + "."}, {"a/data/0", "12345678"}, {"a/version", "3"}});
   const Caught caught = catch_error([&] { const File file{bytes}; });
   EXPECT_EQ(caught.kind, ErrorKind::limit) << caught.message;
   EXPECT_EQ(caught.code, "state-dict-attributes") << caught.message;

@@ -61,7 +61,8 @@ TEST(SafetensorsHeader, IsReadInParts) {
   EXPECT_EQ(file.metadata.size(), 100'000U);
   EXPECT_EQ(file.metadata.back(), (std::pair<std::string, std::string>("k0099999", "v")));
   EXPECT_LE(input.largest_read(), limits::kChunkBytes);
-  EXPECT_LE(input.bytes_read(), input.size() + 16);
+  // Its first bytes are read once more, since they may be a pickle as well.
+  EXPECT_LE(input.bytes_read(), input.size() + 8192);
 }
 
 TEST(SafetensorsHeader, TooManyEntriesAreRefusedEarly) {

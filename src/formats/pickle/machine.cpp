@@ -135,7 +135,8 @@ void Machine::check_frame() const {
 }
 
 void Machine::take_protocol() {
-  if (take_byte("the protocol") > kHighestProtocol) {
+  document_.protocol_ = take_byte("the protocol");
+  if (document_.protocol_ > kHighestProtocol) {
     malformed({ErrorKind::malformed, "pickle-protocol"}, "it is of a protocol above {}",
               kHighestProtocol);
   }

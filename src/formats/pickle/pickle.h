@@ -83,6 +83,9 @@ class Document {
   const std::string& problem() const { return problem_; }
   const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
+  /// The protocol that the pickle states; 0 if it states none.
+  int protocol() const { return protocol_; }
+
   ValueId root() const { return root_; }
   /// Bytes up to and including STOP. If there is a problem(): bytes before the opcode with it.
   std::size_t consumed() const { return consumed_; }
@@ -147,6 +150,7 @@ class Document {
   std::vector<Value> values_;
   std::vector<Container> containers_;
   ValueId root_ = 0;
+  int protocol_ = 0;
   std::size_t consumed_ = 0;
   std::uint64_t origin_ = 0;
   std::vector<Irregularity> irregularities_;

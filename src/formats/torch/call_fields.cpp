@@ -89,8 +89,10 @@ bool Matcher::is_table(ValueId value, Fits fits) {
 bool Matcher::are_fields_of_layer(ValueId value) {
   if (!are_fields(value, kOfLayer)) return false;
   const auto fields = document_.pairs(value);
-  return std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
+  int tables = 0;
+  const bool fit = std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
     const std::string_view name = document_.text(field.first);
+    tables += name == "_parameters" || name == "_buffers" || name == "_modules" ? 1 : 0;
     if (name == "_parameters" || name == "_buffers") {
       return is_table(field.second, [&](ValueId item) { return is_rebuild(item); });
     }
@@ -101,8 +103,20 @@ bool Matcher::are_fields_of_layer(ValueId value) {
       return is(Kind::set, field.second) || is_call_of(field.second, "builtins", "set") ||
              is_call_of(field.second, "__builtin__", "set");
     }
-    return true;
+    return name.find("_hooks") == std::string_view::npos || are_hooks(field.second);
   });
+  return fit && tables == 3;
+}
+
+// Hooks are functions and objects that only the network's author knows. Known names are no hooks.
+bool Matcher::are_hooks(ValueId value) {
+  if (!is(Kind::dict, value) && !is_call_of(value, "collections", "OrderedDict")) return false;
+  const auto hooks = document_.pairs(value);
+  return may_visit(hooks.size()) && std::all_of(hooks.begin(), hooks.end(), [&](const auto& hook) {
+           const auto name = is(Kind::object, hook.second) ? callable_name(document_, hook.second)
+                                                           : class_name(document_, hook.second);
+           return name && find_row(document_.module(*name), document_.name(*name)) == nullptr;
+         });
 }
 
 // A layer, or an object of a class that only the network's author knows.

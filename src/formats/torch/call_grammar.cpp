@@ -79,6 +79,21 @@ bool Matcher::is_count(ValueId value) const {
   return is(Kind::integer, value) && document_.integer(value) >= 0;
 }
 
+bool Matcher::is_between(ValueId value, std::int64_t least, std::int64_t most) const {
+  return is(Kind::integer, value) && document_.integer(value) >= least &&
+         document_.integer(value) <= most;
+}
+
+// A timedelta of less than a day.
+bool Matcher::is_offset(ValueId value) const {
+  if (!is_call_of(value, "datetime", "timedelta")) return false;
+  const auto parts = document_.arguments(value);
+  if (parts.size() != 3 || !is_between(parts[0], -1, 0)) return false;
+  const bool is_a_day_back =
+      document_.integer(parts[0]) == -1 && is_between(parts[1], 0, 0) && is_between(parts[2], 0, 0);
+  return !is_a_day_back;
+}
+
 bool Matcher::is_text(ValueId value, std::string_view text) const {
   return is(Kind::string, value) && document_.text(value) == text;
 }
@@ -365,7 +380,19 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "none") return kind == Kind::none;
   if (word == "bool") return kind == Kind::boolean;
   if (word == "int") return kind == Kind::integer;
+  if (word == "step") return kind == Kind::integer && document_.integer(value) != 0;
   if (word == "count") return is_count(value);
+  if (word == "days") return is_between(value, -999'999'999, 999'999'999);
+  if (word == "seconds") return is_between(value, 0, 86'399);
+  if (word == "microseconds") return is_between(value, 0, 999'999);
+  if (word == "offset") return is_offset(value);
+  if (word == "device") {
+    // Source: c10/core/Device.cpp, parse_type.
+    constexpr std::string_view types =
+        "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga ort maia xla lazy vulkan mps meta "
+        "hpu mtia privateuseone npu";
+    return kind == Kind::string && is_one_of(types, document_.text(value));
+  }
   if (word == "counts") return are_counts(value);
   if (word == "real") return kind == Kind::real;
   if (word == "text") return kind == Kind::string;
@@ -395,6 +422,12 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "hooks") return is_empty_ordered_dict(document_, value);
   if (word == "quantizer") return is_quantizer(value);
   if (word == "sparse") return is_sparse_content(value);
+  if (word == "layout-name") {
+    constexpr std::string_view names =
+        "torch.strided torch.sparse_coo torch.sparse_csr torch.sparse_csc torch.sparse_bsr "
+        "torch.sparse_bsc torch._mkldnn torch.jagged";
+    return kind == Kind::string && is_one_of(names, document_.text(value));
+  }
   if (word == "layout") return is_call_of(value, "torch.serialization", "_get_layout");
   if (word == "dtype-state") return is_dtype_state(value);
   if (word == "array-state") return is_array_state(value);

@@ -35,6 +35,8 @@ class Matcher {
 
   bool is(pickle::Kind kind, pickle::ValueId value) const { return document_.kind(value) == kind; }
   bool is_count(pickle::ValueId value) const;
+  bool is_between(pickle::ValueId value, std::int64_t least, std::int64_t most) const;
+  bool is_offset(pickle::ValueId value) const;
   bool is_text(pickle::ValueId value, std::string_view text) const;
   // A value without parts.
   bool is_plain(pickle::ValueId value) const;
@@ -54,6 +56,7 @@ class Matcher {
   // Whether the value is a dict or OrderedDict of texts with None or what fits.
   template <typename Fits>
   bool is_table(pickle::ValueId value, Fits fits);
+  bool are_hooks(pickle::ValueId value);
   bool is_layer(pickle::ValueId value) const;
   bool is_countable(pickle::ValueId value) const;
   bool is_metadata(pickle::ValueId value) const;

@@ -29,6 +29,9 @@ class MisuseFinder {
         case Kind::persistent_id:
           check_reference(value);
           break;
+        case Kind::global:
+          check_name(value);
+          break;
         case Kind::set:
           for (const ValueId element : document_.elements(value)) check_key(element);
           break;
@@ -97,7 +100,7 @@ class MisuseFinder {
     // Python 2 passes an OrderedDict its items; Python 3 puts them in.
     const bool twice = row->names == "OrderedDict" && !arguments.empty();
     // Old versions of PyTorch overwrite memory when a pickle writes into a tensor.
-    const char* filled = row->role == Role::rebuild ? "writes-into-tensor" : "torch-filled";
+    const char* filled = row->role == Role::rebuild ? "torch-writes-into-tensor" : "torch-filled";
     if (has_items && (row->filled != "items" || twice)) {
       misuse(object, filled, "items are put into the result of {}", text);
     }
@@ -129,6 +132,16 @@ class MisuseFinder {
     const Row* inner = find_row(document_.module(arguments[0]), document_.name(arguments[0]));
     return inner != nullptr && inner != &row && !inner->names.starts_with("_rebuild_from_type") &&
            matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
+  }
+
+  // The names of Python 2. Python 3 translates them up to protocol 2.
+  void check_name(ValueId name) {
+    const std::string_view module = document_.module(name);
+    if (document_.protocol() > 2 && (module == "__builtin__" || module == "copy_reg") &&
+        find_row(module, document_.name(name)) != nullptr) {
+      misuse(name, "torch-name", "{} is named in protocol {}", pickle::describe(document_, name),
+             document_.protocol());
+    }
   }
 
   void check_reference(ValueId reference) {

@@ -38,11 +38,11 @@ constexpr std::array kRows = {
         "", "", false},
     Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
     // torch/csrc/Device.cpp, THPDevice_reduce
-    Row{"torch", "device", Role::of_torch, "R text count?"},
+    Row{"torch", "device", Role::of_torch, "R device count?"},
     Row{"torch", "Tensor", Role::of_torch, ""},
     Row{"torch.nn.parameter", "Parameter Buffer", Role::of_torch, ""},
     // torch/serialization.py, _get_layout
-    Row{"torch.serialization", "_get_layout", Role::of_torch, "R text"},
+    Row{"torch.serialization", "_get_layout", Role::of_torch, "R layout-name"},
     // Classes in references to storages: torch/serialization.py, persistent_id
     Row{"torch",
         "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage "
@@ -91,10 +91,10 @@ constexpr std::array kRows = {
     // Objects/: setobject.c, bytearrayobject.c, bytesobject.c, rangeobject.c, sliceobject.c; as
     // protocols below 4 write them
     Row{"builtins __builtin__", "set frozenset", Role::plain, "R keys"},
-    Row{"builtins __builtin__", "bytearray", Role::plain, "R|R text text=latin-1|R bytes"},
+    Row{"builtins __builtin__", "bytearray", Role::plain, "R|R latin text=latin-1|R bytes"},
     Row{"builtins __builtin__", "bytes", Role::plain, "R"},
     Row{"builtins __builtin__", "complex", Role::plain, "R real real"},
-    Row{"builtins __builtin__", "range xrange", Role::plain, "R int int int"},
+    Row{"builtins __builtin__", "range xrange", Role::plain, "R int int step"},
     Row{"builtins __builtin__", "slice", Role::plain, "R int/none int/none int/none"},
     Row{"builtins __builtin__", "int long float str unicode bool list tuple dict object",
         Role::plain, ""},
@@ -113,8 +113,8 @@ constexpr std::array kRows = {
     Row{"datetime", "datetime", Role::plain, "R date-time timezone?"},
     Row{"datetime", "date", Role::plain, "R date"},
     Row{"datetime", "time", Role::plain, "R time timezone?"},
-    Row{"datetime", "timedelta", Role::plain, "R int int int"},
-    Row{"datetime", "timezone", Role::plain, "R timedelta text?"},
+    Row{"datetime", "timedelta", Role::plain, "R days seconds microseconds"},
+    Row{"datetime", "timezone", Role::plain, "R offset text?"},
     // Lib/pathlib.py, PurePath.__reduce__
     Row{"pathlib pathlib._local",
         "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath", Role::plain,

@@ -140,7 +140,7 @@ class TensorRecords {
       return result;
     }
     if (function == "_rebuild_qtensor") {
-      Tensor result = typed_tensor(arguments);
+      Tensor result = typed_tensor(arguments, true);
       if (arguments.size() < 7) {
         no_tensor("torch-tensor-arguments", "is a quantized tensor with too few arguments");
       }
@@ -152,6 +152,7 @@ class TensorRecords {
       no_tensor("torch-tensor-kind", "is a sparse tensor");
     }
     if (function == "_rebuild_meta_tensor_no_storage") {
+      if (arguments.size() > 3) check_gradient(arguments[3], dtype_object(arguments[0]));
       no_tensor("torch-tensor-kind", "is a tensor without data (made on the 'meta' device)");
     }
     no_tensor("torch-tensor-kind", "is a tensor of a kind that is not read ({})",
@@ -191,13 +192,20 @@ class TensorRecords {
   }
 
   // (storage, storage_offset, size, stride, …)
-  Tensor typed_tensor(std::span<const ValueId> arguments) {
+  Tensor typed_tensor(std::span<const ValueId> arguments, bool quantized = false) {
     if (arguments.size() < 4) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
     }
     const Storage lies_in = storage(arguments[0]);
     if (!lies_in.dtype) {
       no_tensor("torch-tensor-conflict", "is a tensor on a storage without a type");
+    }
+    const bool stored_quantized = *lies_in.dtype == DType::qint8 ||
+                                  *lies_in.dtype == DType::quint8 ||
+                                  *lies_in.dtype == DType::qint32;
+    if (stored_quantized != quantized) {
+      no_tensor("torch-tensor-conflict", "is a {} tensor on a storage of {}",
+                quantized ? "quantized" : "plain", to_string(*lies_in.dtype));
     }
     return laid_out(lies_in, *lies_in.dtype, arguments);
   }
@@ -236,15 +244,6 @@ class TensorRecords {
 
   // (per_tensor_affine, scale, zero_point) or (per_channel_affine, scales, zero_points, axis).
   std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value) {
-    constexpr std::array integers = {DType::qint8, DType::quint8, DType::qint32};
-    if (std::find(integers.begin(), integers.end(), quantized.dtype) == integers.end()) {
-      no_tensor("torch-tensor-quantized", "is a quantized tensor of {}",
-                to_string(quantized.dtype));
-    }
-    // PyTorch allocates a quantized tensor by its sizes before it looks at the storage.
-    if (quantized.elements > storages_elements(quantized)) {
-      no_tensor("torch-tensor-quantized", "is an expanded quantized tensor");
-    }
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)
                                                             : std::span<const ValueId>{};
     const auto is_scheme = [&](std::size_t size, std::string_view name) {
@@ -263,7 +262,8 @@ class TensorRecords {
         no_tensor("torch-tensor-quantized", "is a quantized tensor with scale {} and zero point {}",
                   result.scale, result.zero_point);
       }
-    } else if (is_scheme(4, "per_channel_affine")) {
+    } else if (is_scheme(4, "per_channel_affine") ||
+               is_scheme(4, "per_channel_affine_float_qparams")) {
       const std::int64_t axis =
           document_.kind(parts[3]) == Kind::integer ? document_.integer(parts[3]) : -1;
       if (axis < 0 || axis >= static_cast<std::int64_t>(quantized.shape.size())) {
@@ -276,14 +276,19 @@ class TensorRecords {
       result.zero_points = vector_for_axis(parts[2], size, "zero points");
       const DType scale_type = result.scales->dtype;
       const DType zero_type = result.zero_points->dtype;
-      if ((scale_type != DType::float64 && scale_type != DType::float32) ||
+      if (is_scheme(4, "per_channel_affine_float_qparams") && is_weight_dtype(scale_type) &&
+          is_weight_dtype(zero_type)) {
+        no_tensor("torch-tensor-kind", "is a tensor that is quantized as embeddings are");
+      }
+      if (!is_scheme(4, "per_channel_affine") ||
+          (scale_type != DType::float64 && scale_type != DType::float32) ||
           (zero_type != DType::int64 && zero_type != DType::int32)) {
         no_tensor("torch-tensor-quantized",
                   "is a quantized tensor with scales of {} and zero points of {}",
                   to_string(scale_type), to_string(zero_type));
       }
     } else {
-      no_tensor("torch-tensor-kind", "is a tensor that is quantized in a way that is not read");
+      no_tensor("torch-tensor-quantized", "is a tensor that is quantized in an unknown way");
     }
     return std::make_shared<const Quantizer>(std::move(result));
   }
@@ -292,12 +297,6 @@ class TensorRecords {
     if (dtype == DType::qint8) return number >= -128 && number <= 127;
     if (dtype == DType::quint8) return number >= 0 && number <= 255;
     return number >= INT32_MIN && number <= INT32_MAX;
-  }
-
-  // The elements that fit the storage of a tensor.
-  std::int64_t storages_elements(const Tensor& tensor) const {
-    const std::uint64_t bytes = storages_.size(tensor.storage).value_or(0);
-    return static_cast<std::int64_t>(bytes / size_of(tensor.dtype));
   }
 
   Tensor vector_for_axis(ValueId value, std::int64_t size, const char* what) {
@@ -456,6 +455,12 @@ class TensorRecords {
                 "storage of {} elements",
                 shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
                 available);
+    }
+    // PyTorch allocates a quantized tensor by its sizes before it looks at the storage.
+    const bool quantized = tensor.dtype == DType::qint8 || tensor.dtype == DType::quint8 ||
+                           tensor.dtype == DType::qint32;
+    if (quantized && tensor.elements > available) {
+      no_tensor("torch-tensor-quantized", "is an expanded quantized tensor");
     }
     if (tensor.elements - available > limits::kExpandedElements) {
       no_tensor("torch-tensor-expanded", "is a tensor {} expanded from a storage of {} elements",
