@@ -107,7 +107,8 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
                                    irregularity.offset, irregularity.text));
   }
   torch::find_misuses(document, [&](const torch::Misuse& misuse) {
-    const bool found = misuse.code == "torch-writes-into-tensor" || misuse.code == "torch-reference";
+    const bool found =
+        misuse.code == "torch-writes-into-tensor" || misuse.code == "torch-reference";
     collector_.finding(
         found ? ScanResult::found : ScanResult::unclear, misuse.code,
         fmt::format("{}, byte {}: {}, {}", where, document.offset(misuse.value), misuse.text,

@@ -19,10 +19,10 @@ using test::CommandResult;
 using test::quoted;
 
 // Escapes of terminals (of 7 and 8 bits), a title, line ends, direction overrides, markup, quotes
-// of shells and of JSON, substitutions, formats, bytes that are no UTF-8.
+// of shells and of JSON, substitutions, formats, half a character as Python writes it (no UTF-8).
 const std::string kNasty =
     "\x1b[2J\x1b]0;title\x07\r\n\xc2\x9b"
-    "31m\xe2\x80\xae\xe2\x80\x8b\xe2\x80\x8e\xd8\x9c\xef\xbb\xbf\xf3\xa0\x81\x81<script>\"'`$(touch pwned);touch pwned|&%s%n{}\\\xff\xfe"s;
+    "31m\xe2\x80\xae\xe2\x80\x8b\xe2\x80\x8e\xd8\x9c\xef\xbb\xbf\xf3\xa0\x81\x81<script>\"'`$(touch pwned);touch pwned|&%s%n{}\\\xed\xa0\x80"s;
 
 // Characters that show nothing or change the order of a line.
 const std::array<std::string, 9> kInvisible = {"\xc2\x9b",           // CSI

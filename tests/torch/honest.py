@@ -171,7 +171,8 @@ def other_files(folder, given):
             path = folder / f"sample_{generation}.pth"
             subprocess.run([given.samples, "--generation", generation, path], check=True, stdout=subprocess.DEVNULL)
             files.append(path)
-    return [path for path in files if given.only in path.name]
+    # The networks pickled whole have classes of their own.
+    return [path for path in files if given.only in path.name and not path.name.startswith("module_g")]
 
 
 def scan(program, paths):
