@@ -237,10 +237,11 @@ void Machine::execute_structure(unsigned char opcode) {
       pop_mark();
       break;
     // No pickler writes DUP.
-    case kDup:
+    case kDup: {
       irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
       push(top());
       break;
+    }
     case kEmptyTuple:
       push(empty_tuple_);
       break;
@@ -389,12 +390,13 @@ void Machine::execute_call(unsigned char opcode) {
     case kBinPersId:
       push_persistent_id();
       break;
-    case kPersId:
+    case kPersId: {
       // PyTorch's references are tuples, which this opcode can't hold.
       irregular({ErrorKind::malformed, "pickle-reference"}, "a reference is a line of text");
       push_text(Kind::string, take_line("a reference"));
       push_persistent_id();
       break;
+    }
     default:
       refuse_opcode(opcode);
   }
