@@ -33,15 +33,16 @@ class Machine {
   // --- errors ---
 
   template <typename... Args>
-  [[noreturn]] void malformed(Fault fault, fmt::format_string<Args...> what, Args&&... args) const {
-    refuse(std::move(fault), fmt::format(what, std::forward<Args>(args)...));
+  [[noreturn]] void malformed(const Fault& fault, fmt::format_string<Args...> what,
+                              Args&&... args) const {
+    refuse(fault, fmt::format(what, std::forward<Args>(args)...));
   }
   [[noreturn]] void refuse(Fault fault, const std::string& what) const;
 
   // Notes a place that no pickler writes, or refuses the place.
   template <typename... Args>
-  void irregular(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
-    note_irregular(std::move(fault), fmt::format(what, std::forward<Args>(args)...));
+  void irregular(const Fault& fault, fmt::format_string<Args...> what, Args&&... args) {
+    note_irregular(fault, fmt::format(what, std::forward<Args>(args)...));
   }
   void note_irregular(Fault fault, std::string what);
 
