@@ -113,8 +113,8 @@ TEST_F(VerifyFiles, AReportKeepsTheModeOfTheOldOne) {
 }
 
 TEST_F(VerifyFiles, NamesOfAnyBytes) {
-  for (const std::string name : {"\xff\xfe", "caf\xe9", "ünï-コード", "new\nline", "{option:scale}",
-                                 "a\\\"b", "\xe2\x80\xae", "\xc3", "-dash"}) {
+  for (const std::string name :
+       {"\xff\xfe", "ünï-コード\nline", "{option:scale}", "a\\\"b\xe2\x80\xae", "-caf\xc3"}) {
     fs::create_directory(folder_ / name);
     const fs::path here = folder_ / name;
     fs::copy_file(folder_ / "net.pth", here / (name + ".pth"));
