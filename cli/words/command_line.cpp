@@ -135,7 +135,7 @@ class Resolver {
            printable(typed), answer);
     }
     fail({ErrorKind::usage, "option-unknown", bare},
-         "there is no option {}{}\nRun {} --help-all for all options.", printable(typed),
+         "there is no option {}{}\nRun {} for all options.", printable(typed),
          suggestion(name, known_), help_);
   }
 
@@ -274,9 +274,10 @@ struct CommandLine::Parser {
   bool help_all = false;
   bool version = false;
 
-  // How the command's help is called.
-  std::string call() const {
-    return command == "convert" ? "aether2onnx" : "aether2onnx " + command;
+  // The call that lists all options.
+  std::string help_call() const {
+    return fmt::format("aether2onnx{} {}", command == "convert" ? "" : " " + command,
+                       in_short.empty() ? "--help" : "--help-all");
   }
   bool wants_answer() const { return help || help_all || version; }
   // Refuses "-" as a file.
@@ -364,8 +365,8 @@ void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
       std::any_of(in_file.begin(), in_file.end(), [&](const std::string& given_name) {
         return message.find("--" + given_name) != std::string::npos;
       });
-  fail({ErrorKind::usage, "option-value"}, "{}{}\nRun {} --help-all for all options.",
-       of_file ? config_name() + ": " : "", message, call());
+  fail({ErrorKind::usage, "option-value"}, "{}{}\nRun {} for all options.",
+       of_file ? config_name() + ": " : "", message, help_call());
 }
 
 void CommandLine::Parser::name_file_of(const std::function<void()>& work) const {
@@ -543,8 +544,8 @@ void CommandLine::refuse_assignment(const std::string& word) const {
   if (!is_option && !is_other) return;
   fail({ErrorKind::usage, "option-dashes", name, "--" + name, word},
        "{}: an option begins with two dashes, as in --{}. A file is written without a name in "
-       "front of it.\nRun {} --help for the options.",
-       printable(word), printable(word), parser_->call());
+       "front of it.\nRun {} for all options.",
+       printable(word), printable(word), parser_->help_call());
 }
 
 namespace {
@@ -594,7 +595,7 @@ std::string CommandLine::help(bool all) const {
 }
 
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
-  const Resolver resolver(parser_->call(), long_names(parser_->app), parser_->scripts_own);
+  const Resolver resolver(parser_->help_call(), long_names(parser_->app), parser_->scripts_own);
   std::vector<std::string> resolved = resolver.resolve(arguments);
   std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
   try {
