@@ -133,7 +133,15 @@ struct CompletionRequest {
   std::string shell;  ///< "bash", "zsh" or "fish".
 };
 
-struct ManualRequest {};
+struct HelpRequest {
+  std::string text;
+};
+
+struct VersionRequest {};
+
+struct ManualRequest {
+  std::string part;  ///< "man", "options" or "json".
+};
 
 void add_words(CommandLine& line, ConvertRequest& request);
 void add_words(CommandLine& line, FuseRequest& request);
@@ -142,6 +150,8 @@ void add_words(CommandLine& line, InspectRequest& request);
 void add_words(CommandLine& line, CheckRequest& request);
 void add_words(CommandLine& line, ScanRequest& request);
 void add_words(CommandLine& line, EngineRequest& request);
+void add_words(CommandLine& line, HelpRequest& request);
+void add_words(CommandLine& line, VersionRequest& request);
 void add_words(CommandLine& line, CompletionRequest& request);
 void add_words(CommandLine& line, ManualRequest& request);
 
@@ -153,6 +163,8 @@ int run(const InspectRequest& request, const Invocation& invocation);
 int run(const CheckRequest& request, const Invocation& invocation);
 int run(const ScanRequest& request, const Invocation& invocation);
 int run(const EngineRequest& request, const Invocation& invocation);
+int run(const HelpRequest& request, const Invocation& invocation);
+int run(const VersionRequest& request, const Invocation& invocation);
 int run(const CompletionRequest& request, const Invocation& invocation);
 int run(const ManualRequest& request, const Invocation& invocation);
 

@@ -98,7 +98,7 @@ TEST_F(VerifyFiles, AReportIsNotTheModelEither) {
     EXPECT_NE(result.err.find("written over the model"), std::string::npos) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << report;
   }
-  EXPECT_EQ(run("net.pth --verify_onnx --report 2x_net_fp32_op17.onnx").exit_code, 2);
+  EXPECT_EQ(run("net.pth --verify_onnx --report 2x_net_fp32_1x3x64x64_op17.onnx").exit_code, 2);
 }
 
 TEST_F(VerifyFiles, AReportKeepsTheModeOfTheOldOne) {

@@ -255,10 +255,11 @@ TEST_F(Verify, AFailedModelIsKeptUnderAnotherName) {
   EXPECT_EQ(json["verification"]["results"].size(), 2U);
   EXPECT_FALSE(json["verification"]["passed"]);
   // What was kept is the model that failed.
-  EXPECT_EQ(test::run_shell("cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
-                            " model.pth --quiet && cmp 2x_model_fp32_op17.onnx out.failed.onnx")
-                .exit_code,
-            0);
+  EXPECT_EQ(
+      test::run_shell("cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
+                      " model.pth --quiet && cmp 2x_model_fp32_1x3x64x64_op17.onnx out.failed.onnx")
+          .exit_code,
+      0);
 }
 
 TEST_F(Verify, AShapeThatWouldNotFitIsRefusedWithTheEstimate) {
