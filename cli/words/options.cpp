@@ -41,7 +41,8 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
 }
 
 void check_verification(const VerificationRequest& request) {
-  const auto& [atol, rtol, device, provider, precision, seed, images, report, library] = request;
+  const auto& [atol, rtol, device, provider, reference, precision, seed, images, report, library] =
+      request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
   if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
@@ -57,6 +58,7 @@ void check_verification(const VerificationRequest& request) {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider cpu contradicts --device {}.", *device);
   }
+  if (reference) find_choice("--reference", *reference, {"pytorch", "builtin"});
   if (precision) find_choice("--reference_precision", *precision, {"fp32", "fp64"});
   if (images && !io::is_folder(*images)) {
     fail({ErrorKind::usage, "option-folder", "verify_images", "a folder", *images},
@@ -145,8 +147,13 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or\n"
            "tensorrt. Default: that of the device");
+  line.add("--reference", &request.reference, "NAME",
+           "Who computes the right values: pytorch (the module with\n"
+           "libtorch) or builtin (the program itself).\n"
+           "Default: pytorch if it is installed, else builtin");
   line.add("--reference_precision", &request.reference_precision, "MODE",
-           "fp32 or fp64: what PyTorch computes in. Default: fp32");
+           "fp32 or fp64: the type in which the reference computes.\n"
+           "Default: fp32 for pytorch, fp64 for builtin");
   line.add("--seed", &request.seed, "N",
            fmt::format("Of the random input. Default: {}", kDefaultSeed));
   line.add("--verify_images", &request.images, "DIR",
