@@ -14,6 +14,7 @@ namespace {
 // Short work shows no progress: the lines of the steps are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
+constexpr auto kLineEvery = std::chrono::milliseconds(10000);
 constexpr std::size_t kLongestProgress = 400;
 
 std::string duration_text(double seconds) {
@@ -80,15 +81,24 @@ void Console::on_progress(std::string_view step, std::uint64_t done, std::uint64
 
 void Console::on_work(std::string_view name, const std::string& what, double share) {
   const auto now = std::chrono::steady_clock::now();
-  if (!work_started_) work_started_ = now;
-  if (!terminal_) return;
+  if (!work_started_) work_started_ = last_progress_ = now;
+  // The first line of new work is always shown.
+  const auto every = terminal_ ? kProgressEvery : kLineEvery;
+  const bool is_new = terminal_ && what != last_work_;
+  if (quiet_ || (!is_new && now - last_progress_ < every)) return;
+  last_progress_ = now;
+  last_work_ = what;
   std::string text = fmt::format("{:<11} {}", name, what);
   const double elapsed = std::chrono::duration<double>(now - *work_started_).count();
   constexpr double enough_to_tell = 0.01;
   if (share > enough_to_tell && elapsed > 1) {
     text += fmt::format(", about {:.0f} s left", std::ceil(elapsed * (1 - share) / share));
   }
-  show_progress(text);
+  if (terminal_) {
+    show_progress(text);
+  } else {
+    plain(text);
+  }
 }
 
 void Console::show_progress(const std::string& text) {

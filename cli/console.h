@@ -34,7 +34,7 @@ class Console final : public Observer {
   void note(const std::string& text);
 
   /// Shows that `share` (0 to 1) of the work is done and that `what` comes next. The line ends with
-  /// an estimate of the remaining time.
+  /// an estimate of the remaining time. A log that is no terminal gets a line every ten seconds.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -49,6 +49,7 @@ class Console final : public Observer {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_progress_ = started_;
   std::optional<std::chrono::steady_clock::time_point> work_started_;
+  std::string last_work_;
 };
 
 /// The limits, the observer, the flag that cancels a task on a signal, and the files that the

@@ -87,6 +87,7 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
       const std::vector<std::string>& more = comparison.fp32_blocks;
       console.line("float32", blocks_text(more, *comparison.details) +
                                   ": too large or too coarse in half precision");
+      task.repeated = true;
       options.fp32_blocks.insert(options.fp32_blocks.end(), more.begin(), more.end());
       observer = &repeat_observer;
     }
@@ -225,7 +226,7 @@ int run(const ConvertRequest& request, const Invocation& invocation) {
     failure.verification = comparison.details;
     return print_failure(failure, request.printing.json);
   }
-  return kDone;
+  return comparison.as_assumed ? kAsAssumed : kDone;
 }
 
 }  // namespace aether2onnx::cli

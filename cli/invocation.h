@@ -13,7 +13,8 @@ namespace aether2onnx::cli {
 
 class CommandLine;
 
-enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2 };
+/// kAsAssumed: done, but the verdict depends on assumptions.
+enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kAsAssumed = 3 };
 
 /// An error of the program itself. Its kind in the JSON output is `name`, "engine" or
 /// "verification"; the library has no such kinds.

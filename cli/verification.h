@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "../verify/verifier.h"
 #include "console.h"
 #include "render/json.h"
 #include "requests.h"
-#include "../verify/verifier.h"
 
 namespace aether2onnx::cli {
 
@@ -27,7 +27,9 @@ struct VerificationTask {
   std::string model_name;  ///< The model's name for people.
   /// (N, C, H, W) each; empty: the shapes in the model.
   std::vector<std::array<std::int64_t, 4>> shapes;
-  std::string command;  ///< The command line, for the report.
+  std::string command;        ///< The command line, for the report.
+  bool check_source = false;  ///< Whether to tell that the checkpoint is another file.
+  bool repeated = false;      ///< The lines before the first run have been printed.
   /// If set, the comparison may propose more parts for float32, beside these.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
@@ -35,6 +37,8 @@ struct VerificationTask {
 struct Comparison {
   std::shared_ptr<const Json> details;  ///< Null before the comparison and if it can't be made.
   bool failed = false;
+  /// The model is equal if the assumptions in `details` hold.
+  bool as_assumed = false;
   /// More parts that should be in float32: half precision is too small or too coarse for them.
   std::vector<std::string> fp32_blocks;
 };
@@ -45,8 +49,9 @@ class Verification {
   /// and how to get it. `asked_by` is the option or command that wants to compare.
   Verification(const VerificationRequest& request, const std::string& asked_by, Console& console);
 
-  /// Compares at every shape, and prints a line each unless it proposes parts for float32.
-  /// Throws Error(verification) if a shape fails; `comparison` is complete even then.
+  /// Compares at every shape, and prints a line each and the verdict, unless it proposes parts for
+  /// float32. Throws Error(verification) if the model is not equal; `comparison` is complete even
+  /// then.
   void run(const VerificationTask& task, Console& console, Comparison& comparison) const;
 
  private:

@@ -19,7 +19,8 @@ set(library_package libaether2onnx${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MIN
 set(CPACK_COMPONENTS_ALL program)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME aether2onnx)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS
-    "aether2onnx-pictures ${this_version}, aether2onnx-pytorch ${this_version}")
+    "aether2onnx-onnxruntime ${this_version}, aether2onnx-pictures ${this_version}, \
+aether2onnx-pytorch ${this_version}")
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
     "The program, with its manual page and completion for bash, zsh and fish.")
 
@@ -29,6 +30,13 @@ if(TARGET aether2onnx_pictures)
   set(CPACK_DEBIAN_PICTURES_PACKAGE_DEPENDS "aether2onnx ${this_version}")
   set(CPACK_COMPONENT_PICTURES_DESCRIPTION
       "Reads PNG and JPEG files for the program (verify --verify_images).")
+endif()
+if(AETHER2ONNX_PACKAGES_ONNXRUNTIME)
+  list(APPEND CPACK_COMPONENTS_ALL onnxruntime)
+  set(CPACK_DEBIAN_ONNXRUNTIME_PACKAGE_NAME aether2onnx-onnxruntime)
+  set(CPACK_DEBIAN_ONNXRUNTIME_PACKAGE_DEPENDS "aether2onnx ${this_version}")
+  set(CPACK_COMPONENT_ONNXRUNTIME_DESCRIPTION
+      "ONNX Runtime for verifications, where the system has none.")
 endif()
 if(TARGET aether2onnx_torch)
   list(APPEND CPACK_COMPONENTS_ALL pytorch)

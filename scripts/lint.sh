@@ -13,11 +13,10 @@ case ${1:-} in
     ;;
   tidy)
     # In a unity build (preset release) the files that are compiled as one are read as one, which takes
-    # a sixth of the time. verify/reference*.cpp are left out: clang 14 can't compile libtorch's headers
-    # as C++20.
+    # a sixth of the time. verify/torch is left out: clang 14 can't compile libtorch's headers as C++20.
     root=$(pwd) build=$(cd "$2" && pwd)
     run-clang-tidy -p "$build" -quiet -j "$(nproc)" -checks=-bugprone-suspicious-include \
-      "^($root|$build)/(bench|src|judge|cli|tools|examples|verify)/(?!.*reference).*\.(cpp|cxx)\$" \
+      "^($root|$build)/(bench|src|judge|cli|tools|examples|verify)/(?!.*torch_module).*\.(cpp|cxx)\$" \
       2>/dev/null | { ! grep -E '(error|warning):' ; }
     ;;
   changed)
@@ -25,7 +24,7 @@ case ${1:-} in
     files=$(git diff --name-only --diff-filter=d "${LINT_SINCE:-HEAD~1}" -- '*.h' '*.cpp')
     [ -n "$files" ] || exit 0
     files=$(echo "$files" | grep -E '^(bench|src|judge|cli|tools|examples|verify)/.*\.cpp$' |
-      grep -vE '^verify/.*reference' || true)
+      grep -vE '^verify/torch/' || true)
     [ -n "$files" ] || exit 0
     echo "$files" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$2" -quiet 2>/dev/null |
       { ! grep -E '(error|warning):' ; }

@@ -24,6 +24,8 @@ memory() {
 }
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
+# Every generation, form, opset and precision against its rounding noise: no honest file is suspected.
+all_forms() { AETHER2ONNX_ALL_FORMS=1 build/release/bin/verify --gtest_filter='RoundingNoise.*'; }
 giants() { /usr/bin/python3 -B tests/torch/honest_giant.py build/release/bin/aether2onnx build/release/bin/dump_tensors 4700; }
 onnx_oracle() {
   AETHER2ONNX_ORACLE_FILES=400000 build/release/bin/conformance_onnx --gtest_brief=1
@@ -49,9 +51,10 @@ part "clang-format" 1 format
 part "clang-tidy" 15 tidy
 part "valgrind" 15 memory
 part "all opsets" 5 all_opsets
+part "rounding noise of all forms" 15 all_forms
 part "files beyond 4 GiB" 3 giants
 part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
 part "oracle" $((minutes * 3 + 5)) oracle
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 79))
+parts_table $((minutes * 7 + 94))

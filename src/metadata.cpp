@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "base/error.h"
@@ -178,6 +179,44 @@ std::optional<double> number_of(std::string_view text) {
 }
 
 }  // namespace
+
+Assumed assumed(const onnx::Model& file) {
+  const auto text = [&](const char* key) {
+    const std::string* found = file.find_metadata(key);
+    return found == nullptr ? std::string() : *found;
+  };
+  if (text("architecture").empty() || text("generation").empty()) return {};
+  Assumed assumed;
+  assumed.generation = text("generation");
+  // A number of 1 is left out.
+  assumed.res_scale = number_of(text("res_scale")).value_or(1);
+  assumed.img_range = number_of(text("img_range")).value_or(1);
+  // "…; norms with eps 0.0001", as network::fused_from() writes it.
+  const std::string fused_from = text("fused_from");
+  constexpr std::string_view eps = " eps ";
+  const std::size_t at = fused_from.find(eps);
+  if (at != std::string::npos) {
+    assumed.norm_eps = number_of(std::string_view(fused_from).substr(at + eps.size()));
+  }
+  for (std::optional<double>* number :
+       {&assumed.res_scale, &assumed.norm_eps, &assumed.img_range}) {
+    if (*number && !(**number > 0 && std::isfinite(**number))) number->reset();
+  }
+  return assumed;
+}
+
+std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
+  constexpr std::array<std::string_view, 4> not_of_size = {"generation", "model_type", "res_scale",
+                                                           "img_range"};
+  for (const auto& [key, value] : network_entries(network)) {
+    if (std::find(not_of_size.begin(), not_of_size.end(), key) != not_of_size.end()) continue;
+    const std::string* noted = file.find_metadata(key);
+    if (noted == nullptr || *noted == value) continue;
+    return fmt::format("The model was made from a network with {} {}, but the checkpoint's has {}.",
+                       key, printable(*noted, 60), value);
+  }
+  return "";
+}
 
 NetworkInfo network(const onnx::Model& file) {
   NetworkInfo network;

@@ -5,6 +5,7 @@
 #include <aether2onnx/aether2onnx.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,20 @@ std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& re
 /// `more_fp32_blocks` as in why_outdated().
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
+
+/// The answers to the questions that a checkpoint may leave open. Unset if the metadata are not of
+/// aether2onnx.
+struct Assumed {
+  std::optional<std::string> generation;
+  std::optional<double> res_scale;
+  std::optional<double> norm_eps;
+  std::optional<double> img_range;
+};
+Assumed assumed(const onnx::Model& file);
+
+/// The first fact about the network's size that the metadata and the network disagree about, as a
+/// sentence; "" if there is none.
+std::string other_network(const onnx::Model& file, const NetworkInfo& network);
 
 /// The facts about the network that the metadata note. Other facts stay empty.
 NetworkInfo network(const onnx::Model& file);

@@ -91,6 +91,10 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
             "The names of the model's nodes do not name the network's blocks. The place where the "
             "difference begins is unknown."};
   }
+  // Nothing is compared after the last module but the output itself.
+  const auto name_of = [](const std::string& path) {
+    return path == kOutputPart ? "the output, behind the last module" : path;
+  };
   double before = floor;
   const BlockDifference* steepest = &blocks.front();
   double steepest_step = 0;
@@ -102,7 +106,7 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
                                                         blocks[i - 1].path, blocks[i - 1].relative);
       return {blocks[i].path,
               fmt::format("The first block that differs is {}, by {:.1e} of its largest value. {}.",
-                          blocks[i].path, blocks[i].relative, previous)};
+                          name_of(blocks[i].path), blocks[i].relative, previous)};
     }
     if (step > steepest_step) {
       steepest_step = step;
@@ -113,7 +117,7 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
   return {"",
           fmt::format("No single block stands out. The error grows step by step, most at {} (to "
                       "{:.1e} of the block's largest value).",
-                      steepest->path, steepest->relative)};
+                      name_of(steepest->path), steepest->relative)};
 }
 
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,

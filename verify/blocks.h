@@ -29,6 +29,9 @@ std::string module_path(const std::string& node_name);
 std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths);
 
+/// The name of the last part: what follows the network's last module, up to the output.
+inline constexpr const char* kOutputPart = "output";
+
 /// Compares two outputs of one part. A candidate in NHWC is recognised by its shape.
 BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
                               const DoubleTensor& reference);

@@ -52,12 +52,28 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
   for (const std::string& value : values) {
     const bool is_output = std::any_of(model_.outputs.begin(), model_.outputs.end(),
                                        [&](const auto& output) { return output.name == value; });
-    if (!is_output) additional.push_back(value);
+    const bool known = std::find(additional.begin(), additional.end(), value) != additional.end();
+    if (!is_output && !known) additional.push_back(value);
   }
-  return runtime_
-      .open(bytes() + onnx::additional_outputs(additional), io::absolute(path_).parent_path(),
-            device_)
-      .run(input, values, cancelled_);
+  std::vector<std::string> names = additional;
+  for (const auto& output : model_.outputs) names.push_back(output.name);
+  const std::vector<FloatTensor> outputs = runtime_
+                                               .open(bytes() + onnx::additional_outputs(additional),
+                                                     io::absolute(path_).parent_path(), device_)
+                                               .run(input, names, cancelled_);
+  // A value may be asked for twice.
+  std::vector<FloatTensor> wanted;
+  wanted.reserve(values.size());
+  for (const std::string& value : values) {
+    const auto at = std::find(names.begin(), names.end(), value);
+    wanted.push_back(outputs.at(static_cast<std::size_t>(at - names.begin())));
+  }
+  return wanted;
+}
+
+void Candidate::end_runs() {
+  file_.reset();
+  emulation_.reset();
 }
 
 std::string Candidate::description() const {

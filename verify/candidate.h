@@ -31,6 +31,9 @@ class Candidate {
   std::vector<FloatTensor> run_exposed(const FloatTensor& input,
                                        const std::vector<std::string>& values) const;
 
+  /// Frees the sessions of run(), which must not be called again.
+  void end_runs();
+
   /// "ONNX Runtime 1.20.0, CPU", and how 16-bit types run.
   std::string description() const;
 

@@ -117,7 +117,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; marg
        max-width: 76em; padding: 0 1em; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .verdict { padding: .6em 1em; border-radius: .4em; font-weight: 600; }
+.badge { display: inline-block; padding: 0 .6em; border-radius: .4em; font-weight: 600; }
 .passed { background: #d9f2e0; color: #12522a; } .failed { background: #fbdcdc; color: #7a1414; }
+.assumed { background: #fdf0c8; color: #6b4e00; }
 table { border-collapse: collapse; } td, th { padding: .25em .8em; text-align: left;
        border-bottom: 1px solid #ddd; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -126,22 +128,22 @@ pre { background: #f4f4f4; padding: .8em; overflow-x: auto; white-space: pre-wra
 figure { display: inline-block; margin: 0 1em 1em 0; vertical-align: top; }
 figure img { display: block; image-rendering: pixelated; max-width: 36em; min-width: 16em;
        border: 1px solid #ccc; } figcaption { font-size: .85em; color: #555; }
-.scroll { overflow-x: auto; }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #1b1b1d; } td, th { border-color: #444; }
   .passed { background: #12522a; color: #d9f2e0; } .failed { background: #7a1414; color: #fbdcdc; }
+  .assumed { background: #6b4e00; color: #fdf0c8; }
   tr.first td { background: #7a1414; } pre { background: #28282b; } figcaption { color: #aaa; } }
 )";
 
 std::string verdict_table(const Json& details) {
   std::string html =
-      "<div class=\"scroll\"><table id=\"results\"><tr><th>Verdict</th><th>Shape</th><th>Input</th>"
+      "<table id=\"results\"><tr><th>Verdict</th><th>Shape</th><th>Input</th>"
       "<th>Largest difference</th><th>at [n, c, y, x]</th><th>Mean difference</th>"
       "<th>Largest relative</th><th>PSNR</th><th>Outside the tolerance</th></tr>\n";
   for (const Json& result : details["results"]) {
     const bool passed = result["passed"].get<bool>();
     html += fmt::format(
-        "<tr><td><span class=\"verdict {}\">{}</span></td><td>{}</td><td>{}</td><td class=\"n\">{}"
+        "<tr><td><span class=\"badge {}\">{}</span></td><td>{}</td><td>{}</td><td class=\"n\">{}"
         "</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         passed ? "passed" : "failed", passed ? "pass" : "FAIL",
@@ -153,7 +155,64 @@ std::string verdict_table(const Json& details) {
                                  : fmt::format("{:.1f} dB", result["psnr"].get<double>()),
         with_thousands(result["outside_tolerance"].get<std::uint64_t>()));
   }
-  return html + "</table></div>\n";
+  return html + "</table>\n";
+}
+
+// The banner: its class and its sentence.
+std::pair<const char*, const char*> banner(const std::string& verdict) {
+  if (verdict == "equal") return {"passed", "Equal: the ONNX model computes what PyTorch does."};
+  if (verdict == "equal-as-assumed") {
+    return {"assumed",
+            "Equal as assumed: the ONNX model computes what PyTorch does if the assumptions below "
+            "hold."};
+  }
+  if (verdict == "suspicious") {
+    return {"failed",
+            "Suspicious: the ONNX model is within the tolerance, but rounding does not explain its "
+            "error."};
+  }
+  return {"failed", "Different: the ONNX model does not compute what PyTorch does."};
+}
+
+std::string assumption_list(const Json& details) {
+  if (details["assumptions"].empty()) {
+    return "<p id=\"assumptions\">Nothing was assumed: the checkpoint decides every fact about the "
+           "network.</p>\n";
+  }
+  std::string html =
+      "<h2>What was assumed</h2>\n<p>The checkpoint does not decide these facts, and no comparison "
+      "can.</p>\n<ul id=\"assumptions\">\n";
+  for (const Json& each : details["assumptions"]) {
+    html += fmt::format("<li>{}</li>\n", escape(each["text"].get<std::string>()));
+  }
+  return html + "</ul>\n";
+}
+
+// Each part of the network against its rounding noise.
+std::string noise_section(const Json& noise) {
+  std::string html = "<h2>Each part against its rounding noise</h2>\n";
+  if (noise["parts"].empty()) {
+    const auto why = noise["why_not"].get<std::string>();
+    return html + fmt::format("<p id=\"noise\">Not measured{}{}.</p>\n", why.empty() ? "" : ": ",
+                              escape(why));
+  }
+  html += fmt::format(
+      "<p id=\"noise\">At {}, in {}. Each part gets the inputs that the ONNX model computed. "
+      "{}</p>\n"
+      "<table id=\"parts\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
+      "<th>Error / rounding</th></tr>\n",
+      joined<std::int64_t>(noise["shape"], "&times;"),
+      escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()));
+  for (const Json& part : noise["parts"]) {
+    html += fmt::format(
+        "<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td></tr>\n",
+        part["suspicious"].get<bool>() ? " class=\"first\"" : "",
+        escape(part["path"].get<std::string>()), number(part["error"]), number(part["noise"]),
+        part["times"].is_null() ? "not finite"
+                                : fmt::format("{:.1f}", part["times"].get<double>()));
+  }
+  return html + "</table>\n";
 }
 
 // A bar for each bin of absolute differences, over all results.
@@ -268,6 +327,8 @@ std::string html_report(const Json& details,
                         const std::vector<std::pair<std::string, std::string>>& facts,
                         const std::vector<PictureSet>& pictures, const std::string& command) {
   const bool passed = details["passed"].get<bool>();
+  const auto verdict = details["verdict"].get<std::string>();
+  const auto [css_class, sentence] = banner(verdict);
   const Json& first = details["first_difference"];
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -277,20 +338,21 @@ std::string html_report(const Json& details,
       "<title>{0}: {1}</title>\n<style>{2}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
       "<p id=\"verdict\" class=\"verdict {3}\">{4}</p>\n",
       escape(details["model"].get<std::string>()),
-      passed ? "equal to PyTorch" : "NOT equal to PyTorch", kStyle, passed ? "passed" : "failed",
-      passed ? "Passed: the ONNX model computes what PyTorch does."
-             : "Failed: the ONNX model does not compute what PyTorch does.");
+      passed ? "equal to PyTorch" : "NOT equal to PyTorch", kStyle, css_class, sentence);
+  html += assumption_list(details);
   html += fmt::format(
-      "<p>{} against {}. A difference passes where |a &minus; b| &le; {:g} + {:g} &middot; "
+      "<p>{} against {}, which judged. A difference passes where |a &minus; b| &le; {:g} + {:g} "
+      "&middot; "
       "|b|.</p>\n",
       escape(details["candidate"].get<std::string>()),
       escape(details["reference"].get<std::string>()), details["atol"].get<double>(),
       details["rtol"].get<double>());
   html += "<h2>Verdict by shape and input</h2>\n" + verdict_table(details);
-  if (!passed) {
+  if (verdict == "differs") {
     html += fmt::format("<h2>Where the difference begins</h2>\n<p id=\"first\">{}</p>\n{}",
                         escape(first["text"].get<std::string>()), block_table(first));
   }
+  if (verdict != "differs") html += noise_section(details["noise"]);
   html += "<h2>Pictures</h2>\n";
   for (const PictureSet& set : pictures) {
     html += fmt::format("<h3>{}</h3>\n<div>{}{}", escape(set.title), figure(set.input, "input"),

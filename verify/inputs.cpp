@@ -43,6 +43,15 @@ FloatTensor make_picture(const std::vector<std::int64_t>& shape) {
   return tensor;
 }
 
+FloatTensor halves_of(FloatTensor upper, const FloatTensor& lower) {
+  const auto height = static_cast<std::size_t>(upper.shape[2]);
+  const auto width = static_cast<std::size_t>(upper.shape[3]);
+  for (std::size_t i = 0; i < upper.values.size(); ++i) {
+    if (i / width % height >= height / 2) upper.values[i] = lower.values[i];
+  }
+  return upper;
+}
+
 // --- shapes -----------------------------------------------------------------------------------
 
 namespace {
@@ -129,7 +138,28 @@ std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above)
   return std::clamp<std::int64_t>((min + above) | 1, min, max);
 }
 
+// The odd size next to `wanted` in the range, if the range contains one.
+std::int64_t odd_near(std::int64_t wanted, std::int64_t min, std::int64_t max) {
+  const std::int64_t size = std::clamp(std::max(wanted, min) | 1, min, max);
+  return size % 2 == 0 && size > min ? size - 1 : size;
+}
+
 }  // namespace
+
+Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels) {
+  const Profile profile = profile_of(model, channels);
+  const auto& [min, opt, max, dynamic] = profile;
+  Sizes sizes = {std::clamp<std::int64_t>(2, min[0], max[0]), channels,
+                 odd_near(33, min[2], max[2]), odd_near(37, min[3], max[3])};
+  const auto is_poor = [&] { return sizes[2] == sizes[3] || sizes == opt; };
+  for (const std::size_t axis : {2U, 3U}) {
+    for (const std::int64_t step : {-2, 2}) {
+      const std::int64_t other = sizes.at(axis) + step;
+      if (is_poor() && other >= min.at(axis) && other <= max.at(axis)) sizes.at(axis) = other;
+    }
+  }
+  return sizes;
+}
 
 std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels) {
   const Profile profile = profile_of(model, channels);

@@ -21,7 +21,14 @@ FloatTensor make_noise(const std::vector<std::int64_t>& shape, std::uint64_t see
 /// An artificial picture in [0, 1] with gradients and edges.
 FloatTensor make_picture(const std::vector<std::int64_t>& shape);
 
-/// The shapes at which a model is compared. A static model has one. A dynamic model has the
+/// The upper half of one input and the lower half of another of the same shape.
+FloatTensor halves_of(FloatTensor upper, const FloatTensor& lower);
+
+/// The shape at which a model is compared if there is little time. Of a dynamic model: small, odd,
+/// not square and not the optimum, where its range has such a shape. Throws as shapes_of().
+Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels);
+
+/// All shapes at which a model is compared. A static model has one. A dynamic model has the
 /// smallest, the optimal and the largest shape of its profile, and one between with odd, different
 /// sides. The profile comes from the model's metadata; the default is that of the converter. Throws
 /// Error(unsupported) unless the model has one input (N, C, H, W).

@@ -56,7 +56,7 @@ Library find_library(const fs::path& explicit_path) {
   const std::string variable = port::environment(kEnvironmentVariable);
   if (!variable.empty()) return open_named(variable, kEnvironmentVariable);
   const fs::path folder = port::program_folder();
-  for (const fs::path& beside : {folder, folder / "../lib"}) {
+  for (const fs::path& beside : {folder, folder / "../lib", folder / AETHER2ONNX_MODULE_FOLDER}) {
     for (const char* name : kLibraryNames) {
       if (!folder.empty() && io::exists(beside / name)) {
         return open_named(beside / name, "its place beside the program");

@@ -46,8 +46,9 @@ class OnnxRuntime {
  public:
   /// Loads the library. If `explicit_path` is not empty, only that file is tried; next in order is
   /// the file in the environment variable AETHER2ONNX_ONNXRUNTIME. Otherwise the search goes
-  /// through the program's folder, lib beside that folder, and the system's library folders, never
-  /// the current folder. Throws Error if there is no library, or only one that is too old.
+  /// through the program's folder, lib beside that folder, the folder of the modules, and the
+  /// system's library folders, never the current folder. Throws Error if there is no library, or
+  /// only one that is too old.
   static const OnnxRuntime& load(const std::filesystem::path& explicit_path);
 
   const std::string& version() const { return version_; }

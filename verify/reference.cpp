@@ -49,15 +49,15 @@ class Recorder final : public Trace {
   Value block(const std::string& path, Value output) override {
     value(output);
     if (probe_.ranges != nullptr) probe_.ranges->add(path, largest_);
-    if (probe_.blocks != nullptr) {
-      probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
-    }
-    if (probe_.inputs != nullptr) {
-      const auto given = probe_.inputs->find(path);
-      if (given != probe_.inputs->end() && given->second.shape == output.shape()) {
-        const std::vector<double> values(given->second.values.begin(), given->second.values.end());
+    if (probe_.replace) {
+      const auto* others = probe_.replace(path, {output.shape(), operations_.read(output)});
+      if (others != nullptr) {
+        const std::vector<double> values(others->begin(), others->end());
         output = operations_.make(output.shape(), values.data());
       }
+    }
+    if (probe_.blocks != nullptr) {
+      probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
     }
     // The output of this part is the input of the next.
     largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
@@ -114,8 +114,7 @@ struct Reference::State {
   Forward forward = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
 
-  DoubleTensor run(const std::vector<std::int64_t>& shape, const double* image,
-                   const Probe& probe);
+  DoubleTensor run(const std::vector<std::int64_t>& shape, const double* image, const Probe& probe);
 };
 
 DoubleTensor Reference::State::run(const std::vector<std::int64_t>& shape, const double* image,
@@ -145,7 +144,8 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
     if (!entry.tensor->is_quantized() && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
     const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
-    state_->weights.tensors.emplace(entry.name, state_->operations->make(data.shape, values.data()));
+    state_->weights.tensors.emplace(entry.name,
+                                    state_->operations->make(data.shape, values.data()));
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,9 +31,10 @@ struct Probe {
   BlockOutputs* blocks = nullptr;
   /// The largest magnitudes of the parts are added to it.
   Ranges* ranges = nullptr;
-  /// Outputs of parts, by their paths, in (N, C, H, W). The next parts get these values in place of
-  /// those that the reference computed. Each part's output then depends on this part alone.
-  const std::map<std::string, FloatTensor>* inputs = nullptr;
+  /// Gets the output of each part. If the function returns other values, the next parts get these.
+  /// Each part's output then depends on this part alone.
+  std::function<const std::vector<float>*(const std::string& path, const DoubleTensor& output)>
+      replace = nullptr;
   /// Called after each layer.
   std::function<void()> on_layer = nullptr;
 };

@@ -2,27 +2,33 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <set>
 
+#include "assumptions.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "blocks.h"
 #include "candidate.h"
 #include "comparison.h"
+#include "examination.h"
 #include "formats/onnx/onnx.h"
+#include "formulas.h"
 #include "html_report.h"
 #include "inputs.h"
 #include "memory.h"
-#include "network/network.h"
+#include "metadata.h"
 #include "modules.h"
+#include "network/network.h"
 #include "onnxruntime.h"
 #include "plain_operations.h"
 #include "port/files.h"
@@ -157,8 +163,9 @@ std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int
            sizes[2], sizes[3], plural(static_cast<std::uint64_t>(sizes[1]), "channel"), channels);
     }
   }
-  const std::vector<Sizes> own_shapes = shapes_of(model, channels);
-  if (shapes.empty()) shapes = own_shapes;
+  const Sizes quick = quick_shape_of(model, channels);
+  if (shapes.empty() && request.settings.thorough) shapes = shapes_of(model, channels);
+  if (shapes.empty()) shapes = {quick};
   const std::uint64_t seed = request.settings.seed;
   std::vector<Run> runs;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
@@ -234,7 +241,7 @@ Json to_json(const Comparison& comparison, const Run& run) {
 std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
                                             const Reference& reference, const FloatTensor& input) {
   BlockOutputs expected;
-  reference.run(input, {.blocks = &expected});
+  DoubleTensor output_of_all = reference.run(input, {.blocks = &expected});
   std::vector<std::string> paths;
   paths.reserve(expected.size());
   for (const auto& [block, output] : expected) paths.push_back(block);
@@ -244,6 +251,7 @@ std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const on
   std::vector<std::string> names;
   names.reserve(outputs.size());
   for (const auto& [block, value] : outputs) names.push_back(value);
+  names.push_back(model.outputs.at(0).name);
   const std::vector<FloatTensor> found = candidate.run_exposed(input, names);
   std::vector<BlockDifference> blocks;
   for (const auto& [block, output] : expected) {
@@ -252,17 +260,45 @@ std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const on
     const auto index = static_cast<std::size_t>(std::distance(outputs.begin(), at));
     blocks.push_back(compare_block(block, found.at(index), output));
   }
+  blocks.push_back(compare_block(kOutputPart, found.back(), output_of_all));
   return blocks;
 }
 
-// Describes the model's source file if the metadata names a different one.
-std::string other_source(const onnx::Model& model, const state_dict::StateDict& checkpoint) {
+// Whether the checkpoint is the file that the model was made from; null if the metadata do not
+// tell.
+Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint) {
   const std::string* expected = model.find_metadata("source_sha256");
-  if (expected == nullptr || expected->empty()) return {};
-  if (io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected) return {};
+  if (expected == nullptr || expected->empty()) return {{"same", nullptr}, {"name", ""}};
   const std::string* name = model.find_metadata("source_name");
-  return fmt::format(" The model's metadata names another source file{}.",
-                     name == nullptr ? "" : fmt::format(" ({})", printable(*name)));
+  const bool same = io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected;
+  return {{"same", same}, {"name", name == nullptr ? "" : printable(*name)}};
+}
+
+Json to_json(const std::vector<Assumption>& assumptions) {
+  Json list = Json::array();
+  for (const Assumption& each : assumptions) {
+    list.push_back({{"what", each.what},
+                    {"value", each.value},
+                    {"origin", each.origin},
+                    {"because", each.because},
+                    {"text", text_of(each)}});
+  }
+  return list;
+}
+
+// Multiplications and additions a second.
+double speed_of(const Operations& operations) {
+  constexpr std::int64_t channels = 48;
+  constexpr std::int64_t side = 32;
+  const std::vector<double> numbers(channels * channels * side * side, 0.5);
+  const Value image = operations.make({1, channels, side, side}, numbers.data());
+  const Value weight = operations.make({channels, channels, 3, 3}, numbers.data());
+  conv2d(image, weight, Value());  // the first time takes longer
+  const auto start = std::chrono::steady_clock::now();
+  conv2d(image, weight, Value());
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(channels * channels * 9 * side * side) /
+         std::max(1e-6, seconds.count());
 }
 
 // --- the report -------------------------------------------------------------------------------
@@ -316,13 +352,15 @@ class Verifier {
         context_{request.limits, nullptr, cancelled},
         state_dict_(state_dict::StateDict::open(
             checkpoint_, {request.reading.params_key, &siblings_}, context_)),
-        network_(network::recognise(state_dict_, request.reading)),
         model_(onnx::read(io::FileInput(request.model, cancelled), context_)),
+        settled_(settle(state_dict_, model_, request.reading)),
+        network_(settled_.network),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    memory_ = check_memory(runs_, network_, setup_.float64 ? sizeof(double) : sizeof(float), available);
+    memory_ =
+        check_memory(runs_, network_, setup_.float64 ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!report_.empty()) io::check_target(report_, files_read(), "report.html");
   }
@@ -331,19 +369,20 @@ class Verifier {
     // A comparison allocates and frees feature maps again and again. Returning each one to the
     // system and requesting it anew can take more time than computing its values.
     if (roomy_) port::keep_freed_memory();
-    reference_.emplace(state_dict_, network_, operations_of(setup_), context_.cancelled);
-    candidate_.emplace(*setup_.runtime, request_.model, model_, setup_.device, context_.cancelled);
     begin_details();
-    compare_all();
-    const bool passed = details_["passed"].get<bool>();
-    if (!passed) find_out_where();
-    add_ranges();
-    if (request_.fp32_blocks) choose_blocks(passed);
+    const std::string other = metadata::other_network(model_, network_.facts);
+    if (other.empty()) {
+      compare_model();
+    } else {
+      details_["first_difference"]["text"] = other;
+      details_["passed"] = false;
+    }
     if (!details_["fp32_blocks"].empty()) return std::move(details_);
+    decide();
     if (!report_.empty()) {
       save_report(report_,
-                  html_report(details_, facts_of(model_, request_.model, network_, request_), pictures_,
-                              request_.command),
+                  html_report(details_, facts_of(model_, request_.model, network_, request_),
+                              pictures_, request_.command),
                   files_read(), context_);
     }
     return std::move(details_);
@@ -370,12 +409,40 @@ class Verifier {
     return files;
   }
 
+  void compare_model() {
+    plan_work();
+    if (progress_.begins) progress_.begins(details_);
+    compare_all();
+    const bool passed = details_["passed"].get<bool>();
+    if (!passed) find_out_where();
+    add_ranges();
+    if (request_.fp32_blocks) choose_blocks(passed);
+    if (passed && details_["fp32_blocks"].empty()) examine_parts();
+  }
+
+  void decide() {
+    const bool suspicious = !details_["noise"]["place"].get<std::string>().empty();
+    const char* verdict = !details_["passed"].get<bool>() ? "differs"
+                          : suspicious                    ? "suspicious"
+                          : settled_.assumptions.empty()  ? "equal"
+                                                          : "equal-as-assumed";
+    details_["verdict"] = verdict;
+    if (suspicious) details_["passed"] = false;
+  }
+
   void begin_details() {
     const auto tolerance = [&](const std::optional<double>& given, double usual) {
       return given.value_or(by_type(type_, usual, kHalfTolerance, kBfloat16Tolerance));
     };
-    details_ = {{"passed", true},
+    reference_.emplace(state_dict_, network_, operations_of(setup_), context_.cancelled);
+    candidate_.emplace(*setup_.runtime, request_.model, model_, setup_.device, context_.cancelled);
+    details_ = {{"verdict", ""},
+                {"passed", true},
                 {"model", request_.model_name},
+                {"network", summary(network_.facts)},
+                {"assumptions", to_json(settled_.assumptions)},
+                {"source", request_.check_source ? compare_source(model_, state_dict_)
+                                                 : Json{{"same", nullptr}, {"name", ""}}},
                 {"judge", setup_.torch == nullptr ? "builtin" : "pytorch"},
                 {"reference", reference_->description()},
                 {"candidate", candidate_->description()},
@@ -387,28 +454,119 @@ class Verifier {
                 {"weights", to_string(type_)},
                 {"seed", request_.settings.seed},
                 {"memory_estimate", roomy_ ? memory_.roomy : memory_.frugal},
+                {"estimate_seconds", 0},
                 {"results", Json::array()},
+                {"noise",
+                 {{"examined", false},
+                  {"why_not", ""},
+                  {"arithmetic", ""},
+                  {"shape", Json::array()},
+                  {"place", ""},
+                  {"text", ""},
+                  {"parts", Json::array()}}},
                 {"ranges", Json::array()},
                 {"fp32_blocks", Json::array()},
                 {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
   }
 
+  // --- work and progress ---
+
+  // Plans what is run, and estimates the time on this machine.
+  void plan_work() {
+    const double speed = speed_of(*operations_of(setup_));
+    const double plain = setup_.torch == nullptr && setup_.float64
+                             ? speed
+                             : speed_of(*plain_operations(Arithmetic::float64));
+    double seconds = 0;
+    for (const Run& run : runs_) {
+      total_work_ += estimate_work(network_, run.sizes);
+      // ONNX Runtime computes in float32, where loops are twice as fast at least.
+      seconds += estimate_work(network_, run.sizes) * (1 / speed + 1 / (2 * plain));
+    }
+    plan_examination(plain, seconds);
+    details_["estimate_seconds"] = seconds;
+    // A run on one pixel counts the layers.
+    const std::int64_t channels = network_.facts.input_channels;
+    const FloatTensor pixel{{1, channels, 1, 1},
+                            std::vector<float>(to_size(static_cast<std::uint64_t>(channels)))};
+    reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
+  }
+
+  // An examination runs the reference twice, in the program.
+  void plan_examination(double speed, double& seconds) {
+    Json& noise = details_["noise"];
+    if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
+          return node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear";
+        })) {
+      noise["why_not"] = "the noise of int8 operators is unknown";
+      return;
+    }
+    examined_ = quick_shape_of(model_, network_.facts.input_channels);
+    if (examined_[0] == 2 && shapes_of(model_, network_.facts.input_channels).front()[0] == 1) {
+      examined_[0] = 1;
+    }
+    const double work = estimate_work(network_, examined_);
+    constexpr double runs = 2.5;  // in float64, in the arithmetic of the model, in ONNX Runtime
+    constexpr double longest = 120;
+    const std::uint64_t available =
+        port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
+    // Two numbers for each output of a part are kept: blocks, the layers around them, the
+    // upsampler.
+    const NetworkInfo& facts = network_.facts;
+    const std::int64_t blocks = std::accumulate(facts.depths.begin(), facts.depths.end(), 8);
+    const double elements = static_cast<double>(
+        examined_[0] * examined_[2] * examined_[3] *
+        (blocks * facts.embed_dim +
+         3 * std::max<std::int64_t>(64, facts.embed_dim) * facts.scale * facts.scale));
+    const double bytes = elements * 2 * sizeof(float);
+    if (work * runs / speed > longest || bytes > static_cast<double>(available) / 4) {
+      noise["why_not"] = fmt::format(
+          "the model's fixed shape {} is too large; a model with dynamic or smaller shapes can be "
+          "examined",
+          shape_text(examined_));
+      return;
+    }
+    details_["memory_estimate"] =
+        details_["memory_estimate"].get<std::uint64_t>() + static_cast<std::uint64_t>(bytes);
+    noise["shape"] = examined_;
+    examines_ = true;
+    total_work_ += work * runs;
+    seconds += work * runs / speed;
+  }
+
+  static std::string shape_text(const Sizes& sizes) {
+    return fmt::format("{}x{}x{}x{}", sizes[0], sizes[1], sizes[2], sizes[3]);
+  }
+
+  // `work` is done; `share` of the next `part` as well.
+  void tell(std::size_t index, double part, double share, const std::string& what) {
+    if (!progress_.works) return;
+    const double done = total_work_ > 0 ? (done_work_ + part * share) / total_work_ : 0;
+    progress_.works(index, runs_.size(), std::min(done, 1.0), what);
+  }
+
   void compare_all() {
-    double total = 0;
-    for (const Run& run : runs_) total += estimate_work(network_, run.sizes);
-    double done = 0;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const Run& run = runs_[i];
       context_.check_cancelled();
-      if (progress_) progress_(i, runs_.size(), done / total, run.title());
-      done += estimate_work(network_, run.sizes);
-      compare_one(run);
+      const double work = estimate_work(network_, run.sizes);
+      const std::string title = run.title();
+      std::size_t layer = 0;
+      tell(i, work, 0, title);
+      compare_one(run, [&] {
+        // The reference is most of the work.
+        constexpr double most = 0.7;
+        ++layer;
+        tell(i, work, most * static_cast<double>(layer) / static_cast<double>(layers_ + 1), title);
+      });
+      done_work_ += work;
     }
   }
 
-  void compare_one(const Run& run) {
+  void compare_one(const Run& run, const std::function<void()>& on_layer) {
     const FloatTensor input = run.make();
-    const DoubleTensor expected = reference_->run(input, {.ranges = &ranges_});
+    const DoubleTensor expected =
+        reference_->run(input, {.ranges = &ranges_, .on_layer = on_layer});
     context_.check_cancelled();
     // If there are two ways to run the model, the larger difference counts.
     std::optional<Comparison> worst;
@@ -441,12 +599,85 @@ class Verifier {
         find_first_difference(blocks, by_type(type_, kFloatFloor, kHalfFloor, kBfloat16Floor));
     Json& json = details_["first_difference"];
     json["path"] = first.path;
-    json["text"] = first.text + other_source(model_, state_dict_);
+    json["text"] = first.text + other_facts();
     for (const BlockDifference& block : blocks) {
       json["blocks"].push_back({{"path", block.path},
                                 {"max_absolute", number(block.max_absolute)},
                                 {"relative", number(block.relative)}});
     }
+  }
+
+  // What the metadata say otherwise than the comparison takes it.
+  std::string other_facts() const {
+    std::string text;
+    const Json source = compare_source(model_, state_dict_);
+    if (source["same"] == false) {
+      const auto name = source["name"].get<std::string>();
+      text += fmt::format(" The model's metadata name another source file{}.",
+                          name.empty() ? "" : fmt::format(" ({})", name));
+    }
+    const metadata::Assumed noted = metadata::assumed(model_);
+    if (noted.generation && *noted.generation != network_.facts.generation) {
+      text +=
+          fmt::format(" The model was made as generation {}, but the checkpoint is taken for {}.",
+                      printable(*noted.generation, 40), network_.facts.generation);
+    }
+    const double res_scale = network_.facts.number("res_scale", 1);
+    if (noted.res_scale && *noted.res_scale != res_scale) {
+      text += fmt::format(" The model was made with a res_scale of {}, but the checkpoint has {}.",
+                          *noted.res_scale, res_scale);
+    }
+    return text;
+  }
+
+  // Holds each part of the network against its rounding noise, on the CPU.
+  void examine_parts() {
+    Json& noise = details_["noise"];
+    if (!examines_) return;
+    noise["examined"] = true;
+    const Arithmetic arithmetic = type_ == DType::float16    ? Arithmetic::float16
+                                  : type_ == DType::bfloat16 ? Arithmetic::bfloat16
+                                                             : Arithmetic::float32;
+    noise["arithmetic"] = to_string(type_);
+    // The weights of all that is compared would be too much at once.
+    reference_.reset();
+    candidate_->end_runs();
+    const Reference exact(state_dict_, network_, plain_operations(Arithmetic::float64),
+                          context_.cancelled);
+    const Reference rounding(state_dict_, network_, plain_operations(arithmetic),
+                             context_.cancelled);
+    std::optional<Candidate> on_cpu;
+    if (setup_.device.provider != Provider::cpu) {
+      on_cpu.emplace(*setup_.runtime, request_.model, model_, Device{}, context_.cancelled);
+    }
+    const Candidate& candidate = on_cpu ? *on_cpu : *candidate_;
+    const std::vector<std::int64_t> shape(examined_.begin(), examined_.end());
+    tell(runs_.size() - 1, 0, 0, "each part against its rounding noise");
+    // Smooth and busy regions: the one shows wrong epsilons, the other large values.
+    const FloatTensor input =
+        halves_of(make_picture(shape), make_noise(shape, request_.settings.seed));
+    const std::vector<PartError> parts =
+        examine(candidate, model_, exact, rounding, arithmetic, input);
+    for (const PartError& part : parts) {
+      noise["parts"].push_back({{"path", part.path},
+                                {"error", number(part.error)},
+                                {"noise", number(part.noise)},
+                                {"largest_error", number(part.largest_error)},
+                                {"largest_noise", number(part.largest_noise)},
+                                {"times", number(part.times())},
+                                {"suspicious", part.is_suspicious()}});
+    }
+    const auto place = std::find_if(parts.begin(), parts.end(),
+                                    [](const PartError& part) { return part.is_suspicious(); });
+    if (place == parts.end()) return;
+    noise["place"] = place->path;
+    noise["text"] = fmt::format(
+        "{} differs by {:.1e} of its values (at most by {:.1e}). Rounding to {} explains {:.1e} "
+        "(at "
+        "most {:.1e}).",
+        place->path == kOutputPart ? "What follows the last module of the network"
+                                   : fmt::format("The part {}", place->path),
+        place->error, place->largest_error, to_string(type_), place->noise, place->largest_noise);
   }
 
   static bool is_worse(const Comparison& a, const Comparison& b) {
@@ -480,12 +711,18 @@ class Verifier {
   io::FolderSiblings siblings_;
   Context context_;
   state_dict::StateDict state_dict_;
-  network::Network network_;
   onnx::Model model_;
+  Settled settled_;
+  const network::Network& network_;
   DType type_;
   std::vector<Run> runs_;
   MemoryEstimate memory_;
   bool roomy_ = false;
+  bool examines_ = false;
+  Sizes examined_{};
+  double total_work_ = 0;
+  double done_work_ = 0;
+  std::size_t layers_ = 0;
   std::optional<Reference> reference_;
   std::optional<Candidate> candidate_;
   Ranges ranges_;

@@ -30,6 +30,7 @@ struct Settings {
   std::optional<double> atol;
   std::optional<double> rtol;
   std::uint64_t seed = 0;        ///< Of the noise.
+  bool thorough = false;         ///< All sizes of a dynamic model; otherwise one.
   std::filesystem::path images;  ///< Folder of pictures; empty for none.
   std::filesystem::path report;  ///< HTML report; empty for none.
 };
@@ -43,17 +44,24 @@ struct Request {
   std::filesystem::path model;
   std::string model_name;                     ///< The model's name in the report.
   std::vector<std::filesystem::path> inputs;  ///< Further files that the report may not replace.
-  std::vector<Sizes> shapes;                  ///< Empty: the shapes in the model's metadata.
-  std::string command;                        ///< The command line, for the report.
+  std::vector<Sizes> shapes;                  ///< Empty: shapes in the range of the model.
+  bool check_source = false;  ///< Whether to compare the checkpoint's hash with the metadata's.
+  std::string command;        ///< The command line, for the report.
   /// The parts of a mixed precision model that are float32, if the caller wants a list of further
   /// parts that should be.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
 
-/// Called before each run with its index, the number of runs, the share of the work that is done (0
-/// to 1) and the name of the run.
-using Progress = std::function<void(std::size_t index, std::size_t count, double share,
-                                    const std::string& what)>;
+/// Follows a comparison. Every member may be null.
+struct Progress {
+  /// Called once, before the first run, with the details that are known by then: who judges, the
+  /// tolerance, the assumptions, the source, and an estimate of the time.
+  std::function<void(const nlohmann::ordered_json& details)> begins;
+  /// Called again and again with the index of the run at work, the number of runs, the share of the
+  /// work that is done (0 to 1) and the name of the run.
+  std::function<void(std::size_t index, std::size_t count, double share, const std::string& what)>
+      works;
+};
 
 /// What the user should know before a comparison, one line each.
 struct Ready {
@@ -64,7 +72,12 @@ struct Ready {
 /// missing.
 Ready prepare(const Settings& settings);
 
-/// Compares and returns the details. "passed" is the verdict. If the request has fp32_blocks, the
+/// Compares and returns the details. The verdict is
+///  - "equal": within the tolerance, and no part's error is larger than rounding explains;
+///  - "equal-as-assumed": the same, if the listed assumptions hold;
+///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains;
+///  - "differs".
+/// "passed" tells whether the verdict is one of the first two. If the request has fp32_blocks, the
 /// details list further parts that should be float32, and no report is written if there are any.
 /// Throws Error if the comparison cannot be made; Error(cancelled) soon after `cancelled`, which
 /// may be null, becomes true.

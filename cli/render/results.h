@@ -70,9 +70,15 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
 
 // --- verify -----------------------------------------------------------------------------------
 
+/// Who judges, how long it takes, and what is assumed.
+void print_beginning(Console& console, const Json& details,
+                     const std::filesystem::path& checkpoint);
 /// A line for each shape. `warn` adds a warning if float16 is close to its largest value.
 void print_comparison(Console& console, const Json& details, bool warn);
-/// An error that lists the shapes that failed.
+/// The verdict on a model that is equal, and the assumptions that it depends on.
+std::string verdict_text(const Json& details, const std::string& model_name,
+                         const std::string& checkpoint);
+/// An error that lists the shapes that failed, or names the suspicious part.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
 /// "layers.0.3 (largest value 1.2e+05)", with the largest values in `details`.
 std::string blocks_text(const std::vector<std::string>& blocks, const Json& details);

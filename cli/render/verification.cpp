@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -28,6 +29,26 @@ std::string describe(const Json& result) {
                         with_thousands(result["outside_tolerance"].get<std::uint64_t>()));
   }
   return line;
+}
+
+// The part whose error is largest beside its rounding noise.
+std::string describe_noise(const Json& noise) {
+  const Json* worst = nullptr;
+  for (const Json& part : noise["parts"]) {
+    if (worst == nullptr || part["times"].is_null() ||
+        (!(*worst)["times"].is_null() && part["times"] > (*worst)["times"])) {
+      worst = &part;
+    }
+  }
+  const bool suspicious = !noise["place"].get<std::string>().empty();
+  return fmt::format("{} {} parts at {} against the rounding noise of {}: at most {} times, {}",
+                     suspicious ? "FAIL" : "pass", noise["parts"].size(),
+                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"),
+                     noise["arithmetic"].get<std::string>(),
+                     (*worst)["times"].is_null()
+                         ? "not finite"
+                         : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
+                     (*worst)["path"].get<std::string>());
 }
 
 // Warns of parts whose values come close to the end of float16's range.
@@ -60,19 +81,68 @@ std::string blocks_text(const std::vector<std::string>& blocks, const Json& deta
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
-void print_comparison(Console& console, const Json& details, bool warn) {
+void print_beginning(Console& console, const Json& details,
+                     const std::filesystem::path& checkpoint) {
+  const double seconds = details["estimate_seconds"].get<double>();
   console.line(
       "verifying",
-      fmt::format("{} against {}, tolerance {:g} + {:g} of the value",
-                  details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
-                  details["atol"].get<double>(), details["rtol"].get<double>()));
+      fmt::format(
+          "{} against {}, tolerance {:g} + {:g} of the value, {}",
+          details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
+          details["atol"].get<double>(), details["rtol"].get<double>(),
+          seconds < 1 ? "about a second" : fmt::format("about {:.0f} s", std::ceil(seconds))));
+  const Json& source = details["source"];
+  if (source["same"] == true) {
+    console.line("source",
+                 fmt::format("the model was made from {} (same SHA-256)", shown(checkpoint)));
+  } else if (source["same"] == false) {
+    const auto name = source["name"].get<std::string>();
+    console.line("source", fmt::format("the model was made from another file{} than {}",
+                                       name.empty() ? "" : " (" + name + ")", shown(checkpoint)));
+  }
+  for (const Json& assumption : details["assumptions"]) {
+    console.line("assumed", assumption["text"].get<std::string>());
+  }
+}
+
+void print_comparison(Console& console, const Json& details, bool warn) {
   if (warn && details["weights"] == "float16") warn_of_ranges(details, console);
   for (const Json& result : details["results"]) console.line("", describe(result));
+  const Json& noise = details["noise"];
+  if (!noise["parts"].empty()) {
+    console.line("", describe_noise(noise));
+  } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
+    console.line("", "the parts were not held against their rounding noise: " + why);
+  }
+}
+
+std::string verdict_text(const Json& details, const std::string& model_name,
+                         const std::string& checkpoint) {
+  const std::string text = fmt::format("{} computes what {} does in PyTorch, within the tolerance",
+                                       printable(model_name), checkpoint);
+  if (details["assumptions"].empty()) return text;
+  std::vector<std::string> facts;
+  for (const Json& each : details["assumptions"]) {
+    facts.push_back(
+        fmt::format("{} {}", each["what"].get<std::string>(), each["value"].get<std::string>()));
+  }
+  return fmt::format(
+      "as assumed: {}, if the checkpoint is of {}. The checkpoint does not prove this.", text,
+      fmt::join(facts, ", "));
 }
 
 ProgramError comparison_error(const Json& details, const std::string& model_name) {
-  std::string message =
-      fmt::format("{} isn't equal to PyTorch within the tolerance.", printable(model_name));
+  const std::string name = printable(model_name);
+  if (details["verdict"] == "suspicious") {
+    return ProgramError(
+        "verification",
+        {"verification-suspicious", name, "", "",
+         fmt::format("{} is within the tolerance, but suspicious: rounding does not explain its "
+                     "error.\n{}\nThe model was changed, or the program that made it has a defect.",
+                     name, details["noise"]["text"].get<std::string>())},
+        {});
+  }
+  std::string message = fmt::format("{} isn't equal to PyTorch within the tolerance.", name);
   std::vector<Diagnostic> findings;
   for (const Json& result : details["results"]) {
     if (result["passed"].get<bool>()) continue;
@@ -81,8 +151,10 @@ ProgramError comparison_error(const Json& details, const std::string& model_name
   }
   const std::string where = details["first_difference"]["text"].get<std::string>();
   if (!where.empty()) message += "\n" + where;
-  return ProgramError("verification",
-                      {"verification-different", printable(model_name), "", "", message}, findings);
+  for (const Json& assumption : details["assumptions"]) {
+    message += "\nAssumed: " + assumption["text"].get<std::string>();
+  }
+  return ProgramError("verification", {"verification-different", name, "", "", message}, findings);
 }
 
 }  // namespace aether2onnx::cli

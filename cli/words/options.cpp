@@ -58,8 +58,8 @@ void check_verification(VerificationRequest& request) {
   if (request.reference_precision) {
     take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
   }
-  const auto& [atol, rtol, device, provider, reference, precision, seed, images, report, library] =
-      request;
+  const auto& [atol, rtol, device, provider, thorough, reference, precision, seed, images, report,
+               library] = request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
   if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
@@ -225,6 +225,9 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "Absolute tolerance of the comparison. Default: 1e-3 (fp16:\n1e-2)");
   line.add("--rtol", &request.rtol, "X",
            "Relative tolerance of the comparison. Default: 1e-5 (fp16:\n1e-2)");
+  line.add_flag("--thorough", request.thorough,
+                "Compare a dynamic model at its smallest, usual and largest\n"
+                "shape and at an odd one. Default: at one small, odd shape");
   line.add("--report", &request.report, "FILE",
            "Write an HTML page with the verdict, pictures and numbers");
   line.add("--verify_images", &request.images, "DIR",

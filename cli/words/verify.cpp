@@ -31,13 +31,22 @@ void take_files(const CommandLine& line, VerifyRequest& request) {
 
 void add_words(CommandLine& line, VerifyRequest& request) {
   line.describe(
-      "Compares an ONNX file with PyTorch: the model in ONNX Runtime, the checkpoint in libtorch.",
+      "Compares an ONNX file with PyTorch: the model in ONNX Runtime, the checkpoint in libtorch "
+      "or in "
+      "the program itself.",
       "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
-      R"(Without --shape a static model is compared at its own shape, a dynamic one at
-the smallest, usual and largest shape in its metadata (where it has none: the
-converter's defaults, 1x32x32 to 4x256x256) and at an odd one between.
+      R"(Without --shape, a static model is compared at its own shape and a dynamic one at
+one small shape; --thorough compares at the ends of the range as well. The range
+is in the model's metadata. The default range is 1x32x32 to 4x256x256.
 
-Exit code: 0 equal within the tolerance, 1 not, or it couldn't be found out,
+The verdict is one of
+  equal             within the tolerance, and no larger than rounding explains
+  equal-as-assumed  the same, if the listed assumptions hold: the checkpoint
+                    leaves something open, and no comparison can decide it
+  suspicious        within the tolerance, but larger than rounding explains
+  differs           beyond the tolerance
+
+Exit codes: 0 equal, 3 equal-as-assumed, 1 suspicious, differs or an error,
 2 wrong usage.)");
   line.group("Files");
   line.add("--against", &request.checkpoint, "FILE", "The checkpoint that the model was made from");

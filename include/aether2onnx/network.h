@@ -62,8 +62,11 @@ struct Evidence {
   std::string what;     ///< The question: "generation", "res_scale", "norm_eps", "img_range", …
   std::string value;    ///< The answer: "G7d", "0.1".
   std::string because;  ///< The reason, in a few words.
-  /// True if the file or an option gives the answer. False if the answer is the documented default.
+  /// True if the file or an option gives the answer, or if no other answer is known. False if the
+  /// answer is an assumption.
   bool certain = true;
+  /// Whether the file or an option states the answer. False if the answer is a documented default.
+  bool stated = true;
 };
 
 /// How the network normalizes.

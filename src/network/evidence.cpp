@@ -25,6 +25,7 @@ std::optional<double> parse_number(std::string_view text) {
 struct Source {
   const std::string* text;
   std::string where;
+  bool assumed = false;  // the file notes that the number was assumed
 };
 
 Source attribute_source(const FloatStateDict& file, const std::string& name) {
@@ -42,6 +43,10 @@ Source block_source(const std::optional<Attribute>& attribute) {
   return {&attribute->text, place_of_attribute(attribute->name)};
 }
 
+Source note_source(const FloatStateDict& file, std::string_view note, std::string_view what) {
+  return {file.note(note), "the note of the fused checkpoint", was_assumed(file, what)};
+}
+
 // Compares numbers by their value: "2" and "2.0" are the same.
 bool same_value(const std::string& says, const std::string& found) {
   const auto a = parse_number(says);
@@ -55,7 +60,10 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
     if (source.text == nullptr) continue;
     const auto number = parse_number(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
-      return Decided{*number, fmt::format("{} says so", source.where)};
+      return Decided{*number,
+                     fmt::format("{} says so{}", source.where,
+                                 source.assumed ? ", and that it was an assumption" : ""),
+                     !source.assumed};
     }
     warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",
                                    source.where, what, printable(*source.text)));
@@ -64,6 +72,18 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 }
 
 }  // namespace
+
+bool was_assumed(const FloatStateDict& file, std::string_view what) {
+  const std::string* note = file.note(kAssumedNote);
+  if (note == nullptr) return false;
+  std::string_view rest = *note;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    if (rest.substr(0, end) == what) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
 
 std::string place_of_attribute(std::string_view name) {
   return fmt::format("the attribute {} of the pickled network", printable(name));
@@ -95,22 +115,23 @@ std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::st
 
 void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain) {
-  facts.evidence.push_back({std::move(what), std::move(value), std::move(because), certain});
+  facts.evidence.push_back(
+      {std::move(what), std::move(value), std::move(because), certain, certain});
 }
 
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided) {
   add_evidence(facts, what, fmt::format("{}", decided.value), decided.because, decided.certain);
+  facts.evidence.back().stated = decided.stated && decided.certain;
 }
 
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings) {
   if (options.res_scale) return {*options.res_scale, option("res_scale")};
   const auto of_blocks = attribute_of_blocks(file, "res_scale", false);
-  const auto found = stated({block_source(of_blocks),
-                             attribute_source(file, "res_scale"),
-                             config_source(file, "res_scale"),
-                             {file.note(kResScaleNote), "the note of the fused checkpoint"}},
-                            "res_scale", warnings);
+  const auto found =
+      stated({block_source(of_blocks), attribute_source(file, "res_scale"),
+              config_source(file, "res_scale"), note_source(file, kResScaleNote, "res_scale")},
+             "res_scale", warnings);
   return found.value_or(std::move(otherwise));
 }
 
@@ -120,9 +141,10 @@ Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
   const auto found = stated({attribute_source(file, "img_range"),
                              config_source(file, "img_range"),
                              {file.metadata("img_range"), "metadata"},
-                             {file.note(kImgRangeNote), "the note of the fused checkpoint"}},
+                             note_source(file, kImgRangeNote, "img_range")},
                             "img_range", warnings);
-  return found.value_or(Decided{1, "the file doesn't say; every published network has it"});
+  return found.value_or(
+      Decided{1, "the file doesn't say; every published network has it", true, false});
 }
 
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,

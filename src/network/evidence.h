@@ -18,11 +18,16 @@ struct Decided {
   double value = 0;
   std::string because;
   bool certain = true;
+  bool stated = true;
 };
 
 void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain = true);
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
+
+/// Whether a fused checkpoint notes that the answer to a question was an assumption when the
+/// checkpoint was fused.
+bool was_assumed(const FloatStateDict& file, std::string_view what);
 
 /// An attribute of a pickled network.
 struct Attribute {

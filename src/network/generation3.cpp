@@ -39,7 +39,9 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   if (keys.stages != 1) {
     return {name, "temperature of rank 0, fusion over the channels of all stages"};
   }
-  if (const auto named = named_generation(file, options, kNames)) return {name, named->second};
+  if (const auto named = named_generation(file, options, kNames)) {
+    return {name, named->because, named->certain};
+  }
   if (keys.attention_rank == 2) {
     return {name, "temperature of rank 0, channel attention of Linear"};
   }

@@ -31,7 +31,9 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   if (keys.stages != 1 || keys.attention_rank == 4) {
     return {name, "temperature of rank 0, fusion over embed_dim channels"};
   }
-  if (const auto named = named_generation(file, options, kNames)) return {name, named->second};
+  if (const auto named = named_generation(file, options, kNames)) {
+    return {name, named->because, named->certain};
+  }
   return {name, "temperature of rank 0; with one stage G3 and G4 look alike", false};
 }
 

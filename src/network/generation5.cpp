@@ -43,8 +43,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   Decision decision = {"G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 is the same"};
   // The two differ in the name alone.
   if (const auto named = named_generation(file, options, kNames)) {
-    decision.name = named->first;
-    decision.because = named->second;
+    decision.name = named->name;
+    decision.because = named->because;
   }
   decision.res_scale = {1, "the file doesn't say; the generation's constructor has it", false};
   return decision;

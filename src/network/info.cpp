@@ -110,8 +110,11 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
   std::vector<std::string> lines;
   for (const Evidence& evidence : facts.evidence) {
     if (evidence.certain) continue;
-    lines.push_back(fmt::format("taken for {} {}: {} ({} decides otherwise)", evidence.what,
-                                evidence.value, evidence.because, option(evidence.what)));
+    // A folded epsilon is a part of the weights.
+    const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
+    lines.push_back(
+        fmt::format("taken for {} {}: {}{}", evidence.what, evidence.value, evidence.because,
+                    folded ? "" : fmt::format(" ({} decides otherwise)", option(evidence.what))));
   }
   return lines;
 }
@@ -140,6 +143,11 @@ std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts)
   }
   const double img_range = facts.number("img_range", 1);
   if (img_range != 1) notes.emplace_back(kImgRangeNote, fmt::format("{}", img_range));
+  std::vector<std::string> assumed;
+  for (const Evidence& evidence : facts.evidence) {
+    if (!evidence.certain) assumed.push_back(evidence.what);
+  }
+  if (!assumed.empty()) notes.emplace_back(kAssumedNote, join(assumed, ","));
   return notes;
 }
 

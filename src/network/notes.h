@@ -15,8 +15,11 @@ inline constexpr std::string_view kGenerationNote = "generation";
 inline constexpr std::string_view kResScaleNote = "res_scale";
 inline constexpr std::string_view kImgRangeNote = "img_range";
 
-inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote,
-                                      kImgRangeNote};
+/// The facts among these that were assumptions, "generation,res_scale". Fusion proves nothing.
+inline constexpr std::string_view kAssumedNote = "assumed";
+
+inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote, kImgRangeNote,
+                                      kAssumedNote};
 
 constexpr bool is_note(std::string_view name) {
   return std::find(kNotes.begin(), kNotes.end(), name) != kNotes.end();

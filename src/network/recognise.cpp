@@ -201,6 +201,14 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
   if (folded) {
     refuse_norm_eps(options, "the checkpoint's norms are folded into weight and bias already");
     if (d.noted_norm_eps > 0) facts.numbers["folded_norm_eps"] = d.noted_norm_eps;
+    if (d.noted_norm_eps > 0 && was_assumed(file, "norm_eps")) {
+      add_evidence(
+          facts, "norm_eps",
+          {d.noted_norm_eps,
+           "folded into weight and bias; the note of the fused checkpoint says that it was "
+           "an assumption",
+           false});
+    }
     return;
   }
   const Decided eps = decide_norm_eps(file, options, decision.norm_eps, warnings);

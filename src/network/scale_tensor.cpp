@@ -79,7 +79,7 @@ Decision by_modules(const FloatStateDict& file) {
 
 Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
   if (const auto named = named_generation(file, options, kNames)) {
-    return {named->first, named->second};
+    return {named->name, named->because, named->certain};
   }
   using Version = std::vector<std::int64_t>;
   const auto version = file.integers("model_version");

@@ -61,17 +61,24 @@ StageKeys stage_keys(const FloatStateDict& file) {
   return keys;
 }
 
-std::optional<std::pair<std::string, std::string>> named_generation(
-    const FloatStateDict& file, const ReadOptions& options, std::span<const char* const> names) {
+std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
+                                                const ReadOptions& options,
+                                                std::span<const char* const> names) {
   const auto is_one = [&](const std::string& text) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return text == name; });
   };
   if (options.generation && is_one(*options.generation)) {
-    return std::pair{*options.generation, option("generation")};
+    return NamedGeneration{*options.generation, option("generation"), true};
   }
   const std::string* note = file.note(kGenerationNote);
   if (note != nullptr && is_one(*note)) {
-    return std::pair{*note, std::string("the note of the fused checkpoint")};
+    const bool assumed = was_assumed(file, "generation");
+    return NamedGeneration{
+        *note,
+        fmt::format(
+            "the note of the fused checkpoint{}",
+            assumed ? ", which says that it was an assumption; nothing in the file tells" : ""),
+        !assumed};
   }
   return std::nullopt;
 }

@@ -36,10 +36,16 @@ struct StageKeys {
 };
 StageKeys stage_keys(const FloatStateDict& file);
 
-/// The name that the option or the note of a fused checkpoint gives, if it is one of `names`, and
-/// which of the two gives it.
-std::optional<std::pair<std::string, std::string>> named_generation(
-    const FloatStateDict& file, const ReadOptions& options, std::span<const char* const> names);
+/// The generation that the option or the note of a fused checkpoint names.
+struct NamedGeneration {
+  std::string name;
+  std::string because;
+  bool certain = true;  ///< False if the note says that the generation was an assumption.
+};
+/// Returns nullopt if neither names one of `names`.
+std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
+                                                const ReadOptions& options,
+                                                std::span<const char* const> names);
 
 /// The rule of the later generations' presets: 0.2 up to embed_dim 64, 0.1 above.
 Decided res_scale_of_presets(std::int64_t embed_dim);

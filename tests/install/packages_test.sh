@@ -57,6 +57,7 @@ module() {
 }
 module pytorch libaether2onnx_torch.so libtorch
 module pictures libaether2onnx_pictures.so libpng
+module onnxruntime libonnxruntime.so.1 libc6
 
 # A root of its own. What the packages need is the system's: the root holds nothing else.
 root=$work/root
@@ -71,6 +72,10 @@ dpkg_in_root -i $debs
 "$make_sample" "$work/sample.pth"
 "$root/usr/bin/aether2onnx" "$work/sample.pth" "$work/out.onnx" --quiet
 [ -s "$work/out.onnx" ] || complain "the installed program wrote nothing"
+if [ -n "$(package aether2onnx-onnxruntime)" ]; then
+  "$root/usr/bin/aether2onnx" verify "$work/out.onnx" --against "$work/sample.pth" --reference builtin --quiet ||
+    complain "the installed program can't verify"
+fi
 for deb in $debs; do
   dpkg_in_root --purge "$(field "$deb" Package)"
 done

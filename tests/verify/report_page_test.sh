@@ -15,6 +15,12 @@ mkdir -p "$work/profile"
 "$make_sample" "$work/model.pth"
 "$program" "$work/model.pth" "$work/model.onnx" --shape 1x3x24x30 --verify_onnx \
   --verify_images "$pictures" --report "$work/passed.html" --quiet
+# A model that is equal as assumed: nothing in the file tells its generation.
+assumed=0
+"$make_sample" --generation G6.0 "$work/open.pth"
+"$program" "$work/open.pth" "$work/open.onnx" --shape 1x3x24x30 --verify_onnx --report "$work/assumed.html" --quiet ||
+  assumed=$?
+[ "$assumed" = 3 ] || { echo "a guess was called proven: exit code $assumed"; exit 1; }
 # A model that fails, under a name that would break a careless page.
 if "$program" "$work/model.pth" "$work/<b>\"&.onnx" --shape 1x3x24x30 --fp_mode fp16 --verify_onnx --atol 0 --rtol 0 \
   --report "$work/failed.html" --quiet 2>/dev/null; then
@@ -37,12 +43,13 @@ check_page() {
   [ "$(wc -c <"$work/$page.png")" -gt 20000 ] || { echo "$page: the page is empty"; exit 1; }
   # A copy that tells what became of its pictures; the page itself allows no script.
   sed -e "s/default-src 'none'/script-src 'unsafe-inline'/" \
-      -e 's|</body>|<script>addEventListener("load", () => { document.body.dataset.drawn = [...document.images].filter(i => i.complete \&\& i.naturalWidth > 1).length + " of " + document.images.length; document.body.dataset.verdict = document.getElementById("verdict").innerText; });</script></body>|' \
+      -e 's|</body>|<script>addEventListener("load", () => { document.body.dataset.drawn = [...document.images].filter(i => i.complete \&\& i.naturalWidth > 1).length + " of " + document.images.length; document.body.dataset.cut = [...document.querySelectorAll("#results, #results *")].filter(e => { const r = e.getBoundingClientRect(); const p = e.parentElement.getBoundingClientRect(); return ["auto", "scroll"].includes(getComputedStyle(e.parentElement).overflowY) \|\| r.right > innerWidth + 1 \|\| (e.className.startsWith("badge") \&\& (r.top < p.top - 1 \|\| r.bottom > p.bottom + 1)); }).length; document.body.dataset.verdict = document.getElementById("verdict").innerText; });</script></body>|' \
       "$work/$page.html" >"$work/$page-checked.html"
   browse --virtual-time-budget=5000 --dump-dom "file://$work/$page-checked.html" \
     >"$work/$page.dom" 2>"$work/$page-checked.log"
   if grep -E 'CONSOLE|Uncaught' "$work/$page-checked.log"; then exit 1; fi
-  for expected in "data-drawn=\"$pictures_expected of $pictures_expected\"" "data-verdict=\"$verdict" \
+  # The table of verdicts has no scroll bar, and no badge leaves its cell.
+  for expected in 'data-cut="0"' "data-drawn=\"$pictures_expected of $pictures_expected\"" "data-verdict=\"$verdict" \
     'id="histogram"' 'id="results"' 'id="model"'; do
     grep -qF "$expected" "$work/$page.dom" || { echo "$page: no $expected in the page"; exit 1; }
   done
@@ -53,7 +60,9 @@ check_page() {
 }
 
 count=$(find "$pictures" -name '*.png' -o -name '*.jpg' | wc -l)
-check_page passed 'Passed: ' $((4 * (2 + count)))
-check_page failed 'Failed: ' 8
+check_page passed 'Equal: ' $((4 * (2 + count)))
+check_page failed 'Different: ' 8
+check_page assumed 'Equal as assumed: ' 8
+grep -qF 'id="assumptions"><' "$work/assumed.html" || grep -qF '<li>generation ' "$work/assumed.html"
 grep -qF '&lt;b&gt;&quot;&amp;.onnx' "$work/failed.html"
 echo "the reports are drawn"

@@ -44,6 +44,17 @@ class Stages : public testing::TestWithParam<std::string> {
     return tensors;
   }
   std::string generation() const { return " --generation " + GetParam(); }
+  // The exit code of a run with --json that must pass: 3 if something was assumed, else 0.
+  static Json passed(const CommandResult& result) {
+    EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.err;
+    if (result.exit_code != 0 && result.exit_code != 3) return {};
+    Json json = Json::parse(result.out);
+    const Json& verification = json["verification"];
+    const bool assumed = !verification["assumptions"].empty();
+    EXPECT_EQ(verification["verdict"], assumed ? "equal-as-assumed" : "equal");
+    EXPECT_EQ(result.exit_code, assumed ? 3 : 0);
+    return json;
+  }
 
   test::TemporaryFolder folder_;
 };
@@ -66,8 +77,8 @@ TEST_P(Stages, PassInEveryMode) {
         run("model.pth out.onnx --shape 1x3x12x9 --verify_onnx --json "
             "--reference_precision fp64 --fp_mode " +
             mode + generation());
-    ASSERT_EQ(result.exit_code, 0) << result.err;
-    const Json json = Json::parse(result.out);
+    const Json json = passed(result);
+    ASSERT_FALSE(json.is_null());
     EXPECT_EQ(json["network"]["generation"], GetParam());
     for (const Json& checked : json["verification"]["results"]) {
       EXPECT_TRUE(checked["passed"]);
@@ -85,9 +96,9 @@ TEST_P(Stages, EveryPartOfTheRangesIsOneOfTheGraph) {
   const CommandResult result =
       run("model.pth out.onnx --shape 1x3x8x8 --verify_onnx --json --fp_mode mixed_fp16" +
           generation());
-  ASSERT_EQ(result.exit_code, 0) << result.err;
   std::string parts;
-  const Json json = Json::parse(result.out);
+  const Json json = passed(result);
+  ASSERT_FALSE(json.is_null());
   for (const Json& range : json["verification"]["ranges"]) {
     parts += (parts.empty() ? "" : ",") + range["path"].get<std::string>();
   }
@@ -112,17 +123,61 @@ TEST_P(Stages, AWrongWeightFailsAtItsBlock) {
   EXPECT_TRUE(contains(result.err, "first block that differs is stages.0.1")) << result.err;
 }
 
-// An option that decides otherwise than the file fails against the file without it, and only then.
-TEST_P(Stages, WhatAnOptionDecidedMustBeSaidAgain) {
+std::string value_of(const Json& json, const std::string& what) {
+  for (const Json& each : json["verification"]["assumptions"]) {
+    if (each["what"] == what) return each["value"].get<std::string>();
+  }
+  return "";
+}
+
+// The metadata note how a model was made. What the checkpoint leaves open is taken from there, and
+// is never called proven; an option that says otherwise shows the difference.
+TEST_P(Stages, WhatTheFileLeavesOpenIsTakenFromTheMetadata) {
   save("model.pth", tensors());
-  std::vector<std::string> options = {"--img_range 2"};
-  if (GetParam() > "G5.0") options.emplace_back("--res_scale 0.9");
-  for (const std::string& option : options) {
-    const std::string arguments = generation() + " " + option;
-    ASSERT_EQ(run("model.pth out.onnx --shape 1x3x12x9 --quiet" + arguments).exit_code, 0);
-    EXPECT_EQ(run("verify out.onnx --against model.pth" + generation()).exit_code, 1) << option;
-    const CommandResult result = run("verify out.onnx --against model.pth" + arguments);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
+  std::vector<std::pair<std::string, std::string>> options = {{"img_range", "2"}};
+  if (GetParam() > "G5.0") options.emplace_back("res_scale", "0.9");
+  for (const auto& [name, value] : options) {
+    const std::string option = " --" + name + " " + value;
+    ASSERT_EQ(run("model.pth out.onnx --shape 1x3x12x9 --quiet" + generation() + option).exit_code,
+              0);
+    for (const std::string& again : {std::string(), generation(), generation() + option}) {
+      const CommandResult result = run("verify out.onnx --against model.pth --json" + again);
+      EXPECT_EQ(result.exit_code, 3) << result.err;
+      const Json json = passed(result);
+      ASSERT_FALSE(json.is_null());
+      EXPECT_EQ(value_of(json, name), value);
+      EXPECT_TRUE(contains(result.err, "assumed     " + name + " " + value)) << result.err;
+      EXPECT_TRUE(contains(result.err, "as assumed: ")) << result.err;
+    }
+    const CommandResult other =
+        run("verify out.onnx --against model.pth" + generation() + " --" + name + " 0.5");
+    EXPECT_EQ(other.exit_code, 1) << other.out;
+  }
+}
+
+// Fusion proves nothing: a guess stays a guess in the fused checkpoint and in all that is made of
+// it.
+TEST_P(Stages, AGuessStaysAGuessWhenFused) {
+  save("model.pth", tensors());
+  const auto assumed = [&](const std::string& checkpoint) {
+    const CommandResult result =
+        run(checkpoint + " out.onnx --shape 1x3x12x9 --verify_onnx --json");
+    const Json json = passed(result);
+    std::vector<std::string> facts;
+    if (json.is_null()) return facts;
+    for (const Json& each : json["verification"]["assumptions"]) facts.push_back(each["what"]);
+    return facts;
+  };
+  const std::vector<std::string> before = assumed("model.pth");
+  for (const std::string name : {"fused.pth", "fused.safetensors"}) {
+    ASSERT_EQ(run("fuse model.pth " + name + " --quiet").exit_code, 0);
+    const std::vector<std::string> after = assumed(name);
+    // A folded epsilon no longer follows from the generation: it may come in addition.
+    for (const std::string& fact : before) {
+      EXPECT_NE(std::find(after.begin(), after.end(), fact), after.end()) << name << ' ' << fact;
+    }
+    EXPECT_EQ(before.empty(), after.empty()) << name;
+    EXPECT_EQ(run("scan " + name).exit_code, 0);
   }
 }
 

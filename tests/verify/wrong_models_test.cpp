@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -107,6 +108,24 @@ class WrongModel : public testing::Test {
 
     convert("model.pth");
     EXPECT_EQ(run("verify wrong.onnx --against model.pth " + options).exit_code, 0);
+  }
+
+  // Expects that the model is within the tolerance, and that `part` is named as suspicious.
+  void expect_suspicious(const std::string& part, const std::string& options = "") {
+    const CommandResult result =
+        run("verify wrong.onnx --against model.pth --report report.html --json " + options);
+    ASSERT_EQ(result.exit_code, 1) << result.out << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["error"]["code"], "verification-suspicious");
+    const auto& details = json["verification"];
+    EXPECT_EQ(details["verdict"], "suspicious") << details["first_difference"]["text"];
+    EXPECT_FALSE(details["passed"]);
+    for (const auto& checked : details["results"]) EXPECT_TRUE(checked["passed"]);
+    EXPECT_EQ(details["noise"]["place"], part) << details["noise"]["text"];
+    EXPECT_NE(result.err.find("suspicious"), std::string::npos);
+    const std::string report = test::read_text(folder_ / "report.html");
+    EXPECT_NE(report.find("Suspicious: "), std::string::npos);
+    EXPECT_NE(report.find("<tr class=\"first\"><td>" + part + "</td>"), std::string::npos);
   }
 
   tools::NetworkShape shape_;
@@ -226,6 +245,157 @@ TEST_F(WrongModel, WithoutNamesItSaysThatItCannotTellWhere) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_NE(result.err.find("The place where the difference begins is unknown"), std::string::npos)
       << result.err;
+}
+
+// --- damages below the tolerance ----------------------------------------------------------------
+
+TEST_F(WrongModel, SmallDamagesAreSuspiciousWhateverTheTolerance) {
+  const auto set = [](const std::string& name, const std::string& key, float value) {
+    return [=](onnx::ModelProto& model) { attribute(node(model, name), key).set_f(value); };
+  };
+  const auto shift = [](const std::string& name, std::size_t index, float by) {
+    return [=](onnx::ModelProto& model) {
+      edit(initializer(model, name), [=](std::vector<float>& values) { values.at(index) += by; });
+    };
+  };
+  struct Damage {
+    std::string part;
+    std::function<void(onnx::ModelProto&)> change;
+    std::string options;
+  };
+  for (const Damage& damage : std::vector<Damage>{
+           {"layers.0.1", set("layers.0.1.norm/LayerNormalization", "epsilon", 1e-5F), ""},
+           {"norm", set("norm/LayerNormalization", "epsilon", 1e-6F), ""},
+           {"layers.0.0",
+            [](onnx::ModelProto& model) {
+              attribute(node(model, "layers.0.0.ffn.act/Gelu"), "approximate").set_s("tanh");
+            },
+            ""},
+           {"layers.1.0", shift("layers.1.0.conv.fused_conv.weight", 12, 2e-4F), ""},
+           {"conv_before_upsample.1", set("conv_before_upsample.1/LeakyRelu", "alpha", 0.0099F),
+            ""},
+           {"conv_last", shift("conv_last.bias", 2, 1e-4F), ""},
+           {"layers.1.0", shift("layers.1.0.ffn.fc2.weight", 3, 0.02F), "--atol 10 --rtol 10"}}) {
+    convert("model.pth", "--opset_version 20");
+    change(damage.change);
+    expect_suspicious(damage.part, damage.options + " --atol 0.1 --rtol 0.1");
+  }
+}
+
+TEST_F(WrongModel, DamagesInHalfPrecisionAreSuspicious) {
+  convert("model.pth", "--fp_mode fp16");
+  change([](onnx::ModelProto& model) {
+    attribute(node(model, "conv_before_upsample.1/LeakyRelu"), "alpha").set_f(0);
+  });
+  expect_suspicious("conv_before_upsample.1", "--atol 1 --rtol 1");
+  for (const char* mode : {"fp16", "mixed_fp16"}) {
+    convert("model.pth", std::string("--fp_mode ") + mode);
+    change([](onnx::ModelProto& model) {
+      std::string& raw = *initializer(model, "conv_after_body.weight").mutable_raw_data();
+      const auto row = static_cast<std::ptrdiff_t>(raw.size() / 8);
+      std::swap_ranges(raw.begin(), raw.begin() + row, raw.begin() + 3 * row);
+    });
+    expect_suspicious("conv_after_body", "--atol 10 --rtol 10");
+  }
+}
+
+// ../shared belongs to the project's own machines; another folder may be named.
+std::filesystem::path shared_folder() {
+  const char* named = std::getenv("AETHER2ONNX_SHARED");
+  return named == nullptr ? AETHER2ONNX_SHARED : named;
+}
+
+TEST_F(WrongModel, OnTheTrainedNetworkAsWell) {
+  const auto checkpoint = shared_folder() / "checkpoints/aether_small_x2_fp16_fused.pth";
+  if (!std::filesystem::exists(checkpoint)) GTEST_SKIP() << checkpoint << " isn't there";
+  std::filesystem::copy_file(checkpoint, folder_ / "model.pth",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto swap_rows = [](const std::string& name) {
+    return [=](onnx::ModelProto& model) {
+      auto& tensor = initializer(model, name);
+      std::string& raw = *tensor.mutable_raw_data();
+      const auto row = static_cast<std::ptrdiff_t>(raw.size()) / tensor.dims(0);
+      std::swap_ranges(raw.begin() + 3 * row, raw.begin() + 4 * row, raw.begin() + 4 * row);
+    };
+  };
+  struct Damage {
+    std::string part;
+    std::string mode;
+    std::function<void(onnx::ModelProto&)> change;
+  };
+  for (const Damage& damage : std::vector<Damage>{
+           {"layers.1.2", "fp32",
+            [](onnx::ModelProto& model) {
+              attribute(node(model, "layers.1.2.norm/LayerNormalization"), "epsilon").set_f(1e-5F);
+            }},
+           {"layers.0.2", "fp32",
+            [](onnx::ModelProto& model) {
+              attribute(node(model, "layers.0.2.ffn.act/Gelu"), "approximate").set_s("tanh");
+            }},
+           {"layers.2.1", "fp32",
+            [](onnx::ModelProto& model) {
+              edit(initializer(model, "layers.2.1.conv.fused_conv.weight"),
+                   [](std::vector<float>& values) { values.at(907) += 0.02F; });
+            }},
+           {"conv_before_upsample.1", "fp16",
+            [](onnx::ModelProto& model) {
+              attribute(node(model, "conv_before_upsample.1/LeakyRelu"), "alpha").set_f(0);
+            }},
+           {"layers.2.1", "fp16", swap_rows("layers.2.1.ffn.fc2.weight")}}) {
+    const CommandResult converted =
+        run("model.pth wrong.onnx --shape 1x3x24x32 --quiet "
+            "--opset_version 20 --fp_mode " +
+            damage.mode);
+    ASSERT_EQ(converted.exit_code, 0) << converted.err;
+    EXPECT_EQ(run("verify wrong.onnx --against model.pth").exit_code, 0) << damage.mode;
+    change(damage.change);
+    expect_suspicious(damage.part, "--atol 0.1 --rtol 0.1");
+  }
+}
+
+TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
+  convert("model.pth");
+  const auto clamp = [](onnx::ModelProto& model, const std::string& low) {
+    auto& graph = *model.mutable_graph();
+    const std::string output = graph.output(0).name();
+    for (auto& each : *graph.mutable_node()) {
+      for (auto& name : *each.mutable_output()) {
+        if (name == output) name = "before";
+      }
+    }
+    auto& limit = *graph.add_initializer();
+    limit.set_name("limit");
+    limit.set_data_type(onnx::TensorProto::FLOAT);
+    limit.add_float_data(std::stof(low));
+    auto& clip = *graph.add_node();
+    clip.set_name("clip");
+    clip.set_op_type("Clip");
+    clip.add_input("before");
+    clip.add_input("limit");
+    clip.add_output(output);
+  };
+  change([&](onnx::ModelProto& model) { clamp(model, "0.45"); });
+  const CommandResult clamped = run("verify wrong.onnx --against model.pth --json");
+  EXPECT_EQ(clamped.exit_code, 1);
+  EXPECT_EQ(nlohmann::json::parse(clamped.out)["verification"]["first_difference"]["path"],
+            "output");
+  EXPECT_NE(clamped.err.find("behind the last module"), std::string::npos) << clamped.err;
+  expect_suspicious("output", "--atol 100");
+}
+
+TEST_F(WrongModel, AnotherNetworkIsToldBeforeAnyRun) {
+  convert("model.pth");
+  tools::NetworkShape other;
+  other.embed_dim = 12;
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(other);
+  tools::fill_random(tensors, 3);
+  test::write_file(folder_ / "other.pth", tools::write_checkpoint(tensors));
+  const CommandResult result = run("verify wrong.onnx --against other.pth --json");
+  EXPECT_EQ(result.exit_code, 1);
+  const auto json = nlohmann::json::parse(result.out)["verification"];
+  EXPECT_EQ(json["verdict"], "differs");
+  EXPECT_TRUE(json["results"].empty());
+  EXPECT_NE(result.err.find("made from a network with"), std::string::npos) << result.err;
 }
 
 }  // namespace

@@ -1,0 +1,208 @@
+#include "examination.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "blocks.h"
+
+namespace aether2onnx::verify {
+
+namespace {
+
+// Honest files stay below 4 for root mean squares over all generations, forms, opsets and
+// precisions. The largest error of a part varies more from one order of summation to another.
+constexpr double kSuspicious = 8;
+constexpr double kSuspiciousLargest = 24;
+
+// The rounding of one operation.
+double unit_of(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::float64:
+      return 0x1p-53;
+    case Arithmetic::float32:
+      return 0x1p-24;
+    case Arithmetic::float16:
+      return 0x1p-11;
+    case Arithmetic::bfloat16:
+      return 0x1p-8;
+  }
+  return 0;
+}
+
+struct Distance {
+  double mean_square = 0;  // root mean square
+  double largest = 0;
+};
+
+template <typename A>
+Distance distance_of(const std::vector<A>& values, const std::vector<double>& exact) {
+  Distance distance;
+  double sum = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(values[i]) - exact[i]);
+    sum += difference * difference;
+    // A NaN must not be lost.
+    if (!(difference <= distance.largest)) distance.largest = difference;
+  }
+  distance.mean_square =
+      std::sqrt(sum / static_cast<double>(std::max<std::size_t>(1, exact.size())));
+  return distance;
+}
+
+// (N, H, W, C) to (N, C, H, W).
+FloatTensor channels_first(const FloatTensor& tensor) {
+  const auto size = [&](std::size_t axis) { return static_cast<std::size_t>(tensor.shape[axis]); };
+  FloatTensor result{{tensor.shape[0], tensor.shape[3], tensor.shape[1], tensor.shape[2]}, {}};
+  result.values.resize(tensor.values.size());
+  const std::size_t pixels = size(1) * size(2);
+  const std::size_t channels = size(3);
+  for (std::size_t i = 0; i < tensor.values.size(); ++i) {
+    const std::size_t channel = i % channels;
+    const std::size_t pixel = i / channels % pixels;
+    const std::size_t image = i / (channels * pixels);
+    result.values[(image * channels + channel) * pixels + pixel] = tensor.values[i];
+  }
+  return result;
+}
+
+// The candidate's value in the layout of the exact one. If both layouts have the same shape, the
+// one that is closer counts.
+std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTensor& found) {
+  std::optional<FloatTensor> best;
+  if (found.shape == exact.shape) best = found;
+  if (found.shape.size() == 4) {
+    FloatTensor other = channels_first(found);
+    const bool fits = other.shape == exact.shape;
+    const bool closer = best && fits &&
+                        distance_of(other.values, exact.values).mean_square <
+                            distance_of(best->values, exact.values).mean_square;
+    if (fits && (!best || closer)) best = std::move(other);
+  }
+  return best;
+}
+
+// Compares the parts of two runs of the reference that get the candidate's values as inputs.
+class Parts {
+ public:
+  Parts(std::map<std::string, FloatTensor> found, double unit)
+      : found_(std::move(found)), unit_(unit) {}
+
+  // The exact output of a part. Returns the candidate's, if it is known.
+  const std::vector<float>* exact(const std::string& path, const DoubleTensor& output) {
+    const auto at = found_.find(path);
+    if (at == found_.end()) return nullptr;
+    std::optional<FloatTensor> fitting = in_layout_of(output, at->second);
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (!fitting) {
+      parts_.push_back({path, infinity, unit_, infinity, unit_});
+      found_.erase(at);
+      return nullptr;
+    }
+    at->second = std::move(*fitting);
+    const std::vector<double> zeros(output.values.size(), 0);
+    const Distance size = distance_of(zeros, output.values);
+    const Distance error = distance_of(at->second.values, output.values);
+    sizes_[path] = size;
+    // The error is kept in place of the exact output: a float is enough for it.
+    std::vector<float>& errors = errors_[path];
+    errors.resize(output.values.size());
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      errors[i] = static_cast<float>(static_cast<double>(at->second.values[i]) - output.values[i]);
+    }
+    parts_.push_back({path, ratio(error.mean_square, size.mean_square), 0,
+                      ratio(error.largest, size.largest), 0});
+    return &at->second.values;
+  }
+
+  // The output with rounding.
+  const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output) {
+    const auto at = errors_.find(path);
+    if (at == errors_.end()) return nullptr;
+    const std::vector<float>& found = found_.at(path).values;
+    std::vector<double> exact(output.values.size());
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      exact[i] = static_cast<double>(found[i]) - static_cast<double>(at->second[i]);
+    }
+    const Distance noise = distance_of(output.values, exact);
+    const Distance& size = sizes_.at(path);
+    // Where nothing is rounded, or by chance less, the rounding of a small part counts.
+    constexpr double share = 0.125;
+    for (PartError& part : parts_) {
+      if (part.path != path) continue;
+      part.noise = std::max(ratio(noise.mean_square, size.mean_square), share * unit_);
+      part.largest_noise = std::max(ratio(noise.largest, size.largest), share * unit_);
+    }
+    errors_.erase(at);
+    return &found;
+  }
+
+  std::vector<PartError> finite() const {
+    std::vector<PartError> result;
+    for (const PartError& part : parts_) {
+      if (std::isfinite(part.noise) && std::isfinite(part.largest_noise)) result.push_back(part);
+    }
+    return result;
+  }
+
+ private:
+  static double ratio(double value, double size) { return size > 0 ? value / size : value; }
+
+  std::map<std::string, FloatTensor> found_;
+  double unit_;
+  std::map<std::string, Distance> sizes_;
+  std::map<std::string, std::vector<float>> errors_;
+  std::vector<PartError> parts_;
+};
+
+// The parts of the network, from a run on a single pixel.
+std::vector<std::string> paths_of(const Reference& reference, std::int64_t channels) {
+  BlockOutputs blocks;
+  const FloatTensor pixel{{1, channels, 1, 1},
+                          std::vector<float>(static_cast<std::size_t>(channels))};
+  reference.run(pixel, {.blocks = &blocks});
+  std::vector<std::string> paths;
+  paths.reserve(blocks.size());
+  for (const auto& [path, output] : blocks) paths.push_back(path);
+  return paths;
+}
+
+}  // namespace
+
+double PartError::times() const { return noise > 0 ? error / noise : 0; }
+
+bool PartError::is_suspicious() const {
+  return !(error <= kSuspicious * noise) || !(largest_error <= kSuspiciousLargest * largest_noise);
+}
+
+std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
+                               const Reference& exact, const Reference& rounding,
+                               Arithmetic arithmetic, const FloatTensor& input) {
+  const std::map<std::string, std::string> outputs =
+      module_outputs(model, paths_of(exact, input.shape[1]));
+  std::vector<std::string> names;
+  for (const auto& [path, value] : outputs) names.push_back(value);
+  names.push_back(model.outputs.at(0).name);
+  std::vector<FloatTensor> values = candidate.run_exposed(input, names);
+  std::map<std::string, FloatTensor> found;
+  std::size_t index = 0;
+  for (const auto& [path, value] : outputs) found[path] = std::move(values.at(index++));
+  found[kOutputPart] = std::move(values.back());
+
+  Parts parts(std::move(found), unit_of(arithmetic));
+  const DoubleTensor exact_output =
+      exact.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
+                  return parts.exact(path, output);
+                }});
+  parts.exact(kOutputPart, exact_output);
+  const DoubleTensor rounded_output =
+      rounding.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
+                     return parts.rounded(path, output);
+                   }});
+  parts.rounded(kOutputPart, rounded_output);
+  return parts.finite();
+}
+
+}  // namespace aether2onnx::verify

@@ -1,0 +1,44 @@
+/// @file
+/// Holds the error of each part of a network against the rounding noise of that part.
+///
+/// A tolerance that rounding never exceeds hides mistakes that are smaller than the tolerance. The
+/// noise of a part is far smaller: each part gets the inputs that the candidate itself computed, so
+/// that the errors of earlier parts do not add up. The exact output for these inputs comes from the
+/// reference in float64. The noise is the error of the reference in the arithmetic of the model:
+/// float32, or float32 with every result rounded to 16 bits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "candidate.h"
+#include "formats/onnx/onnx.h"
+#include "plain_operations.h"
+#include "reference.h"
+#include "tensor.h"
+
+namespace aether2onnx::verify {
+
+/// The error and the noise of one part. Sizes are relative: root mean squares to that of the exact
+/// output, largest values to its largest magnitude.
+struct PartError {
+  std::string path;
+  double error = 0;
+  double noise = 0;
+  double largest_error = 0;
+  double largest_noise = 0;
+
+  /// How many times the noise the error is.
+  double times() const;
+  /// Whether the error is too large for noise.
+  bool is_suspicious() const;
+};
+
+/// Runs the candidate with the outputs of its parts exposed, and measures each part. Parts that no
+/// node of the model names belong to the next part. `exact` computes in float64, `rounding` in
+/// `arithmetic`. Parts with values that are not finite are left out.
+std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
+                               const Reference& exact, const Reference& rounding,
+                               Arithmetic arithmetic, const FloatTensor& input);
+
+}  // namespace aether2onnx::verify
