@@ -258,7 +258,8 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   }
   console.line("would " + plan.action,
                fmt::format("{}  ({})", shown(planned.output.path), plan.why));
-  if (request.verify) console.line("", "if it is equal to PyTorch within the tolerance");
+  if (request.verify)
+    console.line("", "only if the model is equal to PyTorch within the tolerance");
   console.line("dry run", "nothing was written");
 }
 

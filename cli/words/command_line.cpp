@@ -121,15 +121,22 @@ class Resolver {
     const std::string name = with_underscores("--" + bare);
     if (const std::string option = find(name); !option.empty()) return {option, {}};
     std::string answer;
+    bool for_file = false;
     const std::string other = lower_case(name.substr(2));
     for (const OtherName& row : other_names()) {
       if (row.typed != other || (row.only_for_files && !is_file_name(value))) continue;
-      if (row.option.empty() && answer.empty()) answer = row.answer;
+      if (row.option.empty() && answer.empty()) {
+        answer = row.answer;
+        for_file = row.only_for_files;
+      }
       if (row.option.empty() || find(std::string(row.option)).empty()) continue;
       if (row.value.empty()) return {std::string(row.option), {}};
       return {std::string(row.option), std::string(row.value)};
     }
-    if (const auto abbreviated = abbreviation(name); !abbreviated.empty()) return {abbreviated, {}};
+    if (!for_file || answer.empty()) {
+      const std::string option = abbreviation(name);
+      if (!option.empty()) return {option, {}};
+    }
     if (!answer.empty()) {
       fail({ErrorKind::usage, "option-of-another-program", bare}, "there is no option {}.\n{}",
            printable(typed), answer);
@@ -313,6 +320,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     std::replace(name.begin(), name.end(), '-', '_');
     const CLI::Option* option = parser_.app.get_option_no_throw("--" + name);
     if (option == nullptr) {
+      refuse_other_name(file, name);
       std::vector<std::string> known = long_names(parser_.app);
       for (std::string& other : known) other.erase(0, 2);
       fail({ErrorKind::usage, "option-unknown", item.name}, "{}: there is no option '{}'{}", file,
@@ -334,6 +342,22 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
       fail({ErrorKind::usage, "option-twice", name}, "{}: {} is given twice.", file, key);
     }
     parser_.in_file.push_back(name);
+  }
+
+  // Answers a key that another program has.
+  void refuse_other_name(const std::string& file, const std::string& key) const {
+    for (const OtherName& row : other_names()) {
+      if (row.typed != lower_case(key) || row.only_for_files) continue;
+      const std::string option(row.option);
+      if (!option.empty() && parser_.app.get_option_no_throw(option) == nullptr) continue;
+      std::string answer(row.answer);
+      if (!option.empty()) {
+        answer = fmt::format("The option is {}{}.", option.substr(2),
+                             row.value.empty() ? "" : fmt::format(" = \"{}\"", row.value));
+      }
+      fail({ErrorKind::usage, "option-of-another-program", key}, "{}: there is no option '{}'.\n{}",
+           file, printable(key), answer);
+    }
   }
 
   Parser& parser_;

@@ -182,9 +182,9 @@ TEST_F(FirstSteps, OptionsOfOtherPrograms) {
   }
   EXPECT_EQ(run("-i model.pth -o out.onnx -q").exit_code, 0);
   EXPECT_TRUE(has("out.onnx"));
-  for (const char* options :
-       {"--imgsz 640", "--simplify", "--int8", "--dynamo", "--format onnx", "--batch 1",
-        "--static 3 64 64", "--optimize", "-net aether", "--minShapes=input:1x3x8x8"}) {
+  for (const char* options : {"--imgsz 640", "--simplify", "--int8", "--dynamo", "--format onnx",
+                              "--batch 1", "--static 3 64 64", "-opt train.yml", "--optimize",
+                              "-net aether", "--minShapes=input:1x3x8x8"}) {
     EXPECT_EQ(refused(std::string("model.pth ") + options), "option-of-another-program") << options;
   }
   // Fused checkpoints and engines have other options for the precision.
