@@ -34,7 +34,8 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// Without relative folders: what they hold depends on the current folder, and is not run unasked.
+// The folders in PATH. Relative ones are left out: a program in the current folder must not run
+// unasked.
 std::vector<fs::path> folders_of_path() {
   std::vector<fs::path> folders;
   const std::string text = port::environment("PATH");
