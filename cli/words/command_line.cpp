@@ -54,7 +54,7 @@ std::string with_underscores(std::string name) {
 
 // Whether the text names a file rather than a variant of the network.
 bool is_file_name(const std::string& text) {
-  return text.find_first_of("./\\") != std::string::npos || io::exists(text);
+  return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
 
 // A name of the command line, with the value that comes with it.
@@ -353,7 +353,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
       std::string answer(row.answer);
       if (!option.empty()) {
         answer = fmt::format("The option is {}{}.", option.substr(2),
-                             row.value.empty() ? "" : fmt::format(" = \"{}\"", row.value));
+                             row.value.empty() ? "" : fmt::format(R"( = "{}")", row.value));
       }
       fail({ErrorKind::usage, "option-of-another-program", key}, "{}: there is no option '{}'.\n{}",
            file, printable(key), answer);

@@ -93,7 +93,7 @@ bool has_ending(const std::string& file, std::string_view ending) {
 
 // Whether the text is neither a file nor can be meant as one.
 bool is_no_file(const std::string& text) {
-  return text.find_first_of("./\\") == std::string::npos && !io::exists(text);
+  return text.find_first_of(R"(./\)") == std::string::npos && !io::exists(text);
 }
 
 // A word on the command line that is no option must be a file.
