@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -57,6 +57,9 @@ bool is_file_name(const std::string& text) {
   return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
 
+// Options by the names of other programs that were typed for them: "--fp_mode" to "--dtype".
+using TypedNames = std::map<std::string, std::string>;
+
 // A name of the command line, with the value that comes with it.
 struct Resolved {
   std::string name;                  // "--fp_mode"
@@ -69,7 +72,8 @@ class Resolver {
   Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
       : help_(std::move(help)), known_(std::move(known)), scripts_own_(std::move(scripts_own)) {}
 
-  std::vector<std::string> resolve(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> resolve(const std::vector<std::string>& arguments,
+                                   TypedNames& typed) const {
     std::vector<std::string> resolved;
     bool options_ended = false;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -83,12 +87,20 @@ class Resolver {
       std::optional<std::string> value;
       if (equals != std::string::npos) value = argument.substr(equals + 1);
       const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
-      add(resolved, resolve_name(argument.substr(0, equals), value.value_or(next)), value);
+      const std::string name = argument.substr(0, equals);
+      const Resolved meant = resolve_name(name, value.value_or(next));
+      const bool is_own = meant.name.starts_with(with_underscores("--" + bare_name(name)));
+      if (!is_own) typed[meant.name] = name;
+      add(resolved, meant, value);
     }
     return resolved;
   }
 
  private:
+  static std::string bare_name(const std::string& typed) {
+    return typed.substr(typed.find_first_not_of('-'));
+  }
+
   // "--name", or "-name" as some programs have it. "-h" and numbers are left to CLI11.
   static bool is_option(const std::string& argument) {
     if (argument.starts_with("--")) return argument.size() > 2;
@@ -117,7 +129,7 @@ class Resolver {
 
   // `value` is the word that would be the option's value.
   Resolved resolve_name(const std::string& typed, const std::string& value) const {
-    const std::string bare = typed.substr(typed.find_first_not_of('-'));
+    const std::string bare = bare_name(typed);
     const std::string name = with_underscores("--" + bare);
     if (const std::string option = find(name); !option.empty()) return {option, {}};
     std::string answer;
@@ -276,6 +288,7 @@ struct CommandLine::Parser {
   std::vector<std::string> scripts_own;  // names of the reference script's options
   std::string group;
   std::vector<std::string> positionals;
+  TypedNames typed;
   std::vector<std::function<void()>> steps;
   bool help = false;
   bool help_all = false;
@@ -291,8 +304,11 @@ struct CommandLine::Parser {
   void refuse_streams() const;
   // Throws Error(usage) for an error of CLI11.
   [[noreturn]] void refuse(const CLI::ParseError& error) const;
-  // Runs `work`. Errors about an option in the file of --config begin with the file's name.
-  void name_file_of(const std::function<void()>& work) const;
+  // The text with the first "--fp_mode" as it was typed: "--dtype (here --fp_mode)".
+  std::string as_typed(std::string text, const std::string& name) const;
+  // Runs `work`. Errors name options as they were typed, and the file of --config if the option is
+  // from there.
+  void name_options(const std::function<void()>& work) const;
 };
 
 // Reads the file of --config as CLI11 does (TOML), and refuses unknown keys.
@@ -382,8 +398,14 @@ void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
   const std::string name = message.substr(0, message.find(':'));
   const CLI::Option* option = app.get_option_no_throw(name);
   if (option != nullptr && dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    fail({ErrorKind::usage, "option-value", name.substr(2), option->get_type_name()},
-         "{} needs a value: {} {}", name, name, option->get_type_name());
+    const std::string needed = fmt::format("{} needs a value: {}", name, option->get_type_name());
+    fail({ErrorKind::usage, "option-value", name.substr(2), option->get_type_name()}, "{}",
+         as_typed(needed, name));
+  }
+  constexpr std::string_view flag = "Could not convert: ";
+  if (message.starts_with(flag) && in_file.empty()) {
+    fail({ErrorKind::usage, "option-value", "", "true or false"}, "{}: expected true or false.",
+         message.substr(flag.size()));
   }
   const bool of_file =
       std::any_of(in_file.begin(), in_file.end(), [&](const std::string& given_name) {
@@ -393,13 +415,24 @@ void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
        of_file ? config_name() + ": " : "", message, help_call());
 }
 
-void CommandLine::Parser::name_file_of(const std::function<void()>& work) const {
+std::string CommandLine::Parser::as_typed(std::string text, const std::string& name) const {
+  const auto other = typed.find(name);
+  const std::size_t at = text.find(name);
+  if (other == typed.end() || at == std::string::npos) return text;
+  return text.replace(at, name.size(), fmt::format("{} (here {})", other->second, name));
+}
+
+void CommandLine::Parser::name_options(const std::function<void()>& work) const {
   try {
     work();
-  } catch (Error& error) {
-    if (error.kind != ErrorKind::usage || !from_file(error.diagnostic.subject)) throw;
+  } catch (const Error& error) {
+    if (error.kind != ErrorKind::usage) throw;
     Diagnostic diagnostic = error.diagnostic;
-    diagnostic.text = fmt::format("{}: {}", config_name(), diagnostic.text);
+    if (from_file(diagnostic.subject)) {
+      diagnostic.text = fmt::format("{}: {}", config_name(), diagnostic.text);
+    } else {
+      diagnostic.text = as_typed(diagnostic.text, "--" + diagnostic.subject);
+    }
     throw Error(error.kind, diagnostic, error.findings);
   }
 }
@@ -620,13 +653,13 @@ std::string CommandLine::help(bool all) const {
 
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
   const Resolver resolver(parser_->help_call(), long_names(parser_->app), parser_->scripts_own);
-  std::vector<std::string> resolved = resolver.resolve(arguments);
+  std::vector<std::string> resolved = resolver.resolve(arguments, parser_->typed);
   std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
   try {
-    parser_->app.parse(resolved);
+    parser_->name_options([&] { parser_->app.parse(resolved); });
     if (!parser_->config.empty() && !parser_->wants_answer()) {
       std::istringstream file(read_config(parser_->config, parser_->config_name()));
-      parser_->name_file_of([&] { parser_->app.parse_from_stream(file); });
+      parser_->name_options([&] { parser_->app.parse_from_stream(file); });
     }
   } catch (const CLI::ParseError& error) {
     parser_->refuse(error);
@@ -634,7 +667,7 @@ std::optional<Answer> CommandLine::parse(const std::vector<std::string>& argumen
   if (parser_->help || parser_->help_all) return Answer{help(parser_->help_all)};
   if (parser_->version) return Answer{fmt::format("aether2onnx {}\n", version())};
   parser_->refuse_streams();
-  for (const auto& step : parser_->steps) parser_->name_file_of(step);
+  for (const auto& step : parser_->steps) parser_->name_options(step);
   return std::nullopt;
 }
 
