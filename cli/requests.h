@@ -30,12 +30,13 @@ struct ShapeRequest {
 
 inline constexpr std::uint64_t kDefaultSeed = 2025;
 
-/// How to compare a model with PyTorch.
+/// How to compare a model with the reference.
 struct VerificationRequest {
   std::optional<double> atol;
   std::optional<double> rtol;
   std::optional<std::string> device;
   std::optional<std::string> provider;
+  std::optional<std::string> reference;  ///< "pytorch" or "builtin".
   std::optional<std::string> reference_precision;
   std::optional<std::uint64_t> seed;
   std::optional<std::string> images;

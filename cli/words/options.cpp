@@ -54,10 +54,12 @@ void check_verification(VerificationRequest& request) {
   if (request.provider) {
     take_choice("--provider", *request.provider, {"cpu", "cuda", "tensorrt"});
   }
+  if (request.reference) take_choice("--reference", *request.reference, {"pytorch", "builtin"});
   if (request.reference_precision) {
     take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
   }
-  const auto& [atol, rtol, device, provider, precision, seed, images, report, library] = request;
+  const auto& [atol, rtol, device, provider, reference, precision, seed, images, report, library] =
+      request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
   if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
@@ -233,9 +235,13 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
            "Default: the one of the device");
+  line.add("--reference", &request.reference, "NAME",
+           "Who computes the right values: pytorch (the module with\n"
+           "libtorch) or builtin (the program itself). Default: pytorch\n"
+           "if it is installed, else builtin");
   line.add("--reference_precision", &request.reference_precision, "MODE",
            "The type that the reference computes in: fp32 or fp64.\n"
-           "Default: fp32");
+           "Default: fp32 for pytorch, fp64 for builtin");
   line.add("--seed", &request.seed, "N",
            fmt::format("Seed of the random input. Default: {}", kDefaultSeed));
   line.add("--onnxruntime_library", &request.onnxruntime_library, "FILE",

@@ -83,7 +83,8 @@ TEST_F(VerifyFiles, AModelReplacesNoPicture) {
   fs::rename(folder_ / "pictures/b.jpg", folder_ / "pictures/b.onnx.jpg");
   const auto picture = test::read_file(folder_ / "pictures/b.onnx.jpg");
   const CommandResult result =
-      run("net.pth new/../pictures/b.onnx.jpg --verify_onnx --verify_images pictures");
+      run("net.pth --output_onnx_path new/../pictures/b.onnx.jpg --verify_onnx --verify_images "
+          "pictures");
   EXPECT_EQ(result.exit_code, 1) << result.out;
   EXPECT_NE(result.err.find("the output is the input itself"), std::string::npos) << result.err;
   EXPECT_TRUE(test::read_file(folder_ / "pictures/b.onnx.jpg") == picture);
