@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kModuleName = "libaether2onnx_verify.so";
+constexpr const char* kModuleName =
+    port::kIsWindows ? "aether2onnx_verify.dll" : "libaether2onnx_verify.so";
 
 fs::path find_module() {
   const fs::path folder = port::program_folder();

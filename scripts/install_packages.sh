@@ -12,7 +12,7 @@ test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev li
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
 portable="clang-22 lld-22 libc++-22-dev-wasm32 libc++abi-22-dev-wasm32 libclang-rt-22-dev-wasm32 wasi-libc
-  nodejs python3-venv dpkg-dev"
+  nodejs python3-venv dpkg-dev wine wine64"
 bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 
 packages=

@@ -99,7 +99,8 @@ Json conversion_json(const Conversion& conversion) {
                   {"initializers", graph.initializers},
                   {"parameters", graph.parameters},
                   {"weights_subnormal", report.weights_subnormal},
-                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
+                  {"weights_flushed_to_zero", report.weights_flushed_to_zero},
+                  {"metadata", pairs_json(graph.metadata)}};
   json["output"] = {{"path", report.output.path.string()},
                     {"bytes", report.output.bytes},
                     {"external_data_path", or_null(report.output.external_data_path.string())},

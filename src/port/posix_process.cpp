@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "port/port.h"
 #include "port/posix.h"
+#include "port/system.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX doesn't declare it
 
@@ -26,7 +27,7 @@ namespace aether2onnx::port {
 
 using posix::Descriptor;
 using posix::reason;
-using posix::shown;
+using system::shown;
 
 namespace {
 
