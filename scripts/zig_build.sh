@@ -13,8 +13,7 @@ ZIG_GLOBAL_CACHE_DIR=$(pwd)/.deps/zig-cache
 ZIG_LOCAL_CACHE_DIR=$ZIG_GLOBAL_CACHE_DIR
 export AETHER2ONNX_TARGET ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
 mkdir -p build
-# -Os at link as well: the C++ library is one for each optimization.
 cmake -G Ninja -S portable -B "build/$name" --toolchain "$(pwd)/portable/zig.cmake" \
-  -DCMAKE_BUILD_TYPE=MinSizeRel -DCMAKE_UNITY_BUILD=ON "-DCMAKE_EXE_LINKER_FLAGS=-Os -s" >"build/$name.log" 2>&1 ||
+  -DCMAKE_BUILD_TYPE=MinSizeRel -DCMAKE_UNITY_BUILD=ON -DCMAKE_EXE_LINKER_FLAGS=-s >"build/$name.log" 2>&1 ||
   { cat "build/$name.log"; exit 1; }
 cmake --build "build/$name" -- --quiet "$@"

@@ -191,7 +191,8 @@ namespace {
 std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
-  return FileIdentity{std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}, {}};
+  return FileIdentity{
+      static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino), {}};
 }
 
 }  // namespace

@@ -16,6 +16,8 @@
 #include <thread>
 #if defined(__GLIBC__)
 #include <malloc.h>
+#elif defined(__APPLE__)
+#include <mach-o/dyld.h>
 #endif
 
 #include "port/port.h"
@@ -71,7 +73,7 @@ const std::atomic<bool>& cancel_on_signals() {
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
     action = {};
     action.sa_handler = cancel_on_signal;
-    ::sigemptyset(&action.sa_mask);
+    sigemptyset(&action.sa_mask);
     action.sa_flags = 0;  // a blocked call ends with EINTR
     ::sigaction(signal, &action, nullptr);
   }
@@ -87,7 +89,7 @@ void cancel_when_input_ends() {
     std::thread([] {
       // The signals go to the other threads: their calls must be interrupted.
       sigset_t all{};
-      ::sigfillset(&all);
+      sigfillset(&all);  // a macro on macOS
       ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
       std::array<char, 256> buffer{};
       ssize_t got = 0;
@@ -127,6 +129,12 @@ void* find_symbol(const Library& library, const char* name) {
 
 fs::path program_folder() {
   std::error_code error;
+#if defined(__APPLE__)
+  std::array<char, 4096> name{};
+  auto size = static_cast<std::uint32_t>(name.size());
+  if (::_NSGetExecutablePath(name.data(), &size) != 0) return {};
+  return fs::canonical(name.data(), error).parent_path();
+#endif
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   return error ? fs::path() : program.parent_path();
 }
