@@ -36,6 +36,9 @@ bool is_file(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 /// Returns nullopt if `path` is not a file.
 std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
+/// When the file was last written, in local time: "12:31" for today, else "2026-11-28 12:31".
+/// Returns "" if `path` is not a file.
+std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
 
 /// Why the system can't hold a file or folder with this name: on Windows '<', '"' and others, a dot

@@ -343,6 +343,24 @@ std::optional<std::uint64_t> file_size(const fs::path& path) {
   return system::joined(information->nFileSizeHigh, information->nFileSizeLow);
 }
 
+std::string time_written(const fs::path& path) {
+  const Handle handle = open_for_questions(path);
+  const auto information = handle ? system::information_of(handle.get()) : std::nullopt;
+  SYSTEMTIME written{};
+  SYSTEMTIME then{};
+  SYSTEMTIME today{};
+  if (!information || ::FileTimeToSystemTime(&information->ftLastWriteTime, &written) == FALSE ||
+      ::SystemTimeToTzSpecificLocalTime(nullptr, &written, &then) == FALSE) {
+    return "";
+  }
+  ::GetLocalTime(&today);
+  const std::string clock = fmt::format("{:02}:{:02}", then.wHour, then.wMinute);
+  if (then.wYear == today.wYear && then.wMonth == today.wMonth && then.wDay == today.wDay) {
+    return clock;
+  }
+  return fmt::format("{}-{:02}-{:02} {}", then.wYear, then.wMonth, then.wDay, clock);
+}
+
 fs::path absolute(const fs::path& path) {
   std::wstring full = native(path);
   if (windows::starts_with(full, windows::kAnyLengthShare)) {

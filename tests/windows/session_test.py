@@ -79,7 +79,7 @@ class Session(unittest.TestCase):
             (self.folder / name).write_bytes(SAMPLE.read_bytes())
             text = self.succeeds(name)
             self.assertNotIn("\r", text)
-            made = self.folder / f"2x_{name[:-4]}_fp32_op17.onnx"
+            made = self.folder / f"2x_{name[:-4]}_fp32_1x3x64x64_op17.onnx"
             self.assertEqual(made.read_bytes(), self.native(name), name)
             self.assertIn(str(made.name), text)
 
@@ -162,16 +162,16 @@ class Session(unittest.TestCase):
     def test_lines_end_as_they_like(self):
         (self.folder / "run.toml").write_bytes(b'fp_mode = "fp16"\r\nopset_version = 18\r\n')
         self.succeeds("net.pth", "--config", "run.toml")
-        self.assertTrue((self.folder / "2x_net_fp16_op18.onnx").exists())
+        self.assertTrue((self.folder / "2x_net_fp16_1x3x64x64_op18.onnx").exists())
 
     def test_commands_for_the_shell_at_hand(self):
         shutil.copy(SAMPLE, self.folder / "a b.pth")
         powershell = self.succeeds("a b.pth")
         self.assertIn("& '", powershell)
         cmd = self.succeeds("a b.pth", environment={"PROMPT": "$P$G"})
-        self.assertIn('"2x_a b_fp32_op17.onnx"', cmd)
+        self.assertIn('"2x_a b_fp32_1x3x64x64_op17.onnx"', cmd)
         bash = self.succeeds("a b.pth", environment={"MSYSTEM": "MINGW64"})
-        self.assertIn("--onnx='2x_a b_fp32_op17.onnx'", bash.replace("'--onnx=", "--onnx='"))
+        self.assertIn("--onnx='2x_a b_fp32_1x3x64x64_op17.onnx'", bash.replace("'--onnx=", "--onnx='"))
 
     def terminal(self, *words):
         """Runs the program in a terminal and yields (all text so far) until it ends; then its exit code."""
