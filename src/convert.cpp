@@ -32,6 +32,10 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   result.precision = options.precision;
   result.io_type = options.input_output();
   result.form = options.graph_form;
+  result.projections = options.projections;
+  result.split_kernels_over = options.split_kernels_over;
+  result.gelu = options.gelu_form();
+  result.fp32_operators = options.fp32_operators;
   result.depthwise_fp32 = options.depthwise_fp32;
   result.fp32_blocks = options.fp32_blocks;
   result.shape = options.shape;
