@@ -69,6 +69,16 @@ std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*
   return join(parts, ", ");
 }
 
+// What tools show of a model: "AetherNet G1, aether_small x2. Input …".
+std::string description(const NetworkInfo& network) {
+  const std::string times = network.scale == 1 ? "" : fmt::format("{}", network.scale);
+  return fmt::format(
+      "{0} {1}, {2} x{3}. Input: pictures (N, {4}, H, W) with values from 0 to 1. Output: "
+      "(N, {4}, {5}H, {5}W).",
+      network.architecture, network.generation, network.model_type, network.scale,
+      network.input_channels, times);
+}
+
 std::string summary(const graph::TypeDecisions& typed, Precision precision) {
   const std::string wide = counts_text({{typed.float32_convolutions, "convolution"},
                                         {typed.float32_normalizations, "normalization"},
@@ -147,6 +157,7 @@ class Conversion {
     graph::TypeDecisions decisions;
     const graph::Graph lowered = graph::run_passes(plain, options_, read_weights, decisions);
     model_ = graph::to_onnx(lowered, options_.opset(), loss_);
+    model_.doc_string = description(report_.network);
     report_.graph = describe(model_, options_);
     report_.graph.fp32_for_weights = decisions.out_of_range;
     if (options_.precision != Precision::fp32) {
