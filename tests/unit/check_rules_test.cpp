@@ -309,6 +309,18 @@ TEST(Check, Quantization) {
   EXPECT_EQ(quantized(quantizer, "qdq-per-channel"), "error");
 }
 
+TEST(Check, Float8NeedsAda) {
+  constexpr int float8 = 17;
+  const TestModel model = model_with(tensor("s", kFloat, {}, fixed32(0.5F)) +
+                                     tensor("z", float8, {}, std::string(1, '\0')) +
+                                     node("QuantizeLinear", {"input", "s", "z"}, "q") +
+                                     node("DequantizeLinear", {"q", "s", "z"}, "output"));
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::tensorrt)), "note");
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::tensorrt_rtx)), "note");
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::openvino)), "");
+  EXPECT_EQ(severity(model_with(kRelu), "fp8-gpu"), "");
+}
+
 // What check calls an error is no engine either.
 TEST(Check, EnginesAreRefusedForTheSameZeroPoints) {
   const test::TemporaryFolder folder;
