@@ -5,6 +5,7 @@
 #   ./quickstart.sh [MODEL.pth [PICTURE.png]]
 #
 # Without a model it makes one whose weights are a bilinear interpolation. Results: quickstart/.
+# A test sets QUICKSTART_BUILD, an existing build to use, and QUICKSTART_OUT, the folder for results.
 set -eu
 here=$(pwd)
 cd "$(dirname "$0")"
@@ -18,22 +19,23 @@ if [ -n "$model" ] && [ ! -f "$model" ]; then
   exit 1
 fi
 
-scripts/install_packages.sh build run
-scripts/fetch_onnxruntime.sh
-
-echo "Building (two to three minutes on two cores) ..."
-build=$root/build/quickstart
-cmake --preset release -B "$build" -DAETHER2ONNX_TESTS=OFF >/dev/null
-cmake --build "$build" --target aether2onnx_cli make_sample_checkpoint upscale -- --quiet
+build=${QUICKSTART_BUILD:-$root/build/quickstart}
+if [ -z "${QUICKSTART_BUILD:-}" ]; then
+  scripts/install_packages.sh build run
+  scripts/fetch_onnxruntime.sh
+  echo "Building (two to three minutes on two cores) ..."
+  cmake --preset release -B "$build" -DAETHER2ONNX_TESTS=OFF >/dev/null
+  cmake --build "$build" --target aether2onnx_cli make_sample_checkpoint upscale -- --quiet
+fi
 bin=$build/bin
 
-out=$root/quickstart
+out=${QUICKSTART_OUT:-$root/quickstart}
 mkdir -p "$out"
 if [ -z "$model" ]; then
   model=$out/sample.pth
   "$bin/make_sample_checkpoint" "$model"
-  echo "No model was given, so quickstart/sample.pth was made: an aether_small x2 whose weights"
-  echo "make it a bilinear interpolation. Give yours: ./quickstart.sh path/to/model.pth"
+  echo "You gave no model, so the script made a small sample (an aether_small x2 that enlarges a"
+  echo "picture by bilinear interpolation): $model"
 fi
 picture=${picture:-$root/examples/picture.png}
 
@@ -42,5 +44,13 @@ echo
 echo
 "$bin/upscale" "$out/model.onnx" "$picture" "$out/upscaled.png"
 echo
-echo "Done: quickstart/model.onnx, and quickstart/upscaled.png to look at."
-echo "The program is build/quickstart/bin/aether2onnx; --help lists its options."
+echo "Done. The model is $out/model.onnx, and the enlarged picture $out/upscaled.png"
+echo
+echo "The program is $bin/aether2onnx"
+echo "To call it by its name in this terminal, paste:"
+echo "  export PATH=\"$bin:\$PATH\""
+echo "Then, for example:"
+echo "  aether2onnx help"
+echo "  aether2onnx inspect \"$model\""
+echo "  aether2onnx \"$model\" \"$out/any_size.onnx\" --shape 1x3xHxW --max_height 1080 --max_width 1920"
+echo "  aether2onnx engine \"$out/any_size.onnx\""

@@ -2,11 +2,9 @@
 //
 //   verification_benchmark CHECKPOINT MODEL.onnx ROUNDS
 //
-// Times, by turns and in one process, the verification module from its first run to its verdict,
+// Times, by turns and in one process, the verification from its first run to its verdict,
 // and the same runs alone: one of PyTorch and one of ONNX Runtime for each input. Loading
 // libraries, weights and sessions is on neither side. Prints the medians as one JSON object.
-
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,9 +19,10 @@
 
 #include "../verify/candidate.h"
 #include "../verify/inputs.h"
+#include "../verify/modules.h"
 #include "../verify/onnxruntime.h"
 #include "../verify/reference.h"
-#include "../verify/verify_module.h"
+#include "../verify/verifier.h"
 #include "formats/onnx/onnx.h"
 #include "network/network.h"
 #include "state_dict/state_dict.h"
@@ -45,62 +44,32 @@ double median(std::vector<double> values) {
   return values.at(values.size() / 2);
 }
 
-// The verification module, as the program loads it.
-class Module {
- public:
-  Module() : handle_(::dlopen(AETHER2ONNX_VERIFY_MODULE, RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) throw std::runtime_error(::dlerror());
-    verify_ = reinterpret_cast<A2oVerify>(::dlsym(handle_, kA2oVerifySymbol));
-    free_ = reinterpret_cast<A2oVerifyFree>(::dlsym(handle_, kA2oVerifyFreeSymbol));
-    if (verify_ == nullptr || free_ == nullptr) {
-      throw std::runtime_error("the verification module is of another version");
-    }
-  }
+// Seconds of a verification from its first run on, when all is set up.
+double time_verification(const std::string& checkpoint, const std::string& model) {
+  verify::Request request;
+  request.settings.device = request.settings.provider = "cpu";
+  request.settings.reference = verify::Settings::Judge::pytorch;
+  request.settings.seed = kSeed;
+  request.checkpoint = checkpoint;
+  request.model = model;
+  std::optional<Clock::time_point> first_run;
+  const Json details = verify::verify(
+      request,
+      [&](std::size_t, std::size_t, double, const std::string&) {
+        if (!first_run) first_run = Clock::now();
+      },
+      nullptr);
+  const double seconds = first_run ? seconds_since(*first_run) : 0;
+  if (!details["passed"].get<bool>()) throw std::runtime_error("verification failed");
+  return seconds;
+}
 
-  // Seconds from its first run on. The module tells of a run when all is set up for it.
-  double time(const std::string& checkpoint, const std::string& model) const {
-    const Json request = {{"onnxruntime_library", ""},
-                          {"device", "cpu"},
-                          {"provider", "cpu"},
-                          {"checkpoint", checkpoint},
-                          {"params_key", nullptr},
-                          {"limits", Json::object()},
-                          {"generation", nullptr},
-                          {"res_scale", nullptr},
-                          {"norm_eps", nullptr},
-                          {"img_range", nullptr},
-                          {"dequantize", false},
-                          {"model", model},
-                          {"model_name", "model"},
-                          {"shapes", Json::array()},
-                          {"images", ""},
-                          {"atol", nullptr},
-                          {"rtol", nullptr},
-                          {"reference_precision", "fp32"},
-                          {"seed", kSeed},
-                          {"report", ""},
-                          {"fp32_blocks", nullptr},
-                          {"command", ""}};
-    std::optional<Clock::time_point> first_run;
-    const A2oVerifyProgress progress = [](std::size_t, std::size_t, double, const char*,
-                                          void* user) {
-      auto& start = *static_cast<std::optional<Clock::time_point>*>(user);
-      if (!start) start = Clock::now();
-    };
-    char* answer = nullptr;
-    const int verdict = verify_(request.dump().c_str(), progress, &first_run, nullptr, &answer);
-    const double seconds = first_run ? seconds_since(*first_run) : 0;
-    const std::string text = answer == nullptr ? "" : answer;
-    if (answer != nullptr) free_(answer);
-    if (verdict != kA2oPassed) throw std::runtime_error("verification failed: " + text);
-    return seconds;
-  }
-
- private:
-  void* handle_ = nullptr;
-  A2oVerify verify_ = nullptr;
-  A2oVerifyFree free_ = nullptr;
-};
+std::unique_ptr<verify::Operations> pytorch() {
+  std::string why_not;
+  const verify::TorchModule* module = verify::load_torch(why_not);
+  if (module == nullptr) throw std::runtime_error(why_not);
+  return std::unique_ptr<verify::Operations>(module->make(false, -1));
+}
 
 // The runs alone.
 class Runs {
@@ -110,7 +79,7 @@ class Runs {
         state_dict_(state_dict::StateDict::open(*input_, {}, {})),
         network_(network::recognise(state_dict_)),
         model_(onnx::read(*open_file(model), {})),
-        reference_(state_dict_, network_, {}),
+        reference_(state_dict_, network_, pytorch()),
         candidate_(verify::OnnxRuntime::load({}), model, model_, {}) {
     for (const verify::Sizes& sizes : verify::shapes_of(model_, network_.facts.input_channels)) {
       const std::vector<std::int64_t> shape(sizes.begin(), sizes.end());
@@ -144,14 +113,13 @@ class Runs {
 };
 
 Json measure(const std::string& checkpoint, const std::string& model, int rounds) {
-  const Module module;
   const Runs runs(checkpoint, model);
   std::vector<double> verification;
   std::vector<double> pytorch;
   std::vector<double> onnxruntime;
   std::vector<double> ratios;
   for (int round = 0; round <= rounds; ++round) {
-    const double all = module.time(checkpoint, model);
+    const double all = time_verification(checkpoint, model);
     const double reference = runs.time_pytorch();
     const double candidate = runs.time_onnxruntime();
     if (round == 0) continue;  // both libraries allocate and choose kernels in their first runs

@@ -137,7 +137,7 @@ void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplat
     if (!request.output.empty()) return;
     const fs::path folder =
         request.batch.output_dir ? fs::path(*request.batch.output_dir) : item.input.parent_path();
-    report.output.path = folder / names.name(checkpoint_stem(item.input), report);
+    report.output.path = folder / names.name(checkpoint_stem(item.input), report, request.options);
   });
 }
 
@@ -157,14 +157,14 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     const auto [other, is_new] = outputs.emplace(io::identity_of(output), &item);
     if (!is_new) {
       fail({ErrorKind::usage, "command-output-twice", output.string()},
-           "{} and {} would both be saved as {}; nothing was converted.\nGive --name_template with "
-           "what tells them apart, or another --output_dir for one of them.",
+           "{} and {} would both be saved as {}. Nothing was converted.\nConvert them in separate "
+           "calls, each with its own --output_dir, or name them apart with --name_template.",
            shown(other->second->input), shown(item.input), shown(output));
     }
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
       fail({ErrorKind::usage, "command-output-is-input", output.string()},
-           "{} would be saved as {}, which is a file of another checkpoint; nothing was converted.",
+           "{} would be saved as {}, which is a file of another checkpoint. Nothing was converted.",
            shown(item.input), shown(output));
     }
   }

@@ -51,10 +51,11 @@ void check_report(const ConvertRequest& request, const fs::path& model) {
 }
 
 // Converts again as long as the comparison proposes more parts for float32. `output` becomes the
-// model's path.
+// model's path, `replaced` the time of the file that the model replaces.
 ConvertReport convert_verified(const ConvertRequest& request, VerificationTask task,
-                               fs::path& output, const Verification& verification,
-                               Comparison& comparison, Console& console) {
+                               fs::path& output, std::string& replaced,
+                               const Verification& verification, Comparison& comparison,
+                               Console& console) {
   ConvertOptions options = request.options;
   const BeforeSave before_save = [&](const ConvertReport& report, const fs::path& candidate) {
     output = report.output.path;
@@ -72,6 +73,7 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
       throw Stopped{std::current_exception()};
     }
     if (!comparison.fp32_blocks.empty()) throw Stopped{};
+    replaced = io::time_written(output);
   };
   RepeatObserver repeat_observer(console);
   Observer* observer = &console;
@@ -153,7 +155,10 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
   Conversion conversion;
   if (verification == nullptr) {
     conversion.report = convert_file(input, output, request.options,
-                                     task_context(request.limits, console, request.inputs));
+                                     task_context(request.limits, console, request.inputs),
+                                     [&](const ConvertReport& report, const fs::path&) {
+                                       conversion.replaced = io::time_written(report.output.path);
+                                     });
   } else {
     VerificationTask task;
     task.checkpoint = input;
@@ -163,8 +168,8 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
     task.command = command_line_text(invocation);
     fs::path saved_as = output;
     try {
-      conversion.report =
-          convert_verified(request, task, saved_as, *verification, comparison, *console);
+      conversion.report = convert_verified(request, task, saved_as, conversion.replaced,
+                                           *verification, comparison, *console);
     } catch (const ProgramError& error) {
       if (!comparison.failed) throw;
       throw after_failure(request, input, saved_as, error);
@@ -210,11 +215,10 @@ int run(const ConvertRequest& request, const Invocation& invocation) {
     const Conversion conversion =
         convert_one(request, invocation, request.input, request.output,
                     verification ? &*verification : nullptr, comparison, &console);
-    print_conversion(console, conversion, request.printing.verbose);
+    print_conversion(console, request, conversion);
     if (request.printing.json) {
-      Json json = conversion_json(conversion);
-      add_targets(json, request);
-      print_result(json, fmt::format("{} was saved", shown(conversion.report.output.path)));
+      print_result(conversion_json(request, conversion),
+                   fmt::format("{} was saved", shown(conversion.report.output.path)));
     }
   } catch (const Error& error) {
     if (!request.verify || error.kind == ErrorKind::cancelled) throw;

@@ -102,10 +102,11 @@ io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
   return files;
 }
 
-void print_built(Console& console, const BuiltEngine& built, Json& json) {
+void print_built(Console& console, const BuiltEngine& built, const std::string& replaced,
+                 Json& json) {
   console.line("built", fmt::format("{} in {:.1f} s, trtexec's output is in {}",
                                     human_bytes(built.bytes), built.seconds, shown(built.log)));
-  console.line("saved", shown(built.engine));
+  console.line("saved", saved_text(built.engine, replaced));
   json["built"] = {{"bytes", built.bytes}, {"seconds", built.seconds}, {"log", built.log.string()}};
 }
 
@@ -175,9 +176,10 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     console.line("trtexec", fmt::format("TensorRT {}, {}", to_string(options.version),
                                         shown(choice.trtexec->program)));
     console.line("command", text);
+    const std::string replaced = io::time_written(json["engine"].get<std::string>());
     const BuiltEngine built =
         build_engine(*choice.trtexec, model, options, request.log, read, console);
-    print_built(console, built, json);
+    print_built(console, built, replaced, json);
     done = fmt::format("{} was saved", shown(built.engine));
   }
   if (request.printing.json) {

@@ -1,6 +1,5 @@
 // The program: runs the command, and turns an error into text and an exit code.
 
-#include <algorithm>
 #include <cstdio>
 
 #include "commands.h"
@@ -13,12 +12,9 @@ namespace aether2onnx::cli {
 namespace {
 
 int dispatch(const std::string& program, const std::vector<std::string>& words) {
-  const auto table = commands();
-  const auto named = std::find_if(table.begin(), table.end(), [&](const Command& command) {
-    return !words.empty() && words.front() == command.name;
-  });
-  if (named == table.end()) return table.front().run({program, "", words});
-  return named->run({program, named->name, {words.begin() + 1, words.end()}});
+  const Meant meant = command_of(words.empty() ? "" : words.front());
+  if (!meant.is_named) return meant.command->run({program, "", words});
+  return meant.command->run({program, meant.command->name, {words.begin() + 1, words.end()}});
 }
 
 int run_program(const std::string& program, const std::vector<std::string>& words) {

@@ -14,20 +14,27 @@ namespace aether2onnx::cli {
 namespace {
 
 constexpr std::array<const char*, 4> kSuffixes = {".pth", ".pt", ".ckpt", ".safetensors"};
-constexpr std::array<std::string_view, 6> kPlaceholders = {"stem",      "model", "scale",
-                                                           "precision", "opset", "form"};
+constexpr std::array<std::string_view, 8> kPlaceholders = {"stem",  "model", "scale", "precision",
+                                                           "shape", "opset", "form",  "options"};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
   fail({ErrorKind::usage, "option-name-template", "name_template", "", text},
-       "--name_template {}: {}.\nThe placeholders are {{stem}}, {{model}}, {{scale}}, "
-       "{{precision}}, {{opset}} and {{form}}.",
-       printable(text), why);
+       "--name_template {}: {}.\nThe placeholders are {}.", printable(text), why,
+       NameTemplate::placeholders());
 }
 
 }  // namespace
 
 bool has_checkpoint_suffix(const std::filesystem::path& path) {
   return std::find(kSuffixes.begin(), kSuffixes.end(), path.extension()) != kSuffixes.end();
+}
+
+std::string NameTemplate::placeholders() {
+  std::string text;
+  for (const std::string_view name : kPlaceholders) {
+    text += fmt::format("{}{{{}}}", text.empty() ? "" : " ", name);
+  }
+  return text;
 }
 
 NameTemplate::NameTemplate(const std::string& text) {
@@ -52,12 +59,15 @@ NameTemplate::NameTemplate(const std::string& text) {
   }
 }
 
-std::string NameTemplate::name(const std::string& stem, const ConvertReport& planned) const {
+std::string NameTemplate::name(const std::string& stem, const ConvertReport& planned,
+                               const ConvertOptions& options) const {
   const auto value = [&](const std::string& placeholder) -> std::string {
     if (placeholder == "stem") return stem;
     if (placeholder == "model") return planned.network.model_type;
     if (placeholder == "scale") return fmt::format("{}", planned.network.scale);
     if (placeholder == "precision") return std::string(to_string(planned.graph.precision));
+    if (placeholder == "shape") return shape_name(options.shape, planned.network.input_channels);
+    if (placeholder == "options") return unusual_options_name(options);
     if (placeholder == "opset") return fmt::format("{}", planned.graph.opset_version);
     return planned.graph.form == GraphForm::standard
                ? ""

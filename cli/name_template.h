@@ -13,12 +13,15 @@ namespace aether2onnx::cli {
 /// Whether `path` ends as checkpoints do: .pth, .pt, .ckpt or .safetensors.
 bool has_checkpoint_suffix(const std::filesystem::path& path);
 
-/// Text with the placeholders {stem}, {model}, {scale}, {precision}, {opset} and {form}. {form} is
-/// empty for the standard form, and "_channels_first" for the other form.
+/// Text with placeholders(). {form} is empty for the standard form, and "_channels_first" for the
+/// other form; {options} is unusual_options_name(), which includes the form.
 class NameTemplate {
  public:
   /// The template of default_output_name().
-  static constexpr const char* kDefault = "{scale}x_{stem}_{precision}_op{opset}{form}.onnx";
+  static constexpr const char* kDefault =
+      "{scale}x_{stem}_{precision}_{shape}_op{opset}{options}.onnx";
+  /// "{stem} {model} …".
+  static std::string placeholders();
 
   /// Throws Error(usage) if `text` has another placeholder, a lone brace or a slash, or does not
   /// end in ".onnx".
@@ -26,7 +29,8 @@ class NameTemplate {
 
   /// The file name, without a folder. `stem` is the checkpoint's name without its folder and its
   /// last suffix.
-  std::string name(const std::string& stem, const ConvertReport& planned) const;
+  std::string name(const std::string& stem, const ConvertReport& planned,
+                   const ConvertOptions& options) const;
 
  private:
   struct Part {

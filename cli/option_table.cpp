@@ -58,17 +58,62 @@ int run(const CompletionRequest& request, const Invocation& /*invocation*/) {
   return print_answer({fish_script(table)});
 }
 
-void add_words(CommandLine& line, ManualRequest& /*request*/) {
-  line.describe("Prints the manual page, for man.", "Usage: aether2onnx manual | man -l -\n", "");
+void add_words(CommandLine& line, ManualRequest& request) {
+  line.describe("Prints the manual page, or a part of the reference.",
+                "Usage: aether2onnx manual [man | options | json]\n",
+                R"(man: the manual page, for: aether2onnx manual | man -l -
+options: the table of all options, in Markdown.
+json: the table of all fields of --json, in Markdown.)");
   line.add_help();
   line.then([&] {
-    if (line.positionals().empty()) return;
-    fail({ErrorKind::usage, "command-arguments", "manual"}, "manual takes no argument.");
+    if (line.positionals().size() > 1) {
+      fail({ErrorKind::usage, "command-arguments", "manual"}, "manual takes one argument.\n{}",
+           line.usage());
+    }
+    request.part = line.positionals().empty() ? "man" : line.positionals().front();
+    take_choice("manual", request.part, {"man", "options", "json"});
   });
 }
 
-int run(const ManualRequest& /*request*/, const Invocation& /*invocation*/) {
+int run(const ManualRequest& request, const Invocation& /*invocation*/) {
+  if (request.part == "options") return print_answer({options_page(option_table())});
+  if (request.part == "json") return print_answer({json_page()});
   return print_answer({manual_page(option_table())});
+}
+
+void add_words(CommandLine& line, HelpRequest& request) {
+  line.describe("Prints the help of the program or of one command.",
+                "Usage: aether2onnx help [COMMAND]\n", "");
+  line.add_help();
+  line.then([&] {
+    const std::string name =
+        line.positionals().empty() ? commands().front().name : line.positionals().front();
+    if (line.positionals().size() > 1) {
+      fail({ErrorKind::usage, "command-arguments", "help"}, "help takes one command.\n{}",
+           line.usage());
+    }
+    const bool all = name == "all";
+    const Command* command = all ? commands().data() : find_command(name);
+    if (command == nullptr) refuse_command(name);
+    command->describe([&](const CommandLine& of) { request.text = of.help(all); });
+  });
+}
+
+int run(const HelpRequest& request, const Invocation& /*invocation*/) {
+  return print_answer({request.text});
+}
+
+void add_words(CommandLine& line, VersionRequest& /*request*/) {
+  line.describe("Prints the version.", "Usage: aether2onnx version\n", "");
+  line.add_help();
+  line.then([&] {
+    if (line.positionals().empty()) return;
+    fail({ErrorKind::usage, "command-arguments", "version"}, "version takes no argument.");
+  });
+}
+
+int run(const VersionRequest& /*request*/, const Invocation& /*invocation*/) {
+  return print_answer({fmt::format("aether2onnx {}\n", version())});
 }
 
 }  // namespace aether2onnx::cli

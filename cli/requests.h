@@ -30,12 +30,13 @@ struct ShapeRequest {
 
 inline constexpr std::uint64_t kDefaultSeed = 2025;
 
-/// How to compare a model with PyTorch.
+/// How to compare a model with the reference.
 struct VerificationRequest {
   std::optional<double> atol;
   std::optional<double> rtol;
   std::optional<std::string> device;
   std::optional<std::string> provider;
+  std::optional<std::string> reference;  ///< "pytorch" or "builtin".
   std::optional<std::string> reference_precision;
   std::optional<std::uint64_t> seed;
   std::optional<std::string> images;
@@ -131,7 +132,15 @@ struct CompletionRequest {
   std::string shell;  ///< "bash", "zsh" or "fish".
 };
 
-struct ManualRequest {};
+struct HelpRequest {
+  std::string text;
+};
+
+struct VersionRequest {};
+
+struct ManualRequest {
+  std::string part;  ///< "man", "options" or "json".
+};
 
 void add_words(CommandLine& line, ConvertRequest& request);
 void add_words(CommandLine& line, FuseRequest& request);
@@ -140,6 +149,8 @@ void add_words(CommandLine& line, InspectRequest& request);
 void add_words(CommandLine& line, CheckRequest& request);
 void add_words(CommandLine& line, ScanRequest& request);
 void add_words(CommandLine& line, EngineRequest& request);
+void add_words(CommandLine& line, HelpRequest& request);
+void add_words(CommandLine& line, VersionRequest& request);
 void add_words(CommandLine& line, CompletionRequest& request);
 void add_words(CommandLine& line, ManualRequest& request);
 
@@ -151,6 +162,8 @@ int run(const InspectRequest& request, const Invocation& invocation);
 int run(const CheckRequest& request, const Invocation& invocation);
 int run(const ScanRequest& request, const Invocation& invocation);
 int run(const EngineRequest& request, const Invocation& invocation);
+int run(const HelpRequest& request, const Invocation& invocation);
+int run(const VersionRequest& request, const Invocation& invocation);
 int run(const CompletionRequest& request, const Invocation& invocation);
 int run(const ManualRequest& request, const Invocation& invocation);
 

@@ -41,12 +41,15 @@ std::vector<std::string> split_shape(const std::string& text) {
   return parts;
 }
 
+constexpr std::int64_t kLargestSize = 65536;
+
 std::int64_t to_number(const std::string& text, const std::string& shape) {
   std::int64_t number = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{}) {
-    fail({ErrorKind::usage, "option-shape", "shape", "", text}, "--shape {}: {} is too large.",
-         shape, text);
+  if (result.ec != std::errc{} || number < 1 || number > kLargestSize) {
+    const std::string expected = fmt::format("1 to {}", kLargestSize);
+    fail({ErrorKind::usage, "option-shape", "shape", expected, text}, "--shape {}: {} must be {}.",
+         shape, text, expected);
   }
   return number;
 }
@@ -90,7 +93,7 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   if (!well_formed) {
     fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", shape},
          "--shape {}: must be batch x channels x height x width, as in 1x3x720x1280 (fixed) or "
-         "1x3xHxW (height and width dynamic).",
+         "1x3xHxW (dynamic height and width).",
          printable(shape));
   }
   if (is_number(parts[1])) {
@@ -111,8 +114,19 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   return axes;
 }
 
-// The user's bounds stay; the others move from `usual` to make room.
-Axis dynamic_axis(const AxisWords& axis, const Axis& usual, std::vector<std::string>& notes) {
+// Whether the usual size is far below the largest size that the user gave. The script's own sizes
+// are in the ratio 1 to 4.
+bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
+  constexpr std::int64_t far = 4;
+  const auto& [min, opt, max] = axis.given;
+  const bool is_picture = axis.name != kAxisNames[0];
+  return is_picture && axis.dynamic && !opt && max && *max > far * usual.opt;
+}
+
+// The user's bounds stay; the others move from `usual` to make room. With `opt_is_max` the optimum
+// becomes the largest size unless the user gave the optimum.
+Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
+                  std::vector<std::string>& notes) {
   const auto& [min, opt, max] = axis.given;
   Axis result = usual;
   result.min =
@@ -120,21 +134,29 @@ Axis dynamic_axis(const AxisWords& axis, const Axis& usual, std::vector<std::str
   result.max =
       max.value_or(std::max({usual.max, opt.value_or(usual.max), min.value_or(usual.max)}));
   result.opt = opt.value_or(std::clamp(usual.opt, result.min, std::max(result.min, result.max)));
+  if (opt_is_max && !opt && result.opt != result.max) {
+    result.opt = result.max;
+    notes.push_back(fmt::format(
+        "--opt_{0} is {1}, the largest {0}, instead of {2}: an engine is fastest at this size. "
+        "If most pictures are smaller, give --opt_{0}",
+        axis.name, result.opt, usual.opt));
+  }
   const auto note = [&](const char* which, const Size& given, std::int64_t size,
                         std::int64_t before) {
     if (given || size == before) return;
-    notes.push_back(fmt::format("--{0}_{1} is {2} instead of {3}, to fit what was given for {1}",
+    notes.push_back(fmt::format("--{0}_{1} is {2} instead of {3}, to fit the given sizes of {1}",
                                 which, axis.name, size, before));
   };
   note("min", min, result.min, usual.min);
-  note("opt", opt, result.opt, usual.opt);
+  if (!opt_is_max) note("opt", opt, result.opt, usual.opt);
   note("max", max, result.max, usual.max);
   return result;
 }
 
-Axis axis_of(const AxisWords& axis, const Axis& usual, std::vector<std::string>& notes) {
+Axis axis_of(const AxisWords& axis, const Axis& usual, bool opt_is_max,
+             std::vector<std::string>& notes) {
   check_order(axis);
-  if (axis.dynamic) return dynamic_axis(axis, usual, notes);
+  if (axis.dynamic) return dynamic_axis(axis, usual, opt_is_max, notes);
   if ((axis.given.min || axis.given.max) && !axis.fixed) {
     notes.push_back(fmt::format(
         "--min_{0} and --max_{0} have no effect on a fixed {0}; add --dynamic_shapes to use them",
@@ -143,18 +165,19 @@ Axis axis_of(const AxisWords& axis, const Axis& usual, std::vector<std::string>&
   return Axis::fixed(axis.fixed.value_or(axis.given.opt.value_or(usual.opt)));
 }
 
-Axis profile_axis(const AxisWords& axis, const Axis& model, std::vector<std::string>& notes) {
+Axis profile_axis(const AxisWords& axis, const Axis& model, bool opt_is_max,
+                  std::vector<std::string>& notes) {
   check_order(axis);
   if (model.dynamic) {
-    if (!axis.fixed) return dynamic_axis(axis, model, notes);
+    if (!axis.fixed) return dynamic_axis(axis, model, opt_is_max, notes);
     return Axis::range(*axis.fixed, *axis.fixed, *axis.fixed);
   }
   for (const Size& size : {axis.given.min, axis.given.opt, axis.given.max, axis.fixed}) {
     if (!size || *size == model.opt) continue;
     fail({ErrorKind::usage, "option-model-size", axis.name, fmt::format("{}", model.opt),
           fmt::format("{}", *size)},
-         "the model's {} is fixed to {}, so its engine can't be for {}.\nConvert the checkpoint "
-         "with --shape 1x3xHxW, or with the size wanted.",
+         "the model's {} is fixed to {}, so no engine of it can take {}.\nConvert the checkpoint "
+         "again, with --shape 1x3xHxW or with the size that you need.",
          axis.name, model.opt, *size);
   }
   return model;
@@ -168,51 +191,61 @@ bool is_given(const ShapeRequest& request) {
                      [](const auto& axis) { return axis.min || axis.opt || axis.max; });
 }
 
-InputShape shape_of(const ShapeRequest& request, Size& input_channels,
+InputShape shape_of(const ShapeRequest& request, Expectations& expect,
                     std::vector<std::string>& notes) {
-  const auto axes = read_axes(request, input_channels);
+  const bool channels_given = expect.input_channels.has_value();
+  const auto axes = read_axes(request, expect.input_channels);
+  if (expect.input_channels && !channels_given) {
+    expect.input_channels_given = fmt::format("{} {}", option("shape"), *request.shape);
+  }
   if (request.dynamic && std::all_of(axes.begin(), axes.end(), [](const AxisWords& axis) {
         return axis.fixed.has_value();
       })) {
     fail({ErrorKind::usage, "option-conflict", "dynamic_shapes"},
-         "--shape {} fixes every axis, but --dynamic_shapes was given.\nWrite letters for the axes "
-         "that are to be dynamic, as in --shape 1x3xHxW.",
+         "--shape {} fixes every axis, but --dynamic_shapes was given.\nWrite letters for the "
+         "dynamic axes, as in --shape 1x3xHxW.",
          *request.shape);
   }
   const InputShape usual = InputShape::dynamic_defaults();
-  return {axis_of(axes[0], usual.batch, notes), axis_of(axes[1], usual.height, notes),
-          axis_of(axes[2], usual.width, notes)};
+  const bool opt_is_max =
+      is_far_below_max(axes[1], usual.height) || is_far_below_max(axes[2], usual.width);
+  return {axis_of(axes[0], usual.batch, false, notes),
+          axis_of(axes[1], usual.height, opt_is_max, notes),
+          axis_of(axes[2], usual.width, opt_is_max, notes)};
 }
 
 InputShape profile_of(const ShapeRequest& request, const InputShape& model, std::int64_t channels,
                       std::vector<std::string>& notes) {
   Size given_channels;
-  const auto axes = read_axes(request, given_channels);
+  auto axes = read_axes(request, given_channels);
   if (given_channels && *given_channels != channels) {
     fail({ErrorKind::usage, "option-model-size", "shape", fmt::format("{}", channels),
           fmt::format("{}", *given_channels)},
          "--shape {} has {} channels, but the model takes {}.", *request.shape, *given_channels,
          channels);
   }
-  return {profile_axis(axes[0], model.batch, notes), profile_axis(axes[1], model.height, notes),
-          profile_axis(axes[2], model.width, notes)};
+  axes[1].dynamic = model.height.dynamic && !axes[1].fixed;
+  axes[2].dynamic = model.width.dynamic && !axes[2].fixed;
+  const bool opt_is_max =
+      is_far_below_max(axes[1], model.height) || is_far_below_max(axes[2], model.width);
+  return {profile_axis(axes[0], model.batch, false, notes),
+          profile_axis(axes[1], model.height, opt_is_max, notes),
+          profile_axis(axes[2], model.width, opt_is_max, notes)};
 }
 
 std::array<std::int64_t, 4> parse_fixed_shape(const std::string& text) {
-  constexpr std::int64_t largest = 65536;
   const std::vector<std::string> parts = split_shape(text);
   std::array<std::int64_t, 4> sizes{};
   bool well_formed = parts.size() == sizes.size();
   for (std::size_t i = 0; well_formed && i < sizes.size(); ++i) {
     well_formed = is_number(parts[i]);
     if (well_formed) sizes.at(i) = to_number(parts[i], text);
-    well_formed = well_formed && sizes.at(i) >= 1 && sizes.at(i) <= largest;
   }
   if (!well_formed) {
     fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", text},
          "--shape {}: must be batch x channels x height x width in numbers of 1 to {}, as in "
          "1x3x720x1280.",
-         printable(text), largest);
+         printable(text), kLargestSize);
   }
   return sizes;
 }

@@ -16,9 +16,10 @@ namespace aether2onnx::cli {
 inline constexpr std::array<const char*, 3> kAxisNames = {"batch_size", "height", "width"};
 
 /// Returns the shape for a conversion. The user's bounds stay; the other bounds make room for them,
-/// with one line each in `notes`. The channels in --shape go to `input_channels`.
-/// Throws Error(usage) if options contradict each other.
-InputShape shape_of(const ShapeRequest& request, std::optional<std::int64_t>& input_channels,
+/// with one line each in `notes`. A usual size that is far below a given largest size becomes the
+/// largest size. The channels in --shape go to `expect`. Throws Error(usage) if options contradict
+/// each other.
+InputShape shape_of(const ShapeRequest& request, Expectations& expect,
                     std::vector<std::string>& notes);
 
 /// Returns the ranges of `model` with the user's changes. --shape fixes an axis to one size.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+#include "port/files.h"
 #include "port/port.h"
 #include "render/results.h"
 #include "verification.h"
@@ -41,13 +43,19 @@ int exit_code_of(const Scanned& scanned) {
 
 int run(const FuseRequest& request, const Invocation& invocation) {
   Console console(request.printing);
+  const std::filesystem::path target =
+      request.output.empty()
+          ? request.input.parent_path() /
+                default_fused_name(checkpoint_stem(request.input), request.options)
+          : request.output;
+  const std::string replaced = io::time_written(target);
   const FuseReport report = fuse_file(request.input, request.output, request.options,
                                       task_context(request.limits, &console, request.inputs));
-  console.line("saved", shown(report.output.path));
+  console.line("saved", saved_text(report.output.path, replaced));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
   console.plain("\nNext, convert it:\n  " + convert);
   if (request.printing.json) {
-    print_result(fusion_json(report, convert),
+    print_result(fusion_json(report, !replaced.empty(), convert),
                  fmt::format("{} was saved", shown(report.output.path)));
   }
   return kDone;
@@ -103,6 +111,10 @@ int run(const CheckRequest& request, const Invocation& /*invocation*/) {
       report.count(Severity::error) > 0 || (request.strict && report.count(Severity::warning) > 0);
   const int exit_code = failed ? kFailed : kDone;
   print_check(console, request.file, report);
+  if (failed && request.printing.quiet && !request.printing.json) {
+    const Severity least = request.strict ? Severity::warning : Severity::error;
+    port::write_text(stderr, printable_lines(findings_text(report, least)));
+  }
   if (request.printing.json) print_result(check_json(report, exit_code), "the file was checked");
   return exit_code;
 }

@@ -37,7 +37,8 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
 // The releases of TensorRT for RTX are 1.x. Its program has other options than trtexec.
 bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
 
-// Without relative folders: what they hold depends on the current folder, and is not run unasked.
+// The folders in PATH. Relative ones are left out: a program in the current folder must not run
+// unasked.
 std::vector<fs::path> folders_of_path() {
   std::vector<fs::path> folders;
   const std::string text = port::environment("PATH");

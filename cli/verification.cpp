@@ -4,77 +4,71 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "render/results.h"
 
 namespace aether2onnx::cli {
 
 namespace {
 
-// A text of any bytes.
-Json bytes_json(const std::string& bytes) { return a2o_text_of_bytes(bytes); }
-
-Json settings(const VerificationRequest& request) {
-  return {{"onnxruntime_library", bytes_json(request.onnxruntime_library.value_or(""))},
-          {"device", request.device.value_or("auto")},
-          {"provider", request.provider.value_or("auto")}};
+verify::Settings settings_of(const VerificationRequest& request) {
+  verify::Settings settings;
+  using Judge = verify::Settings::Judge;
+  if (request.reference) {
+    settings.reference = *request.reference == "pytorch" ? Judge::pytorch : Judge::builtin;
+  }
+  if (request.reference_precision) settings.float64 = *request.reference_precision == "fp64";
+  settings.onnxruntime_library = request.onnxruntime_library.value_or("");
+  settings.device = request.device.value_or("auto");
+  settings.provider = request.provider.value_or("auto");
+  settings.atol = request.atol;
+  settings.rtol = request.rtol;
+  settings.seed = request.seed.value_or(kDefaultSeed);
+  settings.images = request.images.value_or("");
+  settings.report = request.report.value_or("");
+  return settings;
 }
 
-Json module_request(const VerificationRequest& how, const VerificationTask& task) {
-  Json json = settings(how);
-  json["checkpoint"] = bytes_json(task.checkpoint.string());
-  json["params_key"] = task.reading.params_key ? bytes_json(*task.reading.params_key) : Json();
-  json["limits"] = Json::object();
-  for (const auto& [name, limit] : named_limits(task.limits)) json["limits"][name] = limit;
-  json["generation"] = or_null(task.reading.generation);
-  json["res_scale"] = or_null(task.reading.res_scale);
-  json["norm_eps"] = or_null(task.reading.norm_eps);
-  json["img_range"] = or_null(task.reading.img_range);
-  json["dequantize"] = task.reading.dequantize;
-  json["model"] = bytes_json(task.model.string());
-  json["inputs"] = Json::array();
-  for (const auto& input : task.inputs) json["inputs"].push_back(bytes_json(input.string()));
-  json["model_name"] = task.model_name;
-  json["shapes"] = task.shapes;
-  json["images"] = bytes_json(how.images.value_or(""));
-  json["atol"] = or_null(how.atol);
-  json["rtol"] = or_null(how.rtol);
-  json["reference_precision"] = how.reference_precision.value_or("fp32");
-  json["seed"] = how.seed.value_or(kDefaultSeed);
-  json["report"] = bytes_json(how.report.value_or(""));
-  json["command"] = task.command;
-  json["fp32_blocks"] = or_null(task.fp32_blocks);
-  return json;
-}
-
-// The request as the module reads it.
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+verify::Request request_of(const verify::Settings& settings, const VerificationTask& task) {
+  return {settings,        task.checkpoint, task.reading, task.limits,  task.model,
+          task.model_name, task.inputs,     task.shapes,  task.command, task.fp32_blocks};
 }
 
 }  // namespace
 
 Verification::Verification(const VerificationRequest& request, const std::string& asked_by,
                            Console& console)
-    : request_(request), module_(asked_by) {
-  const Json ready = Json::parse(module_.prepare(text_of(settings(request))));
-  for (const Json& note : ready["notes"]) console.note(note.get<std::string>());
+    : request_(request), settings_(settings_of(request)) {
+  try {
+    for (const std::string& note : verify::prepare(settings_).notes) console.note(note);
+  } catch (const Error& error) {
+    if (must_pass_on(error)) throw;
+    throw ProgramError(
+        "verification",
+        {"verification-unavailable", asked_by, "", "",
+         fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.", asked_by,
+                     error.diagnostic.text)});
+  }
 }
 
 void Verification::run(const VerificationTask& task, Console& console,
                        Comparison& comparison) const {
   comparison = {};
-  const auto [verdict, text] = module_.verify(
-      text_of(module_request(request_, task)),
-      [&](std::size_t index, std::size_t count, double share, const char* what) {
-        console.on_work("verifying", fmt::format("{} of {}, {}", index + 1, count, what), share);
-      });
-  task_context().check_cancelled();
-  if (verdict == kA2oError) {
-    throw ProgramError("verification", {"verification-impossible", task.model_name, "", "",
-                                        fmt::format("the comparison couldn't be made: {}", text)});
+  const auto on_progress = [&](std::size_t index, std::size_t count, double share,
+                               const std::string& what) {
+    console.on_work("verifying", fmt::format("{} of {}, {}", index + 1, count, what), share);
+  };
+  std::shared_ptr<const Json> details;
+  try {
+    details = std::make_shared<const Json>(
+        verify::verify(request_of(settings_, task), on_progress, task_context().cancelled));
+  } catch (const Error& error) {
+    if (must_pass_on(error)) throw;
+    throw ProgramError("verification",
+                       {"verification-impossible", task.model_name, "", "",
+                        fmt::format("the comparison couldn't be made: {}", error.diagnostic.text)});
   }
-  const auto details = std::make_shared<const Json>(Json::parse(text));
-  comparison = {details, verdict == kA2oFailed,
+  comparison = {details, !details->at("passed").get<bool>(),
                 details->at("fp32_blocks").get<std::vector<std::string>>()};
   if (!comparison.fp32_blocks.empty()) return;
   print_comparison(console, *details, !task.fp32_blocks);

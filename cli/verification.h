@@ -1,5 +1,5 @@
 /// @file
-/// Compares ONNX files with their checkpoints in PyTorch.
+/// Compares ONNX files with their checkpoints.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "../verify/verifier.h"
 #include "console.h"
 #include "render/json.h"
 #include "requests.h"
-#include "verify_module.h"
 
 namespace aether2onnx::cli {
 
@@ -41,8 +41,8 @@ struct Comparison {
 
 class Verification {
  public:
-  /// Loads the module and ONNX Runtime, and finds the device. Throws Error(verification), naming
-  /// what is missing and how to get it. `asked_by` is the option or command that wants to compare.
+  /// Loads ONNX Runtime and finds the device. Throws Error(verification), naming what is missing
+  /// and how to get it. `asked_by` is the option or command that wants to compare.
   Verification(const VerificationRequest& request, const std::string& asked_by, Console& console);
 
   /// Compares at every shape, and prints a line each unless it proposes parts for float32.
@@ -51,7 +51,7 @@ class Verification {
 
  private:
   const VerificationRequest& request_;
-  VerifyModule module_;
+  verify::Settings settings_;
 };
 
 }  // namespace aether2onnx::cli

@@ -1,5 +1,5 @@
-# Debian packages, by `cpack` in the build folder: the program, the verification module with what it
-# needs (libtorch), the library, and what is needed to build with it.
+# Debian packages, by `cpack` in the build folder: the program, its modules with the libraries that
+# each needs (libtorch; libpng and libjpeg-turbo), the library, and what is needed to build with it.
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME aether2onnx)
@@ -18,18 +18,26 @@ set(this_version "(= ${PROJECT_VERSION})")
 set(library_package libaether2onnx${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 set(CPACK_COMPONENTS_ALL program)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME aether2onnx)
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "aether2onnx-verify ${this_version}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS
+    "aether2onnx-pictures ${this_version}, aether2onnx-pytorch ${this_version}")
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
     "The program, with its manual page and completion for bash, zsh and fish.")
 
-if(TARGET aether2onnx_verify)
-  list(APPEND CPACK_COMPONENTS_ALL verify)
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_NAME aether2onnx-verify)
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_DEPENDS "aether2onnx ${this_version}")
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_RECOMMENDS libopenblas0-pthread)
-  set(CPACK_COMPONENT_VERIFY_DESCRIPTION
-      "Compares models with PyTorch (--verify_onnx and aether2onnx verify).
- ONNX Runtime is loaded while it runs and isn't part of the package.")
+if(TARGET aether2onnx_pictures)
+  list(APPEND CPACK_COMPONENTS_ALL pictures)
+  set(CPACK_DEBIAN_PICTURES_PACKAGE_NAME aether2onnx-pictures)
+  set(CPACK_DEBIAN_PICTURES_PACKAGE_DEPENDS "aether2onnx ${this_version}")
+  set(CPACK_COMPONENT_PICTURES_DESCRIPTION
+      "Reads PNG and JPEG files for the program (verify --verify_images).")
+endif()
+if(TARGET aether2onnx_torch)
+  list(APPEND CPACK_COMPONENTS_ALL pytorch)
+  set(CPACK_DEBIAN_PYTORCH_PACKAGE_NAME aether2onnx-pytorch)
+  set(CPACK_DEBIAN_PYTORCH_PACKAGE_DEPENDS "aether2onnx ${this_version}")
+  set(CPACK_DEBIAN_PYTORCH_PACKAGE_RECOMMENDS libopenblas0-pthread)
+  set(CPACK_COMPONENT_PYTORCH_DESCRIPTION
+      "Lets PyTorch compute the reference of a verification.
+ Without this package, the program computes the reference itself.")
 endif()
 
 list(APPEND CPACK_COMPONENTS_ALL development)

@@ -492,6 +492,8 @@ constexpr std::string_view kTrtexec = "trtexec";  // another name of tensorrt
   std::vector<std::string> names;
   for (const judge::TargetRow& row : judge::target_rows()) names.emplace_back(row.name);
   const std::string all = join(names, ", ");
+  constexpr std::size_t longest = 60;  // a longer word is no name
+  if (name.size() > longest) names.clear();
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     return edit_distance(a, name) < edit_distance(b, name);
   });
@@ -513,7 +515,10 @@ constexpr std::string_view kTrtexec = "trtexec";  // another name of tensorrt
 TargetVersion parse_target(std::string_view text) {
   const std::size_t colon = text.find(':');
   std::string name(text.substr(0, colon));
-  std::replace(name.begin(), name.end(), '_', '-');
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == '_') c = '-';
+  }
   TargetVersion target;
   const auto rows = judge::target_rows();
   const auto row = std::find_if(rows.begin(), rows.end(),

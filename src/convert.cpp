@@ -201,11 +201,67 @@ std::string checkpoint_stem(const std::filesystem::path& input) {
   return input.stem().string();
 }
 
-std::string default_output_name(std::int64_t scale, std::string_view stem, Precision precision,
-                                int opset_version, GraphForm form) {
-  const bool standard = form == GraphForm::standard;
-  return fmt::format("{}x_{}_{}_op{}{}{}.onnx", scale, stem, to_string(precision), opset_version,
-                     standard ? "" : "_", standard ? "" : to_string(form));
+std::string shape_name(const InputShape& shape, std::int64_t channels) {
+  const auto& [batch, height, width] = shape;
+  const std::string picture = fmt::format("{}x{}", height.max, width.max);
+  const std::string whole = fmt::format("{}x{}x{}", batch.max, channels, picture);
+  if (!shape.is_dynamic()) return whole;
+  std::string letters;
+  if (batch.dynamic) letters += 'B';
+  if (height.dynamic) letters += 'H';
+  if (width.dynamic) letters += 'W';
+  if (letters == "HW") return "dyn" + (batch.max == 1 ? picture : whole);
+  return fmt::format("dyn{}_{}", letters, whole);
+}
+
+namespace {
+
+// `text` for a file name: letters, digits and a few signs; other bytes become dashes.
+std::string for_file_name(std::string text) {
+  constexpr std::string_view others = "._-";
+  for (char& c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || others.find(c) != std::string_view::npos;
+    if (!is_plain) c = '-';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string unusual_options_name(const ConvertOptions& options) {
+  std::string name;
+  if (options.graph_form != GraphForm::standard) {
+    name += fmt::format("_{}", to_string(options.graph_form));
+  }
+  const IoType io_type = options.input_output();
+  if (io_type != default_io_type(options.precision)) {
+    const bool is_half = graph::compute_type(options.precision) == DType::float16;
+    name += io_type == IoType::fp32 ? "_io_fp32" : is_half ? "_io_fp16" : "_io_bf16";
+  }
+  if (options.projections != Projections::conv) {
+    name += fmt::format("_{}", to_string(options.projections));
+  }
+  if (options.split_kernels_over) name += fmt::format("_split{}", *options.split_kernels_over);
+  if (options.gelu == GeluForm::erf && options.opset() >= kMinOpsetOfGelu) name += "_erf";
+  if (!options.fp32_operators.empty()) name += "_fp32_operators";
+  if (options.depthwise_fp32) name += "_depthwise_fp32";
+  if (!options.fp32_blocks.empty()) name += "_fp32_blocks";
+  const ReadOptions& read = options.read;
+  constexpr std::size_t longest = 40;
+  if (read.generation) name += "_" + *read.generation;
+  if (read.params_key) name += "_" + for_file_name(read.params_key->substr(0, longest));
+  if (read.res_scale) name += fmt::format("_res_scale{}", *read.res_scale);
+  if (read.norm_eps) name += fmt::format("_norm_eps{}", *read.norm_eps);
+  if (read.img_range) name += fmt::format("_img_range{}", *read.img_range);
+  return name;
+}
+
+std::string default_output_name(std::string_view stem, const NetworkInfo& network,
+                                const ConvertOptions& options) {
+  return fmt::format("{}x_{}_{}_{}_op{}{}.onnx", network.scale, stem, to_string(options.precision),
+                     shape_name(options.shape, network.input_channels), options.opset(),
+                     unusual_options_name(options));
 }
 
 namespace {
@@ -233,9 +289,8 @@ ConvertReport with_conversion(const std::filesystem::path& input,
     report.source.files = pipeline::paths_of(input, siblings);
     report.output.path = output;
     if (output.empty()) {
-      report.output.path = input.parent_path() /
-                           default_output_name(report.network.scale, checkpoint_stem(input),
-                                               named.precision, named.opset(), named.graph_form);
+      report.output.path =
+          input.parent_path() / default_output_name(checkpoint_stem(input), report.network, named);
       check_target(report.output.path);
     }
     work(conversion, source, siblings);

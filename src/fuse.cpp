@@ -183,6 +183,13 @@ FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
   });
 }
 
+std::string default_fused_name(std::string_view stem, const FuseOptions& options) {
+  const std::string type =
+      options.dtype == WeightType::same ? "" : fmt::format("_{}", to_string(options.dtype));
+  return fmt::format("{}_fused{}.{}", stem, type,
+                     to_string(options.format.value_or(CheckpointFormat::pth)));
+}
+
 FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::path& output,
                      const FuseOptions& options, const Context& context) {
   FuseOptions named = options;
@@ -193,8 +200,7 @@ FuseReport fuse_file(const std::filesystem::path& input, const std::filesystem::
   const io::FolderSiblings siblings(input, context.cancelled);
   std::filesystem::path target = output;
   if (target.empty()) {
-    target =
-        input.parent_path() / fmt::format("{}_fused.{}", checkpoint_stem(input), to_string(format));
+    target = input.parent_path() / default_fused_name(checkpoint_stem(input), named);
   }
   io::check_target(target, pipeline::files_read(input, siblings, context), kExampleName);
 

@@ -60,10 +60,11 @@ only() {
   done
 }
 only '#include <protozero' src/formats/onnx
-only '#include <libdeflate' src/base src/formats/zip tools
+only '#include <libdeflate' src/base src/formats/zip verify tools
 only '#include <CLI/' cli/words
 only '#include <nlohmann' cli verify src/formats/safetensors
-only '#include <(ATen|torch|c10)/' verify
+only '#include <(ATen|torch|c10)/' verify/torch
+only '#include <(png|turbojpeg)' verify/pictures
 only '#include <onnxruntime' verify
 only '#include <(unistd|fcntl|dlfcn|malloc|poll|pthread|signal|spawn|termios|csignal|future|thread)(\.h)?>|#include <sys/' src/port
 # Only src/port asks the file system. std::filesystem::path is a type that everyone uses.
@@ -71,7 +72,7 @@ only '(fs|filesystem)::(exists|is_[a-z_]+|(symlink_)?status|file_size|create_[a-
 only '#include <(Python|onnx/|google/)' none
 
 # In cli/, the words and the results know neither the work nor each other.
-work='convert\.h|verification\.h|verify_module\.h|trtexec\.h'
+work='convert\.h|verification\.h|trtexec\.h'
 for file in $(grep -lE "#include \"\.\./(render/|$work)" cli/words/* || true) \
   $(grep -lE "#include (<CLI/|\"\.\./(words/|$work))" cli/render/* || true); do
   complain "$file includes another step of a command"

@@ -60,7 +60,8 @@ std::vector<std::byte> write_zip(const std::vector<ZipEntry>& entries) {
     directory += little(0, 6);                               // comment, disk, internal attributes
     directory += little(0100666U << 16U, 4);                 // a file that all may read and write
     directory += little(file.size(), 4) + entry.name;
-    file += "PK\x03\x04" + fields + entry.name + packed;
+    file += "PK\x03\x04" + fields;
+    file += entry.name + packed;
   }
   if (file.size() > 0xffffffff || entries.size() > 0xfffe) {
     throw std::invalid_argument("zip64 is not written");

@@ -1,16 +1,18 @@
 #include "picture.h"
 
-#include <png.h>
-#include <turbojpeg.h>
+#include <libdeflate.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <memory>
+#include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "modules.h"
 
 namespace aether2onnx::verify {
 
@@ -23,86 +25,60 @@ namespace {
        printable(path.string(), 4096), what, printable(why));
 }
 
-// An image of libpng's simplified interface, which the destructor frees.
-class PngImage {
- public:
-  PngImage() { image_.version = PNG_IMAGE_VERSION; }
-  PngImage(const PngImage&) = delete;
-  PngImage& operator=(const PngImage&) = delete;
-  ~PngImage() { png_image_free(&image_); }
-  png_image* operator->() { return &image_; }
-  png_image* get() { return &image_; }
-
- private:
-  png_image image_{};
-};
-
-void check_size(const fs::path& path, std::uint64_t width, std::uint64_t height) {
-  if (width == 0 || height == 0 || width > kLargestPicture / height) {
-    failed(path, "read", fmt::format("{} x {} pixels are too many", width, height));
-  }
+void append_number(std::string& text, std::uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(number >> shift & 0xffU);
 }
 
-// Interleaved 8-bit RGB to planes in [0, 1].
-FloatTensor from_rgb(const std::vector<unsigned char>& bytes, std::size_t width,
-                     std::size_t height) {
-  FloatTensor picture{{1, 3, static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)},
-                      std::vector<float>(3 * height * width)};
-  for (std::size_t pixel = 0; pixel < height * width; ++pixel) {
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-      picture.values[channel * height * width + pixel] =
-          static_cast<float>(bytes[pixel * 3 + channel]) / 255.0F;
-    }
-  }
-  return picture;
+void append_chunk(std::string& png, const std::string& type, const std::string& data) {
+  const std::string content = type + data;
+  append_number(png, static_cast<std::uint32_t>(data.size()));
+  png += content;
+  append_number(png, libdeflate_crc32(0, content.data(), content.size()));
 }
 
-FloatTensor load_png(const fs::path& path, const std::string& content) {
-  PngImage image;
-  if (png_image_begin_read_from_memory(image.get(), content.data(), content.size()) == 0) {
-    failed(path, "read", image->message);
-  }
-  check_size(path, image->width, image->height);
-  image->format = PNG_FORMAT_RGB;
-  std::vector<png_byte> bytes(PNG_IMAGE_SIZE(*image.get()));
-  constexpr png_color black = {0, 0, 0};
-  if (png_image_finish_read(image.get(), &black, bytes.data(), 0, nullptr) == 0) {
-    failed(path, "read", image->message);
-  }
-  return from_rgb(bytes, image->width, image->height);
+// The prediction of a byte from its left, upper and upper left neighbours (PNG, 9.4).
+int paeth(int left, int up, int corner) {
+  const int estimate = left + up - corner;
+  const int to_left = std::abs(estimate - left);
+  const int to_up = std::abs(estimate - up);
+  const int to_corner = std::abs(estimate - corner);
+  if (to_left <= to_up && to_left <= to_corner) return left;
+  return to_up <= to_corner ? up : corner;
 }
 
-FloatTensor load_jpeg(const fs::path& path, const std::string& content) {
-  const std::unique_ptr<void, int (*)(tjhandle)> decoder(tjInitDecompress(), tjDestroy);
-  if (decoder == nullptr) failed(path, "read", "there is not enough memory");
-  const auto* bytes = reinterpret_cast<const unsigned char*>(content.data());
-  int width = 0;
-  int height = 0;
-  int subsampling = 0;
-  int colours = 0;
-  if (tjDecompressHeader3(decoder.get(), bytes, content.size(), &width, &height, &subsampling,
-                          &colours) != 0) {
-    failed(path, "read", tjGetErrorStr2(decoder.get()));
+// The rows, each with the number of its filter (4, Paeth) before it, in the format of zlib.
+std::string compressed_rows(const std::vector<unsigned char>& bytes, std::size_t row_bytes,
+                            std::size_t pixel_bytes) {
+  std::string filtered;
+  filtered.reserve(bytes.size() + bytes.size() / row_bytes);
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const std::size_t column = at % row_bytes;
+    if (column == 0) filtered += '\x04';
+    const bool inner = column >= pixel_bytes;
+    const int left = inner ? bytes[at - pixel_bytes] : 0;
+    const int up = at >= row_bytes ? bytes[at - row_bytes] : 0;
+    const int corner = inner && at >= row_bytes ? bytes[at - row_bytes - pixel_bytes] : 0;
+    filtered += static_cast<char>(bytes[at] - paeth(left, up, corner));
   }
-  check_size(path, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height));
-  std::vector<unsigned char> pixels(3 * static_cast<std::size_t>(width) *
-                                    static_cast<std::size_t>(height));
-  if (tjDecompress2(decoder.get(), bytes, content.size(), pixels.data(), width, 0, height, TJPF_RGB,
-                    TJFLAG_ACCURATEDCT) != 0) {
-    failed(path, "read", tjGetErrorStr2(decoder.get()));
-  }
-  return from_rgb(pixels, static_cast<std::size_t>(width), static_cast<std::size_t>(height));
+  constexpr int level = 6;
+  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
+      libdeflate_alloc_compressor(level), libdeflate_free_compressor);
+  if (compressor == nullptr) throw std::bad_alloc();
+  std::string compressed(libdeflate_zlib_compress_bound(compressor.get(), filtered.size()), '\0');
+  compressed.resize(libdeflate_zlib_compress(compressor.get(), filtered.data(), filtered.size(),
+                                             compressed.data(), compressed.size()));
+  return compressed;
 }
 
 }  // namespace
 
 FloatTensor load_picture(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) failed(path, "read", "the file does not exist or cannot be opened");
-  const std::string content{std::istreambuf_iterator<char>(file), {}};
-  if (content.starts_with("\x89PNG")) return load_png(path, content);
-  if (content.starts_with("\xff\xd8\xff")) return load_jpeg(path, content);
-  failed(path, "read", "it is neither PNG nor JPEG");
+  const ReadPicture read = load_picture_reader();
+  try {
+    return read(path);
+  } catch (const std::exception& error) {
+    failed(path, "read", error.what());
+  }
 }
 
 FloatTensor to_grey(const FloatTensor& picture) {
@@ -123,26 +99,26 @@ std::string encode_png(const FloatTensor& picture) {
           "a picture of another shape than (1, 3, H, W)");
   const auto channels = static_cast<std::size_t>(picture.shape[1]);
   const auto pixels = static_cast<std::size_t>(picture.shape[2] * picture.shape[3]);
-  std::vector<png_byte> bytes(pixels * channels);
+  std::vector<unsigned char> bytes(pixels * channels);
   for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
     for (std::size_t channel = 0; channel < channels; ++channel) {
       const float value = picture.values[channel * pixels + pixel];
       const float clamped = std::isnan(value) ? 0.0F : std::clamp(value, 0.0F, 1.0F);
-      bytes[pixel * channels + channel] = static_cast<png_byte>(std::lround(clamped * 255.0F));
+      bytes[pixel * channels + channel] = static_cast<unsigned char>(std::lround(clamped * 255.0F));
     }
   }
-  PngImage image;
-  image->format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  image->height = static_cast<png_uint_32>(picture.shape[2]);
-  image->width = static_cast<png_uint_32>(picture.shape[3]);
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(*image.get());
-  std::string content(size, '\0');
-  if (png_image_write_to_memory(image.get(), content.data(), &size, 0, bytes.data(), 0, nullptr) ==
-      0) {
-    fail({ErrorKind::io, "verify-picture"}, "A picture cannot be compressed: {}.", image->message);
-  }
-  content.resize(size);
-  return content;
+  std::string header;
+  append_number(header, static_cast<std::uint32_t>(picture.shape[3]));
+  append_number(header, static_cast<std::uint32_t>(picture.shape[2]));
+  // 8 bits a channel; RGB or grey; deflate, adaptive filters, not interlaced.
+  header += std::string{8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
+  std::string png = "\x89PNG\r\n\x1a\n";
+  append_chunk(png, "IHDR", header);
+  append_chunk(
+      png, "IDAT",
+      compressed_rows(bytes, static_cast<std::size_t>(picture.shape[3]) * channels, channels));
+  append_chunk(png, "IEND", "");
+  return png;
 }
 
 void save_png(const FloatTensor& picture, const fs::path& path) {

@@ -1,5 +1,5 @@
 /// @file
-/// Reads pictures (PNG by libpng, JPEG by libjpeg-turbo) and writes PNG files.
+/// Reads pictures, by a module, and writes PNG files.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,8 @@ inline constexpr std::uint64_t kLargestPicture = 1U << 28U;
 
 /// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes
 /// decide which of the two the file is. Grey becomes RGB; alpha is composed on black. Throws
-/// Error(io) if the file is neither, damaged or too large.
+/// Error(io) if the file is neither, damaged or too large; Error(unsupported) if the module that
+/// reads pictures is not installed.
 FloatTensor load_picture(const std::filesystem::path& path);
 
 /// The brightness of a (1, 3, H, W) picture as (1, 1, H, W), by ITU-R BT.601.

@@ -1,16 +1,11 @@
 #include "reference.h"
 
-#include <c10/core/GradMode.h>
-#include <torch/csrc/api/include/torch/version.h>
-
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "reference_generation.h"
 
 namespace aether2onnx::verify {
@@ -39,48 +34,46 @@ Forward forward_of(const std::string& generation) {
        "There is no reference for AetherNet {}.", generation);
 }
 
-DoubleTensor to_doubles(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
-  const auto* data = values.data_ptr<double>();
-  return {values.sizes().vec(), std::vector<double>(data, data + values.numel())};
-}
-
-// Infinite if a value is not finite.
-double largest_magnitude(const at::Tensor& value) {
-  const auto [low, high] = at::aminmax(value);
-  const double largest = std::max(std::abs(low.item<double>()), std::abs(high.item<double>()));
-  return std::isfinite(largest) ? largest : std::numeric_limits<double>::infinity();
-}
-
 class Recorder final : public Trace {
  public:
-  Recorder(BlockOutputs* blocks, Ranges* ranges, const std::atomic<bool>* cancelled)
-      : blocks_(blocks), ranges_(ranges) {
+  Recorder(const Operations& operations, const Probe& probe, const std::atomic<bool>* cancelled)
+      : operations_(operations), probe_(probe) {
     context_.cancelled = cancelled;
   }
-  void value(const at::Tensor& value) override {
+  void value(const Value& value) override {
     context_.check_cancelled();
-    if (ranges_ != nullptr) largest_ = std::max(largest_, largest_magnitude(value));
+    if (probe_.on_layer) probe_.on_layer();
+    if (probe_.ranges == nullptr) return;
+    largest_ = std::max(largest_, operations_.largest_magnitude(value));
   }
-  void block(const std::string& path, const at::Tensor& output) override {
+  Value block(const std::string& path, Value output) override {
     value(output);
-    if (ranges_ != nullptr) ranges_->add(path, largest_);
+    if (probe_.ranges != nullptr) probe_.ranges->add(path, largest_);
+    if (probe_.blocks != nullptr) {
+      probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
+    }
+    if (probe_.inputs != nullptr) {
+      const auto given = probe_.inputs->find(path);
+      if (given != probe_.inputs->end() && given->second.shape == output.shape()) {
+        const std::vector<double> values(given->second.values.begin(), given->second.values.end());
+        output = operations_.make(output.shape(), values.data());
+      }
+    }
     // The output of this part is the input of the next.
-    largest_ = 0;
-    value(output);
-    if (blocks_ != nullptr) blocks_->emplace_back(path, to_doubles(output));
+    largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
+    return output;
   }
 
  private:
-  BlockOutputs* blocks_;
-  Ranges* ranges_;
+  const Operations& operations_;
+  const Probe& probe_;
   Context context_;
   double largest_ = 0;
 };
 
 }  // namespace
 
-const at::Tensor& Weights::operator[](const std::string& name) const {
+const Value& Weights::operator[](const std::string& name) const {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
     fail({ErrorKind::mismatch, "verify-missing-tensor", name},
@@ -89,102 +82,83 @@ const at::Tensor& Weights::operator[](const std::string& name) const {
   return found->second;
 }
 
-at::Tensor Weights::seen(at::Tensor value) const {
+Value Weights::seen(Value value) const {
   if (trace != nullptr) trace->value(value);
   return value;
 }
 
-at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x) {
-  const at::Tensor& weight = w[path + ".weight"];
-  return w.seen(at::conv2d(x, weight, w[path + ".bias"], 1, weight.size(2) / 2));
+Value conv(const Weights& w, const std::string& path, const Value& x) {
+  return w.seen(conv2d(x, w[path + ".weight"], w[path + ".bias"]));
 }
 
-at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps) {
-  const at::Tensor& weight = w[path + ".weight"];
-  return w.seen(at::layer_norm(x, weight.sizes(), weight, w[path + ".bias"], eps));
+Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps) {
+  return w.seen(layer_norm(x, w[path + ".weight"], w[path + ".bias"], eps));
 }
 
-at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x) {
-  return w.seen(at::linear(x, w[path + ".weight"], w[path + ".bias"]));
+Value linear(const Weights& w, const std::string& path, const Value& x) {
+  return w.seen(linear(x, w[path + ".weight"], w[path + ".bias"]));
 }
 
-at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x,
-                     const std::string& large_bias, const std::string& small_bias) {
-  const std::int64_t groups = x.size(1);
+Value depthwise(const Weights& w, const std::string& path, const Value& x,
+                const std::string& large_bias, const std::string& small_bias) {
   const auto branch = [&](const std::string& weight, const std::string& bias) {
-    const at::Tensor& kernel = w[path + "." + weight + ".weight"];
-    return at::conv2d(x, kernel, w[path + "." + bias], 1, kernel.size(2) / 2, 1, groups);
+    return conv2d(x, w[path + "." + weight + ".weight"], w[path + "." + bias], x.size(1));
   };
   if (w.has(path + ".fused_conv.weight")) return branch("fused_conv", "fused_conv.bias");
   return branch("lk_conv", large_bias) + branch("sk_conv", small_bias);
 }
 
 struct Reference::State {
+  std::unique_ptr<Operations> operations;
   Weights weights;
   Forward forward = nullptr;
-  at::TensorOptions options;
-  std::string description;
   const std::atomic<bool>* cancelled = nullptr;
 
-  DoubleTensor run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges);
+  DoubleTensor run(const std::vector<std::int64_t>& shape, const double* image, const Probe& probe);
 };
 
-DoubleTensor Reference::State::run(const at::Tensor& image, BlockOutputs* blocks, Ranges* ranges) {
-  const at::NoGradGuard no_grad;
-  Recorder recorder(blocks, ranges, cancelled);
+DoubleTensor Reference::State::run(const std::vector<std::int64_t>& shape, const double* image,
+                                   const Probe& probe) {
+  Recorder recorder(*operations, probe, cancelled);
   weights.trace = &recorder;
   try {
-    return to_doubles(forward(weights, image.to(options), recorder));
-  } catch (const c10::Error& error) {
-    fail({ErrorKind::unsupported, "verify-pytorch"}, "PyTorch failed: {}",
-         error.what_without_backtrace());
+    const Value output = forward(weights, operations->make(shape, image), recorder);
+    return {output.shape(), operations->read(output)};
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail({ErrorKind::unsupported, "verify-reference"}, "The reference ({}) failed: {}",
+         operations->description(), printable(error.what(), 2000));
   }
 }
 
 Reference::Reference(const state_dict::StateDict& state_dict, const network::Network& network,
-                     const Settings& settings)
+                     std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled)
     : state_(std::make_unique<State>()) {
   state_->forward = forward_of(network.facts.generation);
+  state_->operations = std::move(operations);
   state_->weights.facts = network.facts;
-  state_->cancelled = settings.cancelled;
-  const bool cuda = settings.cuda_device >= 0;
-  const at::Device device =
-      cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(settings.cuda_device))
-           : at::Device(at::kCPU);
-  state_->options =
-      at::TensorOptions().dtype(settings.float64 ? at::kDouble : at::kFloat).device(device);
-  state_->description =
-      fmt::format("PyTorch {}.{}.{}, {}, {}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR,
-                  TORCH_VERSION_PATCH, settings.float64 ? "float64" : "float32",
-                  cuda ? fmt::format("cuda:{}", settings.cuda_device) : "CPU");
+  state_->cancelled = cancelled;
   for (const state_dict::Entry& entry : state_dict.entries()) {
     if (!entry.tensor) continue;
     if (!entry.tensor->is_quantized() && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
     const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
-    at::Tensor tensor = at::empty(data.shape, at::kDouble);
-    std::memcpy(tensor.data_ptr<double>(), values.data(), values.size() * sizeof(double));
-    state_->weights.tensors.emplace(entry.name, tensor.to(state_->options));
+    state_->weights.tensors.emplace(entry.name,
+                                    state_->operations->make(data.shape, values.data()));
   }
 }
 
 Reference::~Reference() = default;
 
-// from_blob() borrows the values, and the reference only reads them.
-DoubleTensor Reference::run(const FloatTensor& input, BlockOutputs* blocks, Ranges* ranges) const {
-  return state_->run(at::from_blob(const_cast<float*>(input.values.data()), input.shape,
-                                   at::TensorOptions(at::kFloat)),
-                     blocks, ranges);
+DoubleTensor Reference::run(const FloatTensor& input, const Probe& probe) const {
+  return run(DoubleTensor{input.shape, {input.values.begin(), input.values.end()}}, probe);
 }
 
-DoubleTensor Reference::run(const DoubleTensor& input) const {
-  return state_->run(at::from_blob(const_cast<double*>(input.values.data()), input.shape,
-                                   at::TensorOptions(at::kDouble)),
-                     nullptr, nullptr);
+DoubleTensor Reference::run(const DoubleTensor& input, const Probe& probe) const {
+  return state_->run(input.shape, input.values.data(), probe);
 }
 
-std::string Reference::description() const { return state_->description; }
-
-bool Reference::has_cuda() { return at::hasCUDA(); }
+std::string Reference::description() const { return state_->operations->description(); }
 
 }  // namespace aether2onnx::verify

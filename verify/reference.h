@@ -1,17 +1,21 @@
 /// @file
-/// The reference: the network in PyTorch (libtorch), with the tensors of the checkpoint. It follows
-/// the specification of AetherNet. It shares the reader of the file with the converter, but neither
+/// The reference: the network's forward pass, with the tensors of the checkpoint. It follows the
+/// specification of AetherNet. It shares the reader of the file with the converter, but neither
 /// fusion nor graph, so that a mistake in those shows as a difference. A generation is one file,
-/// reference_<generation>.cpp, and one row in reference.cpp.
+/// reference_<generation>.cpp, and one row in reference.cpp. The forward passes are written once;
+/// libtorch or plain loops compute their operations.
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "network/network.h"
+#include "operations.h"
 #include "ranges.h"
 #include "state_dict/state_dict.h"
 #include "tensor.h"
@@ -22,37 +26,36 @@ namespace aether2onnx::verify {
 /// module, "layers.0.1".
 using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
 
+/// Observes a run of the reference. Every member may be null.
+struct Probe {
+  /// Receives the outputs of the network's parts.
+  BlockOutputs* blocks = nullptr;
+  /// The largest magnitudes of the parts are added to it.
+  Ranges* ranges = nullptr;
+  /// Outputs of parts, by their paths, in (N, C, H, W). The next parts get these values in place of
+  /// those that the reference computed. Each part's output then depends on this part alone.
+  const std::map<std::string, FloatTensor>* inputs = nullptr;
+  /// Called after each layer.
+  std::function<void()> on_layer = nullptr;
+};
+
 class Reference {
  public:
-  struct Settings {
-    bool float64 = false;  ///< Otherwise float32.
-    int cuda_device = -1;  ///< -1: the CPU.
-    /// If this becomes true, a run ends with Error(cancelled) after the layer at work. May be null.
-    const std::atomic<bool>* cancelled = nullptr;
-  };
-
-  /// Loads the weights. Only the facts of `network` are used.
+  /// Loads the weights. Only the facts of `network` are used. If `cancelled`, which may be null,
+  /// becomes true, a run ends with Error(cancelled) after the layer at work.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
-            const Settings& settings);
+            std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled = nullptr);
   Reference(const Reference&) = delete;
   Reference& operator=(const Reference&) = delete;
   ~Reference();
 
   /// The network's output for an input (N, C, H, W). An unfused checkpoint runs through both
-  /// branches of each block. If `blocks` is not null, it receives the outputs of the network's
-  /// parts. If `ranges` is not null, the largest magnitudes of the parts are added to it. Only one
-  /// thread may call this at a time.
-  DoubleTensor run(const FloatTensor& input, BlockOutputs* blocks = nullptr,
-                   Ranges* ranges = nullptr) const;
-
-  /// The same for an input in float64.
-  DoubleTensor run(const DoubleTensor& input) const;
+  /// branches of each block. Only one thread may call this at a time.
+  DoubleTensor run(const FloatTensor& input, const Probe& probe = {}) const;
+  DoubleTensor run(const DoubleTensor& input, const Probe& probe = {}) const;
 
   /// "PyTorch 1.13.1, float32, CPU".
   std::string description() const;
-
-  /// Whether this libtorch can compute on CUDA devices.
-  static bool has_cuda();
 
  private:
   struct State;

@@ -2,11 +2,12 @@
 /// The parts from which the reference of a generation is made. Private to the reference.
 #pragma once
 
-#include <ATen/ATen.h>
 #include <aether2onnx/aether2onnx.h>
 
 #include <string>
 #include <unordered_map>
+
+#include "formulas.h"
 
 namespace aether2onnx::verify {
 
@@ -17,51 +18,52 @@ class Trace {
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// The output of a part. All values since the previous part belong to this part.
-  virtual void block(const std::string& path, const at::Tensor& output) = 0;
+  /// The output of a part. All values since the previous part belong to this part. Returns the
+  /// value with which the forward pass goes on.
+  virtual Value block(const std::string& path, Value output) = 0;
   /// A value within a part.
-  virtual void value(const at::Tensor& value) = 0;
+  virtual void value(const Value& value) = 0;
 };
 
 /// The checkpoint's tensors by their keys.
 class Weights {
  public:
-  std::unordered_map<std::string, at::Tensor> tensors;
+  std::unordered_map<std::string, Value> tensors;
   /// Facts that no tensor holds: the generation, norm_eps, res_scale, img_range, quantization…
   NetworkInfo facts;
   Trace* trace = nullptr;
 
   /// Passes a value that is not the output of a layer to the trace, and returns the value.
-  at::Tensor seen(at::Tensor value) const;
+  Value seen(Value value) const;
 
   /// Throws Error(mismatch) if there is no tensor of that name.
-  const at::Tensor& operator[](const std::string& name) const;
+  const Value& operator[](const std::string& name) const;
   bool has(const std::string& name) const { return tensors.contains(name); }
   double img_range() const { return facts.number("img_range", 1); }
 };
 
 // Layers by the path of their module, with weights `path`.weight and `path`.bias. The trace
 // receives their outputs.
-at::Tensor conv(const Weights& w, const std::string& path, const at::Tensor& x);
-at::Tensor layer_norm(const Weights& w, const std::string& path, const at::Tensor& x, double eps);
-at::Tensor linear(const Weights& w, const std::string& path, const at::Tensor& x);
+Value conv(const Weights& w, const std::string& path, const Value& x);
+Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps);
+Value linear(const Weights& w, const std::string& path, const Value& x);
 
 /// The depthwise convolution of a block at `path`. A fused checkpoint has one, fused_conv. An
 /// unfused checkpoint has two, lk_conv and sk_conv with these biases, and their outputs are added.
 /// The trace does not receive the output.
-at::Tensor depthwise(const Weights& w, const std::string& path, const at::Tensor& x,
-                     const std::string& large_bias = "lk_bias",
-                     const std::string& small_bias = "sk_bias");
+Value depthwise(const Weights& w, const std::string& path, const Value& x,
+                const std::string& large_bias = "lk_bias",
+                const std::string& small_bias = "sk_bias");
 
 /// A generation's forward pass: image (N, C, H, W) to image (N, C, scale H, scale W).
-using Forward = at::Tensor (*)(const Weights& w, const at::Tensor& image, Trace& trace);
+using Forward = Value (*)(const Weights& w, const Value& image, Trace& trace);
 
-at::Tensor forward_generation1(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation3(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation4(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation5(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation5x(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation6(const Weights& w, const at::Tensor& image, Trace& trace);
-at::Tensor forward_generation7(const Weights& w, const at::Tensor& image, Trace& trace);
+Value forward_generation1(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation3(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation4(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation5(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation5x(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation6(const Weights& w, const Value& image, Trace& trace);
+Value forward_generation7(const Weights& w, const Value& image, Trace& trace);
 
 }  // namespace aether2onnx::verify

@@ -4,21 +4,17 @@
 
 namespace aether2onnx::verify {
 
-at::Tensor forward_generation4(const Weights& w, const at::Tensor& image, Trace& trace) {
+Value forward_generation4(const Weights& w, const Value& image, Trace& trace) {
   BlockKind kind;
   kind.divides_by_temperature = true;
   kind.attention_bias = true;
-  const at::Tensor u = w.seen((image - w["mean"]) * w.img_range());
-  const at::Tensor shallow = conv(w, "conv_first", u);
-  trace.block("conv_first", shallow);
-  const at::Tensor stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
-  at::Tensor z =
-      conv(w, "quant_fusion_layer.fusion_conv", stages + w["quant_fusion_layer.error_comp"]);
-  trace.block("quant_fusion_layer", z);
+  const Value u = w.seen((image - w["mean"]) * w.img_range());
+  const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));
+  const Value stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
+  Value z = conv(w, "quant_fusion_layer.fusion_conv", stages + w["quant_fusion_layer.error_comp"]);
+  z = trace.block("quant_fusion_layer", z);
   z = body_with_inner_norm(w, z, shallow, trace);
-  at::Tensor out = tail(w, z, trace) / w.img_range() + w["mean"];
-  trace.block("conv_last", out);
-  return out;
+  return trace.block("conv_last", tail(w, z, trace) / w.img_range() + w["mean"]);
 }
 
 }  // namespace aether2onnx::verify

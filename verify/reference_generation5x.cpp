@@ -21,25 +21,21 @@ std::vector<UpsampleStep> upsample_steps(const Weights& w) {
 
 }  // namespace
 
-at::Tensor forward_generation5x(const Weights& w, const at::Tensor& image, Trace& trace) {
+Value forward_generation5x(const Weights& w, const Value& image, Trace& trace) {
   BlockKind kind;
   kind.gelu = true;
   kind.linear_attention = true;
   kind.branch_biases = true;
   kind.res_scale = w.facts.number("res_scale", 1);
-  const at::Tensor u = w.seen((image - w["mean"]) * w.img_range());
-  const at::Tensor shallow = conv(w, "conv_first", u);
-  trace.block("conv_first", shallow);
-  const at::Tensor stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
-  at::Tensor z = conv(w, "quant_fusion_layer.conv", stages) + w["quant_fusion_layer.error_comp"];
-  trace.block("quant_fusion_layer", z);
+  const Value u = w.seen((image - w["mean"]) * w.img_range());
+  const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));
+  const Value stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
+  Value z = trace.block("quant_fusion_layer", conv(w, "quant_fusion_layer.conv", stages) +
+                                                  w["quant_fusion_layer.error_comp"]);
   z = body_with_inner_norm(w, z, shallow, trace);
-  at::Tensor t = conv(w, "conv_before_upsample", z);
-  trace.block("conv_before_upsample", t);
+  Value t = trace.block("conv_before_upsample", conv(w, "conv_before_upsample", z));
   t = conv(w, "conv_last", upsample(w, upsample_steps(w), t, trace));
-  at::Tensor out = t / w.img_range() + w["mean"];
-  trace.block("conv_last", out);
-  return out;
+  return trace.block("conv_last", t / w.img_range() + w["mean"]);
 }
 
 }  // namespace aether2onnx::verify

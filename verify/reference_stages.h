@@ -23,19 +23,19 @@ struct BlockKind {
 
 /// The norm of the body or of a block: LayerNorm2d, or stored statistics and an affine function.
 /// The trace does not receive the output.
-at::Tensor normalized(const Weights& w, const std::string& path, const at::Tensor& x);
+Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages one after the other on `x` and returns the output of each.
-std::vector<at::Tensor> run_stages(const Weights& w, const at::Tensor& x, const BlockKind& kind,
-                                   Trace& trace);
+std::vector<Value> run_stages(const Weights& w, const Value& x, const BlockKind& kind,
+                              Trace& trace);
 
 /// Applies fusion_convs.i to the output of stage i and concatenates the results along the channels.
-at::Tensor fusion_convs(const Weights& w, const std::vector<at::Tensor>& stages, Trace& trace);
+Value fusion_convs(const Weights& w, const std::vector<Value>& stages, Trace& trace);
 
 /// The end of the body: adds `shallow`, the output of the first convolution, to `fused`; then norm,
 /// conv_after_body and the residual sum around these two. Returns the input of the upsampler.
-at::Tensor body_with_inner_norm(const Weights& w, const at::Tensor& fused,
-                                const at::Tensor& shallow, Trace& trace);
+Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& shallow,
+                           Trace& trace);
 
 /// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
@@ -46,11 +46,10 @@ struct UpsampleStep {
 
 /// The upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means no
 /// shuffle.
-at::Tensor upsample(const Weights& w, const std::vector<UpsampleStep>& steps, at::Tensor x,
-                    Trace& trace);
+Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
 /// conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not receive the
 /// output of conv_last as a block.
-at::Tensor tail(const Weights& w, const at::Tensor& x, Trace& trace);
+Value tail(const Weights& w, const Value& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -20,13 +21,14 @@
 #include "html_report.h"
 #include "inputs.h"
 #include "memory.h"
+#include "modules.h"
 #include "network/network.h"
 #include "onnxruntime.h"
+#include "plain_operations.h"
 #include "port/files.h"
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
-#include "request.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -61,6 +63,8 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); 
 
 struct Setup {
   const OnnxRuntime* runtime = nullptr;
+  const TorchModule* torch = nullptr;  // null: the built-in reference
+  bool float64 = false;
   Device device;
   int reference_device = -1;
   std::vector<std::string> notes;
@@ -75,11 +79,30 @@ int device_index(const std::string& device) {
   return index;
 }
 
-Setup set_up(const Json& settings) {
+// Chooses who computes the reference.
+void choose_judge(const Settings& settings, Setup& setup) {
+  if (settings.reference != Settings::Judge::builtin) {
+    std::string why_not;
+    setup.torch = load_torch(why_not);
+    if (setup.torch == nullptr && settings.reference == Settings::Judge::pytorch) {
+      fail({ErrorKind::unsupported, "verify-no-pytorch", "reference"},
+           "{} pytorch: {}\nLeave the option out: the built-in reference needs no library.",
+           option("reference"), why_not);
+    }
+    if (!why_not.empty() && setup.torch == nullptr && has_torch_module()) {
+      setup.notes.push_back(why_not + " The built-in reference takes its place.");
+    }
+  }
+  // PyTorch trains and runs in float32. The built-in reference is the definition, so it is exact.
+  setup.float64 = settings.float64.value_or(setup.torch == nullptr);
+}
+
+Setup set_up(const Settings& settings) {
   Setup setup;
-  setup.runtime = &OnnxRuntime::load(bytes_of(settings["onnxruntime_library"]));
-  const auto device = settings["device"].get<std::string>();
-  const auto provider = settings["provider"].get<std::string>();
+  setup.runtime = &OnnxRuntime::load(settings.onnxruntime_library);
+  choose_judge(settings, setup);
+  const std::string& device = settings.device;
+  const std::string& provider = settings.provider;
   const bool automatic = device == "auto" && provider == "auto";
   if (device == "cpu" || provider == "cpu") return setup;
 
@@ -95,13 +118,20 @@ Setup set_up(const Json& settings) {
     return setup;  // the user did not ask for a GPU
   }
   setup.device = gpu;
-  if (Reference::has_cuda()) {
+  if (setup.torch != nullptr && setup.torch->has_cuda) {
     setup.reference_device = gpu.index;
   } else {
     setup.notes.emplace_back(
-        "This libtorch has no CUDA, so PyTorch computes the reference on the CPU.");
+        "The reference is computed on the CPU, because no PyTorch with CUDA is installed.");
   }
   return setup;
+}
+
+std::unique_ptr<Operations> operations_of(const Setup& setup) {
+  if (setup.torch != nullptr) {
+    return std::unique_ptr<Operations>(setup.torch->make(setup.float64, setup.reference_device));
+  }
+  return plain_operations(setup.float64 ? Arithmetic::float64 : Arithmetic::float32);
 }
 
 // --- what is compared -------------------------------------------------------------------------
@@ -117,8 +147,8 @@ struct Run {
   }
 };
 
-std::vector<Run> plan(const Json& request, const onnx::Model& model, std::int64_t channels) {
-  std::vector<Sizes> shapes = request["shapes"].get<std::vector<Sizes>>();
+std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels) {
+  std::vector<Sizes> shapes = request.shapes;
   for (const Sizes& sizes : shapes) {
     if (sizes[1] != channels) {
       fail({ErrorKind::mismatch, "verify-shape-channels", "shape", fmt::format("{}", channels),
@@ -129,14 +159,14 @@ std::vector<Run> plan(const Json& request, const onnx::Model& model, std::int64_
   }
   const std::vector<Sizes> own_shapes = shapes_of(model, channels);
   if (shapes.empty()) shapes = own_shapes;
-  const auto seed = request["seed"].get<std::uint64_t>();
+  const std::uint64_t seed = request.settings.seed;
   std::vector<Run> runs;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const std::vector<std::int64_t> shape(shapes[i].begin(), shapes[i].end());
     runs.push_back({"noise", shapes[i], [shape, seed, i] { return make_noise(shape, seed + i); }});
     runs.push_back({"picture", shapes[i], [shape] { return make_picture(shape); }});
   }
-  const fs::path folder = bytes_of(request["images"]);
+  const fs::path& folder = request.settings.images;
   if (folder.empty()) return runs;
   for (const fs::path& file : list_pictures(folder)) {
     const FloatTensor picture = picture_for(file, model, channels);
@@ -204,7 +234,7 @@ Json to_json(const Comparison& comparison, const Run& run) {
 std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
                                             const Reference& reference, const FloatTensor& input) {
   BlockOutputs expected;
-  reference.run(input, &expected);
+  reference.run(input, {.blocks = &expected});
   std::vector<std::string> paths;
   paths.reserve(expected.size());
   for (const auto& [block, output] : expected) paths.push_back(block);
@@ -240,7 +270,7 @@ std::string other_source(const onnx::Model& model, const state_dict::StateDict& 
 std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,
                                                           const fs::path& path,
                                                           const network::Network& network,
-                                                          const Json& request) {
+                                                          const Request& request) {
   std::map<std::string, std::uint64_t> counts;
   for (const onnx::Node& node : model.nodes) ++counts[node.op_type];
   std::vector<std::string> operators;
@@ -253,7 +283,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& mod
                                     : fmt::format("{} {}", domain, version));
   }
   std::vector<std::pair<std::string, std::string>> facts = {
-      {"Checkpoint", fs::path(bytes_of(request["checkpoint"])).filename().string()},
+      {"Checkpoint", request.checkpoint.filename().string()},
       {"Network", summary(network.facts)},
       {"ONNX file", human_bytes(io::FileInput(path).size())},
       {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
@@ -276,28 +306,24 @@ void save_report(const fs::path& path, const std::string& html, const io::FilesR
 
 class Verifier {
  public:
-  Verifier(const Json& request, A2oVerifyProgress progress, void* user,
-           const std::atomic<bool>* cancelled)
+  Verifier(const Request& request, const Progress& progress, const std::atomic<bool>* cancelled)
       : request_(request),
         progress_(progress),
-        user_(user),
-        setup_(set_up(request)),
-        float64_(request["reference_precision"] == "fp64"),
-        path_(bytes_of(request["model"])),
-        report_(bytes_of(request["report"])),
-        checkpoint_(bytes_of(request["checkpoint"]), cancelled),
-        siblings_(bytes_of(request["checkpoint"]), cancelled),
-        reading_(read_options(request)),
-        context_(context_of(request, cancelled)),
-        state_dict_(
-            state_dict::StateDict::open(checkpoint_, {reading_.params_key, &siblings_}, context_)),
-        network_(network::recognise(state_dict_, reading_)),
-        model_(onnx::read(io::FileInput(path_, cancelled), context_)),
+        setup_(set_up(request.settings)),
+        report_(request.settings.report),
+        checkpoint_(request.checkpoint, cancelled),
+        siblings_(request.checkpoint, cancelled),
+        context_{request.limits, nullptr, cancelled},
+        state_dict_(state_dict::StateDict::open(
+            checkpoint_, {request.reading.params_key, &siblings_}, context_)),
+        network_(network::recognise(state_dict_, request.reading)),
+        model_(onnx::read(io::FileInput(request.model, cancelled), context_)),
         type_(coarsest_type(model_)),
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    memory_ = check_memory(runs_, network_, float64_ ? sizeof(double) : sizeof(float), available);
+    memory_ =
+        check_memory(runs_, network_, setup_.float64 ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!report_.empty()) io::check_target(report_, files_read(), "report.html");
   }
@@ -306,20 +332,19 @@ class Verifier {
     // A comparison allocates and frees feature maps again and again. Returning each one to the
     // system and requesting it anew can take more time than computing its values.
     if (roomy_) port::keep_freed_memory();
-    reference_.emplace(state_dict_, network_,
-                       Reference::Settings{float64_, setup_.reference_device, context_.cancelled});
-    candidate_.emplace(*setup_.runtime, path_, model_, setup_.device, context_.cancelled);
+    reference_.emplace(state_dict_, network_, operations_of(setup_), context_.cancelled);
+    candidate_.emplace(*setup_.runtime, request_.model, model_, setup_.device, context_.cancelled);
     begin_details();
     compare_all();
     const bool passed = details_["passed"].get<bool>();
     if (!passed) find_out_where();
     add_ranges();
-    if (!request_["fp32_blocks"].is_null()) choose_blocks(passed);
+    if (request_.fp32_blocks) choose_blocks(passed);
     if (!details_["fp32_blocks"].empty()) return std::move(details_);
     if (!report_.empty()) {
       save_report(report_,
-                  html_report(details_, facts_of(model_, path_, network_, request_), pictures_,
-                              request_["command"].get<std::string>()),
+                  html_report(details_, facts_of(model_, request_.model, network_, request_),
+                              pictures_, request_.command),
                   files_read(), context_);
     }
     return std::move(details_);
@@ -329,16 +354,16 @@ class Verifier {
   // The files that the comparison reads, and those that the caller names.
   io::FilesRead files_read() const {
     io::FilesRead files;
-    for (const Json& input : request_["inputs"]) files.add(bytes_of(input));
-    files.add(path_);
+    for (const fs::path& input : request_.inputs) files.add(input);
+    files.add(request_.model);
     std::set<std::string> names;
     for (const onnx::Tensor& tensor : model_.initializers) names.insert(tensor.external_file);
     for (const std::string& name : names) {
-      if (!name.empty() && onnx::is_beside(name)) files.add(path_.parent_path() / name);
+      if (!name.empty() && onnx::is_beside(name)) files.add(request_.model.parent_path() / name);
     }
-    files.add(bytes_of(request_["checkpoint"]));
+    files.add(request_.checkpoint);
     for (const fs::path& shard : siblings_.opened()) files.add(shard);
-    const fs::path folder = bytes_of(request_["images"]);
+    const fs::path& folder = request_.settings.images;
     if (!folder.empty()) {
       for (const fs::path& picture : list_pictures(folder)) files.add(picture);
     }
@@ -347,21 +372,21 @@ class Verifier {
   }
 
   void begin_details() {
-    const auto tolerance = [&](const char* key, double usual) {
-      return request_[key].is_null() ? by_type(type_, usual, kHalfTolerance, kBfloat16Tolerance)
-                                     : request_[key].get<double>();
+    const auto tolerance = [&](const std::optional<double>& given, double usual) {
+      return given.value_or(by_type(type_, usual, kHalfTolerance, kBfloat16Tolerance));
     };
     details_ = {{"passed", true},
-                {"model", request_["model_name"]},
+                {"model", request_.model_name},
+                {"judge", setup_.torch == nullptr ? "builtin" : "pytorch"},
                 {"reference", reference_->description()},
                 {"candidate", candidate_->description()},
                 {"onnxruntime_library", setup_.runtime->path()},
                 {"onnxruntime_version", setup_.runtime->version()},
                 {"execution_provider", to_string(setup_.device)},
-                {"atol", tolerance("atol", kDefaultAtol)},
-                {"rtol", tolerance("rtol", kDefaultRtol)},
+                {"atol", tolerance(request_.settings.atol, kDefaultAtol)},
+                {"rtol", tolerance(request_.settings.rtol, kDefaultRtol)},
                 {"weights", to_string(type_)},
-                {"seed", request_["seed"]},
+                {"seed", request_.settings.seed},
                 {"memory_estimate", roomy_ ? memory_.roomy : memory_.frugal},
                 {"results", Json::array()},
                 {"ranges", Json::array()},
@@ -376,9 +401,7 @@ class Verifier {
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const Run& run = runs_[i];
       context_.check_cancelled();
-      if (progress_ != nullptr) {
-        progress_(i, runs_.size(), done / total, run.title().c_str(), user_);
-      }
+      if (progress_) progress_(i, runs_.size(), done / total, run.title());
       done += estimate_work(network_, run.sizes);
       compare_one(run);
     }
@@ -386,7 +409,7 @@ class Verifier {
 
   void compare_one(const Run& run) {
     const FloatTensor input = run.make();
-    const DoubleTensor expected = reference_->run(input, nullptr, &ranges_);
+    const DoubleTensor expected = reference_->run(input, {.ranges = &ranges_});
     context_.check_cancelled();
     // If there are two ways to run the model, the larger difference counts.
     std::optional<Comparison> worst;
@@ -443,23 +466,19 @@ class Verifier {
 
   // Chooses more parts of the network that should be float32.
   void choose_blocks(bool passed) {
-    const auto already = request_["fp32_blocks"].get<std::vector<std::string>>();
+    const std::vector<std::string>& already = *request_.fp32_blocks;
     std::vector<std::string> wanted;
     if (type_ == DType::float16) wanted = ranges_.beyond_float16(already);
     if (wanted.empty() && !passed) wanted = coarsest_blocks(differences_, already);
     details_["fp32_blocks"] = wanted;
   }
 
-  const Json& request_;
-  A2oVerifyProgress progress_;
-  void* user_;
+  const Request& request_;
+  const Progress& progress_;
   Setup setup_;
-  bool float64_;
-  fs::path path_;
-  fs::path report_;
+  const fs::path& report_;
   io::FileInput checkpoint_;
   io::FolderSiblings siblings_;
-  ReadOptions reading_;
   Context context_;
   state_dict::StateDict state_dict_;
   network::Network network_;
@@ -479,16 +498,13 @@ class Verifier {
 
 }  // namespace
 
-Json ready(const Json& settings) {
+Ready prepare(const Settings& settings) {
   const Setup setup = set_up(settings);
-  return {{"candidate",
-           fmt::format("ONNX Runtime {}, {}", setup.runtime->version(), to_string(setup.device))},
-          {"notes", setup.notes}};
+  return {setup.notes};
 }
 
-Json verify(const Json& request, A2oVerifyProgress progress, void* user,
-            const std::atomic<bool>* cancelled) {
-  return Verifier(request, progress, user, cancelled).run();
+Json verify(const Request& request, const Progress& progress, const std::atomic<bool>* cancelled) {
+  return Verifier(request, progress, cancelled).run();
 }
 
 }  // namespace aether2onnx::verify

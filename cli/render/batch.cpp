@@ -46,6 +46,8 @@ std::string table(const std::vector<BatchItem>& items, bool dry_run) {
       last = first_line(item.failure->diagnostic.text);
       const std::string name = shown(item.input) + ": ";
       if (last.starts_with(name)) last.erase(0, name.size());
+    } else if (!item.conversion.replaced.empty()) {
+      last = saved_text(report.output.path, item.conversion.replaced);
     } else if (!item.plan.why.empty()) {
       last += fmt::format(" ({})", item.plan.why);
     }
@@ -84,7 +86,7 @@ Json item_json(const BatchItem& item, const ConvertRequest& request) {
   } else if (request.dry_run) {
     json = plan_json(request, report, item.plan);
   } else if (item.result == Result::saved) {
-    json = conversion_json(item.conversion);
+    json = conversion_json(request, item.conversion);
   } else {
     json = {{"status", "ok"},
             {"network", network_json(report.network)},
@@ -110,16 +112,14 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
   const std::size_t failed = count(items, Result::failed);
   Json results = Json::array();
   for (const BatchItem& item : items) results.push_back(item_json(item, request));
-  Json json = {{"status", failed == 0 ? "ok" : "error"},
-               {"version", version()},
-               {"results", results},
-               {"saved", count(items, Result::saved)},
-               {"skipped", count(items, Result::skipped)},
-               {"failed", failed},
-               {"seconds", seconds},
-               {"exit_code", failed == 0 ? kDone : kFailed}};
-  add_targets(json, request);
-  return json;
+  return {{"status", failed == 0 ? "ok" : "error"},
+          {"version", version()},
+          {"results", results},
+          {"saved", count(items, Result::saved)},
+          {"skipped", count(items, Result::skipped)},
+          {"failed", failed},
+          {"seconds", seconds},
+          {"exit_code", failed == 0 ? kDone : kFailed}};
 }
 
 void print_batch(Console& console, const std::vector<BatchItem>& items,
@@ -134,6 +134,12 @@ void print_batch(Console& console, const std::vector<BatchItem>& items,
     }
   }
   console.plain(table(items, request.dry_run));
+  const auto saved = std::find_if(items.begin(), items.end(), [](const BatchItem& item) {
+    return item.result == Result::saved;
+  });
+  if (saved != items.end()) {
+    console.line("models", model_text(request, saved->conversion.report));
+  }
   const std::size_t failed = count(items, Result::failed);
   if (request.dry_run) {
     console.plain(fmt::format("dry run: nothing was written; {} of {} can't be converted", failed,

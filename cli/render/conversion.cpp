@@ -67,6 +67,7 @@ void print_settings(Console& console, const ConvertRequest& request) {
 }
 
 void add_targets(Json& json, const ConvertRequest& request) {
+  json["for"] = nullptr;
   if (request.targets.empty()) return;
   Json names = Json::array();
   for (const TargetVersion& target : request.targets) names.push_back(to_string(target));
@@ -79,14 +80,75 @@ void add_targets(Json& json, const ConvertRequest& request) {
   json["for"] = {{"targets", names}, {"set", settings}, {"notes", notes}};
 }
 
-void print_conversion(Console& console, const Conversion& conversion, bool verbose) {
+std::string saved_text(const std::filesystem::path& path, const std::string& replaced) {
+  return shown(path) + (replaced.empty() ? "" : ", replacing the one of " + replaced);
+}
+
+namespace {
+
+// The options that the user left at their defaults, of those that decide what the model is for.
+std::vector<std::string> defaults_used(const ConvertRequest& request) {
+  const auto is_given = [&](auto is_asked) {
+    return std::any_of(request.given.begin(), request.given.end(),
+                       [&](const GivenOption& option) { return is_asked(option.name); });
+  };
+  std::vector<std::string> names;
+  for (const char* name : {"fp_mode", "opset_version"}) {
+    if (!is_given([&](const std::string& given) { return given == name; }))
+      names.emplace_back(name);
+  }
+  const bool shape_given = is_given([](const std::string& given) {
+    return given == "shape" || given == "dynamic_shapes" || given.starts_with("opt_") ||
+           given.starts_with("min_") || given.starts_with("max_");
+  });
+  if (!shape_given) names.emplace_back("shape");
+  // What --for has set is no default.
+  std::erase_if(names, [&](const std::string& name) {
+    return std::any_of(request.settings.begin(), request.settings.end(),
+                       [&](const auto& setting) { return setting.option == name; });
+  });
+  return names;
+}
+
+bool has_name(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string range_text(const InputShape& shape, std::int64_t channels) {
+  const auto& [batch, height, width] = shape;
+  const auto size = [&](std::int64_t Axis::*bound) {
+    return fmt::format("{}x{}x{}x{}", batch.*bound, channels, height.*bound, width.*bound);
+  };
+  if (!shape.is_dynamic()) return "fixed " + size(&Axis::opt);
+  return fmt::format("dynamic {} to {}, tuned for {}", size(&Axis::min), size(&Axis::max),
+                     size(&Axis::opt));
+}
+
+}  // namespace
+
+std::string model_text(const ConvertRequest& request, const ConvertReport& report) {
+  std::string text = fmt::format("{}, {}, opset {}", to_string(report.graph.precision),
+                                 range_text(report.graph.shape, report.network.input_channels),
+                                 report.graph.opset_version);
+  const std::vector<std::string> defaults = defaults_used(request);
+  std::vector<std::string> ways;
+  if (!request.targets.empty()) return text;
+  if (has_name(defaults, "shape")) ways.emplace_back("--shape 1x3xHxW for any size");
+  if (has_name(defaults, "fp_mode")) ways.emplace_back("--fp_mode fp16 for half precision");
+  if (!ways.empty()) text += ". To change: " + join(ways, ", ");
+  return text;
+}
+
+void print_conversion(Console& console, const ConvertRequest& request,
+                      const Conversion& conversion) {
   const ConvertReport::Output& output = conversion.report.output;
-  console.line("saved", shown(output.path));
+  console.line("saved", saved_text(output.path, conversion.replaced));
   if (!output.external_data_path.empty()) {
     console.line("",
                  fmt::format("{} (keep it beside the model)", shown(output.external_data_path)));
   }
-  if (verbose) console.plain("\n" + model_table(conversion.report));
+  console.line("model", model_text(request, conversion.report));
+  if (request.printing.verbose) console.plain("\n" + model_table(conversion.report));
   console.plain("");
   const std::string& verify = conversion.verify_command;
   if (!verify.empty()) console.plain("Next, compare the model with PyTorch:\n  " + verify);
@@ -95,7 +157,7 @@ void print_conversion(Console& console, const Conversion& conversion, bool verbo
   console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + conversion.engine_command);
 }
 
-Json conversion_json(const Conversion& conversion) {
+Json conversion_json(const ConvertRequest& request, const Conversion& conversion) {
   const ConvertReport& report = conversion.report;
   const auto& graph = report.graph;
   Json json = result_json();
@@ -127,14 +189,17 @@ Json conversion_json(const Conversion& conversion) {
       {"weights_subnormal", report.weights_subnormal},
       {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
   json["output"] = {{"path", report.output.path.string()},
+                    {"replaced", !conversion.replaced.empty()},
                     {"bytes", report.output.bytes},
                     {"external_data_path", or_null(report.output.external_data_path.string())},
                     {"external_data_bytes", report.output.external_data_bytes}};
+  json["defaults"] = defaults_used(request);
   json["verification"] = conversion.verification ? *conversion.verification : Json();
   json["stages"] = steps_json(report.steps);
   add_warnings(json, report.warnings);
   json["next"] = {{"verify", or_null(conversion.verify_command)},
                   {"trtexec", conversion.trtexec_command}};
+  add_targets(json, request);
   return json;
 }
 
@@ -239,14 +304,17 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
 
 // --- a fused checkpoint -----------------------------------------------------------------------
 
-Json fusion_json(const FuseReport& report, const std::string& convert_command) {
+Json fusion_json(const FuseReport& report, bool replaced, const std::string& convert_command) {
   Json json = result_json();
   json["source"] = source_json(report.source);
   json["network"] = network_json(report.network);
-  json["output"] = {
-      {"path", report.output.path.string()},    {"format", to_string(report.output.format)},
-      {"bytes", report.output.bytes},           {"tensors", report.output.tensors},
-      {"parameters", report.output.parameters}, {"dtype", report.output.dtype}};
+  json["output"] = {{"path", report.output.path.string()},
+                    {"replaced", replaced},
+                    {"format", to_string(report.output.format)},
+                    {"bytes", report.output.bytes},
+                    {"tensors", report.output.tensors},
+                    {"parameters", report.output.parameters},
+                    {"dtype", report.output.dtype}};
   json["convolutions"] = report.convolutions;
   json["weights_subnormal"] = report.weights_subnormal;
   json["weights_flushed_to_zero"] = report.weights_flushed_to_zero;

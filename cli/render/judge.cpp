@@ -59,6 +59,15 @@ void print_check(Console& console, const std::filesystem::path& file, const Chec
                                     plural(report.count(Severity::note), "note")));
 }
 
+std::string findings_text(const CheckReport& report, Severity least) {
+  std::string text;
+  for (const Finding& finding : report.findings) {
+    if (static_cast<int>(finding.severity) < static_cast<int>(least)) continue;
+    text += fmt::format("{}: {}: {}\n", to_string(finding.severity), finding.code, finding.what);
+  }
+  return text;
+}
+
 Json check_json(const CheckReport& report, int exit_code) {
   Json json = result_json();
   json["findings"] = Json::array();

@@ -24,6 +24,7 @@ namespace aether2onnx::cli {
 /// A finished conversion, and the commands that go on from there.
 struct Conversion {
   ConvertReport report;
+  std::string replaced;  ///< When the replaced file was written; "" without such a file.
   std::shared_ptr<const Json> verification;  ///< Null without a comparison.
   std::string verify_command;                ///< Empty after a comparison.
   std::string trtexec_command;
@@ -32,8 +33,16 @@ struct Conversion {
 /// What --for has set, and why.
 void print_settings(Console& console, const ConvertRequest& request);
 void add_targets(Json& json, const ConvertRequest& request);
-void print_conversion(Console& console, const Conversion& conversion, bool verbose);
-Json conversion_json(const Conversion& conversion);
+void print_conversion(Console& console, const ConvertRequest& request,
+                      const Conversion& conversion);
+Json conversion_json(const ConvertRequest& request, const Conversion& conversion);
+
+/// "out.onnx", or "out.onnx, replacing the one of 12:31".
+std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
+
+/// "fp32, fixed 1x3x64x64, opset 17", and for the options at their defaults how to ask for what
+/// people usually want.
+std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
 /// The checkpoint beside its model: operators, parameters, inputs and outputs.
 std::string model_table(const ConvertReport& report);
@@ -73,13 +82,15 @@ std::string blocks_text(const std::vector<std::string>& blocks, const Json& deta
 
 // --- the other commands -----------------------------------------------------------------------
 
-Json fusion_json(const FuseReport& report, const std::string& convert_command);
+Json fusion_json(const FuseReport& report, bool replaced, const std::string& convert_command);
 
 void print_inspection(Console& console, const InspectRequest& request,
                       const Inspection& inspection);
 Json inspection_json(const Inspection& inspection, bool with_tensors);
 
 void print_check(Console& console, const std::filesystem::path& file, const CheckReport& report);
+/// The findings of at least `least`, one line each.
+std::string findings_text(const CheckReport& report, Severity least);
 Json check_json(const CheckReport& report, int exit_code);
 
 /// A scanned file; the failure, if any, takes the place of the report.

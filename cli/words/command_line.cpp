@@ -5,11 +5,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <map>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "nearest.h"
+#include "other_names.h"
 #include "port/files.h"
 #include "port/port.h"
 
@@ -26,10 +30,6 @@ bool is_number(std::string_view text) {
 
 namespace {
 
-bool is_long_option(const std::string& argument) {
-  return argument.size() > 2 && argument.starts_with("--");
-}
-
 std::vector<std::string> long_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
@@ -38,81 +38,164 @@ std::vector<std::string> long_names(const CLI::App& app) {
   return names;
 }
 
-// "; did you mean --scale?" if one of the names is close.
+// "; did you mean --scale?" if one of the names is close, else a full stop.
 std::string suggestion(const std::string& name, const std::vector<std::string>& known) {
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(a, name) < edit_distance(b, name);
-      });
-  const bool close = nearest != known.end() && edit_distance(*nearest, name) <= 3;
-  return close ? fmt::format("; did you mean {}?", *nearest) : "";
+  const std::size_t dashes = name.find_first_not_of('-');
+  std::vector<std::string> bare;
+  for (const std::string& other : known) bare.push_back(other.substr(other.find_first_not_of('-')));
+  const std::string found = nearest(name.substr(std::min(dashes, name.size())), bare);
+  return found.empty() ? "." : fmt::format("; did you mean {}{}?", name.substr(0, dashes), found);
 }
 
-// Returns the full name of the option that `name` abbreviates.
-std::string resolve_name(std::string name, const std::vector<std::string>& known) {
+// An option's name with underscores for dashes: "--fp_mode".
+std::string with_underscores(std::string name) {
   std::replace(name.begin() + 2, name.end(), '-', '_');
-  if (std::find(known.begin(), known.end(), name) != known.end()) return name;
-  std::vector<std::string> candidates;
-  std::copy_if(known.begin(), known.end(), std::back_inserter(candidates),
-               [&](const std::string& option) { return option.starts_with(name); });
-  if (candidates.size() == 1) return candidates[0];
-  // --output is unambiguous in the reference script, so it keeps the script's meaning.
-  constexpr const char* scripts_own = "--output_onnx_path";
-  if (std::find(candidates.begin(), candidates.end(), scripts_own) != candidates.end()) {
-    return scripts_own;
-  }
-  if (candidates.size() > 1) {
-    fail({ErrorKind::usage, "option-ambiguous", name.substr(2)}, "{} is ambiguous: it may be {}.",
-         printable(name), fmt::join(candidates, ", "));
-  }
-  fail({ErrorKind::usage, "option-unknown", name.substr(2)},
-       "there is no option {}{}.\nRun aether2onnx --help for all options.", printable(name),
-       suggestion(name, known));
+  return name;
 }
 
-std::vector<std::string> resolve_names(const std::vector<std::string>& arguments,
-                                       const std::vector<std::string>& known) {
-  std::vector<std::string> resolved;
-  bool options_ended = false;
-  for (const std::string& argument : arguments) {
-    options_ended = options_ended || argument == "--";
-    if (options_ended || !is_long_option(argument)) {
-      resolved.push_back(argument);
-      continue;
-    }
-    const std::size_t equals = argument.find('=');
-    std::string name = resolve_name(argument.substr(0, equals), known);
-    if (equals != std::string::npos) name += argument.substr(equals);
-    resolved.push_back(std::move(name));
-  }
-  return resolved;
+// Whether the text names a file rather than a variant of the network.
+bool is_file_name(const std::string& text) {
+  return text.find_first_of("./\\") != std::string::npos || io::exists(text);
 }
 
-class HelpFormatter final : public CLI::Formatter {
+// A name of the command line, with the value that comes with it.
+struct Resolved {
+  std::string name;                  // "--fp_mode"
+  std::optional<std::string> value;  // of a name that stands for a value: "fp16"
+};
+
+// Replaces the words before the first "--" by the command's own options.
+class Resolver {
  public:
-  explicit HelpFormatter(const std::string& usage) : usage_(usage) {
-    constexpr std::size_t help_column = 34;
-    column_width(help_column);
-  }
-  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
-    return usage_;
+  Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
+      : help_(std::move(help)), known_(std::move(known)), scripts_own_(std::move(scripts_own)) {}
+
+  std::vector<std::string> resolve(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> resolved;
+    bool options_ended = false;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      const std::string& argument = arguments[i];
+      options_ended = options_ended || argument == "--";
+      if (options_ended || !is_option(argument)) {
+        resolved.push_back(argument);
+        continue;
+      }
+      const std::size_t equals = argument.find('=');
+      std::optional<std::string> value;
+      if (equals != std::string::npos) value = argument.substr(equals + 1);
+      const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
+      add(resolved, resolve_name(argument.substr(0, equals), value.value_or(next)), value);
+    }
+    return resolved;
   }
 
  private:
-  const std::string& usage_;
+  // "--name", or "-name" as some programs have it. "-h" and numbers are left to CLI11.
+  static bool is_option(const std::string& argument) {
+    if (argument.starts_with("--")) return argument.size() > 2;
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    return argument.size() > 1 && argument[0] == '-' && argument != "-h" && is_letter(argument[1]);
+  }
+
+  static void add(std::vector<std::string>& resolved, const Resolved& name,
+                  const std::optional<std::string>& value) {
+    if (!name.value) {
+      resolved.push_back(value ? fmt::format("{}={}", name.name, *value) : name.name);
+      return;
+    }
+    // A switch of another program, which "=False" turns off.
+    const std::string given = lower_case(value.value_or("true"));
+    if (given == "false" || given == "0" || given == "off" || given == "no") return;
+    resolved.push_back(fmt::format("{}={}", name.name, *name.value));
+  }
+
+  std::string find(const std::string& name) const {
+    for (const std::string& option : known_) {
+      if (with_underscores(option) == name) return option;
+    }
+    return "";
+  }
+
+  // `value` is the word that would be the option's value.
+  Resolved resolve_name(const std::string& typed, const std::string& value) const {
+    const std::string bare = typed.substr(typed.find_first_not_of('-'));
+    const std::string name = with_underscores("--" + bare);
+    if (const std::string option = find(name); !option.empty()) return {option, {}};
+    std::string answer;
+    const std::string other = lower_case(name.substr(2));
+    for (const OtherName& row : other_names()) {
+      if (row.typed != other || (row.only_for_files && !is_file_name(value))) continue;
+      if (row.option.empty() && answer.empty()) answer = row.answer;
+      if (row.option.empty() || find(std::string(row.option)).empty()) continue;
+      if (row.value.empty()) return {std::string(row.option), {}};
+      return {std::string(row.option), std::string(row.value)};
+    }
+    if (const auto abbreviated = abbreviation(name); !abbreviated.empty()) return {abbreviated, {}};
+    if (!answer.empty()) {
+      fail({ErrorKind::usage, "option-of-another-program", bare}, "there is no option {}.\n{}",
+           printable(typed), answer);
+    }
+    fail({ErrorKind::usage, "option-unknown", bare},
+         "there is no option {}{}\nRun {} for all options.", printable(typed),
+         suggestion(name, known_), help_);
+  }
+
+  std::vector<std::string> starting_with(const std::string& name,
+                                         const std::vector<std::string>& options) const {
+    std::vector<std::string> found;
+    std::copy_if(options.begin(), options.end(), std::back_inserter(found),
+                 [&](const std::string& option) { return option.starts_with(name); });
+    return found;
+  }
+
+  // The full name of the option that `name` abbreviates, or "".
+  std::string abbreviation(const std::string& name) const {
+    const auto of_script = starting_with(name, scripts_own_);
+    if (of_script.size() == 1) return of_script[0];
+    const auto candidates = starting_with(name, known_);
+    if (candidates.size() == 1) return candidates[0];
+    if (candidates.empty()) return "";
+    fail({ErrorKind::usage, "option-ambiguous", name.substr(2)}, "{} is ambiguous: it may be {}.",
+         printable(name), fmt::join(candidates, ", "));
+  }
+
+  std::string help_;
+  std::vector<std::string> known_;
+  std::vector<std::string> scripts_own_;
 };
+
+// Other names of the floating-point types.
+std::vector<std::string> names_of_type(const std::string& name) {
+  const std::vector<std::vector<std::string>> types = {{"fp16", "float16", "half", "f16"},
+                                                       {"fp32", "float32", "float", "full", "f32"},
+                                                       {"bf16", "bfloat16"},
+                                                       {"fp64", "float64", "double", "f64"}};
+  for (const std::vector<std::string>& names : types) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) return names;
+  }
+  return {name};
+}
 
 }  // namespace
 
 std::size_t find_choice(const std::string& option, const std::string& text,
                         const std::vector<std::string>& choices) {
-  const auto found = std::find(choices.begin(), choices.end(), text);
-  if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
+  std::string word = lower_case(text);
+  std::replace(word.begin(), word.end(), '-', '_');
+  for (const std::string& name : names_of_type(word)) {
+    const auto found = std::find(choices.begin(), choices.end(), name);
+    if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
+  }
   const std::string expected =
       fmt::format("{} or {}", fmt::join(choices.begin(), choices.end() - 1, ", "), choices.back());
   fail({ErrorKind::usage, "option-choice", option.substr(option.find_first_not_of('-')), expected,
         text},
        "{} {}: must be {}.", option, printable(text), expected);
+}
+
+void take_choice(const std::string& option, std::string& text,
+                 const std::vector<std::string>& choices) {
+  text = choices.at(find_choice(option, text, choices));
 }
 
 namespace {
@@ -137,7 +220,37 @@ std::string read_config(const std::string& path, const std::string& name) {
 
 }  // namespace
 
+namespace {
+
+// Reads a whole number or a decimal number.
+template <typename Number>
+Number number_of(const std::string& option, const std::string& text) {
+  constexpr bool is_whole = std::is_integral_v<Number>;
+  constexpr const char* expected = is_whole ? "a whole number" : "a number";
+  Number number{};
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(begin, end, number);
+  if (result.ec == std::errc::result_out_of_range && result.ptr == end) {
+    fail({ErrorKind::usage, "option-number", option.substr(2), expected, text},
+         "{} {}: the number is too large or too small.", option, printable(text));
+  }
+  if (result.ec != std::errc{} || result.ptr != end) {
+    fail({ErrorKind::usage, "option-number", option.substr(2), expected, text},
+         "{} {}: expected {}.", option, printable(text), expected);
+  }
+  return number;
+}
+
+template <typename>
+inline constexpr bool kIsNumber = false;
+template <typename Number>
+inline constexpr bool kIsNumber<std::optional<Number>> = std::is_arithmetic_v<Number>;
+
+}  // namespace
+
 struct CommandLine::Parser {
+  explicit Parser(std::string command_name) : command(std::move(command_name)) {}
   std::string config_name() const { return printable(config, 4096); }
   bool from_file(const std::string& name) const {
     return std::find(in_file.begin(), in_file.end(), name) != in_file.end();
@@ -149,13 +262,32 @@ struct CommandLine::Parser {
   std::string config;                // the file of --config
   std::vector<std::string> in_file;  // options that the file decided
   CLI::App app{"", "aether2onnx"};
+  std::string command;
+  std::string description;
   std::string usage;
+  std::string footer;
+  std::vector<std::string> in_short;     // names of the options in --help
+  std::vector<std::string> scripts_own;  // names of the reference script's options
   std::string group;
   std::vector<std::string> positionals;
   std::vector<std::function<void()>> steps;
   std::map<std::string, std::vector<std::string>> offered;  // by option: values for the shells
   bool help = false;
+  bool help_all = false;
   bool version = false;
+
+  // The call that lists all options.
+  std::string help_call() const {
+    return fmt::format("aether2onnx{} {}", command == "convert" ? "" : " " + command,
+                       in_short.empty() ? "--help" : "--help-all");
+  }
+  bool wants_answer() const { return help || help_all || version; }
+  // Refuses "-" as a file.
+  void refuse_streams() const;
+  // Throws Error(usage) for an error of CLI11.
+  [[noreturn]] void refuse(const CLI::ParseError& error) const;
+  // Runs `work`. Errors about an option in the file of --config begin with the file's name.
+  void name_file_of(const std::function<void()>& work) const;
 };
 
 // Reads the file of --config as CLI11 does (TOML), and refuses unknown keys.
@@ -185,7 +317,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     if (option == nullptr) {
       std::vector<std::string> known = long_names(parser_.app);
       for (std::string& other : known) other.erase(0, 2);
-      fail({ErrorKind::usage, "option-unknown", item.name}, "{}: there is no option '{}'{}.", file,
+      fail({ErrorKind::usage, "option-unknown", item.name}, "{}: there is no option '{}'{}", file,
            key, suggestion(name, known));
     }
     if (!option->get_configurable()) {
@@ -209,9 +341,50 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
   Parser& parser_;
 };
 
-CommandLine::CommandLine() : parser_(std::make_unique<Parser>()) {
+void CommandLine::Parser::refuse_streams() const {
+  std::vector<std::string> files = positionals;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() != "FILE" || option->empty()) continue;
+    const auto& values = option->results();
+    files.insert(files.end(), values.begin(), values.end());
+  }
+  if (std::find(files.begin(), files.end(), "-") == files.end()) return;
+  fail({ErrorKind::usage, "command-stream", "-", "a file"},
+       "-: standard input and output are not supported, because a checkpoint is read in several "
+       "passes.\nGive the name of a file. For a file that is called '-', write ./-");
+}
+
+void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
+  constexpr std::size_t most = 1000;
+  const std::string message = printable(error.what(), most);
+  const std::string name = message.substr(0, message.find(':'));
+  const CLI::Option* option = app.get_option_no_throw(name);
+  if (option != nullptr && dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    fail({ErrorKind::usage, "option-value", name.substr(2), option->get_type_name()},
+         "{} needs a value: {} {}", name, name, option->get_type_name());
+  }
+  const bool of_file =
+      std::any_of(in_file.begin(), in_file.end(), [&](const std::string& given_name) {
+        return message.find("--" + given_name) != std::string::npos;
+      });
+  fail({ErrorKind::usage, "option-value"}, "{}{}\nRun {} for all options.",
+       of_file ? config_name() + ": " : "", message, help_call());
+}
+
+void CommandLine::Parser::name_file_of(const std::function<void()>& work) const {
+  try {
+    work();
+  } catch (Error& error) {
+    if (error.kind != ErrorKind::usage || !from_file(error.diagnostic.subject)) throw;
+    Diagnostic diagnostic = error.diagnostic;
+    diagnostic.text = fmt::format("{}: {}", config_name(), diagnostic.text);
+    throw Error(error.kind, diagnostic, error.findings);
+  }
+}
+
+CommandLine::CommandLine(std::string command)
+    : parser_(std::make_unique<Parser>(std::move(command))) {
   CLI::App& app = parser_->app;
-  app.formatter(std::make_shared<HelpFormatter>(parser_->usage));
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.set_help_flag();
   app.add_option("files", parser_->positionals)
@@ -223,9 +396,9 @@ CommandLine::~CommandLine() = default;
 
 void CommandLine::describe(const std::string& description, const std::string& usage,
                            const std::string& footer) {
-  parser_->app.description(description + "\n");
-  parser_->app.footer("\n" + footer);
+  parser_->description = description;
   parser_->usage = usage;
+  parser_->footer = footer;
 }
 
 void CommandLine::group(const std::string& heading) { parser_->group = heading; }
@@ -239,6 +412,11 @@ void CommandLine::add(const std::string& name, Value value, const std::string& t
         if constexpr (std::is_same_v<Target, std::filesystem::path>) {
           return app.add_option_function<std::string>(
               name, [target](const std::string& path) { *target = path; }, text);
+        } else if constexpr (kIsNumber<Target>) {
+          const auto take = [name, target](const std::string& given) {
+            *target = number_of<typename Target::value_type>(name, given);
+          };
+          return app.add_option_function<std::string>(name, take, text);
         } else {
           return app.add_option(name, *target, text);
         }
@@ -279,7 +457,14 @@ constexpr const char* kPrintingGroup = "Output";
 
 void CommandLine::add_help() {
   group(kPrintingGroup);
-  parser_->add_flag("-h,--help", parser_->help, "Print this help")->configurable(false);
+  const bool is_short = !parser_->in_short.empty();
+  parser_
+      ->add_flag("-h,--help", parser_->help,
+                 is_short ? "Print the usual options" : "Print this help")
+      ->configurable(false);
+  if (is_short) {
+    parser_->add_flag("--help-all", parser_->help_all, "Print all options")->configurable(false);
+  }
   parser_->add_flag("--version", parser_->version, "Print the version")->configurable(false);
 }
 
@@ -346,27 +531,95 @@ const std::vector<std::string>& CommandLine::positionals() const { return parser
 
 const std::string& CommandLine::usage() const { return parser_->usage; }
 
+void CommandLine::show_in_help(std::vector<std::string> names) {
+  parser_->in_short = std::move(names);
+}
+
+void CommandLine::set_script_options(std::vector<std::string> names) {
+  parser_->scripts_own = std::move(names);
+}
+
+void CommandLine::refuse_assignment(const std::string& word) const {
+  const std::size_t equals = word.find('=');
+  if (equals == std::string::npos || equals == 0 || io::exists(word)) return;
+  const std::string name = word.substr(0, equals);
+  const std::string option = with_underscores("--" + name);
+  const auto known = long_names(parser_->app);
+  const bool is_option = std::find(known.begin(), known.end(), option) != known.end();
+  const auto others = other_names();
+  const bool is_other = std::any_of(others.begin(), others.end(), [&](const OtherName& other) {
+    return "--" + std::string(other.typed) == lower_case(option);
+  });
+  if (!is_option && !is_other) return;
+  fail({ErrorKind::usage, "option-dashes", name, "--" + name, word},
+       "{}: an option begins with two dashes, as in --{}. A file is written without a name in "
+       "front of it.\nRun {} for all options.",
+       printable(word), printable(word), parser_->help_call());
+}
+
+namespace {
+
+std::string option_text(const OptionDescription& option) {
+  constexpr std::size_t column = 34;
+  std::string text = "  " + fmt::format("{}", fmt::join(option.names, ", "));
+  if (!option.type.empty()) text += " " + option.type;
+  text += text.size() < column ? std::string(column - text.size(), ' ')
+                               : "\n" + std::string(column, ' ');
+  for (const char c : option.description) {
+    text += c;
+    if (c == '\n') text += std::string(column, ' ');
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string CommandLine::help(bool all) const {
+  std::string text = fmt::format("{}\n\n{}\n", parser_->description, parser_->usage);
+  const std::vector<OptionDescription> known = options();
+  if (all || parser_->in_short.empty()) {
+    std::vector<std::string> groups;
+    for (const OptionDescription& option : known) {
+      if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) {
+        groups.push_back(option.group);
+      }
+    }
+    for (const std::string& heading : groups) {
+      text += heading + ":\n";
+      for (const OptionDescription& option : known) {
+        if (option.group == heading) text += option_text(option);
+      }
+      text += "\n";
+    }
+  } else {
+    text += "Options:\n";
+    for (const std::string& name : parser_->in_short) {
+      for (const OptionDescription& option : known) {
+        if (option.names.back() == name) text += option_text(option);
+      }
+    }
+    text += "\n";
+  }
+  return text + parser_->footer + (parser_->footer.empty() ? "" : "\n");
+}
+
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
-  std::vector<std::string> resolved = resolve_names(arguments, long_names(parser_->app));
+  const Resolver resolver(parser_->help_call(), long_names(parser_->app), parser_->scripts_own);
+  std::vector<std::string> resolved = resolver.resolve(arguments);
   std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
   try {
     parser_->app.parse(resolved);
-    if (!parser_->config.empty() && !parser_->help && !parser_->version) {
+    if (!parser_->config.empty() && !parser_->wants_answer()) {
       std::istringstream file(read_config(parser_->config, parser_->config_name()));
-      parser_->app.parse_from_stream(file);
+      parser_->name_file_of([&] { parser_->app.parse_from_stream(file); });
     }
   } catch (const CLI::ParseError& error) {
-    constexpr std::size_t most = 1000;
-    const std::string message = printable(error.what(), most);
-    const bool of_file = std::any_of(
-        parser_->in_file.begin(), parser_->in_file.end(),
-        [&](const std::string& name) { return message.find("--" + name) != std::string::npos; });
-    fail({ErrorKind::usage, "option-value"}, "{}{}\nRun aether2onnx --help for all options.",
-         of_file ? parser_->config_name() + ": " : "", message);
+    parser_->refuse(error);
   }
-  if (parser_->help) return Answer{parser_->app.help() + "\n"};
+  if (parser_->help || parser_->help_all) return Answer{help(parser_->help_all)};
   if (parser_->version) return Answer{fmt::format("aether2onnx {}\n", version())};
-  for (const auto& step : parser_->steps) step();
+  parser_->refuse_streams();
+  for (const auto& step : parser_->steps) parser_->name_file_of(step);
   return std::nullopt;
 }
 

@@ -18,10 +18,12 @@
 namespace aether2onnx::cli {
 
 /// The parser of one command. Dashes count as underscores. As in Python's argparse, the start of an
-/// option's name is enough if no other name begins so. Of a repeated option the last value counts.
+/// option's name is enough if no other name begins so. Names from other programs (other_names.h)
+/// are understood, or answered with the option to use. Of a repeated option the last value counts.
 class CommandLine {
  public:
-  CommandLine();
+  /// `command` is the command's name, for messages.
+  explicit CommandLine(std::string command);
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
   ~CommandLine();
@@ -58,7 +60,14 @@ class CommandLine {
     add_choice_of(name, names, text, [=, &chosen](std::size_t at) { chosen = choices.at(at); });
   }
 
-  /// Adds --help and --version.
+  /// Sets the options that --help lists, in this order. --help-all lists all of them, by group.
+  /// Without this call --help lists all options.
+  void show_in_help(std::vector<std::string> names);
+  /// Sets the options of the reference script. An abbreviation that is unambiguous among them keeps
+  /// its meaning.
+  void set_script_options(std::vector<std::string> names);
+
+  /// Adds --help, --help-all and --version.
   void add_help();
   /// Adds --config, and the options for what is printed. An empty `verbose_text` leaves out
   /// --verbose.
@@ -80,6 +89,11 @@ class CommandLine {
   /// The options in the order of the help.
   std::vector<OptionDescription> options() const;
   const std::string& usage() const;
+  /// The text of --help, or of --help-all.
+  std::string help(bool all) const;
+  /// Throws Error(usage) if `word`, an argument that is no option, looks like an option without its
+  /// dashes: "half=True".
+  void refuse_assignment(const std::string& word) const;
 
  private:
   class ConfigFile;
@@ -91,8 +105,13 @@ class CommandLine {
   std::unique_ptr<Parser> parser_;
 };
 
-/// Returns the index of `text` in `choices`. Throws Error(usage) if `text` is none of them.
+/// Returns the index of `text` in `choices`. Upper case, and other names of a floating-point type
+/// ("half" for "fp16"), count as well. Throws Error(usage) if `text` is none of them.
 std::size_t find_choice(const std::string& option, const std::string& text,
                         const std::vector<std::string>& choices);
+
+/// Puts the choice that `text` means in place of `text`. Throws as find_choice().
+void take_choice(const std::string& option, std::string& text,
+                 const std::vector<std::string>& choices);
 
 }  // namespace aether2onnx::cli

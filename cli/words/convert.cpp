@@ -6,6 +6,7 @@
 #include "../name_template.h"
 #include "../shapes.h"
 #include "base/error.h"
+#include "nearest.h"
 #include "options.h"
 #include "port/files.h"
 
@@ -27,41 +28,41 @@ std::string usage() {
 
 constexpr const char* kFooter = R"(Examples:
   aether2onnx model.pth
-      Static 1x3x64x64, fp32, opset 17, saved as {scale}x_model_fp32_op17.onnx
-      beside model.pth. Variant, scale and channels are read from the file.
-  aether2onnx model.pth model.onnx --dynamic_shapes --fp_mode fp16
-      Any size from 32x32 to 256x256, half precision.
+      Saves 2x_model_fp32_1x3x64x64_op17.onnx beside model.pth. The scale, the
+      variant and the channels are read from the file.
   aether2onnx model.pth --shape 1x3xHxW --max_height 1080 --max_width 1920
-      One picture at a time, any size up to full HD.
-  aether2onnx checkpoints/ --output_dir onnx --skip_existing
-      Every checkpoint in the folder, over all cores.
+      One picture at a time, any size up to 1920 x 1080.
+  aether2onnx model.pth model.onnx --shape 1x3x720x1280 --fp_mode fp16
+      One size only, in half precision.
+  aether2onnx checkpoints/ --output_dir onnx
+      Every checkpoint in the folder.
 
-Dashes may stand for underscores (--fp-mode), and an option's name may be cut
-short while it stays unambiguous. Exit code: 0 done, 1 failed, 2 wrong usage.)";
+A dash may stand for an underscore (--fp-mode). A name may be shortened while it
+stays unique (--opset). Exit codes: 0 done, 1 failed, 2 wrong usage.)";
 
 void add_graph(CommandLine& line, ConvertOptions& options) {
   line.group("ONNX file");
-  line.add("--opset_version", &options.opset_version, "N",
-           fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
-                       default_opset(Precision::fp32), default_opset(Precision::bf16)));
   line.add_choice("--fp_mode",
                   std::array{Precision::fp32, Precision::fp16, Precision::bf16,
                              Precision::mixed_fp16, Precision::mixed_bf16},
                   options.precision,
-                  "fp16, bf16: everything in 16 bits. mixed_fp16, mixed_bf16:\n"
-                  "convolutions in 16 bits, what is sensitive in float32; with\n"
-                  "--verify_onnx also what 16 bits turn out to be too small or\n"
-                  "too coarse for. Default: fp32");
-  line.add_choice("--io_type", std::array{IoType::same, IoType::fp32}, options.io_type,
-                  "Of the model's input and output: same (as the\n"
-                  "convolutions) or fp32. Default: same for fp32 and fp16,\n"
-                  "fp32 for the others");
+                  "Precision. fp16 and bf16: everything in 16 bits. mixed_fp16\n"
+                  "and mixed_bf16: convolutions in 16 bits, normalization and\n"
+                  "other sensitive operators in float32; with --verify_onnx\n"
+                  "also the parts that 16 bits are too small or too coarse for.\n"
+                  "Default: fp32");
   line.add_choice("--graph_form", std::array{GraphForm::standard, GraphForm::channels_first},
                   options.graph_form,
-                  "standard, or channels_first: neither Transpose nor\n"
-                  "Reshape, which VideoJaNai needs for engines of any size,\n"
-                  "and TensorRT where it fails on LayerNormalization. On a\n"
-                  "CPU it takes about 1.2 times as long. Default: standard");
+                  "channels_first: a graph without Transpose and Reshape.\n"
+                  "VideoJaNai needs this form for engines of any size, and\n"
+                  "TensorRT if it fails on LayerNormalization. A CPU takes about\n"
+                  "1.2 times as long. Default: standard");
+  line.add("--opset_version", &options.opset_version, "N",
+           fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
+                       default_opset(Precision::fp32), default_opset(Precision::bf16)));
+  line.add_choice("--io_type", std::array{IoType::same, IoType::fp32}, options.io_type,
+                  "Type of the model's input and output. same: the type of the\n"
+                  "convolutions. Default: same for fp32 and fp16, else fp32");
   line.add_choice("--projections", std::array{Projections::conv, Projections::matmul},
                   options.projections,
                   "The products over the channels: 1x1 Conv, or MatMul with the\n"
@@ -78,25 +79,67 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
   line.add_flag("--depthwise_fp32", options.depthwise_fp32,
                 "Keep the large depthwise convolutions in float32");
   line.add_list("--fp32_blocks", options.fp32_blocks, "PATHS",
-                "Parts to keep in float32, by their path: layers.0.3,\n"
-                "conv_last; several with commas between");
+                "Parts of the network to keep in float32, with commas between\n"
+                "their paths: layers.0.3,conv_last");
 }
 
 void add_batch(CommandLine& line, ConvertRequest& request) {
   BatchRequest& batch = request.batch;
   line.group("Many at once");
   line.add("--output_dir", &batch.output_dir, "DIR",
-           "Folder for the models; created where it is missing.\n"
-           "Default: beside each checkpoint");
-  line.add("--name_template", &batch.name_template, "NAME",
-           fmt::format("Their names, of {{stem}} {{model}} {{scale}} {{precision}} {{opset}}\n"
-                       "{{form}}. Default:\n{}",
-                       NameTemplate::kDefault));
-  line.add("--jobs", &batch.jobs, "N", "Conversions at a time. Default: one a core");
+           "Folder for the models, created if it is missing. Default: the\n"
+           "folder of each checkpoint");
   line.add_flag("--skip_existing", batch.skip_existing,
-                "Leave a model alone that was made from this\n"
-                "checkpoint with these options");
-  line.add_flag("--dry_run", request.dry_run, "Print what would be done and why; write nothing");
+                "Keep a model that was made from this checkpoint with these\n"
+                "options");
+  line.add_flag("--dry_run", request.dry_run,
+                "Print what the command would do, and why. Write nothing");
+  line.add("--jobs", &batch.jobs, "N", "Conversions at a time. Default: one for each core");
+  line.add("--name_template", &batch.name_template, "NAME",
+           fmt::format("Names of the models, with placeholders: {}.\nDefault:\n{}",
+                       NameTemplate::placeholders(), NameTemplate::kDefault));
+}
+
+bool has_ending(const std::string& file, std::string_view ending) {
+  return lower_case(std::filesystem::path(file).extension().string()) == ending;
+}
+
+// Whether the text is neither a file nor can be meant as one.
+bool is_no_file(const std::string& text) {
+  return text.find_first_of("./\\") == std::string::npos && !io::exists(text);
+}
+
+// A word on the command line that is no option must be a file.
+void check_words(const CommandLine& line, const std::vector<std::string>& files) {
+  for (const std::string& word : files) {
+    line.refuse_assignment(word);
+    if (is_no_file(word) && find_command(word) != nullptr) {
+      fail({ErrorKind::usage, "command-order", word},
+           "{0}: the command must be the first word, as in: aether2onnx {0} FILE", word);
+    }
+  }
+  if (files.size() == 2 && has_ending(files[0], ".onnx") && has_checkpoint_suffix(files[1])) {
+    fail({ErrorKind::usage, "command-swapped", files[0], files[1], files[0]},
+         "{0} stands before {1}, but the checkpoint comes first.\nWrite: aether2onnx {1} {0}",
+         shown(files[0]), shown(files[1]));
+  }
+}
+
+// The second argument is the model's file.
+void check_output(const std::string& output) {
+  if (output.empty() || has_ending(output, ".onnx")) return;
+  const bool is_folder = output.ends_with('/') || io::is_folder(output);
+  const char* remedy = "Give the model's file name, as in model.onnx.";
+  if (is_folder) {
+    remedy = "To save into a folder, write --output_dir.";
+  } else if (has_ending(output, ".engine") || has_ending(output, ".trt") ||
+             has_ending(output, ".plan")) {
+    remedy = "Save an .onnx file first. Then build the engine with: aether2onnx engine MODEL.onnx";
+  }
+  fail({ErrorKind::usage, "command-ending", output, ".onnx"},
+       "{}: the second argument must be a checkpoint, or the ONNX file to save, which ends in "
+       ".onnx.\n{}",
+       shown(output), remedy);
 }
 
 // Several checkpoints, a folder, or one checkpoint with an option for several.
@@ -106,11 +149,13 @@ void take_batch(const std::vector<std::string>& files, ConvertRequest& request) 
   if (!request.input.empty()) batch.inputs.push_back(request.input);
   batch.inputs.insert(batch.inputs.end(), files.begin(), files.end());
   for (const std::filesystem::path& path : batch.inputs) {
-    if (path.extension() != ".onnx") continue;
-    fail({ErrorKind::usage, "command-files", path.string(), "a checkpoint"},
-         "{} is no checkpoint, and several of them or --output_dir were given; the models' names "
-         "come from --name_template.",
-         shown(path));
+    refuse_ending(path, {".onnx"},
+                  "the file is no checkpoint. In a call with several checkpoints or --output_dir "
+                  "every file is a checkpoint.\nThe names of the models come from "
+                  "--name_template.");
+    if (!is_no_file(path.string())) continue;
+    fail({ErrorKind::usage, "command-files", path.string(), "a checkpoint or a folder"},
+         "{}: there is no such file or folder. Nothing was converted.", shown(path));
   }
   const bool several = batch.inputs.size() > 1 || io::is_folder(batch.inputs.front());
   if (!request.output.empty() && (several || batch.output_dir || batch.name_template)) {
@@ -121,28 +166,40 @@ void take_batch(const std::vector<std::string>& files, ConvertRequest& request) 
   }
 }
 
-void take_files(std::vector<std::string> files, ConvertRequest& request) {
+void take_files(const CommandLine& line, ConvertRequest& request) {
+  std::vector<std::string> files = line.positionals();
   const BatchRequest& batch = request.batch;
+  check_words(line, files);
   // Two arguments may be two checkpoints, or a checkpoint and its model.
   const bool many = files.size() > 2 || batch.output_dir ||
                     (files.size() == 2 && has_checkpoint_suffix(files[1]));
   if (!many) {
     take_next(files, request.input);
+    if (!files.empty() && request.output.empty() && !io::is_folder(request.input)) {
+      check_output(files.front());
+    }
     take_next(files, request.output);
   }
   if (request.input.empty() && files.empty()) {
-    fail_without_checkpoint("aether2onnx MODEL.pth [MODEL.onnx] [options]");
+    fail_without_checkpoint("aether2onnx MODEL.pth [MODEL.onnx]. For more: aether2onnx help");
   }
   const bool folder = io::is_folder(request.input);
   if (folder && !request.output.empty()) {
     fail({ErrorKind::usage, "command-files", request.input.string(), "a checkpoint", "a folder"},
-         "{0} is a folder; two arguments are a checkpoint and where to save it.\n"
-         "To convert the checkpoints in it, write {0} --output_dir {1}.",
+         "{0} is a folder, but two arguments mean a checkpoint and its model.\n"
+         "To convert all checkpoints in the folder, write: aether2onnx {0} --output_dir {1}",
          shown(request.input), shown(request.output));
   }
   if (many || folder || !files.empty() || batch.name_template || batch.jobs ||
       batch.skip_existing) {
     take_batch(files, request);
+  }
+  if (!request.output.empty() || batch.output_dir) return;
+  for (const std::filesystem::path& input : batch.inputs) {
+    check_default_place(input, "--output_dir onnx");
+  }
+  if (!request.is_batch) {
+    check_default_place(request.input, "aether2onnx /dev/stdin model.onnx < model.pth");
   }
 }
 
@@ -150,8 +207,8 @@ void add_verification_notes(ConvertRequest& request) {
   if (request.verify) return;
   if (request.options.precision == Precision::mixed_fp16) {
     request.notes.emplace_back(
-        "without --verify_onnx the values in the network aren't measured, and a part that is too "
-        "large for float16 isn't found");
+        "the values inside the network were not measured, because --verify_onnx is missing. With "
+        "that option, parts with values beyond float16's range become float32");
   }
   for (const GivenOption& option : request.given) {
     if (option.group != kVerificationGroup || option.name == "keep_failed") continue;
@@ -165,9 +222,7 @@ void add_verification_notes(ConvertRequest& request) {
 // Chooses the options that the targets need and the line leaves open, and takes the shape.
 void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& request) {
   ConvertOptions& options = request.options;
-  const auto take_shape = [&] {
-    options.shape = shape_of(shape, options.expect.input_channels, request.notes);
-  };
+  const auto take_shape = [&] { options.shape = shape_of(shape, options.expect, request.notes); };
   OptionsSet set;
   set.shape = shape.shape || shape.dynamic;
   set.precision = line.given("fp_mode");
@@ -202,30 +257,55 @@ void add_inputs_of(const VerificationRequest& request, std::vector<std::filesyst
 void add_words(CommandLine& line, ConvertRequest& request) {
   line.describe("Converts AetherNet checkpoints (PyTorch .pth) to ONNX, without PyTorch.", usage(),
                 kFooter);
+  line.show_in_help({"--shape", "--dynamic_shapes", "--max_height", "--max_width", "--fp_mode",
+                     "--graph_form", "--opset_version", "--for", "--verify_onnx", "--report",
+                     "--output_dir", "--skip_existing", "--dry_run", "--quiet", "--json", "--help",
+                     "--help-all", "--version"});
+  std::vector<std::string> scripts_own = {"--input_model_path",
+                                          "--output_onnx_path",
+                                          "--model_type",
+                                          "--scale",
+                                          "--input_channels",
+                                          "--dynamic_shapes",
+                                          "--opset_version",
+                                          "--fp_mode",
+                                          "--verify_onnx",
+                                          "--atol",
+                                          "--rtol",
+                                          "--device"};
+  for (const char* axis : kAxisNames) {
+    for (const char* which : {"min", "opt", "max"}) {
+      scripts_own.push_back(fmt::format("--{}_{}", which, axis));
+    }
+  }
+  line.set_script_options(std::move(scripts_own));
   line.group("Files");
-  line.add("--input_model_path", &request.input, "FILE", "The checkpoint (.pth), fused or not");
+  line.add("--input_model_path", &request.input, "FILE",
+           "The checkpoint, fused or not. The first argument means the\nsame");
   line.add("--output_onnx_path", &request.output, "FILE",
-           "Where to save the model. Missing folders are created.\n"
-           "Default: {scale}x_{name}_{precision}_op{N}.onnx beside the checkpoint");
-  line.then([&] { take_files(line.positionals(), request); });
+           "The ONNX file to save. Missing folders are created. The\n"
+           "second argument means the same. Default: beside the\n"
+           "checkpoint, with a name that tells scale, precision, shape\n"
+           "and opset");
+  line.then([&] { take_files(line, request); });
   line.group("Target");
   add_targets(line, request.targets,
               "Choose the shape, precision, opset, type of input and\n"
               "output, and form that suit this program. Several with\n"
               "commas between: one file for all of them. Options that\n"
               "are given count for more. The targets:");
-  add_network_options(line, request.options.expect, request.options.read);
   const auto shape = std::make_shared<ShapeRequest>();
   add_shape_options(line, *shape, false);
   add_graph(line, request.options);
   add_batch(line, request);
   line.group(kVerificationGroup);
   line.add_flag("--verify_onnx", request.verify,
-                "Compare the model with PyTorch before it is saved;\n"
-                "needs libtorch and ONNX Runtime");
+                "Compare the model with the checkpoint before saving. A model\n"
+                "that differs is not saved");
   add_verification_options(line, request.verification);
   line.add_flag("--keep_failed", request.keep_failed,
-                "Save a model that fails as NAME.failed.onnx");
+                "Save a model that differs, as NAME.failed.onnx");
+  add_network_options(line, request.options.expect, request.options.read);
   add_limits(line, request.limits);
   line.add_printing(request.printing, "Add a table of the model");
   line.then([&, shape] {

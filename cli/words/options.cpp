@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include "../shapes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "nearest.h"
 #include "port/files.h"
 
 namespace aether2onnx::cli {
@@ -40,15 +42,30 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
        "--{} {}: must be 0 or more.", name, *value);
 }
 
-void check_verification(const VerificationRequest& request) {
-  const auto& [atol, rtol, device, provider, precision, seed, images, report, library] = request;
+// "gpu" and "0" are what other programs call a GPU.
+std::string device_of(const std::string& given) {
+  const std::string device = lower_case(given);
+  if (device == "gpu") return "cuda";
+  return is_number(device) ? "cuda:" + device : device;
+}
+
+void check_verification(VerificationRequest& request) {
+  if (request.device) request.device = device_of(*request.device);
+  if (request.provider) {
+    take_choice("--provider", *request.provider, {"cpu", "cuda", "tensorrt"});
+  }
+  if (request.reference) take_choice("--reference", *request.reference, {"pytorch", "builtin"});
+  if (request.reference_precision) {
+    take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
+  }
+  const auto& [atol, rtol, device, provider, reference, precision, seed, images, report, library] =
+      request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
   if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
     fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", *device},
          "--device {}: must be cpu, cuda or cuda:N.", printable(*device));
   }
-  if (provider) find_choice("--provider", *provider, {"cpu", "cuda", "tensorrt"});
   if (device == "cpu" && provider && *provider != "cpu") {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider {} needs a GPU, but --device cpu was given.", *provider);
@@ -57,7 +74,6 @@ void check_verification(const VerificationRequest& request) {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider cpu contradicts --device {}.", *device);
   }
-  if (precision) find_choice("--reference_precision", *precision, {"fp32", "fp64"});
   if (images && !io::is_folder(*images)) {
     fail({ErrorKind::usage, "option-folder", "verify_images", "a folder", *images},
          "--verify_images {}: there is no such folder.", shown(*images));
@@ -81,6 +97,22 @@ void add_file(CommandLine& line, std::filesystem::path& file, const char* expect
   });
 }
 
+void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
+                   const std::string& remedy) {
+  const std::string ending = lower_case(file.extension().string());
+  if (std::find(wrong.begin(), wrong.end(), ending) == wrong.end()) return;
+  fail({ErrorKind::usage, "command-ending", file.string(), "", ending}, "{}: {}", shown(file),
+       remedy);
+}
+
+void check_default_place(const std::filesystem::path& input, const char* example) {
+  const std::string folder = io::absolute(input).parent_path().string();
+  const bool is_stream = folder == "/dev" || folder == "/dev/fd" || folder.starts_with("/proc/");
+  if (!is_stream) return;
+  fail({ErrorKind::usage, "command-stream", input.string(), "the name of the output"},
+       "{}: nothing can be saved beside this file.\nName the output: {}", shown(input), example);
+}
+
 void take_next(std::vector<std::string>& files, std::filesystem::path& file) {
   if (!file.empty() || files.empty()) return;
   file = files.front();
@@ -88,8 +120,8 @@ void take_next(std::vector<std::string>& files, std::filesystem::path& file) {
 }
 
 void fail_without_checkpoint(const char* usage) {
-  fail({ErrorKind::usage, "command-files", "", "1", "0"},
-       "no checkpoint was given.\nUsage: {}; --help lists them.", usage);
+  fail({ErrorKind::usage, "command-files", "", "1", "0"}, "no checkpoint was given.\nUsage: {}",
+       usage);
 }
 
 namespace {
@@ -133,97 +165,163 @@ void add_limits(CommandLine& line, Limits& limits) {
   const auto changes = std::make_shared<std::vector<std::string>>();
   line.group("Limits");
   line.add("--limit", changes.get(), "NAME=N",
-           "Change a limit on what the file may cost, for a giant that\n"
-           "you trust: pickle_values=10000000. May be given several\n"
-           "times; a wrong name lists them all");
+           "Raise or lower a limit on the cost of reading a file, for\n"
+           "example --limit pickle_values=10000000. The option may be\n"
+           "repeated. An unknown name prints the list of limits");
   line.then([&limits, changes] {
     for (const std::string& change : *changes) take_limit(limits, change);
   });
 }
 
+namespace {
+
+// "G7d" for "g7D".
+std::string generation_of(const std::string& given) {
+  std::string name = lower_case(given);
+  if (name.starts_with('g')) name[0] = 'G';
+  return name;
+}
+
+// "aether_small" for "small" and "Aether-Small".
+std::string model_type_of(const std::string& given) {
+  constexpr std::array variants = {"mobile", "tiny", "small", "medium", "large", "pro", "extreme"};
+  std::string name = lower_case(given);
+  std::replace(name.begin(), name.end(), '-', '_');
+  const bool is_short = std::find(variants.begin(), variants.end(), name) != variants.end();
+  if (is_short) return "aether_" + name;
+  return name.starts_with("aether_") ? name : given;
+}
+
+// Reads "2", "x2" and "2x".
+std::int64_t scale_of(const std::string& given) {
+  std::string digits = lower_case(given);
+  if (digits.starts_with('x')) {
+    digits.erase(0, 1);
+  } else if (digits.ends_with('x')) {
+    digits.pop_back();
+  }
+  std::int64_t scale = 0;
+  const char* end = digits.data() + digits.size();
+  const auto result = std::from_chars(digits.data(), end, scale);
+  if (result.ec != std::errc{} || result.ptr != end) {
+    constexpr const char* expected = "a whole number (1, 2, 3, 4 or 8)";
+    fail({ErrorKind::usage, "option-number", "scale", expected, given},
+         "--scale {}: expected {}, for example --scale 2.", printable(given), expected);
+  }
+  return scale;
+}
+
+}  // namespace
+
 void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequantize) {
   line.add("--params_key", &options.params_key, "KEY",
-           "Which state dict of the file to take, as in model/state_dict.\n"
-           "Default: the usual keys, an averaged copy (EMA) first");
+           "The state dict to take from the file, for example params or\n"
+           "model/state_dict. Default: the usual keys, averaged weights\n"
+           "(EMA) first");
   line.add("--generation", &options.generation, "NAME",
-           "Of a file that may be of several: G6.0, G7d, …\n"
-           "Default: by the evidence in the file (inspect shows it)");
+           "The generation of AetherNet (G6.0, G7d, ...), for a file that\n"
+           "fits several. Default: by the evidence in the file, which\n"
+           "inspect lists");
+  line.then([&options] {
+    if (options.generation) options.generation = generation_of(*options.generation);
+  });
   line.add("--res_scale", &options.res_scale, "X",
-           "Factor of what each block adds. Default: as the file\n"
-           "says, or else the presets' of its width");
+           "The factor of each block's output. Default: the file's, or\n"
+           "else the usual factor of a network of this width");
   line.add("--norm_eps", &options.norm_eps, "X",
-           "Epsilon of norms with stored statistics that aren't\n"
-           "folded yet. Default: the generation's");
+           "The epsilon of normalizations with stored statistics.\n"
+           "Default: the generation's");
   line.add("--img_range", &options.img_range, "X",
-           "Range of the network's values. Default: as the file\n"
-           "says, or else 1");
+           "The range of the network's values. Default: the file's, or\n"
+           "else 1");
   if (!with_dequantize) return;
   line.add_flag("--dequantize", options.dequantize,
-                "Take the weights of a network in int8 as the float\n"
-                "numbers that they stand for");
+                "Read the int8 weights of a quantized network as the float\n"
+                "numbers that they stand for. Default: refuse the file");
 }
 
 void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read) {
-  line.group("Network (read from the checkpoint; give them to have them checked)");
+  line.group("Network (read from the checkpoint; a given value is checked)");
   line.add("--model_type", &expect.model_type, "NAME",
-           "aether_mobile, _tiny, _small, _medium, _large, _pro or\n_extreme");
-  line.add("--scale", &expect.scale, "N", "Upscale factor: 1, 2, 3, 4 or 8");
-  line.add("--input_channels", &expect.input_channels, "N", "Channels of the input image");
+           "aether_mobile, aether_tiny, aether_small, aether_medium,\n"
+           "aether_large, aether_pro or aether_extreme; small means\n"
+           "aether_small");
+  const auto scale = std::make_shared<std::optional<std::string>>();
+  line.add("--scale", scale.get(), "N", "Upscale factor: 1, 2, 3, 4 or 8");
+  line.then([&expect, scale] {
+    if (expect.model_type) expect.model_type = model_type_of(*expect.model_type);
+    if (*scale) expect.scale = scale_of(**scale);
+  });
+  line.add("--input_channels", &expect.input_channels, "N", "Channels of the input picture");
   add_read_options(line, read);
 }
 
 void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.group(kVerificationGroup);
-  line.add("--atol", &request.atol, "X", "Absolute tolerance. Default: 1e-3 (fp16: 1e-2)");
-  line.add("--rtol", &request.rtol, "X", "Relative tolerance. Default: 1e-5 (fp16: 1e-2)");
-  line.add("--device", &request.device, "NAME",
-           "cpu, cuda or cuda:N, to verify on; conversion needs none.\n"
-           "Default: cuda where it can be used, else cpu");
-  line.add("--provider", &request.provider, "NAME",
-           "ONNX Runtime's execution provider: cpu, cuda or\n"
-           "tensorrt. Default: that of the device");
-  line.add("--reference_precision", &request.reference_precision, "MODE",
-           "fp32 or fp64: what PyTorch computes in. Default: fp32");
-  line.add("--seed", &request.seed, "N",
-           fmt::format("Of the random input. Default: {}", kDefaultSeed));
-  line.add("--verify_images", &request.images, "DIR",
-           "Compare on the PNG and JPEG files in this folder, too");
+  line.add("--atol", &request.atol, "X",
+           "Absolute tolerance of the comparison. Default: 1e-3 (fp16:\n1e-2)");
+  line.add("--rtol", &request.rtol, "X",
+           "Relative tolerance of the comparison. Default: 1e-5 (fp16:\n1e-2)");
   line.add("--report", &request.report, "FILE",
-           "Write an HTML page with verdict, pictures and figures");
+           "Write an HTML page with the verdict, pictures and numbers");
+  line.add("--verify_images", &request.images, "DIR",
+           "Also compare on the PNG and JPEG files in this folder");
+  line.add("--device", &request.device, "NAME",
+           "The device to verify on: cpu, cuda or cuda:N. Default: cuda if\n"
+           "it can be used, else cpu. The conversion itself needs no GPU");
+  line.add("--provider", &request.provider, "NAME",
+           "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
+           "Default: the one of the device");
+  line.add("--reference", &request.reference, "NAME",
+           "Who computes the right values: pytorch (the module with\n"
+           "libtorch) or builtin (the program itself). Default: pytorch\n"
+           "if it is installed, else builtin");
+  line.add("--reference_precision", &request.reference_precision, "MODE",
+           "The type that the reference computes in: fp32 or fp64.\n"
+           "Default: fp32 for pytorch, fp64 for builtin");
+  line.add("--seed", &request.seed, "N",
+           fmt::format("Seed of the random input. Default: {}", kDefaultSeed));
   line.add("--onnxruntime_library", &request.onnxruntime_library, "FILE",
-           "libonnxruntime.so to verify with. Default: the environment\n"
-           "variable AETHER2ONNX_ONNXRUNTIME, beside the program, the\n"
-           "system's");
+           "The ONNX Runtime library (libonnxruntime.so). Default: the\n"
+           "environment variable AETHER2ONNX_ONNXRUNTIME, then the folder\n"
+           "of the program, then the system's folders");
   line.then([&request] { check_verification(request); });
 }
 
 void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model) {
-  line.group("Input shape");
+  line.group("Input size");
+  line.add("--shape", &request.shape, "BxCxHxW",
+           of_model ? "Batch, channels, height and width, for a dynamic model.\n"
+                      "Digits fix an axis, letters keep its range: 1x3x720x1280"
+                    : "Batch, channels, height and width. Digits fix an axis,\n"
+                      "letters make it dynamic: 1x3x720x1280, 1x3xHxW, Nx3xHxW.\n"
+                      "Default: 1x3x64x64");
   if (!of_model) {
     line.add_flag("--dynamic_shapes", request.dynamic,
-                  "Batch size, height and width dynamic.\n"
-                  "Default: fixed to the --opt values");
+                  "Make batch, height and width dynamic. Default: all are fixed\n"
+                  "to the --opt sizes");
   }
-  line.add("--shape", &request.shape, "BxCxHxW",
-           of_model ? "Digits fix an axis of a dynamic model to one size,\n"
-                      "letters leave its range, as in 1x3x720x1280"
-                    : "The same in short: digits are fixed, letters dynamic,\n"
-                      "as in 1x3x720x1280, 1x3xHxW, Nx3xHxW");
   const InputShape shape = InputShape::dynamic_defaults();
   const std::array<Axis, 3> defaults = {shape.batch, shape.height, shape.width};
-  for (std::size_t i = 0; i < defaults.size(); ++i) {
+  for (const std::size_t i : {1U, 2U, 0U}) {
+    const std::string what = i == 0 ? "batch" : i == 1 ? "height" : "width";
+    const std::string unit = i == 0 ? "" : " in pixels";
     const auto add = [&](const char* which, std::optional<std::int64_t>& value, std::int64_t size,
                          const std::string& text) {
       line.add(
           fmt::format("--{}_{}", which, kAxisNames.at(i)), &value, "N",
           fmt::format("{}. Default: {}", text, of_model ? "the model's" : fmt::format("{}", size)));
     };
-    const std::string what = i == 0 ? " batch" : "";
     ShapeRequest::Sizes& sizes = request.axes.at(i);
-    add("min", sizes.min, defaults.at(i).min, i == 0 ? "Smallest batch" : "Smallest, in pixels");
+    add("min", sizes.min, defaults.at(i).min,
+        fmt::format("Smallest {}{} of a dynamic model", what, unit));
     add("opt", sizes.opt, defaults.at(i).opt,
-        "Usual" + what + (of_model ? "" : ", and the fixed one"));
-    add("max", sizes.max, defaults.at(i).max, "Largest" + what);
+        of_model ? fmt::format("The {}{} that the engine is tuned for", what, unit)
+                 : fmt::format("Usual {}{}: a fixed model has this size,\n"
+                               "an engine is tuned for it",
+                               what, unit));
+    add("max", sizes.max, defaults.at(i).max,
+        fmt::format("Largest {}{} of a dynamic model", what, unit));
   }
 }
 

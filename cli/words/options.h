@@ -16,6 +16,15 @@ void add_file(CommandLine& line, std::filesystem::path& file, const char* expect
 /// Moves the first of `files` to `file` if `file` is empty.
 void take_next(std::vector<std::string>& files, std::filesystem::path& file);
 
+/// The file of a command's first argument, by what its name says. Throws Error(usage) if `file` is
+/// one of the `wrong` endings (".onnx"); `remedy` says what to do.
+void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
+                   const std::string& remedy);
+
+/// Throws Error(usage) if the output's default place is the folder of a stream such as /dev/stdin.
+/// `example` is a call that names the output.
+void check_default_place(const std::filesystem::path& input, const char* example);
+
 /// Throws Error(usage): no checkpoint was given. `usage` is the command's usage in one line.
 [[noreturn]] void fail_without_checkpoint(const char* usage);
 

@@ -6,19 +6,20 @@
 namespace aether2onnx::cli {
 
 void add_words(CommandLine& line, ScanRequest& request) {
-  line.describe(
-      "Says whether a file holds anything but data, without loading it.",
-      "Usage: aether2onnx scan FILE... [options]\n",
-      R"(FILE is a checkpoint (.pth, safetensors), a pickle or an ONNX file. Nothing in it is
-run or imported. Names in pickles are judged by a list of what is allowed.
+  line.describe("Tells whether a file contains anything but data, without loading it.",
+                "Usage: aether2onnx scan FILE... [options]\n",
+                R"(FILE is a checkpoint (.pth, safetensors), a pickle or an ONNX file. scan runs and
+imports nothing. A pickle is clean only if all names in it are on the list of
+allowed names.
 
 Examples:
   aether2onnx scan model.pth
   aether2onnx scan downloads/*.pth --json --quiet
 
-Exit code: 0 clean: data and nothing else; 1 found: loading it would or could do more,
-or it is built to deceive; 2 can't tell, which wrong usage and a file that can't be read
-are, too. Of several files the worst counts: 1 before 2 before 0.)");
+Exit codes: 0 clean: the file is data and nothing else. 1 found: loading the file could
+do more than load data, or the file is built to deceive. 2 unknown: scan does not
+understand the file, cannot read it, or the usage is wrong. Of several files the worst
+result counts: 1, then 2, then 0.)");
   line.then([&] {
     const std::vector<std::string>& files = line.positionals();
     if (files.empty()) {

@@ -2,9 +2,32 @@
 
 #include "../shapes.h"
 #include "base/error.h"
+#include "nearest.h"
 #include "options.h"
 
 namespace aether2onnx::cli {
+
+namespace {
+
+bool is_onnx(const std::filesystem::path& file) {
+  return lower_case(file.extension().string()) == ".onnx";
+}
+
+// The model and its checkpoint in either order, with or without --against.
+void take_files(const CommandLine& line, VerifyRequest& request) {
+  const std::vector<std::string>& files = line.positionals();
+  if (files.size() + (request.checkpoint.empty() ? 0 : 1) != 2) {
+    fail({ErrorKind::usage, "command-files"},
+         "one ONNX file and the checkpoint to compare it with are expected.\n{}", line.usage());
+  }
+  request.model = files.front();
+  if (files.size() == 2) request.checkpoint = files.back();
+  if (is_onnx(request.checkpoint) && !is_onnx(request.model)) {
+    std::swap(request.model, request.checkpoint);
+  }
+}
+
+}  // namespace
 
 void add_words(CommandLine& line, VerifyRequest& request) {
   line.describe(
@@ -18,18 +41,12 @@ Exit code: 0 equal within the tolerance, 1 not, or it couldn't be found out,
 2 wrong usage.)");
   line.group("Files");
   line.add("--against", &request.checkpoint, "FILE", "The checkpoint that the model was made from");
-  line.then([&] {
-    if (line.positionals().size() != 1 || request.checkpoint.empty()) {
-      fail({ErrorKind::usage, "command-files"},
-           "one ONNX file and the checkpoint to compare it with are expected.\n{}", line.usage());
-    }
-    request.model = line.positionals().front();
-  });
+  line.then([&] { take_files(line, request); });
   line.group("Checkpoint (as for the conversion)");
   add_read_options(line, request.reading);
   const auto shapes = std::make_shared<std::vector<std::string>>();
   line.group("Input shape");
-  line.add("--shape", shapes.get(), "BxCxHxW", "Compare at this shape; may be repeated");
+  line.add("--shape", shapes.get(), "BxCxHxW", "Compare at this shape. The option may be repeated");
   line.then([&request, shapes] {
     for (const std::string& shape : *shapes) request.shapes.push_back(parse_fixed_shape(shape));
   });

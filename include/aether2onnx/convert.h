@@ -275,10 +275,22 @@ AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
 /// net.safetensors.index.json.
 AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
 
-/// `{scale}x_{stem}_{precision}_op{N}.onnx`, for example "2x_net_g_50000_fp16_op17.onnx". A form
-/// other than standard is appended: "…_op17_channels_first.onnx".
-AETHER2ONNX_API std::string default_output_name(std::int64_t scale, std::string_view stem,
-                                                Precision precision, int opset_version,
-                                                GraphForm form = GraphForm::standard);
+/// The shape as file names have it: "1x3x720x1280" for a fixed shape, "dyn1080x1920" if height and
+/// width are dynamic up to this size. If other axes are dynamic, their letters stand before all
+/// four sizes: "dynBHW_4x3x256x256".
+AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t channels);
+
+/// The unusual options as file names have them, "" if there are none: the graph's form
+/// ("_channels_first"), the type of input and output if it isn't default_io_type() ("_io_fp32"),
+/// "_matmul", "_split11", "_erf", "_fp32_operators", "_depthwise_fp32", "_fp32_blocks", and the
+/// ReadOptions that are set ("_G6.0", "_params_ema",
+/// "_res_scale0.2").
+AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
+
+/// `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for example
+/// "2x_net_g_50000_fp16_1x3x64x64_op17.onnx". Models that differ in these facts have different
+/// names.
+AETHER2ONNX_API std::string default_output_name(std::string_view stem, const NetworkInfo& network,
+                                                const ConvertOptions& options);
 
 }  // namespace aether2onnx

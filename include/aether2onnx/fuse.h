@@ -106,4 +106,8 @@ AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
                                      const std::filesystem::path& output,
                                      const FuseOptions& options, const Context& context = {});
 
+/// `{stem}_fused.pth`, or `.safetensors`. A type other than the stored one is part of the name:
+/// "net_fused_float16.pth".
+AETHER2ONNX_API std::string default_fused_name(std::string_view stem, const FuseOptions& options);
+
 }  // namespace aether2onnx

@@ -49,6 +49,9 @@ struct Expectations {
   std::optional<std::string> model_type;
   std::optional<std::int64_t> scale;           ///< Upscale factor.
   std::optional<std::int64_t> input_channels;  ///< Of the input image.
+  /// What the user gave for `input_channels`, for messages: "{option:shape} 1x1x64x64". If empty,
+  /// messages name the option input_channels.
+  std::string input_channels_given = {};
 };
 
 /// Throws Error(usage) if a value in `options` is out of range. The error names the option.

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "base/limits.h"
-
 namespace aether2onnx::judge::scan {
 
 bool Budget::take(std::uint64_t work) {
@@ -35,11 +33,9 @@ pickle::Document Budget::parse(const Input& input, std::uint64_t offset) {
   constexpr std::uint64_t of_every_pickle = 16;  // None, True and others that the machine makes
   limits.pickle_values = std::max(limits.pickle_values, of_every_pickle);
   pickle::Document document = pickle::Document::parse_as_far_as_possible(input, offset, lowered);
-  const auto ended_at = [&](const char* name, bool is_lowered) {
-    return is_lowered && document.problem().find(limits::how_to_raise(name)) != std::string::npos;
-  };
-  if (ended_at("pickle_bytes", limits.pickle_bytes < context_.limits.pickle_bytes) ||
-      ended_at("pickle_values", limits.pickle_values < context_.limits.pickle_values)) {
+  const std::string& exceeded = document.exceeded_limit();
+  if ((exceeded == "pickle_bytes" && limits.pickle_bytes < context_.limits.pickle_bytes) ||
+      (exceeded == "pickle_values" && limits.pickle_values < context_.limits.pickle_values)) {
     spent_ = true;
   }
   const std::uint64_t work =

@@ -2,7 +2,6 @@
 // functions, and the places of weights, wherever in the file they stand.
 
 #include <algorithm>
-#include <span>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -63,26 +62,11 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
   }
 }
 
-// ONNX Runtime takes bytes in memory for a model in its own format if "ORTM" stands at byte 4. In
-// an ONNX file the producer's name may stand there. Source: FlatBuffers' file identifiers, and
-// IsOrtFormatModelBytes in ONNX Runtime.
-void judge_first_bytes(const Input& input, Collector& collector) {
-  constexpr std::string_view mark = "ORTM";
-  constexpr std::uint64_t mark_at = 4;
-  std::string bytes(mark.size(), '\0');
-  if (input.size() < mark_at + mark.size()) return;
-  input.read(mark_at, std::as_writable_bytes(std::span(bytes)));
-  if (bytes == mark) {
-    collector.found("polyglot-ort", "the file is also a model in ONNX Runtime's own format");
-  }
-}
-
 }  // namespace
 
 void scan_onnx(const File& file) {
   Collector& collector = file.collector;
   collector.set_container("ONNX");
-  judge_first_bytes(file.input, collector);
   onnx::Model model;
   try {
     model = onnx::read(file.input, file.context);

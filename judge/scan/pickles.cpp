@@ -95,7 +95,8 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
 }
 
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
-  if (!document.problem().empty()) {
+  // A pickle that the budget cut short is not broken.
+  if (!document.problem().empty() && !budget_.is_spent()) {
     collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
                        where, first_line(document.problem()));
   }

@@ -179,7 +179,8 @@ void read_as_onnx(const File& file, bool is_known) {
   file.collector.set_container(container);
 }
 
-// FlatBuffers have a name at byte 4. ONNX Runtime and PyTorch's mobile loader go by that name.
+// FlatBuffers have a name at byte 4. ONNX Runtime and PyTorch's mobile loader go by that name. In
+// an ONNX file the producer's name may stand there. Source: IsOrtFormatModelBytes in ONNX Runtime.
 void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);

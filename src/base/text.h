@@ -42,7 +42,7 @@ std::string shape_text(std::span<const std::int64_t> shape);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator = ",");
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
-/// The number of characters to add, remove or replace that turn one name into the other.
+/// The number of edits that turn one word into the other: a letter more, less, other or swapped.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// "1 key", "3 keys".

@@ -118,7 +118,7 @@ bool is_tar_header(std::string_view head) {
   constexpr std::size_t checksum_bytes = 8;
   const auto checksum = tar_number(head.substr(checksum_at, checksum_bytes));
   if (!checksum) return false;
-  constexpr std::int64_t of_spaces = 8 * 0x20;
+  constexpr std::int64_t of_spaces = std::int64_t{8} * 0x20;
   std::int64_t sum = of_spaces;
   std::int64_t sum_of_signed = of_spaces;
   bool empty = true;

@@ -148,10 +148,11 @@ std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts)
 void check_expectations(const NetworkInfo& facts, const Expectations& expected) {
   std::vector<Diagnostic> findings;
   const auto compare = [&](const char* name, std::string wanted, std::string found,
-                           const std::string& details) {
+                           const std::string& details, std::string given = "") {
     if (wanted == found) return;
-    const std::string text = fmt::format("{} {} was given, but the checkpoint's {} is {}{}",
-                                         option(name), printable(wanted), name, found, details);
+    if (given.empty()) given = fmt::format("{} {}", option(name), printable(wanted));
+    const std::string text =
+        fmt::format("{} was given, but the checkpoint's {} is {}{}", given, name, found, details);
     findings.push_back({"network-expectation", name, std::move(wanted), std::move(found), text});
   };
   if (expected.model_type) {
@@ -160,11 +161,12 @@ void check_expectations(const NetworkInfo& facts, const Expectations& expected) 
                         join(facts.depths), facts.hidden_dim, facts.large_kernel));
   }
   const auto compare_number = [&](const char* name, std::optional<std::int64_t> wanted,
-                                  std::int64_t found) {
-    if (wanted) compare(name, fmt::format("{}", *wanted), fmt::format("{}", found), "");
+                                  std::int64_t found, const std::string& given = "") {
+    if (wanted) compare(name, fmt::format("{}", *wanted), fmt::format("{}", found), "", given);
   };
   compare_number("scale", expected.scale, facts.scale);
-  compare_number("input_channels", expected.input_channels, facts.input_channels);
+  compare_number("input_channels", expected.input_channels, facts.input_channels,
+                 expected.input_channels_given);
   if (findings.empty()) return;
   const std::string text = fmt::format(
       "{}.\nLeave the option out (the checkpoint has the value), or give the right file.",

@@ -37,8 +37,8 @@ bool is_unfused_key(std::string_view suffix) {
          suffix == "conv.lk_bias" || suffix == "conv.sk_bias";
 }
 
-Measure::Measure(const FloatStateDict& file, std::string start, const std::string& what)
-    : file_(file), start_(std::move(start)), what_(what) {
+Measure::Measure(const FloatStateDict& file, std::string start, std::string what)
+    : file_(file), start_(std::move(start)), what_(std::move(what)) {
   std::size_t fused_keys = 0;
   std::size_t unfused_keys = 0;
   for (const Entry* entry : file.entries()) {

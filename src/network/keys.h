@@ -54,7 +54,7 @@ class Measure {
  public:
   /// The keys of blocks begin with `start`, "layers.". Throws Error(mismatch) if only some of the
   /// blocks are fused. `what` names the network in errors.
-  Measure(const FloatStateDict& file, std::string start, const std::string& what);
+  Measure(const FloatStateDict& file, std::string start, std::string what);
 
   /// The dimensions of the blocks and of conv_first. `gate` and `main` are the keys of the first
   /// projections in a block, with this rank. Throws Error(mismatch) if a dimension is unknown.

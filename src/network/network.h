@@ -167,7 +167,7 @@ struct SpatialAttention {
 };
 struct Add {};
 struct Multiply {};
-/// Of any number of inputs, along the channels.
+/// Joins any number of inputs along the channels.
 struct Concat {};
 
 using Operation =

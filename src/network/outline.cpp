@@ -69,7 +69,8 @@ bool same_step(const OutlineStep& a, const OutlineStep& b) {
 
 // --- the dimensions of a graph ------------------------------------------------------------------
 
-// The steps in the order of a description, and what they tell.
+// The steps of a network in the order in which a description lists them, and the facts that the
+// steps show.
 struct Reading {
   Dimensions d;  // without depths
   std::vector<OutlineStep> steps;

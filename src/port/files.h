@@ -32,6 +32,9 @@ bool is_file(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 /// Returns nullopt if `path` is not a file.
 std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
+/// When the file was last written, in local time: "12:31" for today, else "2026-11-28 12:31".
+/// Returns "" if `path` is not a file.
+std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
 
 /// Tells files apart. Paths that lead to the same file have equal identities: by symbolic links, by

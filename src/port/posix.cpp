@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "port/files.h"
@@ -58,6 +59,23 @@ std::optional<std::uint64_t> file_size(const fs::path& path) {
   const std::uintmax_t size = fs::file_size(path, error);
   if (error) return std::nullopt;
   return size;
+}
+
+std::string time_written(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return "";
+  const std::time_t now = std::time(nullptr);
+  std::tm today{};
+  std::tm then{};
+  if (::localtime_r(&now, &today) == nullptr ||
+      ::localtime_r(&status.st_mtim.tv_sec, &then) == nullptr) {
+    return "";
+  }
+  const std::string clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
+  if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) return clock;
+  constexpr int first_year = 1900;
+  return fmt::format("{}-{:02}-{:02} {}", then.tm_year + first_year, then.tm_mon + 1, then.tm_mday,
+                     clock);
 }
 
 fs::path absolute(const fs::path& path) { return fs::absolute(path); }

@@ -342,8 +342,7 @@ class FactReader {
 
  private:
   static constexpr std::size_t kMost = 1000;
-  static constexpr std::size_t kItems = 200;  // of a dict below the root, or a list
-  static constexpr std::size_t kLongest = 200;
+  static constexpr std::size_t kItems = 200;  // of a dict below the root
   static constexpr int kDepth = 2;
 
   void read_dict(ValueId dict, const std::string& path, int depth) {
@@ -355,47 +354,15 @@ class FactReader {
       const std::string name = joined(path, key_text(document_, key));
       if (is_dict(document_, value)) {
         if (depth < kDepth) read_dict(value, name, depth + 1);
-      } else if (auto text = text_of(value, depth > 0)) {
-        facts_.emplace_back(name, std::move(*text));
+      } else if (depth > 0 || is_number_or_text(value)) {
+        if (auto text = fact_text(document_, value)) facts_.emplace_back(name, std::move(*text));
       }
     }
   }
 
-  // `with_all`: truth values, None and lists too.
-  std::optional<std::string> text_of(ValueId value, bool with_all) const {
-    switch (document_.kind(value)) {
-      case Kind::integer:
-        return fmt::format("{}", document_.integer(value));
-      case Kind::real:
-        return fmt::format("{}", document_.real(value));
-      case Kind::string:
-        if (document_.text(value).size() > kLongest) return std::nullopt;
-        return std::string(document_.text(value));
-      case Kind::boolean:
-        if (!with_all) return std::nullopt;
-        return document_.boolean(value) ? "True" : "False";
-      case Kind::none:
-        if (!with_all) return std::nullopt;
-        return "None";
-      case Kind::list:
-      case Kind::tuple:
-        return with_all ? list_text(value) : std::nullopt;
-      default:
-        return std::nullopt;
-    }
-  }
-
-  // "4,4,4,4"; nullopt if an element is neither a number nor a text.
-  std::optional<std::string> list_text(ValueId list) const {
-    const auto elements = document_.elements(list);
-    if (elements.size() > kItems) return std::nullopt;
-    std::string text;
-    for (const ValueId element : elements) {
-      const auto part = text_of(element, false);
-      if (!part) return std::nullopt;
-      text += (text.empty() ? "" : ",") + *part;
-    }
-    return text;
+  bool is_number_or_text(ValueId value) const {
+    const Kind kind = document_.kind(value);
+    return kind == Kind::integer || kind == Kind::real || kind == Kind::string;
   }
 
   const Document& document_;

@@ -17,8 +17,7 @@ using pickle::Kind;
 using pickle::ValueId;
 
 constexpr std::size_t kAttributes = 1000;              // of a module; honest ones have dozens
-constexpr std::size_t kItems = 200;                    // of a list or dict
-constexpr std::size_t kLongest = 200;                  // bytes of a text
+constexpr std::size_t kItems = 200;                    // of a dict
 constexpr std::size_t kBytes = std::size_t{32} << 20;  // of all names and texts
 
 [[noreturn]] void too_many() {
@@ -26,40 +25,6 @@ constexpr std::size_t kBytes = std::size_t{32} << 20;  // of all names and texts
        "the modules of the network in the file have too many names and attributes. At most {} of "
        "them are read.\nSave the weights alone: torch.save(net.state_dict(), 'weights.pth').",
        human_bytes(kBytes));
-}
-
-// As Python's str() writes the value. Returns nullopt for a value that is neither a number, a truth
-// value, None nor a short text.
-std::optional<std::string> scalar_text(const Document& document, ValueId value) {
-  switch (document.kind(value)) {
-    case Kind::integer:
-      return fmt::format("{}", document.integer(value));
-    case Kind::real:
-      return fmt::format("{}", document.real(value));
-    case Kind::boolean:
-      return document.boolean(value) ? "True" : "False";
-    case Kind::none:
-      return "None";
-    case Kind::string:
-      if (document.text(value).size() > kLongest) return std::nullopt;
-      return std::string(document.text(value));
-    default:
-      return std::nullopt;
-  }
-}
-
-// The same, and "4,4,4,4" for a list or tuple of such values.
-std::optional<std::string> text_of(const Document& document, ValueId value) {
-  const Kind kind = document.kind(value);
-  if (kind != Kind::list && kind != Kind::tuple) return scalar_text(document, value);
-  if (document.elements(value).size() > kItems) return std::nullopt;
-  std::string text;
-  for (const ValueId element : document.elements(value)) {
-    const auto part = scalar_text(document, element);
-    if (!part) return std::nullopt;
-    text += (text.empty() ? "" : ",") + *part;
-  }
-  return text;
 }
 
 // Walks through a module and the modules in it, without recursion.
@@ -104,7 +69,7 @@ class FactWalk {
   }
 
   void note(std::string name, ValueId value) {
-    auto text = text_of(document_, value);
+    auto text = fact_text(document_, value);
     take(name.size() + (text ? text->size() : 0));
     if (text) attributes_.emplace_back(std::move(name), std::move(*text));
   }

@@ -11,8 +11,8 @@
 
 namespace aether2onnx::state_dict {
 
-StateDict::StateDict(Parts parts, const Context& context)
-    : parts_(std::move(parts)), context_(context) {
+StateDict::StateDict(Parts parts, Context context)
+    : parts_(std::move(parts)), context_(std::move(context)) {
   by_name_.reserve(entries().size());
   for (std::size_t i = 0; i < entries().size(); ++i) by_name_.emplace(entries()[i].name, i);
 }

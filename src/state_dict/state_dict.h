@@ -103,7 +103,7 @@ class StateDict {
     formats::Notes attributes;
     std::vector<const Input*> files;  ///< `storages` owns all but the first.
   };
-  StateDict(Parts parts, const Context& context);
+  StateDict(Parts parts, Context context);
 
  private:
   TensorData read_stored(const Tensor& tensor) const;

@@ -20,6 +20,25 @@ bool is_ordered_dict(const Document& document, ValueId value) {
          document.is_global(document.callable(value), "collections", "OrderedDict");
 }
 
+std::optional<std::string> scalar_text(const Document& document, ValueId value) {
+  constexpr std::size_t longest = 200;
+  switch (document.kind(value)) {
+    case Kind::integer:
+      return fmt::format("{}", document.integer(value));
+    case Kind::real:
+      return fmt::format("{}", document.real(value));
+    case Kind::boolean:
+      return document.boolean(value) ? "True" : "False";
+    case Kind::none:
+      return "None";
+    case Kind::string:
+      if (document.text(value).size() > longest) return std::nullopt;
+      return std::string(document.text(value));
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 bool is_dict(const Document& document, ValueId value) {
@@ -80,6 +99,20 @@ bool is_module(const Document& document, ValueId value) {
     return found && is_dict(document, *found);
   };
   return has_dict("_parameters") && has_dict("_modules");
+}
+
+std::optional<std::string> fact_text(const Document& document, ValueId value) {
+  const Kind kind = document.kind(value);
+  if (kind != Kind::list && kind != Kind::tuple) return scalar_text(document, value);
+  constexpr std::size_t most = 200;
+  if (document.elements(value).size() > most) return std::nullopt;
+  std::string text;
+  for (const ValueId element : document.elements(value)) {
+    const auto part = scalar_text(document, element);
+    if (!part) return std::nullopt;
+    text += (text.empty() ? "" : ",") + *part;
+  }
+  return text;
 }
 
 std::string key_text(const Document& document, ValueId key) {

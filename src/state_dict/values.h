@@ -35,6 +35,11 @@ std::optional<pickle::ValueId> find_key(const pickle::Document& document, pickle
 /// limits::kNameBytes, or neither a text nor a number.
 std::string key_text(const pickle::Document& document, pickle::ValueId key);
 
+/// A value that is a fact about a network or its training, as Python's str() writes the value: a
+/// number, a truth value, None, a short text, or "4,4,4,4" for a short list or tuple of these.
+/// Returns nullopt for any other value.
+std::optional<std::string> fact_text(const pickle::Document& document, pickle::ValueId value);
+
 /// The items that the state_dict() of a pickled module would hold: the module's parameters and
 /// buffers, then those of the modules in it. Throws Error(limit) if modules are nested too deeply
 /// (in a circle, for example) or are too many.

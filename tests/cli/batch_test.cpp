@@ -77,7 +77,8 @@ TEST_F(Batch, TypesAndFormAreTakenIntoAccount) {
     EXPECT_EQ(results(base + options), "skipped ") << options;
   }
   EXPECT_EQ(results("in --output_dir named --graph_form channels_first"), "saved ");
-  EXPECT_EQ(files("named"), (std::vector<std::string>{"2x_a_fp32_op17_channels_first.onnx"}));
+  EXPECT_EQ(files("named"),
+            (std::vector<std::string>{"2x_a_fp32_1x3x64x64_op17_channels_first.onnx"}));
 }
 
 TEST_F(Batch, AFolderOfFiftyWithFiveBroken) {
@@ -88,7 +89,7 @@ TEST_F(Batch, AFolderOfFiftyWithFiveBroken) {
       test::write_text(folder_ / ("in/" + name + ".pth"), "hello\n");
     } else {
       save("in/" + name + ".pth", static_cast<std::uint64_t>(i));
-      expected.push_back("2x_" + name + "_fp32_op17.onnx");
+      expected.push_back("2x_" + name + "_fp32_1x3x64x64_op17.onnx");
     }
   }
   const CommandResult result = run("in --output_dir new/out");
@@ -118,9 +119,9 @@ TEST_F(Batch, JsonHasAResultForEachInput) {
   EXPECT_EQ(json["failed"], 1);
   ASSERT_EQ(json["results"].size(), 3U);
   EXPECT_EQ(json["results"][0]["input"], "in/a.pth");
-  EXPECT_EQ(json["results"][0]["output"]["path"], "out/2x_a_fp32_op17.onnx");
+  EXPECT_EQ(json["results"][0]["output"]["path"], "out/2x_a_fp32_1x3x64x64_op17.onnx");
   EXPECT_EQ(json["results"][0]["output"]["bytes"],
-            std::filesystem::file_size(folder_ / "out/2x_a_fp32_op17.onnx"));
+            std::filesystem::file_size(folder_ / "out/2x_a_fp32_1x3x64x64_op17.onnx"));
   EXPECT_EQ(json["results"][1]["result"], "failed");
   EXPECT_EQ(json["results"][1]["error"]["kind"], "unsupported");
   EXPECT_EQ(json["results"][2]["result"], "saved");
@@ -138,7 +139,7 @@ TEST_F(Batch, SameBytesAsOneByOneAndForAnyNumberOfJobs) {
   }
   ASSERT_EQ(run("in/m0.pth single.onnx --fp_mode fp16 --opset 20").exit_code, 0);
   EXPECT_EQ(test::read_file(folder_ / "single.onnx"),
-            test::read_file(folder_ / "one/2x_m0_fp16_op20.onnx"));
+            test::read_file(folder_ / "one/2x_m0_fp16_1x3x64x64_op20.onnx"));
 }
 
 TEST_F(Batch, AFolderIsNotLookedIntoDeeper) {
@@ -148,8 +149,9 @@ TEST_F(Batch, AFolderIsNotLookedIntoDeeper) {
   }
   test::write_text(folder_ / "in/notes.txt", "hello");
   EXPECT_EQ(run("in --output_dir out").exit_code, 0);
-  EXPECT_EQ(files("out"), (std::vector<std::string>{"2x_a_fp32_op17.onnx", "2x_b_fp32_op17.onnx",
-                                                    "2x_c_fp32_op17.onnx"}));
+  EXPECT_EQ(files("out"), (std::vector<std::string>{"2x_a_fp32_1x3x64x64_op17.onnx",
+                                                    "2x_b_fp32_1x3x64x64_op17.onnx",
+                                                    "2x_c_fp32_1x3x64x64_op17.onnx"}));
 }
 
 TEST_F(Batch, WithoutAFolderModelsGoBesideTheirCheckpoints) {
@@ -157,8 +159,8 @@ TEST_F(Batch, WithoutAFolderModelsGoBesideTheirCheckpoints) {
   save("in/b.pth");
   EXPECT_EQ(run("a.pth in/b.pth").exit_code, 0);
   EXPECT_EQ(list_files(folder_.path()),
-            (std::vector<std::string>{"2x_a_fp32_op17.onnx", "a.pth", "in",
-                                      "in/2x_b_fp32_op17.onnx", "in/b.pth"}));
+            (std::vector<std::string>{"2x_a_fp32_1x3x64x64_op17.onnx", "a.pth", "in",
+                                      "in/2x_b_fp32_1x3x64x64_op17.onnx", "in/b.pth"}));
 }
 
 TEST_F(Batch, TwoArgumentsAreACheckpointAndItsModelUnlessBothAreCheckpoints) {
@@ -166,12 +168,12 @@ TEST_F(Batch, TwoArgumentsAreACheckpointAndItsModelUnlessBothAreCheckpoints) {
   save("b.pth", 6);
   const auto before = test::read_file(folder_ / "b.pth");
   EXPECT_EQ(run("a.pth out.onnx").exit_code, 0);
-  EXPECT_EQ(run("a.pth other").exit_code, 0);
+  EXPECT_EQ(run("a.pth --output_onnx_path other").exit_code, 0);
   EXPECT_EQ(run("a.pth b.pth").exit_code, 0);
   EXPECT_EQ(test::read_file(folder_ / "b.pth"), before);
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "2x_b_fp32_op17.onnx"));
-  expect_refused("a.pth out.onnx --output_dir out", 2, "out.onnx is no checkpoint");
-  expect_refused("in out", 2, "write in --output_dir out");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "2x_b_fp32_1x3x64x64_op17.onnx"));
+  expect_refused("a.pth out.onnx --output_dir out", 2, "out.onnx: the file is no checkpoint");
+  expect_refused("in out", 2, "aether2onnx in --output_dir out");
   expect_refused("in --output_onnx_path x.onnx", 2, "in is a folder");
   expect_refused("a.pth --output_onnx_path x.onnx --output_dir out", 2, "x.onnx names one model");
   expect_refused("a.pth --jobs 0", 2, "--jobs 0: must be 1 to");
@@ -182,10 +184,11 @@ TEST_F(Batch, TwoArgumentsAreACheckpointAndItsModelUnlessBothAreCheckpoints) {
 TEST_F(Batch, NameTemplates) {
   save("a.pth");
   EXPECT_EQ(run("a.pth --output_dir out --name_template "
-                "'{model}-{stem}-{scale}-{precision}-{opset}.onnx' --fp_mode fp16")
+                "'{model}-{stem}-{scale}-{precision}-{opset}-{shape}{options}.onnx' --fp_mode fp16 "
+                "--io_type fp32")
                 .exit_code,
             0);
-  EXPECT_EQ(files("out"), std::vector<std::string>{"custom-a-2-fp16-17.onnx"});
+  EXPECT_EQ(files("out"), std::vector<std::string>{"custom-a-2-fp16-17-1x3x64x64_io_fp32.onnx"});
   expect_refused("a.pth --name_template '{name}.onnx'", 2, "there is no placeholder {name}");
   expect_refused("a.pth --name_template '{stem.onnx'", 2, "a brace has no partner");
   expect_refused("a.pth --name_template 'stem}.onnx'", 2, "a brace has no partner");
@@ -199,7 +202,7 @@ TEST_F(Batch, TwoModelsOfOneNameAreRefusedBeforeAnyWork) {
   save("in/a.pth", 6);
   save("c.pth");
   expect_refused("c.pth a.pth in/a.pth --output_dir out", 2,
-                 "a.pth and in/a.pth would both be saved as out/2x_a_fp32_op17.onnx");
+                 "a.pth and in/a.pth would both be saved as out/2x_a_fp32_1x3x64x64_op17.onnx");
   expect_refused("a.pth c.pth --output_dir out --name_template '{model}.onnx'", 2,
                  "would both be saved as out/custom.onnx");
   expect_refused("a.pth ./a.pth", 2, "would both be saved as");
@@ -210,7 +213,8 @@ TEST_F(Batch, TwoModelsOfOneNameAreRefusedBeforeAnyWork) {
     return shape;
   }());
   EXPECT_EQ(run("a.pth in/a.pth --output_dir out").exit_code, 0);
-  EXPECT_EQ(files("out"), (std::vector<std::string>{"2x_a_fp32_op17.onnx", "4x_a_fp32_op17.onnx"}));
+  EXPECT_EQ(files("out"), (std::vector<std::string>{"2x_a_fp32_1x3x64x64_op17.onnx",
+                                                    "4x_a_fp32_1x3x64x64_op17.onnx"}));
 }
 
 TEST_F(Batch, SkipsWhatIsThereAlready) {
@@ -225,14 +229,15 @@ TEST_F(Batch, SkipsWhatIsThereAlready) {
   // Another source of the same name.
   save("in/b.pth", 7);
   EXPECT_EQ(results("in --output_dir out --skip_existing"), "skipped saved ");
-  // Other options, under the same name.
+  // Other options have other names. Under one name they are told apart as well.
   EXPECT_EQ(results("in --output_dir out --skip_existing --shape 1x3x32x32"), "saved saved ");
-  EXPECT_EQ(results("in --output_dir out --skip_existing --shape 1x3xHxW"), "saved saved ");
-  EXPECT_EQ(results("in --output_dir out --skip_existing --shape Nx3xHxW --max_batch 1"),
-            "saved saved ");
+  EXPECT_EQ(results("in --output_dir out --skip_existing"), "skipped skipped ");
   const std::string named = "in --output_dir out --skip_existing --name_template {stem}.onnx ";
   EXPECT_EQ(results(named), "saved saved ");
   EXPECT_EQ(results(named), "skipped skipped ");
+  EXPECT_EQ(results(named + "--shape 1x3x32x32"), "saved saved ");
+  EXPECT_EQ(results(named + "--shape 1x3xHxW"), "saved saved ");
+  EXPECT_EQ(results(named + "--shape Nx3xHxW --max_batch 1"), "saved saved ");
   EXPECT_EQ(results(named + "--fp_mode fp16"), "saved saved ");
   EXPECT_EQ(results(named + "--fp_mode fp16 --opset 18"), "saved saved ");
   EXPECT_EQ(results(named + "--fp_mode fp16 --opset 18"), "skipped skipped ");
@@ -252,9 +257,9 @@ TEST_F(Batch, FailuresLeaveNothingAndOldFilesStay) {
   test::write_file(folder_ / "in/b.pth", tools::write_checkpoint(tensors));
   expect_refused("in --output_dir new/out --fp_mode fp16", 1, "conv_last.bias");
   std::filesystem::create_directory(folder_ / "out");
-  test::write_text(folder_ / "out/2x_a_fp16_op17.onnx", "old");
+  test::write_text(folder_ / "out/2x_a_fp16_1x3x64x64_op17.onnx", "old");
   expect_refused("in --output_dir out --fp_mode fp16", 1, "conv_last.bias");
-  EXPECT_EQ(test::read_text(folder_ / "out/2x_a_fp16_op17.onnx"), "old");
+  EXPECT_EQ(test::read_text(folder_ / "out/2x_a_fp16_1x3x64x64_op17.onnx"), "old");
   test::write_text(folder_ / "file", "");
   expect_refused("in --output_dir file/out", 1, "can't create the folder");
 }

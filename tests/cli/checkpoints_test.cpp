@@ -99,7 +99,7 @@ TEST_F(Checkpoints, ShardsAreFoundBesideTheirIndex) {
   const std::vector<std::string> names = save_shards();
   const CommandResult result = run("net.safetensors.index.json --json");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "2x_net_fp32_op17.onnx"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "2x_net_fp32_1x3x64x64_op17.onnx"));
   const auto json = nlohmann::json::parse(result.out, nullptr, false);
   EXPECT_EQ(json["source"]["container"], "safetensors, 2 shards");
   std::uintmax_t bytes = 0;

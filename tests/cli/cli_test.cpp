@@ -62,11 +62,11 @@ TEST_F(Program, ShortForm) {
   const CommandResult result = run("model.pth");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
-  EXPECT_TRUE(has("2x_model_fp32_op17.onnx"));
+  EXPECT_TRUE(has("2x_model_fp32_1x3x64x64_op17.onnx"));
   std::size_t at = 0;
   for (const char* line : {"read ", "recognised ", "fused ", "written ", "saved ",
-                           "verify 2x_model_fp32_op17.onnx --against model.pth",
-                           "trtexec --onnx=2x_model_fp32_op17.onnx"}) {
+                           "verify 2x_model_fp32_1x3x64x64_op17.onnx --against model.pth",
+                           "trtexec --onnx=2x_model_fp32_1x3x64x64_op17.onnx"}) {
     const std::size_t found = result.out.find(line, at);
     EXPECT_NE(found, std::string::npos) << line << '\n' << result.out;
     at = found;
@@ -140,7 +140,7 @@ TEST_F(Program, UnusualFileNames) {
   save(name, {});
   const CommandResult result = run(quoted(name));
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(has("2x_mödel 'x' $HOME\n\x1b[31m_fp32_op17.onnx"));
+  EXPECT_TRUE(has("2x_mödel 'x' $HOME\n\x1b[31m_fp32_1x3x64x64_op17.onnx"));
   EXPECT_FALSE(contains(result.out, "\x1b")) << result.out;
   // What is printed for pasting means that file in a shell.
   const std::size_t command = result.out.find("trtexec --onnx=");
@@ -149,7 +149,8 @@ TEST_F(Program, UnusualFileNames) {
   const std::string line = result.out.substr(std::min(command, quoted_command));
   const CommandResult pasted =
       test::run_shell("bash -c " + quoted("printf '%s' " + line.substr(8, line.find('\n') - 8)));
-  EXPECT_TRUE(pasted.out.starts_with("--onnx=2x_mödel 'x' $HOME\n\x1b[31m_fp32_op17.onnx--save"))
+  EXPECT_TRUE(
+      pasted.out.starts_with("--onnx=2x_mödel 'x' $HOME\n\x1b[31m_fp32_1x3x64x64_op17.onnx--save"))
       << pasted.out;
 }
 
@@ -265,7 +266,7 @@ TEST_F(Program, TypesAndForm) {
   // bfloat16 begins with another opset; the form is in the name.
   const auto bfloat16 = convert("--fp_mode mixed_bf16 --graph_form channels_first");
   EXPECT_EQ(bfloat16["onnx"]["opset_version"], 22);
-  EXPECT_EQ(bfloat16["output"]["path"], "2x_model_mixed_bf16_op22_channels_first.onnx");
+  EXPECT_EQ(bfloat16["output"]["path"], "2x_model_mixed_bf16_1x3x64x64_op22_channels_first.onnx");
   EXPECT_FALSE(bfloat16["onnx"]["operators"].contains("Transpose"));
   EXPECT_FALSE(bfloat16["onnx"]["operators"].contains("Reshape"));
 
@@ -282,8 +283,7 @@ TEST_F(Program, TypesAndForm) {
 
 TEST_F(Program, WithoutMeasurementTheMixedModeSaysSo) {
   const CommandResult mixed = run("model.pth out.onnx --fp_mode mixed_fp16");
-  EXPECT_TRUE(
-      contains(mixed.out, "without --verify_onnx the values in the network aren't measured"))
+  EXPECT_TRUE(contains(mixed.out, "were not measured, because --verify_onnx is missing"))
       << mixed.out;
   EXPECT_TRUE(contains(mixed.out, "in float16; in float32 4 normalizations")) << mixed.out;
   // bfloat16 has float32's range.
@@ -368,8 +368,8 @@ TEST_F(Program, VerboseNamesTheTypeOfTheWeights) {
 }
 
 TEST_F(Program, HelpAndVersion) {
-  const CommandResult help = run("--help");
-  EXPECT_EQ(help.exit_code, 0);
+  const CommandResult all = run("--help-all");
+  EXPECT_EQ(all.exit_code, 0);
   for (const char* option : {"--input_model_path",
                              "--output_onnx_path",
                              "--model_type",
@@ -399,12 +399,33 @@ TEST_F(Program, HelpAndVersion) {
                              "Default: 17",
                              "Default: 256",
                              "Default: 1e-3"}) {
-    EXPECT_TRUE(contains(help.out, option)) << option;
+    EXPECT_TRUE(contains(all.out, option)) << option;
   }
+  EXPECT_EQ(run("help all").out, all.out);
+
+  // --help has the options that people use, and they are few.
+  const CommandResult help = run("--help");
+  EXPECT_EQ(help.exit_code, 0);
   EXPECT_EQ(run("-h").out, help.out);
-  const CommandResult version = run("--version");
-  EXPECT_EQ(version.exit_code, 0);
-  EXPECT_EQ(version.out, "aether2onnx " + std::string(aether2onnx::version()) + "\n");
+  EXPECT_EQ(run("help").out, help.out);
+  EXPECT_EQ(run("help convert").out, help.out);
+  EXPECT_EQ(run("convert --help").out, help.out);
+  std::istringstream lines(help.out);
+  int options = 0;
+  for (std::string line; std::getline(lines, line);) {
+    options += line.starts_with("  --") || line.starts_with("  -h") ? 1 : 0;
+  }
+  EXPECT_GE(options, 12);
+  EXPECT_LE(options, 18);
+  EXPECT_TRUE(contains(help.out, "--help-all"));
+  EXPECT_FALSE(contains(help.out, "--res_scale"));
+  EXPECT_LT(all.out.find("--dynamic_shapes "), all.out.find("--res_scale "));
+
+  for (const char* command : {"--version", "version"}) {
+    const CommandResult version = run(command);
+    EXPECT_EQ(version.exit_code, 0);
+    EXPECT_EQ(version.out, "aether2onnx " + std::string(aether2onnx::version()) + "\n");
+  }
 }
 
 // --- wrong usage ------------------------------------------------------------------------------
@@ -452,15 +473,16 @@ TEST_F(Program, MalformedShapes) {
        {"1x3x64", "1x3x64x64x64", "1x3x64x", "1x3xHx-3", "", "1,3,64,64", "1x3x6_4x64"}) {
     expect_failure("model.pth --shape " + quoted(shape), 2, "must be batch x channels x height");
   }
-  expect_failure("model.pth --shape 1x3x0x64", 2, "--opt_height 0");
-  expect_failure("model.pth --shape 1x3x99999999999999999999x64", 2, "too large");
+  expect_failure("model.pth --shape 1x3x0x64", 2, "--shape 1x3x0x64: 0 must be 1 to 65536");
+  expect_failure("model.pth --shape 1x0x64x64", 2, "--shape 1x0x64x64: 0 must be 1 to 65536");
+  expect_failure("model.pth --shape 1x3x99999999999999999999x64", 2, "must be 1 to 65536");
 }
 
 TEST_F(Program, UnknownAndAmbiguousOptions) {
   expect_failure("model.pth --opset_versoin 17", 2, "did you mean --opset_version?");
   expect_failure("model.pth --frobnicate", 2, "there is no option --frobnicate");
   expect_failure("model.pth --opt 3", 2, "--opt is ambiguous");
-  expect_failure("model.pth a.onnx b.onnx", 2, "a.onnx is no checkpoint");
+  expect_failure("model.pth a.onnx b.onnx", 2, "a.onnx: the file is no checkpoint");
   expect_failure("", 2, "no checkpoint was given");
 }
 
@@ -472,7 +494,8 @@ TEST_F(Program, OptionsThatTheCheckpointContradicts) {
                  "--model_type aether_small was given, but the checkpoint's model_type is custom");
   expect_failure("model.pth --input_channels 1", 1,
                  "--input_channels 1 was given, but the checkpoint's input_channels is 3");
-  expect_failure("model.pth --shape 1x4x64x64", 1, "input_channels is 3");
+  expect_failure("model.pth --shape 1x4x64x64", 1,
+                 "--shape 1x4x64x64 was given, but the checkpoint's input_channels is 3");
 }
 
 // --- bad input --------------------------------------------------------------------------------
@@ -524,13 +547,15 @@ TEST_F(Program, ACheckpointThatDoesNotFitListsEverything) {
 
 TEST_F(Program, OutputsThatCannotBe) {
   std::filesystem::create_directory(folder_ / "folder");
-  expect_failure("model.pth folder", 1, "is a folder");
-  expect_failure("model.pth folder/", 1, "names a folder");
+  expect_failure("model.pth folder", 2, "--output_dir");
+  expect_failure("model.pth folder/", 2, "--output_dir");
+  expect_failure("model.pth --output_onnx_path folder", 1, "is a folder");
+  expect_failure("model.pth --output_onnx_path folder/", 1, "names a folder");
   expect_failure("model.pth --output_onnx_path model.pth", 1, "is the input itself");
   std::filesystem::create_hard_link(folder_ / "model.pth", folder_ / "same.onnx");
   expect_failure("model.pth same.onnx", 1, "is the input itself");
   expect_failure("model.pth model.pth/out.onnx", 1, "can't");
-  expect_failure("model.pth /dev/null", 1, "isn't a regular file");
+  expect_failure("model.pth --output_onnx_path /dev/null", 1, "isn't a regular file");
   expect_failure("model.pth /proc/out.onnx", 1, "can't write into");
   expect_failure("model.pth /proc/new/out.onnx", 1, "can't create the folder");
 }

@@ -16,11 +16,19 @@ using test::CommandResult;
 using test::quoted;
 
 const std::string kProgram = quoted(AETHER2ONNX_PROGRAM);
-constexpr const char* kCommandNames[] = {"convert", "fuse",   "verify",     "inspect",
-                                         "check",   "engine", "completion", "manual"};
+constexpr const char* kCommandNames[] = {"convert", "inspect",    "verify", "fuse",
+                                         "check",   "scan",       "engine", "help",
+                                         "version", "completion", "manual"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+// The text with its dashes as roff has them.
+std::string in_roff(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '-' ? std::string("\\-") : std::string(1, c);
+  return result;
 }
 
 bool has_shell(const std::string& name) {
@@ -29,7 +37,7 @@ bool has_shell(const std::string& name) {
 
 // The long options in the help of a command.
 std::set<std::string> options_in_help(const std::string& command) {
-  const CommandResult help = test::run_shell(kProgram + " " + command + " --help");
+  const CommandResult help = test::run_shell(kProgram + " " + command + " --help-all");
   EXPECT_EQ(help.exit_code, 0) << command;
   std::set<std::string> names;
   std::istringstream lines(help.out);
@@ -67,7 +75,8 @@ TEST(Completion, Bash) {
   EXPECT_EQ(offered({"--fp_mode", "="}), "fp32 fp16 bf16 mixed_fp16 mixed_bf16 ");
   EXPECT_EQ(offered({"check", "--for", "open"}), "openvino ");
   EXPECT_EQ(offered({"--for", "vsmlrt-o"}), "vsmlrt-ort vsmlrt-ov ");
-  EXPECT_EQ(offered({"ver"}), "verify ");
+  EXPECT_EQ(offered({"ver"}), "verify version ");
+  EXPECT_EQ(offered({"veri"}), "verify ");
   EXPECT_EQ(offered({"verify", "--ag"}), "--against ");
   EXPECT_EQ(offered({"verify", "--opset"}), " ");
   EXPECT_EQ(offered({"completion", ""}), "bash zsh fish ");
@@ -98,7 +107,7 @@ TEST(Completion, EveryOptionIsInEveryScriptAndInTheManual) {
       EXPECT_TRUE(contains(zsh, "'" + option + "[") || contains(zsh, "'" + option + "=["))
           << command << ' ' << option;
       EXPECT_TRUE(contains(fish, " -l " + option.substr(2) + " ")) << command << ' ' << option;
-      EXPECT_TRUE(contains(manual, "\\-\\-" + option.substr(2) + "\\fR")) << command << option;
+      EXPECT_TRUE(contains(manual, in_roff(option) + "\\fR")) << command << option;
     }
   }
 }

@@ -87,7 +87,7 @@ TEST_F(Config, ErrorsNameTheFileAndTheKey) {
   expect_refused("help = true\n", "run.toml: help can be given on the command line only");
   expect_refused("config = \"run.toml\"\n", "run.toml: config can be given on the command line");
   expect_refused("files = \"a.pth\"\n", "run.toml: there is no option 'files'");
-  expect_refused("opset_version = abc\n", "run.toml: Could not convert: --opset_version");
+  expect_refused("opset_version = abc\n", "run.toml: --opset_version abc: expected a whole number");
   expect_refused("opset_version = 99\n", "--opset_version 99: must be 11 to 24");
   expect_refused("opset_version = [11, 12]\n", "run.toml: opset_version has 2 values");
   expect_refused("opset_version = 11\nfp_mode = \"fp32\"\nopset_version = 12\n",
@@ -108,8 +108,8 @@ TEST_F(Config, DryRunWritesNothingAndSaysWhy) {
   EXPECT_EQ(list_files(folder_.path()), before);
   for (const char* text :
        {"recognised  AetherNet G1", "pairs of depthwise convolutions", "fp16  (run.toml)",
-        "17  (default)", "custom  (checkpoint)", "32 to 512, usually 64  (run.toml)",
-        "32 to 256, usually 64  (--dynamic_shapes, command line)",
+        "17  (default)", "custom  (checkpoint)", "32 to 512, usually 512  (run.toml)",
+        "32 to 256, usually 256  (--dynamic_shapes, command line)",
         "would write new/out.onnx  (there is no such file)", "nothing was written"}) {
     EXPECT_TRUE(contains(result.out, text)) << text << '\n' << result.out;
   }

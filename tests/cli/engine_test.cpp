@@ -67,7 +67,7 @@ TEST_F(EngineCommand, SizesCanBeSet) {
     return result.out;
   };
   EXPECT_TRUE(contains(line("dynamic.onnx --max_height 1080 --max-width=1920 --max_batch 1"),
-                       "--minShapes=input:1x3x32x32 --optShapes=input:1x3x64x64 "
+                       "--minShapes=input:1x3x32x32 --optShapes=input:1x3x1080x1920 "
                        "--maxShapes=input:1x3x1080x1920"));
   EXPECT_TRUE(contains(line("dynamic.onnx --shape 1x3x720x1280"),
                        "--minShapes=input:1x3x720x1280 --optShapes=input:1x3x720x1280 "
@@ -282,7 +282,7 @@ TEST_F(EngineCommand, ForVsmlrt) {
   EXPECT_EQ(run("dynamic.onnx --for vsmlrt --quiet --max_height 1080 --max_width 1920").out,
             "vsmlrt.inference(clip, network_path=\"dynamic.onnx\", "
             "backend=vsmlrt.Backend.TRT(static_shape=False, min_shapes=(32, 32), "
-            "opt_shapes=(64, 64), max_shapes=(1920, 1080)))\n");
+            "opt_shapes=(1920, 1080), max_shapes=(1920, 1080)))\n");
   expect_failure("fixed.onnx --for vsmlrt", 1, "--shape 1x3xHxW");
   const json object = json::parse(run("dynamic16.onnx --for vsmlrt --json").out);
   EXPECT_TRUE(contains(object["python"], "fp16=True"));

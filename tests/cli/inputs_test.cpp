@@ -131,8 +131,8 @@ class Inputs : public testing::Test {
 TEST_F(Inputs, OfAConversion) {
   expect_untouched("--input_model_path net.pth --output_onnx_path @", "net.pth");
   expect_untouched("net.pth --output_onnx_path @ --dry_run", "net.pth");
-  expect_untouched("net.pth @ --config run.toml", "run.toml");
-  expect_untouched("net.safetensors.index.json @", "net.safetensors.index.json");
+  expect_untouched("net.pth --output_onnx_path @ --config run.toml", "run.toml");
+  expect_untouched("net.safetensors.index.json --output_onnx_path @", "net.safetensors.index.json");
   expect_untouched("--input_model_path net.safetensors.index.json --output_onnx_path @",
                    "part-2.safetensors");
   expect_untouched("--input_model_path net.safetensors.index.json --dry_run --output_onnx_path @",

@@ -221,6 +221,7 @@ void add_misuses(Cases& cases) {
   add("storage_by_keywords", newobj_ex("torch", "UntypedStorage", "allocator"));
   add("size_by_keywords", newobj_ex("torch", "Size", "x"));
   add("layer_by_keywords", newobj_ex("torch.nn.modules.linear", "Linear", "in_features"));
+  add("layer_without_a_state", global("torch.nn.modules.upsampling", "Upsample") + ")\x81");
   const auto dtype = [&](const std::string& type, const std::string& state) {
     return call("numpy", "dtype", "(" + text(type) + "\x89\x88t") + "(" + state + "tb";
   };

@@ -395,15 +395,17 @@ TEST_F(Faults, PipesAndDevices) {
   };
   const std::string program = quoted(AETHER2ONNX_PROGRAM);
   refused(program + " pipe out.onnx", 1);
-  refused(program + " model.pth pipe", 1);
+  refused(program + " model.pth --output_onnx_path pipe", 1);
   refused(program + " fuse model.pth pipe", 1);
   refused(program + " inspect pipe", 1);
   refused(program + " scan pipe", 2);
   refused(program + " /dev/zero out.onnx", 1);
   refused(program + " scan /dev/zero", 2);
-  refused(program + " model.pth /dev/null", 1);
+  refused(program + " model.pth --output_onnx_path /dev/null", 1);
   refused("sh -c " + quoted("cat model.pth | " + program + " /dev/stdin out.onnx"), 1);
-  refused("bash -o pipefail -c " + quoted(program + " model.pth /dev/stdout | cat"), 1);
+  refused(
+      "bash -o pipefail -c " + quoted(program + " model.pth --output_onnx_path /dev/stdout | cat"),
+      1);
   // A file on standard input is a file.
   const CommandResult redirected = run("/dev/stdin out.onnx <model.pth");
   EXPECT_EQ(redirected.exit_code, 0) << redirected.err;

@@ -37,21 +37,26 @@ done
 needs "$main" 'libc6 (>='
 needs "$main" 'libdeflate0'
 field "$main" Depends | grep -qE 'torch|onnxruntime|python' && complain "the main package needs too much"
-dpkg-deb -c "$main" | grep -qE 'verify|include/|\.so' && complain "the main package holds too much"
+dpkg-deb -c "$main" | grep -qE 'include/|\.so' && complain "the main package holds too much"
 holds "$development" ./usr/include/aether2onnx/aether2onnx.h
 needs "$development" "$(field "$library" Package) (= $(field "$library" Version))"
 dpkg-deb -c "$library" | grep -q 'libaether2onnx\.so\.' || complain "the library package is empty"
 
 debs="$main $library $development"
-verify=$(package aether2onnx-verify)
-if [ -n "$verify" ]; then
-  debs="$debs $verify"
-  holds "$verify" './usr/lib.*/aether2onnx/libaether2onnx_verify.so'
-  needs "$verify" "aether2onnx (= $(field "$main" Version))"
-  needs "$verify" 'libtorch'
-else
-  echo "without the verification package: libtorch isn't installed"
-fi
+# module NAME LIBRARY NEEDED_PACKAGE
+module() {
+  module=$(package "aether2onnx-$1")
+  if [ -n "$module" ]; then
+    debs="$debs $module"
+    holds "$module" "./usr/lib.*/aether2onnx/$2"
+    needs "$module" "aether2onnx (= $(field "$main" Version))"
+    needs "$module" "$3"
+  else
+    echo "without the package aether2onnx-$1: $3 isn't installed"
+  fi
+}
+module pytorch libaether2onnx_torch.so libtorch
+module pictures libaether2onnx_pictures.so libpng
 
 # A root of its own. What the packages need is the system's: the root holds nothing else.
 root=$work/root

@@ -13,6 +13,14 @@
 
 namespace aether2onnx::test {
 
+/// The step of tests that go through every tensor of a network. With the sanitizers, which take
+/// twenty times as long, the tests take every fifth.
+#ifdef AETHER2ONNX_SANITIZED
+inline constexpr std::size_t kTensorStep = 5;
+#else
+inline constexpr std::size_t kTensorStep = 1;
+#endif
+
 /// A folder that is removed with everything in it.
 class TemporaryFolder {
  public:

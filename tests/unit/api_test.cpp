@@ -266,8 +266,54 @@ TEST(Names, OfACheckpointWithoutItsEnding) {
 }
 
 TEST(Names, DefaultOutput) {
-  EXPECT_EQ(default_output_name(2, "net_g_50000", Precision::fp16, 17),
-            "2x_net_g_50000_fp16_op17.onnx");
+  NetworkInfo network;
+  network.scale = 2;
+  network.input_channels = 3;
+  const auto name = [&](const ConvertOptions& options) {
+    return default_output_name("net_g_50000", network, options);
+  };
+  ConvertOptions options;
+  EXPECT_EQ(name(options), "2x_net_g_50000_fp32_1x3x64x64_op17.onnx");
+  options.precision = Precision::bf16;
+  options.shape.height = Axis::fixed(720);
+  EXPECT_EQ(name(options), "2x_net_g_50000_bf16_1x3x720x64_op22.onnx");
+  options.precision = Precision::fp16;
+  options.graph_form = GraphForm::channels_first;
+  options.io_type = IoType::fp32;
+  options.depthwise_fp32 = true;
+  options.fp32_blocks = {"conv_last"};
+  options.read.generation = "G6.0";
+  options.read.params_key = "model/net g";
+  options.read.res_scale = 0.2;
+  EXPECT_EQ(name(options),
+            "2x_net_g_50000_fp16_1x3x720x64_op17_channels_first_io_fp32_depthwise_fp32_fp32_blocks_"
+            "G6.0_model-net-g_res_scale0.2.onnx");
+  options = {};
+  options.precision = Precision::mixed_fp16;
+  options.io_type = IoType::same;
+  EXPECT_EQ(unusual_options_name(options), "_io_fp16");
+  options.precision = Precision::mixed_bf16;
+  EXPECT_EQ(unusual_options_name(options), "_io_bf16");
+}
+
+TEST(Names, OfShapes) {
+  const Axis one = Axis::fixed(1);
+  const Axis height = Axis::range(32, 64, 1080);
+  const Axis width = Axis::range(32, 64, 1920);
+  EXPECT_EQ(shape_name({}, 3), "1x3x64x64");
+  EXPECT_EQ(shape_name({one, height, width}, 3), "dyn1080x1920");
+  EXPECT_EQ(shape_name({Axis::fixed(2), height, width}, 3), "dyn2x3x1080x1920");
+  EXPECT_EQ(shape_name({one, Axis::fixed(720), width}, 3), "dynW_1x3x720x1920");
+  EXPECT_EQ(shape_name({one, height, Axis::fixed(64)}, 1), "dynH_1x1x1080x64");
+  EXPECT_EQ(shape_name(InputShape::dynamic_defaults(), 3), "dynBHW_4x3x256x256");
+}
+
+TEST(Names, DefaultFusedCheckpoint) {
+  FuseOptions options;
+  EXPECT_EQ(default_fused_name("net", options), "net_fused.pth");
+  options.dtype = WeightType::float16;
+  options.format = CheckpointFormat::safetensors;
+  EXPECT_EQ(default_fused_name("net", options), "net_fused_float16.safetensors");
 }
 
 TEST(Names, EveryErrorKindHasItsOwn) {

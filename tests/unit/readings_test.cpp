@@ -248,6 +248,17 @@ TEST(ScanBudget, IsCountedAndNeverTimed) {
   }
 }
 
+// A pickle of one text, longer than half of the budget pays for, is not called broken.
+TEST(ScanBudget, CutsAPickleShort) {
+  const std::string pickle = "\x80\x02X" + little(1'000'000, 4) + std::string(1'000'000, '1') + ".";
+  const auto bytes = test::bytes_of(pickle);
+  const std::vector<std::byte> file(bytes.begin(), bytes.end());
+  const ScanReport report = scan(MemoryInput(file), with_work(10'000'000));
+  EXPECT_EQ(report.result, ScanResult::unclear);
+  EXPECT_TRUE(has_finding(report, "scan-budget"));
+  EXPECT_FALSE(has_finding(report, "broken-pickle"));
+}
+
 TEST(ScanBudget, BoundsEveryKindOfWork) {
   tools::CheckpointLayout deflated;
   deflated.deflate = true;

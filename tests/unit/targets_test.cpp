@@ -35,6 +35,7 @@ TEST(Targets, EveryNameIsReadAgain) {
               &judge::target_rows()[static_cast<std::size_t>(info.target)]);
   }
   EXPECT_EQ(parse_target("trtexec").target, Target::tensorrt);
+  EXPECT_EQ(parse_target("TensorRT-RTX").target, Target::tensorrt_rtx);
   EXPECT_EQ(parse_target("vsmlrt_ov").target, Target::vsmlrt_ov);
   EXPECT_EQ(to_string(parse_target("trtexec:10.3")), "tensorrt:10.3");
   EXPECT_EQ(to_string(parse_target("tensorrt-rtx:1.7")), "tensorrt-rtx:1.7");

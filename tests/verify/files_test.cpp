@@ -83,7 +83,8 @@ TEST_F(VerifyFiles, AModelReplacesNoPicture) {
   fs::rename(folder_ / "pictures/b.jpg", folder_ / "pictures/b.onnx.jpg");
   const auto picture = test::read_file(folder_ / "pictures/b.onnx.jpg");
   const CommandResult result =
-      run("net.pth new/../pictures/b.onnx.jpg --verify_onnx --verify_images pictures");
+      run("net.pth --output_onnx_path new/../pictures/b.onnx.jpg --verify_onnx --verify_images "
+          "pictures");
   EXPECT_EQ(result.exit_code, 1) << result.out;
   EXPECT_NE(result.err.find("the output is the input itself"), std::string::npos) << result.err;
   EXPECT_TRUE(test::read_file(folder_ / "pictures/b.onnx.jpg") == picture);
@@ -98,7 +99,7 @@ TEST_F(VerifyFiles, AReportIsNotTheModelEither) {
     EXPECT_NE(result.err.find("written over the model"), std::string::npos) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << report;
   }
-  EXPECT_EQ(run("net.pth --verify_onnx --report 2x_net_fp32_op17.onnx").exit_code, 2);
+  EXPECT_EQ(run("net.pth --verify_onnx --report 2x_net_fp32_1x3x64x64_op17.onnx").exit_code, 2);
 }
 
 TEST_F(VerifyFiles, AReportKeepsTheModeOfTheOldOne) {
@@ -113,8 +114,8 @@ TEST_F(VerifyFiles, AReportKeepsTheModeOfTheOldOne) {
 }
 
 TEST_F(VerifyFiles, NamesOfAnyBytes) {
-  for (const std::string name : {"\xff\xfe", "caf\xe9", "ünï-コード", "new\nline", "{option:scale}",
-                                 "a\\\"b", "\xe2\x80\xae", "\xc3", "-dash"}) {
+  for (const std::string name :
+       {"\xff\xfe", "ünï-コード\nline", "{option:scale}", "a\\\"b\xe2\x80\xae", "-caf\xc3"}) {
     fs::create_directory(folder_ / name);
     const fs::path here = folder_ / name;
     fs::copy_file(folder_ / "net.pth", here / (name + ".pth"));

@@ -8,7 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <memory>
 
+#include "modules.h"
+#include "plain_operations.h"
 #include "quantized_networks.h"
 #include "reference.h"
 #include "support.h"
@@ -46,24 +50,52 @@ NetworkInfo facts_of_first_generation() {
   return facts;
 }
 
+std::unique_ptr<verify::Operations> builtin() {
+  return verify::plain_operations(verify::Arithmetic::float64);
+}
+
+// Null without the module.
+std::unique_ptr<verify::Operations> pytorch() {
+  std::string why_not;
+  const verify::TorchModule* module = verify::load_torch(why_not);
+  return std::unique_ptr<verify::Operations>(module == nullptr ? nullptr : module->make(true, -1));
+}
+
 // Loads the tensors from a file of float64, and gives what `work` makes of the reference.
 template <typename Work>
-auto with_reference(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts, Work work) {
+auto with_reference(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts, Work work,
+                    std::unique_ptr<verify::Operations> operations = builtin()) {
   tools::CheckpointLayout layout;
   layout.type = tools::StorageType::float64;
   const std::vector<std::byte> bytes = tools::write_checkpoint(tensors, layout);
   const MemoryInput input(bytes);
   network::Network network;
   network.facts = facts;
-  verify::Reference::Settings settings;
-  settings.float64 = true;
-  return work(verify::Reference(state_dict::StateDict::open(input, {}, {}), network, settings));
+  return work(verify::Reference(state_dict::StateDict::open(input, {}, {}), network,
+                                std::move(operations)));
 }
 
+DoubleTensor run_builtin(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts) {
+  return with_reference(tensors, facts, [](const verify::Reference& reference) {
+    return reference.run(test::exact_golden_input());
+  });
+}
+
+// The built-in reference's output. PyTorch must compute the same.
 DoubleTensor run(const std::vector<NamedTensor>& tensors, const NetworkInfo& facts,
                  const DoubleTensor& image = test::exact_golden_input()) {
-  return with_reference(tensors, facts,
-                        [&](const verify::Reference& reference) { return reference.run(image); });
+  const auto output_of = [&](const verify::Reference& reference) { return reference.run(image); };
+  const DoubleTensor output = with_reference(tensors, facts, output_of);
+  if (auto operations = pytorch()) {
+    const DoubleTensor other = with_reference(tensors, facts, output_of, std::move(operations));
+    EXPECT_EQ(other.shape, output.shape);
+    for (std::size_t i = 0; i < output.values.size(); ++i) {
+      const double value = other.values.at(i);
+      EXPECT_NEAR(output.values[i], value, 1e-9 * std::max(1.0, std::abs(value)));
+      if (testing::Test::HasFailure()) break;
+    }
+  }
+  return output;
 }
 
 // The largest difference of two numbers, relative to those above 1.
@@ -224,7 +256,7 @@ TEST(ReferenceOfStages, EveryWeightCounts) {
       if (tensor.integer) continue;
       std::vector<NamedTensor> changed = tensors;
       disturb(changed, tensor.name);
-      const double change = distance(run(changed, facts), before);
+      const double change = distance(run_builtin(changed, facts), before);
       const bool unused = (generation == "G3" && tensor.name.starts_with("fusion_convs.")) ||
                           (generation == "G7a" && tensor.name.ends_with(".temperature"));
       if (unused) {
@@ -330,7 +362,7 @@ std::vector<std::string> traced(const StageShape& shape, double norm_eps) {
   const std::vector<NamedTensor> tensors = random_tensors(shape);
   const DoubleTensor output = with_reference(
       tensors, facts_of(shape, 0.1, norm_eps), [&](const verify::Reference& reference) {
-        return reference.run(test::golden_input(), &blocks, &ranges);
+        return reference.run(test::golden_input(), {.blocks = &blocks, .ranges = &ranges});
       });
   EXPECT_EQ(distance(blocks.back().second, output), 0);
   EXPECT_FALSE(ranges.blocks().empty());
@@ -388,7 +420,7 @@ TEST(ReferenceOfStages, TheBodyNormOfG7IsPartOfTheFusion) {
   const auto fusion = [&] {
     verify::BlockOutputs blocks;
     with_reference(tensors, facts_of(shape, 0.1, 1e-4), [&](const verify::Reference& reference) {
-      return reference.run(test::golden_input(), &blocks);
+      return reference.run(test::golden_input(), {.blocks = &blocks});
     });
     for (auto& [path, value] : blocks) {
       if (path == "quant_fusion_layer") return value;
@@ -399,6 +431,35 @@ TEST(ReferenceOfStages, TheBodyNormOfG7IsPartOfTheFusion) {
   ASSERT_FALSE(before.values.empty());
   disturb(tensors, "norm.bias");
   EXPECT_GT(distance(fusion(), before), 1e-3);
+}
+
+// With the outputs of its own parts put in, each part computes what it did; with another input,
+// only the next part and those that take its output see it.
+TEST(ReferenceOfStages, EachPartCanGetItsInput) {
+  const StageShape shape = shape_of("G6.1");
+  const std::vector<NamedTensor> tensors = random_tensors(shape);
+  const NetworkInfo facts = facts_of(shape, 0.1, 1e-5);
+  with_reference(tensors, facts, [&](const verify::Reference& reference) {
+    verify::BlockOutputs free;
+    reference.run(test::golden_input(), {.blocks = &free});
+    std::map<std::string, FloatTensor> inputs;
+    for (const auto& [path, output] : free) {
+      inputs[path] = {output.shape, {output.values.begin(), output.values.end()}};
+    }
+    for (float& value : inputs.at("stages.0.0").values) value += 1;
+    verify::BlockOutputs given;
+    reference.run(test::golden_input(), {.blocks = &given, .inputs = &inputs});
+    EXPECT_EQ(given.size(), free.size());
+    for (std::size_t i = 0; i < std::min(given.size(), free.size()); ++i) {
+      const double change = distance(given[i].second, free[i].second);
+      if (free[i].first == "stages.0.1") {
+        EXPECT_GT(change, 0.1);
+      } else {
+        EXPECT_LT(change, 1e-5) << free[i].first;  // the inputs are rounded to float32
+      }
+    }
+    return 0;
+  });
 }
 
 TEST(ReferenceOfStages, AGenerationWithoutAReferenceIsRefused) {

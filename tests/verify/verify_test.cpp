@@ -28,6 +28,21 @@ class Verify : public testing::Test {
                            " model.pth out.onnx --verify_onnx " + arguments);
   }
   bool saved() const { return std::filesystem::exists(folder_ / "out.onnx"); }
+  // A copy of the program without its modules, which finds ONNX Runtime.
+  std::string program_alone() const {
+    const auto lib = std::filesystem::path(kProgram).parent_path() / "../lib/libonnxruntime.so.1";
+    std::filesystem::create_directory(folder_ / "bin");
+    std::filesystem::copy(kProgram, folder_ / "bin/aether2onnx");
+    if (std::filesystem::exists(lib)) {
+      std::filesystem::create_symlink(std::filesystem::canonical(lib),
+                                      folder_ / "bin/libonnxruntime.so.1");
+    }
+    return (folder_ / "bin/aether2onnx").string();
+  }
+  static bool has_pytorch() {
+    return std::filesystem::exists(std::filesystem::path(kProgram).parent_path() /
+                                   "../lib/libaether2onnx_torch.so");
+  }
 
   test::TemporaryFolder folder_;
 };
@@ -42,7 +57,8 @@ TEST_F(Verify, AStaticModelPasses) {
   EXPECT_TRUE(saved());
   EXPECT_TRUE(contains(result.out, "pass 1x3x19x33, noise")) << result.out;
   EXPECT_TRUE(contains(result.out, "pass 1x3x19x33, picture")) << result.out;
-  EXPECT_TRUE(contains(result.out, "against PyTorch")) << result.out;
+  const std::string judge = has_pytorch() ? "against PyTorch" : "against the built-in reference";
+  EXPECT_TRUE(contains(result.out, judge)) << result.out;
 }
 
 TEST_F(Verify, ADynamicModelIsCheckedAtTheEndsAndBetween) {
@@ -105,7 +121,8 @@ TEST_F(Verify, OpenBlasIsToldTheProcessor) {
     return result.err;
   };
   const std::string chosen = core_of("");
-  if (!contains(chosen, "Core: ")) GTEST_SKIP() << "PyTorch has another library than OpenBLAS";
+  if (!contains(chosen, "Core: ") || !has_pytorch())
+    GTEST_SKIP() << "PyTorch has another library than OpenBLAS";
   EXPECT_TRUE(contains(chosen, "SkylakeX") || contains(chosen, "Haswell")) << chosen;
   const std::string named = core_of("OPENBLAS_CORETYPE=Nehalem");
   EXPECT_TRUE(contains(named, "Core: Nehalem")) << named;
@@ -150,14 +167,40 @@ TEST_F(Verify, WithoutOnnxRuntimeItFailsBeforeAnyWork) {
       << other.err;
 }
 
-TEST_F(Verify, WithoutTheModuleItFailsBeforeAnyWork) {
-  std::filesystem::create_directory(folder_ / "bin");
-  std::filesystem::copy(kProgram, folder_ / "bin/aether2onnx");
-  const CommandResult result = run("", (folder_ / "bin/aether2onnx").string());
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_FALSE(saved());
-  EXPECT_TRUE(contains(result.err, "libaether2onnx_verify.so")) << result.err;
-  EXPECT_TRUE(contains(result.err, "README")) << result.err;
+TEST_F(Verify, WithoutTheModuleTheProgramJudges) {
+  const std::string program = program_alone();
+  const CommandResult result = run("--shape 1x3x16x12 --json", program);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(saved());
+  const auto json = nlohmann::json::parse(result.out)["verification"];
+  EXPECT_EQ(json["judge"], "builtin");
+  EXPECT_EQ(json["reference"], "the built-in reference, float64");
+  EXPECT_LT(json["results"][0]["max_absolute"], 1e-5);
+  EXPECT_FALSE(contains(result.err, "note")) << result.err;
+  // Asked for, the module is missed.
+  const CommandResult asked = run("--reference pytorch", program);
+  EXPECT_EQ(asked.exit_code, 1);
+  EXPECT_TRUE(contains(asked.err, "libaether2onnx_torch.so is not installed")) << asked.err;
+  // So is the one for pictures.
+  const CommandResult pictures = run("--verify_images .", program);
+  EXPECT_EQ(pictures.exit_code, 1);
+}
+
+TEST_F(Verify, BothReferencesAgree) {
+  if (!has_pytorch()) GTEST_SKIP() << "the module with libtorch isn't built";
+  const auto figures = [&](const std::string& reference) {
+    const CommandResult result =
+        run("--json --shape 2x3x21x17 --reference_precision fp64 --reference " + reference);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out)["verification"];
+    EXPECT_EQ(json["judge"], reference);
+    return json["results"];
+  };
+  const auto builtin = figures("builtin");
+  const auto pytorch = figures("pytorch");
+  for (std::size_t i = 0; i < builtin.size(); ++i) {
+    EXPECT_NEAR(builtin[i]["max_absolute"], pytorch[i]["max_absolute"], 1e-12);
+  }
 }
 
 TEST_F(Verify, EveryScaleFusedAndUnfusedInBothPrecisions) {
@@ -255,10 +298,11 @@ TEST_F(Verify, AFailedModelIsKeptUnderAnotherName) {
   EXPECT_EQ(json["verification"]["results"].size(), 2U);
   EXPECT_FALSE(json["verification"]["passed"]);
   // What was kept is the model that failed.
-  EXPECT_EQ(test::run_shell("cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
-                            " model.pth --quiet && cmp 2x_model_fp32_op17.onnx out.failed.onnx")
-                .exit_code,
-            0);
+  EXPECT_EQ(
+      test::run_shell("cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
+                      " model.pth --quiet && cmp 2x_model_fp32_1x3x64x64_op17.onnx out.failed.onnx")
+          .exit_code,
+      0);
 }
 
 TEST_F(Verify, AShapeThatWouldNotFitIsRefusedWithTheEstimate) {
@@ -293,7 +337,7 @@ TEST_F(Verify, ADeviceThatIsNotThereIsAnErrorBeforeAnyWork) {
     EXPECT_TRUE(contains(result.err, "--device cpu")) << result.err;
     EXPECT_FALSE(contains(result.out, "read ")) << result.out;
   }
-  EXPECT_EQ(run("--device gpu").exit_code, 2);
+  EXPECT_EQ(run("--device tpu").exit_code, 2);
   EXPECT_EQ(run("--device cuda:").exit_code, 2);
   EXPECT_EQ(run("--device cpu --provider cuda").exit_code, 2);
   EXPECT_EQ(run("--device cpu --provider cpu").exit_code, 0);
@@ -310,14 +354,14 @@ TEST_F(Verify, ProgressIsShownOnATerminalAlone) {
   EXPECT_EQ(pipe.out.find('\r'), std::string::npos) << pipe.out;
 }
 
-TEST_F(Verify, WithoutAWorkingLibraryOfPyTorchItSaysWhichIsMissing) {
-  std::filesystem::create_directory(folder_ / "bin");
-  std::filesystem::copy(kProgram, folder_ / "bin/aether2onnx");
-  test::write_text(folder_ / "bin/libaether2onnx_verify.so", "no library");
-  const CommandResult result = run("", (folder_ / "bin/aether2onnx").string());
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_FALSE(saved());
-  EXPECT_TRUE(contains(result.err, "libtorch")) << result.err;
+TEST_F(Verify, AModuleThatCannotBeLoadedIsTold) {
+  const std::string program = program_alone();
+  test::write_text(folder_ / "bin/libaether2onnx_torch.so", "no library");
+  const CommandResult result = run("--shape 1x3x16x12", program);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "libaether2onnx_torch.so cannot be loaded")) << result.out;
+  EXPECT_TRUE(contains(result.out, "against the built-in reference")) << result.out;
+  EXPECT_EQ(run("--reference pytorch", program).exit_code, 1);
 }
 
 // --- the command verify -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Messages without nodes to records: names, types, tensors.
+// Reads the protobuf messages that have no nodes in them: types, tensors, metadata.
 
 #include "base/error.h"
 #include "base/text.h"

@@ -49,6 +49,7 @@ void Machine::run_as_far_as_possible() {
   } catch (const Error& error) {
     if (error.kind != ErrorKind::malformed && error.kind != ErrorKind::limit) throw;
     document_.problem_ = error.what();
+    if (error.kind == ErrorKind::limit) document_.exceeded_limit_ = error.diagnostic.subject;
     document_.root_ = none_;
     document_.consumed_ = static_cast<std::size_t>(opcode_at_);
   }

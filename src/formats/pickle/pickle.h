@@ -81,6 +81,8 @@ class Document {
 
   /// The reason why the pickle wasn't read to its end; "" if it was.
   const std::string& problem() const { return problem_; }
+  /// The limit that problem() is about, for example "pickle_bytes"; "" for any other problem.
+  const std::string& exceeded_limit() const { return exceeded_limit_; }
   const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
   /// The protocol that the pickle states; 0 if it states none.
@@ -155,6 +157,7 @@ class Document {
   std::uint64_t origin_ = 0;
   std::vector<Irregularity> irregularities_;
   std::string problem_;
+  std::string exceeded_limit_;
 };
 
 /// "a list", "the number 7", "torch.FloatStorage": for messages.

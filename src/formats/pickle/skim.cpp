@@ -65,8 +65,8 @@ bool may_be_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-// Whether an import of this module can succeed. Headers of safetensors have quotes, tensors have
-// zeros and bytes that are not UTF-8.
+// Whether a module can have this name. Bytes that only look like an import have other characters:
+// the header of a safetensors file has quotes, tensors have zeros and bytes that are not UTF-8.
 bool may_be_module(std::string_view text) {
   if (text.empty() || text.size() > kLongestLine) return false;
   return std::none_of(text.begin(), text.end(), [](char c) {

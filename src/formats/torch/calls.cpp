@@ -107,23 +107,29 @@ class MisuseFinder {
     if (!document_.elements(object).empty() && row->filled != "elements") {
       misuse(object, filled, "elements are put into the result of {}", text);
     }
+    check_state(object, text, row_of_state(*row, arguments));
+  }
+
+  // The row that says which state the result of a call gets. copyreg._reconstructor(class, …) makes
+  // an object of the class.
+  const Row& row_of_state(const Row& row, std::span<const ValueId> arguments) const {
+    if (row.names != "_reconstructor" || arguments.empty()) return row;
+    const auto made_of = class_name(document_, arguments[0]);
+    const Row* made =
+        made_of ? find_row(document_.module(*made_of), document_.name(*made_of)) : nullptr;
+    return made != nullptr ? *made : row;
+  }
+
+  void check_state(ValueId object, const std::string& text, const Row& row) {
     const auto state = document_.state(object);
-    if (state && !fits_state(*row, arguments, *state)) {
+    if (!state) {
+      // PyTorch's layers have no attributes until they get them as their state.
+      if (row.role == Role::layer)
+        misuse(object, "torch-state", "the result of {} gets no state", text);
+    } else if (row.state.empty() || !matcher_.fits(row.state, *state)) {
       misuse(object, "torch-state", "the result of {} gets {} as its state", text,
              pickle::describe(document_, *state));
     }
-  }
-
-  bool fits_state(const Row& row, std::span<const ValueId> arguments, ValueId state) {
-    std::string_view word = row.state;
-    // copyreg._reconstructor(class, …) makes an object of the class.
-    if (row.names == "_reconstructor" && !arguments.empty()) {
-      const auto made_of = class_name(document_, arguments[0]);
-      const Row* made =
-          made_of ? find_row(document_.module(*made_of), document_.name(*made_of)) : nullptr;
-      if (made != nullptr) word = made->state;
-    }
-    return !word.empty() && matcher_.fits(word, state);
   }
 
   // _rebuild_from_type_v2(function, type, arguments, state) calls the function itself.

@@ -196,9 +196,9 @@ const Row* find_row(std::string_view module, std::string_view name) {
     }
     return result;
   }();
-  // A long name isn't copied and hashed for each of its uses.
-  if (module.find('\n') != std::string_view::npos || module.size() > limits::kNameBytes ||
-      name.size() > limits::kNameBytes) {
+  // A long name isn't searched, copied and hashed for each of its uses.
+  if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes ||
+      module.find('\n') != std::string_view::npos) {
     return nullptr;
   }
   const auto found = index.find(key_of(module, name));

@@ -506,11 +506,11 @@ bool may_be_weight(const Document& document, ValueId value) {
 }
 
 std::vector<Record> describe_tensors(const Document& document, const formats::Storages& storages,
-                                     std::vector<NamedValue> values) {
+                                     const std::vector<NamedValue>& values) {
   TensorRecords tensors(document, storages);
   std::vector<Record> records;
   records.reserve(values.size());
-  for (auto& [name, value] : values) records.push_back(tensors.describe(std::move(name), value));
+  for (const auto& [name, value] : values) records.push_back(tensors.describe(name, value));
   return records;
 }
 
@@ -539,7 +539,7 @@ formats::Audit audit(const File& file) {
   std::unordered_set<std::string_view> used;
   const auto contradiction = [&](ValueId value, std::string problem) {
     if (result.contradictions.size() < most) {
-      result.contradictions.push_back({document.offset(value), std::move(problem)});
+      result.contradictions.emplace_back(document.offset(value), std::move(problem));
     }
   };
   for (ValueId value = 0; value < document.value_count(); ++value) {

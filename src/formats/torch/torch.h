@@ -59,7 +59,7 @@ using NamedValue = std::pair<std::string, pickle::ValueId>;
 /// its type and size.
 std::vector<formats::Record> describe_tensors(const pickle::Document& document,
                                               const formats::Storages& storages,
-                                              std::vector<NamedValue> values);
+                                              const std::vector<NamedValue>& values);
 
 /// "a list", "an object of torch.nn.modules.linear.Linear": pickle::describe(), and classes that
 /// the legacy stream stores together with their source text.

@@ -52,7 +52,7 @@ void check(const Audit& found, std::uint64_t file_size) {
 }  // namespace
 
 struct Archive::State {
-  State(const Input& file, const Context& of_call) : input(file), context(of_call) {}
+  State(const Input& file, Context of_call) : input(file), context(std::move(of_call)) {}
 
   const Input& input;
   const Context context;

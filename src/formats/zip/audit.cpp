@@ -170,7 +170,7 @@ class Auditor {
     return header;
   }
 
-  // Gives those of `numbers` that have no room in the header their values from the zip64 field.
+  // Reads from the zip64 field those of `numbers` that are too large for the header.
   void read_extra(const Bytes& bytes, std::size_t at, std::size_t length, const std::string& name,
                   std::initializer_list<std::uint64_t*> numbers, Header* local = nullptr) {
     const bool needed =

@@ -14,7 +14,7 @@ using enum Severity;
 constexpr std::uint64_t kLongestComment = 0xffff;
 // PyTorch's reader (miniz) searches in whole blocks of 4096 bytes, and so a little further than the
 // longest comment. Source: mz_zip_reader_locate_header_sig() in miniz.c.
-constexpr std::uint64_t kSearched = kEndBytes + kLongestComment + 2 * 4096;
+constexpr std::uint64_t kSearched = kEndBytes + kLongestComment + std::uint64_t{2} * 4096;
 
 void read_end64(const Input& input, End& end, Findings& findings) {
   if (end.directory_end < kLocator64Bytes) return;

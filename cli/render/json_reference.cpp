@@ -1,0 +1,240 @@
+// The fields of --json, as docs/json.md lists them.
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "../option_table.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+// A field with everything below it. `path` has dots between names and [] behind lists.
+struct Field {
+  const char* path;
+  const char* meaning;
+};
+
+struct Object {
+  const char* heading;
+  const char* text;
+  std::vector<Field> fields;
+};
+
+std::vector<Object> objects() {
+  return {
+      {"Every result",
+       "Every object on stdout has these fields.",
+       {{"status", "\"ok\" or \"error\""}, {"version", "version of aether2onnx"}}},
+      {"convert",
+       "One checkpoint.",
+       {{"source", "the checkpoint, see Source below"},
+        {"network", "the network, see Network below"},
+        {"onnx.opset_version", "opset of the ONNX file"},
+        {"onnx.ir_version", "IR version of the ONNX file"},
+        {"onnx.precision", "value of --fp_mode"},
+        {"onnx.io_type", "value of --io_type"},
+        {"onnx.graph_form", "value of --graph_form"},
+        {"onnx.projections", "value of --projections"},
+        {"onnx.split_kernels_over", "value of --split_kernels_over, or null"},
+        {"onnx.gelu", "\"op\" or \"erf\""},
+        {"onnx.fp32_operators", "list of the operators that stay in float32"},
+        {"onnx.depthwise_fp32", "whether the depthwise convolutions stay in float32"},
+        {"onnx.fp32_blocks", "list of the parts that stay in float32"},
+        {"onnx.fp32_for_weights",
+         "list of the convolutions that stay in float32 because of a large weight"},
+        {"onnx.dynamic", "whether an axis is dynamic"},
+        {"onnx.batch_size", "number, or an object with min, opt and max"},
+        {"onnx.height", "number, or an object with min, opt and max"},
+        {"onnx.width", "number, or an object with min, opt and max"},
+        {"onnx.inputs", "list of inputs with name, dtype and shape"},
+        {"onnx.outputs", "list of outputs with name, dtype and shape"},
+        {"onnx.nodes", "number of nodes"},
+        {"onnx.operators", "object: the count of each operator"},
+        {"onnx.initializers", "number of initializers"},
+        {"onnx.parameters", "number of weights"},
+        {"onnx.weights_subnormal", "number of weights that became subnormal in 16 bits"},
+        {"onnx.weights_flushed_to_zero", "number of weights that became zero in 16 bits"},
+        {"output.path", "the saved file"},
+        {"output.replaced", "whether the file replaced an older one"},
+        {"output.bytes", "size of the ONNX file"},
+        {"output.external_data_path", "the second file of a model over 2 GiB, or null"},
+        {"output.external_data_bytes", "size of the second file"},
+        {"defaults",
+         "list of the options fp_mode, opset_version and shape that kept their "
+         "defaults"},
+        {"verification", "numbers of the comparison, null without --verify_onnx"},
+        {"stages", "list of steps with name, summary and seconds"},
+        {"warnings", "list of sentences"},
+        {"warning_codes", "list of their codes, see errors.md"},
+        {"next.verify", "the command that compares the model, null after a comparison"},
+        {"for",
+         "what --for chose: targets, set (option, value and why) and notes; null without "
+         "--for"},
+        {"next.trtexec", "the command that builds a TensorRT engine"}}},
+      {"convert with --dry_run",
+       "Nothing is written.",
+       {{"dry_run", "true"},
+        {"source", "the checkpoint; sha256 is null"},
+        {"network", "the network"},
+        {"options", "list of options with name, value and origin"},
+        {"for",
+         "what --for chose: targets, set (option, value and why) and notes; null without "
+         "--for"},
+        {"output.path", "the file that the command would save"},
+        {"output.action", "\"write\", \"replace\" or \"skip\""},
+        {"output.why", "the reason for the action"},
+        {"warnings", "list of sentences"},
+        {"warning_codes", "list of their codes"}}},
+      {"convert with several checkpoints",
+       "An entry of `results` also has the fields of the object for one checkpoint.",
+       {{"results", "list in the order of the inputs"},
+        {"results[].input", "the checkpoint"},
+        {"results[].result", "\"saved\", \"skipped\", \"failed\" or \"would …\""},
+        {"results[].seconds", "time of the conversion"},
+        {"saved", "number of saved models"},
+        {"skipped", "number of skipped checkpoints"},
+        {"failed", "number of failures"},
+        {"seconds", "time of the whole call"},
+        {"exit_code", "exit code of the program"}}},
+      {"fuse",
+       "",
+       {{"source", "the checkpoint"},
+        {"network", "the network"},
+        {"output.path", "the saved file"},
+        {"output.replaced", "whether the file replaced an older one"},
+        {"output.format", "\"pth\" or \"safetensors\""},
+        {"output.bytes", "size of the file"},
+        {"output.tensors", "number of tensors"},
+        {"output.parameters", "number of weights"},
+        {"output.dtype", "types of the weights"},
+        {"convolutions", "number of pairs of convolutions that were fused"},
+        {"weights_subnormal", "number of weights that became subnormal in 16 bits"},
+        {"weights_flushed_to_zero", "number of weights that became zero in 16 bits"},
+        {"stages", "list of steps with name, summary and seconds"},
+        {"warnings", "list of sentences"},
+        {"warning_codes", "list of their codes"},
+        {"next.convert", "the command that converts the fused file"}}},
+      {"inspect",
+       "",
+       {{"source", "the file"},
+        {"network", "the network, or null"},
+        {"not_recognised", "code, message and findings if the network is unknown, or null"},
+        {"training", "facts about the training that the file contains"},
+        {"cost", "parameters, and multiply-adds and memory for each megapixel of output"},
+        {"fused_cost", "the same once fused, or null"},
+        {"onnx", "opset, inputs, outputs, operators and metadata of an ONNX file, or null"},
+        {"tensors", "list of all tensors with --tensors, or null"},
+        {"warnings", "list of sentences"},
+        {"warning_codes", "list of their codes"}}},
+      {"verify", "", {{"verification", "numbers of the comparison"}}},
+      {"check",
+       "[check.md](check.md) lists the codes.",
+       {{"findings", "list"},
+        {"findings[].severity", "\"error\", \"warning\" or \"note\""},
+        {"findings[].code", "code of the finding"},
+        {"findings[].what", "sentence"},
+        {"findings[].count", "number of places"},
+        {"findings[].concerns", "list of targets with target, severity and versions"},
+        {"findings[].remedy", "what to do"},
+        {"errors", "number of errors"},
+        {"warnings", "number of warnings"},
+        {"notes", "number of notes"},
+        {"exit_code", "exit code of the program"}}},
+      {"scan",
+       "[security.md](security.md) lists the verdicts and codes.",
+       {{"results", "list in the order of the inputs"},
+        {"results[].file", "the file"},
+        {"results[].result", "\"clean\", \"found\" or \"unclear\""},
+        {"results[].container", "the file's format"},
+        {"results[].globals", "list of names in pickles with name, verdict, where and count"},
+        {"results[].calls", "list of calls with text, verdict and where"},
+        {"results[].findings", "list with weight, code and what"},
+        {"results[].not_listed", "number of further entries"},
+        {"results[].error", "the error if the file can't be read"},
+        {"clean", "number of clean files"},
+        {"found", "number of files with more than data"},
+        {"unclear", "number of files that are unknown"},
+        {"exit_code", "exit code of the program"}}},
+      {"engine",
+       "",
+       {{"model", "path, opset, types, input, output and ranges of the model"},
+        {"for", "value of --for"},
+        {"tensorrt", "version of TensorRT, its origin, and the path of trtexec"},
+        {"arguments", "list of trtexec's arguments"},
+        {"command", "the whole line"},
+        {"shell", "the shell that the line is written for"},
+        {"engine", "the engine's file"},
+        {"built", "bytes, seconds and log with --run, or null"},
+        {"provider_options", "object of options with --for onnxruntime"},
+        {"python", "lines of Python with --for onnxruntime and vsmlrt"},
+        {"notes", "list of sentences"}}},
+      {"Failure",
+       "The object of every command that failed.",
+       {{"error.kind", "kind of the error, see errors.md"},
+        {"error.code", "code of the error, see errors.md"},
+        {"error.subject", "the file, tensor or option"},
+        {"error.expected", "what was expected, may be empty"},
+        {"error.found", "what was found, may be empty"},
+        {"error.message", "the message that the log has"},
+        {"error.findings", "list of sentences, for example one for each missing key"},
+        {"verification", "numbers of a comparison, or null"},
+        {"exit_code", "exit code of the program"}}},
+      {"Source",
+       "The object `source`.",
+       {{"name", "file name"},
+        {"container", "format of the file"},
+        {"wrapper", "key of the state dict, may be empty"},
+        {"other_wrappers", "list of other state dicts in the file"},
+        {"sha256", "hash of the file"},
+        {"bytes", "size of the file"},
+        {"tensors", "number of tensors"},
+        {"parameters", "number of weights"},
+        {"dtype", "types of the weights"}}},
+      {"Network",
+       "The object `network`.",
+       {{"architecture", "\"AetherNet\""},
+        {"generation", "\"G1\" to \"G7d\", see support.md"},
+        {"model_type", "\"aether_small\", …, or \"custom\""},
+        {"scale", "upscale factor"},
+        {"input_channels", "channels of the picture"},
+        {"embed_dim", "width of the network"},
+        {"depths", "blocks in each group"},
+        {"hidden_dim", "width inside a block"},
+        {"large_kernel", "size of the large kernel"},
+        {"small_kernel", "size of the small kernel, null if fused"},
+        {"fused", "whether the file is fused"},
+        {"norm_type", "\"layernorm\" or \"deployment\""},
+        {"norm_eps", "epsilon, or null"},
+        {"channel_attention", "true or false"},
+        {"spatial_attention", "true or false"},
+        {"res_scale", "factor of each block's output"},
+        {"img_range", "range of the network's values"},
+        {"quantization", "kind of quantization-aware training, may be empty"},
+        {"evidence", "list of decisions with what, value, because and certain"}}},
+  };
+}
+
+}  // namespace
+
+std::string json_page() {
+  std::string page = R"(# The output of --json
+
+`aether2onnx manual json` prints this page. A test compares the page with the program's output.
+
+With `--json` stdout has one JSON object, and the log goes to stderr. Fields may be added; existing fields keep
+their names and meanings. A path such as `results[].file` means the field `file` of each entry in `results`.
+)";
+  for (const Object& object : objects()) {
+    page += fmt::format("\n## {}\n\n", object.heading);
+    if (*object.text != '\0') page += fmt::format("{}\n\n", object.text);
+    page += "| field | meaning |\n| --- | --- |\n";
+    for (const Field& field : object.fields) {
+      page += fmt::format("| `{}` | {} |\n", field.path, field.meaning);
+    }
+  }
+  return page;
+}
+
+}  // namespace aether2onnx::cli

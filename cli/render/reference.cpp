@@ -1,0 +1,53 @@
+// The reference in Markdown: docs/options.md and docs/json.md.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "../option_table.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+// Text for a cell of a table.
+std::string cell(const std::string& text) { return escaped(text, "|<"); }
+
+std::string options_table(const CommandOptions& entry) {
+  std::string text;
+  std::string group;
+  for (const OptionDescription& option : entry.options) {
+    if (option.group != group) {
+      text += fmt::format("{}| {} | meaning |\n| --- | --- |\n", group.empty() ? "" : "\n",
+                          cell(option.group));
+    }
+    group = option.group;
+    const std::string type = option.type.empty() ? "" : " " + option.type;
+    text += fmt::format("| `{}{}` | {} |\n", fmt::join(option.names, "`, `"), escaped(type, "|"),
+                        cell(option.description));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string options_page(const std::vector<CommandOptions>& table) {
+  std::string page = R"(# All commands and options
+
+`aether2onnx manual options` prints this page from the program's own tables. A test compares the two.
+
+A dash may stand for an underscore (`--fp-mode`), and `--name=value` for `--name value`. The name of an option
+may be shortened while it stays unique (`--opset`). Names of choices may be in upper case, and `half` means `fp16`.
+`--config FILE` reads options from a TOML file, for example the line `fp_mode = "fp16"`. An option on the command
+line counts for more.
+)";
+  for (const CommandOptions& entry : table) {
+    page += fmt::format("\n## {}\n\n{}.\n\n```text\n{}```\n\n{}", entry.command.name,
+                        entry.command.summary,
+                        entry.usage.substr(0, entry.usage.find("\n\nCommands")) +
+                            (entry.usage.find("\n\nCommands") == std::string::npos ? "" : "\n"),
+                        options_table(entry));
+  }
+  return page;
+}
+
+}  // namespace aether2onnx::cli

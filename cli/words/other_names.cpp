@@ -1,0 +1,118 @@
+#include "other_names.h"
+
+#include <array>
+
+namespace aether2onnx::cli {
+
+namespace {
+
+constexpr std::string_view kShape =
+    "The input's size is one option: --shape 1x3x720x1280 (fixed) or --shape 1x3xHxW (dynamic).";
+constexpr std::string_view kCleanGraph =
+    "Leave the option out: the graph is written without anything that a simplifier removes.";
+constexpr std::string_view kReadFromFile =
+    "Leave the option out: the network is read from the checkpoint.";
+constexpr std::string_view kOneExporter = "Leave the option out: there is one exporter.";
+constexpr std::string_view kNoInt8 =
+    "The ONNX file cannot be int8 or fp8. The smallest types are 16 bits: --fp_mode fp16.";
+constexpr std::string_view kPlainFile =
+    "Write the file's name without an option, as in: aether2onnx inspect model.pth";
+
+constexpr std::array kNames = {
+    // Files.
+    OtherName{"model", "--input_model_path", "", "", true},
+    OtherName{"model_path", "--input_model_path", "", ""},
+    OtherName{"checkpoint", "--input_model_path", "", ""},
+    OtherName{"ckpt", "--input_model_path", "", ""},
+    OtherName{"weights", "--input_model_path", "", ""},
+    OtherName{"input", "--input_model_path", "", ""},
+    OtherName{"input_path", "--input_model_path", "", ""},
+    OtherName{"i", "--input_model_path", "", ""},
+    OtherName{"o", "--output_onnx_path", "", ""},
+    OtherName{"o", "--output_model_path", "", ""},
+    OtherName{"o", "--save_engine", "", ""},
+    OtherName{"output_path", "--output_onnx_path", "", ""},
+    OtherName{"output_path", "--output_model_path", "", ""},
+    OtherName{"outdir", "--output_dir", "", ""},
+    OtherName{"saveengine", "--save_engine", "", ""},
+    OtherName{"pth", "--against", "", ""},
+    OtherName{"checkpoint", "--against", "", ""},
+    OtherName{"model", "", "", kPlainFile, true},
+    OtherName{"input", "", "", kPlainFile},
+    OtherName{"i", "", "", kPlainFile},
+    OtherName{"checkpoint", "", "", kPlainFile},
+    OtherName{"onnx", "", "", kPlainFile},
+    OtherName{"format", "", "",
+              "Leave the option out: a conversion always writes ONNX. aether2onnx engine is for "
+              "TensorRT."},
+    OtherName{"opt_file", "", "", kReadFromFile},
+    // Precision.
+    OtherName{"half", "--fp_mode", "fp16", ""},
+    OtherName{"half", "--precision", "fp16", ""},
+    OtherName{"half", "--dtype", "float16", ""},
+    OtherName{"fp16", "--fp_mode", "fp16", ""},
+    OtherName{"fp16", "--precision", "fp16", ""},
+    OtherName{"fp16", "--dtype", "float16", ""},
+    OtherName{"fp32", "--fp_mode", "fp32", ""},
+    OtherName{"fp32", "--precision", "as_model", ""},
+    OtherName{"fp32", "--dtype", "float32", ""},
+    OtherName{"bf16", "--fp_mode", "bf16", ""},
+    OtherName{"bf16", "--precision", "bf16", ""},
+    OtherName{"bf16", "--dtype", "bfloat16", ""},
+    OtherName{"dtype", "--fp_mode", "", ""},
+    OtherName{"dtype", "--precision", "", ""},
+    OtherName{"data_type", "--fp_mode", "", ""},
+    OtherName{"data_type", "--dtype", "", ""},
+    OtherName{"precision", "--fp_mode", "", ""},
+    OtherName{"precision", "--dtype", "", ""},
+    OtherName{"bf16_exclude_depthwise", "--depthwise_fp32", "", ""},
+    OtherName{"keep_io_types", "--io_type", "fp32", ""},
+    OtherName{"int8", "", "", kNoInt8},
+    OtherName{"fp8", "", "", kNoInt8},
+    OtherName{"quantize", "", "", kNoInt8},
+    OtherName{"stronglytyped", "", "",
+              "Leave the option out: the line has it wherever the model's types need it."},
+    // Sizes.
+    OtherName{"imgsz", "", "", kShape},
+    OtherName{"img_size", "", "", kShape},
+    OtherName{"size", "", "", kShape},
+    OtherName{"input_shape", "--shape", "", ""},
+    OtherName{"static", "", "", kShape},
+    OtherName{"dynamic_axes", "--dynamic_shapes", "", ""},
+    OtherName{"height", "", "", kShape},
+    OtherName{"width", "", "", kShape},
+    OtherName{"batch", "", "", kShape},
+    OtherName{"batch_size", "", "", kShape},
+    OtherName{"minshapes", "", "", "The smallest size has an option an axis: --min_height 32."},
+    OtherName{"optshapes", "", "", "The usual size has an option an axis: --opt_height 720."},
+    OtherName{"maxshapes", "", "", "The largest size has an option an axis: --max_height 1080."},
+    // The rest.
+    OtherName{"simplify", "", "", kCleanGraph},
+    OtherName{"optimize", "", "", kCleanGraph},
+    OtherName{"slim", "", "", kCleanGraph},
+    OtherName{"fulloptimization", "", "", kCleanGraph},
+    OtherName{"dynamo", "", "", kOneExporter},
+    OtherName{"nocheck", "", "",
+              "Leave the option out: without --verify_onnx nothing is compared."},
+    OtherName{"net", "", "", kReadFromFile},
+    OtherName{"network", "", "", kReadFromFile},
+    OtherName{"arch", "", "", kReadFromFile},
+    OtherName{"variant", "--model_type", "", ""},
+    OtherName{"upscale", "--scale", "", ""},
+    OtherName{"ema", "", "", "To choose the averaged weights, write --params_key params_ema."},
+    OtherName{"workers", "--jobs", "", ""},
+    OtherName{"j", "--jobs", "", ""},
+    OtherName{"overwrite", "", "",
+              "Leave the option out: an existing model is replaced. --skip_existing keeps it."},
+    OtherName{"force", "", "",
+              "Leave the option out: an existing model is replaced. --skip_existing keeps it."},
+    OtherName{"help_all", "--help", "", ""},
+    OtherName{"q", "--quiet", "", ""},
+    OtherName{"v", "--verbose", "", ""},
+};
+
+}  // namespace
+
+std::span<const OtherName> other_names() { return kNames; }
+
+}  // namespace aether2onnx::cli
