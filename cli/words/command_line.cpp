@@ -294,6 +294,7 @@ struct CommandLine::Parser {
   std::vector<std::string> positionals;
   TypedNames typed;
   std::vector<std::function<void()>> steps;
+  std::map<std::string, std::vector<std::string>> offered;  // by option: values for the shells
   bool help = false;
   bool help_all = false;
   bool version = false;
@@ -497,6 +498,10 @@ void CommandLine::add_flag(const std::string& name, bool& value, const std::stri
   parser_->add_flag(name, value, text);
 }
 
+void CommandLine::complete(const std::string& name, std::vector<std::string> values) {
+  parser_->offered[name] = std::move(values);
+}
+
 void CommandLine::add_choice_of(const std::string& name, const std::vector<std::string>& choices,
                                 const std::string& text, std::function<void(std::size_t)> choose) {
   const auto given = std::make_shared<std::optional<std::string>>();
@@ -573,8 +578,11 @@ std::vector<OptionDescription> CommandLine::options() const {
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     const bool is_flag = option->get_expected_min() == 0;
-    result.push_back({names, option->get_group(), option->get_description(),
-                      is_flag ? "" : option->get_type_name()});
+    const auto offered = parser_->offered.find(names.back());
+    result.push_back(
+        {names, option->get_group(), option->get_description(),
+         is_flag ? "" : option->get_type_name(),
+         offered == parser_->offered.end() ? std::vector<std::string>{} : offered->second});
   }
   return result;
 }
