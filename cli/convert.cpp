@@ -199,6 +199,7 @@ OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
 
 int run(const ConvertRequest& request, const Invocation& invocation) {
   Console console(request.printing);
+  print_settings(console, request);
   for (const std::string& note : request.notes) console.note(note);
   if (request.is_batch) return run_batch(request, invocation, console);
   if (request.dry_run) return run_dry(request, console);
@@ -211,8 +212,9 @@ int run(const ConvertRequest& request, const Invocation& invocation) {
                     verification ? &*verification : nullptr, comparison, &console);
     print_conversion(console, conversion, request.printing.verbose);
     if (request.printing.json) {
-      print_result(conversion_json(conversion),
-                   fmt::format("{} was saved", shown(conversion.report.output.path)));
+      Json json = conversion_json(conversion);
+      add_targets(json, request);
+      print_result(json, fmt::format("{} was saved", shown(conversion.report.output.path)));
     }
   } catch (const Error& error) {
     if (!request.verify || error.kind == ErrorKind::cancelled) throw;

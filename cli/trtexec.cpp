@@ -34,8 +34,10 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// The folders in PATH. Relative ones are left out: a program in the current folder must not run
-// unasked.
+// The releases of TensorRT for RTX are 1.x. Its program has other options than trtexec.
+bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
+
+// Without relative folders: what they hold depends on the current folder, and is not run unasked.
 std::vector<fs::path> folders_of_path() {
   std::vector<fs::path> folders;
   const std::string text = port::environment("PATH");
@@ -86,6 +88,14 @@ Trtexec trtexec_at(const fs::path& path) {
              "Give NVIDIA's trtexec, and see that it runs.",
              shown(path))});
   }
+  if (is_of_rtx(*version)) {
+    throw ProgramError(
+        "engine",
+        {"engine-not-trtexec", path.string(), "trtexec", "tensorrt_rtx",
+         fmt::format("--trtexec {}: this is the program of TensorRT for RTX {}, not of TensorRT.\n"
+                     "For its command line, give --for tensorrt-rtx:{} instead.",
+                     shown(path), to_string(*version), to_string(*version))});
+  }
   return {program, program.string(), *version};
 }
 
@@ -95,7 +105,8 @@ std::optional<Trtexec> find_trtexec() {
     for (const fs::path& folder : folders) {
       const fs::path program = folder / kName;
       if (!port::is_executable(program)) continue;
-      if (const auto version = version_of(program)) {
+      const auto version = version_of(program);
+      if (version && !is_of_rtx(*version)) {
         return Trtexec{program, in_path ? kName : program.string(), *version};
       }
     }

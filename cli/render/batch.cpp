@@ -110,14 +110,16 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
   const std::size_t failed = count(items, Result::failed);
   Json results = Json::array();
   for (const BatchItem& item : items) results.push_back(item_json(item, request));
-  return {{"status", failed == 0 ? "ok" : "error"},
-          {"version", version()},
-          {"results", results},
-          {"saved", count(items, Result::saved)},
-          {"skipped", count(items, Result::skipped)},
-          {"failed", failed},
-          {"seconds", seconds},
-          {"exit_code", failed == 0 ? kDone : kFailed}};
+  Json json = {{"status", failed == 0 ? "ok" : "error"},
+               {"version", version()},
+               {"results", results},
+               {"saved", count(items, Result::saved)},
+               {"skipped", count(items, Result::skipped)},
+               {"failed", failed},
+               {"seconds", seconds},
+               {"exit_code", failed == 0 ? kDone : kFailed}};
+  add_targets(json, request);
+  return json;
 }
 
 void print_batch(Console& console, const std::vector<BatchItem>& items,

@@ -12,9 +12,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-const char* title_of(CheckTarget target) {
-  constexpr std::array titles = {"TensorRT", "ONNX Runtime", "vs-mlrt", "VideoJaNai"};
-  return titles.at(static_cast<std::size_t>(target));
+std::string_view title_of(Target target) {
+  return targets().at(static_cast<std::size_t>(target)).title;
 }
 
 // "TensorRT below 8.6 (warning), vs-mlrt". The text has a severity if the finding's own differs.

@@ -29,6 +29,9 @@ struct Conversion {
   std::string trtexec_command;
   std::string engine_command;
 };
+/// What --for has set, and why.
+void print_settings(Console& console, const ConvertRequest& request);
+void add_targets(Json& json, const ConvertRequest& request);
 void print_conversion(Console& console, const Conversion& conversion, bool verbose);
 Json conversion_json(const Conversion& conversion);
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -27,22 +28,6 @@ namespace {
 
 bool is_long_option(const std::string& argument) {
   return argument.size() > 2 && argument.starts_with("--");
-}
-
-// The number of edits that turn one name into the other.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
 }
 
 std::vector<std::string> long_names(const CLI::App& app) {
@@ -168,6 +153,7 @@ struct CommandLine::Parser {
   std::string group;
   std::vector<std::string> positionals;
   std::vector<std::function<void()>> steps;
+  std::map<std::string, std::vector<std::string>> offered;  // by option: values for the shells
   bool help = false;
   bool version = false;
 };
@@ -274,6 +260,10 @@ void CommandLine::add_flag(const std::string& name, bool& value, const std::stri
   parser_->add_flag(name, value, text);
 }
 
+void CommandLine::complete(const std::string& name, std::vector<std::string> values) {
+  parser_->offered[name] = std::move(values);
+}
+
 void CommandLine::add_choice_of(const std::string& name, const std::vector<std::string>& choices,
                                 const std::string& text, std::function<void(std::size_t)> choose) {
   const auto given = std::make_shared<std::optional<std::string>>();
@@ -338,8 +328,11 @@ std::vector<OptionDescription> CommandLine::options() const {
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     const bool is_flag = option->get_expected_min() == 0;
-    result.push_back({names, option->get_group(), option->get_description(),
-                      is_flag ? "" : option->get_type_name()});
+    const auto offered = parser_->offered.find(names.back());
+    result.push_back(
+        {names, option->get_group(), option->get_description(),
+         is_flag ? "" : option->get_type_name(),
+         offered == parser_->offered.end() ? std::vector<std::string>{} : offered->second});
   }
   return result;
 }

@@ -42,6 +42,9 @@ std::string shape_text(std::span<const std::int64_t> shape);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator = ",");
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
+/// The number of characters to add, remove or replace that turn one name into the other.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// "1 key", "3 keys".
 std::string plural(std::uint64_t count, std::string_view noun);
 
