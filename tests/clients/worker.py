@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 
@@ -97,7 +98,7 @@ def tensorrt_rtx(model, array, capabilities=CAPABILITIES):
 def pnnx_ncnn(model, array):
     import ncnn
     # Importing pnnx would import PyTorch.
-    program = pathlib.Path(sys.executable).parent / "pnnx"
+    program = pathlib.Path(sysconfig.get_path("purelib")) / "pnnx" / "pnnx"
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "model.onnx"
         copy.write_bytes(pathlib.Path(model).read_bytes())
@@ -112,7 +113,7 @@ def pnnx_ncnn(model, array):
         if net.load_param(str(param)) != 0 or net.load_model(str(param).replace(".param", ".bin")) != 0:
             raise Refused("ncnn doesn't load the network")
         extractor = net.create_extractor()
-        extractor.input("in0", ncnn.Mat(array[0]))
+        extractor.input("in0", ncnn.Mat(array[0]).clone())  # a Mat of an array does not keep it alive
         code, out = extractor.extract("out0")
         if code != 0:
             raise Refused(f"ncnn ends with {code}")
