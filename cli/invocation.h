@@ -37,11 +37,12 @@ struct Answer {
   std::string text;
 };
 
-/// --quiet, --json and --verbose.
+/// --quiet, --json, --verbose and --supervised.
 struct Printing {
   bool quiet = false;
   bool json = false;
   bool verbose = false;
+  bool supervised = false;  ///< Another program runs this one and reads its events.
 };
 
 /// An option that was given, and where.
@@ -62,6 +63,8 @@ struct OptionDescription {
 
 /// Whether --json is on the command line. The program asks before parsing, which may fail.
 bool wants_json(const std::vector<std::string>& arguments);
+/// The same for --supervised.
+bool is_supervised(const std::vector<std::string>& arguments);
 
 /// Takes a command's options before any parsing.
 using UseCommandLine = std::function<void(const CommandLine& line)>;

@@ -105,6 +105,7 @@ class Conversion {
                                                  report_.source.sha256 = checkpoint_.sha256();
                                                  return metadata::entries(report_);
                                                }});
+    report_.graph.metadata = metadata::entries(report_);
     report_.output.bytes = written.bytes;
     report_.output.external_data_bytes = written.external_data_bytes;
     report_.weights_subnormal = loss_.subnormal;

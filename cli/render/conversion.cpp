@@ -154,7 +154,8 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
                   {"initializers", graph.initializers},
                   {"parameters", graph.parameters},
                   {"weights_subnormal", report.weights_subnormal},
-                  {"weights_flushed_to_zero", report.weights_flushed_to_zero}};
+                  {"weights_flushed_to_zero", report.weights_flushed_to_zero},
+                  {"metadata", pairs_json(graph.metadata)}};
   json["output"] = {{"path", report.output.path.string()},
                     {"replaced", !conversion.replaced.empty()},
                     {"bytes", report.output.bytes},

@@ -166,13 +166,6 @@ Json cost_json(const std::optional<NetworkCost>& cost) {
           {"precision", cost->precision}};
 }
 
-// An object of the pairs. Of a repeated key the last value counts.
-Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs) {
-  Json object = Json::object();
-  for (const auto& [key, value] : pairs) object[key] = value;
-  return object;
-}
-
 Json onnx_json(const std::optional<OnnxInfo>& onnx) {
   if (!onnx) return nullptr;
   Json opsets = Json::object();

@@ -52,6 +52,7 @@ std::vector<Object> objects() {
         {"onnx.parameters", "number of weights"},
         {"onnx.weights_subnormal", "number of weights that became subnormal in 16 bits"},
         {"onnx.weights_flushed_to_zero", "number of weights that became zero in 16 bits"},
+        {"onnx.metadata", "object: the metadata in the ONNX file"},
         {"output.path", "the saved file"},
         {"output.replaced", "whether the file replaced an older one"},
         {"output.bytes", "size of the ONNX file"},

@@ -22,6 +22,10 @@ bool wants_json(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
 }
 
+bool is_supervised(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--supervised") != arguments.end();
+}
+
 bool is_number(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -533,6 +537,11 @@ void CommandLine::add_printing(Printing& printing, const std::string& verbose_te
   add_flag("--quiet", printing.quiet, "Print errors only");
   // The program must know how to print errors before it reads anything.
   parser_->add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
+      ->configurable(false);
+  parser_
+      ->add_flag("--supervised", printing.supervised,
+                 "For programs that run this one: events on stderr, one JSON\n"
+                 "object a line; the end of standard input cancels the work")
       ->configurable(false);
   add_help();
 }

@@ -157,6 +157,8 @@ struct GraphInfo {
   std::string dtype;  ///< Of the weights, like SourceInfo::dtype.
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
+  /// The model's metadata_props; empty if nothing was written.
+  std::vector<std::pair<std::string, std::string>> metadata;
 };
 
 /// Result of a conversion.
