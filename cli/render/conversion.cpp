@@ -151,7 +151,7 @@ void print_conversion(Console& console, const ConvertRequest& request,
   if (request.printing.verbose) console.plain("\n" + model_table(conversion.report));
   console.plain("");
   const std::string& verify = conversion.verify_command;
-  if (!verify.empty()) console.plain("Next, compare the model with PyTorch:\n  " + verify);
+  if (!verify.empty()) console.plain("Next, compare the model with the checkpoint:\n  " + verify);
   console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
                             verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
   console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + conversion.engine_command);
