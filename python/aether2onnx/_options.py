@@ -29,6 +29,7 @@ class _Comparison(TypedDict, total=False):
     rtol: float
     device: str
     provider: str
+    reference: str
     reference_precision: str
     seed: int
     verify_images: Path

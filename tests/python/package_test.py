@@ -158,7 +158,7 @@ class Package(unittest.TestCase):
             self.assertEqual(error.code, "verification-unavailable")
 
     def test_the_options_are_those_of_the_program(self):
-        left_out = {"json", "quiet", "verbose", "supervised", "help", "version", "config", "for", "against", "tensors",
+        left_out = {"json", "quiet", "verbose", "supervised", "help", "help-all", "version", "config", "for", "against", "tensors",
                     "input_model_path", "output_onnx_path", "output_model_path",
                     # of several checkpoints, or without a result
                     "output_dir", "name_template", "jobs", "skip_existing", "dry_run", "keep_failed"}
@@ -166,7 +166,10 @@ class Package(unittest.TestCase):
             ("convert", _options.ConvertOptions), ("fuse", _options.FuseOptions), ("inspect", _options.InspectOptions),
             ("scan", _options.ScanOptions), ("check", _options.CheckOptions), ("verify", _options.VerifyOptions),
         ):
-            text = subprocess.run([PROGRAM, command, "--help"], capture_output=True, check=True).stdout.decode()
+            for option in ("--help-all", "--help"):
+                text = subprocess.run([PROGRAM, command, option], capture_output=True).stdout.decode()
+                if text:
+                    break
             known = {word.split()[0][2:].rstrip(",") for word in text.splitlines() for word in [word.strip()]
                      if word.startswith("--")}
             ours = {{"limits": "limit", "shapes": "shape"}.get(name, name) for name in options.__annotations__}
