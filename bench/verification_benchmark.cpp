@@ -53,12 +53,11 @@ double time_verification(const std::string& checkpoint, const std::string& model
   request.checkpoint = checkpoint;
   request.model = model;
   std::optional<Clock::time_point> first_run;
-  const Json details = verify::verify(
-      request,
-      [&](std::size_t, std::size_t, double, const std::string&) {
-        if (!first_run) first_run = Clock::now();
-      },
-      nullptr);
+  verify::Progress progress;
+  progress.works = [&](std::size_t, std::size_t, double, const std::string&) {
+    if (!first_run) first_run = Clock::now();
+  };
+  const Json details = verify::verify(request, progress, nullptr);
   const double seconds = first_run ? seconds_since(*first_run) : 0;
   if (!details["passed"].get<bool>()) throw std::runtime_error("verification failed");
   return seconds;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "port/port.h"
@@ -42,7 +43,10 @@ std::string spelled(const std::string& text) {
 Console::Console(const Printing& printing) : Console(printing, printing.json ? stderr : stdout) {}
 
 Console::Console(const Printing& printing, std::FILE* stream)
-    : stream_(stream), quiet_(printing.quiet), terminal_(!quiet_ && port::is_terminal(stream_)) {}
+    : stream_(printing.supervised ? stderr : stream),
+      quiet_(printing.quiet || printing.supervised),
+      terminal_(!quiet_ && port::is_terminal(stream_)),
+      events_(printing.supervised) {}
 
 Console::~Console() { clear_progress(); }
 
@@ -57,31 +61,43 @@ void Console::line(const std::string& name, const std::string& text) {
   plain(fmt::format("{:<11} {}", name, text));
 }
 
+void Console::event(const Json& json) {
+  if (events_) port::write_text(stream_, dump_line(json));
+}
+
 void Console::on_step(const Step& step) {
+  event({{"event", "step"},
+         {"name", step.name},
+         {"summary", step.summary},
+         {"seconds", step.seconds}});
   line(step.name, fmt::format("{}  ({})", step.summary, duration_text(step.seconds)));
 }
 
 void Console::on_warning(const Diagnostic& warning) { note(warning.text); }
 
-void Console::note(const std::string& text) { line("note", text); }
+void Console::note(const std::string& text) {
+  event({{"event", "note"}, {"text", text}});
+  line("note", text);
+}
 
 bool Console::progress_is_due() {
   const auto now = std::chrono::steady_clock::now();
-  if (!terminal_ || now - started_ < kProgressAfter || now - last_progress_ < kProgressEvery) {
-    return false;
-  }
+  if (now - last_progress_ < kProgressEvery) return false;
+  if (!events_ && (!terminal_ || now - started_ < kProgressAfter)) return false;
   last_progress_ = now;
   return true;
 }
 
 void Console::on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) {
   if (total == 0 || !progress_is_due()) return;
-  show_progress(fmt::format("{:<11} {:3d} %", step, done * 100 / total));
+  event({{"event", "progress"}, {"step", step}, {"done", done}, {"total", total}});
+  if (terminal_) show_progress(fmt::format("{:<11} {:3d} %", step, done * 100 / total));
 }
 
 void Console::on_work(std::string_view name, const std::string& what, double share) {
   const auto now = std::chrono::steady_clock::now();
   if (!work_started_) work_started_ = last_progress_ = now;
+  event({{"event", "work"}, {"name", name}, {"what", what}, {"share", share}});
   // The first line of new work is always shown.
   const auto every = terminal_ ? kProgressEvery : kLineEvery;
   const bool is_new = terminal_ && what != last_work_;

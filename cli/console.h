@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "invocation.h"
+#include "render/json.h"
 
 namespace aether2onnx::cli {
 
-/// The log: lines such as "saved       out.onnx", and progress on a terminal.
+/// The log: lines such as "saved       out.onnx", and progress on a terminal. With --supervised,
+/// each step, warning and progress is an event on stderr instead: a JSON object in a line.
 class Console final : public Observer {
  public:
   /// The log goes to stdout. --json moves the log to stderr, --quiet drops it.
@@ -39,12 +41,14 @@ class Console final : public Observer {
 
  private:
   bool progress_is_due();
+  void event(const Json& json);
   void show_progress(const std::string& text);
   void clear_progress();
 
   std::FILE* stream_;
   bool quiet_;
   bool terminal_;
+  bool events_;  // JSON in place of text
   bool progress_shown_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_progress_ = started_;

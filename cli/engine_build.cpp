@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
+#include <span>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -22,21 +22,22 @@ namespace fs = std::filesystem;
 // An engine has a header and at least one kernel. A smaller file was cut off.
 constexpr std::uint64_t kSmallestEngine = 1024;
 
-// The first and the last bytes of a file, at most `part` of each.
+// The first and the last bytes of a file, at most `part` of each. Returns "" if the file can't be
+// read: trtexec may have removed it.
 std::string ends_of(const fs::path& path, std::uint64_t part) {
-  std::ifstream file(path, std::ios::binary);
-  const std::uint64_t size = io::file_size(path).value_or(0);
-  if (!file || size == 0) return {};
-  const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
-    std::string text(bytes, '\0');
-    file.seekg(static_cast<std::streamoff>(offset));
-    file.read(text.data(), static_cast<std::streamsize>(bytes));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    file.clear();
-    return text;
-  };
-  if (size <= 2 * part) return read(0, size);
-  return read(0, part) + "\n" + read(size - part, part);
+  try {
+    const io::FileInput file(path);
+    const std::uint64_t size = file.size();
+    const auto read = [&](std::uint64_t offset, std::uint64_t bytes) {
+      std::string text(to_size(bytes), '\0');
+      file.read(offset, std::as_writable_bytes(std::span(text)));
+      return text;
+    };
+    if (size <= 2 * part) return read(0, size);
+    return read(0, part) + "\n" + read(size - part, part);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 // The last line of the log, without its time and level: "[11/24/2026-11:20:00] [I] ".

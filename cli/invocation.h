@@ -38,11 +38,12 @@ struct Answer {
   std::string text;
 };
 
-/// --quiet, --json and --verbose.
+/// --quiet, --json, --verbose and --supervised.
 struct Printing {
   bool quiet = false;
   bool json = false;
   bool verbose = false;
+  bool supervised = false;  ///< Another program runs this one and reads its events.
 };
 
 /// An option that was given, and where.
@@ -59,10 +60,13 @@ struct OptionDescription {
   std::string group;
   std::string description;  ///< With the help's line breaks.
   std::string type;         ///< As in the help: "FILE", "N", "fp32|fp16"; "" for flags.
+  std::vector<std::string> offered = {};  ///< Values for completion, beside those of the type.
 };
 
 /// Whether --json is on the command line. The program asks before parsing, which may fail.
 bool wants_json(const std::vector<std::string>& arguments);
+/// The same for --supervised.
+bool is_supervised(const std::vector<std::string>& arguments);
 
 /// Takes a command's options before any parsing.
 using UseCommandLine = std::function<void(const CommandLine& line)>;

@@ -21,6 +21,7 @@ int run_program(const std::string& program, const std::vector<std::string>& word
   const bool json = wants_json(words);
   try {
     port::cancel_on_signals();
+    if (is_supervised(words)) port::cancel_when_input_ends();
     return dispatch(program, words);
   } catch (...) {
     const Failure failure = current_failure();
@@ -35,7 +36,10 @@ int run_program(const std::string& program, const std::vector<std::string>& word
 }  // namespace aether2onnx::cli
 
 int main(int count, char** values) {
-  const std::vector<std::string> words(values, values + count);
+  namespace port = aether2onnx::port;
+  const std::vector<std::string> words = port::arguments(count, values);
   if (words.empty()) return 2;
-  return aether2onnx::cli::run_program(words[0], {words.begin() + 1, words.end()});
+  const int exit_code = aether2onnx::cli::run_program(words[0], {words.begin() + 1, words.end()});
+  port::keep_window_open();
+  return exit_code;
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "port/files.h"
 
 namespace aether2onnx::cli {
 
@@ -42,6 +43,7 @@ NameTemplate::NameTemplate(const std::string& text) {
     refuse(text, "must be a name without a folder; --output_dir says where it goes");
   }
   if (!text.ends_with(".onnx")) refuse(text, "must end in .onnx");
+  if (const std::string problem = io::name_problem(text); !problem.empty()) refuse(text, problem);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t brace = std::min(text.find_first_of("{}", at), text.size());
     if (brace > at) parts_.push_back({false, text.substr(at, brace - at)});

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "port/port.h"
 
 namespace aether2onnx::cli {
 
@@ -90,11 +91,9 @@ std::string word_of(const std::string& word, Shell shell) {
 }  // namespace
 
 Shell usual_shell() {
-#if defined(_WIN32)
-  return Shell::powershell;
-#else
-  return Shell::bash;
-#endif
+  // Git for Windows and MSYS2 set MSYSTEM, cmd sets PROMPT.
+  if (!port::kIsWindows || !port::environment("MSYSTEM").empty()) return Shell::bash;
+  return port::environment("PROMPT").empty() ? Shell::powershell : Shell::cmd;
 }
 
 std::string_view to_string(Shell shell) noexcept {
@@ -111,6 +110,14 @@ std::string shell_line(const std::vector<std::string>& words, Shell shell) {
     line += (line.empty() ? "" : " ") + quoted;
   }
   return line;
+}
+
+std::string shell_line(const std::vector<std::string>& words) {
+  try {
+    return shell_line(words, usual_shell());
+  } catch (const Error&) {
+    return shell_line(words, Shell::bash);
+  }
 }
 
 std::string command_line_text(const Invocation& invocation) {

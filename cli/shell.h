@@ -17,7 +17,8 @@ enum class Shell {
   cmd,         ///< Windows' own, at its prompt.
 };
 
-/// The default shell: PowerShell on Windows, bash elsewhere.
+/// The shell that the program was started from, as far as the environment tells: PowerShell, cmd or
+/// Git's bash on Windows. bash elsewhere.
 Shell usual_shell();
 
 /// "bash", "powershell" or "cmd".
@@ -29,9 +30,12 @@ std::string_view to_string(Shell shell) noexcept;
 /// Throws Error(unsupported) for arguments that the shell's line can't hold. PowerShell and cmd:
 /// control characters, invalid UTF-8 and direction overrides. cmd also: '"', and '%', which expands
 /// variables even in quotes.
-std::string shell_line(const std::vector<std::string>& words, Shell shell = Shell::bash);
+std::string shell_line(const std::vector<std::string>& words, Shell shell);
 
-/// The command line as it was typed, for a POSIX shell.
+/// The line for the usual shell. Arguments that cmd or PowerShell can't hold are written for bash.
+std::string shell_line(const std::vector<std::string>& words);
+
+/// The command line as it was typed, for the usual shell.
 std::string command_line_text(const Invocation& invocation);
 
 /// A path for people, with escapes in place of everything that a terminal would act on.

@@ -1,6 +1,7 @@
 #include "trtexec.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -19,8 +20,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "trtexec";
 
+// Where TensorRT's packages and containers have it. On Windows there are only NVIDIA's zip files.
 constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "/opt/tensorrt/bin",
                                                       "/usr/local/tensorrt/bin"};
+// NVIDIA's archives unpack to TensorRT-10.3.0.26.
+constexpr const char* kUnpackedIn = port::kIsWindows ? "C:\\" : "/usr/local";
 
 // trtexec prints its version first, whatever its arguments are. --help uses no GPU.
 std::optional<TensorRtVersion> version_of(const fs::path& program) {
@@ -34,19 +38,8 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// The folders in PATH. Relative ones are left out: a program in the current folder must not run
-// unasked.
-std::vector<fs::path> folders_of_path() {
-  std::vector<fs::path> folders;
-  const std::string text = port::environment("PATH");
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(':', begin), text.size());
-    const fs::path folder = text.substr(begin, end - begin);
-    if (folder.is_absolute()) folders.push_back(folder);
-    begin = end + 1;
-  }
-  return folders;
-}
+// The releases of TensorRT for RTX are 1.x. Its program has other options than trtexec.
+bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
 
 std::vector<fs::path> usual_folders() {
   std::vector<fs::path> folders;
@@ -54,10 +47,11 @@ std::vector<fs::path> usual_folders() {
     const fs::path home = port::environment(variable);
     if (home.is_absolute()) folders.push_back(home / "bin");
   }
-  folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
-  // NVIDIA's tar files unpack to /usr/local/TensorRT-10.3.0.26. The last name comes first.
-  std::vector<fs::path> unpacked;
-  for (const fs::path& path : io::list_folder("/usr/local").paths) {
+  if (!port::kIsWindows) {
+    folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
+  }
+  std::vector<fs::path> unpacked;  // the last name comes first
+  for (const fs::path& path : io::list_folder(kUnpackedIn).paths) {
     if (path.filename().string().starts_with("TensorRT")) unpacked.push_back(path / "bin");
   }
   std::sort(unpacked.rbegin(), unpacked.rend());
@@ -86,6 +80,14 @@ Trtexec trtexec_at(const fs::path& path) {
              "Give NVIDIA's trtexec, and see that it runs.",
              shown(path))});
   }
+  if (is_of_rtx(*version)) {
+    throw ProgramError(
+        "engine",
+        {"engine-not-trtexec", path.string(), "trtexec", "tensorrt_rtx",
+         fmt::format("--trtexec {}: this is the program of TensorRT for RTX {}, not of TensorRT.\n"
+                     "For its command line, give --for tensorrt-rtx:{} instead.",
+                     shown(path), to_string(*version), to_string(*version))});
+  }
   return {program, program.string(), *version};
 }
 
@@ -93,21 +95,23 @@ std::optional<Trtexec> find_trtexec() {
   const auto look_in = [](const std::vector<fs::path>& folders,
                           bool in_path) -> std::optional<Trtexec> {
     for (const fs::path& folder : folders) {
-      const fs::path program = folder / kName;
+      const fs::path program = folder / (std::string(kName) + port::kProgramSuffix);
       if (!port::is_executable(program)) continue;
-      if (const auto version = version_of(program)) {
+      const auto version = version_of(program);
+      if (version && !is_of_rtx(*version)) {
         return Trtexec{program, in_path ? kName : program.string(), *version};
       }
     }
     return std::nullopt;
   };
-  if (auto found = look_in(folders_of_path(), true)) return found;
+  if (auto found = look_in(port::folders_of_path(), true)) return found;
   return look_in(usual_folders(), false);
 }
 
 std::string usual_trtexec_folders() {
-  return fmt::format("{}, {}, {}, /usr/local/TensorRT*/bin and $TENSORRT_HOME/bin",
-                     kUsualFolders[0], kUsualFolders[1], kUsualFolders[2]);
+  if (port::kIsWindows) return "C:\\TensorRT*\\bin and %TENSORRT_HOME%\\bin";
+  return fmt::format("{}, /usr/local/TensorRT*/bin and $TENSORRT_HOME/bin",
+                     fmt::join(kUsualFolders, ", "));
 }
 
 }  // namespace aether2onnx::cli

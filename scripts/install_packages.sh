@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test,
-# portable (builds for other systems), and bench (measuring).
+# portable (builds for other systems), release (running them), clients (programs that load our files), and bench
+# (measuring).
 #
-#   install_packages.sh build [run] [test] [portable] [bench]
+#   install_packages.sh build [run] [test] [portable] [release] [clients] [bench]
 set -eu
 
 build="g++ cmake ninja-build pkg-config libprotozero-dev libcli11-dev libfmt-dev nlohmann-json3-dev
@@ -12,7 +13,9 @@ test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev li
   python3-torch python3-numpy chromium dpkg-dev file zsh fish clang libclang-rt-dev valgrind
   clang-format clang-tidy clang-tools"
 portable="clang-22 lld-22 libc++-22-dev-wasm32 libc++abi-22-dev-wasm32 libclang-rt-22-dev-wasm32 wasi-libc
-  nodejs python3-venv dpkg-dev"
+  nodejs python3-venv dpkg-dev wine wine64"
+release="qemu-user libc6-arm64-cross"
+clients="libvulkan1 mesa-vulkan-drivers nodejs npm"
 bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 
 packages=
@@ -30,6 +33,11 @@ for group in "$@"; do
       ;;
     test) packages="$packages $test" ;;
     portable) packages="$packages $portable" ;;
+    release) packages="$packages $release" ;;
+    clients)
+      command -v npm >/dev/null && clients=${clients% nodejs npm}
+      packages="$packages $clients"
+      ;;
     bench) packages="$packages $bench" ;;
     *) echo "error: no group of packages is called $group" >&2; exit 2 ;;
   esac

@@ -45,7 +45,27 @@ oracle() {
       --seconds $((minutes * 60)) --keep build/oracle $option || return 1
   done
 }
+# Every network in every client; writes docs/clients.md.
+clients() {
+  scripts/install_clients.sh
+  /usr/bin/python3 -B tests/clients/clients.py --program build/release/bin/aether2onnx --clients .deps/clients \
+    --torch build/release/tests/torch_cases --stages build/release/tests/stage_cases --all --write docs/clients.md
+}
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
+
+# The hostile corpus through the Windows program, after ./test.sh built it.
+windows_corpus() {
+  rm -rf build/corpus
+  build/release/bin/make_corpus build/corpus >/dev/null
+  WINEPREFIX=$(pwd)/build/wine /usr/bin/python3 -B tests/windows/corpus_test.py build/windows/bin/aether2onnx.exe \
+    build/release/bin/aether2onnx build/corpus
+}
+
+# All that is published, twice: the same bytes.
+release() {
+  scripts/release.sh build/dist-1 && scripts/release.sh build/dist-2 && diff -r build/dist-1 build/dist-2 &&
+    echo "both releases are the same"
+}
 
 part "clang-format" 1 format
 part "clang-tidy" 15 tidy
@@ -55,6 +75,9 @@ part "rounding noise of all forms" 15 all_forms
 part "files beyond 4 GiB" 3 giants
 part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
+part "clients" 15 clients
 part "oracle" $((minutes * 3 + 5)) oracle
+part "hostile corpus on Windows" 15 windows_corpus
+part "release, twice" 40 release
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 94))
+parts_table $((minutes * 7 + 164))

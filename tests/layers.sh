@@ -66,7 +66,7 @@ only '#include <nlohmann' cli verify src/formats/safetensors
 only '#include <(ATen|torch|c10)/' verify/torch
 only '#include <(png|turbojpeg)' verify/pictures
 only '#include <onnxruntime' verify
-only '#include <(unistd|fcntl|dlfcn|malloc|poll|pthread|signal|spawn|termios|csignal|future|thread)(\.h)?>|#include <sys/' src/port
+only '#include <(windows|io|unistd|fcntl|dlfcn|malloc|poll|pthread|signal|spawn|termios|csignal|future|thread)(\.h)?>|#include <sys/' src/port
 # Only src/port asks the file system. std::filesystem::path is a type that everyone uses.
 only '(fs|filesystem)::(exists|is_[a-z_]+|(symlink_)?status|file_size|create_[a-z_]+|rename|remove(_all)?|(recursive_)?directory_(iterator|entry)|absolute|(weakly_)?canonical|equivalent|read_symlink|temp_directory_path|current_path|last_write_time|copy(_file)?|resize_file|space|permissions|relative|proximate)\>' src/port tools examples
 only '#include <(Python|onnx/|google/)' none

@@ -28,7 +28,13 @@ namespace {
 
 constexpr std::uint32_t kApiVersion = 20;  // that of ONNX Runtime 1.20
 constexpr const char* kEnvironmentVariable = "AETHER2ONNX_ONNXRUNTIME";
-constexpr std::array<const char*, 2> kLibraryNames = {"libonnxruntime.so.1", "libonnxruntime.so"};
+#if defined(_WIN32)
+constexpr std::array kLibraryNames = {"onnxruntime.dll"};
+#elif defined(__APPLE__)
+constexpr std::array kLibraryNames = {"libonnxruntime.dylib"};
+#else
+constexpr std::array kLibraryNames = {"libonnxruntime.so.1", "libonnxruntime.so"};
+#endif
 
 constexpr const char* kHowToGet =
     "Get it from your distribution (libonnxruntime), from npm (onnxruntime-node), or from the "
@@ -64,6 +70,7 @@ Library find_library(const fs::path& explicit_path) {
     }
   }
   for (const char* name : kLibraryNames) {
+    if (port::kIsWindows) break;  // Windows has an older one of its own
     port::Library library = port::load_library(name);
     if (library.handle != nullptr) return {std::move(library), name};
   }
@@ -301,7 +308,7 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
   return open_session([&] {
     Ort::SessionOptions options = session_options(device);
     options.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath,
-                           folder.c_str());
+                           folder.string().c_str());
     return Ort::Session(environment(), model.data(), model.size(), options);
   });
 }

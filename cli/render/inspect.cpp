@@ -38,13 +38,14 @@ void print_cost(Console& console, const NetworkCost& cost,
                                  once_fused(fused ? with_thousands(fused->parameters) : ""));
   console.line(
       "work",
-      fmt::format("{} multiply-adds a megapixel of output{}",
+      fmt::format("{} multiply-adds for each megapixel of output{}",
                   large_number(cost.multiply_adds_per_megapixel),
                   once_fused(fused ? large_number(fused->multiply_adds_per_megapixel) : "")));
-  console.line("memory", fmt::format("{} of weights, {} of feature maps a megapixel of output, {}",
-                                     human_bytes(cost.weight_bytes),
-                                     human_bytes(cost.activation_bytes_per_megapixel),
-                                     printable(cost.precision)));
+  console.line(
+      "memory",
+      fmt::format("{} of weights, {} of feature maps for each megapixel of output, {}",
+                  human_bytes(cost.weight_bytes), human_bytes(cost.activation_bytes_per_megapixel),
+                  printable(cost.precision)));
 }
 
 std::string value_text(const TensorInfo& value) {
@@ -163,13 +164,6 @@ Json cost_json(const std::optional<NetworkCost>& cost) {
           {"weight_bytes", cost->weight_bytes},
           {"activation_bytes_per_megapixel", cost->activation_bytes_per_megapixel},
           {"precision", cost->precision}};
-}
-
-// An object of the pairs. Of a repeated key the last value counts.
-Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs) {
-  Json object = Json::object();
-  for (const auto& [key, value] : pairs) object[key] = value;
-  return object;
 }
 
 Json onnx_json(const std::optional<OnnxInfo>& onnx) {

@@ -94,6 +94,12 @@ Json operators_json(const std::vector<std::pair<std::string, std::uint64_t>>& op
   return object;
 }
 
+Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  Json object = Json::object();
+  for (const auto& [name, text] : pairs) object[name] = text;
+  return object;
+}
+
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Failure current_failure() {
@@ -165,6 +171,11 @@ std::string escape_invisible(std::string_view text) {
 
 std::string dump(const Json& json) {
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return escape_invisible(spelled(text)) + "\n";
+}
+
+std::string dump_line(const Json& json) {
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return escape_invisible(spelled(text)) + "\n";
 }
 

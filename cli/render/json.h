@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../invocation.h"
@@ -26,6 +27,8 @@ Json network_json(const NetworkInfo& network);
 Json axis_json(const Axis& axis);
 Json tensors_json(const std::vector<TensorInfo>& tensors);
 Json operators_json(const std::vector<std::pair<std::string, std::uint64_t>>& operators);
+/// An object of the pairs. Of a repeated key the last value counts.
+Json pairs_json(const std::vector<std::pair<std::string, std::string>>& pairs);
 Json steps_json(const std::vector<Step>& steps);
 /// The sentences of the diagnostics.
 Json texts_json(const std::vector<Diagnostic>& diagnostics);
@@ -64,6 +67,9 @@ int print_failure(const Failure& failure, bool json);
 /// The object as text. Names that aren't UTF-8 get replacement characters; characters that a
 /// terminal acts on are escaped. Options are written as they are typed.
 std::string dump(const Json& json);
+
+/// The same in one line.
+std::string dump_line(const Json& json);
 
 /// Prints the object on stdout. If that fails, throws Error(io), which says that the work is
 /// `done`.

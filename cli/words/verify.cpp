@@ -30,12 +30,9 @@ void take_files(const CommandLine& line, VerifyRequest& request) {
 }  // namespace
 
 void add_words(CommandLine& line, VerifyRequest& request) {
-  line.describe(
-      "Compares an ONNX file with PyTorch: the model in ONNX Runtime, the checkpoint in libtorch "
-      "or in "
-      "the program itself.",
-      "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
-      R"(Without --shape, a static model is compared at its own shape and a dynamic one at
+  line.describe("Compares an ONNX file with its checkpoint: ONNX Runtime against the reference.",
+                "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
+                R"(Without --shape, a static model is compared at its own shape and a dynamic one at
 one small shape; --thorough compares at the ends of the range as well. The range
 is in the model's metadata. The default range is 1x32x32 to 4x256x256.
 

@@ -1,9 +1,9 @@
 /// @file
 /// Files: reading a checkpoint, asking about paths, putting finished files in place.
 ///
-/// No other folder asks the file system. One source file a platform implements these functions
-/// (posix.cpp). The build for WebAssembly leaves that file out: its callers use MemoryInput and an
-/// Output of their own.
+/// No other folder asks the file system. files.cpp has the part that all systems share,
+/// posix_files.cpp and windows_files.cpp the rest. The build for WebAssembly leaves these files
+/// out: its callers use MemoryInput and an Output of their own.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -18,6 +18,10 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace aether2onnx::system {
+class OldFile;
+}
 
 namespace aether2onnx::io {
 
@@ -36,6 +40,10 @@ std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
 /// Returns "" if `path` is not a file.
 std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
+
+/// Why the system can't hold a file or folder with this name: on Windows '<', '"' and others, a dot
+/// at the end, the names of devices. Returns "" if the system can.
+std::string name_problem(const std::string& name);
 
 /// Tells files apart. Paths that lead to the same file have equal identities: by symbolic links, by
 /// hard links, in other letters where the file system ignores their case. A missing file has the
@@ -96,9 +104,9 @@ class FileInput final : public Input {
 
  private:
   std::filesystem::path path_;
+  std::unique_ptr<system::OldFile> file_;
   std::uint64_t size_ = 0;
   std::int64_t modified_ = 0;  // in nanoseconds
-  int descriptor_ = -1;
   const std::atomic<bool>* cancelled_;
 };
 
@@ -146,8 +154,9 @@ class FolderSiblings final : public Siblings {
 
 // --- writing ----------------------------------------------------------------------------------
 
-/// Throws Error(io) if no file can be saved as `target`: the path is a folder, another thing that
-/// isn't a regular file, or one of the files `read`. Changes nothing. Messages suggest the file
+/// Throws Error(io) if no file can be saved as `target`: the system can't hold the name, the path
+/// is a folder, another thing that isn't a regular file, one of the files `read`, or a file that
+/// another program keeps from being replaced. Changes nothing. Messages suggest the file
 /// name `example`.
 void check_target(const std::filesystem::path& target, const FilesRead& read, const char* example);
 

@@ -3,7 +3,8 @@
 /// memory, the environment. Files are in files.h.
 ///
 /// No other folder includes a header of an operating system. Each system has its implementation:
-/// posix*.cpp for POSIX, memory.cpp for WebAssembly, which has no such services.
+/// posix*.cpp for POSIX, windows*.cpp for Windows, memory.cpp for WebAssembly, which has no such
+/// services.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -69,12 +70,33 @@ void run_on_threads(std::size_t threads, const std::function<void()>& work);
 /// The number of processors, at least 1.
 std::size_t processors();
 
-// --- signals ----------------------------------------------------------------------------------
+// --- start and end of the program -------------------------------------------------------------
+
+#if defined(_WIN32)
+inline constexpr bool kIsWindows = true;
+#else
+inline constexpr bool kIsWindows = false;
+#endif
+
+/// The words of the command line in UTF-8, from the arguments of main(). On Windows, where shells
+/// leave that to programs, a word with '*' or '?' becomes the sorted paths that match it, if any.
+/// main() calls this first: on Windows it also keeps libraries of the current folder from being
+/// loaded.
+std::vector<std::string> arguments(int count, char** values);
+
+/// Waits for a key if the program's window would vanish with the program, and with it what was
+/// printed: on Windows after a file was dropped onto the program.
+void keep_window_open();
 
 /// From now on SIGINT, SIGTERM and SIGHUP only set the returned flag, so that the running task can
 /// clean up. Another such signal a second or more after the first ends the program at once.
-/// SIGPIPE and SIGXFSZ are ignored, so that writing fails with an error instead.
+/// SIGPIPE and SIGXFSZ are ignored, so that writing fails with an error instead. On Windows:
+/// Ctrl-C, Ctrl-Break, the closing of the console's window, and the end of the session.
 const std::atomic<bool>& cancel_on_signals();
+
+/// From now on the end of standard input, a pipe, sets the flag of cancel_on_signals() as well: the
+/// program that wrote to the pipe closed it or ended.
+void cancel_when_input_ends();
 
 /// The flag of cancel_on_signals().
 const std::atomic<bool>& cancelled_by_signal();
@@ -122,7 +144,11 @@ class Process {
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough);
 
-/// Whether `path` is a file that this process may run.
+/// What the file names of programs end in: ".exe" on Windows.
+inline constexpr const char* kProgramSuffix = kIsWindows ? ".exe" : "";
+
+/// Whether `path` is a file that this process may run. On Windows only ".exe": the others are run
+/// by a shell, which gives characters in the arguments a meaning.
 bool is_executable(const std::filesystem::path& path);
 
 // --- libraries --------------------------------------------------------------------------------
@@ -144,6 +170,10 @@ void* find_symbol(const Library& library, const char* name);
 /// The folder of the running program; empty if unknown.
 std::filesystem::path program_folder();
 
+/// The absolute folders of the environment variable PATH. What relative ones hold depends on the
+/// current folder, and is not run unasked.
+std::vector<std::filesystem::path> folders_of_path();
+
 /// The value of an environment variable, "" if it is not set.
 std::string environment(const char* name);
 /// Sets an environment variable unless it is set already.
@@ -153,7 +183,7 @@ void set_environment_default(const char* name, const char* value);
 /// disk), or if a signal of cancel_on_signals() came while the stream took no bytes.
 bool write_text(std::FILE* stream, std::string_view text);
 
-/// Whether the stream is a terminal.
+/// Whether the stream is a terminal that knows escape sequences.
 bool is_terminal(std::FILE* stream);
 
 /// Bytes that this process can still allocate: the smallest of the system's free memory and all

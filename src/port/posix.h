@@ -31,11 +31,6 @@ namespace aether2onnx::posix {
 /// The system's text for an error number.
 inline std::string reason(int error) { return std::generic_category().message(error); }
 
-/// A path for messages.
-inline std::string shown(const std::filesystem::path& path) {
-  return printable(path.string(), 4096);
-}
-
 /// Throws Error(cancelled) if `cancelled` is true. A call that a signal interrupted is repeated
 /// only after this check. `cancelled` may be null.
 inline void check_interrupted(const std::atomic<bool>* cancelled) {

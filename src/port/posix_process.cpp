@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "port/port.h"
 #include "port/posix.h"
+#include "port/system.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX doesn't declare it
 
@@ -26,7 +27,7 @@ namespace aether2onnx::port {
 
 using posix::Descriptor;
 using posix::reason;
-using posix::shown;
+using system::shown;
 
 namespace {
 
@@ -160,6 +161,17 @@ void end_running_process(int signal) noexcept {
   running = 0;
 }
 
+// The ends are closed in a new program.
+int make_pipe(std::array<int, 2>& ends) {
+#if defined(__APPLE__)
+  if (::pipe(ends.data()) != 0) return -1;
+  for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
+  return 0;
+#else
+  return ::pipe2(ends.data(), O_CLOEXEC);
+#endif
+}
+
 // Kills the running program at the end of a scope.
 struct Killer {
   Killer() = default;
@@ -219,7 +231,7 @@ std::optional<ProcessEnd> Process::wait_for(std::chrono::milliseconds time) {
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};
+  if (make_pipe(ends) != 0) return {};
   const Descriptor out(ends[0]);
   Descriptor in(ends[1]);
   if (start(words, in.number(), -1) != 0) return {};

@@ -1,4 +1,4 @@
-// Threads, signals, libraries, the terminal, memory and the environment on POSIX systems.
+// Signals, libraries, the terminal, memory and the environment on POSIX systems.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -8,16 +8,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
-#include <condition_variable>
 #include <cstdlib>
-#include <exception>
 #include <fstream>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #if defined(__GLIBC__)
 #include <malloc.h>
+#elif defined(__APPLE__)
+#include <mach-o/dyld.h>
 #endif
 
 #include "port/port.h"
@@ -27,98 +27,7 @@ namespace aether2onnx::port {
 
 namespace fs = std::filesystem;
 
-// --- threads ----------------------------------------------------------------------------------
-
-struct Beside::State {
-  std::function<void()> work;
-  std::exception_ptr problem;
-  std::thread thread;
-
-  void run() {
-    try {
-      std::exchange(work, nullptr)();
-    } catch (...) {
-      problem = std::current_exception();
-    }
-  }
-};
-
-Beside::Beside() = default;
-
-Beside::~Beside() {
-  if (state_ != nullptr && state_->thread.joinable()) state_->thread.join();
-}
-
-void Beside::start(std::function<void()> work, bool on_own_thread) {
-  state_ = std::make_unique<State>();
-  state_->work = std::move(work);
-  if (!on_own_thread) return;
-  try {
-    state_->thread = std::thread([state = state_.get()] { state->run(); });
-  } catch (const std::system_error&) {  // no more threads: finish() does the work
-  }
-}
-
-void Beside::finish() {
-  if (state_ == nullptr) return;
-  if (state_->thread.joinable()) {
-    state_->thread.join();
-  } else if (state_->work) {
-    state_->run();
-  }
-  if (state_->problem) std::rethrow_exception(std::exchange(state_->problem, nullptr));
-}
-
-struct Watch::State {
-  std::mutex mutex;
-  std::condition_variable ended;
-  bool end = false;
-  std::thread thread;
-
-  void watch(const std::atomic<bool>& flag, const std::function<void()>& act) {
-    constexpr std::chrono::milliseconds step(20);
-    std::unique_lock lock(mutex);
-    while (!end && !flag) ended.wait_for(lock, step);
-    if (!end) act();
-  }
-};
-
-Watch::Watch(const std::atomic<bool>* flag, std::function<void()> act) {
-  if (flag == nullptr) return;
-  state_ = std::make_unique<State>();
-  try {
-    state_->thread = std::thread(
-        [state = state_.get(), flag, act = std::move(act)] { state->watch(*flag, act); });
-  } catch (const std::system_error&) {  // no more threads: the task looks at the flag later
-  }
-}
-
-Watch::~Watch() {
-  if (state_ == nullptr || !state_->thread.joinable()) return;
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->end = true;
-  }
-  state_->ended.notify_one();
-  state_->thread.join();
-}
-
-void run_on_threads(std::size_t threads, const std::function<void()>& work) {
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i) {
-    try {
-      others.emplace_back(work);
-    } catch (const std::system_error&) {
-      break;  // fewer threads do the same work
-    }
-  }
-  work();
-  for (std::thread& thread : others) thread.join();
-}
-
-std::size_t processors() { return std::max(1U, std::thread::hardware_concurrency()); }
-
-// --- signals ----------------------------------------------------------------------------------
+// --- start and end of the program -------------------------------------------------------------
 
 namespace {
 
@@ -154,13 +63,17 @@ extern "C" void cancel_on_signal(int signal) {
 
 }  // namespace
 
+std::vector<std::string> arguments(int count, char** values) { return {values, values + count}; }
+
+void keep_window_open() {}
+
 const std::atomic<bool>& cancel_on_signals() {
   for (const int signal : kEndingSignals) {
     struct sigaction action {};
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
     action = {};
     action.sa_handler = cancel_on_signal;
-    ::sigemptyset(&action.sa_mask);
+    sigemptyset(&action.sa_mask);
     action.sa_flags = 0;  // a blocked call ends with EINTR
     ::sigaction(signal, &action, nullptr);
   }
@@ -169,6 +82,24 @@ const std::atomic<bool>& cancel_on_signals() {
   // A conversion continues if the program that reads its log ends.
   ::signal(SIGPIPE, SIG_IGN);
   return cancelled;
+}
+
+void cancel_when_input_ends() {
+  try {
+    std::thread([] {
+      // The signals go to the other threads: their calls must be interrupted.
+      sigset_t all{};
+      sigfillset(&all);  // a macro on macOS
+      ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+      std::array<char, 256> buffer{};
+      ssize_t got = 0;
+      do {
+        got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+      } while (got > 0 || (got < 0 && errno == EINTR));
+      ::kill(::getpid(), SIGTERM);
+    }).detach();
+  } catch (const std::system_error&) {  // no more threads: only signals cancel
+  }
 }
 
 const std::atomic<bool>& cancelled_by_signal() { return cancelled; }
@@ -198,8 +129,26 @@ void* find_symbol(const Library& library, const char* name) {
 
 fs::path program_folder() {
   std::error_code error;
+#if defined(__APPLE__)
+  std::array<char, 4096> name{};
+  auto size = static_cast<std::uint32_t>(name.size());
+  if (::_NSGetExecutablePath(name.data(), &size) != 0) return {};
+  return fs::canonical(name.data(), error).parent_path();
+#endif
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   return error ? fs::path() : program.parent_path();
+}
+
+std::vector<fs::path> folders_of_path() {
+  std::vector<fs::path> folders;
+  const std::string text = environment("PATH");
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(':', begin), text.size());
+    const fs::path folder = text.substr(begin, end - begin);
+    if (folder.is_absolute()) folders.push_back(folder);
+    begin = end + 1;
+  }
+  return folders;
 }
 
 std::string environment(const char* name) {

@@ -2,6 +2,7 @@
 // suspected. AETHER2ONNX_ALL_FORMS in the environment runs the whole product of generations, forms,
 // opsets, precisions and seeds; otherwise a sample of it.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
