@@ -42,10 +42,16 @@ test_wheels() {
 }
 scan_oracle() { ctest --test-dir build/release --output-on-failure -R '^torch.oracle$'; }
 
+# The files in the programs that people use.
+test_clients() {
+  scripts/install_clients.sh
+  ctest --test-dir build/release --output-on-failure -R '^clients$'
+}
+
 # Its output also goes to a file, so that the table can stand before ctest's summary.
 test_release() {
   status=$(mktemp)
-  { ctest --test-dir build/release -j "$jobs" --output-on-failure -E '^torch.oracle$' "$@" ||
+  { ctest --test-dir build/release -j "$jobs" --output-on-failure -E '^(torch.oracle|clients)$' "$@" ||
     echo failed >"$status"; } |
     tee build/release/ctest.log
 }
@@ -56,11 +62,12 @@ part "tests with sanitizers" 3 test_sanitized
 part "build" 3.5 build_release
 part "lint of changed files" 0.5 scripts/lint.sh changed build/release
 part "scan's oracle" 3 scan_oracle
+part "clients" 4 test_clients
 part "WebAssembly" 2.5 scripts/portable.sh wasm
 part "Windows program and session" 5 scripts/portable.sh windows
 part "Python package" 1 test_wheels
 part "tests" 6 test_release "$@"
-parts_table 29.5
+parts_table 33.5
 echo "Left to scripts/nightly.sh: valgrind, clang-tidy over all files, all opsets, long fuzzing."
 echo
 sed -n '/tests passed/,$p' build/release/ctest.log

@@ -113,7 +113,7 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
     fail({ErrorKind::io, "file-no-checkpoint", folder.string(),
           "*.pth, *.pt, *.ckpt, *.safetensors"},
          "{}: there is no checkpoint in this folder (*.pth, *.pt, *.ckpt, *.safetensors).\n"
-         "Folders within it aren't looked into.",
+         "Folders inside the folder are not searched.",
          shown(folder));
   }
   return found;

@@ -86,7 +86,7 @@ const Command* find_command(const std::string& name) {
 Meant command_of(const std::string& first_word) {
   const Command* named = find_command(first_word);
   if (named != nullptr && first_word == named->name) return {named, true};
-  if (first_word.empty() || first_word.find_first_of("./\\=") != std::string::npos ||
+  if (first_word.empty() || first_word.find_first_of(R"(./\=)") != std::string::npos ||
       first_word.starts_with('-') || io::exists(first_word)) {
     return {kCommands.data(), false};
   }

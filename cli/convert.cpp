@@ -204,6 +204,7 @@ OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
 
 int run(const ConvertRequest& request, const Invocation& invocation) {
   Console console(request.printing);
+  print_settings(console, request);
   for (const std::string& note : request.notes) console.note(note);
   if (request.is_batch) return run_batch(request, invocation, console);
   if (request.dry_run) return run_dry(request, console);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "judge/engine/engine.h"
+#include "judge/targets.h"
 #include "port/port.h"
 #include "render/results.h"
 #include "shapes.h"
@@ -31,12 +32,19 @@ bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
 
 Choice choose_trtexec(const EngineRequest& request, TensorRtVersion& version,
                       std::vector<std::string>& notes) {
-  const bool for_trtexec = request.target == EngineTarget::trtexec;
+  using judge::EngineRoute;
+  const EngineRoute route = judge::row_of(request.target.target).engine;
+  const bool for_trtexec = route == EngineRoute::trtexec;
   Choice choice;
   if (for_trtexec && (request.run || !request.version)) {
     choice.trtexec = request.trtexec ? trtexec_at(*request.trtexec) : find_trtexec();
   }
   const auto& found = choice.trtexec;
+  if (route == EngineRoute::tensorrt_rtx) {
+    version = request.version.value_or(newest_tensorrt_rtx());
+    choice.origin = request.version ? "--for" : "assumed";
+    return choice;
+  }
   if (request.run && !found) {
     throw ProgramError(
         "engine",
@@ -58,7 +66,7 @@ Choice choose_trtexec(const EngineRequest& request, TensorRtVersion& version,
     choice.origin = found->program.string();
   } else if (request.version) {
     version = *request.version;
-    choice.origin = "--trt_version";
+    choice.origin = request.target.version.empty() ? "--trt_version" : "--for";
   } else {
     choice.origin = "assumed";
     notes.push_back(for_trtexec
@@ -105,6 +113,7 @@ void print_built(Console& console, const BuiltEngine& built, const std::string& 
 }  // namespace
 
 int run(const EngineRequest& request, const Invocation& /*invocation*/) {
+  using judge::EngineRoute;
   std::vector<std::string> notes = request.notes;
   EngineModel model = read_engine_model(request.model, task_context());
   apply_shape(request, model, notes);
@@ -114,8 +123,8 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
                           choice.trtexec ? choice.trtexec->program : "");
   const io::FilesRead read = files_read(request, model, choice);
   std::string text;
-  switch (request.target) {
-    case EngineTarget::onnxruntime: {
+  switch (judge::row_of(request.target.target).engine) {
+    case EngineRoute::provider: {
       const ProviderOptions result = onnxruntime_options(model, options);
       json["provider_options"] = Json::object();
       for (const auto& [key, value] : result.options) {
@@ -127,17 +136,21 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
       add(notes, result.notes);
       break;
     }
-    case EngineTarget::vsmlrt: {
+    case EngineRoute::vsmlrt: {
       const PlayerCall result = vsmlrt_call(model, options);
       json["python"] = text = result.python;
       add(notes, result.notes);
       break;
     }
-    case EngineTarget::trtexec: {
-      const EngineCommand command = trtexec_command(model, options);
+    case EngineRoute::trtexec:
+    case EngineRoute::tensorrt_rtx: {
+      const bool rtx = request.target.target == Target::tensorrt_rtx;
+      const EngineCommand command =
+          rtx ? tensorrt_rtx_command(model, options) : trtexec_command(model, options);
       judge::engine::check_outputs(command.engine, options, read);
-      std::vector<std::string> words = {choice.trtexec ? choice.trtexec->word
-                                                       : request.trtexec.value_or("trtexec")};
+      std::vector<std::string> words = {rtx              ? "tensorrt_rtx"
+                                        : choice.trtexec ? choice.trtexec->word
+                                                         : request.trtexec.value_or("trtexec")};
       add(words, command.arguments);
       text = shell_line(words, request.shell);
       json["arguments"] = command.arguments;
@@ -146,6 +159,11 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
       json["engine"] = command.engine.string();
       json["built"] = nullptr;
       add(notes, command.notes);
+      break;
+    }
+    case EngineRoute::none:
+    case EngineRoute::own: {
+      defect("a target without an engine");
     }
   }
   json["notes"] = notes;

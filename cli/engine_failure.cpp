@@ -50,6 +50,11 @@ constexpr std::array kSymptoms = {
         "this TensorRT does not support an operator or the opset of the model",
         "Convert with a lower --opset_version (17 for TensorRT 8.6, 20 for 10.0), or use a newer "
         "TensorRT."},
+    Symptom{{"no low-precision conv kernel available"},
+            "this TensorRT has no kernel for a depthwise convolution in 16 bits "
+            "(NVIDIA/TensorRT#4838)",
+            "Convert the checkpoint with --depthwise_fp32, which keeps these convolutions in "
+            "float32."},
     Symptom{{"could not find any implementation"},
             "TensorRT found no implementation for a layer",
             "Try one size instead of a range (--shape 1x3x720x1280), more --workspace, another "

@@ -59,6 +59,7 @@ struct OptionDescription {
   std::string group;
   std::string description;  ///< With the help's line breaks.
   std::string type;         ///< As in the help: "FILE", "N", "fp32|fp16"; "" for flags.
+  std::vector<std::string> offered = {};  ///< Values for completion, beside those of the type.
 };
 
 /// Whether --json is on the command line. The program asks before parsing, which may fail.

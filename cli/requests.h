@@ -59,6 +59,8 @@ struct ConvertRequest {
   std::filesystem::path input;
   std::filesystem::path output;  ///< Empty: default_output_name() beside the input.
   ConvertOptions options;
+  std::vector<TargetVersion> targets;
+  std::vector<TargetChoice::Setting> settings;  ///< What the targets set in `options`.
   Limits limits;
   bool verify = false;
   bool keep_failed = false;
@@ -111,13 +113,9 @@ struct ScanRequest {
   Printing printing;
 };
 
-/// The program that builds or uses the engine.
-enum class EngineTarget { trtexec, onnxruntime, vsmlrt };
-std::string_view to_string(EngineTarget target) noexcept;
-
 struct EngineRequest {
   std::filesystem::path model;
-  EngineTarget target = EngineTarget::trtexec;
+  TargetVersion target;
   std::optional<TensorRtVersion> version;
   std::optional<std::string> trtexec;
   Shell shell = usual_shell();

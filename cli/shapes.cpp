@@ -54,7 +54,20 @@ std::int64_t to_number(const std::string& text, const std::string& shape) {
   return number;
 }
 
+// The given sizes, before any of them moves another bound.
+void check_given(const AxisWords& axis) {
+  for (const auto& [size, which] :
+       {std::pair{axis.given.min, "min"}, {axis.given.opt, "opt"}, {axis.given.max, "max"}}) {
+    if (!size || (*size >= 1 && *size <= kLargestSize)) continue;
+    const std::string name = fmt::format("{}_{}", which, axis.name);
+    const std::string expected = fmt::format("1 to {}", kLargestSize);
+    fail({ErrorKind::usage, "option-range", name, expected, fmt::format("{}", *size)},
+         "--{} {}: must be {}.", name, *size, expected);
+  }
+}
+
 void check_order(const AxisWords& axis) {
+  check_given(axis);
   const auto check = [&](const Size& low, const char* low_name, const Size& high,
                          const char* high_name) {
     if (!low || !high || *low <= *high) return;

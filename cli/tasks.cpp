@@ -134,7 +134,7 @@ int run(const ScanRequest& request, const Invocation& /*invocation*/) {
   const int exit_code = found > 0 ? kFound : unclear > 0 ? kUnclear : kClean;
   if (request.files.size() > 1) {
     console.line("scanned",
-                 fmt::format("{} clean, {} found, {} can't tell", clean, found, unclear));
+                 fmt::format("{} clean, {} dangerous, {} unknown", clean, found, unclear));
   }
   if (!request.printing.json) return exit_code;
   Json json = result_json();

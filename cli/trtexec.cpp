@@ -38,6 +38,9 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
+// The releases of TensorRT for RTX are 1.x. Its program has other options than trtexec.
+bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
+
 std::vector<fs::path> usual_folders() {
   std::vector<fs::path> folders;
   for (const char* variable : {"TENSORRT_HOME", "TENSORRT_ROOT"}) {
@@ -77,6 +80,14 @@ Trtexec trtexec_at(const fs::path& path) {
              "Give NVIDIA's trtexec, and see that it runs.",
              shown(path))});
   }
+  if (is_of_rtx(*version)) {
+    throw ProgramError(
+        "engine",
+        {"engine-not-trtexec", path.string(), "trtexec", "tensorrt_rtx",
+         fmt::format("--trtexec {}: this is the program of TensorRT for RTX {}, not of TensorRT.\n"
+                     "For its command line, give --for tensorrt-rtx:{} instead.",
+                     shown(path), to_string(*version), to_string(*version))});
+  }
   return {program, program.string(), *version};
 }
 
@@ -86,7 +97,8 @@ std::optional<Trtexec> find_trtexec() {
     for (const fs::path& folder : folders) {
       const fs::path program = folder / (std::string(kName) + port::kProgramSuffix);
       if (!port::is_executable(program)) continue;
-      if (const auto version = version_of(program)) {
+      const auto version = version_of(program);
+      if (version && !is_of_rtx(*version)) {
         return Trtexec{program, in_path ? kName : program.string(), *version};
       }
     }

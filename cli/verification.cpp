@@ -60,8 +60,8 @@ void Verification::run(const VerificationTask& task, Console& console,
   };
   std::shared_ptr<const Json> details;
   try {
-    details = std::make_shared<const Json>(verify::verify(
-        request_of(settings_, task), on_progress, task_context().cancelled));
+    details = std::make_shared<const Json>(
+        verify::verify(request_of(settings_, task), on_progress, task_context().cancelled));
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
     throw ProgramError("verification",

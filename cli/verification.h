@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "../verify/verifier.h"
 #include "console.h"
 #include "render/json.h"
 #include "requests.h"
-#include "../verify/verifier.h"
 
 namespace aether2onnx::cli {
 

@@ -53,4 +53,18 @@ if(BUILD_SHARED_LIBS)
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${library_package} ${this_version}")
 endif()
 
+# Debian's place for the license of each package.
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE COMPONENT program RENAME copyright
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/aether2onnx)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE COMPONENT development RENAME copyright
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libaether2onnx-dev)
+if(BUILD_SHARED_LIBS)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE COMPONENT library RENAME copyright
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${library_package})
+endif()
+if(TARGET aether2onnx_verify)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE COMPONENT verify RENAME copyright
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/aether2onnx-verify)
+endif()
+
 include(CPack)

@@ -12,7 +12,7 @@ int main(int count, char** values) {
   }
   try {
     aether2onnx::CheckOptions options;
-    options.targets = {{aether2onnx::CheckTarget::tensorrt, "10"}};
+    options.targets = {{aether2onnx::Target::tensorrt, "10"}};
     const aether2onnx::CheckReport report = aether2onnx::check_file(values[1], options);
     for (const aether2onnx::Finding& finding : report.findings) {
       std::cout << to_string(finding.severity) << " " << finding.code << ": " << finding.what

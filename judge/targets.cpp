@@ -12,16 +12,259 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace aether2onnx::judge {
 
 namespace {
 
+constexpr Precisions kNoBfloat16 =
+    set_of({Precision::fp32, Precision::fp16, Precision::mixed_fp16});
+constexpr Precisions kEvery = kNoBfloat16 | set_of({Precision::bf16, Precision::mixed_bf16});
+
+constexpr std::string_view kTypesFromFile =
+    "the engine has the types of the file; convolutions are fast in float16, and normalizations "
+    "stay exact in float32";
+constexpr std::string_view kSafe = "every device runs float32, and float32 is the most exact";
+constexpr std::string_view kLayerNormalization = "it runs LayerNormalization as one operator";
+constexpr std::string_view kUnmeasured = "the usual form; no other one was measured there";
+constexpr std::string_view kAnySize = "one picture of any size at a time";
+constexpr std::string_view kClip32 = "it takes float32 clips only";
+
+// One row a target. A fact that is not from documentation was seen in the program itself.
 constexpr std::array kTargets = {
-    TargetRow{CheckTarget::tensorrt, "tensorrt", true, since(version(8, 6))},
-    TargetRow{CheckTarget::onnxruntime, "onnxruntime", true, since(version(1, 17))},
-    TargetRow{CheckTarget::vsmlrt, "vsmlrt", false, all_versions()},
-    TargetRow{CheckTarget::videojanai, "videojanai", false, all_versions()}};
+    TargetRow{.target = Target::tensorrt,
+              .name = "tensorrt",
+              .title = "TensorRT",
+              .program = "NVIDIA TensorRT (trtexec)",
+              .runtime = Target::tensorrt,
+              .has_versions = true,
+              .current = since(version(8, 6)),
+              .by_default = true,
+              .engine = EngineRoute::trtexec,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .why_dynamic = "an engine with a profile takes a range of sizes",
+              .source = "sources of trtexec and onnx-tensorrt, 8.4 to 11.5"},
+    TargetRow{.target = Target::tensorrt_rtx,
+              .name = "tensorrt-rtx",
+              .title = "TensorRT for RTX",
+              .program = "NVIDIA TensorRT for RTX, 1.5 or newer",
+              .runtime = Target::tensorrt_rtx,
+              .has_versions = true,
+              .current = since(version(1, 5)),
+              .engine = EngineRoute::tensorrt_rtx,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .why_dynamic = "one engine takes any size",
+              .projections = {Projections::conv,
+                              "it fuses GELU and the gate into a 1x1 Conv: 89 kernels, by MatMul "
+                              "104 (aether_small)"},
+              .source = "TensorRT for RTX 1.6.1 and 1.7.1: parsed and built 931 of our files"},
+    TargetRow{.target = Target::onnxruntime,
+              .name = "onnxruntime",
+              .title = "ONNX Runtime",
+              .program = "ONNX Runtime, also on a CPU",
+              .runtime = Target::onnxruntime,
+              .has_versions = true,
+              .current = since(version(1, 17)),
+              .by_default = true,
+              .engine = EngineRoute::provider,
+              .precisions = kNoBfloat16,
+              .precision = {Precision::fp32, kSafe},
+              .form = {GraphForm::standard, "the fastest form on a CPU"},
+              .why_dynamic = kAnySize,
+              .source = "ONNX Runtime on CPUs, in the tests; its table of kernels"},
+    TargetRow{.target = Target::onnxruntime_cuda,
+              .name = "onnxruntime-cuda",
+              .title = "ONNX Runtime's CUDA provider",
+              .program = "ONNX Runtime with its CUDA provider",
+              .runtime = Target::onnxruntime,
+              .has_versions = true,
+              .current = since(version(1, 17)),
+              .precisions = kEvery,
+              .precision = {Precision::fp16, "its fastest precision, 75 dB from float32"},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .fp32_io = {true, "programs feed float32; the two Casts cost next to nothing"},
+              .why_dynamic = kAnySize,
+              .projections = {Projections::matmul,
+                              "MatMul is 1.4 times as fast there as a 1x1 Conv (fp16)"},
+              .split_kernels_over = {11,
+                                     "cuDNN's fast float16 kernel ends at 7x7: 13x13 in four "
+                                     "parts takes two thirds of the time"},
+              .no_bfloat16 = {"DepthToSpace,GlobalAveragePool,LeakyRelu,ReduceMax,ReduceMean",
+                              "it has no bfloat16 kernel for these operators"},
+              .source = "ONNX Runtime 1.29 and 1.31 on an H200; its table of kernels"},
+    TargetRow{.target = Target::directml,
+              .name = "directml",
+              .title = "DirectML",
+              .program = "ONNX Runtime with DirectML (Windows, any GPU)",
+              .runtime = Target::onnxruntime,
+              .current = since(version(1, 17)),
+              .precisions = kNoBfloat16,
+              .precision = {Precision::mixed_fp16,
+                            "float16 is fast on GPUs, and normalizations stay exact in float32"},
+              .form = {GraphForm::standard, kUnmeasured},
+              .why_dynamic = kAnySize,
+              .source = "documentation of ONNX Runtime 1.24; not run"},
+    TargetRow{
+        .target = Target::openvino,
+        .name = "openvino",
+        .title = "OpenVINO",
+        .program = "Intel OpenVINO",
+        .runtime = Target::openvino,
+        .precisions = kEvery,
+        .precision = {Precision::fp32, "OpenVINO chooses the device's precision itself"},
+        .form = {GraphForm::channels_first, "it takes 0.7 to 0.8 of the standard form's time"},
+        .why_dynamic = kAnySize,
+        .source = "OpenVINO on a CPU: all opsets, forms and precisions of our files ran"},
+    TargetRow{.target = Target::ncnn,
+              .name = "ncnn",
+              .title = "ncnn",
+              .program = "Tencent ncnn, converted by pnnx",
+              .runtime = Target::ncnn,
+              .precisions = set_of({Precision::fp32}),
+              .precision = {Precision::fp32, "it reads no 16-bit file, and rounds itself"},
+              .form = {GraphForm::channels_first, "ncnn computes it right up to opset 17"},
+              .standard_opset = 17,
+              .channels_first_opset = 17,
+              .fp32_io = {true, "it reads no 16-bit file"},
+              .why_dynamic = kAnySize,
+              .source = "pnnx and ncnn on a CPU"},
+    TargetRow{.target = Target::web,
+              .name = "web",
+              .title = "onnxruntime-web",
+              .program = "onnxruntime-web in a browser",
+              .runtime = Target::onnxruntime,
+              .current = since(version(1, 17)),
+              .precisions = kNoBfloat16,
+              .precision = {Precision::fp32, "WebAssembly computes in float32"},
+              .form = {GraphForm::standard, kUnmeasured},
+              .why_dynamic = kAnySize,
+              .source = "onnxruntime-web 1.30 (WebAssembly)"},
+    TargetRow{.target = Target::vsmlrt,
+              .name = "vsmlrt",
+              .title = "vs-mlrt",
+              .program = "vs-mlrt's TensorRT plugin (VapourSynth)",
+              .runtime = Target::tensorrt,
+              .current = since(version(10)),
+              .by_default = true,
+              .is_player = true,
+              .engine = EngineRoute::vsmlrt,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .fixed_runs = false,
+              .why_dynamic = "vsmlrt gives TensorRT a shape, which a fixed model refuses",
+              .source = "vsmlrt.py 3.22"},
+    TargetRow{.target = Target::vsmlrt_rtx,
+              .name = "vsmlrt-rtx",
+              .title = "vs-mlrt (TensorRT for RTX)",
+              .program = "vs-mlrt's plugin for TensorRT for RTX; give it fp16=False",
+              .runtime = Target::tensorrt_rtx,
+              .current = since(version(1, 5)),
+              .is_player = true,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .fp32_io = {true, kClip32},
+              .fixed_runs = false,
+              .why_dynamic = "vsmlrt gives a shape, which a fixed model refuses",
+              .source = "vsmlrt.py; TensorRT for RTX 1.7.1"},
+    TargetRow{.target = Target::vsmlrt_ort,
+              .name = "vsmlrt-ort",
+              .title = "vs-mlrt (ONNX Runtime)",
+              .program = "vs-mlrt's ONNX Runtime plugin",
+              .runtime = Target::onnxruntime,
+              .current = since(version(1, 17)),
+              .is_player = true,
+              .precisions = kNoBfloat16,
+              .precision = {Precision::fp32, kSafe},
+              .form = {GraphForm::standard, "the fastest form on a CPU"},
+              .why_dynamic = "clips of any size",
+              .source = "vs-mlrt 17.1 with ONNX Runtime 1.31 (CPU)"},
+    TargetRow{
+        .target = Target::vsmlrt_ov,
+        .name = "vsmlrt-ov",
+        .title = "vs-mlrt (OpenVINO)",
+        .program = "vs-mlrt's OpenVINO plugin",
+        .runtime = Target::openvino,
+        .is_player = true,
+        .precisions = kEvery,
+        .precision = {Precision::fp32, "OpenVINO chooses the device's precision itself"},
+        .form = {GraphForm::channels_first, "it takes 0.7 to 0.8 of the standard form's time"},
+        .fp32_io = {true, kClip32},
+        .why_dynamic = "clips of any size",
+        .source = "vs-mlrt 17.1 with OpenVINO (CPU)"},
+    TargetRow{.target = Target::vsmlrt_ncnn,
+              .name = "vsmlrt-ncnn",
+              .title = "vs-mlrt (ncnn)",
+              .program = "vs-mlrt's ncnn plugin",
+              .runtime = Target::ncnn,
+              .is_player = true,
+              .precisions = set_of({Precision::fp32}),
+              .precision = {Precision::fp32, "it reads no 16-bit file; fp16=True rounds there"},
+              .form = {GraphForm::channels_first, "the plugin has no LayerNormalization"},
+              .standard_opset = 16,
+              .channels_first_opset = 17,
+              .fp32_io = {true, kClip32},
+              .why_dynamic = "clips of any size",
+              .source = "vs-mlrt 17.1 with ncnn (lavapipe)"},
+    TargetRow{.target = Target::vsmlrt_any,
+              .name = "vsmlrt-any",
+              .title = "every plugin of vs-mlrt",
+              .program = "a file for all plugins of vs-mlrt",
+              .runtime = Target::vsmlrt_any,
+              .is_player = true,
+              .precisions = set_of({Precision::fp32}),
+              .precision = {Precision::fp32, ""},
+              .form = {GraphForm::channels_first, ""},
+              .source = "the five rows above"},
+    TargetRow{.target = Target::videojanai,
+              .name = "videojanai",
+              .title = "VideoJaNai",
+              .program = "the player VideoJaNai (TensorRT)",
+              .runtime = Target::tensorrt,
+              .current = since(version(10)),
+              .by_default = true,
+              .is_player = true,
+              .engine = EngineRoute::own,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::channels_first,
+                       "it builds engines of any size only if no Transpose is in the graph"},
+              .standard_opset = 0,
+              .why_dynamic = "it builds an engine for each video",
+              .source = "sources of VideoJaNai"},
+    TargetRow{.target = Target::comfyui,
+              .name = "comfyui",
+              .title = "ComfyUI",
+              .program = "ComfyUI's TensorRT upscaler nodes",
+              .runtime = Target::tensorrt,
+              .current = since(version(10)),
+              .is_player = true,
+              .engine = EngineRoute::own,
+              .precisions = kEvery,
+              .precision = {Precision::mixed_fp16, kTypesFromFile},
+              .form = {GraphForm::standard, kLayerNormalization},
+              .fixed_runs = false,
+              .why_dynamic = "its nodes build engines for a range of sizes",
+              .source = "sources of ComfyUI-Upscaler-Tensorrt; not run"},
+    TargetRow{.target = Target::chainner,
+              .name = "chainner",
+              .title = "chaiNNer",
+              .program = "chaiNNer's ONNX nodes",
+              .runtime = Target::onnxruntime,
+              .current = since(version(1, 17)),
+              .is_player = true,
+              .precisions = kNoBfloat16,
+              .precision = {Precision::fp32, kSafe},
+              .form = {GraphForm::standard, kUnmeasured},
+              .why_dynamic = "it cuts pictures into tiles of its own choice",
+              .source = "sources of chaiNNer; not run"},
+};
 
 // The newest number that programs read from this version on.
 struct Row {
@@ -105,10 +348,85 @@ std::optional<Range> parse_versions(std::string_view text) {
   return Range{from, from + widths.at(parts.size() - 1)};
 }
 
-std::span<const TargetRow> targets() { return kTargets; }
+std::span<const TargetRow> target_rows() { return kTargets; }
 
-const TargetRow& row_of(CheckTarget target) {
-  return kTargets.at(static_cast<std::size_t>(target));
+const TargetRow& row_of(Target target) { return kTargets.at(static_cast<std::size_t>(target)); }
+
+namespace {
+
+// "tensorrt, tensorrt-rtx and onnxruntime".
+std::string names_with_versions() {
+  std::vector<std::string> names;
+  for (const TargetRow& row : kTargets) {
+    if (row.has_versions) names.emplace_back(row.name);
+  }
+  const std::string last = names.back();
+  names.pop_back();
+  return join(names, ", ") + " and " + last;
+}
+
+Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
+  if (wanted.version.empty()) return row.current;
+  const auto versions = parse_versions(wanted.version);
+  if (!versions || !row.has_versions) {
+    fail({ErrorKind::usage, "option-version", "for", "10, 8.6 or 8.6.1", wanted.version},
+         "{} {}:{}: a version looks like 10, 8.6 or 8.6.1. Only {} have versions.", option("for"),
+         row.name, printable(wanted.version, 40), names_with_versions());
+  }
+  // The releases of TensorRT for RTX are 1.x, and those of TensorRT 4 or newer.
+  constexpr Version first = version(4);
+  const bool is_rtx = versions->below <= first;
+  const Target meant = is_rtx ? Target::tensorrt_rtx : Target::tensorrt;
+  const bool has_both = row.target == Target::tensorrt || row.target == Target::tensorrt_rtx;
+  if (has_both && row.target != meant) {
+    fail({ErrorKind::usage, "option-version", "for", std::string(row_of(meant).name),
+          wanted.version},
+         "{0} {1}:{2}: {2} is a version of {3}.\nWrite {4}:{2}.", option("for"), row.name,
+         wanted.version, row_of(meant).title, row_of(meant).name);
+  }
+  if (row.target == Target::tensorrt_rtx && versions->below <= row.current.from) {
+    fail({ErrorKind::usage, "option-version", "for", "1.5 or newer", wanted.version},
+         "{} {}:{}: the oldest supported version is 1.5.", option("for"), row.name, wanted.version);
+  }
+  return *versions;
+}
+
+}  // namespace
+
+std::vector<Asked> asked_targets(const std::vector<TargetVersion>& wanted) {
+  std::vector<Asked> asked;
+  for (const TargetVersion& each : wanted) {
+    const TargetRow& row = row_of(each.target);
+    const Range versions = versions_of(row, each);
+    if (each.target != Target::vsmlrt_any) {
+      asked.push_back({&row, versions, to_string(each), !each.version.empty()});
+      continue;
+    }
+    for (const Target plugin : {Target::vsmlrt, Target::vsmlrt_rtx, Target::vsmlrt_ort,
+                                Target::vsmlrt_ov, Target::vsmlrt_ncnn}) {
+      const TargetRow& part = row_of(plugin);
+      asked.push_back({&part, part.current, std::string(part.name), false});
+    }
+  }
+  return asked;
+}
+
+int newest_opset(const Asked& asked, GraphForm form) {
+  const TargetRow& row = *asked.row;
+  const bool standard = form == GraphForm::standard;
+  int newest = standard ? row.standard_opset : row.channels_first_opset;
+  const Version oldest = asked.versions.from;
+  if (row.runtime == Target::tensorrt) {
+    newest = std::min(newest, newest_opset_of_tensorrt(oldest));
+    const OperatorRow& norm = operator_row("LayerNormalization");
+    if (standard && oldest < norm.tensorrt) {
+      newest = std::min(newest, static_cast<int>(norm.opset) - 1);
+    }
+  }
+  if (row.runtime == Target::onnxruntime) {
+    while (newest > kMinOpset && first_onnxruntime_of_opset(newest) > oldest) --newest;
+  }
+  return newest;
 }
 
 Version first_tensorrt_of_opset(std::int64_t opset) {
@@ -140,6 +458,81 @@ const OperatorRow& operator_row(std::string_view name) {
 
 namespace aether2onnx {
 
-std::string_view to_string(CheckTarget target) noexcept { return judge::row_of(target).name; }
+std::string_view to_string(Target target) noexcept { return judge::row_of(target).name; }
+
+std::string to_string(const TargetVersion& target) {
+  const std::string_view name = to_string(target.target);
+  return target.version.empty() ? std::string(name) : fmt::format("{}:{}", name, target.version);
+}
+
+std::vector<TargetInfo> targets() {
+  std::vector<TargetInfo> infos;
+  for (const judge::TargetRow& row : judge::target_rows()) {
+    TargetInfo info{row.target,       row.name, row.title,      row.program,
+                    row.has_versions, "",       row.by_default, {row.precision.value},
+                    row.source};
+    if (row.has_versions) info.versions = judge::range_text(row.current);
+    for (const Precision precision : {Precision::fp32, Precision::fp16, Precision::bf16,
+                                      Precision::mixed_fp16, Precision::mixed_bf16}) {
+      if (precision != row.precision.value && judge::contains(row.precisions, precision)) {
+        info.precisions.push_back(precision);
+      }
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+namespace {
+
+constexpr std::string_view kTrtexec = "trtexec";  // another name of tensorrt
+
+// Fails with the names that are most like `name`.
+[[noreturn]] void fail_unknown(std::string_view name) {
+  std::vector<std::string> names;
+  for (const judge::TargetRow& row : judge::target_rows()) names.emplace_back(row.name);
+  const std::string all = join(names, ", ");
+  constexpr std::size_t longest = 60;  // a longer word is no name
+  if (name.size() > longest) names.clear();
+  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+    return edit_distance(a, name) < edit_distance(b, name);
+  });
+  constexpr std::size_t close = 4;
+  std::erase_if(names, [&](const std::string& known) {
+    return edit_distance(known, name) > close && !known.starts_with(name);
+  });
+  constexpr std::size_t most = 3;
+  names.resize(std::min(names.size(), most));
+  const std::string hint =
+      names.empty() ? "" : fmt::format(" The nearest names: {}.", join(names, ", "));
+  fail({ErrorKind::usage, "option-choice", "for", all, std::string(name)},
+       "{} {}: there is no such target.{}\nThe targets are {}.", option("for"), printable(name, 80),
+       hint, all);
+}
+
+}  // namespace
+
+TargetVersion parse_target(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  std::string name(text.substr(0, colon));
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == '_') c = '-';
+  }
+  TargetVersion target;
+  const auto rows = judge::target_rows();
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const judge::TargetRow& each) { return each.name == name; });
+  if (row == rows.end() && name != kTrtexec) fail_unknown(text.substr(0, colon));
+  if (row != rows.end()) target.target = row->target;
+  if (colon == std::string_view::npos) return target;
+  target.version = text.substr(colon + 1);
+  if (target.version.empty()) {
+    fail({ErrorKind::usage, "option-version", "for", "a version"}, "{} {}: there is no version.",
+         option("for"), printable(text, 80));
+  }
+  judge::asked_targets({target});
+  return target;
+}
 
 }  // namespace aether2onnx

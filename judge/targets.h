@@ -1,10 +1,11 @@
 /// @file
-/// The programs that run ONNX files: their names, and which version reads what. The folders check
-/// and engine share these tables.
+/// The programs that run ONNX files: their names, which version reads what, and which conversion
+/// suits them. The folders check and engine share these tables.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,17 +59,84 @@ std::vector<int> version_parts(std::string_view text);
 /// Returns nullopt if `text` is no version.
 std::optional<Range> parse_versions(std::string_view text);
 
+/// A set of precisions, one bit each.
+using Precisions = std::uint32_t;
+constexpr Precisions set_of(std::initializer_list<Precision> precisions) {
+  Precisions set = 0;
+  for (const Precision precision : precisions) set |= 1U << static_cast<unsigned>(precision);
+  return set;
+}
+constexpr bool contains(Precisions set, Precision precision) {
+  return (set & set_of({precision})) != 0;
+}
+
+/// How the command `engine` helps with a target.
+enum class EngineRoute {
+  none,          ///< The program reads the ONNX file itself.
+  trtexec,       ///< A command line of trtexec.
+  provider,      ///< The options of ONNX Runtime's TensorRT provider.
+  vsmlrt,        ///< A call of vsmlrt.py.
+  tensorrt_rtx,  ///< A command line of tensorrt_rtx.
+  own,           ///< The program builds an engine of the ONNX file itself.
+};
+
+/// A value, and why a target prefers it. The reason is a sentence without a full stop.
+template <typename Value>
+struct Preferred {
+  Value value{};
+  std::string_view why = {};
+};
+
 /// A program that runs ONNX files.
 struct TargetRow {
-  CheckTarget target;
+  Target target = Target::tensorrt;
   std::string_view name;
+  std::string_view title;
+  std::string_view program;
+  /// The target whose rules hold here as well: the runtime inside the program. Itself if none.
+  Target runtime = Target::tensorrt;
   /// Whether rules depend on the program's version.
-  bool has_versions;
+  bool has_versions = false;
   /// The versions that are checked if the caller names none. Older versions are out of use.
-  Range current;
+  Range current = all_versions();
+  bool by_default = false;
+  /// Whether the program gives the model one picture of 1 or 3 channels at a time.
+  bool is_player = false;
+  EngineRoute engine = EngineRoute::none;
+
+  // What convert needs to know.
+  Precisions precisions = 0;
+  Preferred<Precision> precision = {};
+  Preferred<GraphForm> form = {};
+  int standard_opset = kMaxOpset;        ///< The newest opset of each form that runs.
+  int channels_first_opset = kMaxOpset;  ///< Versions may lower both, see newest_opset().
+  Preferred<bool> fp32_io = {};          ///< Whether input and output must be float32.
+  bool fixed_runs = true;                ///< Whether a model of one size runs.
+  std::string_view why_dynamic = {};
+  Preferred<Projections> projections = {};
+  /// For fp16 and bf16. 0: kernels stay whole.
+  Preferred<int> split_kernels_over = {};
+  /// Operators without a kernel for bfloat16, with commas between.
+  Preferred<std::string_view> no_bfloat16 = {};
+
+  std::string_view source = {};
 };
-std::span<const TargetRow> targets();
-const TargetRow& row_of(CheckTarget target);
+std::span<const TargetRow> target_rows();
+const TargetRow& row_of(Target target);
+
+/// A requested target, with its versions as a range.
+struct Asked {
+  const TargetRow* row = nullptr;
+  Range versions;
+  std::string text;  ///< As in to_string(TargetVersion).
+  bool has_version = false;
+};
+/// The requested targets. vsmlrt-any becomes the plugins that it stands for.
+/// Throws Error(usage) if a version is none.
+std::vector<Asked> asked_targets(const std::vector<TargetVersion>& wanted);
+
+/// The newest opset that the oldest requested version reads, in this form.
+int newest_opset(const Asked& asked, GraphForm form);
 
 /// The first version of TensorRT's parser, or of ONNX Runtime, that reads this opset; kNoEnd if no
 /// known version does.

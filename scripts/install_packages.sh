@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what is missing of the Debian packages for: build, run (ONNX Runtime on a picture), test,
-# portable (builds for other systems), release (running them), and bench (measuring).
+# portable (builds for other systems), release (running them), clients (programs that load our files), and bench
+# (measuring).
 #
-#   install_packages.sh build [run] [test] [portable] [release] [bench]
+#   install_packages.sh build [run] [test] [portable] [release] [clients] [bench]
 set -eu
 
 build="g++ cmake ninja-build pkg-config libprotozero-dev libcli11-dev libfmt-dev nlohmann-json3-dev
@@ -14,6 +15,7 @@ test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev li
 portable="clang-22 lld-22 libc++-22-dev-wasm32 libc++abi-22-dev-wasm32 libclang-rt-22-dev-wasm32 wasi-libc
   nodejs python3-venv dpkg-dev wine wine64"
 release="qemu-user libc6-arm64-cross"
+clients="libvulkan1 mesa-vulkan-drivers nodejs npm"
 bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 
 packages=
@@ -32,6 +34,10 @@ for group in "$@"; do
     test) packages="$packages $test" ;;
     portable) packages="$packages $portable" ;;
     release) packages="$packages $release" ;;
+    clients)
+      command -v npm >/dev/null && clients=${clients% nodejs npm}
+      packages="$packages $clients"
+      ;;
     bench) packages="$packages $bench" ;;
     *) echo "error: no group of packages is called $group" >&2; exit 2 ;;
   esac

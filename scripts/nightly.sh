@@ -43,6 +43,12 @@ oracle() {
       --seconds $((minutes * 60)) --keep build/oracle $option || return 1
   done
 }
+# Every network in every client; writes docs/clients.md.
+clients() {
+  scripts/install_clients.sh
+  /usr/bin/python3 -B tests/clients/clients.py --program build/release/bin/aether2onnx --clients .deps/clients \
+    --torch build/release/tests/torch_cases --stages build/release/tests/stage_cases --all --write docs/clients.md
+}
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 
 # The hostile corpus through the Windows program, after ./test.sh built it.
@@ -66,8 +72,9 @@ part "all opsets" 5 all_opsets
 part "files beyond 4 GiB" 3 giants
 part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 10 coverage
+part "clients" 15 clients
 part "oracle" $((minutes * 3 + 5)) oracle
 part "hostile corpus on Windows" 15 windows_corpus
 part "release, twice" 40 release
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 134))
+parts_table $((minutes * 7 + 149))

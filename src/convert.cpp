@@ -32,6 +32,10 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   result.precision = options.precision;
   result.io_type = options.input_output();
   result.form = options.graph_form;
+  result.projections = options.projections;
+  result.split_kernels_over = options.split_kernels_over;
+  result.gelu = options.gelu_form();
+  result.fp32_operators = options.fp32_operators;
   result.depthwise_fp32 = options.depthwise_fp32;
   result.fp32_blocks = options.fp32_blocks;
   result.shape = options.shape;
@@ -63,6 +67,16 @@ std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*
     if (count > 0) parts.push_back(plural(count, noun));
   }
   return join(parts, ", ");
+}
+
+// What tools show of a model: "AetherNet G1, aether_small x2. Input …".
+std::string description(const NetworkInfo& network) {
+  const std::string times = network.scale == 1 ? "" : fmt::format("{}", network.scale);
+  return fmt::format(
+      "{0} {1}, {2} x{3}. Input: pictures (N, {4}, H, W) with values from 0 to 1. Output: "
+      "(N, {4}, {5}H, {5}W).",
+      network.architecture, network.generation, network.model_type, network.scale,
+      network.input_channels, times);
 }
 
 std::string summary(const graph::TypeDecisions& typed, Precision precision) {
@@ -144,6 +158,7 @@ class Conversion {
     graph::TypeDecisions decisions;
     const graph::Graph lowered = graph::run_passes(plain, options_, read_weights, decisions);
     model_ = graph::to_onnx(lowered, options_.opset(), loss_);
+    model_.doc_string = description(report_.network);
     report_.graph = describe(model_, options_);
     report_.graph.fp32_for_weights = decisions.out_of_range;
     if (options_.precision != Precision::fp32) {
@@ -225,6 +240,12 @@ std::string unusual_options_name(const ConvertOptions& options) {
     const bool is_half = graph::compute_type(options.precision) == DType::float16;
     name += io_type == IoType::fp32 ? "_io_fp32" : is_half ? "_io_fp16" : "_io_bf16";
   }
+  if (options.projections != Projections::conv) {
+    name += fmt::format("_{}", to_string(options.projections));
+  }
+  if (options.split_kernels_over) name += fmt::format("_split{}", *options.split_kernels_over);
+  if (options.gelu == GeluForm::erf && options.opset() >= kMinOpsetOfGelu) name += "_erf";
+  if (!options.fp32_operators.empty()) name += "_fp32_operators";
   if (options.depthwise_fp32) name += "_depthwise_fp32";
   if (!options.fp32_blocks.empty()) name += "_fp32_blocks";
   const ReadOptions& read = options.read;

@@ -123,9 +123,9 @@ class FusionRun {
     if (options_.dtype == WeightType::same && rounded_sums_) {
       const std::string_view type = to_string(*rounded_sums_);
       journal_.warn({"fuse-rounded-sums", std::string(type)},
-                    "the checkpoint is stored in {0}, and so is the fused one: each summed weight "
-                    "was rounded to {0}, which the conversion of the unfused checkpoint to fp32 "
-                    "does not do ({1} float32 keeps the sums)",
+                    "each summed weight was rounded to {0}, the type of the checkpoint. So an fp32 "
+                    "model of the fused file differs slightly from one of the unfused file. To "
+                    "keep the exact sums, give {1} float32",
                     type, option("dtype"));
     }
     const bool has_float16 =

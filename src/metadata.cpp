@@ -17,9 +17,10 @@ using Entries = std::vector<std::pair<std::string, std::string>>;
 constexpr const char* kFp32Blocks = "fp32_blocks";
 
 // Keys that are written only if the value is unusual.
-constexpr std::array<const char*, 8> kOptionalKeys = {
-    "io_type",           "graph_form",        "depthwise_fp32", "norm_type",
-    "channel_attention", "spatial_attention", "res_scale",      "img_range"};
+constexpr std::array<const char*, 12> kOptionalKeys = {
+    "io_type",        "graph_form", "projections",    "split_kernels_over", "gelu",
+    "fp32_operators", "norm_type",  "depthwise_fp32", "channel_attention",  "spatial_attention",
+    "res_scale",      "img_range"};
 
 Entries network_entries(const NetworkInfo& network) {
   Entries entries = {
@@ -72,6 +73,13 @@ Entries entries(const ConvertReport& report) {
   add("aether2onnx_version", version());
   if (graph.io_type != default_io_type(graph.precision)) add("io_type", to_string(graph.io_type));
   if (graph.form != GraphForm::standard) add("graph_form", to_string(graph.form));
+  if (graph.projections != Projections::conv) add("projections", to_string(graph.projections));
+  if (graph.split_kernels_over) {
+    add("split_kernels_over", fmt::format("{}", *graph.split_kernels_over));
+  }
+  const bool has_gelu = graph.opset_version >= kMinOpsetOfGelu;
+  if (has_gelu && graph.gelu == GeluForm::erf) add("gelu", to_string(graph.gelu));
+  if (!graph.fp32_operators.empty()) add("fp32_operators", join(graph.fp32_operators, ","));
   if (graph.depthwise_fp32) add("depthwise_fp32", "true");
   if (!graph.fp32_blocks.empty()) add(kFp32Blocks, join(graph.fp32_blocks, ","));
   // Which of several state dicts in the file was converted.

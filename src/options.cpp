@@ -63,6 +63,12 @@ std::string_view to_string(GraphForm form) noexcept {
   return form == GraphForm::channels_first ? "channels_first" : "standard";
 }
 
+std::string_view to_string(Projections projections) noexcept {
+  return projections == Projections::matmul ? "matmul" : "conv";
+}
+
+std::string_view to_string(GeluForm form) noexcept { return form == GeluForm::erf ? "erf" : "op"; }
+
 int default_opset(Precision precision) noexcept {
   constexpr int usual = 17;
   return graph::compute_type(precision) == DType::bfloat16 ? kMinOpsetOfBfloat16 : usual;
@@ -202,6 +208,35 @@ void validate(const Expectations& expect) {
   }
 }
 
+void validate_forms(const ConvertOptions& options) {
+  if (options.projections == Projections::matmul &&
+      options.graph_form == GraphForm::channels_first) {
+    fail({ErrorKind::usage, "option-conflict", "projections", "conv", "matmul"},
+         "{} matmul contradicts {} channels_first: a MatMul needs the channels last.\n"
+         "Omit one of the two options.",
+         option("projections"), option("graph_form"));
+  }
+  constexpr int smallest = 7;
+  constexpr int largest = 12;
+  const int size = options.split_kernels_over.value_or(smallest);
+  if (size < smallest || size > largest) {
+    fail_range("split_kernels_over", fmt::format("{}", size),
+               fmt::format("{} to {}", smallest, largest));
+  }
+  if (options.gelu == GeluForm::op && options.opset() < kMinOpsetOfGelu) {
+    fail({ErrorKind::usage, "option-conflict", "gelu", "erf", "op"},
+         "{} op: the operator Gelu needs opset {} or newer, but the opset is {}.\n"
+         "Give {} {}, or omit {}.",
+         option("gelu"), kMinOpsetOfGelu, options.opset(), option("opset_version"), kMinOpsetOfGelu,
+         option("gelu"));
+  }
+  for (const std::string& op : options.fp32_operators) {
+    const std::vector<std::string>& known = graph::computing_operators();
+    if (std::find(known.begin(), known.end(), op) != known.end()) continue;
+    fail_range("fp32_operators", printable(op), "of " + join(known, ", "));
+  }
+}
+
 }  // namespace
 
 void validate(const ReadOptions& options) {
@@ -235,6 +270,7 @@ void validate(const ConvertOptions& options) {
          opset, to_string(options.precision), kMinOpsetOfBfloat16, option("opset_version"),
          option("fp_mode"));
   }
+  validate_forms(options);
   check_axis(options.shape.batch, "batch_size");
   check_axis(options.shape.height, "height");
   check_axis(options.shape.width, "width");

@@ -81,8 +81,8 @@ std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_di
       names.front(),
       {},
       join(names, ", "),
-      fmt::format("PyTorch would run {}{} when it loads the checkpoint. Nothing of it "
-                  "ran here. Look at the file with 'aether2onnx scan' first.",
+      fmt::format("PyTorch would run {}{} when it loads the checkpoint. Here no code of "
+                  "the file ran. To see all of it, run: aether2onnx scan FILE",
                   names.front(), others)};
 }
 
@@ -91,7 +91,7 @@ namespace {
 std::string fusion_summary(const network::Fused& fusion) {
   if (fusion.convolutions == 0) return "the checkpoint is fused already";
   std::string text = fmt::format(
-      "{} pairs of depthwise convolutions into one each, summed in float64", fusion.convolutions);
+      "{} pairs of depthwise convolutions became one each, added in float64", fusion.convolutions);
   if (fusion.norms > 0) text += fmt::format("; {} with statistics", plural(fusion.norms, "norm"));
   return text;
 }
@@ -145,9 +145,9 @@ void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zer
   if (subnormal + flushed_to_zero == 0) return;
   const bool half = type == DType::float16;
   journal.warn({"precision-small-weights"},
-               "of {} weights, {} became subnormal in {} and {} became zero (below {}); this is "
-               "harmless unless verification fails",
-               with_thousands(weights), with_thousands(subnormal), half ? "fp16" : "bf16",
+               "{} of {} weights became subnormal in {} and {} became zero (below {}). This is "
+               "harmless if the model passes verification",
+               with_thousands(subnormal), with_thousands(weights), half ? "fp16" : "bf16",
                with_thousands(flushed_to_zero), half ? "6e-8" : "9e-41");
 }
 

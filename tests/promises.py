@@ -31,7 +31,7 @@ def command_line(program):
     for command in COMMANDS:
         lines.append(command)
         options = []
-        for line in (run(program, command, "--help-all") or run(program, command, "--help")).splitlines():
+        for line in run(program, command, "--help-all").splitlines():
             if line.startswith("  -"):
                 options.append("  " + line.strip().split("  ")[0])
         lines += sorted(options)

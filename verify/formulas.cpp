@@ -54,8 +54,8 @@ Value conv2d(const Value& x, const Value& weight, const Value& bias, std::int64_
 }
 
 Value layer_norm(const Value& x, const Value& weight, const Value& bias, double epsilon) {
-  const bool fits = x.shape().size() == 4 && weight.shape() == Shape{x.size(1)} &&
-                    bias.shape() == weight.shape();
+  const bool fits =
+      x.shape().size() == 4 && weight.shape() == Shape{x.size(1)} && bias.shape() == weight.shape();
   check(fits, "normalization", x.shape(), weight.shape());
   return x.operations().layer_norm(x, weight, bias, epsilon);
 }

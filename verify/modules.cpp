@@ -32,8 +32,8 @@ void* find_function(const char* name, const char* symbol, const char* package,
   }
   const port::Library library = port::load_library(path);
   if (library.handle == nullptr) {
-    why_not = fmt::format("The module {} cannot be loaded: {}.", name,
-                          printable(library.problem, 400));
+    why_not =
+        fmt::format("The module {} cannot be loaded: {}.", name, printable(library.problem, 400));
     return nullptr;
   }
   void* const function = port::find_symbol(library, symbol);

@@ -114,9 +114,9 @@ std::string encode_png(const FloatTensor& picture) {
   header += std::string{8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
   std::string png = "\x89PNG\r\n\x1a\n";
   append_chunk(png, "IHDR", header);
-  append_chunk(png, "IDAT",
-               compressed_rows(bytes, static_cast<std::size_t>(picture.shape[3]) * channels,
-                               channels));
+  append_chunk(
+      png, "IDAT",
+      compressed_rows(bytes, static_cast<std::size_t>(picture.shape[3]) * channels, channels));
   append_chunk(png, "IEND", "");
   return png;
 }

@@ -108,7 +108,8 @@ AddProducts<T> fastest_add_products() {
   return add_products_everywhere<T>;
 }
 
-// --- loops ----------------------------------------------------------------------------------------
+// --- loops
+// ----------------------------------------------------------------------------------------
 
 std::size_t count_of(const Shape& shape) { return count_elements(shape); }
 std::size_t axis(const Shape& shape, std::size_t index) {
@@ -128,7 +129,8 @@ void in_parallel(std::size_t count, const Work& work) {
 template <typename Work>
 void in_ranges(std::size_t count, const Work& work) {
   constexpr std::size_t least = 1U << 14U;
-  const std::size_t parts = std::max<std::size_t>(1, std::min(count / least, 4 * port::processors()));
+  const std::size_t parts =
+      std::max<std::size_t>(1, std::min(count / least, 4 * port::processors()));
   const auto run = [&](std::size_t part) {
     work(count * part / parts, count * (part + 1) / parts);
   };
@@ -158,7 +160,7 @@ float rounded_to(const Rounding& rounding, float value) {
   const std::uint32_t odd = bits >> rounding.dropped_bits & 1U;
   const std::uint32_t half = (1U << (rounding.dropped_bits - 1)) - 1;
   return std::bit_cast<float>((bits + half + odd) >> rounding.dropped_bits
-                              << rounding.dropped_bits);
+                                                         << rounding.dropped_bits);
 }
 
 template <typename T>
@@ -339,9 +341,7 @@ class PlainOperations final : public Operations {
   }
 
  private:
-  static const std::vector<T>& of(const Value& value) {
-    return value.content<std::vector<T>>();
-  }
+  static const std::vector<T>& of(const Value& value) { return value.content<std::vector<T>>(); }
 
   static T sigmoid(T v) { return 1 / (1 + std::exp(-v)); }
 
@@ -502,8 +502,7 @@ class PlainOperations final : public Operations {
             step.second[i] = there && pair ? weight[(first + 1) * terms + term] : T(0);
           }
         }
-        add_products_(steps.data(), filled, sums[0].data(), pair ? sums[1].data() : nullptr,
-                      count);
+        add_products_(steps.data(), filled, sums[0].data(), pair ? sums[1].data() : nullptr, count);
       }
       for (std::size_t o = 0; o < (pair ? 2U : 1U); ++o) {
         T* const to = &out[(image * outputs + first + o) * height * width];

@@ -114,8 +114,7 @@ struct Reference::State {
   Forward forward = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
 
-  DoubleTensor run(const std::vector<std::int64_t>& shape, const double* image,
-                   const Probe& probe);
+  DoubleTensor run(const std::vector<std::int64_t>& shape, const double* image, const Probe& probe);
 };
 
 DoubleTensor Reference::State::run(const std::vector<std::int64_t>& shape, const double* image,
@@ -145,7 +144,8 @@ Reference::Reference(const state_dict::StateDict& state_dict, const network::Net
     if (!entry.tensor->is_quantized() && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
     const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
-    state_->weights.tensors.emplace(entry.name, state_->operations->make(data.shape, values.data()));
+    state_->weights.tensors.emplace(entry.name,
+                                    state_->operations->make(data.shape, values.data()));
   }
 }
 

@@ -52,8 +52,8 @@ Value linear(const Weights& w, const std::string& path, const Value& x);
 /// unfused checkpoint has two, lk_conv and sk_conv with these biases, and their outputs are added.
 /// The trace does not receive the output.
 Value depthwise(const Weights& w, const std::string& path, const Value& x,
-                     const std::string& large_bias = "lk_bias",
-                     const std::string& small_bias = "sk_bias");
+                const std::string& large_bias = "lk_bias",
+                const std::string& small_bias = "sk_bias");
 
 /// A generation's forward pass: image (N, C, H, W) to image (N, C, scale H, scale W).
 using Forward = Value (*)(const Weights& w, const Value& image, Trace& trace);

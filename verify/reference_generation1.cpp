@@ -17,7 +17,7 @@ Value block(const Weights& w, const std::string& path, const Value& y) {
 }  // namespace
 
 Value forward_generation1(const Weights& w, const Value& image, Trace& trace) {
-  const double mean = image.size(1) == 3 ? 0.5 : 0.0;              // 1
+  const double mean = image.size(1) == 3 ? 0.5 : 0.0;                                    // 1
   const Value shallow = trace.block("conv_first", conv(w, "conv_first", image - mean));  // 2
   Value y = shallow;
   for (int group = 0;; ++group) {  // 3
@@ -31,7 +31,7 @@ Value forward_generation1(const Weights& w, const Value& image, Trace& trace) {
   }
   y = trace.block("norm", layer_norm(w, "norm", y, 1e-5));  // 4
   y = trace.block("conv_after_body", conv(w, "conv_after_body", y));
-  y = trace.block("body_residual", y + shallow);  // 5
+  y = trace.block("body_residual", y + shallow);                                          // 5
   Value t = trace.block("conv_before_upsample.0", conv(w, "conv_before_upsample.0", y));  // 6
   t = trace.block("conv_before_upsample.1", leaky_relu(t, 0.01));
   const std::int64_t width = t.size(1);
@@ -43,7 +43,7 @@ Value forward_generation1(const Weights& w, const Value& image, Trace& trace) {
                     pixel_shuffle(t, t.size(1) == 9 * width ? 3 : 2));
   }
   t = trace.block("conv_last", conv(w, "conv_last", t));  // 8
-  return t + mean;  // 9
+  return t + mean;                                        // 9
 }
 
 }  // namespace aether2onnx::verify

@@ -13,8 +13,7 @@ Value forward_generation3(const Weights& w, const Value& image, Trace& trace) {
   const Value u = w.seen((image - w["mean"]) * w.img_range());
   const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));
   const Value stages = concatenate(run_stages(w, shallow, kind, trace));
-  Value z =
-      conv(w, "quant_fusion_layer.fusion_conv", stages + w["quant_fusion_layer.error_comp"]);
+  Value z = conv(w, "quant_fusion_layer.fusion_conv", stages + w["quant_fusion_layer.error_comp"]);
   z = trace.block("quant_fusion_layer", z);
   z = body_with_inner_norm(w, z, shallow, trace);
   return trace.block("conv_last", tail(w, z, trace) / w.img_range() + w["mean"]);

@@ -30,7 +30,8 @@ Value forward_generation5x(const Weights& w, const Value& image, Trace& trace) {
   const Value u = w.seen((image - w["mean"]) * w.img_range());
   const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));
   const Value stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);
-  Value z = trace.block("quant_fusion_layer", conv(w, "quant_fusion_layer.conv", stages) + w["quant_fusion_layer.error_comp"]);
+  Value z = trace.block("quant_fusion_layer", conv(w, "quant_fusion_layer.conv", stages) +
+                                                  w["quant_fusion_layer.error_comp"]);
   z = body_with_inner_norm(w, z, shallow, trace);
   Value t = trace.block("conv_before_upsample", conv(w, "conv_before_upsample", z));
   t = conv(w, "conv_last", upsample(w, upsample_steps(w), t, trace));

@@ -11,7 +11,7 @@ Value forward_generation7(const Weights& w, const Value& image, Trace& trace) {
   const bool first = w.facts.generation == "G7a";
   kind.without_temperature = first;
   const Value u = w.seen(image / w.img_range() - w["mean"]);
-  const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));  // 1
+  const Value shallow = trace.block("conv_first", conv(w, "conv_first", u));         // 1
   const Value stages = fusion_convs(w, run_stages(w, shallow, kind, trace), trace);  // 2, 3
   const std::string fusion = "quant_fusion_layer.fusion_conv";
   Value z = conv2d(stages, w[fusion + ".weight"], w[fusion + ".bias"]);  // 4

@@ -10,28 +10,28 @@ bool has_layer_norm(const Weights& w) { return w.facts.norm_type == NormType::la
 
 // A layer of channel attention, of (N, C, 1, 1).
 Value attention_layer(const Weights& w, const std::string& path, const Value& x,
-                           const BlockKind& kind) {
+                      const BlockKind& kind) {
   const Value& weight = w[path + ".weight"];
   const Value bias = kind.attention_bias ? w[path + ".bias"] : Value();
   return w.seen(kind.linear_attention ? linear(x, weight, bias) : conv2d(x, weight, bias));
 }
 
 Value channel_attention(const Weights& w, const std::string& path, const Value& x,
-                             const BlockKind& kind) {
+                        const BlockKind& kind) {
   const Value mean = w.seen(mean_over_pixels(x));
   const Value reduced = relu(attention_layer(w, path + ".fc.0", mean, kind));
   return w.seen(x * sigmoid(attention_layer(w, path + ".fc.2", reduced, kind)));
 }
 
 Value spatial_attention(const Weights& w, const std::string& path, const Value& x) {
-    const Value& weight = w[path + ".conv.weight"];
-  const Value map =
-      w.seen(conv2d(concatenate({largest_over_channels(x), mean_over_channels(x)}), weight, Value()));
+  const Value& weight = w[path + ".conv.weight"];
+  const Value map = w.seen(
+      conv2d(concatenate({largest_over_channels(x), mean_over_channels(x)}), weight, Value()));
   return w.seen(x * sigmoid(map));
 }
 
 Value feed_forward(const Weights& w, const std::string& path, const Value& x,
-                        const BlockKind& kind) {
+                   const BlockKind& kind) {
   const Value& weight = w[path + ".conv_gate.weight"];
   Value gate = conv2d(x, weight, w[path + ".conv_gate.bias"]);
   if (!kind.without_temperature) {
@@ -44,11 +44,9 @@ Value feed_forward(const Weights& w, const std::string& path, const Value& x,
   return conv2d(product, w[path + ".conv_out.weight"], w[path + ".conv_out.bias"]);
 }
 
-Value block(const Weights& w, const std::string& path, const Value& x,
-                 const BlockKind& kind) {
-  Value y = kind.branch_biases
-                     ? depthwise(w, path + ".conv", x, "lk_conv.bias", "sk_conv.bias")
-                     : depthwise(w, path + ".conv", x);
+Value block(const Weights& w, const std::string& path, const Value& x, const BlockKind& kind) {
+  Value y = kind.branch_biases ? depthwise(w, path + ".conv", x, "lk_conv.bias", "sk_conv.bias")
+                               : depthwise(w, path + ".conv", x);
   if (has_layer_norm(w)) w.seen(y);
   y = w.seen(normalized(w, path + ".norm", y));
   y = feed_forward(w, path + ".ffn", y, kind);
@@ -85,7 +83,7 @@ Value normalized(const Weights& w, const std::string& path, const Value& x) {
 }
 
 std::vector<Value> run_stages(const Weights& w, const Value& x, const BlockKind& kind,
-                                   Trace& trace) {
+                              Trace& trace) {
   std::vector<Value> outputs;
   Value y = x;
   for (int stage = 0;; ++stage) {
@@ -110,16 +108,15 @@ Value fusion_convs(const Weights& w, const std::vector<Value>& stages, Trace& tr
   return concatenate(parts);
 }
 
-Value body_with_inner_norm(const Weights& w, const Value& fused,
-                                const Value& shallow, Trace& trace) {
+Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& shallow,
+                           Trace& trace) {
   const Value z = trace.block("shortcut", fused + shallow);
   const Value n = trace.block("norm", normalized(w, "norm", z));
   const Value r = trace.block("conv_after_body", conv(w, "conv_after_body", n));
   return trace.block("body_residual", r + z);
 }
 
-Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x,
-                    Trace& trace) {
+Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string next = i + 1 < steps.size() ? steps[i + 1].key : "conv_last";
     x = trace.block(steps[i].conv, conv(w, steps[i].key, x));

@@ -27,15 +27,15 @@ Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages one after the other on `x` and returns the output of each.
 std::vector<Value> run_stages(const Weights& w, const Value& x, const BlockKind& kind,
-                                   Trace& trace);
+                              Trace& trace);
 
 /// Applies fusion_convs.i to the output of stage i and concatenates the results along the channels.
 Value fusion_convs(const Weights& w, const std::vector<Value>& stages, Trace& trace);
 
 /// The end of the body: adds `shallow`, the output of the first convolution, to `fused`; then norm,
 /// conv_after_body and the residual sum around these two. Returns the input of the upsampler.
-Value body_with_inner_norm(const Weights& w, const Value& fused,
-                                const Value& shallow, Trace& trace);
+Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& shallow,
+                           Trace& trace);
 
 /// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
@@ -46,8 +46,7 @@ struct UpsampleStep {
 
 /// The upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means no
 /// shuffle.
-Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x,
-                    Trace& trace);
+Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
 /// conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not receive the
 /// output of conv_last as a block.

@@ -21,8 +21,8 @@
 #include "html_report.h"
 #include "inputs.h"
 #include "memory.h"
-#include "network/network.h"
 #include "modules.h"
+#include "network/network.h"
 #include "onnxruntime.h"
 #include "plain_operations.h"
 #include "port/files.h"
@@ -322,7 +322,8 @@ class Verifier {
         runs_(plan(request, model_, network_.facts.input_channels)) {
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    memory_ = check_memory(runs_, network_, setup_.float64 ? sizeof(double) : sizeof(float), available);
+    memory_ =
+        check_memory(runs_, network_, setup_.float64 ? sizeof(double) : sizeof(float), available);
     roomy_ = memory_.roomy <= available / 2;
     if (!report_.empty()) io::check_target(report_, files_read(), "report.html");
   }
@@ -342,8 +343,8 @@ class Verifier {
     if (!details_["fp32_blocks"].empty()) return std::move(details_);
     if (!report_.empty()) {
       save_report(report_,
-                  html_report(details_, facts_of(model_, request_.model, network_, request_), pictures_,
-                              request_.command),
+                  html_report(details_, facts_of(model_, request_.model, network_, request_),
+                              pictures_, request_.command),
                   files_read(), context_);
     }
     return std::move(details_);

@@ -37,6 +37,9 @@ struct Values {
 std::string value_of(const OptionDescription& option, const Values& values) {
   std::string type = option.type;
   if (type.empty()) return "";
+  if (!option.offered.empty()) {
+    return fill(values.choice, {{"@", fmt::format("{}", fmt::join(option.offered, " "))}});
+  }
   if (type == "FILE") return values.file;
   if (type == "DIR") return values.folder;
   const bool choice = type.find('|') != std::string::npos;

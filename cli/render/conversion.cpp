@@ -58,6 +58,28 @@ std::string model_table(const ConvertReport& report) {
   return table;
 }
 
+void print_settings(Console& console, const ConvertRequest& request) {
+  bool first = true;
+  for (const auto& [name, value, why] : request.settings) {
+    console.line(first ? "for" : "", fmt::format("--{} {}  ({})", name, value, why));
+    first = false;
+  }
+}
+
+void add_targets(Json& json, const ConvertRequest& request) {
+  json["for"] = nullptr;
+  if (request.targets.empty()) return;
+  Json names = Json::array();
+  for (const TargetVersion& target : request.targets) names.push_back(to_string(target));
+  Json settings = Json::array();
+  for (const auto& [name, value, why] : request.settings) {
+    settings.push_back({{"option", name}, {"value", value}, {"why", why}});
+  }
+  Json notes = Json::array();
+  for (const std::string& note : request.notes) notes.push_back(spelled(note));
+  json["for"] = {{"targets", names}, {"set", settings}, {"notes", notes}};
+}
+
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced) {
   return shown(path) + (replaced.empty() ? "" : ", replacing the one of " + replaced);
 }
@@ -80,6 +102,11 @@ std::vector<std::string> defaults_used(const ConvertRequest& request) {
            given.starts_with("min_") || given.starts_with("max_");
   });
   if (!shape_given) names.emplace_back("shape");
+  // What --for has set is no default.
+  std::erase_if(names, [&](const std::string& name) {
+    return std::any_of(request.settings.begin(), request.settings.end(),
+                       [&](const auto& setting) { return setting.option == name; });
+  });
   return names;
 }
 
@@ -105,6 +132,7 @@ std::string model_text(const ConvertRequest& request, const ConvertReport& repor
                                  report.graph.opset_version);
   const std::vector<std::string> defaults = defaults_used(request);
   std::vector<std::string> ways;
+  if (!request.targets.empty()) return text;
   if (has_name(defaults, "shape")) ways.emplace_back("--shape 1x3xHxW for any size");
   if (has_name(defaults, "fp_mode")) ways.emplace_back("--fp_mode fp16 for half precision");
   if (!ways.empty()) text += ". To change: " + join(ways, ", ");
@@ -123,7 +151,7 @@ void print_conversion(Console& console, const ConvertRequest& request,
   if (request.printing.verbose) console.plain("\n" + model_table(conversion.report));
   console.plain("");
   const std::string& verify = conversion.verify_command;
-  if (!verify.empty()) console.plain("Next, compare the model with PyTorch:\n  " + verify);
+  if (!verify.empty()) console.plain("Next, compare the model with the checkpoint:\n  " + verify);
   console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
                             verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
   console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + conversion.engine_command);
@@ -135,27 +163,32 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
   Json json = result_json();
   json["source"] = source_json(report.source);
   json["network"] = network_json(report.network);
-  json["onnx"] = {{"opset_version", graph.opset_version},
-                  {"ir_version", graph.ir_version},
-                  {"precision", to_string(graph.precision)},
-                  {"io_type", to_string(graph.io_type)},
-                  {"graph_form", to_string(graph.form)},
-                  {"depthwise_fp32", graph.depthwise_fp32},
-                  {"fp32_blocks", graph.fp32_blocks},
-                  {"fp32_for_weights", graph.fp32_for_weights},
-                  {"dynamic", graph.shape.is_dynamic()},
-                  {"batch_size", axis_json(graph.shape.batch)},
-                  {"height", axis_json(graph.shape.height)},
-                  {"width", axis_json(graph.shape.width)},
-                  {"inputs", tensors_json(graph.inputs)},
-                  {"outputs", tensors_json(graph.outputs)},
-                  {"nodes", graph.nodes},
-                  {"operators", operators_json(graph.operators)},
-                  {"initializers", graph.initializers},
-                  {"parameters", graph.parameters},
-                  {"weights_subnormal", report.weights_subnormal},
-                  {"weights_flushed_to_zero", report.weights_flushed_to_zero},
-                  {"metadata", pairs_json(graph.metadata)}};
+  json["onnx"] = {
+      {"opset_version", graph.opset_version},
+      {"ir_version", graph.ir_version},
+      {"precision", to_string(graph.precision)},
+      {"io_type", to_string(graph.io_type)},
+      {"graph_form", to_string(graph.form)},
+      {"projections", to_string(graph.projections)},
+      {"split_kernels_over", graph.split_kernels_over ? Json(*graph.split_kernels_over) : Json()},
+      {"gelu", to_string(graph.gelu)},
+      {"fp32_operators", graph.fp32_operators},
+      {"depthwise_fp32", graph.depthwise_fp32},
+      {"fp32_blocks", graph.fp32_blocks},
+      {"fp32_for_weights", graph.fp32_for_weights},
+      {"dynamic", graph.shape.is_dynamic()},
+      {"batch_size", axis_json(graph.shape.batch)},
+      {"height", axis_json(graph.shape.height)},
+      {"width", axis_json(graph.shape.width)},
+      {"inputs", tensors_json(graph.inputs)},
+      {"outputs", tensors_json(graph.outputs)},
+      {"nodes", graph.nodes},
+      {"operators", operators_json(graph.operators)},
+      {"initializers", graph.initializers},
+      {"parameters", graph.parameters},
+      {"weights_subnormal", report.weights_subnormal},
+      {"weights_flushed_to_zero", report.weights_flushed_to_zero},
+      {"metadata", pairs_json(graph.metadata)}};
   json["output"] = {{"path", report.output.path.string()},
                     {"replaced", !conversion.replaced.empty()},
                     {"bytes", report.output.bytes},
@@ -167,6 +200,7 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
   add_warnings(json, report.warnings);
   json["next"] = {{"verify", or_null(conversion.verify_command)},
                   {"trtexec", conversion.trtexec_command}};
+  add_targets(json, request);
   return json;
 }
 
@@ -198,16 +232,21 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
     });
     return origins.empty() ? otherwise : join(origins, ", ");
   };
+  const auto by_target = [&](const std::string& name, const std::string& otherwise) {
+    const bool is_set = std::any_of(request.settings.begin(), request.settings.end(),
+                                    [&](const auto& setting) { return setting.option == name; });
+    return is_set ? std::string("--for") : otherwise;
+  };
   const auto add = [&](const std::string& name, const std::string& value,
                        const std::string& otherwise) {
-    result.push_back({name, value, origin_of({name}, otherwise)});
+    result.push_back({name, value, origin_of({name}, by_target(name, otherwise))});
   };
   add("model_type", planned.network.model_type, "checkpoint");
   add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
   add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
 
   // --shape and --dynamic_shapes set every axis, and are listed themselves as well.
-  std::string of_all = "default";
+  std::string of_all = by_target("shape", "default");
   for (const GivenOption& option : request.given) {
     if (option.name != "shape" && option.name != "dynamic_shapes") continue;
     of_all = fmt::format("--{}, {}", option.name, option.origin);
@@ -246,6 +285,7 @@ Json plan_json(const ConvertRequest& request, const ConvertReport& planned,
   json["output"] = {
       {"path", planned.output.path.string()}, {"action", plan.action}, {"why", plan.why}};
   add_warnings(json, planned.warnings);
+  add_targets(json, request);
   return json;
 }
 
@@ -259,7 +299,8 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   }
   console.line("would " + plan.action,
                fmt::format("{}  ({})", shown(planned.output.path), plan.why));
-  if (request.verify) console.line("", "if it is equal to PyTorch within the tolerance");
+  if (request.verify)
+    console.line("", "only if the model is equal to PyTorch within the tolerance");
   console.line("dry run", "nothing was written");
 }
 

@@ -35,7 +35,7 @@ Json engine_json(const EngineRequest& request, const EngineModel& model,
                    {"height", axis_json(model.shape.height)},
                    {"width", axis_json(model.shape.width)},
                    {"external_files", model.external_files}};
-  json["for"] = to_string(request.target);
+  json["for"] = to_string(request.target.target);
   json["tensorrt"] = {
       {"version", to_string(version)}, {"origin", origin}, {"trtexec", or_null(trtexec.string())}};
   return json;

@@ -38,13 +38,14 @@ void print_cost(Console& console, const NetworkCost& cost,
                                  once_fused(fused ? with_thousands(fused->parameters) : ""));
   console.line(
       "work",
-      fmt::format("{} multiply-adds a megapixel of output{}",
+      fmt::format("{} multiply-adds for each megapixel of output{}",
                   large_number(cost.multiply_adds_per_megapixel),
                   once_fused(fused ? large_number(fused->multiply_adds_per_megapixel) : "")));
-  console.line("memory", fmt::format("{} of weights, {} of feature maps a megapixel of output, {}",
-                                     human_bytes(cost.weight_bytes),
-                                     human_bytes(cost.activation_bytes_per_megapixel),
-                                     printable(cost.precision)));
+  console.line(
+      "memory",
+      fmt::format("{} of weights, {} of feature maps for each megapixel of output, {}",
+                  human_bytes(cost.weight_bytes), human_bytes(cost.activation_bytes_per_megapixel),
+                  printable(cost.precision)));
 }
 
 std::string value_text(const TensorInfo& value) {

@@ -12,9 +12,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-const char* title_of(CheckTarget target) {
-  constexpr std::array titles = {"TensorRT", "ONNX Runtime", "vs-mlrt", "VideoJaNai"};
-  return titles.at(static_cast<std::size_t>(target));
+std::string_view title_of(Target target) {
+  return targets().at(static_cast<std::size_t>(target)).title;
 }
 
 // "TensorRT below 8.6 (warning), vs-mlrt". The text has a severity if the finding's own differs.
@@ -86,8 +85,10 @@ namespace {
 
 const char* sentence_of(ScanResult result) {
   constexpr std::array sentences = {
-      "clean: data and nothing else", "can't tell: something in it isn't understood",
-      "FOUND: more than data. Don't load it with PyTorch unless you know why"};
+      "clean: the file is data and nothing else",
+      "unknown: scan does not understand a part of the file",
+      "DANGEROUS: the file contains more than data. Do not load it with PyTorch unless you know "
+      "why"};
   return sentences.at(static_cast<std::size_t>(result));
 }
 
@@ -101,7 +102,7 @@ const char* label_of(ScanResult weight) {
 void print_scanned(Console& console, const Scanned& scanned) {
   console.line("file", shown(scanned.file));
   if (scanned.failure) {
-    console.line("result", "can't tell: it can't be read");
+    console.line("result", "unknown: the file can't be read");
     return;
   }
   const ScanReport& report = scanned.report;

@@ -55,22 +55,23 @@ std::string command_text(const CommandOptions& entry) {
 
 constexpr const char* kDescription = R"(.SH DESCRIPTION
 Converts AetherNet super\-resolution checkpoints (PyTorch .pth) to ONNX, without Python or PyTorch.
-No code from the checkpoint is run. Variant, scale and channels are read from the file.
+The program never runs code from a checkpoint. It reads the variant, the scale and the channels from
+the file.
 .PP
-Two arguments are a checkpoint and where to save its model; the second one is a checkpoint, too,
-where it ends in .pth, .pt, .ckpt or .safetensors. More arguments, a folder, or one of
-\-\-output_dir, \-\-name_template, \-\-jobs and \-\-skip_existing make a batch of it.
+Two arguments mean a checkpoint and its model. If the second one ends in .pth, .pt, .ckpt or
+\&.safetensors, both are checkpoints. More arguments, a folder, or one of \-\-output_dir,
+\-\-name_template, \-\-jobs and \-\-skip_existing convert many checkpoints.
 .PP
-Dashes may stand for underscores, and an option's name may be cut short while it stays unambiguous.
+A dash may stand for an underscore. The name of an option may be shortened while it stays unique.
 )";
 
 constexpr const char* kEnd = R"(.SH EXIT STATUS
-0 done, 1 failed (of a batch: any of it), 2 wrong usage. What failed leaves no output, and an older
-one unchanged.
+0 done, 1 failed (also if one of many conversions failed), 2 wrong usage. For scan: 0 clean,
+1 dangerous, 2 unknown. After a failure there is no new output, and an old output is unchanged.
 .SH ENVIRONMENT
 .TP
 AETHER2ONNX_ONNXRUNTIME
-The ONNX Runtime library to verify with, where \-\-onnxruntime_library isn't given.
+The ONNX Runtime library for verification. \-\-onnxruntime_library counts for more.
 )";
 
 }  // namespace

@@ -30,6 +30,9 @@ struct Conversion {
   std::string trtexec_command;
   std::string engine_command;
 };
+/// What --for has set, and why.
+void print_settings(Console& console, const ConvertRequest& request);
+void add_targets(Json& json, const ConvertRequest& request);
 void print_conversion(Console& console, const ConvertRequest& request,
                       const Conversion& conversion);
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion);

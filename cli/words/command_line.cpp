@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -58,8 +58,11 @@ std::string with_underscores(std::string name) {
 
 // Whether the text names a file rather than a variant of the network.
 bool is_file_name(const std::string& text) {
-  return text.find_first_of("./\\") != std::string::npos || io::exists(text);
+  return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
+
+// Options by the names of other programs that were typed for them: "--fp_mode" to "--dtype".
+using TypedNames = std::map<std::string, std::string>;
 
 // A name of the command line, with the value that comes with it.
 struct Resolved {
@@ -73,7 +76,8 @@ class Resolver {
   Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
       : help_(std::move(help)), known_(std::move(known)), scripts_own_(std::move(scripts_own)) {}
 
-  std::vector<std::string> resolve(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> resolve(const std::vector<std::string>& arguments,
+                                   TypedNames& typed) const {
     std::vector<std::string> resolved;
     bool options_ended = false;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -87,12 +91,20 @@ class Resolver {
       std::optional<std::string> value;
       if (equals != std::string::npos) value = argument.substr(equals + 1);
       const std::string next = i + 1 < arguments.size() ? arguments[i + 1] : "";
-      add(resolved, resolve_name(argument.substr(0, equals), value.value_or(next)), value);
+      const std::string name = argument.substr(0, equals);
+      const Resolved meant = resolve_name(name, value.value_or(next));
+      const bool is_own = meant.name.starts_with(with_underscores("--" + bare_name(name)));
+      if (!is_own) typed[meant.name] = name;
+      add(resolved, meant, value);
     }
     return resolved;
   }
 
  private:
+  static std::string bare_name(const std::string& typed) {
+    return typed.substr(typed.find_first_not_of('-'));
+  }
+
   // "--name", or "-name" as some programs have it. "-h" and numbers are left to CLI11.
   static bool is_option(const std::string& argument) {
     if (argument.starts_with("--")) return argument.size() > 2;
@@ -121,19 +133,26 @@ class Resolver {
 
   // `value` is the word that would be the option's value.
   Resolved resolve_name(const std::string& typed, const std::string& value) const {
-    const std::string bare = typed.substr(typed.find_first_not_of('-'));
+    const std::string bare = bare_name(typed);
     const std::string name = with_underscores("--" + bare);
     if (const std::string option = find(name); !option.empty()) return {option, {}};
     std::string answer;
+    bool for_file = false;
     const std::string other = lower_case(name.substr(2));
     for (const OtherName& row : other_names()) {
       if (row.typed != other || (row.only_for_files && !is_file_name(value))) continue;
-      if (row.option.empty() && answer.empty()) answer = row.answer;
+      if (row.option.empty() && answer.empty()) {
+        answer = row.answer;
+        for_file = row.only_for_files;
+      }
       if (row.option.empty() || find(std::string(row.option)).empty()) continue;
       if (row.value.empty()) return {std::string(row.option), {}};
       return {std::string(row.option), std::string(row.value)};
     }
-    if (const auto abbreviated = abbreviation(name); !abbreviated.empty()) return {abbreviated, {}};
+    if (!for_file || answer.empty()) {
+      const std::string option = abbreviation(name);
+      if (!option.empty()) return {option, {}};
+    }
     if (!answer.empty()) {
       fail({ErrorKind::usage, "option-of-another-program", bare}, "there is no option {}.\n{}",
            printable(typed), answer);
@@ -273,7 +292,9 @@ struct CommandLine::Parser {
   std::vector<std::string> scripts_own;  // names of the reference script's options
   std::string group;
   std::vector<std::string> positionals;
+  TypedNames typed;
   std::vector<std::function<void()>> steps;
+  std::map<std::string, std::vector<std::string>> offered;  // by option: values for the shells
   bool help = false;
   bool help_all = false;
   bool version = false;
@@ -288,8 +309,11 @@ struct CommandLine::Parser {
   void refuse_streams() const;
   // Throws Error(usage) for an error of CLI11.
   [[noreturn]] void refuse(const CLI::ParseError& error) const;
-  // Runs `work`. Errors about an option in the file of --config begin with the file's name.
-  void name_file_of(const std::function<void()>& work) const;
+  // The text with the first "--fp_mode" as it was typed: "--dtype (here --fp_mode)".
+  std::string as_typed(std::string text, const std::string& name) const;
+  // Runs `work`. Errors name options as they were typed, and the file of --config if the option is
+  // from there.
+  void name_options(const std::function<void()>& work) const;
 };
 
 // Reads the file of --config as CLI11 does (TOML), and refuses unknown keys.
@@ -317,6 +341,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     std::replace(name.begin(), name.end(), '-', '_');
     const CLI::Option* option = parser_.app.get_option_no_throw("--" + name);
     if (option == nullptr) {
+      refuse_other_name(file, name);
       std::vector<std::string> known = long_names(parser_.app);
       for (std::string& other : known) other.erase(0, 2);
       fail({ErrorKind::usage, "option-unknown", item.name}, "{}: there is no option '{}'{}", file,
@@ -338,6 +363,22 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
       fail({ErrorKind::usage, "option-twice", name}, "{}: {} is given twice.", file, key);
     }
     parser_.in_file.push_back(name);
+  }
+
+  // Answers a key that another program has.
+  void refuse_other_name(const std::string& file, const std::string& key) const {
+    for (const OtherName& row : other_names()) {
+      if (row.typed != lower_case(key) || row.only_for_files) continue;
+      const std::string option(row.option);
+      if (!option.empty() && parser_.app.get_option_no_throw(option) == nullptr) continue;
+      std::string answer(row.answer);
+      if (!option.empty()) {
+        answer = fmt::format("The option is {}{}.", option.substr(2),
+                             row.value.empty() ? "" : fmt::format(R"( = "{}")", row.value));
+      }
+      fail({ErrorKind::usage, "option-of-another-program", key}, "{}: there is no option '{}'.\n{}",
+           file, printable(key), answer);
+    }
   }
 
   Parser& parser_;
@@ -362,8 +403,14 @@ void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
   const std::string name = message.substr(0, message.find(':'));
   const CLI::Option* option = app.get_option_no_throw(name);
   if (option != nullptr && dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    fail({ErrorKind::usage, "option-value", name.substr(2), option->get_type_name()},
-         "{} needs a value: {} {}", name, name, option->get_type_name());
+    const std::string needed = fmt::format("{} needs a value: {}", name, option->get_type_name());
+    fail({ErrorKind::usage, "option-value", name.substr(2), option->get_type_name()}, "{}",
+         as_typed(needed, name));
+  }
+  constexpr std::string_view flag = "Could not convert: ";
+  if (message.starts_with(flag) && in_file.empty()) {
+    fail({ErrorKind::usage, "option-value", "", "true or false"}, "{}: expected true or false.",
+         message.substr(flag.size()));
   }
   const bool of_file =
       std::any_of(in_file.begin(), in_file.end(), [&](const std::string& given_name) {
@@ -373,13 +420,24 @@ void CommandLine::Parser::refuse(const CLI::ParseError& error) const {
        of_file ? config_name() + ": " : "", message, help_call());
 }
 
-void CommandLine::Parser::name_file_of(const std::function<void()>& work) const {
+std::string CommandLine::Parser::as_typed(std::string text, const std::string& name) const {
+  const auto other = typed.find(name);
+  const std::size_t at = text.find(name);
+  if (other == typed.end() || at == std::string::npos) return text;
+  return text.replace(at, name.size(), fmt::format("{} (here {})", other->second, name));
+}
+
+void CommandLine::Parser::name_options(const std::function<void()>& work) const {
   try {
     work();
-  } catch (Error& error) {
-    if (error.kind != ErrorKind::usage || !from_file(error.diagnostic.subject)) throw;
+  } catch (const Error& error) {
+    if (error.kind != ErrorKind::usage) throw;
     Diagnostic diagnostic = error.diagnostic;
-    diagnostic.text = fmt::format("{}: {}", config_name(), diagnostic.text);
+    if (from_file(diagnostic.subject)) {
+      diagnostic.text = fmt::format("{}: {}", config_name(), diagnostic.text);
+    } else {
+      diagnostic.text = as_typed(diagnostic.text, "--" + diagnostic.subject);
+    }
     throw Error(error.kind, diagnostic, error.findings);
   }
 }
@@ -438,6 +496,10 @@ void CommandLine::add_list(const std::string& name, std::vector<std::string>& it
 
 void CommandLine::add_flag(const std::string& name, bool& value, const std::string& text) {
   parser_->add_flag(name, value, text);
+}
+
+void CommandLine::complete(const std::string& name, std::vector<std::string> values) {
+  parser_->offered[name] = std::move(values);
 }
 
 void CommandLine::add_choice_of(const std::string& name, const std::vector<std::string>& choices,
@@ -516,8 +578,11 @@ std::vector<OptionDescription> CommandLine::options() const {
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     const bool is_flag = option->get_expected_min() == 0;
-    result.push_back({names, option->get_group(), option->get_description(),
-                      is_flag ? "" : option->get_type_name()});
+    const auto offered = parser_->offered.find(names.back());
+    result.push_back(
+        {names, option->get_group(), option->get_description(),
+         is_flag ? "" : option->get_type_name(),
+         offered == parser_->offered.end() ? std::vector<std::string>{} : offered->second});
   }
   return result;
 }
@@ -605,13 +670,13 @@ std::string CommandLine::help(bool all) const {
 
 std::optional<Answer> CommandLine::parse(const std::vector<std::string>& arguments) {
   const Resolver resolver(parser_->help_call(), long_names(parser_->app), parser_->scripts_own);
-  std::vector<std::string> resolved = resolver.resolve(arguments);
+  std::vector<std::string> resolved = resolver.resolve(arguments, parser_->typed);
   std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
   try {
-    parser_->app.parse(resolved);
+    parser_->name_options([&] { parser_->app.parse(resolved); });
     if (!parser_->config.empty() && !parser_->wants_answer()) {
       std::istringstream file(read_config(parser_->config, parser_->config_name()));
-      parser_->name_file_of([&] { parser_->app.parse_from_stream(file); });
+      parser_->name_options([&] { parser_->app.parse_from_stream(file); });
     }
   } catch (const CLI::ParseError& error) {
     parser_->refuse(error);
@@ -619,7 +684,7 @@ std::optional<Answer> CommandLine::parse(const std::vector<std::string>& argumen
   if (parser_->help || parser_->help_all) return Answer{help(parser_->help_all)};
   if (parser_->version) return Answer{fmt::format("aether2onnx {}\n", version())};
   parser_->refuse_streams();
-  for (const auto& step : parser_->steps) parser_->name_file_of(step);
+  for (const auto& step : parser_->steps) parser_->name_options(step);
   return std::nullopt;
 }
 

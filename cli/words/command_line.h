@@ -48,6 +48,8 @@ class CommandLine {
   void add_list(const std::string& name, std::vector<std::string>& items, const std::string& type,
                 const std::string& text);
   void add_flag(const std::string& name, bool& value, const std::string& text);
+  /// Has the shells offer `values` for the option. parse() accepts other values, too.
+  void complete(const std::string& name, std::vector<std::string> values);
 
   /// Adds an option whose value is the to_string() of one of `choices`.
   template <typename Choice, std::size_t count, typename Chosen>

@@ -63,6 +63,19 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
   line.add_choice("--io_type", std::array{IoType::same, IoType::fp32}, options.io_type,
                   "Type of the model's input and output. same: the type of the\n"
                   "convolutions. Default: same for fp32 and fp16, else fp32");
+  line.add_choice("--projections", std::array{Projections::conv, Projections::matmul},
+                  options.projections,
+                  "The products over the channels: 1x1 Conv, or MatMul with the\n"
+                  "channels last. Default: conv");
+  line.add("--split_kernels_over", &options.split_kernels_over, "N",
+           "Write depthwise kernels larger than NxN, up to 13x13, as\n"
+           "the sum of four 7x7 Convs; 7 to 12. Default: none");
+  line.add_choice("--gelu", std::array{GeluForm::op, GeluForm::erf}, options.gelu,
+                  "Gelu as one operator (opset 20 or newer), or by Erf.\n"
+                  "Default: op where the opset has Gelu");
+  line.add_list("--fp32_operators", options.fp32_operators, "OPS",
+                "ONNX operators to keep in float32, with commas between:\n"
+                "LeakyRelu,DepthToSpace");
   line.add_flag("--depthwise_fp32", options.depthwise_fp32,
                 "Keep the large depthwise convolutions in float32");
   line.add_list("--fp32_blocks", options.fp32_blocks, "PATHS",
@@ -93,7 +106,7 @@ bool has_ending(const std::string& file, std::string_view ending) {
 
 // Whether the text is neither a file nor can be meant as one.
 bool is_no_file(const std::string& text) {
-  return text.find_first_of("./\\") == std::string::npos && !io::exists(text);
+  return text.find_first_of(R"(./\)") == std::string::npos && !io::exists(text);
 }
 
 // A word on the command line that is no option must be a file.
@@ -206,6 +219,31 @@ void add_verification_notes(ConvertRequest& request) {
   }
 }
 
+// Chooses the options that the targets need and the line leaves open, and takes the shape.
+void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& request) {
+  ConvertOptions& options = request.options;
+  const auto take_shape = [&] { options.shape = shape_of(shape, options.expect, request.notes); };
+  OptionsSet set;
+  set.shape = shape.shape || shape.dynamic;
+  set.precision = line.given("fp_mode");
+  set.graph_form = line.given("graph_form");
+  set.projections = line.given("projections");
+  if (set.shape || request.targets.empty()) take_shape();
+  if (request.targets.empty()) return;
+  TargetChoice choice = choose_for(request.targets, options, set);
+  options = choice.options;
+  request.settings = std::move(choice.settings);
+  for (const std::vector<std::string>& texts : {choice.clashes, choice.notes}) {
+    for (const std::string& text : texts) request.notes.push_back(text);
+  }
+  if (set.shape) return;
+  // Single sizes that were given stay.
+  const auto& batch = shape.axes.front();
+  const bool any_batch = batch.min || batch.opt || batch.max;
+  if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";
+  take_shape();
+}
+
 // The files that a comparison reads beside the model and the checkpoint.
 void add_inputs_of(const VerificationRequest& request, std::vector<std::filesystem::path>& inputs) {
   if (request.onnxruntime_library) inputs.emplace_back(*request.onnxruntime_library);
@@ -220,9 +258,9 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   line.describe("Converts AetherNet checkpoints (PyTorch .pth) to ONNX, without PyTorch.", usage(),
                 kFooter);
   line.show_in_help({"--shape", "--dynamic_shapes", "--max_height", "--max_width", "--fp_mode",
-                     "--graph_form", "--opset_version", "--verify_onnx", "--report", "--output_dir",
-                     "--skip_existing", "--dry_run", "--quiet", "--json", "--help", "--help-all",
-                     "--version"});
+                     "--graph_form", "--opset_version", "--for", "--verify_onnx", "--report",
+                     "--output_dir", "--skip_existing", "--dry_run", "--quiet", "--json", "--help",
+                     "--help-all", "--version"});
   std::vector<std::string> scripts_own = {"--input_model_path",
                                           "--output_onnx_path",
                                           "--model_type",
@@ -250,6 +288,12 @@ void add_words(CommandLine& line, ConvertRequest& request) {
            "checkpoint, with a name that tells scale, precision, shape\n"
            "and opset");
   line.then([&] { take_files(line, request); });
+  line.group("Target");
+  add_targets(line, request.targets,
+              "Choose the shape, precision, opset, type of input and\n"
+              "output, and form that suit this program. Several with\n"
+              "commas between: one file for all of them. Options that\n"
+              "are given count for more. The targets:");
   const auto shape = std::make_shared<ShapeRequest>();
   add_shape_options(line, *shape, false);
   add_graph(line, request.options);
@@ -265,7 +309,7 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   add_limits(line, request.limits);
   line.add_printing(request.printing, "Add a table of the model");
   line.then([&, shape] {
-    request.options.shape = shape_of(*shape, request.options.expect, request.notes);
+    take_targets(line, *shape, request);
     request.given = line.given();
     request.inputs = line.inputs();
     if (request.verify) add_inputs_of(request.verification, request.inputs);

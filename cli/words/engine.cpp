@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <initializer_list>
+
 #include "base/error.h"
+#include "judge/targets.h"
 #include "options.h"
 
 namespace aether2onnx::cli {
@@ -18,20 +21,66 @@ void add_name(CommandLine& line, const char* option, std::filesystem::path& file
   });
 }
 
+judge::EngineRoute route_of(const EngineRequest& request) {
+  return judge::row_of(request.target.target).engine;
+}
+
+void take_target(const std::vector<TargetVersion>& targets, EngineRequest& request) {
+  using judge::EngineRoute;
+  if (targets.empty()) return;
+  if (targets.size() > 1) {
+    fail({ErrorKind::usage, "option-value-count", "for", "1", fmt::format("{}", targets.size())},
+         "--for: one target is expected, but there are {}.", targets.size());
+  }
+  request.target = targets.front();
+  const EngineRoute route = route_of(request);
+  const judge::TargetRow& row = judge::row_of(request.target.target);
+  if (route == EngineRoute::none || route == EngineRoute::own) {
+    fail({ErrorKind::usage, "engine-no-engine", "for", "", std::string(row.name)},
+         "--for {0}: {1} {2}.\nConvert the checkpoint with --for {0}, and give {1} the ONNX file.",
+         row.name, row.title,
+         route == EngineRoute::own ? "builds the engine itself" : "reads the ONNX file itself");
+  }
+  const std::string& version = request.target.version;
+  if (version.empty()) return;
+  if (route == EngineRoute::trtexec) {
+    request.version = parse_tensorrt_version(version);
+  } else if (route == EngineRoute::tensorrt_rtx) {
+    request.version = parse_tensorrt_rtx_version(version);
+  } else {
+    fail({ErrorKind::usage, "option-version", "for", std::string(row.name), version},
+         "--for {}:{}: the options depend on the version of TensorRT.\n"
+         "Give that version with --trt_version.",
+         row.name, version);
+  }
+}
+
+void take_version(const TensorRtVersion& version, EngineRequest& request) {
+  if (request.version && *request.version != version) {
+    fail({ErrorKind::usage, "option-conflict", "trt_version", to_string(*request.version),
+          to_string(version)},
+         "--trt_version {} contradicts --for {}.\nOmit one of the two versions.",
+         to_string(version), to_string(request.target));
+  }
+  request.version = version;
+}
+
 void add_target(CommandLine& line, EngineRequest& request) {
   line.group("What for");
-  line.add_choice(
-      "--for", std::array{EngineTarget::trtexec, EngineTarget::onnxruntime, EngineTarget::vsmlrt},
-      request.target,
-      "trtexec: its command. onnxruntime: the options of its\n"
-      "TensorRT execution provider. vsmlrt: the call of vs-mlrt\n"
-      "in VapourSynth. Default: trtexec");
+  const auto targets = std::make_shared<std::vector<TargetVersion>>();
+  add_targets(line, *targets,
+              "tensorrt: the command of trtexec. tensorrt-rtx: that of\n"
+              "tensorrt_rtx. onnxruntime: the options of its TensorRT\n"
+              "provider. vsmlrt: the call in VapourSynth. The others\n"
+              "build no engine, or do so themselves. Default: tensorrt.\n"
+              "The targets:");
+  line.then([&request, targets] { take_target(*targets, request); });
   const auto version = std::make_shared<std::optional<std::string>>();
   line.add("--trt_version", version.get(), "V",
            "Version of TensorRT: 8.6, 10, 10.3.0, …; 8.4 or newer.\n"
            "Default: that of the trtexec found, else 10");
   line.then([&request, version] {
-    if (*version) request.version = parse_tensorrt_version(**version);
+    if (*version) take_version(parse_tensorrt_version(**version), request);
   });
   line.add("--trtexec", &request.trtexec, "FILE", "The trtexec to use. Default: it is looked for");
   line.add_choice(
@@ -63,31 +112,43 @@ void add_engine(CommandLine& line, EngineOptions& options) {
            "How long to look for fast kernels, 0 to 5;\n"
            "TensorRT 8.6 or newer. TensorRT's default is 3");
   line.add("--device", &options.device, "N", "Which GPU. Default: the first");
+  const auto capabilities = std::make_shared<std::vector<std::string>>();
+  line.add_list("--compute_capabilities", *capabilities, "LIST",
+                "GPUs that the engine is for, as in 7.5,8.9,12.0; for\n"
+                "tensorrt-rtx. Default: 8.0, 8.6, 8.9, 12.0 and newer");
+  line.then([&options, capabilities] {
+    for (const std::string& text : *capabilities) {
+      options.compute_capabilities.push_back(parse_compute_capability(text));
+    }
+  });
 }
 
-// ConvertOptions that only trtexec takes are an error for the other targets.
+// Options that only some routes take are an error for the others.
 void check_for_target(const CommandLine& line, const EngineRequest& request) {
-  if (request.target == EngineTarget::trtexec) return;
-  const auto refuse = [&](const char* name, const char* why) {
-    if (!line.given(name)) return;
-    fail({ErrorKind::usage, "option-conflict", name}, "--{} doesn't go with --for {}: {}.", name,
-         to_string(request.target), why);
+  using judge::EngineRoute;
+  const EngineRoute route = route_of(request);
+  const auto refuse = [&](std::initializer_list<const char*> names, const char* why) {
+    for (const char* name : names) {
+      if (!line.given(name)) continue;
+      fail({ErrorKind::usage, "option-conflict", name}, "--{} doesn't go with --for {}: {}.", name,
+           to_string(request.target), why);
+    }
   };
-  for (const char* name : {"run", "log", "save_engine", "trtexec"}) {
-    refuse(name, "it builds and names the engine itself");
+  if (route != EngineRoute::tensorrt_rtx) {
+    refuse({"compute_capabilities"}, "TensorRT builds for the GPU on which it runs");
   }
-  refuse("shell", "what is printed is no command line");
-  if (request.target == EngineTarget::vsmlrt) {
-    refuse("timing_cache", "it keeps one beside each engine");
+  if (route == EngineRoute::trtexec) return;
+  if (route == EngineRoute::tensorrt_rtx) {
+    refuse({"run", "log", "trtexec"}, "the command is printed, and not run");
+    refuse({"trt_version"}, "give its version with --for, as in tensorrt-rtx:1.7");
+    return;
   }
+  refuse({"run", "log", "save_engine", "trtexec"}, "it builds and names the engine itself");
+  refuse({"shell"}, "what is printed is no command line");
+  if (route == EngineRoute::vsmlrt) refuse({"timing_cache"}, "it keeps one beside each engine");
 }
 
 }  // namespace
-
-std::string_view to_string(EngineTarget target) noexcept {
-  constexpr std::array<std::string_view, 3> names = {"trtexec", "onnxruntime", "vsmlrt"};
-  return names.at(static_cast<std::size_t>(target));
-}
 
 void add_words(CommandLine& line, EngineRequest& request) {
   line.describe("Builds a TensorRT engine from an ONNX file, or says how.",

@@ -124,6 +124,43 @@ void fail_without_checkpoint(const char* usage) {
        usage);
 }
 
+namespace {
+
+// "tensorrt, onnxruntime, …" in lines of the help's width.
+std::string names_of_targets() {
+  constexpr std::size_t width = 58;
+  std::string text;
+  std::size_t length = 0;
+  for (const TargetInfo& info : targets()) {
+    const std::string name = std::string(info.name) + (info.has_versions ? "[:VERSION]" : "");
+    if (length > 0) text += ',';
+    const bool fits = length > 0 && length + 2 + name.size() <= width;
+    if (length > 0) text += fits ? ' ' : '\n';
+    length = (fits ? length + 2 : 0) + name.size();
+    text += name;
+  }
+  return text;
+}
+
+}  // namespace
+
+void add_targets(CommandLine& line, std::vector<TargetVersion>& targets, const std::string& text) {
+  const auto given = std::make_shared<std::vector<std::string>>();
+  line.add("--for", given.get(), "TARGET", text + "\n" + names_of_targets());
+  std::vector<std::string> names;
+  for (const TargetInfo& info : aether2onnx::targets()) names.emplace_back(info.name);
+  line.complete("--for", names);
+  line.then([&targets, given] {
+    for (const std::string& list : *given) {
+      for (std::size_t begin = 0; begin <= list.size();) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        targets.push_back(parse_target(std::string_view(list).substr(begin, end - begin)));
+        begin = end + 1;
+      }
+    }
+  });
+}
+
 void add_limits(CommandLine& line, Limits& limits) {
   const auto changes = std::make_shared<std::vector<std::string>>();
   line.group("Limits");

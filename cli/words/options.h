@@ -28,6 +28,9 @@ void check_default_place(const std::filesystem::path& input, const char* example
 /// Throws Error(usage): no checkpoint was given. `usage` is the command's usage in one line.
 [[noreturn]] void fail_without_checkpoint(const char* usage);
 
+/// Adds --for: targets with commas between. `text` stands before the list of their names.
+void add_targets(CommandLine& line, std::vector<TargetVersion>& targets, const std::string& text);
+
 /// Adds --limit.
 void add_limits(CommandLine& line, Limits& limits);
 

@@ -45,7 +45,7 @@ constexpr std::array kNames = {
     OtherName{"format", "", "",
               "Leave the option out: a conversion always writes ONNX. aether2onnx engine is for "
               "TensorRT."},
-    OtherName{"opt_file", "", "", kReadFromFile},
+    OtherName{"opt", "", "", kReadFromFile, true},
     // Precision.
     OtherName{"half", "--fp_mode", "fp16", ""},
     OtherName{"half", "--precision", "fp16", ""},

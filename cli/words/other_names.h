@@ -16,7 +16,9 @@ struct OtherName {
   std::string_view value;   ///< The option's value, if the name stands for a value: "fp16".
   /// With an option: unused. Otherwise the sentence that says what to do instead.
   std::string_view answer;
-  bool only_for_files = false;  ///< The row counts only if the name's value is a file.
+  /// The row counts only if the name's value is a file. Its answer then comes before abbreviations
+  /// of the command's own options.
+  bool only_for_files = false;
 };
 
 std::span<const OtherName> other_names();

@@ -16,7 +16,7 @@ Examples:
   aether2onnx scan model.pth
   aether2onnx scan downloads/*.pth --json --quiet
 
-Exit codes: 0 clean: the file is data and nothing else. 1 found: loading the file could
+Exit codes: 0 clean: the file is data and nothing else. 1 dangerous: loading the file could
 do more than load data, or the file is built to deceive. 2 unknown: scan does not
 understand the file, cannot read it, or the usage is wrong. Of several files the worst
 result counts: 1, then 2, then 0.)");

@@ -30,10 +30,9 @@ void take_files(const CommandLine& line, VerifyRequest& request) {
 }  // namespace
 
 void add_words(CommandLine& line, VerifyRequest& request) {
-  line.describe(
-      "Compares an ONNX file with PyTorch: the model in ONNX Runtime, the checkpoint in libtorch.",
-      "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
-      R"(Without --shape a static model is compared at its own shape, a dynamic one at
+  line.describe("Compares an ONNX file with its checkpoint: ONNX Runtime against the reference.",
+                "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
+                R"(Without --shape a static model is compared at its own shape, a dynamic one at
 the smallest, usual and largest shape in its metadata (where it has none: the
 converter's defaults, 1x32x32 to 4x256x256) and at an odd one between.
 

@@ -2,7 +2,8 @@
 /// aether2onnx converts AetherNet checkpoints (PyTorch `.pth`) to ONNX files, without PyTorch.
 ///
 /// This header includes one header for each task: convert.h, fuse.h, inspect.h, check.h, scan.h,
-/// engine.h. The shortest program converts one file:
+/// engine.h. targets.h lists the programs that run the files. The shortest program converts one
+/// file:
 ///
 /// @code
 ///   #include <aether2onnx/aether2onnx.h>
@@ -43,3 +44,4 @@
 #include <aether2onnx/network.h>
 #include <aether2onnx/report.h>
 #include <aether2onnx/scan.h>
+#include <aether2onnx/targets.h>

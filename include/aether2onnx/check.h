@@ -13,16 +13,9 @@
 
 #include <aether2onnx/context.h>
 #include <aether2onnx/io.h>
+#include <aether2onnx/targets.h>
 
 namespace aether2onnx {
-
-/// A program that runs ONNX files.
-enum class CheckTarget {
-  tensorrt,     ///< NVIDIA TensorRT: trtexec and its ONNX parser.
-  onnxruntime,  ///< ONNX Runtime, with any execution provider.
-  vsmlrt,       ///< The VapourSynth filters of vs-mlrt.
-  videojanai,   ///< The player VideoJaNai.
-};
 
 /// How bad a finding is, in rising order.
 enum class Severity {
@@ -31,28 +24,22 @@ enum class Severity {
   error,    ///< The file does not run.
 };
 
-/// "tensorrt", "onnxruntime", "vsmlrt" or "videojanai"; "note", "warning" or "error".
-AETHER2ONNX_API std::string_view to_string(CheckTarget target) noexcept;
+/// "note", "warning" or "error".
 AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 
 struct CheckOptions {
-  struct Target {
-    CheckTarget target = CheckTarget::tensorrt;
-    /// "8.6.1", "8.6" (any 8.6) or "10" (any 10). Only TensorRT and ONNX Runtime have versions
-    /// here. Empty: the versions in use, TensorRT 8.6 or newer and ONNX Runtime 1.17 or newer.
-    std::string version;
-  };
-  /// The programs that will run the file. Empty: all targets.
-  std::vector<Target> targets;
+  /// The programs that will run the file. Empty: the targets with TargetInfo::by_default.
+  std::vector<TargetVersion> targets;
 };
 
 /// One problem that a check found. An option in the texts is written {option:NAME}; see
 /// spell_options().
 struct Finding {
   struct Concern {
-    CheckTarget target = CheckTarget::tensorrt;
+    Target target = Target::tensorrt;
     Severity severity = Severity::note;
-    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions.
+    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions. For a
+    /// program that runs another target, the versions of that target: "with TensorRT below 8.6".
     std::string versions;
   };
 

@@ -61,6 +61,24 @@ enum class GraphForm {
 /// "standard" or "channels_first".
 AETHER2ONNX_API std::string_view to_string(GraphForm form) noexcept;
 
+/// The operators that make up the projections: the matrix products over the channels at each pixel.
+enum class Projections {
+  conv,    ///< 1 x 1 Conv on NCHW, which includes the bias.
+  matmul,  ///< MatMul and Add on NHWC, with Transposes around. Needs GraphForm::standard.
+};
+
+/// "conv" or "matmul".
+AETHER2ONNX_API std::string_view to_string(Projections projections) noexcept;
+
+/// How Gelu is written.
+enum class GeluForm {
+  op,   ///< One Gelu. Needs opset 20 or newer.
+  erf,  ///< Div, Erf, Add, Mul, Mul.
+};
+
+/// "op" or "erf".
+AETHER2ONNX_API std::string_view to_string(GeluForm form) noexcept;
+
 /// One axis of the input: a fixed size, or a range. TensorRT gets the range as min, opt and max.
 struct Axis {
   std::int64_t min = 1;
@@ -96,6 +114,8 @@ inline constexpr int kMinOpset = 11;
 inline constexpr int kMaxOpset = 24;
 /// The first opset whose Conv takes bfloat16.
 inline constexpr int kMinOpsetOfBfloat16 = 22;
+/// The first opset with the operator Gelu.
+inline constexpr int kMinOpsetOfGelu = 20;
 
 /// The default opset: 22 for bf16 and mixed_bf16, 17 for the others.
 AETHER2ONNX_API int default_opset(Precision precision) noexcept;
@@ -120,6 +140,16 @@ struct ConvertOptions {
   /// Unset: default_io_type().
   std::optional<IoType> io_type;
   GraphForm graph_form = GraphForm::standard;
+  Projections projections = Projections::conv;
+  /// Depthwise kernels larger than this size are written as the sum of four 7 x 7 Convs. 7 to 12.
+  /// Kernels larger than 13 x 13 stay whole: their parts would need negative padding, which ONNX
+  /// forbids. Unset: every kernel stays whole.
+  std::optional<int> split_kernels_over;
+  /// Unset: one Gelu from opset 20 on, erf before.
+  std::optional<GeluForm> gelu;
+  /// ONNX operators that stay in float32, whatever the precision: "LeakyRelu", "DepthToSpace". For
+  /// programs that lack an operator in 16 bits. An operator that the network lacks has no effect.
+  std::vector<std::string> fp32_operators;
   /// Keeps the large depthwise convolutions in float32, whatever the precision.
   bool depthwise_fp32 = false;
   /// Module paths that stay in float32, whatever the precision: "layers.0.3" with everything in it,
@@ -129,9 +159,12 @@ struct ConvertOptions {
   /// external data). The default is protobuf's limit of 2 GiB - 1.
   std::uint64_t external_data_threshold = 0x7fffffff;
 
-  /// The opset and the type of input and output, with the defaults filled in.
+  /// The opset, the type of input and output, and the form of Gelu, with the defaults filled in.
   int opset() const { return opset_version.value_or(default_opset(precision)); }
   IoType input_output() const { return io_type.value_or(default_io_type(precision)); }
+  GeluForm gelu_form() const {
+    return gelu.value_or(opset() >= kMinOpsetOfGelu ? GeluForm::op : GeluForm::erf);
+  }
 };
 
 /// Throws Error(usage) if a value in `options` is out of range or contradicts another value. The
@@ -145,6 +178,10 @@ struct GraphInfo {
   Precision precision = Precision::fp32;
   IoType io_type = IoType::same;
   GraphForm form = GraphForm::standard;
+  Projections projections = Projections::conv;
+  std::optional<int> split_kernels_over;  ///< ConvertOptions::split_kernels_over.
+  GeluForm gelu = GeluForm::erf;
+  std::vector<std::string> fp32_operators;  ///< ConvertOptions::fp32_operators.
   bool depthwise_fp32 = false;
   std::vector<std::string> fp32_blocks;  ///< ConvertOptions::fp32_blocks.
   /// Paths of the convolutions that stay in float32 because a weight is beyond float16's range.
@@ -247,7 +284,8 @@ AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t cha
 
 /// The unusual options as file names have them, "" if there are none: the graph's form
 /// ("_channels_first"), the type of input and output if it isn't default_io_type() ("_io_fp32"),
-/// "_depthwise_fp32", "_fp32_blocks", and the ReadOptions that are set ("_G6.0", "_params_ema",
+/// "_matmul", "_split11", "_erf", "_fp32_operators", "_depthwise_fp32", "_fp32_blocks", and the
+/// ReadOptions that are set ("_G6.0", "_params_ema",
 /// "_res_scale0.2").
 AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
 

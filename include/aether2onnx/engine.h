@@ -37,6 +37,17 @@ AETHER2ONNX_API std::string to_string(const TensorRtVersion& version);
 /// Error(usage) if `text` is no version, or is older than 8.4, the oldest supported version.
 AETHER2ONNX_API TensorRtVersion parse_tensorrt_version(std::string_view text);
 
+/// The same for TensorRT for RTX: "1.7" or "1.7.1". Throws Error(usage) if `text` is no version of
+/// it, or is older than 1.5, the oldest supported version.
+AETHER2ONNX_API TensorRtVersion parse_tensorrt_rtx_version(std::string_view text);
+
+/// "any release of TensorRT for RTX 1".
+AETHER2ONNX_API TensorRtVersion newest_tensorrt_rtx() noexcept;
+
+/// Reads a compute capability, "8.9" or "89", as 89. Throws Error(usage) if TensorRT for RTX does
+/// not build for such GPUs: it builds for 7.5 and newer, except for 9.x (Hopper).
+AETHER2ONNX_API int parse_compute_capability(std::string_view text);
+
 /// The version in trtexec's first line of output: "[TensorRT v8601]" is 8.6.1, "[TensorRT v100300]"
 /// is 10.3.0. Returns nullopt if the text contains no version.
 /// Source: the macros of NvInferVersion.h. The major version counts in thousands up to 9, in ten
@@ -61,7 +72,10 @@ struct EngineModel {
   /// states the precision of every operator.
   bool has_float16 = false;
   bool has_bfloat16 = false;
+  bool has_float8 = false;
   bool is_quantized = false;  ///< The graph has QuantizeLinear or DequantizeLinear.
+  /// Why TensorRT refuses the quantization: "the zero point of 'q' is not 0". Empty if it does not.
+  std::string quantization_problem;
   bool has_layer_normalization = false;
   /// The graph has a normalization in simpler operators, whose squares may exceed float16's range.
   bool has_decomposed_normalization = false;
@@ -107,6 +121,9 @@ struct EngineOptions {
   std::optional<std::int64_t> builder_optimization_level;
   /// The GPU's number in CUDA, 0 to 1023. Unset: the first GPU.
   std::optional<std::int64_t> device;
+  /// TensorRT for RTX only: the compute capabilities that the engine is for, 89 for 8.9. Empty: its
+  /// default, 8.0, 8.6, 8.9, 12.0 and newer.
+  std::vector<int> compute_capabilities;
 };
 
 /// How to build an engine with NVIDIA's trtexec.
@@ -131,6 +148,15 @@ AETHER2ONNX_API std::string default_engine_name(const EngineModel& model,
 /// this version cannot build the model. The error names a version or option that can.
 AETHER2ONNX_API EngineCommand trtexec_command(const EngineModel& model,
                                               const EngineOptions& options);
+
+/// How to build an engine with NVIDIA's tensorrt_rtx, the program of TensorRT for RTX. The engine
+/// is called `{stem}_rtx{version}_{shapes}.engine`. EngineOptions::version is that of TensorRT for
+/// RTX, see newest_tensorrt_rtx(). `device` builds on this GPU; else no GPU is needed.
+///
+/// Throws as trtexec_command() does, also if the model's types do not run on a requested compute
+/// capability.
+AETHER2ONNX_API EngineCommand tensorrt_rtx_command(const EngineModel& model,
+                                                   const EngineOptions& options);
 
 /// How to run the model with ONNX Runtime's TensorRT execution provider, which builds the engine
 /// itself.

@@ -17,32 +17,13 @@ namespace aether2onnx::judge::check {
 
 namespace {
 
-// A requested target and its versions.
-struct Asked {
-  CheckTarget target = CheckTarget::tensorrt;
-  Range versions;
-};
-
-Range versions_of(const CheckOptions::Target& wanted) {
-  const TargetRow& row = row_of(wanted.target);
-  if (wanted.version.empty()) return row.current;
-  const auto versions = parse_versions(wanted.version);
-  if (versions && row.has_versions) return *versions;
-  fail({ErrorKind::usage, "option-version", "for", "10, 8.6 or 8.6.1", wanted.version},
-       "{} {}:{}: a version looks like 10, 8.6 or 8.6.1; only tensorrt and onnxruntime have "
-       "versions "
-       "here.",
-       option("for"), row.name, printable(wanted.version, 40));
-}
-
-std::vector<Asked> asked_targets(const CheckOptions& options) {
-  std::vector<Asked> asked;
-  for (const CheckOptions::Target& wanted : options.targets) {
-    asked.push_back({wanted.target, versions_of(wanted)});
+std::vector<Asked> asked_of(const CheckOptions& options) {
+  if (!options.targets.empty()) return asked_targets(options.targets);
+  std::vector<TargetVersion> usual;
+  for (const TargetRow& row : target_rows()) {
+    if (row.by_default) usual.push_back({row.target, ""});
   }
-  if (!asked.empty()) return asked;
-  for (const TargetRow& row : targets()) asked.push_back({row.target, row.current});
-  return asked;
+  return asked_targets(usual);
 }
 
 Severity one_less(Severity severity) {
@@ -50,11 +31,31 @@ Severity one_less(Severity severity) {
 }
 
 // A concern about all requested versions counts in full, about some of them one step less.
-std::optional<Severity> severity_for(const Concern& concern, const Asked& asked) {
-  if (concern.target != asked.target) return std::nullopt;
-  if (concern.versions.contains(asked.versions)) return concern.severity;
-  if (concern.versions.meets(asked.versions)) return one_less(concern.severity);
+std::optional<Severity> severity_in(const Concern& concern, const Range& versions) {
+  if (concern.versions.contains(versions)) return concern.severity;
+  if (concern.versions.meets(versions)) return one_less(concern.severity);
   return std::nullopt;
+}
+
+// Whether the concern is about the runtime inside the program. If the runtime was requested as
+// well, the finding names only the runtime.
+bool is_inherited(const Concern& concern, const Asked& asked, const std::vector<Asked>& all) {
+  if (concern.itself || concern.target == asked.row->target ||
+      concern.target != asked.row->runtime) {
+    return false;
+  }
+  return std::none_of(all.begin(), all.end(),
+                      [&](const Asked& each) { return each.row->target == concern.target; });
+}
+
+void add_concern(Finding& finding, const Finding::Concern& concern) {
+  finding.severity = std::max(finding.severity, concern.severity);
+  for (Finding::Concern& known : finding.concerns) {
+    if (known.target != concern.target || known.versions != concern.versions) continue;
+    if (known.severity < concern.severity) known = concern;
+    return;
+  }
+  finding.concerns.push_back(concern);
 }
 
 // Returns nullopt if the finding matters to no requested target.
@@ -62,11 +63,17 @@ std::optional<Finding> weigh(const char* code, const Found::Raw& raw,
                              const std::vector<Asked>& asked) {
   Finding finding{Severity::note, code, raw.what, raw.remedy, raw.count, {}};
   for (const Concern& concern : raw.concerns) {
-    std::optional<Severity> worst;
-    for (const Asked& target : asked) worst = std::max(worst, severity_for(concern, target));
-    if (!worst) continue;
-    finding.concerns.push_back({concern.target, *worst, range_text(concern.versions)});
-    finding.severity = std::max(finding.severity, *worst);
+    for (const Asked& each : asked) {
+      const bool inherited = is_inherited(concern, each, asked);
+      if (!inherited && concern.target != each.row->target) continue;
+      const auto severity = severity_in(concern, each.versions);
+      if (!severity) continue;
+      std::string versions = range_text(concern.versions);
+      if (inherited && !versions.empty()) {
+        versions = fmt::format("with {} {}", row_of(concern.target).title, versions);
+      }
+      add_concern(finding, {each.row->target, *severity, versions});
+    }
   }
   if (finding.concerns.empty()) return std::nullopt;
   return finding;
@@ -84,14 +91,48 @@ CheckReport check_input(const Input& input, const io::Siblings* siblings,
 
 }  // namespace
 
+std::vector<Concern> both_tensorrts(Severity severity) {
+  return {tensorrt(severity), tensorrt_rtx(severity)};
+}
+
+namespace {
+
+template <typename Condition>
+std::vector<Concern> rows_where(Severity severity, Condition condition) {
+  std::vector<Concern> concerns;
+  for (const TargetRow& row : target_rows()) {
+    if (condition(row)) concerns.push_back({row.target, severity});
+  }
+  return concerns;
+}
+
+}  // namespace
+
+std::vector<Concern> vsmlrt(Severity severity) {
+  return rows_where(severity, [](const TargetRow& row) { return row.name.starts_with("vsmlrt"); });
+}
+
+std::vector<Concern> players(Severity severity) {
+  return rows_where(severity, [](const TargetRow& row) { return row.is_player; });
+}
+
+std::vector<Concern> everywhere(Severity severity) {
+  return rows_where(severity, [](const TargetRow&) { return true; });
+}
+
+std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 CheckReport run(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                 const CheckOptions& options, const Context& context) {
-  const std::vector<Asked> asked = asked_targets(options);
+  const std::vector<Asked> asked = asked_of(options);
   const Model model = make_model(file, input, siblings, context);
   CheckReport report;
   for (const std::span<const Rule> rules :
        {file_rules(), graph_rules(), operator_rules(), shape_rules(), type_rules(),
-        quantization_rules(), weight_rules()}) {
+        quantization_rules(), weight_rules(), target_rules()}) {
     for (const Rule& rule : rules) {
       Found found;
       rule.apply(model, found);

@@ -39,6 +39,8 @@ enum {
   float16 = 10,
   float64 = 11,
   bfloat16 = 16,
+  float8e4m3fn = 17,
+  float8e5m2 = 19,
 };
 }  // namespace type
 
@@ -129,11 +131,13 @@ Places nodes_where(const Model& model, Condition condition) {
   return places;
 }
 
-/// How bad something is, for some versions of a target.
+/// How bad something is, for some versions of a target. The concern holds for programs that run
+/// this target as well (TargetRow::runtime), unless `itself` is set.
 struct Concern {
-  CheckTarget target = CheckTarget::tensorrt;
+  Target target = Target::tensorrt;
   Severity severity = Severity::note;
   Range versions = all_versions();
+  bool itself = false;
 };
 
 /// Collects the findings of one rule, before they are weighed for the requested targets.
@@ -165,6 +169,7 @@ std::span<const Rule> shape_rules();
 std::span<const Rule> type_rules();
 std::span<const Rule> quantization_rules();
 std::span<const Rule> weight_rules();
+std::span<const Rule> target_rules();
 
 /// How an operator's type follows from its inputs.
 struct TypeRow {
@@ -179,19 +184,26 @@ const TypeRow* find_type_row(const onnx::Node& node);
 // --- short forms ---
 
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
-  return {CheckTarget::tensorrt, severity, versions};
+  return {Target::tensorrt, severity, versions};
 }
+inline Concern tensorrt_rtx(Severity severity) { return {Target::tensorrt_rtx, severity}; }
 inline Concern onnxruntime(Severity severity, Range versions = all_versions()) {
-  return {CheckTarget::onnxruntime, severity, versions};
+  return {Target::onnxruntime, severity, versions};
 }
-inline Concern vsmlrt(Severity severity) { return {CheckTarget::vsmlrt, severity, {}}; }
-inline Concern videojanai(Severity severity) { return {CheckTarget::videojanai, severity, {}}; }
-inline std::vector<Concern> players(Severity severity) {
-  return {vsmlrt(severity), videojanai(severity)};
+inline Concern videojanai(Severity severity) { return {Target::videojanai, severity}; }
+/// For one target, and for no program that runs this target.
+inline Concern itself(Target target, Severity severity) {
+  return {target, severity, all_versions(), true};
 }
-inline std::vector<Concern> everywhere(Severity severity) {
-  return {tensorrt(severity), onnxruntime(severity), vsmlrt(severity), videojanai(severity)};
-}
+/// TensorRT and TensorRT for RTX.
+std::vector<Concern> both_tensorrts(Severity severity);
+/// The plugins of vs-mlrt.
+std::vector<Concern> vsmlrt(Severity severity);
+/// Programs that give the model one picture at a time (TargetRow::is_player).
+std::vector<Concern> players(Severity severity);
+std::vector<Concern> everywhere(Severity severity);
+/// All concerns of `a` and `b`.
+std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b);
 
 inline constexpr const char* kReconvert = "Convert the checkpoint with aether2onnx.";
 inline constexpr const char* kDamaged = "The file is damaged. Create the file again.";

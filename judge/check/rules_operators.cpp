@@ -30,8 +30,10 @@ Places nodes_of(const Model& model, const OperatorRow& row) {
 
 void operator_unsupported(const Model& model, Found& found) {
   for (const OperatorRow& row : operators()) {
+    std::vector<Concern> concerns = {tensorrt(error, before(row.tensorrt))};
+    if (row.tensorrt == kNoEnd) concerns.push_back(tensorrt_rtx(error));
     found.add(nodes_of(model, row), fmt::format("{} node", row.name),
-              "TensorRT does not import this operator", {tensorrt(error, before(row.tensorrt))},
+              "TensorRT does not import this operator", std::move(concerns),
               remedy_of(model, row.name));
   }
 }
@@ -52,7 +54,7 @@ void control_flow(const Model& model, Found& found) {
     return is_op(node, "If") || is_op(node, "Loop") || is_op(node, "Scan");
   });
   found.add(places, "node", "If, Loop or Scan, whose inner graphs were not checked",
-            {tensorrt(warning), vsmlrt(warning), videojanai(warning)},
+            both(both_tensorrts(warning), players(warning)),
             std::string("AetherNet needs no such operator. ") + kReconvert);
 }
 
@@ -73,14 +75,18 @@ void foreign_operator(const Model& model, Found& found) {
         fmt::format("{} from the domain '{}'", use.places.text("operator"), printable(domain));
     if (use.functions) {
       found.add(what + ", defined as functions in the file",
-                {tensorrt(error, before(version(9))), videojanai(note), vsmlrt(note)},
+                both({tensorrt(error, before(version(9)))}, players(note)),
                 "Convert the checkpoint with aether2onnx, which writes no functions.",
                 use.places.count);
       continue;
     }
-    std::vector<Concern> concerns = {tensorrt(error), vsmlrt(error), videojanai(error)};
     const bool own = domain == "com.microsoft" || domain == "ai.onnx.ml";
-    if (!own) concerns.push_back(onnxruntime(error));
+    std::vector<Concern> concerns = everywhere(error);
+    if (own) {
+      std::erase_if(concerns, [](const Concern& concern) {
+        return row_of(concern.target).runtime == Target::onnxruntime;
+      });
+    }
     found.add(
         what + (own ? ", which only ONNX Runtime has" : ""), std::move(concerns),
         "Convert the checkpoint with aether2onnx, which uses ONNX's own operators. A file that "

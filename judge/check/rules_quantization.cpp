@@ -47,7 +47,7 @@ void qdq_zero_point(const Model& model, Found& found) {
     const std::string* zero = zero_point(node);
     return zero != nullptr && has_nonzero(model, *zero);
   });
-  found.add(places, "node", "the zero point is not 0", {tensorrt(error)},
+  found.add(places, "node", "the zero point is not 0", both_tensorrts(error),
             "TensorRT reads only symmetric quantization. Quantize again with int8 and zero points "
             "of 0.");
 }
@@ -61,19 +61,19 @@ void qdq_uint8(const Model& model, Found& found) {
   found.add(
       places, "node",
       "quantized to uint8 (ONNX's default without a zero point), which TensorRT reads as int8",
-      {tensorrt(warning)}, "Quantize again with int8 zero points of 0.");
+      {tensorrt(warning), tensorrt_rtx(error)}, "Quantize again with int8 zero points of 0.");
 }
 
 void qdq_scale(const Model& model, Found& found) {
   const Places computed = quantizers_where(
       model, [&](const onnx::Node& node) { return !model.constants.contains(node.inputs[1]); });
-  found.add(computed, "node", "the scale is not a constant", {tensorrt(warning)},
+  found.add(computed, "node", "the scale is not a constant", both_tensorrts(warning),
             "Quantize again with scales that are stored in the file.");
   const Places wrong = quantizers_where(model, [&](const onnx::Node& node) {
     const auto scale = numbers_of(model, node.inputs[1]);
     return scale && !std::all_of(scale->begin(), scale->end(), [](double s) { return s > 0; });
   });
-  found.add(wrong, "node", "the scale is not above 0", {tensorrt(error)},
+  found.add(wrong, "node", "the scale is not above 0", both_tensorrts(error),
             "Quantize again. A channel whose values are all equal needs a small positive scale.");
 }
 
@@ -85,7 +85,8 @@ void qdq_scale_type(const Model& model, Found& found) {
   found.add(
       places, "node",
       fmt::format("the scale is in half precision, which opset {} does not have", model.opset),
-      {onnxruntime(error), vsmlrt(warning)}, "Create the model again with opset 19 or higher.");
+      {onnxruntime(error), itself(Target::vsmlrt, warning)},
+      "Create the model again with opset 19 or higher.");
 }
 
 void qdq_per_channel(const Model& model, Found& found) {
@@ -95,7 +96,7 @@ void qdq_per_channel(const Model& model, Found& found) {
     return scale && scale->size() > 1;
   });
   found.add(places, "QuantizeLinear node", "a feature map has one scale per channel",
-            {tensorrt(error)},
+            both_tensorrts(error),
             "TensorRT reads scales per channel only for weights. Quantize feature maps with one "
             "scale.");
 }

@@ -62,7 +62,7 @@ void channels_dynamic(const Model& model, Found& found) {
   if (ends.input == nullptr || size_of_axis(ends.input->dims[1])) return;
   found.add(fmt::format("the number of channels of the input '{}' is dynamic ({})",
                         printable(ends.input->name), axis_text(ends.input->dims[1])),
-            {tensorrt(error), vsmlrt(error), videojanai(error)},
+            both(both_tensorrts(error), players(error)),
             "A convolution needs a fixed number of channels when the engine is built. Convert the "
             "checkpoint with aether2onnx, which fixes the number.");
 }
@@ -73,7 +73,7 @@ void channels(const Model& model, Found& found) {
     const auto count = size_of_axis(ends.input->dims[1]);
     if (count && *count != 3) {
       std::vector<Concern> concerns = {videojanai(model.is_dynamic() ? error : warning)};
-      if (*count != 1) concerns.push_back(vsmlrt(warning));
+      if (*count != 1) concerns = both(std::move(concerns), vsmlrt(warning));
       found.add(
           fmt::format("the input '{}' has {}", printable(ends.input->name), channels_text(*count)),
           std::move(concerns),
@@ -100,7 +100,7 @@ void output_size(const Model& model, Found& found) {
     if (!in && out) {
       found.add(fmt::format("the input's {} is dynamic, but the output's {} is fixed to {}", name,
                             name, *out),
-                {tensorrt(warning), onnxruntime(warning), vsmlrt(error), videojanai(error)},
+                both(both({onnxruntime(warning)}, both_tensorrts(warning)), players(error)),
                 "The export fixed the size. Convert the checkpoint with " +
                     option("dynamic_shapes") + ".");
     }
@@ -123,7 +123,9 @@ void input_name(const Model& model, Found& found) {
   if (ends.input == nullptr || ends.input->name == "input") return;
   const bool dynamic = model.is_dynamic();
   found.add(fmt::format("the input is called '{}', not 'input'", printable(ends.input->name)),
-            {videojanai(dynamic ? error : note), vsmlrt(dynamic ? warning : note)},
+            {itself(Target::vsmlrt, dynamic ? warning : note),
+             itself(Target::vsmlrt_rtx, dynamic ? warning : note),
+             itself(Target::comfyui, dynamic ? error : note), videojanai(dynamic ? error : note)},
             "Players give the shapes of a dynamic model for 'input'. Convert the checkpoint with "
             "aether2onnx. With vsmlrt.py, input_name can name the input.");
 }
@@ -155,7 +157,7 @@ void no_profile(const Model& model, Found& found) {
   const std::string name = model.inputs.empty() ? "input" : printable(model.inputs[0]->name);
   found.add(
       "the model has dynamic axes, but its metadata contain no range for these axes",
-      {tensorrt(warning)},
+      {itself(Target::tensorrt, warning)},
       fmt::format("Without --minShapes={0}:…, --optShapes={0}:… and --maxShapes={0}:… trtexec "
                   "assumes 1 for each dynamic axis. A conversion with {1} writes the range "
                   "into the metadata.",

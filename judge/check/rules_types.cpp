@@ -17,8 +17,14 @@ using enum Severity;
 // The first opset in which most operators take bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
 
-std::string keep_normalizations() {
-  return convert_with("fp_mode", "mixed_fp16") + ", which keeps the normalizations in float32.";
+// The mixed mode of the model's own 16-bit type.
+const char* mixed_mode(const Model& model) {
+  return model.has_type(type::bfloat16) ? "mixed_bf16" : "mixed_fp16";
+}
+
+std::string keep_normalizations(const Model& model) {
+  return convert_with("fp_mode", mixed_mode(model)) +
+         ", which keeps the normalizations in float32.";
 }
 
 // The types of the inputs that have to agree and do not, "float16, float32"; "" if they agree.
@@ -66,7 +72,7 @@ void pow_mixed(const Model& model, Found& found) {
     return is_real(base) && is_real(exponent) && base != exponent;
   });
   found.add(places, "Pow node", "base and exponent have different types",
-            {tensorrt(error, since(kOnlyStrongTyping))},
+            {tensorrt(error, since(kOnlyStrongTyping)), tensorrt_rtx(error)},
             "Convert the checkpoint with aether2onnx, which gives both the same type.");
 }
 
@@ -119,7 +125,7 @@ void cast_useless(const Model& model, Found& found) {
     }
   }
   const auto tell = [&](const Places& places, const char* what) {
-    found.add(places, "Cast node", what, {tensorrt(warning), onnxruntime(note)},
+    found.add(places, "Cast node", what, {tensorrt(warning), tensorrt_rtx(note), onnxruntime(note)},
               "Such a Cast costs time, and also digits if half precision lies between. Convert the "
               "checkpoint with aether2onnx, which writes no useless Cast.");
   };
@@ -152,7 +158,7 @@ void layernorm_half(const Model& model, Found& found) {
             "--stronglyTyped) ignore stash_type, and the statistics may overflow",
             {tensorrt(warning, since(kOnlyStrongTyping)),
              tensorrt(note, between(kStrongTyping, kOnlyStrongTyping))},
-            keep_normalizations());
+            keep_normalizations(model));
 }
 
 // Whether the node squares its input.
@@ -178,7 +184,7 @@ void half_statistics(const Model& model, Found& found) {
   found.add(variances(model, true), "ReduceMean node",
             "computes the variance of a normalization in half precision; squares of numbers beyond "
             "255 overflow",
-            everywhere(warning), keep_normalizations());
+            everywhere(warning), keep_normalizations(model));
 }
 
 void layernorm_decomposed(const Model& model, Found& found) {
@@ -188,7 +194,7 @@ void layernorm_decomposed(const Model& model, Found& found) {
   if (model.opset >= operator_row("LayerNormalization").opset) {
     remedy = fmt::format(
         "{} and build with --stronglyTyped (TensorRT 9.1 or newer), or convert with {} standard.",
-        convert_with("fp_mode", "mixed_fp16"), option("graph_form"));
+        convert_with("fp_mode", mixed_mode(model)), option("graph_form"));
   }
   found.add(variances(model, false), "ReduceMean node",
             "part of a normalization in simpler operators, which overflows if TensorRT computes it "
@@ -207,7 +213,7 @@ void fp32_only(const Model& model, Found& found) {
   found.add(
       "the whole model is float32; TensorRT 11 and newer have no --fp16 and build a float32 "
       "engine without a warning",
-      {tensorrt(warning, since(kOnlyStrongTyping))},
+      {tensorrt(warning, since(kOnlyStrongTyping)), tensorrt_rtx(note)},
       "For speed: " + convert_with("fp_mode", "mixed_fp16."));
 }
 
@@ -221,7 +227,7 @@ void bf16_opset(const Model& model, Found& found) {
               everywhere(error),
               convert_with("opset_version", "22") + ", or with " + mixed_fp16 + ".");
   }
-  found.add("bfloat16 values, which need TensorRT 9.0 or newer and a GPU since Ampere",
+  found.add("bfloat16 values, which need TensorRT 9.0 or newer",
             {tensorrt(error, before(kBfloat16))},
             "Convert the checkpoint with " + mixed_fp16 + " or fp32.");
 }
@@ -229,8 +235,20 @@ void bf16_opset(const Model& model, Found& found) {
 void bf16_kernels(const Model& model, Found& found) {
   if (!model.has_type(type::bfloat16)) return;
   found.add("bfloat16 values, for which ONNX Runtime has few kernels, on the CPU almost none",
-            {onnxruntime(warning)},
+            {itself(Target::onnxruntime, warning), itself(Target::directml, error),
+             itself(Target::web, error), itself(Target::vsmlrt_ort, error),
+             itself(Target::chainner, error)},
             convert_with("fp_mode", "fp32") + " for the CPU, with mixed_fp16 for GPUs.");
+  const std::string_view lacking = row_of(Target::onnxruntime_cuda).no_bfloat16.value;
+  const Places places = nodes_where(model, [&](const onnx::Node& node) {
+    const bool listed =
+        ("," + std::string(lacking) + ",").find("," + node.op_type + ",") != std::string::npos;
+    return listed && is_op(node, node.op_type) && !node.inputs.empty() &&
+           model.type_of(node.inputs[0]) == type::bfloat16;
+  });
+  found.add(places, "node", "its CUDA provider has no bfloat16 kernel for the operator",
+            {itself(Target::onnxruntime_cuda, error)},
+            convert_with("for", "onnxruntime-cuda") + ", or with " + option("fp_mode") + " fp16.");
 }
 
 constexpr std::array kRules = {

@@ -124,8 +124,12 @@ EngineModel read_engine_model(const std::filesystem::path& path, const Context& 
       fail({ErrorKind::unsupported, "file-not-onnx", "", "an ONNX model", ""},
            "the file is no ONNX model.\nGive an ONNX file. A checkpoint must be converted first.");
     }
-    EngineModel model = judge::engine::describe(onnx::read(input, context));
+    const onnx::Model file = onnx::read(input, context);
+    EngineModel model = judge::engine::describe(file);
     model.path = path;
+    if (model.is_quantized) {
+      model.quantization_problem = judge::engine::quantization_problem(file, input);
+    }
     check_external_data(model, siblings);
     return model;
   });
@@ -158,15 +162,20 @@ EngineModel engine_model(const ConvertReport& report) {
 
 // --- trtexec ---
 
-namespace {
+namespace judge::engine {
 
-// trtexec replaces "~" at the start by the home folder, from some version on.
 std::string path_text(const std::filesystem::path& path) {
   const std::string text = path.string();
   return text.starts_with('~') ? "./" + text : text;
 }
 
-}  // namespace
+std::string shapes_name(const EngineModel& model) {
+  const std::string smallest = metadata::shape_text(model.shape, model.channels, &Axis::min);
+  const std::string largest = metadata::shape_text(model.shape, model.channels, &Axis::max);
+  return smallest == largest ? smallest : smallest + "-" + largest;
+}
+
+}  // namespace judge::engine
 
 std::string default_engine_name(const EngineModel& model, const EngineOptions& options) {
   const bool own = (options.precision == EnginePrecision::as_model) ||
@@ -174,15 +183,14 @@ std::string default_engine_name(const EngineModel& model, const EngineOptions& o
                    (options.precision == EnginePrecision::bf16 && model.has_bfloat16);
   const TensorRtVersion release = {options.version.major, options.version.minor,
                                    TensorRtVersion::kNewest};
-  const std::string smallest = metadata::shape_text(model.shape, model.channels, &Axis::min);
-  const std::string largest = metadata::shape_text(model.shape, model.channels, &Axis::max);
   return fmt::format("{}{}_trt{}_{}.engine", model.path.stem().string(),
                      own ? "" : fmt::format("_{}", to_string(options.precision)),
-                     to_string(release), smallest == largest ? smallest : smallest + "-" + largest);
+                     to_string(release), judge::engine::shapes_name(model));
 }
 
 EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& options) {
   using judge::engine::has_option;
+  using judge::engine::path_text;
   using judge::engine::profile_text;
   EngineCommand command;
   judge::engine::validate(model, options, command.notes);

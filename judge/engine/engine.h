@@ -22,6 +22,23 @@ std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 /// Describes an ONNX file for runtimes. Throws Error(unsupported), see read_engine_model().
 EngineModel describe(const onnx::Model& file);
 
+/// Why TensorRT refuses the file's quantization; "" if it does not. TensorRT reads only symmetric
+/// quantization.
+std::string quantization_problem(const onnx::Model& file, const Input& input);
+
+/// Throws Error(unsupported) if there is a quantization_problem.
+void check_quantization(const EngineModel& model);
+
+/// Throws if a number in `options` is out of range, or the model has no profile.
+void check_numbers(const EngineOptions& options);
+void check_profile(const EngineModel& model);
+
+/// The path for an option: trtexec replaces '~' at the start by the home folder.
+std::string path_text(const std::filesystem::path& path);
+
+/// "1x3x64x64", or "1x3x32x32-4x3x256x256" for a range of sizes.
+std::string shapes_name(const EngineModel& model);
+
 /// Whether this version of trtexec has the option and heeds the option.
 bool has_option(const TensorRtVersion& version, std::string_view name);
 

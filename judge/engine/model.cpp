@@ -158,6 +158,7 @@ void take_input(const onnx::Model& file, EngineModel& model) {
 void take_types(const onnx::Model& file, EngineModel& model) {
   const auto take = [&model](int data_type) {
     const std::string type = onnx::type_text(data_type);
+    model.has_float8 = model.has_float8 || type.starts_with("float8");
     model.has_float16 = model.has_float16 || type == "float16";
     model.has_bfloat16 = model.has_bfloat16 || type == "bfloat16";
   };

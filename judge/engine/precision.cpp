@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -51,9 +53,7 @@ void check_range(const char* name, const std::optional<std::int64_t>& value, std
 }
 
 void check_options(const EngineOptions& options) {
-  check_range("workspace", options.workspace, 1, std::int64_t{1} << 24U);
-  check_range("builder_optimization_level", options.builder_optimization_level, 0, 5);
-  check_range("device", options.device, 0, 1023);
+  check_numbers(options);
   if (options.builder_optimization_level &&
       !has_option(options.version, "--builderOptimizationLevel")) {
     fail({ErrorKind::usage, "engine-option-version", "builder_optimization_level",
@@ -62,6 +62,14 @@ void check_options(const EngineOptions& options) {
          option("builder_optimization_level"), *options.builder_optimization_level,
          to_string(options.version));
   }
+}
+
+}  // namespace
+
+void check_numbers(const EngineOptions& options) {
+  check_range("workspace", options.workspace, 1, std::int64_t{1} << 24U);
+  check_range("builder_optimization_level", options.builder_optimization_level, 0, 5);
+  check_range("device", options.device, 0, 1023);
 }
 
 void check_profile(const EngineModel& model) {
@@ -76,6 +84,36 @@ void check_profile(const EngineModel& model) {
        shown_path(model), model.profile_problem, option("min_height"), option("opt_height"),
        option("max_height"), option("shape"));
 }
+
+std::string quantization_problem(const onnx::Model& file, const Input& input) {
+  std::unordered_map<std::string_view, const onnx::Tensor*> constants;
+  for (const onnx::Tensor& tensor : file.initializers) constants.emplace(tensor.name, &tensor);
+  for (const onnx::Node& node : file.nodes) {
+    if (!onnx::is_onnx_domain(node.domain) || node.inputs.size() < 3 ||
+        (node.op_type != "QuantizeLinear" && node.op_type != "DequantizeLinear")) {
+      continue;
+    }
+    const auto zero = constants.find(node.inputs[2]);
+    if (zero == constants.end() || !zero->second->external_file.empty()) continue;
+    const std::string name = printable(node.name.empty() ? node.inputs[2] : node.name);
+    if (!onnx::dtype_of(zero->second->data_type)) continue;
+    const TensorData data = onnx::read_tensor(*zero->second, input, nullptr);
+    const bool symmetric = std::all_of(data.bytes.begin(), data.bytes.end(),
+                                       [](std::byte byte) { return byte == std::byte{}; });
+    if (!symmetric) return fmt::format("the zero point of '{}' is not 0", name);
+  }
+  return "";
+}
+
+void check_quantization(const EngineModel& model) {
+  if (model.quantization_problem.empty()) return;
+  fail({ErrorKind::unsupported, "engine-quantization", model.quantization_problem},
+       "{}: {}. TensorRT reads only symmetric quantization.\n"
+       "Quantize again with int8 and zero points of 0.",
+       shown_path(model), model.quantization_problem);
+}
+
+namespace {
 
 void check_opset(const EngineModel& model, const TensorRtVersion& version,
                  std::vector<std::string>& notes) {
@@ -233,6 +271,7 @@ void validate(const EngineModel& model, const EngineOptions& options,
               std::vector<std::string>& notes) {
   check_options(options);
   check_profile(model);
+  check_quantization(model);
   check_opset(model, options.version, notes);
   if (number_of(options.version) >= kFirstUnknown) {
     notes.push_back(

@@ -42,6 +42,9 @@ std::string shape_text(std::span<const std::int64_t> shape);
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator = ",");
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
+/// The number of edits that turn one word into the other: a letter more, less, other or swapped.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// "1 key", "3 keys".
 std::string plural(std::uint64_t count, std::string_view noun);
 

@@ -127,6 +127,9 @@ inline constexpr const char* kChannelNormalization = "ChannelNormalization";
 Value infer(const std::string& op, const std::vector<const Value*>& inputs,
             const Attributes& attributes);
 
+/// The names of all operators that a graph may have, without Cast.
+const std::vector<std::string>& computing_operators();
+
 /// Translates a fused network to a float32 graph with one input `input` and one output `output`.
 /// Loaders read the weights from `state_dict`, which must outlive the graph.
 Graph build(const network::Network& network, const state_dict::StateDict& state_dict,

@@ -137,6 +137,16 @@ Shape global_pool(const Inputs& inputs, const Attributes& /*attributes*/) {
   return x;
 }
 
+// The matrix product over the last axis.
+Shape matmul(const Inputs& inputs, const Attributes& /*attributes*/) {
+  require(inputs.size() == 2 && inputs[1]->shape.size() == 2 && !inputs[0]->shape.empty(),
+          "MatMul without a matrix");
+  Shape x = inputs[0]->shape;
+  require(x.back() == inputs[1]->shape[0], "MatMul of matrices that don't fit");
+  x.back() = inputs[1]->shape[1];
+  return x;
+}
+
 struct Row {
   std::string_view op;
   Shape (*shape)(const Inputs& inputs, const Attributes& attributes);
@@ -161,6 +171,7 @@ constexpr std::array kOperators = {
     Row{"GlobalAveragePool", global_pool},
     Row{"LayerNormalization", layer_normalization},
     Row{kChannelNormalization, channel_normalization},
+    Row{"MatMul", matmul},
     Row{"ReduceMax", reduce},
     Row{"ReduceMean", reduce},
     Row{"Transpose", transpose},
@@ -185,6 +196,17 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
     if (row.op == op) return {{}, dtype, row.shape(inputs, attributes)};
   }
   defect("an operator without shape inference");
+}
+
+const std::vector<std::string>& computing_operators() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> result;
+    for (const Row& row : kOperators) {
+      if (row.op != "Cast" && row.op != kChannelNormalization) result.emplace_back(row.op);
+    }
+    return result;
+  }();
+  return names;
 }
 
 }  // namespace aether2onnx::graph

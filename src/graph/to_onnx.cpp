@@ -77,6 +77,9 @@ onnx::Model to_onnx(const Graph& graph, int opset, WeightLoss& loss) {
   model.opsets = {{"", opset}};
   model.producer_name = "aether2onnx";
   model.producer_version = version();
+  model.domain = "aether2onnx";
+  // Without a version, ONNX Runtime shows 9223372036854775807.
+  model.model_version = 1;
   model.graph_name = graph.name;
   for (const ValueId id : graph.inputs()) model.inputs.push_back(value_info(graph, id));
   for (const ValueId id : graph.outputs()) model.outputs.push_back(value_info(graph, id));

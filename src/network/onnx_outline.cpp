@@ -7,6 +7,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/limits.h"
+
 namespace aether2onnx::network {
 
 namespace {
@@ -15,11 +17,35 @@ using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
 // Operators that make no step: they compute shapes, formulas and elementwise values.
-constexpr std::array<std::string_view, 27> kSilent = {
-    "Add",     "Cast",   "Clip",    "Concat", "Constant",          "ConstantOfShape", "Div",
-    "Equal",   "Expand", "Flatten", "Gather", "GlobalAveragePool", "Identity",        "Mod",
-    "Mul",     "Pow",    "Range",   "Shape",  "ReduceMax",         "Reciprocal",      "ReduceMean",
-    "Reshape", "Slice",  "Squeeze", "Sub",    "Transpose",         "Unsqueeze"};
+constexpr std::array<std::string_view, 29> kSilent = {"Add",
+                                                      "Cast",
+                                                      "Clip",
+                                                      "Concat",
+                                                      "Constant",
+                                                      "ConstantOfShape",
+                                                      "Div",
+                                                      "Equal",
+                                                      "Expand",
+                                                      "Flatten",
+                                                      "Gather",
+                                                      "GlobalAveragePool",
+                                                      "Identity",
+                                                      "Mod",
+                                                      "Mul",
+                                                      "Pow",
+                                                      "Range",
+                                                      "Shape",
+                                                      "ReduceMax",
+                                                      "Reciprocal",
+                                                      "ReduceMean",
+                                                      "Reshape",
+                                                      "Slice",
+                                                      "Squeeze",
+                                                      "Sub",
+                                                      "Transpose",
+                                                      "Unsqueeze",
+                                                      "QuantizeLinear",
+                                                      "DequantizeLinear"};
 
 template <typename T>
 T attribute_or(const onnx::Node& node, const char* name, T fallback) {
@@ -70,7 +96,7 @@ class Outliner {
     return shape;
   }
 
-  // Finds the weight of an operator. It may be transposed or cast on its way there.
+  // Finds the weight of an operator. It may be transposed, cast or quantized on its way there.
   std::optional<Weight> weight(std::string_view name) const {
     bool transposed = false;
     for (int followed = 0; followed < 4; ++followed) {
@@ -80,8 +106,14 @@ class Outliner {
         return result;
       }
       const auto maker = makers_.find(name);
-      if (maker == makers_.end() || maker->second->inputs.size() != 1) return std::nullopt;
+      if (maker == makers_.end() || maker->second->inputs.empty()) return std::nullopt;
       const onnx::Node& node = *maker->second;
+      const bool quantizes = node.op_type == "DequantizeLinear" || node.op_type == "QuantizeLinear";
+      if (node.inputs.size() != 1 && !quantizes) return std::nullopt;
+      if (quantizes) {
+        name = node.inputs[0];
+        continue;
+      }
       if (node.op_type == "Transpose") {
         if (attribute_or(node, "perm", Ints{}) != Ints{1, 0}) return std::nullopt;
         transposed = !transposed;
@@ -131,9 +163,30 @@ class Outliner {
     const Ints pads = attribute_or(node, "pads", Ints(4, 0));
     const std::int64_t height_pad = kernel->shape[2] / 2;
     const std::int64_t width_pad = kernel->shape[3] / 2;
-    if (pads != Ints{height_pad, width_pad, height_pad, width_pad}) return take_unknown();
-    outline_.steps.push_back({StepKind::convolution, std::string(kernel->name), kernel->shape,
-                              attribute_or(node, "group", std::int64_t{1}), 1});
+    const auto groups = attribute_or(node, "group", std::int64_t{1});
+    if (pads != Ints{height_pad, width_pad, height_pad, width_pad}) {
+      return take_part(node, *kernel, pads, groups);
+    }
+    outline_.steps.push_back(
+        {StepKind::convolution, std::string(kernel->name), kernel->shape, groups, 1});
+  }
+
+  // A part of a depthwise kernel, as ConvertOptions::split_kernels_over makes them: the parts of
+  // one kernel read the same value and keep the picture's size. The first part covers the kernel's
+  // first row and column, so its padding tells the kernel's size.
+  void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
+                 std::int64_t groups) {
+    const Ints& shape = part.shape;
+    if (groups < 2 || pads.size() != 4 || pads[0] < 0 || pads[0] > limits::kLayerWidth ||
+        pads[0] + pads[2] != shape[2] - 1 || pads[1] + pads[3] != shape[3] - 1) {
+      return take_unknown();
+    }
+    const auto [known, is_new] = in_parts_.emplace(node.inputs[0], groups);
+    if (!is_new && known->second == groups) return;
+    const std::int64_t size = 2 * pads[0] + 1;
+    const std::string_view name = part.name.substr(0, part.name.find('/'));
+    outline_.steps.push_back(
+        {StepKind::convolution, std::string(name), {shape[0], shape[1], size, size}, groups, 1});
   }
 
   void take_projection(const onnx::Node& node) {
@@ -148,6 +201,7 @@ class Outliner {
 
   std::unordered_map<std::string_view, Ints> weights_;
   std::unordered_map<std::string_view, const onnx::Node*> makers_;
+  std::unordered_map<std::string_view, std::int64_t> in_parts_;  // by input: groups of the kernel
   Outline outline_;
 };
 

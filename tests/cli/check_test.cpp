@@ -37,7 +37,7 @@ bool contains(const std::string& text, const std::string& part) {
 TEST_F(CheckCommand, TellsAPerson) {
   const CommandResult good = run("check model.onnx");
   EXPECT_EQ(good.exit_code, 0) << good.err;
-  EXPECT_TRUE(contains(good.out, "0 errors, 0 warnings, 1 note")) << good.out;
+  EXPECT_TRUE(contains(good.out, "0 errors, 0 warnings, 2 notes")) << good.out;
   EXPECT_TRUE(contains(good.out, "fp32-only: ")) << good.out;
   EXPECT_TRUE(contains(good.out, "for TensorRT 11.0 or newer")) << good.out;
   EXPECT_EQ(test::list_files(folder_.path()),

@@ -67,12 +67,14 @@ std::string offered(const std::vector<std::string>& words, const std::string& fo
 
 TEST(Completion, Bash) {
   if (!has_shell("bash")) GTEST_SKIP() << "bash isn't installed";
-  EXPECT_EQ(offered({"--fp"}), "--fp_mode --fp32_blocks ");
+  EXPECT_EQ(offered({"--fp"}), "--fp_mode --fp32_operators --fp32_blocks ");
   EXPECT_EQ(offered({"--fp-m"}), "--fp_mode ");
   EXPECT_EQ(offered({"--fp_mode", ""}), "fp32 fp16 bf16 mixed_fp16 mixed_bf16 ");
   EXPECT_EQ(offered({"--fp-mode", "fp1"}), "fp16 ");
   EXPECT_EQ(offered({"model.pth", "--fp_mode", "=", "fp3"}), "fp32 ");
   EXPECT_EQ(offered({"--fp_mode", "="}), "fp32 fp16 bf16 mixed_fp16 mixed_bf16 ");
+  EXPECT_EQ(offered({"check", "--for", "open"}), "openvino ");
+  EXPECT_EQ(offered({"--for", "vsmlrt-o"}), "vsmlrt-ort vsmlrt-ov ");
   EXPECT_EQ(offered({"ver"}), "verify version ");
   EXPECT_EQ(offered({"veri"}), "verify ");
   EXPECT_EQ(offered({"verify", "--ag"}), "--against ");

@@ -93,6 +93,8 @@ TEST_F(Config, ErrorsNameTheFileAndTheKey) {
   expect_refused("opset_version = 11\nfp_mode = \"fp32\"\nopset_version = 12\n",
                  "run.toml: opset_version is given twice");
   expect_refused("dynamic_shapes = maybe\n", "run.toml: ");
+  expect_refused("half = true\n", "fp_mode = \"fp16\"");
+  expect_refused("imgsz = 640\n", "--shape");
   const CommandResult missing = run("model.pth out.onnx --config none.toml");
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_TRUE(contains(missing.err, "--config none.toml: there is no such file")) << missing.err;

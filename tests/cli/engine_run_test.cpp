@@ -134,6 +134,7 @@ constexpr FailingMode kFailingModes[] = {
     {"gpu", "trtexec finds no usable GPU"},
     {"operator", "does not support an operator"},
     {"implementation", "no implementation for a layer"},
+    {"grouped", "Convert the checkpoint with --depthwise_fp32"},
     {"unknown", "does not know the option --skipInference"},
     {"puzzling", "the exit code is 1"},
     {"crash", "a crash"},
@@ -157,6 +158,14 @@ TEST_F(EngineRun, AFailureIsExplainedAndLeavesNothing) {
       EXPECT_EQ(added(before), std::vector<std::string>{"e.engine.log"}) << mode;
     }
   }
+}
+
+// The releases of TensorRT for RTX are 1.x, which are not old releases of TensorRT.
+TEST_F(EngineRun, TheProgramOfTensorRtForRtxIsNotTakenForTrtexec) {
+  const CommandResult result = build("fixed.onnx", "ok", "FAKE_TRT_VERSION=10701");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "the program of TensorRT for RTX 1.7.1")) << result.err;
+  EXPECT_TRUE(contains(result.err, "--for tensorrt-rtx:1.7.1")) << result.err;
 }
 
 TEST_F(EngineRun, AFailureShowsTheLastErrors) {

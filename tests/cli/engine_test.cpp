@@ -122,7 +122,7 @@ TEST_F(EngineCommand, AsJson) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const json object = json::parse(result.out);
   EXPECT_EQ(object["status"], "ok");
-  EXPECT_EQ(object["for"], "trtexec");
+  EXPECT_EQ(object["for"], "tensorrt");
   EXPECT_EQ(object["model"]["types"], "float16");
   EXPECT_EQ(object["model"]["opset_version"], 17);
   EXPECT_EQ(object["model"]["batch_size"]["max"], 4);

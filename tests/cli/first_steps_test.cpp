@@ -182,9 +182,9 @@ TEST_F(FirstSteps, OptionsOfOtherPrograms) {
   }
   EXPECT_EQ(run("-i model.pth -o out.onnx -q").exit_code, 0);
   EXPECT_TRUE(has("out.onnx"));
-  for (const char* options :
-       {"--imgsz 640", "--simplify", "--int8", "--dynamo", "--format onnx", "--batch 1",
-        "--static 3 64 64", "--optimize", "-net aether", "--minShapes=input:1x3x8x8"}) {
+  for (const char* options : {"--imgsz 640", "--simplify", "--int8", "--dynamo", "--format onnx",
+                              "--batch 1", "--static 3 64 64", "-opt train.yml", "--optimize",
+                              "-net aether", "--minShapes=input:1x3x8x8"}) {
     EXPECT_EQ(refused(std::string("model.pth ") + options), "option-of-another-program") << options;
   }
   // Fused checkpoints and engines have other options for the precision.
@@ -218,6 +218,12 @@ TEST_F(FirstSteps, MessagesNameTheOptionThatWasTyped) {
   EXPECT_EQ(channels.exit_code, 1);
   EXPECT_TRUE(contains(channels.err, "--shape 1x1x64x64")) << channels.err;
   EXPECT_FALSE(contains(channels.err, "--input_channels")) << channels.err;
+  EXPECT_TRUE(contains(run("model.pth --dtype int4").err, "--dtype (here --fp_mode) int4"));
+  EXPECT_TRUE(contains(run("model.pth --dtype").err, "--dtype (here --fp_mode) needs a value"));
+  EXPECT_TRUE(contains(run("model.pth --opset abc").err, "error: --opset_version abc"));
+  const CommandResult size = run("model.pth --shape 1x3xHxW --max_height 100000");
+  EXPECT_TRUE(contains(size.err, "error: --max_height 100000: must be 1 to 65536")) << size.err;
+  EXPECT_TRUE(contains(run("model.pth --verify_onnx=maybe").err, "expected true or false"));
   test::write_text(folder_ / "run.toml", "opset_version = \"abc\"\n");
   EXPECT_TRUE(contains(run("model.pth --config run.toml").err, "run.toml: --opset_version abc"));
   test::write_text(folder_ / "run.toml", "fp_mode = \"int4\"\n");

@@ -38,7 +38,7 @@ TEST_F(InspectCommand, TellsAPersonWhatItIs) {
   EXPECT_TRUE(contains(result.out, "AetherNet G1, custom x2, 3 channels")) << result.out;
   EXPECT_TRUE(contains(result.out, "unfused")) << result.out;
   EXPECT_TRUE(contains(result.out, "once fused")) << result.out;
-  EXPECT_TRUE(contains(result.out, "multiply-adds a megapixel")) << result.out;
+  EXPECT_TRUE(contains(result.out, "multiply-adds for each megapixel")) << result.out;
   EXPECT_FALSE(contains(result.out, "conv_first.weight")) << result.out;
   EXPECT_EQ(test::list_files(folder_.path()), (std::vector<std::string>{"model.pth"}));
 }

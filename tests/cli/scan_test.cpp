@@ -60,12 +60,12 @@ TEST_F(ScanCommand, TellsAPerson) {
   EXPECT_TRUE(contains(evil.out, "would call os.system('rm -r \\x1b[2J\\x0d\\x0a~*')")) << evil.out;
   EXPECT_FALSE(contains(evil.out, "\x1b"));
   EXPECT_FALSE(contains(evil.out, "\r"));
-  EXPECT_TRUE(contains(evil.out, "result      FOUND")) << evil.out;
+  EXPECT_TRUE(contains(evil.out, "result      DANGEROUS")) << evil.out;
   const CommandResult page = run("scan page.pth");
   EXPECT_TRUE(contains(page.out, "a web page")) << page.out;
-  EXPECT_TRUE(contains(page.out, "result      can't tell")) << page.out;
+  EXPECT_TRUE(contains(page.out, "result      unknown")) << page.out;
   const CommandResult several = run("scan good.pth evil.pth missing.pth");
-  EXPECT_TRUE(contains(several.out, "1 clean, 1 found, 1 can't tell")) << several.out;
+  EXPECT_TRUE(contains(several.out, "1 clean, 1 dangerous, 1 unknown")) << several.out;
   EXPECT_TRUE(contains(several.err, "missing.pth: there is no such file")) << several.err;
 }
 

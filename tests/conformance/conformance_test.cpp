@@ -83,6 +83,9 @@ class EveryOpset : public testing::TestWithParam<Combination> {};
 void check_contract(const onnx::ModelProto& model, const ConvertOptions& options,
                     const ConvertReport& report) {
   EXPECT_EQ(model.producer_name(), "aether2onnx");
+  EXPECT_EQ(model.domain(), "aether2onnx");
+  EXPECT_EQ(model.model_version(), 1);
+  EXPECT_TRUE(model.doc_string().starts_with("AetherNet G1, ")) << model.doc_string();
   ASSERT_EQ(model.opset_import_size(), 1);
   EXPECT_EQ(model.opset_import(0).version(), options.opset());
   ASSERT_EQ(model.graph().input_size(), 1);

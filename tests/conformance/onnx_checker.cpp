@@ -67,7 +67,7 @@ const std::map<std::string, Signature>& signatures() {
       {"Gelu", {1, 20, 20}},         {"LayerNormalization", {3, 17, 17}},
       {"Sigmoid", {1, 13, 6}},       {"Relu", {1, 13, 6}},
       {"ReduceMax", {1, 13, 1}},     {"GlobalAveragePool", {1, 22, 1}},
-      {"Concat", {1000, 13, 4}}};
+      {"Concat", {1000, 13, 4}},     {"MatMul", {2, 13, 1}}};
   return table;
 }
 

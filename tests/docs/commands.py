@@ -17,6 +17,7 @@ import tempfile
 SOURCE, PROGRAM, MAKE_SAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3]
 DOCUMENTS = [SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(SOURCE.glob("docs/*.md"))
 WRONG_USAGE = 2
+UNDERSTOOD_AFTER = 5  # seconds: wrong usage ends a command at once, a verification takes long
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
 OURS = re.compile(r"^(\$ )?aether2onnx( |$)")
 failures, counts = [], {"run": 0, "parse": 0, "show": 0}
@@ -26,10 +27,12 @@ def complain(document, line, text):
     failures.append(f"{document.relative_to(SOURCE)}:{line}: {text}")
 
 
-def shell(script, folder):
+def shell(script, folder, seconds=120):
+    """Runs the script. After `seconds` it is ended, with exit code 124."""
     environment = {"PATH": f"{PROGRAM.parent}:/usr/bin:/bin", "HOME": folder, "LC_ALL": "C.UTF-8"}
-    return subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=folder, env=environment, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    return subprocess.run(["timeout", "-k", "2", str(seconds), "bash", "-e", "-o", "pipefail", "-c", script],
+                          cwd=folder, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
 
 
 def set_up(folder):
@@ -43,7 +46,7 @@ def set_up(folder):
 
 
 def parse(document, line, command, folder, may_lack_files=False):
-    result = shell(command, folder)
+    result = shell(command, folder, UNDERSTOOD_AFTER)
     words = shlex.split(command, comments=True)
     lacks_files = (may_lack_files and result.returncode == WRONG_USAGE and
                    '"code": "command-files"' in shell(f"{command} --json", folder).stdout)

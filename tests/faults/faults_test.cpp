@@ -169,7 +169,7 @@ TEST_F(Faults, AReadThatFails) {
     if (!result) break;
     EXPECT_EQ(result->exit_code, 2) << result->out;
     EXPECT_TRUE(contains(result->err, "reading failed")) << result->err;
-    EXPECT_TRUE(contains(result->out, "can't tell")) << result->out;
+    EXPECT_TRUE(contains(result->out, "unknown")) << result->out;
   }
 }
 

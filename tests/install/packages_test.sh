@@ -31,7 +31,7 @@ development=$(package libaether2onnx-dev)
 for path in ./usr/bin/aether2onnx ./usr/share/man/man1/aether2onnx.1 \
   ./usr/share/bash-completion/completions/aether2onnx \
   ./usr/share/zsh/vendor-completions/_aether2onnx \
-  ./usr/share/fish/vendor_completions.d/aether2onnx.fish; do
+  ./usr/share/fish/vendor_completions.d/aether2onnx.fish ./usr/share/doc/aether2onnx/copyright; do
   holds "$main" "$path"
 done
 needs "$main" 'libc6 (>='

@@ -164,6 +164,12 @@ case $mode in
     error "Failed to parse onnx file"
     fail "$@"
     ;;
+  grouped)
+    begin_engine
+    error "No low-precision conv kernel available for this strongly-typed Conv/ConvTranspose. Consider keeping them in FP32."
+    error "Error[10]: Internal Error"
+    fail "$@"
+    ;;
   implementation)
     begin_engine
     # Tactics that are skipped for want of memory are no failure by themselves.

@@ -124,12 +124,10 @@ inline CheckReport report_of(const std::string& bytes, const CheckOptions& optio
   return check(MemoryInput(bytes_of(bytes)), options);
 }
 
-inline CheckOptions only(CheckTarget target, const std::string& version = "") {
+inline CheckOptions only(Target target, const std::string& version = "") {
   return {{{target, version}}};
 }
-inline CheckOptions tensorrt(const std::string& version) {
-  return only(CheckTarget::tensorrt, version);
-}
+inline CheckOptions tensorrt(const std::string& version) { return only(Target::tensorrt, version); }
 
 inline const Finding* find(const CheckReport& report, const std::string& code) {
   const auto found = std::find_if(report.findings.begin(), report.findings.end(),

@@ -40,7 +40,7 @@ using test::value_info;
 // --- shapes ---
 
 TEST(Check, InputsAndOutputs) {
-  const CheckOptions player = only(CheckTarget::vsmlrt);
+  const CheckOptions player = only(Target::vsmlrt);
   TestModel model = model_with(kRelu);
   EXPECT_EQ(severity(model, "inputs-outputs"), "");
   model.parts += field(11, value_info("second", kFloat, kStatic));
@@ -63,16 +63,16 @@ TEST(Check, Channels) {
   model.input = {"1", "C", "8", "8"};
   EXPECT_EQ(severity(model, "channels-dynamic", tensorrt("")), "error");
   model.input = model.output = {"1", "1", "8", "8"};
-  EXPECT_EQ(severity(model, "channels", only(CheckTarget::vsmlrt)), "");
-  EXPECT_EQ(severity(model, "channels", only(CheckTarget::videojanai)), "warning");
+  EXPECT_EQ(severity(model, "channels", only(Target::vsmlrt)), "");
+  EXPECT_EQ(severity(model, "channels", only(Target::videojanai)), "warning");
   model.input[3] = model.output[3] = "width";
-  EXPECT_EQ(severity(model, "channels", only(CheckTarget::videojanai)), "error");
+  EXPECT_EQ(severity(model, "channels", only(Target::videojanai)), "error");
   model.output = {"1", "12", "8", "8"};
-  EXPECT_EQ(severity(model, "channels", only(CheckTarget::vsmlrt)), "error");
+  EXPECT_EQ(severity(model, "channels", only(Target::vsmlrt)), "error");
 }
 
 TEST(Check, OutputSize) {
-  const CheckOptions player = only(CheckTarget::vsmlrt);
+  const CheckOptions player = only(Target::vsmlrt);
   TestModel model = model_with(kRelu);
   model.output = {"1", "3", "16", "16"};
   EXPECT_EQ(severity(model, "output-size", player), "");
@@ -91,8 +91,8 @@ TEST(Check, InputNameAndBatch) {
   model.input_name = "x";
   EXPECT_EQ(severity(model, "input-name"), "note");
   model.input = model.output = kDynamic;
-  EXPECT_EQ(severity(model, "input-name", only(CheckTarget::videojanai)), "error");
-  EXPECT_EQ(severity(model, "input-name", only(CheckTarget::vsmlrt)), "warning");
+  EXPECT_EQ(severity(model, "input-name", only(Target::videojanai)), "error");
+  EXPECT_EQ(severity(model, "input-name", only(Target::vsmlrt)), "warning");
   EXPECT_EQ(severity(model_with(kRelu), "input-name"), "");
 
   model = model_with(kRelu);
@@ -110,7 +110,7 @@ TEST(Check, Profile) {
   EXPECT_EQ(severity(model, "no-profile"), "");
   model.input = model.output = kDynamic;
   EXPECT_EQ(severity(model, "no-profile"), "warning");
-  EXPECT_EQ(severity(model, "no-profile", only(CheckTarget::onnxruntime)), "");
+  EXPECT_EQ(severity(model, "no-profile", only(Target::onnxruntime)), "");
   model.profile = true;
   EXPECT_EQ(severity(model, "no-profile"), "");
 }
@@ -138,7 +138,7 @@ TEST(Check, Transposes) {
       node("LayerNormalization", {"x", "s", "s"}, "y") + node("Transpose", {"y"}, "output"));
   EXPECT_EQ(severity(model, "transposes"), "");
   model.input = model.output = kDynamic;
-  EXPECT_EQ(severity(model, "transposes", only(CheckTarget::videojanai)), "warning");
+  EXPECT_EQ(severity(model, "transposes", only(Target::videojanai)), "warning");
   EXPECT_EQ(severity(model, "transposes", tensorrt("9.2")), "warning");
   EXPECT_EQ(severity(model, "transposes", tensorrt("10")), "");
 }
@@ -184,7 +184,7 @@ TEST(Check, TypesOfInputAndOutput) {
   EXPECT_EQ(severity(model, "output-type"), "error");
   model.output_type = 0;
   model.type = kBfloat16;
-  EXPECT_EQ(severity(model, "edge-type", only(CheckTarget::vsmlrt)), "error");
+  EXPECT_EQ(severity(model, "edge-type", only(Target::vsmlrt)), "error");
   EXPECT_EQ(severity(model, "bf16-opset"), "error");
   EXPECT_EQ(severity(model, "bf16-kernels"), "warning");
   model.opset = 22;
@@ -307,6 +307,40 @@ TEST(Check, Quantization) {
   quantizer.dims = {2};
   quantizer.scale = fixed32(1) + fixed32(2);
   EXPECT_EQ(quantized(quantizer, "qdq-per-channel"), "error");
+}
+
+TEST(Check, Float8NeedsAda) {
+  constexpr int float8 = 17;
+  const TestModel model = model_with(tensor("s", kFloat, {}, fixed32(0.5F)) +
+                                     tensor("z", float8, {}, std::string(1, '\0')) +
+                                     node("QuantizeLinear", {"input", "s", "z"}, "q") +
+                                     node("DequantizeLinear", {"q", "s", "z"}, "output"));
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::tensorrt)), "note");
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::tensorrt_rtx)), "note");
+  EXPECT_EQ(severity(model, "fp8-gpu", only(Target::openvino)), "");
+  EXPECT_EQ(severity(model_with(kRelu), "fp8-gpu"), "");
+}
+
+// What check calls an error is no engine either.
+TEST(Check, EnginesAreRefusedForTheSameZeroPoints) {
+  const test::TemporaryFolder folder;
+  const auto model_of = [&](char zero) {
+    TestModel model = model_with(tensor("s", kFloat, {}, fixed32(0.5F)) +
+                                 tensor("z", kInt8, {}, std::string(1, zero)) +
+                                 node("QuantizeLinear", {"input", "s", "z"}, "q") +
+                                 node("DequantizeLinear", {"q", "s", "z"}, "output"));
+    test::write_text(folder / "q.onnx", model.bytes());
+    return read_engine_model(folder / "q.onnx");
+  };
+  EXPECT_EQ(model_of(0).quantization_problem, "");
+  EXPECT_NO_THROW(trtexec_command(model_of(0), {}));
+  const EngineModel wrong = model_of(3);
+  EngineOptions rtx;
+  rtx.version = newest_tensorrt_rtx();
+  EXPECT_EQ(test::catch_error([&] { trtexec_command(wrong, {}); }).code, "engine-quantization");
+  EXPECT_EQ(test::catch_error([&] { onnxruntime_options(wrong, {}); }).code, "engine-quantization");
+  EXPECT_EQ(test::catch_error([&] { tensorrt_rtx_command(wrong, rtx); }).code,
+            "engine-quantization");
 }
 
 // --- weights ---

@@ -433,8 +433,8 @@ TEST(ReferenceOfStages, TheBodyNormOfG7IsPartOfTheFusion) {
   EXPECT_GT(distance(fusion(), before), 1e-3);
 }
 
-// With the outputs of its own parts put in, each part computes what it did; with another input, only
-// the next part and those that take its output see it.
+// With the outputs of its own parts put in, each part computes what it did; with another input,
+// only the next part and those that take its output see it.
 TEST(ReferenceOfStages, EachPartCanGetItsInput) {
   const StageShape shape = shape_of("G6.1");
   const std::vector<NamedTensor> tensors = random_tensors(shape);

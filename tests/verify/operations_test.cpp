@@ -97,22 +97,34 @@ TEST(Operations, ConvolutionsOfEverySize) {
 TEST(Operations, OfChannels) {
   for (const Shape& image : {Shape{1, 1, 1, 1}, Shape{2, 5, 7, 6}, Shape{1, 48, 33, 70}}) {
     const std::int64_t c = image[1];
+    expect_same([&](Maker& make) { return layer_norm(make(image), make({c}), make({c}), 1e-6); },
+                "layer_norm");
     expect_same(
-        [&](Maker& make) { return layer_norm(make(image), make({c}), make({c}), 1e-6); },
-        "layer_norm");
-    expect_same([&](Maker& make) { return linear(make(image), make({9, c}), make({9})); },
-                "linear");
+        [&](Maker& make) {
+          return linear(make(image), make({9, c}), make({9}));
+        },
+        "linear");
     expect_same([&](Maker& make) { return linear(make(image), make({9, c}), Value()); }, "no bias");
     expect_same([&](Maker& make) { return mean_over_channels(make(image)); }, "mean");
     expect_same([&](Maker& make) { return largest_over_channels(make(image)); }, "max");
     expect_same([&](Maker& make) { return mean_over_pixels(make(image)); }, "mean of pixels");
-    expect_same([&](Maker& make) { return verify::concatenate({make(image), make(image)}); }, "concat");
+    expect_same(
+        [&](Maker& make) {
+          return verify::concatenate({make(image), make(image)});
+        },
+        "concat");
   }
   expect_same(
-      [&](Maker& make) { return verify::concatenate({make({2, 3, 4, 5}), make({2, 1, 4, 5})}); }, "uneven");
+      [&](Maker& make) {
+        return verify::concatenate({make({2, 3, 4, 5}), make({2, 1, 4, 5})});
+      },
+      "uneven");
   for (const std::int64_t factor : {1, 2, 3}) {
-    expect_same([&](Maker& make) { return pixel_shuffle(make({2, 18 * factor * factor, 3, 5}), factor); },
-                "pixel_shuffle");
+    expect_same(
+        [&](Maker& make) {
+          return pixel_shuffle(make({2, 18 * factor * factor, 3, 5}), factor);
+        },
+        "pixel_shuffle");
   }
 }
 

@@ -121,7 +121,8 @@ TEST_F(Verify, OpenBlasIsToldTheProcessor) {
     return result.err;
   };
   const std::string chosen = core_of("");
-  if (!contains(chosen, "Core: ") || !has_pytorch()) GTEST_SKIP() << "PyTorch has another library than OpenBLAS";
+  if (!contains(chosen, "Core: ") || !has_pytorch())
+    GTEST_SKIP() << "PyTorch has another library than OpenBLAS";
   EXPECT_TRUE(contains(chosen, "SkylakeX") || contains(chosen, "Haswell")) << chosen;
   const std::string named = core_of("OPENBLAS_CORETYPE=Nehalem");
   EXPECT_TRUE(contains(named, "Core: Nehalem")) << named;

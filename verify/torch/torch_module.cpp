@@ -45,7 +45,8 @@ class TorchOperations final : public Operations {
                      .device(cuda_device >= 0
                                  ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(cuda_device))
                                  : at::Device(at::kCPU))),
-        description_(std::string("PyTorch ") + kVersion + (float64 ? ", float64, " : ", float32, ") +
+        description_(std::string("PyTorch ") + kVersion +
+                     (float64 ? ", float64, " : ", float32, ") +
                      (cuda_device >= 0 ? "cuda:" + std::to_string(cuda_device) : "CPU")) {}
 
   std::string description() const override { return description_; }
@@ -77,9 +78,8 @@ class TorchOperations final : public Operations {
 
   Value convolution(const Value& x, const Value& weight, const Value& bias,
                     std::int64_t groups) const override {
-    return result([&] {
-      return at::conv2d(of(x), of(weight), of(bias), 1, weight.size(2) / 2, 1, groups);
-    });
+    return result(
+        [&] { return at::conv2d(of(x), of(weight), of(bias), 1, weight.size(2) / 2, 1, groups); });
   }
 
   Value layer_norm(const Value& x, const Value& weight, const Value& bias,
@@ -184,10 +184,9 @@ class TorchOperations final : public Operations {
 extern "C" __attribute__((visibility("default"))) const aether2onnx::verify::TorchModule*
 aether2onnx_torch_1() {
   using namespace aether2onnx::verify;
-  static const TorchModule module = {
-      kVersion, at::hasCUDA(),
-      [](bool float64, int cuda_device) -> Operations* {
-        return new TorchOperations(float64, cuda_device);
-      }};
+  static const TorchModule module = {kVersion, at::hasCUDA(),
+                                     [](bool float64, int cuda_device) -> Operations* {
+                                       return new TorchOperations(float64, cuda_device);
+                                     }};
   return &module;
 }

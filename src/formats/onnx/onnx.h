@@ -98,6 +98,10 @@ struct Model {
   std::vector<std::pair<std::string, std::int64_t>> opsets;  ///< Domain and version.
   std::string producer_name;
   std::string producer_version;
+  // Written, but not read: what tools show of a model.
+  std::string domain;
+  std::int64_t model_version = 0;
+  std::string doc_string;
   std::string graph_name;
   Metadata metadata;
   std::vector<ValueInfo> inputs;

@@ -156,6 +156,9 @@ std::string model_head(const Model& model, std::uint64_t graph_bytes) {
   writer.add_int64(model_proto::ir_version, model.ir_version);
   writer.add_string(model_proto::producer_name, model.producer_name);
   writer.add_string(model_proto::producer_version, model.producer_version);
+  writer.add_string(model_proto::domain, model.domain);
+  writer.add_int64(model_proto::model_version, model.model_version);
+  writer.add_string(model_proto::doc_string, model.doc_string);
   append_field_header(head, model_proto::graph, graph_bytes);
   return head;
 }

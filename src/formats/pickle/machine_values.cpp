@@ -33,8 +33,8 @@ void Machine::refuse(Fault fault, const std::string& what) const {
 void Machine::note_irregular(Fault fault, std::string what) {
   if (strict_) {
     fail(std::move(fault),
-         "the pickle in the file has at byte {} a form that no pickler writes, and that readers "
-         "may take for different things: {}.\nAsk for the file again where it comes from, saved "
+         "the pickle in the file is suspicious at byte {}: {}. No program writes such a pickle, "
+         "and readers understand it in different ways.\nAsk the author to save the file again "
          "with torch.save.",
          reader_.origin() + opcode_at_, what);
   }

@@ -15,9 +15,9 @@ void check_as_written(const File& file) {
   find_misuses(file.document, [&](const Misuse& misuse) -> bool {
     if (!misuse.is_certain) return true;
     fail({ErrorKind::malformed, "torch-misuse", {}, {}, misuse.code},
-         "the pickle in the file has at byte {} a form that no writer of PyTorch makes, and that "
-         "loaders may take for different things: {}.\nAsk for the file again where it comes from, "
-         "saved with torch.save.",
+         "the pickle in the file is suspicious at byte {}: {}. PyTorch never writes such a pickle, "
+         "and loaders understand it in different ways.\nAsk the author to save the file again with "
+         "torch.save.",
          file.document.offset(misuse.value), misuse.text);
   });
   const formats::Audit found = audit(file);

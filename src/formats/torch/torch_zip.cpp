@@ -68,15 +68,16 @@ class ZipStorages final : public Storages {
     }
     pickle::Document document = pickle::Document::parse(zip_->read_all(entry, most), context);
     if (document.consumed() != size) {
-      fail({ErrorKind::malformed,
-            "torch-pickle-end",
-            {},
-            {},
-            plural(size - document.consumed(), "byte")},
-           "{} follow the pickle in the file, and no writer of PyTorch puts any there. Loaders and "
-           "scanners may disagree about which part is the pickle.\nAsk for the file again where it "
-           "comes from, saved with torch.save.",
-           plural(size - document.consumed(), "byte"));
+      fail(
+          {ErrorKind::malformed,
+           "torch-pickle-end",
+           {},
+           {},
+           plural(size - document.consumed(), "byte")},
+          "the file has {} behind its pickle, which PyTorch never writes. Loaders and scanners may "
+          "disagree about which part is the pickle.\nAsk the author to save the file again with "
+          "torch.save.",
+          plural(size - document.consumed(), "byte"));
     }
     return document;
   }

@@ -10,14 +10,14 @@ namespace aether2onnx::graph {
 
 namespace {
 
-constexpr int kOpsetWithGelu = 20;
 constexpr int kOpsetWithLayerNormalization = 17;
 // From this opset on, the axes of ReduceMean and ReduceMax are an input.
 constexpr int kOpsetWithAxesInput = 18;
 
 class Lowerer {
  public:
-  Lowerer(const Graph& source, int opset) : rewriter_(source), opset_(opset) {}
+  Lowerer(const Graph& source, int opset, GeluForm gelu)
+      : rewriter_(source), opset_(opset), gelu_(gelu) {}
 
   Graph run() {
     const Graph& source = rewriter_.source;
@@ -38,7 +38,7 @@ class Lowerer {
       const Value& axes = rewriter_.source.value(node.inputs.at(1));
       return reduce(node.op, input(node, 0), axes.integers.at(0));
     }
-    if (node.op == "Gelu" && opset_ < kOpsetWithGelu) return gelu(input(node, 0));
+    if (node.op == "Gelu" && gelu_ == GeluForm::erf) return gelu(input(node, 0));
     if (node.op == "LayerNormalization" && opset_ < kOpsetWithLayerNormalization) {
       return layer_normalization(node);
     }
@@ -110,14 +110,16 @@ class Lowerer {
 
   Rewriter rewriter_;
   int opset_;
+  GeluForm gelu_;
   const std::string* path_ = nullptr;
 };
 
 }  // namespace
 
-Graph lower(const Graph& graph, int opset) {
+Graph lower(const Graph& graph, int opset, GeluForm gelu) {
   require(opset >= kMinOpset && opset <= kMaxOpset, "an opset out of range");
-  return Lowerer(graph, opset).run();
+  require(gelu == GeluForm::erf || opset >= kMinOpsetOfGelu, "a Gelu that the opset lacks");
+  return Lowerer(graph, opset, gelu).run();
 }
 
 }  // namespace aether2onnx::graph

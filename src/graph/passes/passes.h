@@ -41,17 +41,31 @@ struct TypeDecisions {
 /// take whichever type avoids a Cast. mixed_bf16 has only 8 bits of precision, so it also keeps in
 /// float32 the sums of feature maps and the convolutions that read and make the image.
 /// docs/precision.md has the measurements.
-/// In every mode, a sum or a normalization is float32 if one of its inputs is float32.
+/// In every mode, a sum or a normalization is float32 if one of its inputs is float32, and the
+/// operators of ConvertOptions::fp32_operators are float32.
 ///
 /// `read_weights`: whether mixed_fp16 looks for weights beyond float16's range.
 /// Throws Error(mismatch) if the network lacks a path of ConvertOptions::fp32_blocks.
 Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights,
            TypeDecisions& decisions);
 
+/// Replaces each depthwise convolution with a kernel of K x K, size < K <= 13, by the sum of four
+/// convolutions of 7 x 7. `size` is at least 7. The parts cover the kernel's corners. Where two
+/// parts overlap, the later one has zeros. The types of the graph stay.
+///
+/// cuDNN has a fast float16 kernel for depthwise convolutions up to 7 x 7 (docs/performance.md).
+Graph split_kernels_over(const Graph& graph, int size);
+
+/// Replaces 1 x 1 convolutions on feature maps by MatMul and Add on NHWC. The element-wise
+/// operators between two projections become NHWC as well. A Transpose stands where a value in the
+/// other order is needed, once for each value. The types of the graph stay.
+Graph projections_as_matmul(const Graph& graph);
+
 /// Replaces operators that `opset` lacks by operators that it has. Names and weights stay. Gelu
 /// came with opset 20, LayerNormalization with 17. From opset 18 on, the axes of reductions are an
-/// input. All other operators in use are the same from kMinOpset to kMaxOpset.
-Graph lower(const Graph& graph, int opset);
+/// input. All other operators in use are the same from kMinOpset to kMaxOpset. With GeluForm::erf,
+/// Gelu is replaced at every opset.
+Graph lower(const Graph& graph, int opset, GeluForm gelu);
 
 /// Runs all passes.
 Graph run_passes(const Graph& graph, const ConvertOptions& options, bool read_weights,

@@ -131,8 +131,14 @@ class Typer {
     return taken;
   }
 
+  bool is_forced_operator(const Node& node) const {
+    return std::find(options_.fp32_operators.begin(), options_.fp32_operators.end(), node.op) !=
+           options_.fp32_operators.end();
+  }
+
   DType own_type(const Node& node) {
     if (compute_type_ == DType::float32 || is_forced(node)) return DType::float32;
+    if (is_forced_operator(node)) return DType::float32;
     if (options_.depthwise_fp32 && is_depthwise(node)) return DType::float32;
     if (!is_mixed(options_.precision)) return compute_type_;
     if (is_normalization(node) || has_constant(node)) return DType::float32;
