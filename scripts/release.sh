@@ -17,8 +17,9 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 git diff --quiet HEAD || echo "note: there are changes that are not committed; this is no release"
 
-scripts/install_packages.sh build portable release
+scripts/install_packages.sh build run portable release
 scripts/fetch_portable.sh
+scripts/fetch_onnxruntime.sh  # the headers
 scripts/fetch_python_tools.sh
 scripts/third_party_notices.sh | cmp -s - THIRD_PARTY_NOTICES || {
   echo "error: THIRD_PARTY_NOTICES is out of date: scripts/third_party_notices.sh >THIRD_PARTY_NOTICES" >&2
@@ -87,15 +88,15 @@ try() {
 }
 
 : >"$work/outputs"
-scripts/zig_build.sh release-samples "x86_64-linux-gnu.2.17" make_sample_checkpoint
-build/release-samples/bin/make_sample_checkpoint "$work/sample.pth"
+# From nothing, so that no file of an earlier build is inside.
+for system in linux-x86_64 $systems; do rm -rf "build/release-$system"; done
+scripts/zig_build.sh release-linux-x86_64 x86_64-linux-gnu.2.17 make_sample_checkpoint
+build/release-linux-x86_64/bin/make_sample_checkpoint "$work/sample.pth"
 for system in $systems; do
   read -r target tag <<END
 $(target_of "$system")
 END
   echo "== $system ($target)"
-  # From nothing, so that no file of an earlier build is inside.
-  rm -rf "build/release-$system"
   scripts/zig_build.sh "release-$system" "$target" aether2onnx
   program=build/release-$system/bin/aether2onnx
   [ -e "$program" ] || program=$program.exe

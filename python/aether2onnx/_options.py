@@ -55,6 +55,10 @@ class ConvertOptions(_Network, _Comparison, total=False):
     graph_form: str
     depthwise_fp32: bool
     fp32_blocks: Sequence[str]
+    fp32_operators: Sequence[str]
+    projections: str
+    gelu: str
+    split_kernels_over: int
     verify_onnx: bool
 
 
