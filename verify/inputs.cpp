@@ -151,7 +151,7 @@ Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels) {
   const auto& [min, opt, max, dynamic] = profile;
   Sizes sizes = {std::clamp<std::int64_t>(2, min[0], max[0]), channels,
                  odd_near(33, min[2], max[2]), odd_near(37, min[3], max[3])};
-  const auto is_poor = [&] { return sizes[2] == sizes[3] || sizes == opt; };
+  const auto is_poor = [&, &best = opt] { return sizes[2] == sizes[3] || sizes == best; };
   for (const std::size_t axis : {2U, 3U}) {
     for (const std::int64_t step : {-2, 2}) {
       const std::int64_t other = sizes.at(axis) + step;

@@ -115,9 +115,9 @@ bool has_name(const std::vector<std::string>& names, std::string_view name) {
 }
 
 std::string range_text(const InputShape& shape, std::int64_t channels) {
-  const auto& [batch, height, width] = shape;
   const auto size = [&](std::int64_t Axis::*bound) {
-    return fmt::format("{}x{}x{}x{}", batch.*bound, channels, height.*bound, width.*bound);
+    return fmt::format("{}x{}x{}x{}", shape.batch.*bound, channels, shape.height.*bound,
+                       shape.width.*bound);
   };
   if (!shape.is_dynamic()) return "fixed " + size(&Axis::opt);
   return fmt::format("dynamic {} to {}, tuned for {}", size(&Axis::min), size(&Axis::max),

@@ -170,8 +170,10 @@ def table(trials, found):
 
 DOCUMENT = """# Files in the programs that load them
 
-`scripts/nightly.sh` converts {count} networks of all generations with `--for TARGET`, loads every file in the programs
-of the table, and compares the result with PyTorch's. "Off" is the largest difference, as a part of the largest value.
+`tests/clients/clients.py` converts {count} networks, at least one of each generation, with `--for TARGET`, loads every
+file in the programs of the table, and compares the result with PyTorch's. "Off" is the largest difference, as a part
+of the largest value. `./test.sh` does so with one network of each generation, `scripts/nightly.sh` with every network
+of the tests that has three channels.
 
 A client that "stands in" is another program than the target, because the target needs a GPU or Windows. It has the same
 parser of ONNX files, or the same operators. Nothing in this table was run on a GPU.
@@ -179,8 +181,6 @@ parser of ONNX files, or the same operators. Nothing in this table was run on a 
 | target | tried in | precision | result |
 | --- | --- | --- | --- |
 {table}
-
-`./test.sh` does the same with one network of each generation.
 """
 
 
