@@ -624,7 +624,7 @@ void CommandLine::refuse_assignment(const std::string& word) const {
 
 namespace {
 
-std::string option_text(const OptionDescription& option) {
+std::string line_of_option(const OptionDescription& option) {
   constexpr std::size_t column = 34;
   std::string text = "  " + fmt::format("{}", fmt::join(option.names, ", "));
   if (!option.type.empty()) text += " " + option.type;
@@ -652,7 +652,7 @@ std::string CommandLine::help(bool all) const {
     for (const std::string& heading : groups) {
       text += heading + ":\n";
       for (const OptionDescription& option : known) {
-        if (option.group == heading) text += option_text(option);
+        if (option.group == heading) text += line_of_option(option);
       }
       text += "\n";
     }
@@ -660,7 +660,7 @@ std::string CommandLine::help(bool all) const {
     text += "Options:\n";
     for (const std::string& name : parser_->in_short) {
       for (const OptionDescription& option : known) {
-        if (option.names.back() == name) text += option_text(option);
+        if (option.names.back() == name) text += line_of_option(option);
       }
     }
     text += "\n";

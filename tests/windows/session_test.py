@@ -118,7 +118,7 @@ class Session(unittest.TestCase):
 
     def test_names_that_windows_cannot_hold(self):
         for name in ("con.onnx", "NUL", "com1.x.onnx", "sub\\lpt9.onnx", "a?b.onnx", "ab:c.onnx", "end.onnx.", "a|b.onnx"):
-            self.fails("file-name", "net.pth", name)
+            self.fails("file-name", "net.pth", "--output_onnx_path", name)
         self.fails("file-place", "net.pth", "aux\\model.onnx")
         self.fails("file-not-regular", "nul", "model.onnx")
         self.fails("option-name-template", "net.pth", "--output_dir", "out", "--name_template", "{stem}:{scale}.onnx")
