@@ -31,6 +31,7 @@ class _Comparison(TypedDict, total=False):
     provider: str
     reference: str
     reference_precision: str
+    thorough: bool
     seed: int
     verify_images: Path
     report: Path
