@@ -60,7 +60,7 @@ part "packages and downloads" 2 install_packages
 part "build with sanitizers" 3 build_sanitized
 part "tests with sanitizers" 3 test_sanitized
 part "build" 3.5 build_release
-part "lint of changed files" 0.5 scripts/lint.sh changed build/release
+part "lint of changed files" 0.5 scripts/lint.sh changed
 part "scan's oracle" 3 scan_oracle
 part "clients" 4 test_clients
 part "WebAssembly" 2.5 scripts/portable.sh wasm
