@@ -480,7 +480,8 @@ class PlainOperations final : public Operations {
       const std::size_t count = std::min(tile, run - begin);
       const std::size_t first = group * together;
       const bool pair = first + 1 < std::min(outputs, first + together);
-      std::array<std::array<T, tile>, 2> sums;
+      // Filled below as far as it is used.
+      std::array<std::array<T, tile>, 2> sums;  // NOLINT(cppcoreguidelines-pro-type-member-init)
       for (std::size_t o = 0; o < (pair ? 2U : 1U); ++o) {
         std::fill_n(sums[o].begin(), count, bias ? of(bias)[first + o] : T(0));
       }

@@ -513,7 +513,8 @@ class Verifier {
     // Two numbers for each output of a part are kept: blocks, the layers around them, the
     // upsampler.
     const NetworkInfo& facts = network_.facts;
-    const std::int64_t blocks = std::accumulate(facts.depths.begin(), facts.depths.end(), 8);
+    const std::int64_t blocks =
+        std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{8});
     const double elements = static_cast<double>(
         examined_[0] * examined_[2] * examined_[3] *
         (blocks * facts.embed_dim +
