@@ -196,9 +196,12 @@ Assumed assumed(const onnx::Model& file) {
   if (text("architecture").empty() || text("generation").empty()) return {};
   Assumed assumed;
   assumed.generation = text("generation");
-  // A number of 1 is left out.
-  assumed.res_scale = number_of(text("res_scale")).value_or(1);
-  assumed.img_range = number_of(text("img_range")).value_or(1);
+  // A number of 1 is left out. An unreadable number says nothing.
+  const auto number = [&](const char* key) {
+    return text(key).empty() ? std::optional<double>(1) : number_of(text(key));
+  };
+  assumed.res_scale = number("res_scale");
+  assumed.img_range = number("img_range");
   // "…; norms with eps 0.0001", as network::fused_from() writes it.
   const std::string fused_from = text("fused_from");
   constexpr std::string_view eps = " eps ";
@@ -206,9 +209,8 @@ Assumed assumed(const onnx::Model& file) {
   if (at != std::string::npos) {
     assumed.norm_eps = number_of(std::string_view(fused_from).substr(at + eps.size()));
   }
-  for (std::optional<double>* number :
-       {&assumed.res_scale, &assumed.norm_eps, &assumed.img_range}) {
-    if (*number && !(**number > 0 && std::isfinite(**number))) number->reset();
+  for (std::optional<double>* each : {&assumed.res_scale, &assumed.norm_eps, &assumed.img_range}) {
+    if (*each && !(**each > 0 && std::isfinite(**each))) each->reset();
   }
   return assumed;
 }

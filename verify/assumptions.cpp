@@ -47,6 +47,19 @@ NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOpt
   return network::recognise(state_dict, bare).facts;
 }
 
+// Whether the checkpoint's keys allow the generation. Anybody can write metadata.
+bool suits(const state_dict::StateDict& state_dict, const ReadOptions& given,
+           const std::string& generation) {
+  if (!is_generation(generation)) return false;
+  try {
+    facts_of_file(state_dict, given, generation);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind == ErrorKind::cancelled) throw;
+    return false;
+  }
+}
+
 std::string because_of(const Evidence& final, const Evidence* of_file) {
   if (of_file == nullptr) return final.because;
   if (of_file->certain && of_file->stated) {
@@ -71,8 +84,8 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
-  if (!given.generation && noted.generation && is_generation(*noted.generation) &&
-      is_open(own, "generation")) {
+  if (!given.generation && noted.generation && is_open(own, "generation") &&
+      suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;
   }
   const NetworkInfo of_file = facts_of_file(state_dict, given, taken.generation);

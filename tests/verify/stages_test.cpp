@@ -6,6 +6,7 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "assumptions.h"
 #include "sample_networks.h"
 #include "stage_networks.h"
 #include "support.h"
@@ -152,6 +153,31 @@ TEST_P(Stages, WhatTheFileLeavesOpenIsTakenFromTheMetadata) {
     const CommandResult other =
         run("verify out.onnx --against model.pth" + generation() + " --" + name + " 0.5");
     EXPECT_EQ(other.exit_code, 1) << other.out;
+  }
+}
+
+// Anybody can write metadata. A generation that the keys exclude, and a text that is no number,
+// decide nothing.
+TEST_P(Stages, ForgedMetadataDecideNothing) {
+  const auto bytes = tools::write_checkpoint(tensors());
+  const MemoryInput input(bytes);
+  const Context context;
+  const auto state_dict = state_dict::StateDict::open(input, {}, context);
+  const auto own = verify::settle(state_dict, {}, {});
+  for (const auto& [generation, number] : std::vector<std::pair<std::string, std::string>>{
+           {"G1", "1e999"}, {"G2", "0x1p9999"}, {"G9\x1b[31m", "nan"}, {"", "-1"}}) {
+    onnx::Model model;
+    model.metadata = {{"architecture", "AetherNet"},
+                      {"generation", generation},
+                      {"res_scale", number},
+                      {"img_range", number},
+                      {"fused_from", "norms with eps " + number}};
+    const auto settled = verify::settle(state_dict, model, {});
+    EXPECT_EQ(settled.network.facts.generation, own.network.facts.generation) << generation;
+    ASSERT_EQ(settled.assumptions.size(), own.assumptions.size()) << number;
+    for (std::size_t i = 0; i < own.assumptions.size(); ++i) {
+      EXPECT_EQ(verify::text_of(settled.assumptions[i]), verify::text_of(own.assumptions[i]));
+    }
   }
 }
 
