@@ -66,7 +66,8 @@ A dash may stand for an underscore. The name of an option may be shortened while
 )";
 
 constexpr const char* kEnd = R"(.SH EXIT STATUS
-0 done, 1 failed (also if one of many conversions failed), 2 wrong usage. For scan: 0 clean,
+0 done, 1 failed (also if one of many conversions failed), 2 wrong usage, 3 equal under
+assumptions (verify and \-\-verify_onnx). For scan: 0 clean,
 1 dangerous, 2 unknown. After a failure there is no new output, and an old output is unchanged.
 .SH ENVIRONMENT
 .TP
