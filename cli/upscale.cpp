@@ -108,7 +108,7 @@ std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string&
     } else if (io::exists(path)) {
       add(path);
     } else {
-      fail({ErrorKind::io, "file-missing", path.string()},
+      fail({ErrorKind::io, "picture-missing", path.string()},
            "{}: there is no such picture.\nCheck the path. It is relative to {}.", shown(path),
            shown(io::absolute(path.filename()).parent_path()));
     }

@@ -22,7 +22,8 @@ section { margin-top: 1.5rem; }
 .view { position: relative; overflow: auto; max-height: 78vh; margin: .6rem 0; border-radius: .4rem;
         border: 1px solid #ccc;
         background: repeating-conic-gradient(#ddd 0 25%, #fff 0 50%) 0 0 / 20px 20px; }
-.stage { position: relative; --cut: 50%; cursor: ew-resize; user-select: none; }
+.stage { position: relative; --cut: 50%; cursor: ew-resize; user-select: none; margin: 0 auto;
+         width: min(100%, 76vh * var(--ratio)); }
 .stage img { display: block; width: 100%; height: auto; -webkit-user-drag: none; }
 .stage .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
 .stage .after { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--cut)); }
@@ -50,8 +51,9 @@ for (const section of document.querySelectorAll('section')) {
   const view = section.querySelector('.view'), stage = section.querySelector('.stage');
   const range = section.querySelector('input'), buttons = section.querySelectorAll('button');
   const place = () => {
+    const left = Math.max(0, view.scrollLeft - stage.offsetLeft);
     const width = Math.min(view.clientWidth, stage.clientWidth);
-    stage.style.setProperty('--cut', view.scrollLeft + width * range.value / 1000 + 'px');
+    stage.style.setProperty('--cut', left + width * range.value / 1000 + 'px');
   };
   const zoom = (button) => {
     const factor = Number(button.dataset.zoom);
@@ -66,9 +68,9 @@ for (const section of document.querySelectorAll('section')) {
     place();
   };
   const drag = (event) => {
-    const box = view.getBoundingClientRect();
+    const left = Math.max(view.getBoundingClientRect().left, stage.getBoundingClientRect().left);
     const width = Math.min(view.clientWidth, stage.clientWidth);
-    range.value = Math.round((event.clientX - box.left) / width * 1000);
+    range.value = Math.round((event.clientX - left) / width * 1000);
     place();
   };
   stage.addEventListener('pointerdown', (event) => {
@@ -109,7 +111,7 @@ std::string picture_section(const BeforeAndAfter& picture) {
   };
   return fmt::format(
       "<section>\n<h2>{}</h2>\n<p>{}</p>\n<div class=\"view\">"
-      "<div class=\"stage\" data-width=\"{}\">{}{}<div class=\"line\">"
+      "<div class=\"stage\" style=\"--ratio: {:.4f}\" data-width=\"{}\">{}{}<div class=\"line\">"
       "<div class=\"knob\" aria-hidden=\"true\">&harr;</div></div></div></div>\n"
       "<div class=\"controls\"><label>before<input type=\"range\" min=\"0\" max=\"1000\" "
       "value=\"500\" aria-label=\"How much is shown before\">after</label>\n"
@@ -118,8 +120,9 @@ std::string picture_section(const BeforeAndAfter& picture) {
       "<button data-zoom=\"2\" aria-pressed=\"false\">200&nbsp;%</button>"
       "<button data-zoom=\"4\" aria-pressed=\"false\">400&nbsp;%</button></span></div>\n"
       "</section>\n",
-      escape(picture.title), escape(picture.facts), picture.width, image("before", picture.before),
-      image("after", picture.after));
+      escape(picture.title), escape(picture.facts),
+      static_cast<double>(picture.width) / static_cast<double>(picture.height), picture.width,
+      image("before", picture.before), image("after", picture.after));
 }
 
 }  // namespace

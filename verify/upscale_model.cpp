@@ -96,6 +96,12 @@ bool is_lack_of_memory(const std::string& message) {
                      [&](const char* text) { return message.find(text) != std::string::npos; });
 }
 
+// The network without the reasons why it is taken for this one.
+std::string network_text(const NetworkInfo& network) {
+  const std::string text = summary(network);
+  return text.substr(0, text.find("; "));
+}
+
 // A channel, height or width that the model leaves open is -1.
 std::optional<std::int64_t> fixed_size(std::int64_t size) {
   return size > 0 ? std::optional(size) : std::nullopt;
@@ -147,7 +153,7 @@ std::string UpscaleModel::convert(const UpscaleModelRequest& request) {
       convert_file_to(request.model, {&output, nullptr, {}}, options_for_any_size(request.reading),
                       {request.limits, &warnings, cancelled_, {}});
   files_ = report.source.files;
-  description_ = summary(report.network);
+  description_ = network_text(report.network);
   return output.take();
 }
 
@@ -191,7 +197,7 @@ void UpscaleModel::describe(const onnx::Model& model) {
   bytes_per_pixel_ = copies * sizeof(float) *
                      (cost.live_elements_with_copies + cost.input_elements + cost.output_elements);
   reach_ = network::reach_of(*known);
-  if (description_.empty()) description_ = summary(known->facts);
+  if (description_.empty()) description_ = network_text(known->facts);
 }
 
 void UpscaleModel::read_shapes() {
