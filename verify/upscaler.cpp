@@ -25,6 +25,9 @@ constexpr double kShareOfMemory = 0.7;
 // What a run may take of a GPU, whose free memory is unknown. If the GPU has less, tiles become
 // smaller.
 constexpr double kGpuMemory = 4e9;
+// If the allocator keeps freed memory, a run takes so many times the values alive at once (measured
+// for verification, see memory.cpp).
+constexpr double kKeptMemory = 9;
 constexpr std::int64_t kSmallestTile = 32;
 constexpr std::int64_t kLargestTile = 4096;
 constexpr std::int64_t kTileStep = 32;
@@ -273,9 +276,7 @@ TilePlan Upscaler::plan(const PictureHeader& header, const fs::path& path,
     set_length(*tiles_.size);
   } else {
     const double budget = memory_for_run(header, path);
-    const auto needed = [&] {
-      return model_.bytes_for(static_cast<double>(plan.height) * static_cast<double>(plan.width));
-    };
+    const auto needed = [&] { return bytes_of_run(plan); };
     set_length(largest_tile == 0 ? std::max(height, width) : largest_tile);
     for (std::int64_t tile = largest_tile == 0 ? kLargestTile : largest_tile;
          needed() > budget && tile >= kSmallestTile; tile -= kTileStep) {
@@ -324,8 +325,21 @@ double Upscaler::memory_for_run(const PictureHeader& header, const fs::path& pat
   return (available - held) * kShareOfMemory;
 }
 
+double Upscaler::bytes_of_run(const TilePlan& plan) const {
+  const double bytes =
+      model_.bytes_for(static_cast<double>(plan.height) * static_cast<double>(plan.width));
+  return keeps_memory_ ? kKeptMemory * bytes : bytes;
+}
+
+// Returning each feature map to the system takes a fifth of the time on a CPU.
+void Upscaler::keep_memory_if_there_is_enough(const TilePlan& plan) {
+  if (keeps_memory_ || kKeptMemory * bytes_of_run(plan) > available_bytes() / 2) return;
+  keeps_memory_ = true;
+  port::keep_freed_memory();
+}
+
 UpscaledPicture Upscaler::upscale(const fs::path& path, const PictureOutput& output,
-                                  std::size_t part_side, const PictureProgress& progress) const {
+                                  std::size_t part_side, const PictureProgress& progress) {
   const auto started = std::chrono::steady_clock::now();
   const Context context{{}, nullptr, cancelled_, {}};
   UpscaledPicture done;
@@ -342,6 +356,7 @@ UpscaledPicture Upscaler::upscale(const fs::path& path, const PictureOutput& out
                     shown_path(path), printable(picture.warning)));
   }
   if (model_.channels() == 1 && picture.colours() == 3) check_is_grey(picture, path);
+  keep_memory_if_there_is_enough(done.tiles);
   std::optional<PictureWork> work;
   for (;;) {
     work.emplace(picture, model_);

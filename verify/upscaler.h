@@ -87,7 +87,7 @@ class Upscaler {
   /// has the middle of the picture for the comparison page, up to so many pixels a side. Throws
   /// Error; then no file was written.
   UpscaledPicture upscale(const std::filesystem::path& picture, const PictureOutput& output,
-                          std::size_t part_side, const PictureProgress& progress) const;
+                          std::size_t part_side, const PictureProgress& progress);
 
  private:
   /// `largest_tile` is 0, or the largest side of a tile without its overlap.
@@ -95,12 +95,15 @@ class Upscaler {
                 std::int64_t largest_tile) const;
   void judge(TilePlan& plan, std::int64_t height, std::int64_t width) const;
   double memory_for_run(const PictureHeader& header, const std::filesystem::path& path) const;
+  double bytes_of_run(const TilePlan& plan) const;
+  void keep_memory_if_there_is_enough(const TilePlan& plan);
   void run_tiles(PictureWork& work, const TilePlan& plan, const Raster& picture,
                  const PictureProgress& progress) const;
 
   const UpscaleModel& model_;
   const PictureModule& pictures_;
   TileSettings tiles_;
+  bool keeps_memory_ = false;  // freed memory stays with the program
   const std::atomic<bool>* cancelled_;
 };
 
