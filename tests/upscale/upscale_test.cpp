@@ -202,10 +202,10 @@ std::vector<Generation> all_generations() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Generations, testing::ValuesIn(all_generations()),
-                         [](const testing::TestParamInfo<Generation>& info) {
-                           std::string name = info.param.name;
+                         [](const testing::TestParamInfo<Generation>& each) {
+                           std::string name = each.param.name;
                            std::replace(name.begin(), name.end(), '.', '_');
-                           return name + (info.param.attention ? "_attention" : "");
+                           return name + (each.param.attention ? "_attention" : "");
                          });
 
 TEST_F(Upscale, AnOnnxFileGivesThePictureOfItsCheckpoint) {
@@ -387,7 +387,7 @@ TEST_F(Upscale, TooLittleMemoryMeansTilesOrAnErrorBeforeDecoding) {
   test::write_file(folder_ / "wide.pth", tools::write_checkpoint(tensors));
   save(picture_of(400, 300, 3), folder_ / "large.png");
   const CommandResult tiled =
-      run("upscale wide.pth large.png --json", "ulimit -v 1400000 && OMP_NUM_THREADS=1");
+      run("upscale wide.pth large.png --json", "ulimit -v 800000 && OMP_NUM_THREADS=1");
   EXPECT_EQ(tiled.exit_code, 0) << tiled.err;
   const auto json = nlohmann::json::parse(tiled.out, nullptr, false);
   ASSERT_FALSE(json.is_discarded()) << tiled.out << tiled.err;

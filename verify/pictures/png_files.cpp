@@ -63,7 +63,7 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  // What the file has, once palettes are colours.
+  // What the file has, once palettes are colours. Allocates nothing by the size of the picture.
   PictureHeader header() {
     PictureHeader header;
     // NOLINTNEXTLINE(cert-err52-cpp): libpng's way to report an error
@@ -73,16 +73,13 @@ class Reader {
     png_set_chunk_malloc_max(png_, kLargestChunk);
     png_set_benign_errors(png_, 1);
     png_read_info(png_, info_);
-    png_set_palette_to_rgb(png_);
-    png_set_expand_gray_1_2_4_to_8(png_);
-    if (png_get_valid(png_, info_, PNG_INFO_tRNS) != 0) png_set_tRNS_to_alpha(png_);
-    if constexpr (std::endian::native == std::endian::little) png_set_swap(png_);
-    png_set_interlace_handling(png_);
-    png_read_update_info(png_, info_);
+    const int type = png_get_color_type(png_, info_);
+    const bool has_alpha =
+        (type & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
     header.width = png_get_image_width(png_, info_);
     header.height = png_get_image_height(png_, info_);
-    header.channels = png_get_channels(png_, info_);
-    header.bits = png_get_bit_depth(png_, info_);
+    header.channels = ((type & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1) + (has_alpha ? 1 : 0);
+    header.bits = png_get_bit_depth(png_, info_) == 16 ? 16 : 8;
     return header;
   }
 
@@ -119,6 +116,10 @@ class Reader {
   void read_rows(png_bytepp rows, std::size_t row_bytes) {
     // NOLINTNEXTLINE(cert-err52-cpp): as above
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
+    png_set_expand(png_);  // palettes, 1 to 4 bits, transparent colours
+    if constexpr (std::endian::native == std::endian::little) png_set_swap(png_);
+    png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
     if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "rows of another length");
     png_read_image(png_, rows);
     png_read_end(png_, nullptr);
