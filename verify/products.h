@@ -25,36 +25,16 @@ struct Step {
 #define A2O_INLINE inline
 #endif
 
-template <typename T>
-A2O_INLINE void add_pair(const Step<T>* steps, std::size_t step_count, T* __restrict first,
-                         T* __restrict second, std::size_t count) {
+template <bool two_sums, typename T>
+A2O_INLINE void add_steps(const Step<T>* steps, std::size_t step_count, T* __restrict first,
+                          [[maybe_unused]] T* __restrict second, std::size_t count) {
   for (std::size_t s = 0; s < step_count; ++s) {
-    const Step<T>& step = steps[s];
-    const T* const a = step.inputs[0];
-    const T* const b = step.inputs[1];
-    const T* const c = step.inputs[2];
-    const T* const d = step.inputs[3];
-    const auto [a1, b1, c1, d1] = step.first;
-    const auto [a2, b2, c2, d2] = step.second;
+    const auto [a, b, c, d] = steps[s].inputs;
+    const auto [a1, b1, c1, d1] = steps[s].first;
+    [[maybe_unused]] const auto [a2, b2, c2, d2] = steps[s].second;
     for (std::size_t i = 0; i < count; ++i) {
       first[i] += (a1 * a[i] + b1 * b[i]) + (c1 * c[i] + d1 * d[i]);
-      second[i] += (a2 * a[i] + b2 * b[i]) + (c2 * c[i] + d2 * d[i]);
-    }
-  }
-}
-
-template <typename T>
-A2O_INLINE void add_single(const Step<T>* steps, std::size_t step_count, T* __restrict sum,
-                           std::size_t count) {
-  for (std::size_t s = 0; s < step_count; ++s) {
-    const Step<T>& step = steps[s];
-    const T* const a = step.inputs[0];
-    const T* const b = step.inputs[1];
-    const T* const c = step.inputs[2];
-    const T* const d = step.inputs[3];
-    const auto [a1, b1, c1, d1] = step.first;
-    for (std::size_t i = 0; i < count; ++i) {
-      sum[i] += (a1 * a[i] + b1 * b[i]) + (c1 * c[i] + d1 * d[i]);
+      if constexpr (two_sums) second[i] += (a2 * a[i] + b2 * b[i]) + (c2 * c[i] + d2 * d[i]);
     }
   }
 }
@@ -68,9 +48,9 @@ template <typename T>
 A2O_INLINE void add_products_body(const Step<T>* steps, std::size_t step_count, T* first, T* second,
                                   std::size_t count) {
   if (second == nullptr) {
-    add_single(steps, step_count, first, count);
+    add_steps<false>(steps, step_count, first, second, count);
   } else {
-    add_pair(steps, step_count, first, second, count);
+    add_steps<true>(steps, step_count, first, second, count);
   }
 }
 

@@ -414,12 +414,7 @@ StreamBytes read_stream(const fs::path& path, std::size_t most,
     const bool end = error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF;
     if (error != ERROR_SUCCESS && !end) result.problem = reason(error);
     if (error != ERROR_SUCCESS || got == 0) return result;
-    result.bytes.append(buffer.data(), got);
-    if (result.bytes.size() > most) {
-      result.bytes.resize(most);
-      result.too_long = true;
-      return result;
-    }
+    if (!result.append({buffer.data(), got}, most)) return result;
   }
 }
 
