@@ -44,12 +44,13 @@ double available_bytes() {
 [[noreturn]] void too_large(const fs::path& path, const PictureHeader& header, double needed,
                             double available) {
   const auto whole = [](double bytes) { return static_cast<std::uint64_t>(std::min(bytes, 1e18)); };
-  fail({ErrorKind::limit, "upscale-memory", path.string(), human_bytes(whole(needed)),
-        human_bytes(whole(available))},
-       "{}: {} x {} pixels need about {} of memory, but only {} are free.\nClose other programs, "
-       "use a machine with more memory, or cut the picture into parts.",
-       shown_path(path), header.width, header.height, human_bytes(whole(needed)),
-       human_bytes(whole(available)));
+  fail(
+      {ErrorKind::limit, "upscale-memory", path.string(), human_bytes(whole(needed)),
+       human_bytes(whole(available))},
+      "{}: {} x {} pixels need at least {} of memory, but only {} are free.\nClose other programs, "
+      "use a machine with more memory, give a smaller {}, or cut the picture into parts.",
+      shown_path(path), header.width, header.height, human_bytes(whole(needed)),
+      human_bytes(whole(available)), option("overlap"));
 }
 
 // Calls a function of the module for pictures.

@@ -9,6 +9,7 @@
 #include "modules.h"
 #include "plain_operations.h"
 #include "port/files.h"
+#include "port/port.h"
 #include "quantized_networks.h"
 #include "reference.h"
 #include "sample_networks.h"
@@ -375,6 +376,7 @@ TEST_F(Upscale, EveryMistakeIsAnswered) {
 }
 
 TEST_F(Upscale, TooLittleMemoryMeansTilesOrAnErrorBeforeDecoding) {
+  if (port::processors() > 4) GTEST_SKIP() << "each thread takes address space of its own";
   // Wide layers take much memory and little time.
   tools::NetworkShape shape;
   shape.embed_dim = 192;
