@@ -1,5 +1,6 @@
 // aether2onnx upscale: the pictures that it saves, and what it refuses.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
