@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -287,10 +286,8 @@ std::string_view name_of(const onnx::Node& node) {
 }
 
 std::optional<std::int64_t> size_of_axis(const std::string& dim) {
-  std::int64_t size = 0;
-  const auto result = std::from_chars(dim.data(), dim.data() + dim.size(), size);
-  const bool whole = result.ec == std::errc{} && result.ptr == dim.data() + dim.size();
-  return whole && size > 0 ? std::optional(size) : std::nullopt;
+  const auto size = parse_number<std::int64_t>(dim);
+  return size && *size > 0 ? size : std::nullopt;
 }
 
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace aether2onnx::network {
 
@@ -17,35 +18,10 @@ using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
 // Operators that make no step: they compute shapes, formulas and elementwise values.
-constexpr std::array<std::string_view, 29> kSilent = {"Add",
-                                                      "Cast",
-                                                      "Clip",
-                                                      "Concat",
-                                                      "Constant",
-                                                      "ConstantOfShape",
-                                                      "Div",
-                                                      "Equal",
-                                                      "Expand",
-                                                      "Flatten",
-                                                      "Gather",
-                                                      "GlobalAveragePool",
-                                                      "Identity",
-                                                      "Mod",
-                                                      "Mul",
-                                                      "Pow",
-                                                      "Range",
-                                                      "Shape",
-                                                      "ReduceMax",
-                                                      "Reciprocal",
-                                                      "ReduceMean",
-                                                      "Reshape",
-                                                      "Slice",
-                                                      "Squeeze",
-                                                      "Sub",
-                                                      "Transpose",
-                                                      "Unsqueeze",
-                                                      "QuantizeLinear",
-                                                      "DequantizeLinear"};
+constexpr std::string_view kSilent =
+    "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
+    "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
+    "Slice Squeeze Sub Transpose Unsqueeze QuantizeLinear DequantizeLinear";
 
 template <typename T>
 T attribute_or(const onnx::Node& node, const char* name, T fallback) {
@@ -146,7 +122,7 @@ class Outliner {
       ++outline_.sigmoids;
     } else if (node.op_type == "LayerNormalization" || node.op_type == "Sqrt") {
       ++outline_.layer_norms;
-    } else if (std::find(kSilent.begin(), kSilent.end(), node.op_type) == kSilent.end()) {
+    } else if (!is_one_of(kSilent, node.op_type)) {
       take_unknown();
     }
   }

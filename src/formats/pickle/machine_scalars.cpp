@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 
 #include "base/text.h"
 #include "formats/pickle/machine.h"
@@ -62,15 +61,14 @@ void Machine::not_a_number(std::string_view text) const {
 }
 
 std::int64_t Machine::parse_decimal(std::string_view text) {
-  std::int64_t number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
+  const auto number = parse_number<std::int64_t>(text);
+  if (!number) not_a_number(text);
   if (!is_plain_integer(text)) {
     irregular({ErrorKind::malformed, "pickle-number", {}, {}, printable(text, 40)},
               "the number '{}' is written in a way that readers take for different numbers",
               printable(text, 40));
   }
-  return number;
+  return *number;
 }
 
 std::uint64_t Machine::parse_slot(std::string_view text) {
@@ -111,10 +109,9 @@ void Machine::push_float_line(std::string_view text) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e';
   });
   if (!plain && text != "inf" && text != "-inf" && text != "nan") not_a_number(text);
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
-  push_real(number);
+  const auto number = parse_number<double>(text);
+  if (!number) not_a_number(text);
+  push_real(*number);
 }
 
 // LONG1 and LONG4: two's complement, little-endian, of any length.
