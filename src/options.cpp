@@ -13,17 +13,6 @@ namespace aether2onnx {
 
 std::string_view version() noexcept { return AETHER2ONNX_VERSION; }
 
-namespace {
-
-// The name of an enumerator. `names` has those of all enumerators, in their order.
-template <typename Enum, std::size_t count>
-constexpr std::string_view name_in(const std::array<std::string_view, count>& names, Enum value) {
-  const auto index = static_cast<std::size_t>(value);
-  return names[index < count ? index : 0];
-}
-
-}  // namespace
-
 std::string_view to_string(ErrorKind kind) noexcept {
   constexpr std::array<std::string_view, 9> names = {"usage",       "io",        "malformed",
                                                      "unsupported", "mismatch",  "precision",

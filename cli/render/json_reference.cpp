@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "../option_table.h"
 
 namespace aether2onnx::cli {

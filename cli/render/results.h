@@ -40,8 +40,8 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
 /// "out.onnx", or "out.onnx, replacing the one of 12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
-/// "fp32, fixed 1x3x64x64, opset 17", and for the options at their defaults how to ask for what
-/// people usually want.
+/// "fp32, fixed 1x3x64x64, opset 17". If precision or shape is at its default, the text also names
+/// the usual alternatives and their options.
 std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
 /// The checkpoint beside its model: operators, parameters, inputs and outputs.

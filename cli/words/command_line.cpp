@@ -27,11 +27,6 @@ bool is_supervised(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), arguments.end(), "--supervised") != arguments.end();
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 namespace {
 
 std::vector<std::string> long_names(const CLI::App& app) {

@@ -31,7 +31,7 @@ void take_limit(Limits& limits, const std::string& text) {
 bool is_numbered_cuda(const std::string& device) {
   constexpr std::string_view start = "cuda:";
   return device.starts_with(start) && device.size() <= start.size() + 4 &&
-         is_number(std::string_view(device).substr(start.size()));
+         only_digits(std::string_view(device).substr(start.size()));
 }
 
 void check_tolerance(const char* name, const std::optional<double>& value) {
@@ -44,7 +44,7 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
 std::string device_of(const std::string& given) {
   const std::string device = lower_case(given);
   if (device == "gpu") return "cuda";
-  return is_number(device) ? "cuda:" + device : device;
+  return only_digits(device) ? "cuda:" + device : device;
 }
 
 void check_verification(VerificationRequest& request) {

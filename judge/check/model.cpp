@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "judge/check/check.h"
-#include "judge/words.h"
 
 namespace aether2onnx::judge::check {
 
@@ -152,7 +151,8 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   if (at_limit) facts.at_limit.add(tensor.name);
 }
 
-// Reports a tensor whose elements are in a file that is not opened. Returns whether it is one.
+// Reports a tensor if its elements are in a file that check may not open. Returns whether the
+// tensor was reported.
 bool report_place(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
   if (tensor.external_file.empty()) return false;
   if (!onnx::is_beside(tensor.external_file)) {
@@ -267,7 +267,7 @@ const TypeRow* find_type_row(const onnx::Node& node) {
   static const auto rows = [] {
     std::unordered_map<std::string_view, const TypeRow*> result;
     for (const auto& [operators, row] : kTypeRows) {
-      for (const std::string_view op : words_of(operators)) result.emplace(op, &row);
+      for (const std::string_view op : split(operators, ' ')) result.emplace(op, &row);
     }
     return result;
   }();

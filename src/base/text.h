@@ -2,6 +2,7 @@
 /// Text for people: printable names, sizes, counts, shapes.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,14 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 /// Whether one of the parts of `words` is `word`.
 bool is_one_of(std::string_view words, std::string_view word, char separator = ' ');
 
+/// The name of an enumerator. `names` has those of all enumerators, in their order. "" if `value`
+/// is no enumerator.
+template <typename Enum, std::size_t count>
+constexpr std::string_view name_in(const std::array<std::string_view, count>& names, Enum value) {
+  const auto number = static_cast<std::size_t>(value);
+  return number < count ? names[number] : "";
+}
+
 /// The number that `text` is, in decimal. Returns nullopt if `text` is anything else, or the number
 /// does not fit.
 template <typename Number>
@@ -60,6 +69,12 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto result = std::from_chars(text.data(), end, number);
   return result.ec == std::errc{} && result.ptr == end ? std::optional(number) : std::nullopt;
 }
+
+/// Whether `text` has decimal digits and nothing else.
+bool only_digits(std::string_view text);
+
+/// "'a', 'b' and 3 more": the first `shown` names.
+std::string first_names(const std::vector<std::string>& names, std::size_t shown = 6);
 
 /// The number of edits that turn one word into the other: a letter more, less, other or swapped.
 std::size_t edit_distance(std::string_view a, std::string_view b);

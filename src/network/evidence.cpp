@@ -1,7 +1,6 @@
 #include "network/evidence.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "base/error.h"

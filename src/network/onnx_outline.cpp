@@ -3,7 +3,6 @@
 #include "network/onnx_outline.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <unordered_map>
 
@@ -63,10 +62,7 @@ class Outliner {
     Ints shape;
     for (const std::string& dim : value.dims) {
       constexpr std::size_t digits = 9;
-      const bool number =
-          !dim.empty() && dim.size() <= digits &&
-          std::all_of(dim.begin(), dim.end(), [](char c) { return c >= '0' && c <= '9'; });
-      if (!number) return std::nullopt;
+      if (!only_digits(dim) || dim.size() > digits) return std::nullopt;
       shape.push_back(std::stoll(dim));
     }
     return shape;

@@ -1,7 +1,6 @@
 // Finds the state dict in a pickled checkpoint.
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 #include <unordered_set>
 

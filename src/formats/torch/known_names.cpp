@@ -2,7 +2,6 @@
 
 #include "formats/torch/known_names.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
