@@ -122,7 +122,9 @@ struct EngineRequest {
   Shell shell = usual_shell();
   EngineOptions options;
   ShapeRequest shape;
-  bool run = false;
+  bool run = false;    ///< Run trtexec.
+  bool build = false;  ///< Build with NVIDIA's Python package.
+  std::optional<std::string> python;
   std::filesystem::path log;
   std::vector<std::filesystem::path> inputs;
   Printing printing;

@@ -30,16 +30,11 @@ std::string capability_text(int capability) {
   return fmt::format("{}.{}", capability / 10, capability % 10);
 }
 
-std::vector<int> capabilities_of(const EngineOptions& options) {
-  if (!options.compute_capabilities.empty()) return options.compute_capabilities;
-  return {kDefault.begin(), kDefault.end()};
-}
-
 // Fails if one of the requested GPUs does not compute in a type of the model.
 void check_type(const EngineModel& model, const EngineOptions& options, bool has, int first,
                 const char* type, const std::string& remedy) {
   if (!has || options.compute_capabilities.empty()) return;
-  for (const int capability : capabilities_of(options)) {
+  for (const int capability : judge::engine::tensorrt_rtx_capabilities(options)) {
     if (capability >= first) continue;
     fail({ErrorKind::unsupported, "engine-compute-capability", type,
           capability_text(first) + " or newer", capability_text(capability)},
@@ -87,6 +82,15 @@ void check(const EngineModel& model, const EngineOptions& options,
 }
 
 }  // namespace
+
+namespace judge::engine {
+
+std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options) {
+  if (!options.compute_capabilities.empty()) return options.compute_capabilities;
+  return {kDefault.begin(), kDefault.end()};
+}
+
+}  // namespace judge::engine
 
 TensorRtVersion newest_tensorrt_rtx() noexcept {
   return {1, TensorRtVersion::kNewest, TensorRtVersion::kNewest};

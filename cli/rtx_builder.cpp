@@ -1,0 +1,219 @@
+#include "rtx_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "judge/engine/engine.h"
+#include "port/port.h"
+#include "rtx_builder_text.h"
+#include "shell.h"
+
+namespace aether2onnx::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPackages = "tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs";
+constexpr const char* kName = "TensorRT for RTX";
+
+// What was found in one Python: a usable package, or the problem.
+struct Found {
+  std::optional<RtxPython> usable;
+  Diagnostic problem;
+};
+
+// The events of rtx_builder.py. Other lines are of libraries.
+std::vector<Json> events_of(const std::string& output) {
+  std::vector<Json> events;
+  std::istringstream stream(output);
+  for (std::string line; std::getline(stream, line);) {
+    Json event = Json::parse(line, nullptr, false);
+    if (event.is_object() && event.contains("event")) events.push_back(std::move(event));
+  }
+  return events;
+}
+
+std::string text_in(const Json& event, const char* name) {
+  const auto found = event.find(name);
+  return found != event.end() && found->is_string() ? printable(found->get<std::string>()) : "";
+}
+
+std::string ask(const fs::path& program) {
+  constexpr std::chrono::seconds patience(60);  // the libraries are large, the disk may be slow
+  constexpr std::size_t most = 1U << 16U;
+  return port::output_of({program.string(), "-c", kRtxBuilderText, "ask"}, patience, most,
+                         [](const std::string& /*text*/) {
+                           task_context().check_cancelled();
+                           return false;
+                         });
+}
+
+std::vector<int> capabilities_in(const Json& event) {
+  std::vector<int> capabilities;
+  const auto found = event.find("capabilities");
+  if (found == event.end() || !found->is_array()) return capabilities;
+  for (const Json& number : *found) {
+    if (number.is_number_integer()) capabilities.push_back(number.get<int>());
+  }
+  return capabilities;
+}
+
+Found look_into(const fs::path& program) {
+  RtxPython result;
+  result.program = program;
+  const auto problem = [&](const char* code, std::string expected, std::string found,
+                           const std::string& what, const std::string& remedy) {
+    return Found{std::nullopt,
+                 {code, program.string(), std::move(expected), std::move(found),
+                  fmt::format("{}: {}.\n{}", shown(program), what, remedy)}};
+  };
+  const std::string install =
+      fmt::format("Install the package: {} -m pip install {}",
+                  shell_line({program.string()}), kPackages);
+  std::string which;
+  for (const Json& event : events_of(ask(program))) {
+    const std::string kind = text_in(event, "event");
+    const std::string module = text_in(event, "module");
+    if (kind == "python") {
+      result.python = text_in(event, "version");
+      which = fmt::format("Python {}, {}", result.python, text_in(event, "machine"));
+    } else if (kind == "absent") {
+      return problem("engine-no-package", kPackages, "",
+                     fmt::format("this Python ({}) has no TensorRT for RTX", which), install);
+    } else if (kind == "broken") {
+      return problem("engine-broken-package", "", text_in(event, "error"),
+                     fmt::format("the module {} of this Python ({}) can't be loaded: {}", module,
+                                 which, text_in(event, "error")),
+                     install + ", of a release for this system and this Python.");
+    } else if (kind == "package") {
+      result.module = module;
+      const std::string version = text_in(event, "version");
+      try {
+        result.version = parse_tensorrt_rtx_version(version);
+      } catch (const Error&) {
+        return problem("engine-version", "1.5 or newer", version,
+                       fmt::format("the module {} is TensorRT for RTX {}, but 1.5 or newer is "
+                                   "needed",
+                                   module, version),
+                       fmt::format("Install a newer one: {} -m pip install --upgrade {}",
+                                   shell_line({program.string()}), kPackages));
+      }
+      result.capabilities = capabilities_in(event);
+      return {result, {}};
+    }
+  }
+  return problem("engine-no-python", "Python 3.8 or newer", "",
+                 which.empty() ? "this program is no Python 3.8 or newer, or does not run"
+                               : fmt::format("this Python ({}) ended while it loaded TensorRT "
+                                             "for RTX",
+                                             which),
+                 which.empty() ? "Give a Python with --python." : install);
+}
+
+// Windows' own python3.exe only opens the shop, so python.exe comes first there.
+std::vector<std::string> names_of_python() {
+  if (port::kIsWindows) return {"python.exe", "python3.exe"};
+  return {"python3", "python"};
+}
+
+std::vector<fs::path> pythons() {
+  std::vector<fs::path> found;
+  const auto look_in = [&](const fs::path& folder) {
+    for (const std::string& name : names_of_python()) {
+      const fs::path program = folder / name;
+      if (port::is_executable(program)) return found.push_back(program);
+    }
+  };
+  for (const fs::path& folder : port::folders_of_path()) {
+    look_in(folder);
+    if (!found.empty()) break;  // what the shell would run
+  }
+  if (const fs::path folder = port::program_folder(); !folder.empty()) look_in(folder);
+  return found;
+}
+
+// A name without a folder is one that the shell would find.
+fs::path python_named(const std::string& given) {
+  const fs::path path = given;
+  if (path.has_parent_path()) {
+    if (port::is_executable(path)) return path;
+  } else {
+    for (const fs::path& folder : port::folders_of_path()) {
+      for (const std::string& name : {given, given + port::kProgramSuffix}) {
+        if (port::is_executable(folder / name)) return folder / name;
+      }
+    }
+  }
+  throw ProgramError(
+      "engine", {"engine-no-python", given, "a Python", "",
+                 fmt::format("--python {}: there is no such program{}, or it may not be run.",
+                             shown(path), path.has_parent_path() ? "" : " in PATH")});
+}
+
+}  // namespace
+
+RtxPython find_rtx_python(const std::optional<std::string>& given) {
+  if (given) {
+    Found found = look_into(python_named(*given));
+    if (!found.usable) throw ProgramError("engine", found.problem);
+    return *found.usable;
+  }
+  std::optional<Diagnostic> first;
+  for (const fs::path& program : pythons()) {
+    Found found = look_into(program);
+    if (found.usable) return *found.usable;
+    if (!first) first = found.problem;
+  }
+  if (first) throw ProgramError("engine", *first);
+  throw ProgramError("engine",
+                     {"engine-no-python", "build", "a Python with " + std::string(kPackages), "",
+                      fmt::format("--build: there is no python3 in PATH.\nInstall Python 3.8 or "
+                                  "newer, then the packages {}; or give a Python with --python.",
+                                  kPackages)});
+}
+
+EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
+                          const EngineOptions& options) {
+  const auto shape_of = [&](std::int64_t Axis::*which) {
+    Json shape = Json::array();
+    if (!model.shape.is_dynamic()) return shape;
+    return Json{model.shape.batch.*which, model.channels, model.shape.height.*which,
+                model.shape.width.*which};
+  };
+  const std::vector<int> wanted = judge::engine::tensorrt_rtx_capabilities(options);
+  for (const int capability : wanted) {
+    const auto& known = python.capabilities;
+    if (std::find(known.begin(), known.end(), capability) != known.end()) continue;
+    std::vector<std::string> names;
+    for (const int each : known) names.push_back(fmt::format("{}.{}", each / 10, each % 10));
+    const std::string asked = fmt::format("{}.{}", capability / 10, capability % 10);
+    fail({ErrorKind::unsupported, "engine-compute-capability", "compute_capabilities",
+          join(names, ", "), asked},
+         "--compute_capabilities {}: TensorRT for RTX {} of {} builds for {}.\nName these GPUs, or "
+         "install a newer release.",
+         asked, to_string(python.version), shown(python.program), join(names, ", "));
+  }
+  Json request = {{"capabilities", wanted},
+                  {"min", shape_of(&Axis::min)},
+                  {"opt", shape_of(&Axis::opt)},
+                  {"max", shape_of(&Axis::max)},
+                  {"workspace", nullptr},
+                  {"level", nullptr}};
+  if (options.workspace) request["workspace"] = *options.workspace;
+  if (options.builder_optimization_level) request["level"] = *options.builder_optimization_level;
+  const auto words = [program = python.program.string(), path = model.path.string(),
+                      text = request.dump()](const fs::path& engine) {
+    return std::vector<std::string>{program, "-c",            kRtxBuilderText, "build",
+                                    path,    engine.string(), text};
+  };
+  return {kName, python.version, "computer", words};
+}
+
+}  // namespace aether2onnx::cli
