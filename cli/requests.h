@@ -36,6 +36,7 @@ struct VerificationRequest {
   std::optional<double> rtol;
   std::optional<std::string> device;
   std::optional<std::string> provider;
+  bool tf32 = false;
   bool thorough = false;
   std::optional<std::string> reference;  ///< "pytorch" or "builtin".
   std::optional<std::string> reference_precision;

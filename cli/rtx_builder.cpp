@@ -20,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPackages = "tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs";
+// PyPI's name. It brings the bindings and libraries for the newest CUDA.
+constexpr const char* kPackage = "tensorrt-rtx";
 constexpr const char* kName = "TensorRT for RTX";
 
 // What was found in one Python: a usable package, or the problem.
@@ -76,7 +77,7 @@ Found look_into(const fs::path& program) {
   };
   const std::string install =
       fmt::format("Install the package: {} -m pip install {}",
-                  shell_line({program.string()}), kPackages);
+                  shell_line({program.string()}), kPackage);
   std::string which;
   for (const Json& event : events_of(ask(program))) {
     const std::string kind = text_in(event, "event");
@@ -85,7 +86,7 @@ Found look_into(const fs::path& program) {
       result.python = text_in(event, "version");
       which = fmt::format("Python {}, {}", result.python, text_in(event, "machine"));
     } else if (kind == "absent") {
-      return problem("engine-no-package", kPackages, "",
+      return problem("engine-no-package", kPackage, "",
                      fmt::format("this Python ({}) has no TensorRT for RTX", which), install);
     } else if (kind == "broken") {
       return problem("engine-broken-package", "", text_in(event, "error"),
@@ -103,7 +104,7 @@ Found look_into(const fs::path& program) {
                                    "needed",
                                    module, version),
                        fmt::format("Install a newer one: {} -m pip install --upgrade {}",
-                                   shell_line({program.string()}), kPackages));
+                                   shell_line({program.string()}), kPackage));
       }
       result.capabilities = capabilities_in(event);
       return {result, {}};
@@ -173,10 +174,10 @@ RtxPython find_rtx_python(const std::optional<std::string>& given) {
   }
   if (first) throw ProgramError("engine", *first);
   throw ProgramError("engine",
-                     {"engine-no-python", "build", "a Python with " + std::string(kPackages), "",
+                     {"engine-no-python", "build", "a Python with " + std::string(kPackage), "",
                       fmt::format("--build: there is no python3 in PATH.\nInstall Python 3.8 or "
-                                  "newer, then the packages {}; or give a Python with --python.",
-                                  kPackages)});
+                                  "newer, then the package {}; or give a Python with --python.",
+                                  kPackage)});
 }
 
 EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,

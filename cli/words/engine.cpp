@@ -167,7 +167,7 @@ void add_words(CommandLine& line, EngineRequest& request) {
                 R"(Prints the line that builds the engine, on stdout and alone, also with --quiet;
 what there is to know about it goes to stderr. With --run it is built. With
 --for tensorrt-rtx --build it is built on a machine without a GPU, by NVIDIA's
-Python packages tensorrt-rtx-cu13-bindings and tensorrt-rtx-cu13-libs.
+Python package tensorrt-rtx.
 
 Without --trt_version the trtexec of --trtexec, of PATH or of TensorRT's usual
 folders is asked for its version; where there is none, the line is for

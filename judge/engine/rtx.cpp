@@ -66,6 +66,13 @@ void check(const EngineModel& model, const EngineOptions& options,
                          option("fp_mode"), option("compute_capabilities")));
   check_type(model, options, model.has_float8, kAda, "float8",
              fmt::format("Leave the GPU out of {}.", option("compute_capabilities")));
+  const std::vector<int>& wanted = options.compute_capabilities;
+  if (wanted.size() > 1 && std::find(wanted.begin(), wanted.end(), kTuring) != wanted.end()) {
+    notes.push_back(
+        fmt::format("an engine has one plan for all its GPUs, and that of 7.5 is slower (121 "
+                    "kernels, for newer GPUs 89); build 7.5 apart, with {} 7.5",
+                    option("compute_capabilities")));
+  }
   if (!model.has_float16 && !model.has_bfloat16 && !model.is_quantized) {
     notes.push_back(
         fmt::format("the model is float32, and so will the engine be; for half "

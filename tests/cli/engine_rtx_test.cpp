@@ -122,7 +122,7 @@ TEST_F(RtxBuild, AMissingPackageIsSaidWithWhatToInstall) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << mode;
   };
-  const std::string install = "-m pip install tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs";
+  const std::string install = "-m pip install tensorrt-rtx";
   if (test::run_shell(quoted(python_) + " -c 'import tensorrt_rtx_bindings'").exit_code != 0) {
     expect("absent", "has no TensorRT for RTX", install);
   }
@@ -130,7 +130,7 @@ TEST_F(RtxBuild, AMissingPackageIsSaidWithWhatToInstall) {
   expect("no_numbers", "can't be loaded: No module named 'numbers_of_rtx'", install);
   expect("crash_on_import", "ended while it loaded TensorRT for RTX", install);
   expect("ok", "is TensorRT for RTX 1.4.0.1, but 1.5 or newer is needed",
-         "-m pip install --upgrade tensorrt-rtx-cu13-bindings", "FAKE_RTX_VERSION=1.4.0.1");
+         "-m pip install --upgrade tensorrt-rtx", "FAKE_RTX_VERSION=1.4.0.1");
   expect("ok", "is TensorRT for RTX what, but", "--upgrade", "FAKE_RTX_VERSION=what");
 }
 

@@ -18,23 +18,25 @@ import tempfile
 
 MOST = 89
 PRECISIONS = ("fp32", "fp16", "mixed_fp16", "bf16", "mixed_bf16")
-# bfloat16 needs compute capability 8.0.
-CAPABILITIES = {"fp32": "7.5,8.0,8.6,8.9,12.0,12.1", "fp16": "7.5,8.0,8.6,8.9,12.0,12.1",
-                "mixed_fp16": "7.5,8.0,8.6,8.9,12.0,12.1", "bf16": "8.0,8.6,8.9,12.0,12.1",
-                "mixed_bf16": "8.0,8.6,8.9,12.0,12.1"}
+# One engine has one plan for all its GPUs, that of the oldest. Turing's (7.5) has no fused convolutions and GELU, and
+# no bfloat16, so it stands alone.
+TURING = "7.5"
+NEWER = "8.0,8.6,8.9,12.0,12.1"
+# Entries of a plan that launch nothing: sizes, and waiting between streams.
+NO_KERNELS = (b"shape_call", b"signal", b"wait")
 
 
-def plans_of(engine):
-    """The number of kernels in each plan of an engine, one plan for each architecture.
+def kernels_of(engine):
+    """The number of kernels that an engine launches, 0 if the engine has no readable plan.
 
-    An engine holds its plans as text: a function main whose entries are "KIND={ name=NAME ...". The kind shape_call
-    computes sizes on the CPU.
+    An engine holds its plan as text: a function main whose entries are "KIND={ name=NAME ...". Each fused kernel has
+    such a text as well, which is shorter.
     """
-    plans = []
+    numbers = [0]
     for plan in re.findall(rb"\nmain \{(.*?)\n\}", engine.read_bytes(), re.DOTALL):
         kinds = collections.Counter(re.findall(rb"\n  (\w+)=\{ name=", plan))
-        plans.append(sum(count for kind, count in kinds.items() if kind != b"shape_call"))
-    return plans
+        numbers.append(sum(count for kind, count in kinds.items() if kind not in NO_KERNELS))
+    return max(numbers)
 
 
 class Problem(Exception):
@@ -49,14 +51,14 @@ def run(*words):
 
 
 def build(arguments, checkpoint, precision, capabilities, options=()):
-    """What `engine --build` says of the engine, and its plans."""
+    """What `engine --build` says of the engine, and the number of its kernels."""
     with tempfile.TemporaryDirectory() as folder:
         model = pathlib.Path(folder) / "model.onnx"
         run(arguments.program, checkpoint, model, "--for", "tensorrt-rtx", "--fp_mode", precision, "--quiet", *options)
         facts = json.loads(run(arguments.program, "engine", model, "--for", "tensorrt-rtx", "--build", "--json",
                                "--python", arguments.clients / "bin" / "python", "--compute_capabilities",
                                capabilities))
-        return facts, plans_of(pathlib.Path(facts["engine"]))
+        return facts, kernels_of(pathlib.Path(facts["engine"]))
 
 
 def main():
@@ -74,19 +76,19 @@ def main():
     print("| --- | --- | --- | --- | --- | --- |")
     for network in networks:
         for precision in PRECISIONS:
-            together = CAPABILITIES[precision]
-            for capabilities in [together] + (together.split(",") if arguments.all else []):
-                facts, plans = build(arguments, arguments.torch / f"{network}.pth", precision, capabilities)
-                counts = sorted(set(plans))
-                print(f"| {network} | {precision} | {capabilities} | {', '.join(map(str, counts))} | "
+            lists = [NEWER] if "bf16" in precision else [TURING, NEWER]
+            for capabilities in lists + (NEWER.split(",") if arguments.all else []):
+                facts, kernels = build(arguments, arguments.torch / f"{network}.pth", precision, capabilities)
+                print(f"| {network} | {precision} | {capabilities} | {kernels} | "
                       f"{facts['built']['bytes'] / 1e6:.1f} MB | {facts['built']['seconds']:.1f} s |", flush=True)
-                if not counts or (network == "aether_small" and counts[-1] > MOST):
-                    print(f"FAILED: {network} {precision}: {counts or 'no'} kernels, at most {MOST} expected")
+                is_over = network == "aether_small" and capabilities != TURING and kernels > MOST
+                if kernels == 0 or is_over:
+                    print(f"FAILED: {network} {precision}: {kernels} kernels, at most {MOST} expected")
                     failed += 1
     # A form that is known to need more: the count counts.
-    _, plans = build(arguments, arguments.torch / "aether_small.pth", "fp16", "8.6", ("--projections", "matmul"))
-    if not plans or plans[0] <= MOST:
-        print(f"FAILED: by MatMul {plans} kernels, more than {MOST} expected")
+    _, kernels = build(arguments, arguments.torch / "aether_small.pth", "fp16", "8.6", ("--projections", "matmul"))
+    if kernels <= MOST:
+        print(f"FAILED: by MatMul {kernels} kernels, more than {MOST} expected")
         failed += 1
     return 1 if failed else 0
 
