@@ -141,9 +141,8 @@ std::string build(const EngineRequest& request, const Choice& choice, const Engi
   EngineBuilder builder;
   if (choice.python) {
     builder = rtx_builder(*choice.python, model, options);
-    console.line("builder",
-                 fmt::format("TensorRT for RTX {}, {} in {}", to_string(options.version),
-                             choice.python->module, shown(choice.python->program)));
+    console.line("builder", fmt::format("TensorRT for RTX {}, {} in {}", to_string(options.version),
+                                        choice.python->module, shown(choice.python->program)));
     console.line("GPUs", "compute capability " + capabilities_text(options));
   } else {
     builder = trtexec_builder(*choice.trtexec, model, options);

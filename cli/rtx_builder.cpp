@@ -75,9 +75,8 @@ Found look_into(const fs::path& program) {
                  {code, program.string(), std::move(expected), std::move(found),
                   fmt::format("{}: {}.\n{}", shown(program), what, remedy)}};
   };
-  const std::string install =
-      fmt::format("Install the package: {} -m pip install {}",
-                  shell_line({program.string()}), kPackage);
+  const std::string install = fmt::format("Install the package: {} -m pip install {}",
+                                          shell_line({program.string()}), kPackage);
   std::string which;
   for (const Json& event : events_of(ask(program))) {
     const std::string kind = text_in(event, "event");
@@ -152,10 +151,10 @@ fs::path python_named(const std::string& given) {
       }
     }
   }
-  throw ProgramError(
-      "engine", {"engine-no-python", given, "a Python", "",
-                 fmt::format("--python {}: there is no such program{}, or it may not be run.",
-                             shown(path), path.has_parent_path() ? "" : " in PATH")});
+  throw ProgramError("engine",
+                     {"engine-no-python", given, "a Python", "",
+                      fmt::format("--python {}: there is no such program{}, or it may not be run.",
+                                  shown(path), path.has_parent_path() ? "" : " in PATH")});
 }
 
 }  // namespace
@@ -201,18 +200,15 @@ EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
          "install a newer release.",
          asked, to_string(python.version), shown(python.program), join(names, ", "));
   }
-  Json request = {{"capabilities", wanted},
-                  {"min", shape_of(&Axis::min)},
-                  {"opt", shape_of(&Axis::opt)},
-                  {"max", shape_of(&Axis::max)},
-                  {"workspace", nullptr},
-                  {"level", nullptr}};
+  Json request = {{"capabilities", wanted},      {"min", shape_of(&Axis::min)},
+                  {"opt", shape_of(&Axis::opt)}, {"max", shape_of(&Axis::max)},
+                  {"workspace", nullptr},        {"level", nullptr}};
   if (options.workspace) request["workspace"] = *options.workspace;
   if (options.builder_optimization_level) request["level"] = *options.builder_optimization_level;
   const auto words = [program = python.program.string(), path = model.path.string(),
                       text = request.dump()](const fs::path& engine) {
-    return std::vector<std::string>{program, "-c",            kRtxBuilderText, "build",
-                                    path,    engine.string(), text};
+    return std::vector<std::string>{program,         "-c", kRtxBuilderText, "build", path,
+                                    engine.string(), text};
   };
   return {kName, python.version, "computer", words};
 }

@@ -17,9 +17,9 @@ namespace aether2onnx::cli {
 /// A Python with a usable TensorRT for RTX.
 struct RtxPython {
   std::filesystem::path program;
-  std::string python;            ///< Its version, "3.13.0".
-  std::string module;            ///< "tensorrt_rtx_bindings".
-  TensorRtVersion version;       ///< Of TensorRT for RTX.
+  std::string python;             ///< Its version, "3.13.0".
+  std::string module;             ///< "tensorrt_rtx_bindings".
+  TensorRtVersion version;        ///< Of TensorRT for RTX.
   std::vector<int> capabilities;  ///< For which this package builds, 86 for 8.6; in order.
 };
 

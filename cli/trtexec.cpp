@@ -116,8 +116,7 @@ std::string usual_trtexec_folders() {
 
 EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
                               const EngineOptions& options) {
-  const auto words = [program = trtexec.program.string(), model,
-                      options](const fs::path& engine) {
+  const auto words = [program = trtexec.program.string(), model, options](const fs::path& engine) {
     EngineOptions aside = options;
     aside.engine = engine;
     std::vector<std::string> all = {program};

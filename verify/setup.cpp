@@ -49,9 +49,7 @@ void choose_judge(const Settings& settings, Setup& setup) {
 
 bool has_gpu_libraries() { return gpu_libraries; }
 
-std::string problem_of_cuda(const TorchModule& torch) {
-  return printable(torch.load_cuda(), 400);
-}
+std::string problem_of_cuda(const TorchModule& torch) { return printable(torch.load_cuda(), 400); }
 
 Setup set_up(const Settings& settings) {
   Setup setup;

@@ -73,9 +73,9 @@ struct Ready {
 /// missing.
 Ready prepare(const Settings& settings);
 
-/// Whether a provider for GPUs was loaded. The functions that run at the end of a process damage the
-/// heap then (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine without a GPU),
-/// so such a program must end without them, by std::_Exit().
+/// Whether a provider for GPUs was loaded. The functions that run at the end of a process damage
+/// the heap then (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine without a
+/// GPU), so such a program must end without them, by std::_Exit().
 bool has_gpu_libraries();
 
 /// Compares and returns the details. The verdict is

@@ -61,10 +61,10 @@ TEST_F(RtxBuild, TheBuilderGetsWhatWasAsked) {
   EXPECT_EQ(facts["workspace"], nullptr);
   EXPECT_EQ(facts["level"], 3);
 
-  const CommandResult dynamic =
-      build("dynamic.onnx --save_engine e.engine --compute_capabilities 7.5,121 --workspace 512 "
-            "--builder_optimization_level 4 --max_height 300",
-            "ok");
+  const CommandResult dynamic = build(
+      "dynamic.onnx --save_engine e.engine --compute_capabilities 7.5,121 --workspace 512 "
+      "--builder_optimization_level 4 --max_height 300",
+      "ok");
   EXPECT_EQ(dynamic.exit_code, 0) << dynamic.err;
   facts = json::parse(engine());
   EXPECT_EQ(facts["capabilities"], json({"SM75", "SM121"}));
@@ -137,8 +137,8 @@ TEST_F(RtxBuild, AMissingPackageIsSaidWithWhatToInstall) {
 TEST_F(RtxBuild, WrongPythonsAndVersions) {
   const std::vector<std::string> before = list_files(folder_.path());
   const auto expect = [&](const std::string& arguments, int exit_code, const std::string& text) {
-    const CommandResult result = run("fixed16.onnx --for tensorrt-rtx " + arguments,
-                                     variables("ok"));
+    const CommandResult result =
+        run("fixed16.onnx --for tensorrt-rtx " + arguments, variables("ok"));
     EXPECT_EQ(result.exit_code, exit_code) << arguments;
     EXPECT_TRUE(contains(result.err, text)) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << arguments;
@@ -151,8 +151,8 @@ TEST_F(RtxBuild, WrongPythonsAndVersions) {
   expect("--build --timing_cache t" + with, 2, "--timing_cache doesn't go with");
   expect("--build --save_engine fixed16.onnx" + with, 1, "the input itself");
   expect("--build --compute_capabilities 10.3" + with, 1, "builds for 7.5, 8.0, 8.6, 8.9, 12.0");
-  const CommandResult other = run("fixed16.onnx --for tensorrt-rtx:1.6 --build" + with,
-                                  variables("ok"));
+  const CommandResult other =
+      run("fixed16.onnx --for tensorrt-rtx:1.6 --build" + with, variables("ok"));
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_TRUE(contains(other.err, "has TensorRT for RTX 1.7.1")) << other.err;
   EXPECT_EQ(run("fixed16.onnx --build").exit_code, 2);

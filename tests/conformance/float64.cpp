@@ -157,7 +157,8 @@ class Evaluator {
     if (op == "Sqrt") return [](double x) { return std::sqrt(x); };
     if (op == "Sigmoid") return [](double x) { return 1 / (1 + std::exp(-x)); };
     if (op == "Relu") return [](double x) { return std::max(x, 0.0); };
-    if (op == "Gelu") return [](double x) { return x * (1 + std::erf(x / std::numbers::sqrt2)) / 2; };
+    if (op == "Gelu")
+      return [](double x) { return x * (1 + std::erf(x / std::numbers::sqrt2)) / 2; };
     if (op == "LeakyRelu") {
       return [alpha = real("alpha", 0.01)](double x) { return x < 0 ? alpha * x : x; };
     }
@@ -209,9 +210,9 @@ class Evaluator {
           for (std::int64_t j = 0; j < columns; ++j) {
             const std::int64_t column = index[3] - pads[1] + j;
             if (column < 0 || column >= width) continue;
-            sum += x.values[place(((index[0] * x.shape[1] + channel) * height + y) * width +
-                                  column)] *
-                   weight.values[place(((index[1] * taken + c) * rows + i) * columns + j)];
+            sum +=
+                x.values[place(((index[0] * x.shape[1] + channel) * height + y) * width + column)] *
+                weight.values[place(((index[1] * taken + c) * rows + i) * columns + j)];
           }
         }
       }

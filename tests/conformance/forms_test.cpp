@@ -164,8 +164,8 @@ TEST_P(EveryForm, IsEqualToTheStandardForm) {
 // count as forms here.
 TEST_P(EveryForm, IsTheSameFunctionInFloat64) {
   std::vector<Form> all = forms();
-  all.push_back({"channels_first",
-                 [](auto& options) { options.graph_form = GraphForm::channels_first; }});
+  all.push_back(
+      {"channels_first", [](auto& options) { options.graph_form = GraphForm::channels_first; }});
   for (const int opset : {13, 18, 20}) {  // bfloat16 needs a newer one
     all.push_back({"opset", [opset](auto& options) {
                      const bool usual = options.opset() >= kMinOpsetOfBfloat16;

@@ -61,11 +61,11 @@ class TorchOperations final : public Operations {
                      .device(cuda_device >= 0
                                  ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(cuda_device))
                                  : at::Device(at::kCPU))),
-        description_(std::string("PyTorch ") + kVersion +
-                     (float64 ? ", float64, " : ", float32, ") +
-                     (cuda_device >= 0 ? "cuda:" + std::to_string(cuda_device) +
-                                             (tf32 ? " with TF32" : " without TF32")
-                                       : "CPU")) {
+        description_(
+            std::string("PyTorch ") + kVersion + (float64 ? ", float64, " : ", float32, ") +
+            (cuda_device >= 0
+                 ? "cuda:" + std::to_string(cuda_device) + (tf32 ? " with TF32" : " without TF32")
+                 : "CPU")) {
     at::globalContext().setAllowTF32CuDNN(tf32);
     at::globalContext().setAllowTF32CuBLAS(tf32);
   }
