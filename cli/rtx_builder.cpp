@@ -24,12 +24,6 @@ namespace fs = std::filesystem;
 constexpr const char* kPackage = "tensorrt-rtx";
 constexpr const char* kName = "TensorRT for RTX";
 
-// What was found in one Python: a usable package, or the problem.
-struct Found {
-  std::optional<RtxPython> usable;
-  Diagnostic problem;
-};
-
 // The events of rtx_builder.py. Other lines are of libraries.
 std::vector<Json> events_of(const std::string& output) {
   std::vector<Json> events;
@@ -66,17 +60,12 @@ std::vector<int> capabilities_in(const Json& event) {
   return capabilities;
 }
 
-Found look_into(const fs::path& program) {
+// Throws ProgramError if this Python has no usable package.
+RtxPython look_into(const fs::path& program) {
   RtxPython result;
   result.program = program;
-  const auto problem = [&](const char* code, std::string expected, std::string found,
-                           const std::string& what, const std::string& remedy) {
-    return Found{std::nullopt,
-                 {code, program.string(), std::move(expected), std::move(found),
-                  fmt::format("{}: {}.\n{}", shown(program), what, remedy)}};
-  };
-  const std::string install = fmt::format("Install the package: {} -m pip install {}",
-                                          shell_line({program.string()}), kPackage);
+  const std::string install =
+      fmt::format("{} -m pip install {}", shell_line({program.string()}), kPackage);
   std::string which;
   for (const Json& event : events_of(ask(program))) {
     const std::string kind = text_in(event, "event");
@@ -85,36 +74,44 @@ Found look_into(const fs::path& program) {
       result.python = text_in(event, "version");
       which = fmt::format("Python {}, {}", result.python, text_in(event, "machine"));
     } else if (kind == "absent") {
-      return problem("engine-no-package", kPackage, "",
-                     fmt::format("this Python ({}) has no TensorRT for RTX", which), install);
+      throw ProgramError("engine", {"engine-no-package", program.string(), kPackage, "",
+                                    fmt::format("{}: this Python ({}) has no TensorRT for RTX.\n"
+                                                "Install the package: {}",
+                                                shown(program), which, install)});
     } else if (kind == "broken") {
-      return problem("engine-broken-package", "", text_in(event, "error"),
-                     fmt::format("the module {} of this Python ({}) can't be loaded: {}", module,
-                                 which, text_in(event, "error")),
-                     install + ", of a release for this system and this Python.");
+      const std::string error = text_in(event, "error");
+      throw ProgramError(
+          "engine",
+          {"engine-broken-package", program.string(), "", error,
+           fmt::format("{}: the module {} of this Python ({}) can't be loaded: {}.\nInstall the "
+                       "package for this system and this Python: {}",
+                       shown(program), module, which, error, install)});
     } else if (kind == "package") {
       result.module = module;
       const std::string version = text_in(event, "version");
       try {
         result.version = parse_tensorrt_rtx_version(version);
       } catch (const Error&) {
-        return problem("engine-version", "1.5 or newer", version,
-                       fmt::format("the module {} is TensorRT for RTX {}, but 1.5 or newer is "
-                                   "needed",
-                                   module, version),
-                       fmt::format("Install a newer one: {} -m pip install --upgrade {}",
-                                   shell_line({program.string()}), kPackage));
+        throw ProgramError("engine",
+                           {"engine-version", program.string(), "1.5 or newer", version,
+                            fmt::format("{}: the module {} is TensorRT for RTX {}, but 1.5 or "
+                                        "newer is needed.\nInstall a newer one: {} --upgrade",
+                                        shown(program), module, version, install)});
       }
       result.capabilities = capabilities_in(event);
-      return {result, {}};
+      return result;
     }
   }
-  return problem("engine-no-python", "Python 3.8 or newer", "",
-                 which.empty() ? "this program is no Python 3.8 or newer, or does not run"
-                               : fmt::format("this Python ({}) ended while it loaded TensorRT "
-                                             "for RTX",
-                                             which),
-                 which.empty() ? "Give a Python with --python." : install);
+  if (!which.empty()) {
+    throw ProgramError("engine", {"engine-broken-package", program.string(), "", "",
+                                  fmt::format("{}: this Python ({}) ended while it loaded TensorRT "
+                                              "for RTX.\nInstall the package again: {}",
+                                              shown(program), which, install)});
+  }
+  throw ProgramError("engine", {"engine-no-python", program.string(), "Python 3.8 or newer", "",
+                                fmt::format("{}: this program is no Python 3.8 or newer, or does "
+                                            "not run.\nGive a Python with --python.",
+                                            shown(program))});
 }
 
 // Windows' own python3.exe only opens the shop, so python.exe comes first there.
@@ -160,18 +157,16 @@ fs::path python_named(const std::string& given) {
 }  // namespace
 
 RtxPython find_rtx_python(const std::optional<std::string>& given) {
-  if (given) {
-    Found found = look_into(python_named(*given));
-    if (!found.usable) throw ProgramError("engine", found.problem);
-    return *found.usable;
-  }
-  std::optional<Diagnostic> first;
+  if (given) return look_into(python_named(*given));
+  std::optional<ProgramError> first;
   for (const fs::path& program : pythons()) {
-    Found found = look_into(program);
-    if (found.usable) return *found.usable;
-    if (!first) first = found.problem;
+    try {
+      return look_into(program);
+    } catch (const ProgramError& problem) {
+      if (!first) first.emplace(problem);
+    }
   }
-  if (first) throw ProgramError("engine", *first);
+  if (first) throw ProgramError(*first);
   throw ProgramError("engine",
                      {"engine-no-python", "build", "a Python with " + std::string(kPackage), "",
                       fmt::format("--build: there is no python3 in PATH.\nInstall Python 3.8 or "

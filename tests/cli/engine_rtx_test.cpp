@@ -32,7 +32,7 @@ class RtxBuild : public test::EngineCommandTest {
 
   CommandResult build(const std::string& arguments, const std::string& mode,
                       const std::string& before = "") const {
-    return run(arguments + " --for tensorrt-rtx --build --python " + quoted(python_),
+    return run(arguments + " --for tensorrt-rtx --build --python " + test::quoted(python_),
                before + " " + variables(mode));
   }
 
@@ -102,7 +102,7 @@ TEST_F(RtxBuild, ProgressIsForTerminals) {
   const std::string command = "cd " + quoted(folder_.path().string()) + " && " + variables("slow") +
                               " " + quoted(AETHER2ONNX_PROGRAM) +
                               " engine fixed.onnx --for tensorrt-rtx --build --python " +
-                              quoted(python_);
+                              test::quoted(python_);
   const CommandResult result =
       test::run_shell("script -qec " + quoted("sh -c " + quoted(command)) + " /dev/null");
   EXPECT_EQ(result.exit_code, 0) << result.out;
@@ -123,14 +123,15 @@ TEST_F(RtxBuild, AMissingPackageIsSaidWithWhatToInstall) {
     EXPECT_EQ(list_files(folder_.path()), before) << mode;
   };
   const std::string install = "-m pip install tensorrt-rtx";
-  if (test::run_shell(quoted(python_) + " -c 'import tensorrt_rtx_bindings'").exit_code != 0) {
+  if (test::run_shell(test::quoted(python_) + " -c 'import tensorrt_rtx_bindings'").exit_code !=
+      0) {
     expect("absent", "has no TensorRT for RTX", install);
   }
   expect("no_libraries", "can't be loaded: OSError: libtensorrt_rtx.so.1: cannot open", install);
   expect("no_numbers", "can't be loaded: No module named 'numbers_of_rtx'", install);
   expect("crash_on_import", "ended while it loaded TensorRT for RTX", install);
   expect("ok", "is TensorRT for RTX 1.4.0.1, but 1.5 or newer is needed",
-         "-m pip install --upgrade tensorrt-rtx", "FAKE_RTX_VERSION=1.4.0.1");
+         "-m pip install tensorrt-rtx --upgrade", "FAKE_RTX_VERSION=1.4.0.1");
   expect("ok", "is TensorRT for RTX what, but", "--upgrade", "FAKE_RTX_VERSION=what");
 }
 
@@ -143,7 +144,7 @@ TEST_F(RtxBuild, WrongPythonsAndVersions) {
     EXPECT_TRUE(contains(result.err, text)) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << arguments;
   };
-  const std::string with = " --python " + quoted(python_);
+  const std::string with = " --python " + test::quoted(python_);
   expect("--build --python ./no/such", 1, "there is no such program");
   expect("--build --python no_such_python", 1, "no such program in PATH");
   expect("--build --python /bin/ls", 1, "is no Python 3.8 or newer");
@@ -211,7 +212,7 @@ TEST_F(RtxBuild, ASignalEndsPythonAndLeavesNothing) {
         "cd " + quoted(folder_.path().string()) + " && { " + variables("hang") +
         " FAKE_RTX_STARTED=" + file + " env --default-signal=INT " + quoted(AETHER2ONNX_PROGRAM) +
         " engine fixed.onnx --for tensorrt-rtx --build --save_engine e.engine --python " +
-        quoted(python_) + " & } && program=$! && while [ ! -s " + file +
+        test::quoted(python_) + " & } && program=$! && while [ ! -s " + file +
         " ]; do sleep 0.02; done && kill -s " + signal + " $program && wait $program");
     EXPECT_GT(result.exit_code, 128) << result.err;
     const std::string pid = test::read_text(started);
