@@ -108,10 +108,10 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` may be
-/// empty.
+/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` and
+/// `python` may be empty.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
-                 const std::filesystem::path& trtexec);
+                 const std::filesystem::path& trtexec, const std::filesystem::path& python);
 
 }  // namespace aether2onnx::cli

@@ -59,8 +59,8 @@ void check_verification(VerificationRequest& request) {
   if (request.reference_precision) {
     take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
   }
-  const auto& [atol, rtol, device, provider, thorough, reference, precision, seed, images, report,
-               library] = request;
+  const auto& [atol, rtol, device, provider, tf32, thorough, reference, precision, seed, images,
+               report, library] = request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
   if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
@@ -276,6 +276,9 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
            "Default: the one of the device");
+  line.add_flag("--tf32", request.tf32,
+                "On a GPU: allow TF32, which rounds the factors of float32\n"
+                "products to 10 bits. Default: off for both sides");
   line.add("--reference", &request.reference, "NAME",
            "Who computes the right values: pytorch (the module with\n"
            "libtorch) or builtin (the program itself). Default: pytorch\n"

@@ -161,6 +161,7 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   };
   fails("fixed.onnx --for tensorrt-rtx --precision fp16", 1, "only from the ONNX file");
   fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run doesn't go with --for tensorrt-rtx");
+  fails("fixed.onnx --build", 2, "--build doesn't go with --for tensorrt");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 9.0", 2, "9.x (Hopper)");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "since 7.5");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "must be 7.5");
