@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../verify/upscaler.h"
 #include "../console.h"
 #include "../requests.h"
 #include "json.h"
@@ -98,6 +99,26 @@ void print_check(Console& console, const std::filesystem::path& file, const Chec
 /// The findings of at least `least`, one line each.
 std::string findings_text(const CheckReport& report, Severity least);
 Json check_json(const CheckReport& report, int exit_code);
+
+/// One picture; the failure, if any, takes the place of the rest.
+struct UpscaleResult {
+  std::filesystem::path picture;
+  std::filesystem::path target;
+  verify::UpscaledPicture upscaled;
+  std::optional<Failure> failure;
+};
+/// The model, for the JSON output.
+struct UpscaleFacts {
+  std::string description;
+  std::int64_t scale = 0;
+  std::int64_t channels = 0;
+  std::string onnxruntime_version;
+  std::string device;
+  std::vector<std::string> notes;
+};
+void print_upscaled(Console& console, const UpscaleResult& result);
+Json upscale_json(const UpscaleRequest& request, const UpscaleFacts& facts,
+                  const std::vector<UpscaleResult>& results);
 
 /// A scanned file; the failure, if any, takes the place of the report.
 struct Scanned {

@@ -51,7 +51,7 @@ std::string device_of(const std::string& given) {
 }
 
 void check_verification(VerificationRequest& request) {
-  if (request.device) request.device = device_of(*request.device);
+  if (request.device) take_device(*request.device);
   if (request.provider) {
     take_choice("--provider", *request.provider, {"cpu", "cuda", "tensorrt"});
   }
@@ -63,10 +63,6 @@ void check_verification(VerificationRequest& request) {
                report, library] = request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
-  if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
-    fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", *device},
-         "--device {}: must be cpu, cuda or cuda:N.", printable(*device));
-  }
   if (device == "cpu" && provider && *provider != "cpu") {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider {} needs a GPU, but --device cpu was given.", *provider);
@@ -86,6 +82,13 @@ void check_verification(VerificationRequest& request) {
 }
 
 }  // namespace
+
+void take_device(std::string& device) {
+  device = device_of(device);
+  if (device == "cpu" || device == "cuda" || is_numbered_cuda(device)) return;
+  fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", device},
+       "--device {}: must be cpu, cuda or cuda:N.", printable(device));
+}
 
 void add_file(CommandLine& line, std::filesystem::path& file, const char* expected) {
   line.then([&line, &file, expected] {
