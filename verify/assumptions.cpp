@@ -99,7 +99,7 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   take("norm_eps", taken.norm_eps, noted.norm_eps);
   take("img_range", taken.img_range, noted.img_range);
 
-  Settled settled{network::recognise(state_dict, taken), {}};
+  Settled settled{network::recognise(state_dict, taken), {}, taken};
   for (const char* what : kOpenFacts) {
     const Evidence* evidence = find(settled.network.facts, what);
     if (evidence == nullptr) continue;

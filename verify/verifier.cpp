@@ -35,6 +35,7 @@
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
+#include "rewriting.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -414,6 +415,7 @@ class Verifier {
     if (progress_.begins) progress_.begins(details_);
     compare_all();
     const bool passed = details_["passed"].get<bool>();
+    rewrite();
     if (!passed) find_out_where();
     add_ranges();
     if (request_.fp32_blocks) choose_blocks(passed);
@@ -421,7 +423,8 @@ class Verifier {
   }
 
   void decide() {
-    const bool suspicious = !details_["noise"]["place"].get<std::string>().empty();
+    const bool suspicious = !details_["noise"]["place"].get<std::string>().empty() ||
+                            details_["rewriting"]["count"].get<std::uint64_t>() > 0;
     const char* verdict = !details_["passed"].get<bool>() ? "differs"
                           : suspicious                    ? "suspicious"
                           : settled_.assumptions.empty()  ? "equal"
@@ -464,6 +467,12 @@ class Verifier {
                   {"place", ""},
                   {"text", ""},
                   {"parts", Json::array()}}},
+                {"rewriting",
+                 {{"compared", false},
+                  {"why_not", ""},
+                  {"count", 0},
+                  {"text", ""},
+                  {"differences", Json::array()}}},
                 {"ranges", Json::array()},
                 {"fp32_blocks", Json::array()},
                 {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
@@ -608,9 +617,37 @@ class Verifier {
     }
   }
 
+  // Compares the model with a new conversion of the checkpoint.
+  void rewrite() {
+    const io::FileInput file(request_.model, context_.cancelled);
+    const io::FolderSiblings siblings(request_.model, context_.cancelled);
+    const std::string* by = model_.find_metadata("aether2onnx_version");
+    const bool same_source = !request_.check_source || details_["source"]["same"] == true;
+    const Rewriting rewriting = compare_with_conversion(
+        file, model_, &siblings, state_dict_, settled_.reading,
+        same_source && by != nullptr && *by == version(), context_);
+    Json& json = details_["rewriting"];
+    json["compared"] = rewriting.compared;
+    json["why_not"] = rewriting.why_not;
+    json["count"] = rewriting.count;
+    for (const Alteration& each : rewriting.alterations) {
+      json["differences"].push_back({{"place", each.place}, {"text", each.text}});
+    }
+    if (rewriting.alterations.empty()) return;
+    const Alteration& first = rewriting.alterations.front();
+    json["text"] =
+        fmt::format("The file is not what aether2onnx writes for this checkpoint. At {}, {}{}.",
+                    first.place, first.text,
+                    rewriting.count > 1 ? fmt::format(" (the first of {} differences)",
+                                                      rewriting.count)
+                                        : "");
+  }
+
   // What the metadata say otherwise than the comparison takes it.
   std::string other_facts() const {
     std::string text;
+    const auto rewritten = details_["rewriting"]["text"].get<std::string>();
+    if (!rewritten.empty()) text += " " + rewritten;
     const Json source = compare_source(model_, state_dict_);
     if (source["same"] == false) {
       const auto name = source["name"].get<std::string>();

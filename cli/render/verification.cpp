@@ -114,6 +114,15 @@ void print_comparison(Console& console, const Json& details, bool warn) {
   } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
     console.line("", "the parts were not held against their rounding noise: " + why);
   }
+  const Json& rewriting = details["rewriting"];
+  if (rewriting["compared"] == true) {
+    const auto count = rewriting["count"].get<std::uint64_t>();
+    console.line("", count == 0 ? "pass the same weights as a new conversion"
+                                : fmt::format("FAIL {} from a new conversion, first at {}",
+                                              plural(count, "difference"),
+                                              rewriting["differences"][0]["place"]
+                                                  .get<std::string>()));
+  }
 }
 
 std::string verdict_text(const Json& details, const std::string& model_name,
@@ -134,13 +143,13 @@ std::string verdict_text(const Json& details, const std::string& model_name,
 ProgramError comparison_error(const Json& details, const std::string& model_name) {
   const std::string name = printable(model_name);
   if (details["verdict"] == "suspicious") {
-    return ProgramError(
-        "verification",
-        {"verification-suspicious", name, "", "",
-         fmt::format("{} is within the tolerance, but suspicious: rounding does not explain its "
-                     "error.\n{}\nThe model was changed, or the program that made it has a defect.",
-                     name, details["noise"]["text"].get<std::string>())},
-        {});
+    std::string message = fmt::format("{} is within the tolerance, but suspicious.", name);
+    const auto noise = details["noise"]["text"].get<std::string>();
+    const auto rewriting = details["rewriting"]["text"].get<std::string>();
+    if (!noise.empty()) message += "\nRounding does not explain its error. " + noise;
+    if (!rewriting.empty()) message += "\n" + rewriting;
+    message += "\nThe model was changed, or the program that made it has a defect.";
+    return ProgramError("verification", {"verification-suspicious", name, "", "", message}, {});
   }
   std::string message = fmt::format("{} isn't equal to PyTorch within the tolerance.", name);
   std::vector<Diagnostic> findings;
