@@ -66,14 +66,13 @@ std::string because_of(const Evidence& final, const Evidence* of_file) {
     return fmt::format("the checkpoint says {} ({})", of_file->value, of_file->because);
   }
   if (of_file->value == final.value) return of_file->because;
-  return fmt::format("by itself the checkpoint would be taken for {} ({})", of_file->value,
-                     of_file->because);
+  return fmt::format("the default is {} ({})", of_file->value, of_file->because);
 }
 
 }  // namespace
 
 std::string text_of(const Assumption& assumption) {
-  const char* origin = "";
+  const char* origin = ", the default";
   if (assumption.origin == "option") origin = ", as given";
   if (assumption.origin == "metadata") origin = ", as the model's metadata say";
   return fmt::format("{} {}{}: {}", assumption.what, assumption.value, origin, assumption.because);
