@@ -8,6 +8,7 @@
 #include "console.h"
 #include "requests.h"
 #include "words/command_line.h"
+#include "words/values.h"
 
 namespace aether2onnx::cli {
 

@@ -85,6 +85,32 @@ BlockDifference compare_block(const std::string& path, const FloatTensor& candid
   return result;
 }
 
+std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
+                                            const Reference& reference, const FloatTensor& input) {
+  BlockOutputs expected;
+  DoubleTensor output_of_all = reference.run(input, {.blocks = &expected});
+  std::vector<std::string> paths;
+  paths.reserve(expected.size());
+  for (const auto& [block, output] : expected) paths.push_back(block);
+  const std::map<std::string, std::string> outputs = module_outputs(model, paths);
+  if (outputs.empty()) return {};
+
+  std::vector<std::string> names;
+  names.reserve(outputs.size());
+  for (const auto& [block, value] : outputs) names.push_back(value);
+  names.push_back(model.outputs.at(0).name);
+  const std::vector<FloatTensor> found = candidate.run_exposed(input, names);
+  std::vector<BlockDifference> blocks;
+  for (const auto& [block, output] : expected) {
+    const auto at = outputs.find(block);
+    if (at == outputs.end()) continue;
+    const auto index = static_cast<std::size_t>(std::distance(outputs.begin(), at));
+    blocks.push_back(compare_block(block, found.at(index), output));
+  }
+  blocks.push_back(compare_block(kOutputPart, found.back(), output_of_all));
+  return blocks;
+}
+
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor) {
   if (blocks.empty()) {
     return {"",
@@ -105,8 +131,9 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
                                           : fmt::format("The block before, {}, differs by {:.1e}",
                                                         blocks[i - 1].path, blocks[i - 1].relative);
       return {blocks[i].path,
-              fmt::format("The first block that differs is {}, by {:.1e} of its largest value. {}.",
-                          name_of(blocks[i].path), blocks[i].relative, previous)};
+              fmt::format(
+                  "The first block that differs is {}, by {:.1e} ({:.1e} of its largest value). {}.",
+                  name_of(blocks[i].path), blocks[i].max_absolute, blocks[i].relative, previous)};
     }
     if (step > steepest_step) {
       steepest_step = step;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "candidate.h"
 #include "formats/onnx/onnx.h"
 #include "reference.h"
 #include "tensor.h"
@@ -35,6 +36,10 @@ inline constexpr const char* kOutputPart = "output";
 /// Compares two outputs of one part. A candidate in NHWC is recognised by its shape.
 BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
                               const DoubleTensor& reference);
+
+/// Runs the candidate and the reference with the output of each block exposed.
+std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
+                                            const Reference& reference, const FloatTensor& input);
 
 /// The first block whose error jumps.
 struct FirstDifference {

@@ -1,41 +1,34 @@
 #include "verifier.h"
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
-#include <cmath>
 #include <functional>
 #include <limits>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <set>
 
-#include "assumptions.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "blocks.h"
 #include "candidate.h"
 #include "comparison.h"
+#include "details.h"
 #include "examination.h"
 #include "formats/onnx/onnx.h"
 #include "formulas.h"
 #include "html_report.h"
-#include "inputs.h"
-#include "memory.h"
 #include "metadata.h"
-#include "modules.h"
 #include "network/network.h"
-#include "onnxruntime.h"
 #include "plain_operations.h"
+#include "plan.h"
 #include "port/files.h"
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
 #include "rewriting.h"
+#include "setup.h"
 #include "state_dict/state_dict.h"
 
 namespace aether2onnx::verify {
@@ -43,8 +36,6 @@ namespace aether2onnx::verify {
 namespace fs = std::filesystem;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The tolerances of the reference script. It uses looser ones for half precision.
 constexpr double kDefaultAtol = 1e-3;
@@ -63,149 +54,6 @@ constexpr double kBfloat16Floor = 1.6e-2;
 constexpr int kOnnxFloat16 = 10;
 constexpr int kOnnxBFloat16 = 16;
 
-// JSON has no infinity. A number that is not finite becomes null.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-// --- devices ----------------------------------------------------------------------------------
-
-struct Setup {
-  const OnnxRuntime* runtime = nullptr;
-  const TorchModule* torch = nullptr;  // null: the built-in reference
-  bool float64 = false;
-  Device device;
-  int reference_device = -1;
-  std::vector<std::string> notes;
-};
-
-int device_index(const std::string& device) {
-  int index = 0;
-  const std::size_t colon = device.find(':');
-  if (colon != std::string::npos) {
-    std::from_chars(device.data() + colon + 1, device.data() + device.size(), index);
-  }
-  return index;
-}
-
-// Chooses who computes the reference.
-void choose_judge(const Settings& settings, Setup& setup) {
-  if (settings.reference != Settings::Judge::builtin) {
-    std::string why_not;
-    setup.torch = load_torch(why_not);
-    if (setup.torch == nullptr && settings.reference == Settings::Judge::pytorch) {
-      fail({ErrorKind::unsupported, "verify-no-pytorch", "reference"},
-           "{} pytorch: {}\nLeave the option out: the built-in reference needs no library.",
-           option("reference"), why_not);
-    }
-    if (!why_not.empty() && setup.torch == nullptr && has_torch_module()) {
-      setup.notes.push_back(why_not + " The built-in reference takes its place.");
-    }
-  }
-  // PyTorch trains and runs in float32. The built-in reference is the definition, so it is exact.
-  setup.float64 = settings.float64.value_or(setup.torch == nullptr);
-}
-
-Setup set_up(const Settings& settings) {
-  Setup setup;
-  setup.runtime = &OnnxRuntime::load(settings.onnxruntime_library);
-  choose_judge(settings, setup);
-  const std::string& device = settings.device;
-  const std::string& provider = settings.provider;
-  const bool automatic = device == "auto" && provider == "auto";
-  if (device == "cpu" || provider == "cpu") return setup;
-
-  const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
-                   device_index(device)};
-  try {
-    setup.runtime->check(gpu);
-  } catch (const Error& error) {
-    if (!automatic) {
-      fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
-           error.diagnostic.text);
-    }
-    return setup;  // the user did not ask for a GPU
-  }
-  setup.device = gpu;
-  if (setup.torch != nullptr && setup.torch->has_cuda) {
-    setup.reference_device = gpu.index;
-  } else {
-    setup.notes.emplace_back(
-        "The reference is computed on the CPU, because no PyTorch with CUDA is installed.");
-  }
-  return setup;
-}
-
-std::unique_ptr<Operations> operations_of(const Setup& setup) {
-  if (setup.torch != nullptr) {
-    return std::unique_ptr<Operations>(setup.torch->make(setup.float64, setup.reference_device));
-  }
-  return plain_operations(setup.float64 ? Arithmetic::float64 : Arithmetic::float32);
-}
-
-// --- what is compared -------------------------------------------------------------------------
-
-// One input. The run makes the input when its turn comes, to save memory.
-struct Run {
-  std::string kind;  // "noise", "picture", or a file's name
-  Sizes sizes{};
-  std::function<FloatTensor()> make;
-
-  std::string title() const {
-    return fmt::format("{}x{}x{}x{}, {}", sizes[0], sizes[1], sizes[2], sizes[3], kind);
-  }
-};
-
-std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels) {
-  std::vector<Sizes> shapes = request.shapes;
-  for (const Sizes& sizes : shapes) {
-    if (sizes[1] != channels) {
-      fail({ErrorKind::mismatch, "verify-shape-channels", "shape", fmt::format("{}", channels),
-            fmt::format("{}", sizes[1])},
-           "{} {}x{}x{}x{} has {}, but the network has {}.", option("shape"), sizes[0], sizes[1],
-           sizes[2], sizes[3], plural(static_cast<std::uint64_t>(sizes[1]), "channel"), channels);
-    }
-  }
-  const Sizes quick = quick_shape_of(model, channels);
-  if (shapes.empty() && request.settings.thorough) shapes = shapes_of(model, channels);
-  if (shapes.empty()) shapes = {quick};
-  const std::uint64_t seed = request.settings.seed;
-  std::vector<Run> runs;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const std::vector<std::int64_t> shape(shapes[i].begin(), shapes[i].end());
-    runs.push_back({"noise", shapes[i], [shape, seed, i] { return make_noise(shape, seed + i); }});
-    runs.push_back({"picture", shapes[i], [shape] { return make_picture(shape); }});
-  }
-  const fs::path& folder = request.settings.images;
-  if (folder.empty()) return runs;
-  for (const fs::path& file : list_pictures(folder)) {
-    const FloatTensor picture = picture_for(file, model, channels);
-    Sizes sizes{};
-    std::copy(picture.shape.begin(), picture.shape.end(), sizes.begin());
-    runs.push_back({printable(file.filename().string()), sizes,
-                    [file, &model, channels] { return picture_for(file, model, channels); }});
-  }
-  return runs;
-}
-
-// The memory of the largest run. Throws Error(limit) if the machine has less.
-MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
-                            std::size_t element_size, std::uint64_t available) {
-  MemoryEstimate most;
-  for (const Run& run : runs) {
-    const MemoryEstimate needed = estimate_memory(network, run.sizes, element_size);
-    if (needed.frugal > available) {
-      fail({ErrorKind::limit, "verify-memory", run.title(), human_bytes(needed.frugal),
-            human_bytes(available)},
-           "A comparison at {} needs about {} of memory, but only {} are free.\n"
-           "Use smaller shapes ({}, {} and {} for a conversion, {} for verify) or a machine with "
-           "more memory.",
-           run.title(), human_bytes(needed.frugal), human_bytes(available), option("max_height"),
-           option("max_width"), option("max_batch_size"), option("shape"));
-    }
-    if (needed.roomy > most.roomy) most = needed;
-  }
-  return most;
-}
-
 // The type with the fewest bits that any weight has.
 DType coarsest_type(const onnx::Model& model) {
   const auto has = [&](int type) {
@@ -222,114 +70,6 @@ double by_type(DType type, double of_float32, double of_float16, double of_bfloa
   return type == DType::float16 ? of_float16 : of_float32;
 }
 
-Json to_json(const Comparison& comparison, const Run& run) {
-  return {{"shape", run.sizes},
-          {"input", run.kind},
-          {"passed", comparison.passed},
-          {"max_absolute", number(comparison.max_absolute)},
-          {"mean_absolute", number(comparison.mean_absolute)},
-          {"max_relative", number(comparison.max_relative)},
-          {"worst", comparison.worst},
-          {"outside_tolerance", comparison.outside},
-          {"psnr", number(comparison.psnr)},
-          {"histogram", comparison.histogram}};
-}
-
-// --- where the difference begins
-// ----------------------------------------------------------------------
-
-// Runs the candidate and the reference with the output of each block exposed.
-std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
-                                            const Reference& reference, const FloatTensor& input) {
-  BlockOutputs expected;
-  DoubleTensor output_of_all = reference.run(input, {.blocks = &expected});
-  std::vector<std::string> paths;
-  paths.reserve(expected.size());
-  for (const auto& [block, output] : expected) paths.push_back(block);
-  const std::map<std::string, std::string> outputs = module_outputs(model, paths);
-  if (outputs.empty()) return {};
-
-  std::vector<std::string> names;
-  names.reserve(outputs.size());
-  for (const auto& [block, value] : outputs) names.push_back(value);
-  names.push_back(model.outputs.at(0).name);
-  const std::vector<FloatTensor> found = candidate.run_exposed(input, names);
-  std::vector<BlockDifference> blocks;
-  for (const auto& [block, output] : expected) {
-    const auto at = outputs.find(block);
-    if (at == outputs.end()) continue;
-    const auto index = static_cast<std::size_t>(std::distance(outputs.begin(), at));
-    blocks.push_back(compare_block(block, found.at(index), output));
-  }
-  blocks.push_back(compare_block(kOutputPart, found.back(), output_of_all));
-  return blocks;
-}
-
-// Whether the checkpoint is the file that the model was made from; null if the metadata do not
-// tell.
-Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint) {
-  const std::string* expected = model.find_metadata("source_sha256");
-  if (expected == nullptr || expected->empty()) return {{"same", nullptr}, {"name", ""}};
-  const std::string* name = model.find_metadata("source_name");
-  const bool same = io::sha256_of(checkpoint.files(), [](std::uint64_t) {}) == *expected;
-  return {{"same", same}, {"name", name == nullptr ? "" : printable(*name)}};
-}
-
-Json to_json(const std::vector<Assumption>& assumptions) {
-  Json list = Json::array();
-  for (const Assumption& each : assumptions) {
-    list.push_back({{"what", each.what},
-                    {"value", each.value},
-                    {"origin", each.origin},
-                    {"because", each.because},
-                    {"text", text_of(each)}});
-  }
-  return list;
-}
-
-// Multiplications and additions a second.
-double speed_of(const Operations& operations) {
-  constexpr std::int64_t channels = 48;
-  constexpr std::int64_t side = 32;
-  const std::vector<double> numbers(channels * channels * side * side, 0.5);
-  const Value image = operations.make({1, channels, side, side}, numbers.data());
-  const Value weight = operations.make({channels, channels, 3, 3}, numbers.data());
-  conv2d(image, weight, Value());  // the first time takes longer
-  const auto start = std::chrono::steady_clock::now();
-  conv2d(image, weight, Value());
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return static_cast<double>(channels * channels * 9 * side * side) /
-         std::max(1e-6, seconds.count());
-}
-
-// --- the report -------------------------------------------------------------------------------
-
-std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,
-                                                          const fs::path& path,
-                                                          const network::Network& network,
-                                                          const Request& request) {
-  std::map<std::string, std::uint64_t> counts;
-  for (const onnx::Node& node : model.nodes) ++counts[node.op_type];
-  std::vector<std::string> operators;
-  operators.reserve(counts.size());
-  for (const auto& [op, count] : counts) operators.push_back(fmt::format("{} {}", count, op));
-  std::vector<std::string> opsets;
-  opsets.reserve(model.opsets.size());
-  for (const auto& [domain, version] : model.opsets) {
-    opsets.push_back(domain.empty() ? fmt::format("{}", version)
-                                    : fmt::format("{} {}", domain, version));
-  }
-  std::vector<std::pair<std::string, std::string>> facts = {
-      {"Checkpoint", request.checkpoint.filename().string()},
-      {"Network", summary(network.facts)},
-      {"ONNX file", human_bytes(io::FileInput(path).size())},
-      {"Opset, IR version", fmt::format("{}, {}", join(opsets, ", "), model.ir_version)},
-      {"Nodes", fmt::format("{}: {}", model.nodes.size(), join(operators, ", "))},
-      {"Made by", fmt::format("{} {}", model.producer_name, model.producer_version)}};
-  for (const auto& [key, value] : model.metadata) facts.emplace_back(key, value);
-  return facts;
-}
-
 void save_report(const fs::path& path, const std::string& html, const io::FilesRead& read,
                  const Context& context) {
   io::StagedFiles staged(path, read, context.cancelled);
@@ -337,9 +77,6 @@ void save_report(const fs::path& path, const std::string& html, const io::FilesR
   staged.close();
   staged.commit();
 }
-
-// --- the whole comparison
-// --------------------------------------------------------------------------------
 
 class Verifier {
  public:

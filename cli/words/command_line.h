@@ -105,13 +105,4 @@ class CommandLine {
   std::unique_ptr<Parser> parser_;
 };
 
-/// Returns the index of `text` in `choices`. Upper case, and other names of a floating-point type
-/// ("half" for "fp16"), count as well. Throws Error(usage) if `text` is none of them.
-std::size_t find_choice(const std::string& option, const std::string& text,
-                        const std::vector<std::string>& choices);
-
-/// Puts the choice that `text` means in place of `text`. Throws as find_choice().
-void take_choice(const std::string& option, std::string& text,
-                 const std::vector<std::string>& choices);
-
 }  // namespace aether2onnx::cli

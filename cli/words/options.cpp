@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "nearest.h"
 #include "port/files.h"
+#include "values.h"
 
 namespace aether2onnx::cli {
 

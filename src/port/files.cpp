@@ -124,6 +124,12 @@ std::unique_ptr<Input> FolderSiblings::open(const std::string& name) const {
   return input;
 }
 
+bool StreamBytes::append(std::string_view more, std::size_t most) {
+  too_long = more.size() > most - bytes.size();
+  bytes.append(more.substr(0, most - bytes.size()));
+  return !too_long;
+}
+
 // --- writing ----------------------------------------------------------------------------------
 
 namespace {

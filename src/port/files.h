@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -115,6 +116,9 @@ struct StreamBytes {
   std::string bytes;
   bool too_long = false;  ///< There are more bytes; `bytes` has the first of them.
   std::string problem;    ///< Why the stream can't be read; "" if it was read.
+
+  /// Adds bytes as long as there are at most `most`. Returns false once there are more.
+  bool append(std::string_view more, std::size_t most);
 };
 
 /// Reads a file, a pipe or a device to its end, at most `most` bytes. Throws Error(cancelled) as

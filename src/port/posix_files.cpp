@@ -275,12 +275,7 @@ StreamBytes read_stream(const fs::path& path, std::size_t most,
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) result.problem = reason(errno);
     if (got <= 0) return result;
-    result.bytes.append(buffer.data(), static_cast<std::size_t>(got));
-    if (result.bytes.size() > most) {
-      result.bytes.resize(most);
-      result.too_long = true;
-      return result;
-    }
+    if (!result.append({buffer.data(), static_cast<std::size_t>(got)}, most)) return result;
   }
 }
 

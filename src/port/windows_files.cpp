@@ -23,75 +23,6 @@ using windows::reason;
 
 namespace windows {
 
-std::wstring wide(std::string_view text) {
-  const int size = static_cast<int>(text.size());
-  if (size == 0) return {};
-  std::wstring result(text.size(), L'\0');  // no character has more units than bytes
-  const int count = ::MultiByteToWideChar(CP_UTF8, 0, text.data(), size, result.data(), size);
-  result.resize(static_cast<std::size_t>(count));
-  return result;
-}
-
-std::string narrow(std::wstring_view text) {
-  const int size = static_cast<int>(text.size());
-  if (size == 0) return {};
-  std::string result(3 * text.size(), '\0');
-  const int count = ::WideCharToMultiByte(CP_UTF8, 0, text.data(), size, result.data(),
-                                          static_cast<int>(result.size()), nullptr, nullptr);
-  result.resize(static_cast<std::size_t>(count));
-  return result;
-}
-
-namespace {
-
-// `call` writes a text into a buffer of the given size and returns its length, or the size that it
-// needs.
-template <typename Call>
-std::wstring text_of(Call call) {
-  std::wstring text(MAX_PATH, L'\0');
-  for (;;) {
-    const DWORD length = call(text.data(), static_cast<DWORD>(text.size()));
-    if (length < text.size()) {
-      text.resize(length);
-      return text;
-    }
-    text.resize(length + 1);
-  }
-}
-
-bool starts_with(std::wstring_view text, std::wstring_view start) {
-  return text.substr(0, start.size()) == start;
-}
-
-constexpr std::wstring_view kAnyLength = L"\\\\?\\";
-constexpr std::wstring_view kAnyLengthShare = L"\\\\?\\UNC\\";
-constexpr std::wstring_view kDevice = L"\\\\.\\";
-constexpr std::wstring_view kShare = L"\\\\";
-
-}  // namespace
-
-std::wstring native(const fs::path& path) {
-  const std::wstring& text = path.native();
-  if (text.empty() || starts_with(text, kAnyLength)) return text;
-  // Resolves "C:name" and "\name", "." and "..", and turns '/' to '\'.
-  std::wstring full = text_of([&](wchar_t* buffer, DWORD size) {
-    return ::GetFullPathNameW(text.c_str(), size, buffer, nullptr);
-  });
-  if (starts_with(full, kAnyLength) || starts_with(full, kDevice)) return full;
-  if (starts_with(full, kShare)) return std::wstring(kAnyLengthShare) + full.substr(kShare.size());
-  return std::wstring(kAnyLength) + full;
-}
-
-std::string reason(DWORD error) {
-  std::array<wchar_t, 1024> buffer{};
-  const DWORD length = ::FormatMessageW(
-      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK,
-      nullptr, error, 0, buffer.data(), static_cast<DWORD>(buffer.size()), nullptr);
-  std::string text = narrow({buffer.data(), length});
-  text.erase(text.find_last_not_of(" .\r\n") + 1);
-  return text.empty() ? fmt::format("error {}", error) : text;
-}
-
 Handle open_for_questions(const fs::path& path, bool itself) {
   constexpr DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
   const DWORD flags = FILE_FLAG_BACKUP_SEMANTICS | (itself ? FILE_FLAG_OPEN_REPARSE_POINT : 0);
@@ -361,17 +292,6 @@ std::string time_written(const fs::path& path) {
   return fmt::format("{}-{:02}-{:02} {}", then.wYear, then.wMonth, then.wDay, clock);
 }
 
-fs::path absolute(const fs::path& path) {
-  std::wstring full = native(path);
-  if (windows::starts_with(full, windows::kAnyLengthShare)) {
-    return fs::path(L"\\\\" + full.substr(windows::kAnyLengthShare.size()));
-  }
-  if (windows::starts_with(full, windows::kAnyLength)) {
-    return fs::path(full.substr(windows::kAnyLength.size()));
-  }
-  return fs::path(full);
-}
-
 // Source: "Naming Files, Paths, and Namespaces" in Microsoft's documentation.
 std::string name_problem(const std::string& name) {
   constexpr std::string_view forbidden = "<>:\"/\\|?*";
@@ -494,12 +414,7 @@ StreamBytes read_stream(const fs::path& path, std::size_t most,
     const bool end = error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF;
     if (error != ERROR_SUCCESS && !end) result.problem = reason(error);
     if (error != ERROR_SUCCESS || got == 0) return result;
-    result.bytes.append(buffer.data(), got);
-    if (result.bytes.size() > most) {
-      result.bytes.resize(most);
-      result.too_long = true;
-      return result;
-    }
+    if (!result.append({buffer.data(), got}, most)) return result;
   }
 }
 

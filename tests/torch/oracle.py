@@ -8,7 +8,8 @@ Files are made of allowed names and rare opcodes: about half of them as honest w
 (oracle_honest.py), the others in forms that no writer makes (oracle_forms.py, oracle_calls.py,
 oracle_harm.py) or at random (oracle_free.py). The number of a file and the seed decide its bytes.
 
-A child process with PyTorch loads each clean file (oracle_child.py). The test fails if loading
+Child processes with PyTorch load the clean files (oracle_child.py), 25 a child; a file with a fault is loaded again in
+a child of its own. The test fails if loading
   - looked up a name that the scan did not report, imported a module, opened another file, compiled
     or ran code, or made a system call that loading does not need (column "ran");
   - died by a signal, took too long, or ran out of 1 GB (column "killed");
@@ -45,6 +46,7 @@ import oracle_harm  # noqa: E402
 import oracle_honest  # noqa: E402
 
 BATCH = 100
+TOGETHER = 25  # files that one child loads
 MOST_KEPT = 500
 SHARES = {"honest": 0.5, "forms": 0.35, "free": 0.15}
 # Of all files, so many must be clean and load; the safe loader refuses most of the values beside weights.
@@ -263,6 +265,19 @@ class Counts:
             self.codes[name].update(counter)
         self.faults += other.faults
 
+    def add_views(self, files, views):
+        """Counts the answers of the program."""
+        for path, (number, name, _) in files.items():
+            ours, counter = views[path], self.by_class[name]
+            counter["files"] += 1
+            if ours is None:
+                counter["broke"] += 1
+                self.faults.append((name, number, "broke", "the program broke down"))
+            elif ours.scan == "clean":
+                counter["clean"] += 1
+            else:
+                self.codes[name].update(set(ours.codes))
+
     def total(self, what):
         return sum(counter[what] for counter in self.by_class.values())
 
@@ -278,33 +293,43 @@ def run_batch(numbers, options, folder, counts):
             file.write(data)
         files[path] = (number, name, data)
     views = views_of(options.program, list(files))
+    counts.add_views(files, views)
+    clean = [(path, views[path].questions(), is_bare(data)) for path, (_, _, data) in files.items()
+             if views[path] and views[path].scan == "clean"]
+    for start in range(0, len(clean), TOGETHER):
+        load_group(clean[start:start + TOGETHER], files, views, options, counts)
+    for path in files:
+        shutil.rmtree(os.path.dirname(path))
+
+
+def load_group(group, files, views, options, counts):
+    """Loads files in one child. Those with a fault, or all if the child broke down, again in one of their own."""
     loading = {"address_space": oracle_child.address_space(), "weights_only": options.weights_only or
                (None if options.old else False)}
-    for path, (number, name, data) in files.items():
-        counter, ours = counts.by_class[name], views[path]
-        counter["files"] += 1
-        if ours is None:
-            counter["broke"] += 1
-            counts.faults.append((name, number, "broke", "the program broke down"))
-        elif ours.scan == "clean":
-            counter["clean"] += 1
-            report, ended_by, memory = oracle_child.watch(
-                path, ours.questions(), {**loading, "bare": is_bare(data)})
-            if report and report["error"] and report["error"][0] == "sandbox":
-                sys.exit(f"the sandbox can't be set up: {report['error'][1]}")
-            fault = judge(path, ours, report, ended_by, memory, options.weights_only, is_safetensors(data))
-            if report and not report["error"]:
-                counter["loaded"] += 1
-            if os.listdir(os.path.dirname(path)) != ["file.pth"]:
-                fault = "ran", "the file's folder has another file"
-            if fault:
-                counter[fault[0]] += 1
-                counts.faults.append((name, number, *fault))
-                keep(options, number, data)
-        else:
-            for code in set(ours.codes):
-                counts.codes[name][code] += 1
-        shutil.rmtree(os.path.dirname(path))
+
+    def judge_one(file, report, ended_by, memory):
+        path, data = file[0], files[file[0]][2]
+        if os.listdir(os.path.dirname(path)) != ["file.pth"]:
+            return "ran", "the file's folder has another file"
+        return judge(path, views[path], report, ended_by, memory, options.weights_only, is_safetensors(data))
+
+    reports, ended_by, memory = oracle_child.watch(group, loading)
+    if reports and reports[0]["error"] and reports[0]["error"][0] == "sandbox":
+        sys.exit(f"the sandbox can't be set up: {reports[0]['error'][1]}")
+    is_whole = len(reports) == len(group)
+    for index, file in enumerate(group):
+        report = reports[index] if is_whole else None
+        fault = judge_one(file, report, ended_by, memory)
+        if fault:
+            alone, *ended = oracle_child.watch([file], loading)
+            report = alone[0] if alone else None
+            fault = judge_one(file, report, *ended)
+        number, name, data = files[file[0]]
+        counts.by_class[name]["loaded"] += bool(report and not report["error"])
+        if fault:
+            counts.by_class[name][fault[0]] += 1
+            counts.faults.append((name, number, *fault))
+            keep(options, number, data)
 
 
 def keep(options, number, data):

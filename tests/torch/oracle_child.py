@@ -281,10 +281,10 @@ def read_only(arguments):
     return not isinstance(flags, int) or not flags & WRITING
 
 
-def load(path, options):
+def load(path, is_bare, options):
     """What torch.load returns; or Python's own unpickler, for a file of a pickle alone."""
     arguments = {} if options.get("weights_only") is None else {"weights_only": options["weights_only"]}
-    if options.get("bare"):
+    if is_bare:
         try:
             torch.load(path, map_location="cpu", **arguments)
         except Exception:  # no such file is PyTorch's, but it reads the first pickle
@@ -294,10 +294,10 @@ def load(path, options):
     return torch.load(path, map_location="cpu", **arguments)
 
 
-def run(path, ours, options, report):
-    """In the forked process: never returns."""
-    result = {"names": [], "events": [], "error": None, "view": None}
-    recording = False
+def run(files, options, report):
+    """In the forked process: loads (path, questions, whether it is bare) one after another, and writes a
+    line of JSON for each. Never returns."""
+    result, recording = {}, False
 
     def hook(event, arguments):
         if not recording or event in QUIET:
@@ -311,47 +311,56 @@ def run(path, ours, options, report):
         else:
             result["events"].append([event, str([str(part)[:60] for part in arguments])[:200]])
 
-    def finish():
-        nonlocal recording
-        recording = False  # of this function's own calls
-        os.write(report, json.dumps(result).encode())
-        os._exit(0)
+    def begin():
+        nonlocal result
+        result = {"names": [], "events": [], "error": None, "view": None}
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        most = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
 
+    def finish():
+        os.write(report, json.dumps(result).encode() + b"\n")
+
+    begin()
     try:
         add_newer_functions()
-        os.chdir(os.path.dirname(path))
+        os.chdir(os.path.dirname(files[0][0]))
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nothing, descriptor)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
         resource.setrlimit(resource.RLIMIT_AS, (options["address_space"], options["address_space"]))
         signal.alarm(WALL_SECONDS)
         sys.addaudithook(hook)
         confine((report, 1, 2))
-        recording = True
     except Exception as error:  # nothing may be loaded without the sandbox
         result["error"] = ["sandbox", str(error)]
         finish()
-    before = class_states()
-    try:
-        if "action" in options:
-            options["action"]()
-            finish()
-        loaded = load(path, options)
-        if class_states() != before:
-            result["events"].append(["changed a class", ""])
-    except BaseException as error:  # whatever it raises
-        recording = False
-        result["error"] = [type(error).__name__, str(error)[:300]]
+        os._exit(0)
+    states = class_states()
+    for path, ours, is_bare in files:
+        begin()
+        loaded = None
+        try:
+            recording = True
+            if "action" in options:
+                options["action"]()
+            else:
+                loaded = load(path, is_bare, options)
+            if class_states() != states:
+                result["events"].append(["changed a class", ""])
+            recording = False  # of this function's own calls
+        except BaseException as error:  # whatever it raises
+            recording = False
+            result["error"] = [type(error).__name__, str(error)[:300]]
+        else:
+            try:
+                result["view"] = view(loaded, ours) if ours else {}
+            except Exception as error:  # of forged objects
+                result["view_error"] = [type(error).__name__, str(error)[:300]]
         finish()
-    recording = False
-    try:
-        result["view"] = view(loaded, ours) if ours else {}
-    except Exception as error:  # of forged objects
-        result["view_error"] = [type(error).__name__, str(error)[:300]]
-    finish()
+    os._exit(0)
 
 
 def class_states():
@@ -364,13 +373,13 @@ def address_space():
         return int(file.read().split()[0]) * resource.getpagesize() + MEMORY
 
 
-def watch(path, ours, options):
-    """Loads the file in a child: the report, the signal that ended it, the most memory in bytes."""
+def watch(files, options):
+    """Loads files in a child: their reports, the signal that ended it, the most memory in bytes. See `run`."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        run(path, ours, options, writing)
+        run(files, options, writing)
     os.close(writing)
     parts = []
     while part := os.read(reading, 1 << 16):
@@ -378,8 +387,8 @@ def watch(path, ours, options):
     os.close(reading)
     _, status, usage = os.wait4(child, 0)
     ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    report = json.loads(b"".join(parts)) if not ended_by and parts else None
-    return report, ended_by, usage.ru_maxrss * 1024
+    lines = b"".join(parts).split(b"\n")[:-1]
+    return [json.loads(line) for line in lines], ended_by, usage.ru_maxrss * 1024
 
 
 def check_sandbox(folder):
@@ -402,9 +411,9 @@ def check_sandbox(folder):
         "socket": socket.socket,
     }
     for name, action in actions.items():
-        report, ended_by, _ = watch(path, None, {"address_space": address_space(), "action": action})
+        reports, ended_by, _ = watch([(path, None, False)], {"address_space": address_space(), "action": action})
         if ended_by != signal.SIGSYS:
-            return f"{name}: {report and report['error'] or ended_by}"
+            return f"{name}: {reports and reports[0]['error'] or ended_by}"
     return None
 
 
@@ -429,7 +438,7 @@ def warm_up(samples, options, folder):
         with open(path, "wb") as file:
             file.write(sample)
         try:
-            loaded = load(path, options)
+            loaded = load(path, False, options)
             view(loaded, {"choice": "", "others": [], "facts": []})
         except Exception:  # of a file that this PyTorch can't load
             pass

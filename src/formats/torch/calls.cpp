@@ -1,5 +1,7 @@
 #include "formats/torch/calls.h"
 
+#include <fmt/format.h>
+
 #include "base/limits.h"
 #include "base/text.h"
 #include "formats/torch/call_grammar.h"

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "base/checked.h"
@@ -12,6 +11,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "formats/torch/storage_ids.h"
+#include "formats/torch/storage_table.h"
 #include "formats/torch/torch.h"
 
 namespace aether2onnx::torch {
@@ -36,17 +36,6 @@ constexpr std::array kDTypes = {
 // A parameter is a call around a tensor. Calls around each other are followed this deep.
 constexpr int kNestedCalls = 4;
 
-// The reason why a value is no well-formed tensor. Caught in this file and kept in a Record.
-struct NotATensor {
-  std::string code;
-  std::string problem;
-};
-
-template <typename... Args>
-[[noreturn]] void no_tensor(const char* code, fmt::format_string<Args...> format, Args&&... args) {
-  throw NotATensor{code, fmt::format(format, std::forward<Args>(args)...)};
-}
-
 // "_rebuild_tensor_v2"; "" if the value is no call of PyTorch's rebuild functions.
 std::string_view rebuild_function(const Document& document, ValueId value) {
   if (document.kind(value) != Kind::object) return {};
@@ -63,7 +52,7 @@ std::string_view rebuild_function(const Document& document, ValueId value) {
 class TensorRecords {
  public:
   TensorRecords(const Document& document, const formats::Storages& storages)
-      : document_(document), storages_(storages) {}
+      : document_(document), storages_(document, storages) {}
 
   Record describe(std::string name, ValueId value) {
     Record record{std::move(name), std::nullopt, {}, {}};
@@ -85,8 +74,8 @@ class TensorRecords {
                          printable(id->key));
     }
     try {
-      if (id->element_size()) check_consistent(*id);
-      check_promise(id->key, id->elements, id->element_size());
+      if (id->element_size()) storages_.check_consistent(*id);
+      storages_.check_promise(id->key, id->elements, id->element_size());
     } catch (const NotATensor& reason) {
       return reason.problem;
     }
@@ -94,15 +83,6 @@ class TensorRecords {
   }
 
  private:
-  // A storage or a view of one.
-  struct Storage {
-    std::string key;
-    std::optional<DType> dtype;  // unset for UntypedStorage
-    std::uint64_t elements = 0;  // of the whole storage; of an UntypedStorage: bytes
-    std::uint64_t first = 0;     // the view's first element
-    std::uint64_t usable = 0;    // the view's elements
-  };
-
   Tensor tensor(ValueId value) {
     std::optional<ValueId> requires_grad;  // as the parameter around the tensor says
     for (int depth = 0; depth < kNestedCalls; ++depth) {
@@ -196,7 +176,7 @@ class TensorRecords {
     if (arguments.size() < 4) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
     }
-    const Storage lies_in = storage(arguments[0]);
+    const Storage lies_in = storages_.storage(arguments[0]);
     if (!lies_in.dtype) {
       no_tensor("torch-tensor-conflict", "is a tensor on a storage without a type");
     }
@@ -215,7 +195,7 @@ class TensorRecords {
     if (arguments.size() < 7) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
     }
-    Storage lies_in = storage(arguments[0]);
+    Storage lies_in = storages_.storage(arguments[0]);
     const DType dtype = dtype_object(arguments[6]);
     if (!lies_in.dtype) {
       if (lies_in.first != 0) {
@@ -313,58 +293,6 @@ class TensorRecords {
     return result;
   }
 
-  // --- storages ---
-
-  Storage storage(ValueId value) {
-    if (document_.kind(value) != Kind::persistent_id) {
-      no_tensor("torch-tensor-reference", "is a tensor whose storage is {}",
-                pickle::describe(document_, value));
-    }
-    const auto id = storage_id(document_, value);
-    if (!id) {
-      no_tensor("torch-tensor-reference", "is a tensor with a malformed reference to its storage");
-    }
-    if (!id->untyped() && !id->dtype()) {
-      no_tensor("torch-tensor-kind",
-                "is a tensor on a storage of the type {}.{}, which is not read",
-                printable(id->module), printable(id->name));
-    }
-    check_consistent(*id);
-    Storage result{std::string(id->key), id->dtype(), id->elements, 0, id->elements};
-    if (id->view) {
-      result.first = id->view->offset;
-      result.usable = id->view->elements;
-    }
-    return result;
-  }
-
-  // All references to one storage must agree on its type and size. The same holds for views. In a
-  // stream, PyTorch keeps storages and views in one table, so that no key may be both.
-  void check_consistent(const StorageId& id) {
-    const StorageId& known = known_storages_.emplace(id.key, id).first->second;
-    if (known.dtype() != id.dtype() || known.untyped() != id.untyped() ||
-        known.elements != id.elements) {
-      no_tensor("torch-tensor-conflict",
-                "is a tensor on storage '{}', of which the file says two different things",
-                printable(id.key));
-    }
-    const bool is_view = known_views_.contains(id.key);
-    if (is_view || (id.view && known_storages_.contains(id.view->key))) {
-      no_tensor("torch-tensor-conflict",
-                "is a tensor on '{}', which is a storage and a part of one",
-                printable(is_view ? id.key : id.view->key));
-    }
-    if (!id.view) return;
-    const StorageId& view = known_views_.emplace(id.view->key, id).first->second;
-    if (view.key != id.key || view.view->offset != id.view->offset ||
-        view.view->elements != id.view->elements) {
-      no_tensor(
-          "torch-tensor-conflict",
-          "is a tensor on part '{}' of a storage, of which the file says two different things",
-          printable(id.view->key));
-    }
-  }
-
   // --- layout ---
 
   // Reads a tuple of numbers, or torch.Size of a tuple.
@@ -415,33 +343,15 @@ class TensorRecords {
       no_tensor("torch-tensor-elements", "is a tensor with more elements than can be counted");
     }
     result.elements = *elements;
-    check_promise(storage.key, storage.elements, size_of(dtype));
+    storages_.check_promise(storage.key, storage.elements, size_of(dtype));
     if (result.elements > 0) check_extent(result, storage);
     return result;
   }
 
-  // Checks that the file has as many bytes of the storage as a reference states. An empty storage
-  // may be missing, but must not be too short.
-  void check_promise(std::string_view key, std::uint64_t elements,
-                     std::optional<std::size_t> element_size) const {
-    if (elements == 0) return;
-    const std::optional<std::uint64_t> bytes = storages_.size(key);
-    if (!bytes) {
-      no_tensor("torch-tensor-storage-missing",
-                "is a tensor whose storage '{}' is missing from the file", printable(key));
-    }
-    const auto promised = checked_multiply<std::uint64_t>(elements, element_size.value_or(1));
-    if (!promised || *promised > *bytes) {
-      no_tensor("torch-tensor-storage-short",
-                "is a tensor whose storage '{}' should have {} elements of {} and has {}",
-                printable(key), elements, plural(element_size.value_or(1), "byte"),
-                plural(*bytes, "byte"));
-    }
-  }
-
   // Checks that all elements lie in the view. Then moves the offset from the view to the storage.
   void check_extent(Tensor& tensor, const Storage& storage) const {
-    // No number below exceeds `storage.elements`, which fits 63 bits after check_promise().
+    // No number below exceeds `storage.elements`, which fits 63 bits after
+    // check_promise().
     const auto available = static_cast<std::int64_t>(storage.usable);
     std::int64_t last = tensor.storage_offset;
     for (std::size_t i = 0; i < tensor.shape.size() && last < available; ++i) {
@@ -470,9 +380,7 @@ class TensorRecords {
   }
 
   const Document& document_;
-  const formats::Storages& storages_;
-  std::unordered_map<std::string_view, StorageId> known_storages_;
-  std::unordered_map<std::string_view, StorageId> known_views_;
+  StorageTable storages_;
 };
 
 }  // namespace

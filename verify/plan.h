@@ -1,0 +1,37 @@
+/// @file
+/// The inputs of a comparison, and the memory that they take.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "formats/onnx/onnx.h"
+#include "inputs.h"
+#include "memory.h"
+#include "network/network.h"
+#include "tensor.h"
+#include "verifier.h"
+
+namespace aether2onnx::verify {
+
+// One input. The run makes the input when its turn comes, to save memory.
+struct Run {
+  std::string kind;  // "noise", "picture", or a file's name
+  Sizes sizes{};
+  std::function<FloatTensor()> make;
+
+  std::string title() const {
+    return fmt::format("{}x{}x{}x{}, {}", sizes[0], sizes[1], sizes[2], sizes[3], kind);
+  }
+};
+
+/// The inputs that the request asks for, in the order of the report. Throws Error(mismatch) if a
+/// shape has other channels than the network.
+std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels);
+
+/// The memory of the largest run. Throws Error(limit) if the machine has less.
+MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
+                            std::size_t element_size, std::uint64_t available);
+
+}  // namespace aether2onnx::verify

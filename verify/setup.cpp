@@ -1,0 +1,96 @@
+#include "setup.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "modules.h"
+#include "plain_operations.h"
+
+namespace aether2onnx::verify {
+
+namespace {
+
+int device_index(const std::string& device) {
+  int index = 0;
+  const std::size_t colon = device.find(':');
+  if (colon != std::string::npos) {
+    std::from_chars(device.data() + colon + 1, device.data() + device.size(), index);
+  }
+  return index;
+}
+
+// Chooses who computes the reference.
+void choose_judge(const Settings& settings, Setup& setup) {
+  if (settings.reference != Settings::Judge::builtin) {
+    std::string why_not;
+    setup.torch = load_torch(why_not);
+    if (setup.torch == nullptr && settings.reference == Settings::Judge::pytorch) {
+      fail({ErrorKind::unsupported, "verify-no-pytorch", "reference"},
+           "{} pytorch: {}\nLeave the option out: the built-in reference needs no library.",
+           option("reference"), why_not);
+    }
+    if (!why_not.empty() && setup.torch == nullptr && has_torch_module()) {
+      setup.notes.push_back(why_not + " The built-in reference takes its place.");
+    }
+  }
+  // PyTorch trains and runs in float32. The built-in reference is the definition, so it is exact.
+  setup.float64 = settings.float64.value_or(setup.torch == nullptr);
+}
+
+}  // namespace
+
+Setup set_up(const Settings& settings) {
+  Setup setup;
+  setup.runtime = &OnnxRuntime::load(settings.onnxruntime_library);
+  choose_judge(settings, setup);
+  const std::string& device = settings.device;
+  const std::string& provider = settings.provider;
+  const bool automatic = device == "auto" && provider == "auto";
+  if (device == "cpu" || provider == "cpu") return setup;
+
+  const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
+                   device_index(device)};
+  try {
+    setup.runtime->check(gpu);
+  } catch (const Error& error) {
+    if (!automatic) {
+      fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
+           error.diagnostic.text);
+    }
+    return setup;  // the user did not ask for a GPU
+  }
+  setup.device = gpu;
+  if (setup.torch != nullptr && setup.torch->has_cuda) {
+    setup.reference_device = gpu.index;
+  } else {
+    setup.notes.emplace_back(
+        "The reference is computed on the CPU, because no PyTorch with CUDA is installed.");
+  }
+  return setup;
+}
+
+std::unique_ptr<Operations> operations_of(const Setup& setup) {
+  if (setup.torch != nullptr) {
+    return std::unique_ptr<Operations>(setup.torch->make(setup.float64, setup.reference_device));
+  }
+  return plain_operations(setup.float64 ? Arithmetic::float64 : Arithmetic::float32);
+}
+
+double speed_of(const Operations& operations) {
+  constexpr std::int64_t channels = 48;
+  constexpr std::int64_t side = 32;
+  const std::vector<double> numbers(channels * channels * side * side, 0.5);
+  const Value image = operations.make({1, channels, side, side}, numbers.data());
+  const Value weight = operations.make({channels, channels, 3, 3}, numbers.data());
+  conv2d(image, weight, Value());  // the first time takes longer
+  const auto start = std::chrono::steady_clock::now();
+  conv2d(image, weight, Value());
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(channels * channels * 9 * side * side) /
+         std::max(1e-6, seconds.count());
+}
+
+}  // namespace aether2onnx::verify
