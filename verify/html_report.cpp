@@ -202,6 +202,23 @@ std::string assumption_list(const Json& details) {
   return html + "</ul>\n";
 }
 
+std::string part_table(const char* name, const Json& parts) {
+  std::string html = fmt::format(
+      "<table id=\"{}\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
+      "<th>Error / rounding</th></tr>\n",
+      name);
+  for (const Json& part : parts) {
+    html += fmt::format(
+        "<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td></tr>\n",
+        part["suspicious"].get<bool>() ? " class=\"first\"" : "",
+        escape(part["path"].get<std::string>()), number(part["error"]), number(part["noise"]),
+        part["times"].is_null() ? "not finite"
+                                : fmt::format("{:.1f}", part["times"].get<double>()));
+  }
+  return html + "</table>\n";
+}
+
 // Each part of the network against its rounding noise.
 std::string noise_section(const Json& noise) {
   std::string html = "<h2>Each part against its rounding noise</h2>\n";
@@ -212,21 +229,14 @@ std::string noise_section(const Json& noise) {
   }
   html += fmt::format(
       "<p id=\"noise\">At {}, in {}. Each part gets the inputs that the ONNX model computed. "
-      "{}</p>\n"
-      "<table id=\"parts\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
-      "<th>Error / rounding</th></tr>\n",
+      "{}</p>\n{}",
       joined<std::int64_t>(noise["shape"], "&times;"),
-      escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()));
-  for (const Json& part : noise["parts"]) {
-    html += fmt::format(
-        "<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-        "class=\"n\">{}</td></tr>\n",
-        part["suspicious"].get<bool>() ? " class=\"first\"" : "",
-        escape(part["path"].get<std::string>()), number(part["error"]), number(part["noise"]),
-        part["times"].is_null() ? "not finite"
-                                : fmt::format("{:.1f}", part["times"].get<double>()));
-  }
-  return html + "</table>\n";
+      escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()),
+      part_table("parts", noise["parts"]));
+  if (noise["unrounded_parts"].empty()) return html;
+  return html +
+         "<p>The same without the rounding of results: only the weights have 16 bits.</p>\n" +
+         part_table("unrounded", noise["unrounded_parts"]);
 }
 
 // The model against a new conversion.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formulas.h"
 #include "modules.h"
 #include "plain_operations.h"
 

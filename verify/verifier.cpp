@@ -203,7 +203,8 @@ class Verifier {
                   {"shape", Json::array()},
                   {"place", ""},
                   {"text", ""},
-                  {"parts", Json::array()}}},
+                  {"parts", Json::array()},
+                  {"unrounded_parts", Json::array()}}},
                 {"rewriting",
                  {{"compared", false},
                   {"why_not", ""},
@@ -252,7 +253,9 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    constexpr double runs = 2.5;  // in float64, in the arithmetic of the model, in ONNX Runtime
+    // In float64, in the arithmetic of the model, in ONNX Runtime; for 16 bits twice, the second time
+    // with other weights as well.
+    const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
@@ -417,10 +420,6 @@ class Verifier {
     // The weights of all that is compared would be too much at once.
     reference_.reset();
     candidate_->end_runs();
-    const Reference exact(state_dict_, network_, plain_operations(Arithmetic::float64),
-                          context_.cancelled);
-    const Reference rounding(state_dict_, network_, plain_operations(arithmetic),
-                             context_.cancelled);
     std::optional<Candidate> on_cpu;
     if (setup_.device.provider != Provider::cpu) {
       on_cpu.emplace(*setup_.runtime, request_.model, model_, Device{}, context_.cancelled);
@@ -431,28 +430,59 @@ class Verifier {
     // Smooth and busy regions: the one shows wrong epsilons, the other large values.
     const FloatTensor input =
         halves_of(make_picture(shape), make_noise(shape, request_.settings.seed));
-    const std::vector<PartError> parts =
-        examine(candidate, model_, exact, rounding, arithmetic, input);
-    for (const PartError& part : parts) {
-      noise["parts"].push_back({{"path", part.path},
-                                {"error", number(part.error)},
-                                {"noise", number(part.noise)},
-                                {"largest_error", number(part.largest_error)},
-                                {"largest_noise", number(part.largest_noise)},
-                                {"times", number(part.times())},
-                                {"suspicious", part.is_suspicious()}});
+    const auto reference = [&](Arithmetic computes, WeightRounding weights = {}) {
+      return Reference(state_dict_, network_, plain_operations(computes), context_.cancelled,
+                       weights);
+    };
+    const Reference exact = reference(Arithmetic::float64);
+    {
+      const Reference rounding = reference(arithmetic);
+      add_parts(noise["parts"], "Rounding to " + std::string(to_string(type_)),
+                examine(candidate, model_, {exact, rounding, arithmetic}, input));
     }
+    if (type_ == DType::float32) return;
+    const Reference of_weights = reference(Arithmetic::float64, {type_});
+    const Reference rounding = reference(Arithmetic::float32, {type_});
+    // If nothing is added or folded, the exporter rounds the weights of the checkpoint themselves:
+    // no norm with statistics, temperature or factor.
+    const NetworkInfo& facts = network_.facts;
+    const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
+                           facts.quantization == Quantization::none &&
+                           !facts.numbers.contains("res_scale");
+    std::optional<Reference> dithered;
+    if (!as_stored) {
+      dithered.emplace(state_dict_, network_, plain_operations(Arithmetic::float64),
+                       context_.cancelled, WeightRounding{type_, true});
+    }
+    add_parts(noise["unrounded_parts"],
+              fmt::format("Rounding of the weights to {}", to_string(type_)),
+              examine(candidate, model_,
+                      {of_weights, rounding, Arithmetic::float32, as_stored ? &exact : &*dithered},
+                      input, Candidate::Results::exact));
+  }
+
+  // Lists the parts. The first suspicious one is named.
+  void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
+    for (const PartError& part : parts) {
+      list.push_back({{"path", part.path},
+                      {"error", number(part.error)},
+                      {"noise", number(part.noise)},
+                      {"largest_error", number(part.largest_error)},
+                      {"largest_noise", number(part.largest_noise)},
+                      {"times", number(part.times())},
+                      {"suspicious", part.is_suspicious()}});
+    }
+    Json& noise = details_["noise"];
     const auto place = std::find_if(parts.begin(), parts.end(),
                                     [](const PartError& part) { return part.is_suspicious(); });
-    if (place == parts.end()) return;
+    if (place == parts.end() || !noise["place"].get<std::string>().empty()) return;
     noise["place"] = place->path;
     noise["text"] = fmt::format(
-        "{} differs by {:.1e} of its values (at most by {:.1e}). Rounding to {} explains {:.1e} "
-        "(at "
-        "most {:.1e}).",
+        "{} differs by {:.1e} of its values (at most by {:.1e}). {} explains {:.1e} (at most "
+        "{:.1e}).",
         place->path == kOutputPart ? "What follows the last module of the network"
                                    : fmt::format("The part {}", place->path),
-        place->error, place->largest_error, to_string(type_), place->noise, place->largest_noise);
+        place->error, place->largest_error, cause, place->noise, place->largest_noise);
   }
 
   static bool is_worse(const Comparison& a, const Comparison& b) {

@@ -31,20 +31,20 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// The part whose error is largest beside its rounding noise.
-std::string describe_noise(const Json& noise) {
+// The part whose error is largest beside its rounding noise. `what` rounds.
+std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
-  for (const Json& part : noise["parts"]) {
+  bool suspicious = false;
+  for (const Json& part : parts) {
+    suspicious = suspicious || part["suspicious"] == true;
     if (worst == nullptr || part["times"].is_null() ||
         (!(*worst)["times"].is_null() && part["times"] > (*worst)["times"])) {
       worst = &part;
     }
   }
-  const bool suspicious = !noise["place"].get<std::string>().empty();
   return fmt::format("{} {} parts at {} against the rounding noise of {}: at most {} times, {}",
-                     suspicious ? "FAIL" : "pass", noise["parts"].size(),
-                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"),
-                     noise["arithmetic"].get<std::string>(),
+                     suspicious ? "FAIL" : "pass", parts.size(),
+                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
                      (*worst)["times"].is_null()
                          ? "not finite"
                          : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
@@ -110,7 +110,11 @@ void print_comparison(Console& console, const Json& details, bool warn) {
   for (const Json& result : details["results"]) console.line("", describe(result));
   const Json& noise = details["noise"];
   if (!noise["parts"].empty()) {
-    console.line("", describe_noise(noise));
+    const auto type = noise["arithmetic"].get<std::string>();
+    console.line("", describe_noise(noise, noise["parts"], type));
+    if (!noise["unrounded_parts"].empty()) {
+      console.line("", describe_noise(noise, noise["unrounded_parts"], type + " weights alone"));
+    }
   } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
     console.line("", "the parts were not held against their rounding noise: " + why);
   }

@@ -1,10 +1,11 @@
-// No honest file is suspected. AETHER2ONNX_ALL_FORMS in the environment runs the whole product of
-// generations, forms, opsets, precisions and seeds; otherwise a sample of it.
+// No honest file is suspected. AETHER2ONNX_ALL_FORMS=1 in the environment runs the whole product of
+// generations, forms, opsets, precisions and seeds, N every Nth of it; otherwise a small sample.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -43,7 +44,12 @@ std::vector<Case> cases() {
   return cases;
 }
 
-bool runs_all() { return std::getenv("AETHER2ONNX_ALL_FORMS") != nullptr; }
+// The step through the product: a number that has no factor in common with the numbers of values
+// visits all of them.
+std::size_t step(std::size_t usual) {
+  const char* text = std::getenv("AETHER2ONNX_ALL_FORMS");
+  return text == nullptr ? usual : static_cast<std::size_t>(std::max(1, std::atoi(text)));
+}
 
 class RoundingNoise : public testing::TestWithParam<std::string> {
  protected:
@@ -66,9 +72,12 @@ class RoundingNoise : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(details["noise"]["examined"]) << name;
     EXPECT_GT(details["noise"]["parts"].size(), 10U) << name;
     EXPECT_TRUE(details["rewriting"]["compared"]) << name << details["rewriting"]["why_not"];
-    for (const Json& part : details["noise"]["parts"]) {
-      double& largest = most_[std::string(to_string(which.precision))];
-      largest = std::max(largest, part["times"].get<double>());
+    for (const auto& [list, suffix] :
+         {std::pair{"parts", ""}, std::pair{"unrounded_parts", " weights"}}) {
+      for (const Json& part : details["noise"][list]) {
+        double& largest = most_[std::string(to_string(which.precision)) + suffix];
+        largest = std::max(largest, part["times"].get<double>());
+      }
     }
     ++examined_;
   }
@@ -81,7 +90,7 @@ class RoundingNoise : public testing::TestWithParam<std::string> {
       text += fmt::format(", {} at most {:.2f} times the noise", precision, times);
     }
     RecordProperty("noise", text);
-    if (runs_all()) std::printf("%s\n", text.c_str());
+    if (step(0) > 0) std::printf("%s\n", text.c_str());
   }
 
   test::TemporaryFolder folder_;
@@ -100,8 +109,7 @@ TEST_P(RoundingNoise, NoHonestFileIsSuspected) {
   std::size_t index = 0;
   for (const Case& which : cases()) {
     for (unsigned seed = 1; seed <= 5; ++seed) {
-      // A step that has no factor in common with the numbers of values visits all of them.
-      if (++index % 41 != 0 && !runs_all()) continue;
+      if (++index % step(41) != 0) continue;
       expect_unsuspected(test::random_network(GetParam(), seed, index % 2 == 0), which);
     }
   }
@@ -120,7 +128,7 @@ TEST_P(TrainedNoise, NoHonestFileIsSuspected) {
   std::size_t index = 0;
   for (const test::Checkpoint& network : networks) {
     for (const Case& which : cases()) {
-      if (++index % (trained ? 23 : 13) != 0 && !runs_all()) continue;
+      if (++index % step(trained ? 23 : 13) != 0) continue;
       expect_unsuspected(network, which);
     }
   }
