@@ -182,6 +182,22 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   EXPECT_EQ(run("bf16.onnx --for tensorrt-rtx --compute_capabilities 8.0").exit_code, 0);
 }
 
+// check and engine know the same targets by the same names, and agree about a file.
+TEST_F(EngineForTarget, WhatEngineRefusesCheckFinds) {
+  const CommandResult engine = run("fixed.onnx --for vsmlrt");
+  EXPECT_EQ(engine.exit_code, 1);
+  EXPECT_TRUE(contains(engine.err, "the size is fixed")) << engine.err;
+  const CommandResult check =
+      test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
+                      quoted(AETHER2ONNX_PROGRAM) + " check fixed.onnx --for vsmlrt --json");
+  bool found = false;
+  const json object = json::parse(check.out);
+  for (const json& finding : object["findings"]) {
+    found = found || finding["code"] == "fixed-size";
+  }
+  EXPECT_TRUE(found) << check.out;
+}
+
 TEST_F(EngineForTarget, VersionsAndOtherTargets) {
   EXPECT_EQ(run("dynamic16.onnx --for tensorrt:8.6").out,
             run("dynamic16.onnx --trt_version 8.6").out);
