@@ -115,4 +115,17 @@ std::string usual_trtexec_folders() {
                      fmt::join(kUsualFolders, ", "));
 }
 
+EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
+                              const EngineOptions& options) {
+  const auto words = [program = trtexec.program.string(), model, options](const fs::path& engine) {
+    EngineOptions aside = options;
+    aside.engine = engine;
+    std::vector<std::string> all = {program};
+    const EngineCommand command = trtexec_command(model, aside);
+    all.insert(all.end(), command.arguments.begin(), command.arguments.end());
+    return all;
+  };
+  return {kName, trtexec.version, "GPU", words};
+}
+
 }  // namespace aether2onnx::cli

@@ -353,4 +353,21 @@ ConvertReport convert_file(const std::filesystem::path& input, const std::filesy
   return with_conversion(input, output, options, context, Purpose::use, work);
 }
 
+ConvertReport convert_file_to(const std::filesystem::path& input, const OutputFiles& output,
+                              const ConvertOptions& options, const Context& context) {
+  ConvertOptions named = options;
+  if (named.source_name.empty()) named.source_name = input.filename().string();
+  validate(named);
+  const io::FileInput source(input, context.cancelled);
+  const io::FolderSiblings siblings(input, context.cancelled);
+  return pipeline::naming(printable(input.string(), 4096), [&] {
+    Conversion conversion(source, &siblings, named, context, Purpose::use);
+    conversion.report().source.files = pipeline::paths_of(input, siblings);
+    conversion.write(output);
+    source.check_unchanged();
+    conversion.finish();
+    return std::move(conversion.report());
+  });
+}
+
 }  // namespace aether2onnx

@@ -202,6 +202,100 @@ Assumed assumed(const onnx::Model& file) {
   return assumed;
 }
 
+namespace {
+
+// The choice that has this name.
+template <typename Choice>
+std::optional<Choice> choice(std::string_view name, std::initializer_list<Choice> choices) {
+  for (const Choice each : choices) {
+    if (to_string(each) == name) return each;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> names_of(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    names.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return names;
+}
+
+// The sizes of "input:1x3x64x64"; empty for another form.
+std::vector<std::int64_t> sizes_of(std::string text) {
+  constexpr std::string_view input = "input:";
+  if (!text.starts_with(input)) return {};
+  text.erase(0, input.size());
+  std::replace(text.begin(), text.end(), 'x', ',');
+  return numbers_of(text);
+}
+
+// The axes of the model's input, with the ranges of the metadata.
+std::optional<InputShape> shape_of(const onnx::Model& file) {
+  const std::vector<const onnx::ValueInfo*> inputs = onnx::open_inputs(file);
+  if (inputs.size() != 1 || inputs[0]->dims.size() != 4) return std::nullopt;
+  std::array<std::vector<std::int64_t>, kProfile.size()> ends;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const std::string* text = file.find_metadata(kProfile.at(i).key);
+    if (text == nullptr) return std::nullopt;
+    ends.at(i) = sizes_of(*text);
+    if (ends.at(i).size() != 4) return std::nullopt;
+  }
+  const auto axis = [&](std::size_t index) {
+    if (numbers_of(inputs[0]->dims[index]).size() == 1) return Axis::fixed(ends[1][index]);
+    return Axis::range(ends[0][index], ends[1][index], ends[2][index]);
+  };
+  return InputShape{axis(0), axis(2), axis(3)};
+}
+
+}  // namespace
+
+std::optional<ConvertOptions> options(const onnx::Model& file) {
+  const auto text = [&](const char* key) {
+    const std::string* found = file.find_metadata(key);
+    return found == nullptr ? std::string() : *found;
+  };
+  if (text("architecture").empty() || text("aether2onnx_version").empty()) return std::nullopt;
+  ConvertOptions options;
+  const auto precision =
+      choice(text("precision"), {Precision::fp32, Precision::fp16, Precision::bf16,
+                                 Precision::mixed_fp16, Precision::mixed_bf16});
+  const auto shape = shape_of(file);
+  if (!precision || !shape) return std::nullopt;
+  options.precision = *precision;
+  options.shape = *shape;
+  options.opset_version = static_cast<int>(onnx::default_opset(file));
+  const auto optional = [&](const char* key, auto choices, auto& option) {
+    if (text(key).empty()) return true;
+    const auto chosen = choice(text(key), choices);
+    if (chosen) option = *chosen;
+    return chosen.has_value();
+  };
+  const bool known =
+      optional("io_type", std::initializer_list{IoType::same, IoType::fp32}, options.io_type) &&
+      optional("graph_form",
+               std::initializer_list{GraphForm::standard, GraphForm::channels_first},
+               options.graph_form) &&
+      optional("projections", std::initializer_list{Projections::conv, Projections::matmul},
+               options.projections) &&
+      optional("gelu", std::initializer_list{GeluForm::op, GeluForm::erf}, options.gelu);
+  if (!known) return std::nullopt;
+  if (const auto size = numbers_of(text("split_kernels_over")); size.size() == 1) {
+    options.split_kernels_over = static_cast<int>(std::clamp<std::int64_t>(size[0], 0, 99));
+  }
+  options.fp32_operators = names_of(text("fp32_operators"));
+  options.depthwise_fp32 = text("depthwise_fp32") == "true";
+  options.fp32_blocks = names_of(text(kFp32Blocks));
+  try {
+    validate(options);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return options;
+}
+
 std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
   constexpr std::array<std::string_view, 4> not_of_size = {"generation", "model_type", "res_scale",
                                                            "img_range"};

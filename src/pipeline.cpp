@@ -220,7 +220,8 @@ std::string summary(const NetworkInfo& network) {
   if (network.quantization == Quantization::qat) text += ", from quantization-aware training";
   if (network.quantization == Quantization::int8) text += ", dequantized from int8";
   for (const Evidence& evidence : network.evidence) {
-    if (evidence.what == "generation") {
+    // The reason of an assumption stands in its warning.
+    if (evidence.what == "generation" && evidence.certain) {
       text += fmt::format("; {} by {}", evidence.value, evidence.because);
     }
   }

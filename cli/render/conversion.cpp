@@ -61,7 +61,8 @@ std::string model_table(const ConvertReport& report) {
 void print_settings(Console& console, const ConvertRequest& request) {
   bool first = true;
   for (const auto& [name, value, why] : request.settings) {
-    console.line(first ? "for" : "", fmt::format("--{} {}  ({})", name, value, why));
+    const std::string given = value == "true" ? "" : " " + value;  // a flag has no value
+    console.line(first ? "for" : "", fmt::format("--{}{}  ({})", name, given, why));
     first = false;
   }
 }

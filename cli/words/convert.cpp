@@ -70,7 +70,7 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
            "the sum of four 7x7 Convs; 7 to 12. Default: none");
   line.add_choice("--gelu", std::array{GeluForm::op, GeluForm::erf}, options.gelu,
                   "Gelu as one operator (opset 20 or newer), or by Erf.\n"
-                  "Default: op where the opset has Gelu");
+                  "Default: op if the opset has Gelu");
   line.add_list("--fp32_operators", options.fp32_operators, "OPS",
                 "ONNX operators to keep in float32, with commas between:\n"
                 "LeakyRelu,DepthToSpace");

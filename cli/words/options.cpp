@@ -48,7 +48,7 @@ std::string device_of(const std::string& given) {
 }
 
 void check_verification(VerificationRequest& request) {
-  if (request.device) request.device = device_of(*request.device);
+  if (request.device) take_device(*request.device);
   if (request.provider) {
     take_choice("--provider", *request.provider, {"cpu", "cuda", "tensorrt"});
   }
@@ -56,14 +56,10 @@ void check_verification(VerificationRequest& request) {
   if (request.reference_precision) {
     take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
   }
-  const auto& [atol, rtol, device, provider, thorough, reference, precision, seed, images, report,
-               library] = request;
+  const auto& [atol, rtol, device, provider, tf32, thorough, reference, precision, seed, images,
+               report, library] = request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
-  if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
-    fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", *device},
-         "--device {}: must be cpu, cuda or cuda:N.", printable(*device));
-  }
   if (device == "cpu" && provider && *provider != "cpu") {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider {} needs a GPU, but --device cpu was given.", *provider);
@@ -83,6 +79,13 @@ void check_verification(VerificationRequest& request) {
 }
 
 }  // namespace
+
+void take_device(std::string& device) {
+  device = device_of(device);
+  if (device == "cpu" || device == "cuda" || is_numbered_cuda(device)) return;
+  fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", device},
+       "--device {}: must be cpu, cuda or cuda:N.", printable(device));
+}
 
 void add_file(CommandLine& line, std::filesystem::path& file, const char* expected) {
   line.then([&line, &file, expected] {
@@ -269,6 +272,9 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
            "Default: the one of the device");
+  line.add_flag("--tf32", request.tf32,
+                "On a GPU: allow TF32, which rounds the factors of float32\n"
+                "products to 10 bits. Default: off for both sides");
   line.add("--reference", &request.reference, "NAME",
            "Who computes the right values: pytorch (the module with\n"
            "libtorch) or builtin (the program itself). Default: pytorch\n"

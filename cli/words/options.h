@@ -43,6 +43,10 @@ void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& r
 /// Adds the options that say how to compare a model with PyTorch.
 void add_verification_options(CommandLine& line, VerificationRequest& request);
 
+/// Puts "cpu", "cuda" or "cuda:N" in place of what other programs call a device ("gpu", "0").
+/// Throws Error(usage) if `device` is none of them.
+void take_device(std::string& device);
+
 /// Adds the options for the input's shape. `of_model` leaves out --dynamic_shapes: the shapes are
 /// for an engine of a model that exists.
 void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model);

@@ -25,6 +25,7 @@ constexpr std::array kNames = {
     OtherName{"o output_path", "--output_onnx_path"},
     OtherName{"o output_path", "--output_model_path"},
     OtherName{"o saveengine", "--save_engine"},
+    OtherName{"o output_path output_dir", "--output"},
     OtherName{"outdir", "--output_dir"},
     OtherName{"pth checkpoint", "--against"},
     OtherName{"model", "", "", kPlainFile, true},
@@ -58,6 +59,12 @@ constexpr std::array kNames = {
     OtherName{"minshapes", "", "", "The smallest size has an option an axis: --min_height 32."},
     OtherName{"optshapes", "", "", "The usual size has an option an axis: --opt_height 720."},
     OtherName{"maxshapes", "", "", "The largest size has an option an axis: --max_height 1080."},
+    // Pictures.
+    OtherName{"t tile_size", "--tile"},
+    OtherName{"tile_pad", "--overlap"},
+    OtherName{"ext", "--format"},
+    OtherName{"gpu_id gpu", "--device"},
+    OtherName{"outscale scale", "", "", "Leave the option out: the model decides the scale."},
     // The rest.
     OtherName{"simplify optimize slim fulloptimization", "", "", kCleanGraph},
     OtherName{"dynamo", "", "", kOneExporter},

@@ -52,8 +52,9 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
     const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
       return Decided{*number,
-                     fmt::format("{} says so{}", source.where,
-                                 source.assumed ? ", and that it was an assumption" : ""),
+                     source.assumed
+                         ? fmt::format("{} says that it was assumed then", source.where)
+                         : fmt::format("{} says so", source.where),
                      !source.assumed};
     }
     warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",
@@ -128,7 +129,7 @@ Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                              note_source(file, kImgRangeNote, "img_range")},
                             "img_range", warnings);
   return found.value_or(
-      Decided{1, "the file doesn't say; every published network has it", true, false});
+      Decided{1, "the file does not say; every published network has it", true, false});
 }
 
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,

@@ -106,8 +106,8 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
     // No option changes a folded epsilon, which is a part of the weights.
     const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
     lines.push_back(
-        fmt::format("taken for {} {}: {}{}", evidence.what, evidence.value, evidence.because,
-                    folded ? "" : fmt::format(" ({} decides otherwise)", option(evidence.what))));
+        fmt::format("{} {} is an assumption: {}{}", evidence.what, evidence.value, evidence.because,
+                    folded ? "" : fmt::format(". {} sets another", option(evidence.what))));
   }
   return lines;
 }

@@ -244,6 +244,14 @@ struct Cost {
 
 Cost cost_of(const Network& network);
 
+/// How far around a pixel of the input picture the network looks for an output pixel.
+struct Reach {
+  std::int64_t pixels = 0;     ///< To each side, of the input picture.
+  bool whole_picture = false;  ///< Averages over the whole picture count as well.
+};
+
+Reach reach_of(const Network& network);
+
 /// One operator of an ONNX graph that has weights or moves pixels.
 struct OutlineStep {
   enum class Kind {

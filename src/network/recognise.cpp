@@ -197,7 +197,7 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
           facts, "norm_eps",
           {d.noted_norm_eps,
            "folded into weight and bias; the note of the fused checkpoint says that it was "
-           "an assumption",
+           "assumed then",
            false});
     }
     return;

@@ -218,7 +218,8 @@ class Writer {
   void move_outside(std::uint64_t size) {
     if (output_.external_data == nullptr) {
       fail({ErrorKind::limit, "onnx-file-size", {}, {}, fmt::format("{}", size)},
-           "the model would take {}, more than an ONNX file may have. There is no place for "
+           "the model would take {}, more than an ONNX file may have. This call has no second file "
+           "for "
            "external data.",
            human_bytes(size));
     }

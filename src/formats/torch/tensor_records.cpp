@@ -165,7 +165,8 @@ class TensorRecords {
     const bool wanted =
         document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
     if (wanted && !is_floating(dtype) && !is_complex(dtype)) {
-      no_tensor("torch-tensor-gradient", "is a tensor of {} that requires gradients",
+      no_tensor("torch-tensor-gradient",
+                "is a tensor of {} that requires gradients, which only floating-point types have",
                 to_string(dtype));
     }
   }
