@@ -208,9 +208,9 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
     parts.rounded(kOutputPart, output, weight);
   };
   add_noise(judges.rounding, 1);
-  // An exporter that fuses or folds rounds other numbers, but by no more. The factor of 8 of
-  // is_suspicious() is then one of 3.
-  constexpr double weight_of_weights = 3 / kSuspicious;
+  // An exporter that fuses or folds rounds other numbers, and honest files stay below 2 times the
+  // effect. The factor of 8 of is_suspicious() is then one of 4.
+  constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();
 }

@@ -1,5 +1,6 @@
 #include "networks.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "sample_networks.h"
@@ -52,21 +53,17 @@ std::vector<Checkpoint> trained_networks() {
   const std::filesystem::path folder =
       std::filesystem::path(AETHER2ONNX_SOURCE) / "tests/data/trained";
   std::vector<Checkpoint> networks;
-  for (const auto& [file, generation] : std::vector<std::pair<std::string, std::string>>{
-           {"g3", "G3"},
-           {"g4", "G4"},
-           {"g5_0", "G5.0"},
-           {"g5_1", "G5.1"},
-           {"g5_2", "G5.2"},
-           {"g5x", "G5x"},
-           {"g6_0", "G6.0"},
-           {"g6_1", "G6.1"},
-           {"g7a", "G7a"},
-           {"g7b", "G7b"},
-           {"g7c", "G7c"},
-           {"g7d", "G7d"},
-           {"g7d_layernorm", "G7d"}}) {
-    networks.push_back({file + ", trained", generation, read_file(folder / (file + ".pth"))});
+  for (const std::string& file : list_files(folder)) {
+    if (!file.ends_with(".pth")) continue;
+    // "g5_0.pth", "g7d_layernorm.pth"
+    const std::string stem = file.substr(0, file.size() - 4);
+    for (const std::string& generation : generations()) {
+      std::string name = generation;
+      name[0] = 'g';
+      std::replace(name.begin(), name.end(), '.', '_');
+      if (stem != name && !stem.starts_with(name + "_layernorm")) continue;
+      networks.push_back({stem + ", trained", generation, read_file(folder / file)});
+    }
   }
   return networks;
 }

@@ -128,11 +128,11 @@ TEST_P(TrainedNoise, NoHonestFileIsSuspected) {
   std::size_t index = 0;
   for (const test::Checkpoint& network : networks) {
     for (const Case& which : cases()) {
-      if (++index % step(trained ? 23 : 13) != 0) continue;
+      if (++index % step(trained ? 11 : 13) != 0) continue;
       expect_unsuspected(network, which);
     }
   }
-  EXPECT_GE(examined_, trained ? 20U : 4U);
+  EXPECT_GE(examined_, trained ? 10U : 4U);
   expect_margin();
 }
 
