@@ -8,6 +8,7 @@
 #include "formats/torch/torch.h"
 #include "state_dict/state_dict.h"
 #include "support.h"
+#include "two_tensors.h"
 
 namespace aether2onnx::state_dict {
 namespace {
