@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "trtexec";
 
-// Where TensorRT's packages and containers have it. On Windows there are only NVIDIA's zip files.
+// The folders of trtexec in TensorRT's packages and containers. For Windows, NVIDIA publishes only
+// zip files.
 constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "/opt/tensorrt/bin",
                                                       "/usr/local/tensorrt/bin"};
 // NVIDIA's archives unpack to TensorRT-10.3.0.26.

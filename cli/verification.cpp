@@ -49,8 +49,9 @@ Verification::Verification(const VerificationRequest& request, const std::string
     throw ProgramError(
         "verification",
         {"verification-unavailable", asked_by, "", "",
-         fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.", asked_by,
-                     error.diagnostic.text)});
+         fmt::format(
+             "{}: {}\nNothing was done. A conversion without verification does not need this.",
+             asked_by, error.diagnostic.text)});
   }
 }
 

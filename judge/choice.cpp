@@ -159,7 +159,8 @@ class Chooser {
     return newest;
   }
 
-  // bfloat16 needs opset 22, so a version that reads older opsets only is left out of account.
+  // The newest opset for this target. bfloat16 needs opset 22. If the target runs bfloat16, a
+  // version that reads only older opsets does not lower the result.
   int opset_of(const Asked& asked, GraphForm form) {
     const int newest = newest_opset(asked, form);
     const bool excused = is_bfloat16(options().precision) && newest > 0 &&

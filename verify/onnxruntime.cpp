@@ -284,7 +284,7 @@ void OnnxRuntime::check(const Device& device) const {
   if (std::find(offered.begin(), offered.end(), wanted) == offered.end()) {
     fail({ErrorKind::unsupported, "verify-no-provider", to_string(device), wanted,
           join(offered, ", ")},
-         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nVerify with {} cpu, or give a library with "
+         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nUse {} cpu, or give a library with "
          "GPU support by {}.",
          to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
          option("device"), option("onnxruntime_library"));
@@ -294,7 +294,7 @@ void OnnxRuntime::check(const Device& device) const {
     open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});
   } catch (const Error& error) {
     fail({ErrorKind::unsupported, "verify-device-fails", to_string(device)},
-         "{} cannot be used: {}\nVerify with {} cpu.", to_string(device), error.diagnostic.text,
+         "{} cannot be used: {}\nUse {} cpu.", to_string(device), error.diagnostic.text,
          option("device"));
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formulas.h"
 #include "modules.h"
 #include "plain_operations.h"
 #include "port/port.h"

@@ -87,7 +87,7 @@ std::string saved_text(const std::filesystem::path& path, const std::string& rep
 
 namespace {
 
-// The options that the user left at their defaults, of those that decide what the model is for.
+// The options at their defaults, of the options that decide which uses the model suits.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "../option_table.h"
 
 namespace aether2onnx::cli {
@@ -171,6 +169,35 @@ std::vector<Object> objects() {
         {"provider_options", "object of options with --for onnxruntime"},
         {"python", "lines of Python with --for onnxruntime and vsmlrt"},
         {"notes", "list of sentences"}}},
+      {"upscale",
+       "If the only picture of a call fails, the object is that of a failure.",
+       {{"model.path", "the checkpoint or ONNX file"},
+        {"model.description", "the network in one line"},
+        {"model.scale", "upscale factor"},
+        {"model.channels", "channels of the model: 1 or 3"},
+        {"model.onnxruntime_version", "version of ONNX Runtime"},
+        {"model.device", R"("CPU" or "CUDA, device N")"},
+        {"model.notes", "list of sentences"},
+        {"results", "list in the order of the pictures"},
+        {"results[].input", "the picture"},
+        {"results[].result", R"("saved" or "failed")"},
+        {"results[].output", "the saved file"},
+        {"results[].replaced", "whether the file replaced an older one"},
+        {"results[].width", "width of the picture"},
+        {"results[].height", "height of the picture"},
+        {"results[].output_width", "width of the result"},
+        {"results[].output_height", "height of the result"},
+        {"results[].colours", R"("grey" or "rgb")"},
+        {"results[].alpha", "whether the picture has alpha"},
+        {"results[].bits", "bits of a sample: 8 or 16"},
+        {"results[].tiles", "count, height, width, overlap, exact and why_not"},
+        {"results[].seconds", "time of reading, running and saving"},
+        {"results[].notes", "list of sentences"},
+        {"results[].error", "the error of a failed picture"},
+        {"saved", "number of saved pictures"},
+        {"failed", "number of failures"},
+        {"compare", "the HTML page, or null"},
+        {"exit_code", "exit code of the program"}}},
       {"Failure",
        "The object of every command that failed.",
        {{"error.kind", "kind of the error, see errors.md"},
