@@ -58,11 +58,10 @@ def logger_of(rtx):
             rtx.ILogger.__init__(self)
 
         def log(self, severity, message):
-            if severity not in letters:
-                return
             # Without a GPU, each failed call says so as well. A build needs none.
-            letter = "W" if "catchCudaError" in message else letters[severity]
-            out.write("[%s] %s\n" % (letter, " ".join(message.split())))
+            if severity not in letters or "catchCudaError" in message:
+                return
+            out.write("[%s] %s\n" % (letters[severity], " ".join(message.split())))
             out.flush()
 
     return Logger()

@@ -69,7 +69,7 @@ TEST_F(RtxBuild, TheBuilderGetsWhatWasAsked) {
   facts = json::parse(engine());
   EXPECT_EQ(facts["capabilities"], json({"SM75", "SM121"}));
   EXPECT_EQ(facts["profiles"][0]["input"],
-            json::parse("[[1, 3, 32, 32], [1, 3, 64, 64], [4, 3, 300, 256]]"));
+            json::parse("[[1, 3, 32, 32], [1, 3, 300, 256], [4, 3, 300, 256]]"));
   EXPECT_EQ(facts["workspace"], 512 << 20);
   EXPECT_EQ(facts["level"], 4);
 }
@@ -94,7 +94,10 @@ TEST_F(RtxBuild, TellsWhatItDid) {
   EXPECT_EQ(object["tensorrt"]["version"], "1.7.1");
   EXPECT_EQ(object["tensorrt"]["python"], python_);
   EXPECT_EQ(object["engine"], "fixed16_rtx1.7_1x3x64x64.engine");
-  EXPECT_EQ(build("fixed16.onnx --for tensorrt-rtx:1.7", "ok").exit_code, 0);
+  EXPECT_EQ(run("fixed16.onnx --for tensorrt-rtx:1.7 --build --python " + test::quoted(python_),
+                variables("ok"))
+                .exit_code,
+            0);
 }
 
 TEST_F(RtxBuild, ProgressIsForTerminals) {

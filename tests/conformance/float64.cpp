@@ -128,6 +128,7 @@ class Evaluator {
     if (op == "Concat") return concatenate();
     if (op == "GlobalAveragePool") return reduce({2, 3}, false);
     if (op == "ReduceMean" || op == "ReduceMax") return reduce(axes(), op == "ReduceMax");
+    if (op == "Div" && in(1).values.size() == 1) return combine(in(0), unrounded(in(1)), quotient);
     if (const auto binary = binary_of(op)) return combine(in(0), in(1), binary);
     if (const auto unary = unary_of(op)) {
       Tensor result = in(0);
@@ -137,18 +138,23 @@ class Evaluator {
     throw std::runtime_error("no operator " + op);
   }
 
+  static double quotient(double a, double b) { return a / b; }
+
+  // The constant of the Erf chain.
+  static Tensor unrounded(Tensor constant) {
+    constexpr double rounding = 4e-3;  // of bfloat16
+    double& value = constant.values[0];
+    if (std::abs(value - std::numbers::sqrt2) < rounding) value = std::numbers::sqrt2;
+    return constant;
+  }
+
   static std::function<double(double, double)> binary_of(const std::string& op) {
     if (op == "Add") return [](double a, double b) { return a + b; };
     if (op == "Sub") return [](double a, double b) { return a - b; };
     if (op == "Mul") return [](double a, double b) { return a * b; };
     if (op == "Pow") return [](double a, double b) { return std::pow(a, b); };
     if (op == "Max") return [](double a, double b) { return std::max(a, b); };
-    if (op == "Div") {
-      return [](double a, double b) {
-        constexpr double rounding = 4e-3;  // of bfloat16
-        return a / (std::abs(b - std::numbers::sqrt2) < rounding ? std::numbers::sqrt2 : b);
-      };
-    }
+    if (op == "Div") return quotient;
     return nullptr;
   }
 
