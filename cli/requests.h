@@ -37,6 +37,7 @@ struct VerificationRequest {
   std::optional<double> rtol;
   std::optional<std::string> device;
   std::optional<std::string> provider;
+  bool tf32 = false;
   bool thorough = false;
   std::optional<std::string> reference;  ///< "pytorch" or "builtin".
   std::optional<std::string> reference_precision;
@@ -123,7 +124,9 @@ struct EngineRequest {
   Shell shell = usual_shell();
   EngineOptions options;
   ShapeRequest shape;
-  bool run = false;
+  bool run = false;    ///< Run trtexec.
+  bool build = false;  ///< Build with NVIDIA's Python package.
+  std::optional<std::string> python;
   std::filesystem::path log;
   std::vector<std::filesystem::path> inputs;
   Printing printing;

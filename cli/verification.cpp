@@ -24,6 +24,7 @@ verify::Settings settings_of(const VerificationRequest& request) {
   settings.atol = request.atol;
   settings.rtol = request.rtol;
   settings.seed = request.seed.value_or(kDefaultSeed);
+  settings.tf32 = request.tf32;
   settings.thorough = request.thorough;
   settings.images = request.images.value_or("");
   settings.report = request.report.value_or("");

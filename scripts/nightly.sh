@@ -24,8 +24,11 @@ memory() {
 }
 
 all_opsets() { AETHER2ONNX_ALL_OPSETS=1 ctest --test-dir build/release -j "$jobs" --output-on-failure -R conformance; }
-# Every generation, form, opset and precision against its rounding noise: no honest file is suspected.
-all_forms() { AETHER2ONNX_ALL_FORMS=1 build/release/bin/verify --gtest_filter='RoundingNoise.*'; }
+# Every generation, form, opset and precision, random, trained and published networks: no honest file is suspected,
+# and each small damage is found.
+all_forms() {
+  AETHER2ONNX_ALL_FORMS=1 build/release/bin/verify --gtest_filter='*RoundingNoise.*:*TrainedNoise.*:Damages.*'
+}
 giants() { /usr/bin/python3 -B tests/torch/honest_giant.py build/release/bin/aether2onnx build/release/bin/dump_tensors 4700; }
 onnx_oracle() {
   AETHER2ONNX_ORACLE_FILES=400000 build/release/bin/conformance_onnx --gtest_brief=1
@@ -50,6 +53,8 @@ clients() {
   scripts/install_clients.sh
   /usr/bin/python3 -B tests/clients/clients.py --program build/release/bin/aether2onnx --clients .deps/clients \
     --torch build/release/tests/torch_cases --stages build/release/tests/stage_cases --all --write docs/clients.md
+  /usr/bin/python3 -B tests/clients/rtx_kernels.py --program build/release/bin/aether2onnx --clients .deps/clients \
+    --torch build/release/tests/torch_cases --all
 }
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 

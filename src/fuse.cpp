@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "network/evaluate.h"
+#include "network/network.h"
 #include "pipeline.h"
 #include "port/files.h"
 #include "state_dict/state_dict.h"
@@ -100,10 +101,45 @@ class FusionRun {
     std::stable_sort(by_position.begin(), by_position.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [position, tensor] : by_position) content_.tensors.push_back(std::move(tensor));
-    content_.notes = network::notes(report_.network);
+    content_.notes = network::notes(with_own_evidence());
     output.tensors = content_.tensors.size();
     output.dtype = pipeline::dtypes_text(dtypes);
     report_.convolutions = fusion_.convolutions;
+  }
+
+  // The network's facts, in which an option proves nothing that the checkpoint leaves open: the
+  // fused checkpoint no longer shows who said so.
+  NetworkInfo with_own_evidence() const {
+    NetworkInfo facts = report_.network;
+    const auto doubt = [&](std::string_view what, bool given, const NetworkInfo& own) {
+      const auto named = [&](const Evidence& each) { return each.what == what; };
+      const auto found = std::find_if(facts.evidence.begin(), facts.evidence.end(), named);
+      if (!given || found == facts.evidence.end()) return;
+      const auto by_file = std::find_if(own.evidence.begin(), own.evidence.end(), named);
+      const bool says_so = by_file != own.evidence.end() && by_file->certain &&
+                           by_file->stated && by_file->value == found->value;
+      if (!says_so) found->certain = false;
+    };
+    const ReadOptions& given = options_.read;
+    ReadOptions bare;
+    bare.params_key = given.params_key;
+    bare.dequantize = given.dequantize;
+    doubt("generation", given.generation.has_value(), own_facts(bare));
+    bare.generation = given.generation;
+    const NetworkInfo own = own_facts(bare);
+    doubt("res_scale", given.res_scale.has_value(), own);
+    doubt("norm_eps", given.norm_eps.has_value(), own);
+    doubt("img_range", given.img_range.has_value(), own);
+    return facts;
+  }
+
+  NetworkInfo own_facts(const ReadOptions& reading) const {
+    try {
+      return network::recognise(checkpoint_.state_dict(), reading).facts;
+    } catch (const Error& error) {
+      if (must_pass_on(error)) throw;
+      return {};  // without the option the checkpoint is not even recognised
+    }
   }
 
   // Counters and other buffers keep their type; statistics get the type of the weights.

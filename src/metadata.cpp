@@ -1,7 +1,6 @@
 #include "metadata.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -112,12 +111,8 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
 
 // Whether the list "a,b" has the `wanted` parts, and no others unless `may_be_more`.
 bool same_blocks(std::string_view list, const std::vector<std::string>& wanted, bool may_be_more) {
-  std::set<std::string_view> blocks;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    blocks.insert(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
+  const std::vector<std::string_view> parts = split(list, ',');
+  const std::set<std::string_view> blocks(parts.begin(), parts.end());
   const std::set<std::string_view> expected(wanted.begin(), wanted.end());
   if (!may_be_more) return blocks == expected;
   return std::includes(blocks.begin(), blocks.end(), expected.begin(), expected.end());
@@ -167,38 +162,30 @@ namespace {
 // "4,4,4,4". Returns an empty list if the text has another form.
 std::vector<std::int64_t> numbers_of(std::string_view text) {
   std::vector<std::int64_t> numbers;
-  const char* at = text.data();
-  const char* end = at + text.size();
-  while (at != end) {
-    std::int64_t number = 0;
-    const auto result = std::from_chars(at, end, number);
-    if (result.ec != std::errc{} || (result.ptr != end && *result.ptr != ',')) return {};
-    numbers.push_back(number);
-    at = result.ptr == end ? end : result.ptr + 1;
+  for (const std::string_view part : split(text, ',')) {
+    const auto number = parse_number<std::int64_t>(part);
+    if (!number) return {};
+    numbers.push_back(*number);
   }
   return numbers;
 }
 
-std::optional<double> number_of(std::string_view text) {
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
+// "" if the file does not have the key.
+std::string text_of(const onnx::Model& file, std::string_view key) {
+  const std::string* found = file.find_metadata(key);
+  return found == nullptr ? std::string() : *found;
 }
 
 }  // namespace
 
 Assumed assumed(const onnx::Model& file) {
-  const auto text = [&](const char* key) {
-    const std::string* found = file.find_metadata(key);
-    return found == nullptr ? std::string() : *found;
-  };
+  const auto text = [&](const char* key) { return text_of(file, key); };
   if (text("architecture").empty() || text("generation").empty()) return {};
   Assumed assumed;
   assumed.generation = text("generation");
   // A number of 1 is left out. An unreadable number says nothing.
   const auto number = [&](const char* key) {
-    return text(key).empty() ? std::optional<double>(1) : number_of(text(key));
+    return text(key).empty() ? std::optional<double>(1) : parse_number<double>(text(key));
   };
   assumed.res_scale = number("res_scale");
   assumed.img_range = number("img_range");
@@ -207,12 +194,105 @@ Assumed assumed(const onnx::Model& file) {
   constexpr std::string_view eps = " eps ";
   const std::size_t at = fused_from.find(eps);
   if (at != std::string::npos) {
-    assumed.norm_eps = number_of(std::string_view(fused_from).substr(at + eps.size()));
+    assumed.norm_eps = parse_number<double>(std::string_view(fused_from).substr(at + eps.size()));
   }
   for (std::optional<double>* each : {&assumed.res_scale, &assumed.norm_eps, &assumed.img_range}) {
     if (*each && !(**each > 0 && std::isfinite(**each))) each->reset();
   }
   return assumed;
+}
+
+namespace {
+
+// The choice that has this name.
+template <typename Choice>
+std::optional<Choice> choice(std::string_view name, std::initializer_list<Choice> choices) {
+  for (const Choice each : choices) {
+    if (to_string(each) == name) return each;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> names_of(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    names.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return names;
+}
+
+// The sizes of "input:1x3x64x64"; empty for another form.
+std::vector<std::int64_t> sizes_of(std::string text) {
+  constexpr std::string_view input = "input:";
+  if (!text.starts_with(input)) return {};
+  text.erase(0, input.size());
+  std::replace(text.begin(), text.end(), 'x', ',');
+  return numbers_of(text);
+}
+
+// The axes of the model's input, with the ranges of the metadata.
+std::optional<InputShape> shape_of(const onnx::Model& file) {
+  const std::vector<const onnx::ValueInfo*> inputs = onnx::open_inputs(file);
+  if (inputs.size() != 1 || inputs[0]->dims.size() != 4) return std::nullopt;
+  std::array<std::vector<std::int64_t>, kProfile.size()> ends;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const std::string* text = file.find_metadata(kProfile.at(i).key);
+    if (text == nullptr) return std::nullopt;
+    ends.at(i) = sizes_of(*text);
+    if (ends.at(i).size() != 4) return std::nullopt;
+  }
+  const auto axis = [&](std::size_t index) {
+    if (numbers_of(inputs[0]->dims[index]).size() == 1) return Axis::fixed(ends[1][index]);
+    return Axis::range(ends[0][index], ends[1][index], ends[2][index]);
+  };
+  return InputShape{axis(0), axis(2), axis(3)};
+}
+
+}  // namespace
+
+std::optional<ConvertOptions> options(const onnx::Model& file) {
+  const auto text = [&](const char* key) {
+    const std::string* found = file.find_metadata(key);
+    return found == nullptr ? std::string() : *found;
+  };
+  if (text("architecture").empty() || text("aether2onnx_version").empty()) return std::nullopt;
+  ConvertOptions options;
+  const auto precision =
+      choice(text("precision"), {Precision::fp32, Precision::fp16, Precision::bf16,
+                                 Precision::mixed_fp16, Precision::mixed_bf16});
+  const auto shape = shape_of(file);
+  if (!precision || !shape) return std::nullopt;
+  options.precision = *precision;
+  options.shape = *shape;
+  options.opset_version = static_cast<int>(onnx::default_opset(file));
+  const auto optional = [&](const char* key, auto choices, auto& option) {
+    if (text(key).empty()) return true;
+    const auto chosen = choice(text(key), choices);
+    if (chosen) option = *chosen;
+    return chosen.has_value();
+  };
+  const bool known =
+      optional("io_type", std::initializer_list{IoType::same, IoType::fp32}, options.io_type) &&
+      optional("graph_form", std::initializer_list{GraphForm::standard, GraphForm::channels_first},
+               options.graph_form) &&
+      optional("projections", std::initializer_list{Projections::conv, Projections::matmul},
+               options.projections) &&
+      optional("gelu", std::initializer_list{GeluForm::op, GeluForm::erf}, options.gelu);
+  if (!known) return std::nullopt;
+  if (const auto size = numbers_of(text("split_kernels_over")); size.size() == 1) {
+    options.split_kernels_over = static_cast<int>(std::clamp<std::int64_t>(size[0], 0, 99));
+  }
+  options.fp32_operators = names_of(text("fp32_operators"));
+  options.depthwise_fp32 = text("depthwise_fp32") == "true";
+  options.fp32_blocks = names_of(text(kFp32Blocks));
+  try {
+    validate(options);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return options;
 }
 
 std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
@@ -230,16 +310,13 @@ std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
 
 NetworkInfo network(const onnx::Model& file) {
   NetworkInfo network;
-  const auto text = [&](const char* key) {
-    const std::string* found = file.find_metadata(key);
-    return found == nullptr ? std::string() : *found;
-  };
+  const auto text = [&](const char* key) { return text_of(file, key); };
   network.architecture = text("architecture");
   network.generation = text("generation");
   network.model_type = text("model_type");
   network.depths = numbers_of(text("depths"));
   for (const char* name : {"res_scale", "img_range"}) {
-    if (const auto number = number_of(text(name))) network.numbers[name] = *number;
+    if (const auto number = parse_number<double>(text(name))) network.numbers[name] = *number;
   }
   return network;
 }

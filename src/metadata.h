@@ -44,6 +44,11 @@ struct Assumed {
 };
 Assumed assumed(const onnx::Model& file);
 
+/// The options of the conversion that made the model: entries(), read back. What a reader of a
+/// checkpoint decides (ReadOptions) is left out. Unset if the metadata are not of aether2onnx, or
+/// have a value that this version does not know.
+std::optional<ConvertOptions> options(const onnx::Model& file);
+
 /// The first fact about the network's size that the metadata and the network disagree about, as a
 /// sentence; "" if there is none.
 std::string other_network(const onnx::Model& file, const NetworkInfo& network);

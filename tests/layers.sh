@@ -39,7 +39,7 @@ done
 # A header is private to its folder, unless it has the folder's name or is listed here.
 public="src/port/files.h src/formats/file_kind.h src/formats/tensors.h src/formats/pickle/skim.h
   src/formats/zip/writer.h src/network/evaluate.h src/network/notes.h src/network/onnx_outline.h
-  src/graph/to_onnx.h"
+  src/graph/to_onnx.h src/formats/onnx/emulate.h"
 for header in $(find src judge -mindepth 2 -name '*.h' ! -path 'src/base/*'); do
   folder=$(dirname "$header")
   [ "$(basename "$header" .h)" != "$(basename "$folder")" ] || continue

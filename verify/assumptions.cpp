@@ -66,14 +66,13 @@ std::string because_of(const Evidence& final, const Evidence* of_file) {
     return fmt::format("the checkpoint says {} ({})", of_file->value, of_file->because);
   }
   if (of_file->value == final.value) return of_file->because;
-  return fmt::format("by itself the checkpoint would be taken for {} ({})", of_file->value,
-                     of_file->because);
+  return fmt::format("the default is {} ({})", of_file->value, of_file->because);
 }
 
 }  // namespace
 
 std::string text_of(const Assumption& assumption) {
-  const char* origin = "";
+  const char* origin = ", the default";
   if (assumption.origin == "option") origin = ", as given";
   if (assumption.origin == "metadata") origin = ", as the model's metadata say";
   return fmt::format("{} {}{}: {}", assumption.what, assumption.value, origin, assumption.because);
@@ -84,8 +83,10 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
+  // A generation that is named settles its epsilon. If the default is the same generation, the
+  // epsilon stays open.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
-      suits(state_dict, given, *noted.generation)) {
+      *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;
   }
   const NetworkInfo of_file = facts_of_file(state_dict, given, taken.generation);
@@ -99,7 +100,7 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   take("norm_eps", taken.norm_eps, noted.norm_eps);
   take("img_range", taken.img_range, noted.img_range);
 
-  Settled settled{network::recognise(state_dict, taken), {}};
+  Settled settled{network::recognise(state_dict, taken), {}, taken};
   for (const char* what : kOpenFacts) {
     const Evidence* evidence = find(settled.network.facts, what);
     if (evidence == nullptr) continue;

@@ -27,6 +27,7 @@ std::string text_of(const Assumption& assumption);
 struct Settled {
   network::Network network;
   std::vector<Assumption> assumptions;
+  ReadOptions reading;  ///< The user's options, and what the metadata decide.
 };
 
 /// Recognises the network. `given` are the user's options. Where these and the checkpoint leave a

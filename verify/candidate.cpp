@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "formats/onnx/emulate.h"
 #include "port/files.h"
 
 namespace aether2onnx::verify {
@@ -28,11 +29,12 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   }
 }
 
-std::string Candidate::bytes() const {
+std::string Candidate::bytes(Results results) const {
   const io::FileInput input(path_);
   if (emulated_) {
     const io::FolderSiblings siblings(path_);
-    return onnx::emulate_half_types(input, model_, &siblings);
+    return results == Results::rounded ? onnx::emulate_half_types(input, model_, &siblings)
+                                       : onnx::widen_half_types(input, model_, &siblings);
   }
   std::string bytes(to_size(input.size()), '\0');
   input.read(0, std::as_writable_bytes(std::span(bytes)));
@@ -47,7 +49,8 @@ std::vector<FloatTensor> Candidate::run(const FloatTensor& input) const {
 }
 
 std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
-                                                const std::vector<std::string>& values) const {
+                                                const std::vector<std::string>& values,
+                                                Results results) const {
   std::vector<std::string> additional;
   for (const std::string& value : values) {
     const bool is_output = std::any_of(model_.outputs.begin(), model_.outputs.end(),
@@ -57,10 +60,11 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
   }
   std::vector<std::string> names = additional;
   for (const auto& output : model_.outputs) names.push_back(output.name);
-  const std::vector<FloatTensor> outputs = runtime_
-                                               .open(bytes() + onnx::additional_outputs(additional),
-                                                     io::absolute(path_).parent_path(), device_)
-                                               .run(input, names, cancelled_);
+  const std::vector<FloatTensor> outputs =
+      runtime_
+          .open(bytes(results) + onnx::additional_outputs(additional),
+                io::absolute(path_).parent_path(), device_)
+          .run(input, names, cancelled_);
   // A value may be asked for twice.
   std::vector<FloatTensor> wanted;
   wanted.reserve(values.size());
@@ -78,6 +82,7 @@ void Candidate::end_runs() {
 
 std::string Candidate::description() const {
   std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
+  if (device_.provider != Provider::cpu) text += device_.tf32 ? " with TF32" : " without TF32";
   if (emulated_) {
     text += file_ ? " (as it is, and with every 16-bit result rounded)"
                   : " (in float32, with every 16-bit result rounded, because ONNX Runtime has no "

@@ -27,9 +27,14 @@ class Candidate {
   /// The outputs of the one or two ways to run the model.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
-  /// The outputs of operators within the model, with emulated roundings if there are any.
+  /// What to do with the results of 16-bit operators.
+  enum class Results { rounded, exact };
+
+  /// The outputs of operators within the model. The roundings of 16-bit types are emulated, or left
+  /// out.
   std::vector<FloatTensor> run_exposed(const FloatTensor& input,
-                                       const std::vector<std::string>& values) const;
+                                       const std::vector<std::string>& values,
+                                       Results results = Results::rounded) const;
 
   /// Frees the sessions of run(), which must not be called again.
   void end_runs();
@@ -38,7 +43,7 @@ class Candidate {
   std::string description() const;
 
  private:
-  std::string bytes() const;
+  std::string bytes(Results results = Results::rounded) const;
 
   const OnnxRuntime& runtime_;
   std::filesystem::path path_;

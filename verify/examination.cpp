@@ -117,8 +117,10 @@ class Parts {
     return &at->second.values;
   }
 
-  // The output with rounding.
-  const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output) {
+  // The output of a reference that rounds. `weight` times its distance from the exact output is
+  // noise, if that is more than is known.
+  const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
+                                    double weight = 1) {
     const auto at = errors_.find(path);
     if (at == errors_.end()) return nullptr;
     const std::vector<float>& found = found_.at(path).values;
@@ -132,10 +134,11 @@ class Parts {
     constexpr double share = 0.125;
     for (PartError& part : parts_) {
       if (part.path != path) continue;
-      part.noise = std::max(ratio(noise.mean_square, size.mean_square), share * unit_);
-      part.largest_noise = std::max(ratio(noise.largest, size.largest), share * unit_);
+      part.noise = std::max(
+          {part.noise, weight * ratio(noise.mean_square, size.mean_square), share * unit_});
+      part.largest_noise = std::max(
+          {part.largest_noise, weight * ratio(noise.largest, size.largest), share * unit_});
     }
-    errors_.erase(at);
     return &found;
   }
 
@@ -178,30 +181,37 @@ bool PartError::is_suspicious() const {
 }
 
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
-                               const Reference& exact, const Reference& rounding,
-                               Arithmetic arithmetic, const FloatTensor& input) {
+                               const Judges& judges, const FloatTensor& input,
+                               Candidate::Results results) {
   const std::map<std::string, std::string> outputs =
-      module_outputs(model, paths_of(exact, input.shape[1]));
+      module_outputs(model, paths_of(judges.exact, input.shape[1]));
   std::vector<std::string> names;
   for (const auto& [path, value] : outputs) names.push_back(value);
   names.push_back(model.outputs.at(0).name);
-  std::vector<FloatTensor> values = candidate.run_exposed(input, names);
+  std::vector<FloatTensor> values = candidate.run_exposed(input, names, results);
   std::map<std::string, FloatTensor> found;
   std::size_t index = 0;
   for (const auto& [path, value] : outputs) found[path] = std::move(values.at(index++));
   found[kOutputPart] = std::move(values.back());
 
-  Parts parts(std::move(found), unit_of(arithmetic));
+  Parts parts(std::move(found), unit_of(judges.arithmetic));
   const DoubleTensor exact_output =
-      exact.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
+      judges.exact.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
                   return parts.exact(path, output);
                 }});
   parts.exact(kOutputPart, exact_output);
-  const DoubleTensor rounded_output =
-      rounding.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
-                     return parts.rounded(path, output);
-                   }});
-  parts.rounded(kOutputPart, rounded_output);
+  const auto add_noise = [&](const Reference& reference, double weight) {
+    const DoubleTensor output = reference.run(
+        input, {.replace = [&](const std::string& path, const DoubleTensor& of_part) {
+          return parts.rounded(path, of_part, weight);
+        }});
+    parts.rounded(kOutputPart, output, weight);
+  };
+  add_noise(judges.rounding, 1);
+  // An exporter that fuses or folds rounds other numbers, and honest files stay below 2 times the
+  // effect. The factor of 8 of is_suspicious() is then one of 4.
+  constexpr double weight_of_weights = 4 / kSuspicious;
+  if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();
 }
 

@@ -6,6 +6,11 @@
 /// that the errors of earlier parts do not add up. The exact output for these inputs comes from the
 /// reference in float64. The noise is the error of the reference in the arithmetic of the model:
 /// float32, or float32 with every result rounded to 16 bits.
+///
+/// The roundings of 16-bit results hide a wrong epsilon or one wrong tap of a kernel. Therefore a
+/// 16-bit model is examined a second time, with the roundings of its results left out. What is left
+/// are the roundings of its weights. The reference rounds the weights of the checkpoint; the model
+/// has the rounded weights that the exporter made of them.
 #pragma once
 
 #include <string>
@@ -34,11 +39,20 @@ struct PartError {
   bool is_suspicious() const;
 };
 
+/// The references of an examination.
+struct Judges {
+  const Reference& exact;     ///< In float64.
+  const Reference& rounding;  ///< In `arithmetic`.
+  Arithmetic arithmetic = Arithmetic::float32;
+  /// In float64 with the weights that the model may have instead; may be null.
+  const Reference* other_weights = nullptr;
+};
+
 /// Runs the candidate with the outputs of its parts exposed, and measures each part. Parts that no
-/// node of the model names belong to the next part. `exact` computes in float64, `rounding` in
-/// `arithmetic`. Parts with values that are not finite are left out.
+/// node of the model names belong to the next part. Parts with values that are not finite are left
+/// out.
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
-                               const Reference& exact, const Reference& rounding,
-                               Arithmetic arithmetic, const FloatTensor& input);
+                               const Judges& judges, const FloatTensor& input,
+                               Candidate::Results results = Candidate::Results::rounded);
 
 }  // namespace aether2onnx::verify

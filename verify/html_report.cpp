@@ -78,14 +78,24 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .badge { display: inline-block; padding: 0 .6em; border-radius: .4em; font-weight: 600; }
 .passed { background: #d9f2e0; color: #12522a; } .failed { background: #fbdcdc; color: #7a1414; }
 .assumed { background: #fdf0c8; color: #6b4e00; }
-table { border-collapse: collapse; } td, th { padding: .25em .8em; text-align: left;
+table { border-collapse: collapse; } td, th { overflow-wrap: anywhere; padding: .25em .8em; text-align: left;
        border-bottom: 1px solid #ddd; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.first td { background: #fbdcdc; }
 pre { background: #f4f4f4; padding: .8em; overflow-x: auto; white-space: pre-wrap; }
 figure { display: inline-block; margin: 0 1em 1em 0; vertical-align: top; }
-figure img { display: block; image-rendering: pixelated; max-width: 36em; min-width: 16em;
+svg { max-width: 100%; height: auto; }
+figure { max-width: 100%; }
+figure img { display: block; image-rendering: pixelated; max-width: min(36em, 100%); min-width: 16em;
        border: 1px solid #ccc; } figcaption { font-size: .85em; color: #555; }
+/* A narrow page shows each row of the verdicts as a list of names and values. */
+@media (max-width: 64em) {
+  #results tr:first-child { display: none; }
+  #results, #results tbody, #results tr, #results td { display: block; text-align: left; }
+  #results tr { padding: .5em 0; border-bottom: 1px solid #ddd; } #results td { border: 0; }
+  #results td[data-name]::before { content: attr(data-name) ": "; color: #777; }
+}
+@media (max-width: 40em) { td, th { padding: .2em .35em; font-size: .9em; } body { margin: 1em auto; } }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #1b1b1d; } td, th { border-color: #444; }
   .passed { background: #12522a; color: #d9f2e0; } .failed { background: #7a1414; color: #fbdcdc; }
@@ -101,9 +111,13 @@ std::string verdict_table(const Json& details) {
   for (const Json& result : details["results"]) {
     const bool passed = result["passed"].get<bool>();
     html += fmt::format(
-        "<tr><td><span class=\"badge {}\">{}</span></td><td>{}</td><td>{}</td><td class=\"n\">{}"
-        "</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
-        "<td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+        "<tr><td><span class=\"badge {}\">{}</span></td><td data-name=\"Shape\">{}</td>"
+        "<td data-name=\"Input\">{}</td><td class=\"n\" data-name=\"Largest difference\">{}</td>"
+        "<td class=\"n\" data-name=\"at [n, c, y, x]\">{}</td>"
+        "<td class=\"n\" data-name=\"Mean difference\">{}</td>"
+        "<td class=\"n\" data-name=\"Largest relative\">{}</td>"
+        "<td class=\"n\" data-name=\"PSNR\">{}</td>"
+        "<td class=\"n\" data-name=\"Outside the tolerance\">{}</td></tr>\n",
         passed ? "passed" : "failed", passed ? "pass" : "FAIL",
         joined<std::int64_t>(result["shape"], "&times;"),
         escape(result["input"].get<std::string>()), number(result["max_absolute"]),
@@ -126,8 +140,8 @@ std::pair<const char*, const char*> banner(const std::string& verdict) {
   }
   if (verdict == "suspicious") {
     return {"failed",
-            "Suspicious: the ONNX model is within the tolerance, but rounding does not explain its "
-            "error."};
+            "Suspicious: the ONNX model is within the tolerance, but it is not what a conversion "
+            "makes."};
   }
   return {"failed", "Different: the ONNX model does not compute what PyTorch does."};
 }
@@ -146,6 +160,23 @@ std::string assumption_list(const Json& details) {
   return html + "</ul>\n";
 }
 
+std::string part_table(const char* name, const Json& parts) {
+  std::string html = fmt::format(
+      "<table id=\"{}\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
+      "<th>Error / rounding</th></tr>\n",
+      name);
+  for (const Json& part : parts) {
+    html += fmt::format(
+        "<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td></tr>\n",
+        part["suspicious"].get<bool>() ? " class=\"first\"" : "",
+        escape(part["path"].get<std::string>()), number(part["error"]), number(part["noise"]),
+        part["times"].is_null() ? "not finite"
+                                : fmt::format("{:.1f}", part["times"].get<double>()));
+  }
+  return html + "</table>\n";
+}
+
 // Each part of the network against its rounding noise.
 std::string noise_section(const Json& noise) {
   std::string html = "<h2>Each part against its rounding noise</h2>\n";
@@ -156,19 +187,34 @@ std::string noise_section(const Json& noise) {
   }
   html += fmt::format(
       "<p id=\"noise\">At {}, in {}. Each part gets the inputs that the ONNX model computed. "
-      "{}</p>\n"
-      "<table id=\"parts\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
-      "<th>Error / rounding</th></tr>\n",
+      "{}</p>\n{}",
       joined<std::int64_t>(noise["shape"], "&times;"),
-      escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()));
-  for (const Json& part : noise["parts"]) {
-    html += fmt::format(
-        "<tr{}><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-        "class=\"n\">{}</td></tr>\n",
-        part["suspicious"].get<bool>() ? " class=\"first\"" : "",
-        escape(part["path"].get<std::string>()), number(part["error"]), number(part["noise"]),
-        part["times"].is_null() ? "not finite"
-                                : fmt::format("{:.1f}", part["times"].get<double>()));
+      escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()),
+      part_table("parts", noise["parts"]));
+  if (noise["unrounded_parts"].empty()) return html;
+  return html +
+         "<p>The same without the rounding of results: only the weights have 16 bits.</p>\n" +
+         part_table("unrounded", noise["unrounded_parts"]);
+}
+
+// The model against a new conversion.
+std::string rewriting_section(const Json& rewriting) {
+  std::string html = "<h2>The model against a new conversion of the checkpoint</h2>\n";
+  if (rewriting["compared"] != true) {
+    return html + fmt::format("<p id=\"rewriting\">Not compared: {}.</p>\n",
+                              escape(rewriting["why_not"].get<std::string>()));
+  }
+  if (rewriting["differences"].empty()) {
+    return html + "<p id=\"rewriting\">All weights and attributes are the same.</p>\n";
+  }
+  html += fmt::format(
+      "<p id=\"rewriting\">{}</p>\n<table id=\"rewritten\"><tr><th>Node</th>"
+      "<th>What differs</th></tr>\n",
+      escape(rewriting["text"].get<std::string>()));
+  for (const Json& each : rewriting["differences"]) {
+    html += fmt::format("<tr class=\"first\"><td>{}</td><td>{}</td></tr>\n",
+                        escape(each["place"].get<std::string>()),
+                        escape(each["text"].get<std::string>()));
   }
   return html + "</table>\n";
 }
@@ -188,7 +234,8 @@ std::string histogram(const Json& details) {
   constexpr int length = 460;
   std::string svg = fmt::format(
       "<svg id=\"histogram\" role=\"img\" aria-label=\"Histogram of absolute differences\" "
-      "width=\"{}\" height=\"{}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n",
+      "viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" font-family=\"system-ui, sans-serif\" "
+      "font-size=\"13\">\n",
       left + length + 170, bar * static_cast<int>(kHistogramBins) + 4);
   for (std::size_t bin = 0; bin < kHistogramBins; ++bin) {
     const double share =
@@ -311,6 +358,7 @@ std::string html_report(const Json& details,
                         escape(first["text"].get<std::string>()), block_table(first));
   }
   if (verdict != "differs") html += noise_section(details["noise"]);
+  html += rewriting_section(details["rewriting"]);
   html += "<h2>Pictures</h2>\n";
   for (const PictureSet& set : pictures) {
     html += fmt::format("<h3>{}</h3>\n<div>{}{}", escape(set.title), figure(set.input, "input"),

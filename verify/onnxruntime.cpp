@@ -184,8 +184,9 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   if (device.provider == Provider::cpu) return;
   const OrtApi& api = Ort::GetApi();
   const std::string index = std::to_string(device.index);
-  const std::array<const char*, 1> keys = {"device_id"};
-  const std::array<const char*, 1> values = {index.c_str()};
+  // TensorRT's provider has no option for TF32, see set_up().
+  const std::array<const char*, 2> keys = {"device_id", "use_tf32"};
+  const std::array<const char*, 2> values = {index.c_str(), device.tf32 ? "1" : "0"};
   if (device.provider == Provider::tensorrt) {
     OrtTensorRTProviderOptionsV2* made = nullptr;
     Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&made));
@@ -198,7 +199,7 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   OrtCUDAProviderOptionsV2* made = nullptr;
   Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
   const ProviderOptions<OrtCUDAProviderOptionsV2> cuda(made, api.ReleaseCUDAProviderOptions);
-  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(made, keys.data(), values.data(), 1));
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(made, keys.data(), values.data(), keys.size()));
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 

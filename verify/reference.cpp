@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <functional>
+#include <random>
 #include <string_view>
 
 #include "base/error.h"
@@ -108,6 +111,31 @@ Value depthwise(const Weights& w, const std::string& path, const Value& x,
   return branch("lk_conv", large_bias) + branch("sk_conv", small_bias);
 }
 
+namespace {
+
+// Rounds weights. A weight that the type cannot hold stays: such a layer is float32.
+class Rounder {
+ public:
+  explicit Rounder(WeightRounding rounding) : rounding_(rounding) {}
+
+  double operator()(double value) {
+    double rounded = value;
+    if (rounding_.type == DType::float16) rounded = from_half_bits(to_half_bits(value));
+    if (rounding_.type == DType::bfloat16) rounded = from_bfloat16_bits(to_bfloat16_bits(value));
+    if (!std::isfinite(rounded)) return value;
+    if (!rounding_.dithered) return rounded;
+    const double unit = rounding_.type == DType::bfloat16 ? 0x1p-8 : 0x1p-11;
+    const double random = static_cast<double>(generator_() >> 11U) * 0x1p-52 - 1;
+    return rounded * (1 + unit * random);
+  }
+
+ private:
+  WeightRounding rounding_;
+  std::mt19937_64 generator_;  // the same numbers in every run
+};
+
+}  // namespace
+
 struct Reference::State {
   std::unique_ptr<Operations> operations;
   Weights weights;
@@ -133,17 +161,20 @@ DoubleTensor Reference::State::run(const std::vector<std::int64_t>& shape, const
 }
 
 Reference::Reference(const state_dict::StateDict& state_dict, const network::Network& network,
-                     std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled)
+                     std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled,
+                     WeightRounding weights)
     : state_(std::make_unique<State>()) {
   state_->forward = forward_of(network.facts.generation);
   state_->operations = std::move(operations);
   state_->weights.facts = network.facts;
   state_->cancelled = cancelled;
+  Rounder rounder(weights);
   for (const state_dict::Entry& entry : state_dict.entries()) {
     if (!entry.tensor) continue;
     if (!entry.tensor->is_quantized() && !is_weight_dtype(entry.tensor->dtype)) continue;
     const TensorData data = state_dict.read(entry);
-    const std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
+    std::vector<double> values = aether2onnx::to_doubles(data.bytes, data.dtype);
+    std::transform(values.begin(), values.end(), values.begin(), std::ref(rounder));
     state_->weights.tensors.emplace(entry.name,
                                     state_->operations->make(data.shape, values.data()));
   }

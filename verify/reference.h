@@ -39,12 +39,21 @@ struct Probe {
   std::function<void()> on_layer = nullptr;
 };
 
+/// The weights of a reference: as they are stored, or rounded to 16 bits.
+struct WeightRounding {
+  DType type = DType::float32;  ///< float16 or bfloat16; any other type: no rounding.
+  /// Whether each weight is moved by up to one rounding, at random. Where an exporter adds or
+  /// multiplies weights before it rounds them, nobody knows which way each was rounded.
+  bool dithered = false;
+};
+
 class Reference {
  public:
   /// Loads the weights. Only the facts of `network` are used. If `cancelled`, which may be null,
   /// becomes true, a run ends with Error(cancelled) after the layer at work.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
-            std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled = nullptr);
+            std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled = nullptr,
+            WeightRounding weights = {});
   Reference(const Reference&) = delete;
   Reference& operator=(const Reference&) = delete;
   ~Reference();

@@ -27,6 +27,7 @@
 #include "port/port.h"
 #include "ranges.h"
 #include "reference.h"
+#include "rewriting.h"
 #include "setup.h"
 #include "state_dict/state_dict.h"
 
@@ -151,6 +152,7 @@ class Verifier {
     if (progress_.begins) progress_.begins(details_);
     compare_all();
     const bool passed = details_["passed"].get<bool>();
+    rewrite();
     if (!passed) find_out_where();
     add_ranges();
     if (request_.fp32_blocks) choose_blocks(passed);
@@ -158,7 +160,8 @@ class Verifier {
   }
 
   void decide() {
-    const bool suspicious = !details_["noise"]["place"].get<std::string>().empty();
+    const bool suspicious = !details_["noise"]["place"].get<std::string>().empty() ||
+                            details_["rewriting"]["count"].get<std::uint64_t>() > 0;
     const char* verdict = !details_["passed"].get<bool>() ? "differs"
                           : suspicious                    ? "suspicious"
                           : settled_.assumptions.empty()  ? "equal"
@@ -200,7 +203,14 @@ class Verifier {
                   {"shape", Json::array()},
                   {"place", ""},
                   {"text", ""},
-                  {"parts", Json::array()}}},
+                  {"parts", Json::array()},
+                  {"unrounded_parts", Json::array()}}},
+                {"rewriting",
+                 {{"compared", false},
+                  {"why_not", ""},
+                  {"count", 0},
+                  {"text", ""},
+                  {"differences", Json::array()}}},
                 {"ranges", Json::array()},
                 {"fp32_blocks", Json::array()},
                 {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
@@ -243,7 +253,9 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    constexpr double runs = 2.5;  // in float64, in the arithmetic of the model, in ONNX Runtime
+    // In float64, in the arithmetic of the model, in ONNX Runtime; for 16 bits twice, the second time
+    // with other weights as well.
+    const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
@@ -345,9 +357,37 @@ class Verifier {
     }
   }
 
+  // Compares the model with a new conversion of the checkpoint.
+  void rewrite() {
+    const io::FileInput file(request_.model, context_.cancelled);
+    const io::FolderSiblings siblings(request_.model, context_.cancelled);
+    const std::string* by = model_.find_metadata("aether2onnx_version");
+    const bool same_source = !request_.check_source || details_["source"]["same"] == true;
+    const Rewriting rewriting = compare_with_conversion(
+        file, model_, &siblings, state_dict_, settled_.reading,
+        same_source && by != nullptr && *by == version(), context_);
+    Json& json = details_["rewriting"];
+    json["compared"] = rewriting.compared;
+    json["why_not"] = rewriting.why_not;
+    json["count"] = rewriting.count;
+    for (const Alteration& each : rewriting.alterations) {
+      json["differences"].push_back({{"place", each.place}, {"text", each.text}});
+    }
+    if (rewriting.alterations.empty()) return;
+    const Alteration& first = rewriting.alterations.front();
+    json["text"] =
+        fmt::format("The file is not what aether2onnx writes for this checkpoint. At {}, {}{}.",
+                    first.place, first.text,
+                    rewriting.count > 1 ? fmt::format(" (the first of {} differences)",
+                                                      rewriting.count)
+                                        : "");
+  }
+
   // What the metadata say otherwise than the comparison takes it.
   std::string other_facts() const {
     std::string text;
+    const auto rewritten = details_["rewriting"]["text"].get<std::string>();
+    if (!rewritten.empty()) text += " " + rewritten;
     const Json source = compare_source(model_, state_dict_);
     if (source["same"] == false) {
       const auto name = source["name"].get<std::string>();
@@ -380,10 +420,6 @@ class Verifier {
     // The weights of all that is compared would be too much at once.
     reference_.reset();
     candidate_->end_runs();
-    const Reference exact(state_dict_, network_, plain_operations(Arithmetic::float64),
-                          context_.cancelled);
-    const Reference rounding(state_dict_, network_, plain_operations(arithmetic),
-                             context_.cancelled);
     std::optional<Candidate> on_cpu;
     if (setup_.device.provider != Provider::cpu) {
       on_cpu.emplace(*setup_.runtime, request_.model, model_, Device{}, context_.cancelled);
@@ -394,28 +430,59 @@ class Verifier {
     // Smooth and busy regions: the one shows wrong epsilons, the other large values.
     const FloatTensor input =
         halves_of(make_picture(shape), make_noise(shape, request_.settings.seed));
-    const std::vector<PartError> parts =
-        examine(candidate, model_, exact, rounding, arithmetic, input);
-    for (const PartError& part : parts) {
-      noise["parts"].push_back({{"path", part.path},
-                                {"error", number(part.error)},
-                                {"noise", number(part.noise)},
-                                {"largest_error", number(part.largest_error)},
-                                {"largest_noise", number(part.largest_noise)},
-                                {"times", number(part.times())},
-                                {"suspicious", part.is_suspicious()}});
+    const auto reference = [&](Arithmetic computes, WeightRounding weights = {}) {
+      return Reference(state_dict_, network_, plain_operations(computes), context_.cancelled,
+                       weights);
+    };
+    const Reference exact = reference(Arithmetic::float64);
+    {
+      const Reference rounding = reference(arithmetic);
+      add_parts(noise["parts"], "Rounding to " + std::string(to_string(type_)),
+                examine(candidate, model_, {exact, rounding, arithmetic}, input));
     }
+    if (type_ == DType::float32) return;
+    const Reference of_weights = reference(Arithmetic::float64, {type_});
+    const Reference rounding = reference(Arithmetic::float32, {type_});
+    // If nothing is added or folded, the exporter rounds the weights of the checkpoint themselves:
+    // no norm with statistics, temperature or factor.
+    const NetworkInfo& facts = network_.facts;
+    const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
+                           facts.quantization == Quantization::none &&
+                           !facts.numbers.contains("res_scale");
+    std::optional<Reference> dithered;
+    if (!as_stored) {
+      dithered.emplace(state_dict_, network_, plain_operations(Arithmetic::float64),
+                       context_.cancelled, WeightRounding{type_, true});
+    }
+    add_parts(noise["unrounded_parts"],
+              fmt::format("Rounding of the weights to {}", to_string(type_)),
+              examine(candidate, model_,
+                      {of_weights, rounding, Arithmetic::float32, as_stored ? &exact : &*dithered},
+                      input, Candidate::Results::exact));
+  }
+
+  // Lists the parts. The first suspicious one is named.
+  void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
+    for (const PartError& part : parts) {
+      list.push_back({{"path", part.path},
+                      {"error", number(part.error)},
+                      {"noise", number(part.noise)},
+                      {"largest_error", number(part.largest_error)},
+                      {"largest_noise", number(part.largest_noise)},
+                      {"times", number(part.times())},
+                      {"suspicious", part.is_suspicious()}});
+    }
+    Json& noise = details_["noise"];
     const auto place = std::find_if(parts.begin(), parts.end(),
                                     [](const PartError& part) { return part.is_suspicious(); });
-    if (place == parts.end()) return;
+    if (place == parts.end() || !noise["place"].get<std::string>().empty()) return;
     noise["place"] = place->path;
     noise["text"] = fmt::format(
-        "{} differs by {:.1e} of its values (at most by {:.1e}). Rounding to {} explains {:.1e} "
-        "(at "
-        "most {:.1e}).",
+        "{} differs by {:.1e} of its values (at most by {:.1e}). {} explains {:.1e} (at most "
+        "{:.1e}).",
         place->path == kOutputPart ? "What follows the last module of the network"
                                    : fmt::format("The part {}", place->path),
-        place->error, place->largest_error, to_string(type_), place->noise, place->largest_noise);
+        place->error, place->largest_error, cause, place->noise, place->largest_noise);
   }
 
   static bool is_worse(const Comparison& a, const Comparison& b) {

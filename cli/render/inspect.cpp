@@ -135,7 +135,7 @@ void print_inspection(Console& console, const InspectRequest& request,
   if (inspection.network) {
     console.line("network", summary(*inspection.network));
     for (const Evidence& evidence : inspection.network->evidence) {
-      console.line(evidence.certain ? "" : "unsure",
+      console.line(evidence.certain ? "" : "assumed",
                    fmt::format("{} {}: {}", evidence.what, evidence.value, evidence.because));
     }
   } else {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "../option_table.h"
 
 namespace aether2onnx::cli {
@@ -162,12 +160,12 @@ std::vector<Object> objects() {
        "",
        {{"model", "path, opset, types, input, output and ranges of the model"},
         {"for", "value of --for"},
-        {"tensorrt", "version of TensorRT, its origin, and the path of trtexec"},
-        {"arguments", "list of trtexec's arguments"},
+        {"tensorrt", "version of TensorRT, its origin, and the paths of trtexec and Python"},
+        {"arguments", "list of arguments of trtexec or tensorrt_rtx"},
         {"command", "the whole line"},
         {"shell", "the shell that the line is written for"},
         {"engine", "the engine's file"},
-        {"built", "bytes, seconds and log with --run, or null"},
+        {"built", "bytes, seconds and log with --run or --build, or null"},
         {"provider_options", "object of options with --for onnxruntime"},
         {"python", "lines of Python with --for onnxruntime and vsmlrt"},
         {"notes", "list of sentences"}}},

@@ -41,8 +41,8 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
 /// "out.onnx", or "out.onnx, replacing the one of 12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
-/// "fp32, fixed 1x3x64x64, opset 17", and for the options at their defaults how to ask for what
-/// people usually want.
+/// "fp32, fixed 1x3x64x64, opset 17". If precision or shape is at its default, the text also names
+/// the usual alternatives and their options.
 std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
 /// The checkpoint beside its model: operators, parameters, inputs and outputs.
@@ -129,10 +129,10 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` may be
-/// empty.
+/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` and
+/// `python` may be empty.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
-                 const std::filesystem::path& trtexec);
+                 const std::filesystem::path& trtexec, const std::filesystem::path& python);
 
 }  // namespace aether2onnx::cli

@@ -31,20 +31,20 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// The part whose error is largest beside its rounding noise.
-std::string describe_noise(const Json& noise) {
+// The part whose error is largest beside its rounding noise. `what` rounds.
+std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
-  for (const Json& part : noise["parts"]) {
+  bool suspicious = false;
+  for (const Json& part : parts) {
+    suspicious = suspicious || part["suspicious"] == true;
     if (worst == nullptr || part["times"].is_null() ||
         (!(*worst)["times"].is_null() && part["times"] > (*worst)["times"])) {
       worst = &part;
     }
   }
-  const bool suspicious = !noise["place"].get<std::string>().empty();
   return fmt::format("{} {} parts at {} against the rounding noise of {}: at most {} times, {}",
-                     suspicious ? "FAIL" : "pass", noise["parts"].size(),
-                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"),
-                     noise["arithmetic"].get<std::string>(),
+                     suspicious ? "FAIL" : "pass", parts.size(),
+                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
                      (*worst)["times"].is_null()
                          ? "not finite"
                          : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
@@ -110,9 +110,22 @@ void print_comparison(Console& console, const Json& details, bool warn) {
   for (const Json& result : details["results"]) console.line("", describe(result));
   const Json& noise = details["noise"];
   if (!noise["parts"].empty()) {
-    console.line("", describe_noise(noise));
+    const auto type = noise["arithmetic"].get<std::string>();
+    console.line("", describe_noise(noise, noise["parts"], type));
+    if (!noise["unrounded_parts"].empty()) {
+      console.line("", describe_noise(noise, noise["unrounded_parts"], type + " weights alone"));
+    }
   } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
     console.line("", "the parts were not held against their rounding noise: " + why);
+  }
+  const Json& rewriting = details["rewriting"];
+  if (rewriting["compared"] == true) {
+    const auto count = rewriting["count"].get<std::uint64_t>();
+    console.line("", count == 0 ? "pass the same weights as a new conversion"
+                                : fmt::format("FAIL {} from a new conversion, first at {}",
+                                              plural(count, "difference"),
+                                              rewriting["differences"][0]["place"]
+                                                  .get<std::string>()));
   }
 }
 
@@ -134,13 +147,13 @@ std::string verdict_text(const Json& details, const std::string& model_name,
 ProgramError comparison_error(const Json& details, const std::string& model_name) {
   const std::string name = printable(model_name);
   if (details["verdict"] == "suspicious") {
-    return ProgramError(
-        "verification",
-        {"verification-suspicious", name, "", "",
-         fmt::format("{} is within the tolerance, but suspicious: rounding does not explain its "
-                     "error.\n{}\nThe model was changed, or the program that made it has a defect.",
-                     name, details["noise"]["text"].get<std::string>())},
-        {});
+    std::string message = fmt::format("{} is within the tolerance, but suspicious.", name);
+    const auto noise = details["noise"]["text"].get<std::string>();
+    const auto rewriting = details["rewriting"]["text"].get<std::string>();
+    if (!noise.empty()) message += "\nRounding does not explain its error. " + noise;
+    if (!rewriting.empty()) message += "\n" + rewriting;
+    message += "\nThe model was changed, or the program that made it has a defect.";
+    return ProgramError("verification", {"verification-suspicious", name, "", "", message}, {});
   }
   std::string message = fmt::format("{} isn't equal to PyTorch within the tolerance.", name);
   std::vector<Diagnostic> findings;

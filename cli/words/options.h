@@ -16,8 +16,8 @@ void add_file(CommandLine& line, std::filesystem::path& file, const char* expect
 /// Moves the first of `files` to `file` if `file` is empty.
 void take_next(std::vector<std::string>& files, std::filesystem::path& file);
 
-/// The file of a command's first argument, by what its name says. Throws Error(usage) if `file` is
-/// one of the `wrong` endings (".onnx"); `remedy` says what to do.
+/// Throws Error(usage) if the name of `file` ends in one of the `wrong` endings (".onnx"). `remedy`
+/// is the sentence that says what to do.
 void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
                    const std::string& remedy);
 

@@ -1,8 +1,6 @@
 #include "network/evidence.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 
 #include "base/error.h"
@@ -13,13 +11,6 @@
 namespace aether2onnx::network {
 
 namespace {
-
-std::optional<double> parse_number(std::string_view text) {
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 // A place in the file that may state a number.
 struct Source {
@@ -49,8 +40,8 @@ Source note_source(const FloatStateDict& file, std::string_view note, std::strin
 
 // Compares numbers by their value: "2" and "2.0" are the same.
 bool same_value(const std::string& says, const std::string& found) {
-  const auto a = parse_number(says);
-  const auto b = parse_number(found);
+  const auto a = parse_number<double>(says);
+  const auto b = parse_number<double>(found);
   return says == found || (a && b && *a == *b);
 }
 
@@ -58,11 +49,11 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
                               std::vector<std::string>& warnings) {
   for (const Source& source : sources) {
     if (source.text == nullptr) continue;
-    const auto number = parse_number(*source.text);
+    const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
       return Decided{*number,
-                     fmt::format("{} says so{}", source.where,
-                                 source.assumed ? ", and that it was an assumption" : ""),
+                     source.assumed ? fmt::format("{} says that it was assumed then", source.where)
+                                    : fmt::format("{} says so", source.where),
                      !source.assumed};
     }
     warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",
@@ -75,14 +66,7 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 
 bool was_assumed(const FloatStateDict& file, std::string_view what) {
   const std::string* note = file.note(kAssumedNote);
-  if (note == nullptr) return false;
-  std::string_view rest = *note;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    if (rest.substr(0, end) == what) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return false;
+  return note != nullptr && is_one_of(*note, what, ',');
 }
 
 std::string place_of_attribute(std::string_view name) {
@@ -144,7 +128,7 @@ Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                              note_source(file, kImgRangeNote, "img_range")},
                             "img_range", warnings);
   return found.value_or(
-      Decided{1, "the file doesn't say; every published network has it", true, false});
+      Decided{1, "the file does not say; every published network has it", true, false});
 }
 
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
@@ -217,7 +201,7 @@ std::vector<std::string> contradictions(const FloatStateDict& file, const Networ
     }
   }
   if (const std::string* ratio = arch("mlp_ratio")) {
-    const auto number = parse_number(*ratio);
+    const auto number = parse_number<double>(*ratio);
     const double hidden = number ? std::floor(static_cast<double>(facts.embed_dim) * *number) : -1;
     if (hidden != static_cast<double>(facts.hidden_dim)) {
       tell("arch_config", "mlp_ratio", *ratio, fmt::format("hidden width {}", facts.hidden_dim));

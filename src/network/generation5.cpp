@@ -46,7 +46,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
     decision.name = named->name;
     decision.because = named->because;
   }
-  decision.res_scale = {1, "the file doesn't say; the generation's constructor has it", false};
+  decision.res_scale = {1, "the file does not say; it is the default of the network's class", false};
   return decision;
 }
 

@@ -58,8 +58,9 @@ Decision seventh(const FloatStateDict& file, const std::string& because) {
   }
   Decision decision = {"G7c",
                        because +
-                           ", trained temperatures; G7b has the same keys, and G7a too if "
-                           "its training began from another network",
+                           ", trained temperatures; G7b and G7c have the same keys, and nothing in "
+                           "the file tells which of the two it is (a G7a has them too, if its "
+                           "training began from another network)",
                        false};
   decision.norm_eps.certain = false;
   return decision;
@@ -108,7 +109,8 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
     return {"G7d", "fused, and no running_mean and running_var are left"};
   }
   // norm_eps follows from the generation. It is no open question of its own.
-  return {"G7d", "scale_tensor; G6.0 has the same keys, and nothing in the file tells", false};
+  return {"G7d", "G6.0 and G7d have the same keys, and nothing in the file tells which of the two it is",
+          false};
 }
 
 }  // namespace

@@ -73,12 +73,11 @@ std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
   const std::string* note = file.note(kGenerationNote);
   if (note != nullptr && is_one(*note)) {
     const bool assumed = was_assumed(file, "generation");
-    return NamedGeneration{
-        *note,
-        fmt::format(
-            "the note of the fused checkpoint{}",
-            assumed ? ", which says that it was an assumption; nothing in the file tells" : ""),
-        !assumed};
+    return NamedGeneration{*note,
+                           assumed
+                               ? "the note of the fused checkpoint says that it was assumed then"
+                               : "the note of the fused checkpoint",
+                           !assumed};
   }
   return std::nullopt;
 }
@@ -87,8 +86,8 @@ Decided res_scale_of_presets(std::int64_t embed_dim) {
   constexpr std::int64_t narrow = 64;
   const bool is_narrow = embed_dim <= narrow;
   return {is_narrow ? 0.2 : 0.1,
-          fmt::format("the file doesn't say; presets of embed_dim {} have it",
-                      is_narrow ? "64 and below" : "above 64"),
+          fmt::format("the file does not say; published networks with an embed_dim {} have it",
+                      is_narrow ? "of 64 and below" : "above 64"),
           false};
 }
 
@@ -117,7 +116,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
       return file.has(path + ".weight") || file.has(path + ".bias");
     });
     if (there == places.end() && i >= least) continue;
-    // Convolutions before this one are missing.
+    // Lists the convolutions that are missing before this one, so that the check of all keys names
+    // them.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }

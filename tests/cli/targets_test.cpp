@@ -5,32 +5,19 @@
 #include <nlohmann/json.hpp>
 
 #include "engine_fixture.h"
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
+using test::contains;
 using test::quoted;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class ForTarget : public testing::Test {
+class ForTarget : public test::ProgramTest {
  protected:
-  void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
-  }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
+  void SetUp() override { save("model.pth"); }
 };
 
 TEST_F(ForTarget, SaysWhatItSetAndWhy) {
@@ -161,6 +148,7 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   };
   fails("fixed.onnx --for tensorrt-rtx --precision fp16", 1, "only from the ONNX file");
   fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run doesn't go with --for tensorrt-rtx");
+  fails("fixed.onnx --build", 2, "--build doesn't go with --for tensorrt");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 9.0", 2, "9.x (Hopper)");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "since 7.5");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "must be 7.5");
@@ -179,6 +167,22 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   fails("bf16.onnx --for tensorrt-rtx --compute_capabilities 7.5,8.9", 1,
         "contains bfloat16, which GPUs of compute capability 7.5 lack; 8.0 and newer have it");
   EXPECT_EQ(run("bf16.onnx --for tensorrt-rtx --compute_capabilities 8.0").exit_code, 0);
+}
+
+// check and engine know the same targets by the same names, and agree about a file.
+TEST_F(EngineForTarget, WhatEngineRefusesCheckFinds) {
+  const CommandResult engine = run("fixed.onnx --for vsmlrt");
+  EXPECT_EQ(engine.exit_code, 1);
+  EXPECT_TRUE(contains(engine.err, "the size is fixed")) << engine.err;
+  const CommandResult check =
+      test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
+                      quoted(AETHER2ONNX_PROGRAM) + " check fixed.onnx --for vsmlrt --json");
+  bool found = false;
+  const json object = json::parse(check.out);
+  for (const json& finding : object["findings"]) {
+    found = found || finding["code"] == "fixed-size";
+  }
+  EXPECT_TRUE(found) << check.out;
 }
 
 TEST_F(EngineForTarget, VersionsAndOtherTargets) {

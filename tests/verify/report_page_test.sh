@@ -41,17 +41,31 @@ check_page() {
     2>"$work/$page.log"
   if grep -E 'CONSOLE|Refused to|Uncaught' "$work/$page.log"; then exit 1; fi
   [ "$(wc -c <"$work/$page.png")" -gt 20000 ] || { echo "$page: the page is empty"; exit 1; }
-  # A copy that tells what became of its pictures; the page itself allows no script.
+  # A copy that tells what became of its pictures; the page itself allows no script. The width is that of a
+  # telephone, and that of a small desktop: a frame has it, as windows have a least width.
   sed -e "s/default-src 'none'/script-src 'unsafe-inline'/" \
-      -e 's|</body>|<script>addEventListener("load", () => { document.body.dataset.drawn = [...document.images].filter(i => i.complete \&\& i.naturalWidth > 1).length + " of " + document.images.length; document.body.dataset.cut = [...document.querySelectorAll("#results, #results *")].filter(e => { const r = e.getBoundingClientRect(); const p = e.parentElement.getBoundingClientRect(); return ["auto", "scroll"].includes(getComputedStyle(e.parentElement).overflowY) \|\| r.right > innerWidth + 1 \|\| (e.className.startsWith("badge") \&\& (r.top < p.top - 1 \|\| r.bottom > p.bottom + 1)); }).length; document.body.dataset.verdict = document.getElementById("verdict").innerText; });</script></body>|' \
+      -e 's|</body>|<script>addEventListener("load", () => { const cut = [...document.querySelectorAll("table, table *, svg, img")].filter(e => { const r = e.getBoundingClientRect(); const p = e.parentElement.getBoundingClientRect(); return ["auto", "scroll"].includes(getComputedStyle(e.parentElement).overflowY) \|\| r.right > innerWidth + 1 \|\| (e.className.toString().startsWith("badge") \&\& (r.top < p.top - 1 \|\| r.bottom > p.bottom + 1)); }); parent.postMessage({ cut: cut.length, wide: document.documentElement.scrollWidth > innerWidth ? 1 : 0, drawn: [...document.images].filter(i => i.complete \&\& i.naturalWidth > 1).length + " of " + document.images.length, verdict: document.getElementById("verdict").innerText }, "*"); });</script></body>|' \
       "$work/$page.html" >"$work/$page-checked.html"
-  browse --virtual-time-budget=5000 --dump-dom "file://$work/$page-checked.html" \
-    >"$work/$page.dom" 2>"$work/$page-checked.log"
-  if grep -E 'CONSOLE|Uncaught' "$work/$page-checked.log"; then exit 1; fi
-  # The table of verdicts has no scroll bar, and no badge leaves its cell.
-  for expected in 'data-cut="0"' "data-drawn=\"$pictures_expected of $pictures_expected\"" "data-verdict=\"$verdict" \
-    'id="histogram"' 'id="results"' 'id="model"'; do
-    grep -qF "$expected" "$work/$page.dom" || { echo "$page: no $expected in the page"; exit 1; }
+  for width in 360 1280; do
+    cat >"$work/$page-$width.html" <<END
+<body><script>addEventListener("message", e => Object.assign(document.body.dataset, e.data))</script>
+<iframe src="$page-checked.html" width="$width" height="900" style="border:0"></iframe></body>
+END
+    browse --virtual-time-budget=5000 --window-size=1500,1000 --dump-dom "file://$work/$page-$width.html" \
+      >"$work/$page-$width.dom" 2>"$work/$page-checked.log"
+    if grep -E 'CONSOLE|Uncaught' "$work/$page-checked.log"; then exit 1; fi
+    # No table or picture is cut or has a scroll bar, and no badge leaves its cell.
+    for expected in 'data-cut="0"' 'data-wide="0"' "data-drawn=\"$pictures_expected of $pictures_expected\"" \
+      "data-verdict=\"$verdict"; do
+      grep -qF "$expected" "$work/$page-$width.dom" || {
+        echo "$page, $width pixels wide: no $expected"
+        grep -oE 'data-(cut|wide|drawn|verdict)="[^"]*"' "$work/$page-$width.dom"
+        exit 1
+      }
+    done
+  done
+  for expected in 'id="histogram"' 'id="results"' 'id="model"'; do
+    grep -qF "$expected" "$work/$page.html" || { echo "$page: no $expected in the page"; exit 1; }
   done
   if grep -F 'http' "$work/$page.html" | grep -vF 'http-equiv'; then
     echo "$page: the page refers to something outside itself"

@@ -156,6 +156,115 @@ TEST_P(Stages, WhatTheFileLeavesOpenIsTakenFromTheMetadata) {
   }
 }
 
+// --- guesses -----------------------------------------------------------------------------------
+
+// A checkpoint that leaves a fact open, and an option that decides it otherwise than the default.
+struct Guess {
+  std::string name;
+  StageShape shape;
+  std::string what;
+  std::string value;
+  std::string option;
+};
+
+std::vector<Guess> guesses() {
+  const auto shape = [](const std::string& generation) {
+    StageShape shape;
+    shape.generation = generation;
+    return shape;
+  };
+  StageShape one_stage = shape("G3");
+  one_stage.depths = {2};
+  return {{"G6_0", shape("G6.0"), "generation", "G6.0", " --generation G6.0"},
+          {"G3_of_one_stage", one_stage, "generation", "G3", " --generation G3"},
+          {"G7b", shape("G7b"), "norm_eps", "1e-05", " --norm_eps 1e-5"},
+          {"res_scale", shape("G7d"), "res_scale", "0.7", " --generation G7d --res_scale 0.7"},
+          {"img_range", shape("G5.0"), "img_range", "2", " --img_range 2"}};
+}
+
+class Guesses : public testing::TestWithParam<Guess> {
+ protected:
+  CommandResult run(const std::string& arguments) const {
+    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
+                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
+  }
+  // Expects that the verdict is "equal-as-assumed", with this origin of the fact, in the exit code,
+  // the log, the JSON and the report.
+  void expect_assumed(const std::string& command, const std::string& origin) const {
+    const CommandResult result = run(command + " --json --report report.html");
+    EXPECT_EQ(result.exit_code, 3) << command << result.err;
+    if (result.exit_code != 3) return;
+    const Json verification = Json::parse(result.out)["verification"];
+    EXPECT_EQ(verification["verdict"], "equal-as-assumed");
+    const Guess& guess = GetParam();
+    const std::string line = guess.what + " " + guess.value;
+    bool found = false;
+    for (const Json& each : verification["assumptions"]) {
+      if (each["what"] != guess.what) continue;
+      found = true;
+      EXPECT_EQ(each["value"], guess.value) << command;
+      EXPECT_EQ(each["origin"], origin) << command;
+      EXPECT_TRUE(contains(result.err, "assumed     " + each["text"].get<std::string>()))
+          << result.err;
+    }
+    EXPECT_TRUE(found) << command << result.err;
+    EXPECT_TRUE(contains(result.err, "as assumed: ")) << result.err;
+    const std::string report = test::read_text(folder_ / "report.html");
+    EXPECT_TRUE(contains(report, "Equal as assumed: ")) << command;
+    EXPECT_TRUE(contains(report, "<li>" + line)) << command;
+  }
+  Json assumed_by_inspect(const std::string& file) const {
+    const CommandResult result = run("inspect " + file + " --json");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const Json inspection = Json::parse(result.out);
+    for (const Json& each : inspection["network"]["evidence"]) {
+      if (each["what"] == GetParam().what) return each;
+    }
+    ADD_FAILURE() << "no evidence of " << GetParam().what;
+    return {{"certain", nullptr}, {"value", nullptr}};
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Guesses, testing::ValuesIn(guesses()),
+                         [](const auto& given) { return given.param.name; });
+
+TEST_P(Guesses, AreNeverCalledProven) {
+  const Guess& guess = GetParam();
+  std::vector<NamedTensor> tensors = tools::make_tensors(guess.shape);
+  tools::fill_random(tensors, 6);
+  test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
+
+  // inspect and the conversion say that the default is an assumption; img_range 1 is none.
+  const bool open = guess.what != "img_range";
+  EXPECT_EQ(assumed_by_inspect("model.pth")["certain"], !open);
+  const CommandResult inspected = run("inspect model.pth");
+  EXPECT_EQ(contains(inspected.out, "assumed     " + guess.what), open) << inspected.out;
+  const CommandResult plain = run("model.pth plain.onnx --shape 1x3x12x9");
+  EXPECT_EQ(contains(plain.out, "note        " + guess.what + " "), open) << plain.out;
+
+  // A right model that was made with the option: its metadata tell how.
+  const std::string as_given = "model.pth right.onnx --shape 1x3x12x9" + guess.option;
+  expect_assumed(as_given + " --verify_onnx", "option");
+  expect_assumed("verify right.onnx --against model.pth", "metadata");
+  expect_assumed("verify right.onnx --against model.pth" + guess.option, "option");
+  // The model of the default is another one.
+  EXPECT_EQ(run("verify plain.onnx --against model.pth" + guess.option).exit_code, 1);
+
+  // Whoever told fuse is not in the fused checkpoint: the fact stays an assumption there, and no
+  // option is needed any more.
+  ASSERT_EQ(run("fuse model.pth fused.pth --quiet" + guess.option).exit_code, 0);
+  const Json noted = assumed_by_inspect("fused.pth");
+  EXPECT_EQ(noted["certain"], false) << noted;
+  EXPECT_EQ(noted["value"], guess.value) << noted;
+  expect_assumed("fused.pth of_fused.onnx --shape 1x3x12x9 --verify_onnx", "default");
+  expect_assumed("verify of_fused.onnx --against fused.pth", "default");
+  // The fused checkpoint and the unfused one are the same network.
+  const CommandResult other = run("verify of_fused.onnx --against model.pth" + guess.option);
+  EXPECT_EQ(other.exit_code, 3) << other.err;
+}
+
 // Anybody can write metadata. A generation that the keys exclude, and a text that is no number,
 // decide nothing.
 TEST_P(Stages, ForgedMetadataDecideNothing) {

@@ -1,9 +1,12 @@
 // Wrong models, each wrong in one way that a converter could get wrong: verification must fail and
 // name the block.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -354,8 +357,8 @@ TEST_F(WrongModel, OnTheTrainedNetworkAsWell) {
 }
 
 TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
-  convert("model.pth");
-  const auto clamp = [](onnx::ModelProto& model, const std::string& low) {
+  // Adds a node behind the last one, with this constant as its second input.
+  const auto append = [](onnx::ModelProto& model, const std::string& op, float number) {
     auto& graph = *model.mutable_graph();
     const std::string output = graph.output(0).name();
     for (auto& each : *graph.mutable_node()) {
@@ -366,21 +369,102 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
     auto& limit = *graph.add_initializer();
     limit.set_name("limit");
     limit.set_data_type(onnx::TensorProto::FLOAT);
-    limit.add_float_data(std::stof(low));
-    auto& clip = *graph.add_node();
-    clip.set_name("clip");
-    clip.set_op_type("Clip");
-    clip.add_input("before");
-    clip.add_input("limit");
-    clip.add_output(output);
+    limit.add_float_data(number);
+    auto& node = *graph.add_node();
+    node.set_name("appended");
+    node.set_op_type(op);
+    node.add_input("before");
+    node.add_input("limit");
+    node.add_output(output);
   };
-  change([&](onnx::ModelProto& model) { clamp(model, "0.45"); });
-  const CommandResult clamped = run("verify wrong.onnx --against model.pth --json");
-  EXPECT_EQ(clamped.exit_code, 1);
-  EXPECT_EQ(nlohmann::json::parse(clamped.out)["verification"]["first_difference"]["path"],
-            "output");
-  EXPECT_NE(clamped.err.find("behind the last module"), std::string::npos) << clamped.err;
-  expect_suspicious("output", "--atol 100");
+  // An output that is clamped, and one whose mean is another.
+  struct Appended {
+    std::string op;
+    float number;
+  };
+  for (const Appended& each : {Appended{"Clip", 0.45F}, Appended{"Add", 0.17F}}) {
+    convert("model.pth");
+    change([&](onnx::ModelProto& model) { append(model, each.op, each.number); });
+    const CommandResult result =
+        run("verify wrong.onnx --against model.pth --report report.html --json");
+    EXPECT_EQ(result.exit_code, 1);
+    const auto verification = nlohmann::json::parse(result.out)["verification"];
+    const auto& first = verification["first_difference"];
+    EXPECT_EQ(first["path"], "output");
+    // The parts before are right. The size is that of the output's error.
+    const auto& blocks = first["blocks"];
+    EXPECT_LT(blocks[blocks.size() - 2]["relative"], 1e-5);
+    double largest = 0;
+    for (const auto& checked : verification["results"]) {
+      largest = std::max(largest, checked["max_absolute"].get<double>());
+    }
+    const double size = blocks.back()["max_absolute"];
+    EXPECT_GT(size, 0.1 * largest);
+    EXPECT_LE(size, largest * 1.001);
+    if (each.op == "Add") {
+      EXPECT_NEAR(size, 0.17, 1e-5);
+    }
+    const std::string text =
+        fmt::format("The first block that differs is the output, behind the last module, by {:.1e}",
+                    size);
+    EXPECT_NE(result.err.find(text), std::string::npos) << result.err;
+    const std::string report = test::read_text(folder_ / "report.html");
+    EXPECT_NE(report.find(text), std::string::npos);
+    EXPECT_NE(report.find("<tr class=\"first\"><td>output</td>"), std::string::npos);
+    expect_suspicious("output", "--atol 100");
+  }
+}
+
+// What rounding hides in the outputs shows in the file, if aether2onnx made it.
+TEST_F(WrongModel, ChangesBelowTheRoundingShowInTheFile) {
+  convert("model.pth", "--fp_mode fp16 --opset_version 17");
+  change([](onnx::ModelProto& model) {
+    attribute(node(model, "layers.0.1.norm/LayerNormalization"), "epsilon").set_f(1.1e-6F);
+    std::string& raw = *initializer(model, "layers.1.0.ffn.fc2.weight").mutable_raw_data();
+    raw[6] = static_cast<char>(raw[6] ^ 1);  // the last bit of element 3
+  });
+  const CommandResult result =
+      run("verify wrong.onnx --against model.pth --report report.html --json");
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  const auto verification = nlohmann::json::parse(result.out)["verification"];
+  EXPECT_EQ(verification["verdict"], "suspicious");
+  EXPECT_EQ(verification["noise"]["place"], "");
+  const auto& rewriting = verification["rewriting"];
+  EXPECT_EQ(rewriting["count"], 2);
+  ASSERT_EQ(rewriting["differences"].size(), 2U);
+  EXPECT_EQ(rewriting["differences"][0]["place"], "layers.0.1.norm/LayerNormalization");
+  EXPECT_EQ(rewriting["differences"][0]["text"], "epsilon is 1.1e-06, not 1e-06");
+  EXPECT_EQ(rewriting["differences"][1]["place"], "layers.1.0.ffn.fc2/Conv");
+  EXPECT_NE(result.err.find("epsilon is 1.1e-06, not 1e-06 (the first of 2 differences)"),
+            std::string::npos)
+      << result.err;
+  const std::string report = test::read_text(folder_ / "report.html");
+  EXPECT_NE(report.find("<td>epsilon is 1.1e-06, not 1e-06</td>"), std::string::npos);
+}
+
+// A copy of the source and a file of another version are not held to the bit.
+TEST_F(WrongModel, CopiesOfTheSourceMayRoundOtherwise) {
+  convert("model.pth");
+  ASSERT_EQ(run("fuse model.pth fused.pth --quiet").exit_code, 0);
+  EXPECT_EQ(run("verify wrong.onnx --against fused.pth").exit_code, 0);
+  const auto set_version = [](onnx::ModelProto& model) {
+    for (auto& entry : *model.mutable_metadata_props()) {
+      if (entry.key() == "aether2onnx_version") entry.set_value("0.0.1");
+    }
+  };
+  change([&](onnx::ModelProto& model) {
+    set_version(model);
+    edit(initializer(model, "layers.1.0.ffn.fc2.weight"),
+         [](std::vector<float>& values) { values[3] = std::nextafter(values[3], 9.0F); });
+  });
+  EXPECT_EQ(run("verify wrong.onnx --against model.pth").exit_code, 0);
+  // Of other nodes nothing is said.
+  change([&](onnx::ModelProto& model) { node(model, "conv_last/Conv").set_name("other/Conv"); });
+  const CommandResult other = run("verify wrong.onnx --against model.pth --json");
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  const auto rewriting = nlohmann::json::parse(other.out)["verification"]["rewriting"];
+  EXPECT_EQ(rewriting["compared"], false);
+  EXPECT_NE(rewriting["why_not"], "");
 }
 
 TEST_F(WrongModel, AnotherNetworkIsToldBeforeAnyRun) {

@@ -1,7 +1,11 @@
 // ONNX files changed byte by byte. Fields that have no record here stay as they are, so this code
 // works on messages, not on records: a file of any exporter keeps its functions and attributes.
 
+#include "formats/onnx/emulate.h"
+
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <map>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
@@ -10,7 +14,6 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "formats/onnx/onnx.h"
 #include "formats/onnx/proto.h"
 
 namespace aether2onnx::onnx {
@@ -103,13 +106,17 @@ void add_cast(pbf_writer& graph, const std::string& name, const std::string& fro
 
 class Emulator {
  public:
-  Emulator(const Input& input, const Model& model, const io::Siblings* siblings)
-      : input_(input), model_(model), siblings_(siblings), bytes_(to_size(input.size()), '\0') {
+  Emulator(const Input& input, const Model& model, const io::Siblings* siblings, bool rounds)
+      : input_(input),
+        model_(model),
+        siblings_(siblings),
+        rounds_(rounds),
+        bytes_(to_size(input.size()), '\0') {
     input.read(0, std::as_writable_bytes(std::span(bytes_)));
     for (const Tensor& tensor : model.initializers) types_[tensor.name] = tensor.data_type;
     for (const ValueInfo& value : model.inputs) {
       const auto [known, is_new] = types_.emplace(value.name, value.elem_type);
-      if (is_new && is_half(value.elem_type)) rounded_inputs_.insert(value.name);
+      if (rounds_ && is_new && is_half(value.elem_type)) rounded_inputs_.insert(value.name);
     }
   }
 
@@ -166,11 +173,25 @@ class Emulator {
     const TensorData data = read_tensor(tensor, input_, siblings_);
     std::vector<std::byte> wide;
     convert_elements(data.bytes, data.dtype, DType::float32, wide);
+    if (!rounds_) restore_root(wide);
     convert_byte_order(wide, DType::float32);
     std::string message = tensor_head({tensor.name, tensor_proto::type_float, tensor.dims});
     pbf_writer(message).add_bytes(tensor_proto::raw_data,
                                   reinterpret_cast<const char*>(wide.data()), wide.size());
     graph.add_message(graph_proto::initializer, message);
+  }
+
+  // GELU of decomposed operators divides by the root of 2, or multiplies by its inverse. The
+  // rounding of that constant is no mistake.
+  static void restore_root(std::vector<std::byte>& elements) {
+    float number = 0;
+    if (elements.size() != sizeof(number)) return;
+    std::memcpy(&number, elements.data(), sizeof(number));
+    for (const float root : {1.4142135F, 0.70710677F}) {
+      constexpr float unit = 0x1p-8F;  // of bfloat16, the coarser type
+      if (std::abs(number - root) <= unit * root) number = root;
+    }
+    std::memcpy(elements.data(), &number, sizeof(number));
   }
 
   static void add_initializer(pbf_writer& graph, data_view message) {
@@ -212,7 +233,8 @@ class Emulator {
                           rounded_inputs_.contains(name) ? name + kRounded : name);
       } else if (is_delimited(reader, node_proto::output)) {
         const std::string name = reader.get_string();
-        writer.add_string(node_proto::output, is_half(type) ? name + kUnrounded : name);
+        writer.add_string(node_proto::output,
+                          rounds_ && is_half(type) ? name + kUnrounded : name);
       } else if (node.op_type == "Cast" && is_delimited(reader, node_proto::attribute)) {
         writer.add_message(node_proto::attribute,
                            with_wide_type(reader.get_view(), attribute_proto::i));
@@ -224,7 +246,7 @@ class Emulator {
     graph.add_message(graph_proto::node, copy_message(message, change));
     for (const std::string& name : node.outputs) {
       types_[name] = type;
-      if (is_half(type)) round(graph, name, name + kUnrounded, name);
+      if (rounds_ && is_half(type)) round(graph, name, name + kUnrounded, name);
     }
   }
 
@@ -235,6 +257,7 @@ class Emulator {
   const Input& input_;
   const Model& model_;
   const io::Siblings* siblings_;
+  bool rounds_;
   std::string bytes_;
   bool begun_ = false;
   std::size_t next_node_ = 0;
@@ -251,13 +274,26 @@ bool has_half_types(const Model& model) {
          std::any_of(model.inputs.begin(), model.inputs.end(), is_half_value);
 }
 
-std::string emulate_half_types(const Input& input, const Model& model,
-                               const io::Siblings* siblings) {
+namespace {
+
+std::string emulate(const Input& input, const Model& model, const io::Siblings* siblings,
+                    bool rounds) {
   try {
-    return Emulator(input, model, siblings).run();
+    return Emulator(input, model, siblings, rounds).run();
   } catch (const protozero::exception& error) {
     fail({ErrorKind::malformed, "onnx-malformed"}, "the ONNX file is damaged: {}.", error.what());
   }
+}
+
+}  // namespace
+
+std::string emulate_half_types(const Input& input, const Model& model,
+                               const io::Siblings* siblings) {
+  return emulate(input, model, siblings, true);
+}
+
+std::string widen_half_types(const Input& input, const Model& model, const io::Siblings* siblings) {
+  return emulate(input, model, siblings, false);
 }
 
 std::string additional_outputs(const std::vector<std::string>& values) {

@@ -1,7 +1,6 @@
 // The calls by which a pickle rebuilds its tensors, described and checked.
 // Source: torch/_utils.py.
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <unordered_set>
@@ -139,8 +138,8 @@ class TensorRecords {
               printable(function));
   }
 
-  // A tensor's metadata say that its elements stand in the storage negated or conjugated. Only
-  // complex numbers can be conjugated.
+  // The metadata of a tensor may say that the storage holds the elements negated or conjugated.
+  // Only complex numbers can be conjugated.
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
