@@ -25,7 +25,7 @@ if [ -z "${QUICKSTART_BUILD:-}" ]; then
   scripts/fetch_onnxruntime.sh
   echo "Building (two to three minutes on two cores) ..."
   cmake --preset release -B "$build" -DAETHER2ONNX_TESTS=OFF >/dev/null
-  cmake --build "$build" --target aether2onnx_cli make_sample_checkpoint upscale -- --quiet
+  cmake --build "$build" --target aether2onnx_cli make_sample_checkpoint aether2onnx_pictures -- --quiet
 fi
 bin=$build/bin
 
@@ -42,9 +42,10 @@ picture=${picture:-$root/examples/picture.png}
 echo
 "$bin/aether2onnx" "$model" "$out/model.onnx" --dynamic_shapes --verbose
 echo
-"$bin/upscale" "$out/model.onnx" "$picture" "$out/upscaled.png"
+"$bin/aether2onnx" upscale "$out/model.onnx" "$picture" --output "$out/upscaled.png" --compare "$out/compare.html"
 echo
 echo "Done. The model is $out/model.onnx, and the enlarged picture $out/upscaled.png"
+echo "Open $out/compare.html in a browser to see the picture before and after."
 echo
 echo "The program is $bin/aether2onnx"
 echo "To call it by its name in this terminal, paste:"
@@ -53,4 +54,6 @@ echo "Then, for example:"
 echo "  aether2onnx help"
 echo "  aether2onnx inspect \"$model\""
 echo "  aether2onnx \"$model\" \"$out/any_size.onnx\" --shape 1x3xHxW --max_height 1080 --max_width 1920"
+echo "  aether2onnx verify \"$out/any_size.onnx\" --against \"$model\""
+echo "  aether2onnx upscale \"$out/any_size.onnx\" \"$picture\" --output \"$out\""
 echo "  aether2onnx engine \"$out/any_size.onnx\""

@@ -67,7 +67,7 @@ std::unique_ptr<verify::Operations> pytorch() {
   std::string why_not;
   const verify::TorchModule* module = verify::load_torch(why_not);
   if (module == nullptr) throw std::runtime_error(why_not);
-  return std::unique_ptr<verify::Operations>(module->make(false, -1));
+  return std::unique_ptr<verify::Operations>(module->make(false, -1, false));
 }
 
 // The runs alone.

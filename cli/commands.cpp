@@ -42,8 +42,9 @@ constexpr std::array kCommands = {
     command<CheckRequest>("check", "List problems that a program will have with an ONNX file"),
     command<ScanRequest>("scan", "Tell whether a file contains anything but data"),
     command<EngineRequest>("engine", "Print or run the command that builds a TensorRT engine"),
+    command<UpscaleRequest>("upscale", "Enlarge pictures with a checkpoint or an ONNX file"),
     command<HelpRequest>("help", "Print the help of a command",
-                         "convert inspect verify fuse check scan engine"),
+                         "convert inspect verify fuse check scan engine upscale"),
     command<VersionRequest>("version", "Print the version", " "),
     command<CompletionRequest>("completion", "Print the completion script of a shell",
                                "bash zsh fish"),
@@ -52,13 +53,15 @@ constexpr std::array kCommands = {
 
 // Commands of other programs.
 constexpr std::array kOtherCommands = {
-    std::pair{"export", "convert"}, std::pair{"info", "inspect"},
-    std::pair{"show", "inspect"},   std::pair{"describe", "inspect"},
-    std::pair{"compare", "verify"}, std::pair{"test", "verify"},
-    std::pair{"val", "verify"},     std::pair{"validate", "verify"},
-    std::pair{"lint", "check"},     std::pair{"build", "engine"},
-    std::pair{"trtexec", "engine"}, std::pair{"tensorrt", "engine"},
-    std::pair{"safe", "scan"},      std::pair{"usage", "help"}};
+    std::pair{"export", "convert"},  std::pair{"info", "inspect"},
+    std::pair{"show", "inspect"},    std::pair{"describe", "inspect"},
+    std::pair{"compare", "verify"},  std::pair{"test", "verify"},
+    std::pair{"val", "verify"},      std::pair{"validate", "verify"},
+    std::pair{"lint", "check"},      std::pair{"build", "engine"},
+    std::pair{"trtexec", "engine"},  std::pair{"tensorrt", "engine"},
+    std::pair{"safe", "scan"},       std::pair{"usage", "help"},
+    std::pair{"enlarge", "upscale"}, std::pair{"infer", "upscale"},
+    std::pair{"predict", "upscale"}, std::pair{"run", "upscale"}};
 
 std::string nearest_command(const std::string& word) {
   for (const auto& [other, own] : kOtherCommands) {

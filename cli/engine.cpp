@@ -10,6 +10,7 @@
 #include "judge/targets.h"
 #include "port/port.h"
 #include "render/results.h"
+#include "rtx_builder.h"
 #include "shapes.h"
 #include "trtexec.h"
 
@@ -17,9 +18,10 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The trtexec to use, if any, and who named TensorRT's version.
+// The program to use, if any, and who named TensorRT's version.
 struct Choice {
   std::optional<Trtexec> trtexec;
+  std::optional<RtxPython> python;
   std::string origin;
 };
 
@@ -30,21 +32,33 @@ bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
          (asked.patch == unsaid || asked.patch == found.patch);
 }
 
-Choice choose_trtexec(const EngineRequest& request, TensorRtVersion& version,
+// The Python in which TensorRT for RTX builds, and the version there.
+Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
+  Choice choice;
+  version = request.version.value_or(newest_tensorrt_rtx());
+  choice.origin = request.version ? "--for" : "assumed";
+  if (!request.build) return choice;
+  choice.python = find_rtx_python(request.python);
+  version = choice.python->version;
+  choice.origin = choice.python->program.string();
+  if (!request.version || is_release_of(version, *request.version)) return choice;
+  fail({ErrorKind::usage, "engine-version", "for", to_string(*request.version), to_string(version)},
+       "--for tensorrt-rtx:{}, but {} has TensorRT for RTX {}.\nLeave the version out, or give "
+       "another Python with --python.",
+       to_string(*request.version), shown(choice.python->program), to_string(version));
+}
+
+Choice choose_program(const EngineRequest& request, TensorRtVersion& version,
                       std::vector<std::string>& notes) {
   using judge::EngineRoute;
   const EngineRoute route = judge::row_of(request.target.target).engine;
+  if (route == EngineRoute::tensorrt_rtx) return choose_rtx(request, version);
   const bool for_trtexec = route == EngineRoute::trtexec;
   Choice choice;
   if (for_trtexec && (request.run || !request.version)) {
     choice.trtexec = request.trtexec ? trtexec_at(*request.trtexec) : find_trtexec();
   }
   const auto& found = choice.trtexec;
-  if (route == EngineRoute::tensorrt_rtx) {
-    version = request.version.value_or(newest_tensorrt_rtx());
-    choice.origin = request.version ? "--for" : "assumed";
-    return choice;
-  }
   if (request.run && !found) {
     throw ProgramError(
         "engine",
@@ -93,21 +107,53 @@ void add(std::vector<std::string>& notes, const std::vector<std::string>& more) 
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
-// The files that trtexec may not write to.
+// The files that the builder may not write to.
 io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
                          const Choice& choice) {
   io::FilesRead files = judge::engine::files_read(model);
   for (const std::filesystem::path& input : request.inputs) files.add(input);
   if (choice.trtexec) files.add(choice.trtexec->program);
+  if (choice.python) files.add(choice.python->program);
   return files;
 }
 
 void print_built(Console& console, const BuiltEngine& built, const std::string& replaced,
                  Json& json) {
-  console.line("built", fmt::format("{} in {:.1f} s, trtexec's output is in {}",
+  console.line("built", fmt::format("{} in {:.1f} s, all messages are in {}",
                                     human_bytes(built.bytes), built.seconds, shown(built.log)));
   console.line("saved", saved_text(built.engine, replaced));
   json["built"] = {{"bytes", built.bytes}, {"seconds", built.seconds}, {"log", built.log.string()}};
+}
+
+std::string capabilities_text(const EngineOptions& options) {
+  std::vector<std::string> names;
+  for (const int capability : judge::engine::tensorrt_rtx_capabilities(options)) {
+    names.push_back(fmt::format("{}.{}", capability / 10, capability % 10));
+  }
+  return join(names, ", ");
+}
+
+// Builds, and returns the engine's path.
+std::string build(const EngineRequest& request, const Choice& choice, const EngineModel& model,
+                  const EngineOptions& options, const io::FilesRead& read, Console& console,
+                  Json& json) {
+  const std::filesystem::path engine = json["engine"].get<std::string>();
+  EngineBuilder builder;
+  if (choice.python) {
+    builder = rtx_builder(*choice.python, model, options);
+    console.line("builder", fmt::format("TensorRT for RTX {}, {} in {}", to_string(options.version),
+                                        choice.python->module, shown(choice.python->program)));
+    console.line("GPUs", "compute capability " + capabilities_text(options));
+  } else {
+    builder = trtexec_builder(*choice.trtexec, model, options);
+    console.line("trtexec", fmt::format("TensorRT {}, {}", to_string(options.version),
+                                        shown(choice.trtexec->program)));
+    console.line("command", json["command"].get<std::string>());
+  }
+  const std::string replaced = io::time_written(engine);
+  const BuiltEngine built = build_engine(builder, engine, options, request.log, read, console);
+  print_built(console, built, replaced, json);
+  return fmt::format("{} was saved", shown(built.engine));
 }
 
 }  // namespace
@@ -118,9 +164,14 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
   EngineModel model = read_engine_model(request.model, task_context());
   apply_shape(request, model, notes);
   EngineOptions options = request.options;
-  const Choice choice = choose_trtexec(request, options.version, notes);
+  if (request.build) {  // what can't be built is said before a Python is looked for
+    options.version = request.version.value_or(newest_tensorrt_rtx());
+    tensorrt_rtx_command(model, options);
+  }
+  const Choice choice = choose_program(request, options.version, notes);
   Json json = engine_json(request, model, options.version, choice.origin,
-                          choice.trtexec ? choice.trtexec->program : "");
+                          choice.trtexec ? choice.trtexec->program : "",
+                          choice.python ? choice.python->program : "");
   const io::FilesRead read = files_read(request, model, choice);
   std::string text;
   switch (judge::row_of(request.target.target).engine) {
@@ -167,24 +218,16 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
   }
   json["notes"] = notes;
-  // Without --run stdout has the text alone, which --quiet keeps.
-  const bool to_stdout = request.run && !request.printing.json;
+  // Without --run and --build stdout has the text alone, which --quiet keeps.
+  const bool builds = request.run || request.build;
+  const bool to_stdout = builds && !request.printing.json;
   Console console(request.printing, to_stdout ? stdout : stderr);
   for (const std::string& note : notes) console.note(note);
   std::string done = "the model was read";
-  if (request.run) {
-    console.line("trtexec", fmt::format("TensorRT {}, {}", to_string(options.version),
-                                        shown(choice.trtexec->program)));
-    console.line("command", text);
-    const std::string replaced = io::time_written(json["engine"].get<std::string>());
-    const BuiltEngine built =
-        build_engine(*choice.trtexec, model, options, request.log, read, console);
-    print_built(console, built, replaced, json);
-    done = fmt::format("{} was saved", shown(built.engine));
-  }
+  if (builds) done = build(request, choice, model, options, read, console, json);
   if (request.printing.json) {
     print_result(json, done);
-  } else if (!request.run && !port::write_text(stdout, text + "\n")) {
+  } else if (!builds && !port::write_text(stdout, text + "\n")) {
     task_context().check_cancelled();
     fail({ErrorKind::io, "command-output"}, "the result can't be printed.");
   }

@@ -16,9 +16,10 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// Texts of trtexec, its libraries and the loader, in lower case. The first matching symptom counts,
-// so causes stand before their effects. Sources: trtexec's and TensorRT's sources, and reports of
-// users in NVIDIA/TensorRT.
+// Texts of trtexec, of TensorRT for RTX, their libraries and the loader, in lower case. The first
+// matching symptom counts, so causes stand before their effects. {0} is the builder's name, {1} is
+// whose memory it uses. Sources: trtexec's and TensorRT's sources, reports of users in
+// NVIDIA/TensorRT, and the builder of TensorRT for RTX 1.7.1.
 struct Symptom {
   std::array<std::string_view, 5> texts;
   const char* what = "";
@@ -27,23 +28,33 @@ struct Symptom {
 
 constexpr std::array kSymptoms = {
     Symptom{{"error while loading shared libraries", "cannot open shared object file"},
-            "trtexec can't find a library that it needs",
+            "{0} can't find a library that it needs",
             "Add the lib folder of TensorRT to LD_LIBRARY_PATH."},
     Symptom{{"cuda initialization failure", "driver version is insufficient",
              "no cuda-capable device", "cannot find any cuda device", "invalid device ordinal"},
-            "trtexec finds no usable GPU, or the GPU's driver is too old",
+            "{0} finds no usable GPU, or the GPU's driver is too old",
             "Check that nvidia-smi lists the GPU. --device chooses among several GPUs."},
     Symptom{{"unsupported sm", "no kernel image is available"},
             "this GPU is too old or too new for this TensorRT",
             "Use a TensorRT version that supports the GPU."},
+    Symptom{{"hw-specific datatypes"},
+            "the model contains a type that one of the GPUs lacks",
+            "Convert the checkpoint with --fp_mode mixed_fp16, or leave the GPU out of "
+            "--compute_capabilities."},
+    Symptom{{"shiftisallzeros", "scale coefficients must all be positive"},
+            "the model's quantization is not symmetric, or a scale is not positive",
+            "Quantize again with int8 zero points of 0."},
+    Symptom{{"must be of same type", "must have the same type"},
+            "an operator of the model has inputs of several types",
+            "Convert the checkpoint again, with --fp_mode for the precision."},
     Symptom{{"static model does not take explicit shapes"},
             "the model's size is fixed, but the command line gives sizes",
             "Convert the checkpoint with --shape 1x3xHxW, or leave the sizes out."},
     Symptom{{"out of memory", "outofmemory", "insufficient memory", "std::bad_alloc",
              "cudaerrormemoryallocation"},
-            "the GPU has too little memory",
+            "the {1} has too little memory",
             "Lower --max_height, --max_width or --max_batch_size, give --workspace, or close other "
-            "programs that use the GPU."},
+            "programs that use the {1}."},
     Symptom{
         {"no importer registered for op", "unsupported_node", "plugin not found",
          "unsupported onnx opset", "unsupported opset"},
@@ -61,7 +72,7 @@ constexpr std::array kSymptoms = {
             "--builder_optimization_level, or a newer TensorRT."},
     Symptom{{"failed to parse onnx", "failed to parse the onnx", "parse onnx file failed",
              "modelimporter.cpp"},
-            "trtexec can't read the model",
+            "{0} can't read the model",
             "See the log. aether2onnx inspect shows the content of the file."},
     Symptom{{"no space left on device", "disk quota exceeded"},
             "the disk is full",
@@ -79,12 +90,13 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) {
-    if (line.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(line);
+    const bool is_event = line.starts_with('{');  // of rtx_builder.py
+    if (!is_event && line.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(line);
   }
   return lines;
 }
 
-// The lines that trtexec marks as errors ([E]) or fatal ([F]).
+// The lines that are marked as errors ([E]) or fatal ([F]).
 std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   std::vector<std::string> errors;
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
@@ -116,8 +128,13 @@ const Symptom* find_symptom(const std::vector<std::string>& lines) {
   return found == kSymptoms.end() ? nullptr : &*found;
 }
 
-void explain_signal(const port::ProcessEnd& end, EngineFailure& failure) {
-  failure.what = end.signal + " ended trtexec";
+std::string told(const char* text, const EngineBuilder& builder) {
+  return fmt::format(fmt::runtime(text), builder.name, builder.machine);
+}
+
+void explain_signal(const EngineBuilder& builder, const port::ProcessEnd& end,
+                    EngineFailure& failure) {
+  failure.what = end.signal + " ended " + builder.name;
   if (end.killed) {
     failure.what += ", perhaps because the computer's memory ran out";
     failure.remedy = "Close other programs, or lower --max_height and --max_width.";
@@ -128,8 +145,8 @@ void explain_signal(const port::ProcessEnd& end, EngineFailure& failure) {
 
 }  // namespace
 
-EngineFailure explain_failure(const std::string& log, const port::ProcessEnd& end,
-                              const TensorRtVersion& version) {
+EngineFailure explain_failure(const EngineBuilder& builder, const std::string& log,
+                              const port::ProcessEnd& end) {
   EngineFailure failure;
   const std::vector<std::string> lines = lines_of(log);
   const std::vector<std::string> errors = errors_of(lines);
@@ -143,16 +160,17 @@ EngineFailure explain_failure(const std::string& log, const port::ProcessEnd& en
   const Symptom* symptom = find_symptom(telling);
   if (!option.empty()) {
     failure.what = fmt::format("trtexec does not know the option {}, but reports TensorRT {}",
-                               option, to_string(version));
+                               option, to_string(builder.version));
     failure.remedy = "Leave the option out, or give another program with --trtexec.";
   } else if (symptom != nullptr) {
-    failure.what = symptom->what;
-    failure.remedy = symptom->remedy;
+    failure.what = told(symptom->what, builder);
+    failure.remedy = told(symptom->remedy, builder);
   }
-  if (!end.signal.empty() && symptom == nullptr) explain_signal(end, failure);
+  if (!end.signal.empty() && symptom == nullptr) explain_signal(builder, end, failure);
   if (failure.what.empty()) {
-    failure.what = end.exit_code == 0 ? "trtexec reports success, but there is no engine"
-                                      : fmt::format("the exit code is {}", end.exit_code);
+    failure.what = end.exit_code == 0
+                       ? fmt::format("{} reports success, but there is no engine", builder.name)
+                       : fmt::format("the exit code is {}", end.exit_code);
   }
   return failure;
 }

@@ -1,5 +1,5 @@
 /// @file
-/// Finds the reason for a failure of trtexec in its output.
+/// Finds the reason for the failure of a builder in its output.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine_builder.h"
 #include "port/port.h"
 
 namespace aether2onnx::cli {
@@ -17,8 +18,8 @@ struct EngineFailure {
   std::vector<std::string> lines;  ///< The last errors in the log, printable.
 };
 
-/// `log` is the output of trtexec, or the beginning and the end of a long output.
-EngineFailure explain_failure(const std::string& log, const port::ProcessEnd& end,
-                              const TensorRtVersion& version);
+/// `log` is the output of the builder, or the beginning and the end of a long output.
+EngineFailure explain_failure(const EngineBuilder& builder, const std::string& log,
+                              const port::ProcessEnd& end);
 
 }  // namespace aether2onnx::cli

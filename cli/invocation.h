@@ -71,7 +71,4 @@ bool is_supervised(const std::vector<std::string>& arguments);
 /// Takes a command's options before any parsing.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 
-/// Whether `text` is decimal digits only: no sign, no space.
-bool is_number(std::string_view text);
-
 }  // namespace aether2onnx::cli

@@ -1,11 +1,13 @@
 // The program: runs the command, and turns an error into text and an exit code.
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "commands.h"
 #include "console.h"
 #include "port/port.h"
 #include "render/json.h"
+#include "verifier.h"
 
 namespace aether2onnx::cli {
 
@@ -41,5 +43,9 @@ int main(int count, char** values) {
   if (words.empty()) return 2;
   const int exit_code = aether2onnx::cli::run_program(words[0], {words.begin() + 1, words.end()});
   port::keep_window_open();
+  if (aether2onnx::verify::has_gpu_libraries()) {
+    std::fflush(nullptr);
+    std::_Exit(exit_code);
+  }
   return exit_code;
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shell.h"
@@ -36,6 +37,7 @@ struct VerificationRequest {
   std::optional<double> rtol;
   std::optional<std::string> device;
   std::optional<std::string> provider;
+  bool tf32 = false;
   bool thorough = false;
   std::optional<std::string> reference;  ///< "pytorch" or "builtin".
   std::optional<std::string> reference_precision;
@@ -122,11 +124,36 @@ struct EngineRequest {
   Shell shell = usual_shell();
   EngineOptions options;
   ShapeRequest shape;
-  bool run = false;
+  bool run = false;    ///< Run trtexec.
+  bool build = false;  ///< Build with NVIDIA's Python package.
+  std::optional<std::string> python;
   std::filesystem::path log;
   std::vector<std::filesystem::path> inputs;
   Printing printing;
   std::vector<std::string> notes;  ///< On the options, one line each.
+};
+
+enum class PictureType { png, jpeg };
+
+/// "png" or "jpeg".
+std::string_view to_string(PictureType type) noexcept;
+
+struct UpscaleRequest {
+  std::filesystem::path model;                  ///< A checkpoint or an ONNX file.
+  std::vector<std::filesystem::path> pictures;  ///< Files and folders.
+  std::filesystem::path output;                 ///< Empty: beside each picture.
+  bool output_is_file = false;                  ///< `output` names the result of one picture.
+  PictureType type = PictureType::png;
+  std::optional<std::int64_t> quality;
+  std::optional<std::string> compare;
+  std::optional<std::int64_t> tile;
+  std::optional<std::int64_t> overlap;
+  std::optional<std::string> device;
+  std::optional<std::string> onnxruntime_library;
+  ReadOptions reading;
+  Limits limits;
+  std::vector<std::filesystem::path> inputs;
+  Printing printing;
 };
 
 struct CompletionRequest {
@@ -150,6 +177,7 @@ void add_words(CommandLine& line, InspectRequest& request);
 void add_words(CommandLine& line, CheckRequest& request);
 void add_words(CommandLine& line, ScanRequest& request);
 void add_words(CommandLine& line, EngineRequest& request);
+void add_words(CommandLine& line, UpscaleRequest& request);
 void add_words(CommandLine& line, HelpRequest& request);
 void add_words(CommandLine& line, VersionRequest& request);
 void add_words(CommandLine& line, CompletionRequest& request);
@@ -163,6 +191,7 @@ int run(const InspectRequest& request, const Invocation& invocation);
 int run(const CheckRequest& request, const Invocation& invocation);
 int run(const ScanRequest& request, const Invocation& invocation);
 int run(const EngineRequest& request, const Invocation& invocation);
+int run(const UpscaleRequest& request, const Invocation& invocation);
 int run(const HelpRequest& request, const Invocation& invocation);
 int run(const VersionRequest& request, const Invocation& invocation);
 int run(const CompletionRequest& request, const Invocation& invocation);

@@ -90,7 +90,8 @@ void check_fixed(const AxisWords& axis, const std::string& shape) {
   }
 }
 
-// The axes with their parts of --shape; a number of channels goes to `channels`.
+// Returns the axes, each with its part of --shape. If --shape has a number of channels, `channels`
+// becomes that number.
 std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) {
   std::array<AxisWords, 3> axes;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -101,7 +102,7 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   const std::vector<std::string> parts = split_shape(shape);
   const bool well_formed =
       parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
-        return is_number(part) || is_axis_name(part);
+        return only_digits(part) || is_axis_name(part);
       });
   if (!well_formed) {
     fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", shape},
@@ -109,7 +110,7 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
          "1x3xHxW (dynamic height and width).",
          printable(shape));
   }
-  if (is_number(parts[1])) {
+  if (only_digits(parts[1])) {
     const std::int64_t number = to_number(parts[1], shape);
     if (channels && *channels != number) {
       fail({ErrorKind::usage, "option-conflict", "input_channels"},
@@ -119,7 +120,7 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   }
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const std::string& part = parts.at(i == 0 ? 0 : i + 1);
-    axes.at(i).dynamic = !is_number(part);
+    axes.at(i).dynamic = !only_digits(part);
     if (axes.at(i).dynamic) continue;
     axes.at(i).fixed = to_number(part, shape);
     check_fixed(axes.at(i), shape);
@@ -251,7 +252,7 @@ std::array<std::int64_t, 4> parse_fixed_shape(const std::string& text) {
   std::array<std::int64_t, 4> sizes{};
   bool well_formed = parts.size() == sizes.size();
   for (std::size_t i = 0; well_formed && i < sizes.size(); ++i) {
-    well_formed = is_number(parts[i]);
+    well_formed = only_digits(parts[i]);
     if (well_formed) sizes.at(i) = to_number(parts[i], text);
   }
   if (!well_formed) {

@@ -29,7 +29,7 @@ bool consists_of(std::string_view text, std::string_view others) {
        printable(word, kLongestPath), what, to_string(shell));
 }
 
-// Characters that a terminal acts on must not be pasted.
+// A line for pasting must not contain characters that a terminal acts on.
 void check_is_text(Shell shell, const std::string& word) {
   if (printable(word, word.size()) != word) not_for(shell, word, "a character in it");
 }

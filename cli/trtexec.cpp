@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "trtexec";
 
-// Where TensorRT's packages and containers have it. On Windows there are only NVIDIA's zip files.
+// The folders of trtexec in TensorRT's packages and containers. For Windows, NVIDIA publishes only
+// zip files.
 constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "/opt/tensorrt/bin",
                                                       "/usr/local/tensorrt/bin"};
 // NVIDIA's archives unpack to TensorRT-10.3.0.26.
@@ -112,6 +113,19 @@ std::string usual_trtexec_folders() {
   if (port::kIsWindows) return "C:\\TensorRT*\\bin and %TENSORRT_HOME%\\bin";
   return fmt::format("{}, /usr/local/TensorRT*/bin and $TENSORRT_HOME/bin",
                      fmt::join(kUsualFolders, ", "));
+}
+
+EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
+                              const EngineOptions& options) {
+  const auto words = [program = trtexec.program.string(), model, options](const fs::path& engine) {
+    EngineOptions aside = options;
+    aside.engine = engine;
+    std::vector<std::string> all = {program};
+    const EngineCommand command = trtexec_command(model, aside);
+    all.insert(all.end(), command.arguments.begin(), command.arguments.end());
+    return all;
+  };
+  return {kName, trtexec.version, "GPU", words};
 }
 
 }  // namespace aether2onnx::cli

@@ -1,16 +1,14 @@
 /// @file
-/// Finds and runs NVIDIA's trtexec.
+/// Finds NVIDIA's trtexec.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
 
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
-#include "console.h"
-#include "port/files.h"
+#include "engine_builder.h"
 
 namespace aether2onnx::cli {
 
@@ -31,21 +29,8 @@ std::optional<Trtexec> find_trtexec();
 /// The folders of find_trtexec() beside PATH, for messages.
 std::string usual_trtexec_folders();
 
-struct BuiltEngine {
-  std::filesystem::path engine;
-  std::filesystem::path log;
-  std::uint64_t bytes = 0;
-  double seconds = 0;
-};
-
-/// Runs trtexec, which must be of the version in `options`. trtexec writes the engine under a
-/// temporary name; the complete engine is renamed. On any failure an older engine stays. An empty
-/// `log` means the engine's name with ".log" behind it. Neither the engine nor the log nor the
-/// timing cache replaces a file of `read`.
-///
-/// Throws Error(engine) if trtexec fails, with the reason that its log tells.
-BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
-                         const EngineOptions& options, const std::filesystem::path& log,
-                         const io::FilesRead& read, Console& console);
+/// The builder that runs trtexec, which must be of the version in `options`.
+EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
+                              const EngineOptions& options);
 
 }  // namespace aether2onnx::cli

@@ -24,6 +24,7 @@ verify::Settings settings_of(const VerificationRequest& request) {
   settings.atol = request.atol;
   settings.rtol = request.rtol;
   settings.seed = request.seed.value_or(kDefaultSeed);
+  settings.tf32 = request.tf32;
   settings.thorough = request.thorough;
   settings.images = request.images.value_or("");
   settings.report = request.report.value_or("");
@@ -48,8 +49,9 @@ Verification::Verification(const VerificationRequest& request, const std::string
     throw ProgramError(
         "verification",
         {"verification-unavailable", asked_by, "", "",
-         fmt::format("{}: {}\nNothing was done; the conversion alone needs none of this.", asked_by,
-                     error.diagnostic.text)});
+         fmt::format(
+             "{}: {}\nNothing was done. A conversion without verification does not need this.",
+             asked_by, error.diagnostic.text)});
   }
 }
 

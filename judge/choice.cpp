@@ -66,6 +66,7 @@ class Chooser {
     choose_io_type();
     choose_projections();
     choose_kernels();
+    choose_depthwise();
     choose_operators();
     add_notes();
     return std::move(choice_);
@@ -158,7 +159,8 @@ class Chooser {
     return newest;
   }
 
-  // bfloat16 needs opset 22, so a version that reads older opsets only is left out of account.
+  // The newest opset for this target. bfloat16 needs opset 22. If the target runs bfloat16, a
+  // version that reads only older opsets does not lower the result.
   int opset_of(const Asked& asked, GraphForm form) {
     const int newest = newest_opset(asked, form);
     const bool excused = is_bfloat16(options().precision) && newest > 0 &&
@@ -258,6 +260,14 @@ class Chooser {
     if (size == 0 || options().split_kernels_over || !has_16_bits(options().precision)) return;
     options().split_kernels_over = size;
     took("split_kernels_over", fmt::format("{}", size), asked_.front(), why);
+  }
+
+  void choose_depthwise() {
+    const auto& [float32, why] = asked_.front().row->float32_depthwise;
+    const bool applies = float32 && options().precision == Precision::mixed_bf16;
+    if (!applies || options().depthwise_fp32) return;
+    options().depthwise_fp32 = true;
+    took("depthwise_fp32", "true", asked_.front(), why);
   }
 
   void choose_operators() {

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "judge/words.h"
+#include "base/text.h"
 
 namespace aether2onnx::judge {
 
@@ -112,7 +112,7 @@ const Operators& computing() {
   static const Operators result = [] {
     Operators operators;
     for (const Library& library : kLibraries) {
-      for (const std::string_view name : words_of(library.operators)) {
+      for (const std::string_view name : split(library.operators, ' ')) {
         operators[library.domain].insert(name);
       }
     }
@@ -175,7 +175,8 @@ std::optional<std::size_t> called_by(const onnx::Model& model, const onnx::Node&
   return static_cast<std::size_t>(called - model.functions.data());
 }
 
-// The number of nodes, with the calls' sizes as far as they are known.
+// The number of nodes after every call is replaced by the function's nodes. `sizes` has the sizes
+// of the functions that are known until now.
 std::uint64_t size_of(const onnx::Model& model, const std::vector<onnx::Node>& nodes,
                       const std::vector<std::uint64_t>& sizes) {
   std::uint64_t size = 0;

@@ -27,6 +27,9 @@ constexpr std::string_view kSafe = "every device runs float32, and float32 is th
 constexpr std::string_view kLayerNormalization = "it runs LayerNormalization as one operator";
 constexpr std::string_view kUnmeasured = "the usual form; no other one was measured there";
 constexpr std::string_view kAnySize = "one picture of any size at a time";
+constexpr std::string_view kFloat32Sums =
+    "the sums are float32, so each bfloat16 depthwise convolution needs a Cast that runs alone: "
+    "106 kernels, in float32 89 (aether_small)";
 constexpr std::string_view kClip32 = "it takes float32 clips only";
 
 // One row a target. A fact that is not from documentation was seen in the program itself.
@@ -60,6 +63,7 @@ constexpr std::array kTargets = {
               .projections = {Projections::conv,
                               "it fuses GELU and the gate into a 1x1 Conv: 89 kernels, by MatMul "
                               "104 (aether_small)"},
+              .float32_depthwise = {true, kFloat32Sums},
               .source = "TensorRT for RTX 1.6.1 and 1.7.1: parsed and built 931 of our files"},
     TargetRow{.target = Target::onnxruntime,
               .name = "onnxruntime",
@@ -170,6 +174,7 @@ constexpr std::array kTargets = {
               .fp32_io = {true, kClip32},
               .fixed_runs = false,
               .why_dynamic = "vsmlrt gives a shape, which a fixed model refuses",
+              .float32_depthwise = {true, kFloat32Sums},
               .source = "vsmlrt.py; TensorRT for RTX 1.7.1"},
     TargetRow{.target = Target::vsmlrt_ort,
               .name = "vsmlrt-ort",

@@ -116,6 +116,8 @@ struct TargetRow {
   Preferred<Projections> projections = {};
   /// For fp16 and bf16. 0: kernels stay whole.
   Preferred<int> split_kernels_over = {};
+  /// For mixed_bf16: whether depthwise convolutions are float32.
+  Preferred<bool> float32_depthwise = {};
   /// Operators without a kernel for bfloat16, with commas between.
   Preferred<std::string_view> no_bfloat16 = {};
 

@@ -53,6 +53,8 @@ clients() {
   scripts/install_clients.sh
   /usr/bin/python3 -B tests/clients/clients.py --program build/release/bin/aether2onnx --clients .deps/clients \
     --torch build/release/tests/torch_cases --stages build/release/tests/stage_cases --all --write docs/clients.md
+  /usr/bin/python3 -B tests/clients/rtx_kernels.py --program build/release/bin/aether2onnx --clients .deps/clients \
+    --torch build/release/tests/torch_cases --all
 }
 fuzz() { scripts/fuzz.sh $((minutes * 60)); }
 

@@ -42,9 +42,7 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   result.nodes = model.nodes.size();
   std::map<std::string, std::uint64_t> operators;
   for (const onnx::Node& node : model.nodes) ++operators[node.op_type];
-  result.operators.assign(operators.begin(), operators.end());
-  std::stable_sort(result.operators.begin(), result.operators.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  result.operators = pipeline::by_frequency(operators);
   result.initializers = model.initializers.size();
   std::vector<DType> dtypes;
   for (const onnx::Tensor& tensor : model.initializers) {
@@ -326,7 +324,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   }
   std::string difference = metadata::difference(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
-  // Comes last because hashing takes the longest.
+  // This comparison comes last because hashing takes the longest.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
       made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);
@@ -353,6 +351,23 @@ ConvertReport convert_file(const std::filesystem::path& input, const std::filesy
     staged.commit();
   };
   return with_conversion(input, output, options, context, Purpose::use, work);
+}
+
+ConvertReport convert_file_to(const std::filesystem::path& input, const OutputFiles& output,
+                              const ConvertOptions& options, const Context& context) {
+  ConvertOptions named = options;
+  if (named.source_name.empty()) named.source_name = input.filename().string();
+  validate(named);
+  const io::FileInput source(input, context.cancelled);
+  const io::FolderSiblings siblings(input, context.cancelled);
+  return pipeline::naming(printable(input.string(), 4096), [&] {
+    Conversion conversion(source, &siblings, named, context, Purpose::use);
+    conversion.report().source.files = pipeline::paths_of(input, siblings);
+    conversion.write(output);
+    source.check_unchanged();
+    conversion.finish();
+    return std::move(conversion.report());
+  });
 }
 
 }  // namespace aether2onnx

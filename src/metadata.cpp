@@ -1,7 +1,6 @@
 #include "metadata.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -112,12 +111,8 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
 
 // Whether the list "a,b" has the `wanted` parts, and no others unless `may_be_more`.
 bool same_blocks(std::string_view list, const std::vector<std::string>& wanted, bool may_be_more) {
-  std::set<std::string_view> blocks;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    blocks.insert(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
+  const std::vector<std::string_view> parts = split(list, ',');
+  const std::set<std::string_view> blocks(parts.begin(), parts.end());
   const std::set<std::string_view> expected(wanted.begin(), wanted.end());
   if (!may_be_more) return blocks == expected;
   return std::includes(blocks.begin(), blocks.end(), expected.begin(), expected.end());
@@ -167,38 +162,30 @@ namespace {
 // "4,4,4,4". Returns an empty list if the text has another form.
 std::vector<std::int64_t> numbers_of(std::string_view text) {
   std::vector<std::int64_t> numbers;
-  const char* at = text.data();
-  const char* end = at + text.size();
-  while (at != end) {
-    std::int64_t number = 0;
-    const auto result = std::from_chars(at, end, number);
-    if (result.ec != std::errc{} || (result.ptr != end && *result.ptr != ',')) return {};
-    numbers.push_back(number);
-    at = result.ptr == end ? end : result.ptr + 1;
+  for (const std::string_view part : split(text, ',')) {
+    const auto number = parse_number<std::int64_t>(part);
+    if (!number) return {};
+    numbers.push_back(*number);
   }
   return numbers;
 }
 
-std::optional<double> number_of(std::string_view text) {
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
+// "" if the file does not have the key.
+std::string text_of(const onnx::Model& file, std::string_view key) {
+  const std::string* found = file.find_metadata(key);
+  return found == nullptr ? std::string() : *found;
 }
 
 }  // namespace
 
 Assumed assumed(const onnx::Model& file) {
-  const auto text = [&](const char* key) {
-    const std::string* found = file.find_metadata(key);
-    return found == nullptr ? std::string() : *found;
-  };
+  const auto text = [&](const char* key) { return text_of(file, key); };
   if (text("architecture").empty() || text("generation").empty()) return {};
   Assumed assumed;
   assumed.generation = text("generation");
   // A number of 1 is left out. An unreadable number says nothing.
   const auto number = [&](const char* key) {
-    return text(key).empty() ? std::optional<double>(1) : number_of(text(key));
+    return text(key).empty() ? std::optional<double>(1) : parse_number<double>(text(key));
   };
   assumed.res_scale = number("res_scale");
   assumed.img_range = number("img_range");
@@ -207,7 +194,7 @@ Assumed assumed(const onnx::Model& file) {
   constexpr std::string_view eps = " eps ";
   const std::size_t at = fused_from.find(eps);
   if (at != std::string::npos) {
-    assumed.norm_eps = number_of(std::string_view(fused_from).substr(at + eps.size()));
+    assumed.norm_eps = parse_number<double>(std::string_view(fused_from).substr(at + eps.size()));
   }
   for (std::optional<double>* each : {&assumed.res_scale, &assumed.norm_eps, &assumed.img_range}) {
     if (*each && !(**each > 0 && std::isfinite(**each))) each->reset();
@@ -323,16 +310,13 @@ std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
 
 NetworkInfo network(const onnx::Model& file) {
   NetworkInfo network;
-  const auto text = [&](const char* key) {
-    const std::string* found = file.find_metadata(key);
-    return found == nullptr ? std::string() : *found;
-  };
+  const auto text = [&](const char* key) { return text_of(file, key); };
   network.architecture = text("architecture");
   network.generation = text("generation");
   network.model_type = text("model_type");
   network.depths = numbers_of(text("depths"));
   for (const char* name : {"res_scale", "img_range"}) {
-    if (const auto number = number_of(text(name))) network.numbers[name] = *number;
+    if (const auto number = parse_number<double>(text(name))) network.numbers[name] = *number;
   }
   return network;
 }

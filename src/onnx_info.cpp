@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/text.h"
 #include "graph/passes/passes.h"
+#include "pipeline.h"
 
 namespace aether2onnx {
 
@@ -20,22 +21,12 @@ std::uint64_t elements_of(const onnx::Tensor& tensor) {
 
 namespace {
 
-// Sorts by count, the largest first, then by name.
-template <typename Key>
-std::vector<std::pair<Key, std::uint64_t>> by_frequency(
-    const std::map<Key, std::uint64_t>& counts) {
-  std::vector<std::pair<Key, std::uint64_t>> sorted(counts.begin(), counts.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
-  return sorted;
-}
-
 using TypeCounts = std::map<std::string, std::uint64_t>;
 
 // "float16 + float32", the most frequent first.
 std::string types_text(const TypeCounts& counts) {
   std::vector<std::string> types;
-  for (const auto& [type, count] : by_frequency(counts)) types.push_back(type);
+  for (const auto& [type, count] : pipeline::by_frequency(counts)) types.push_back(type);
   return join(types, " + ");
 }
 
@@ -114,7 +105,7 @@ OnnxInfo describe_onnx(const onnx::Model& file) {
     if (is_onnx && node.op_type == "Constant") return;
     ++operators[is_onnx ? node.op_type : node.domain + "." + node.op_type];
   });
-  result.operators = by_frequency(operators);
+  result.operators = pipeline::by_frequency(operators);
   for (const auto& [name, count] : result.operators) result.nodes += count;
   result.metadata = file.metadata;
   result.external_files = onnx::external_files(file);

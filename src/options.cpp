@@ -14,43 +14,16 @@ namespace aether2onnx {
 std::string_view version() noexcept { return AETHER2ONNX_VERSION; }
 
 std::string_view to_string(ErrorKind kind) noexcept {
-  switch (kind) {
-    case ErrorKind::usage:
-      return "usage";
-    case ErrorKind::io:
-      return "io";
-    case ErrorKind::malformed:
-      return "malformed";
-    case ErrorKind::unsupported:
-      return "unsupported";
-    case ErrorKind::mismatch:
-      return "mismatch";
-    case ErrorKind::precision:
-      return "precision";
-    case ErrorKind::limit:
-      return "limit";
-    case ErrorKind::cancelled:
-      return "cancelled";
-    case ErrorKind::internal:
-      return "internal";
-  }
-  return "internal";
+  constexpr std::array<std::string_view, 9> names = {"usage",       "io",        "malformed",
+                                                     "unsupported", "mismatch",  "precision",
+                                                     "limit",       "cancelled", "internal"};
+  return name_in(names, kind);
 }
 
 std::string_view to_string(Precision precision) noexcept {
-  switch (precision) {
-    case Precision::fp32:
-      return "fp32";
-    case Precision::fp16:
-      return "fp16";
-    case Precision::bf16:
-      return "bf16";
-    case Precision::mixed_fp16:
-      return "mixed_fp16";
-    case Precision::mixed_bf16:
-      return "mixed_bf16";
-  }
-  return "fp32";
+  constexpr std::array<std::string_view, 5> names = {"fp32", "fp16", "bf16", "mixed_fp16",
+                                                     "mixed_bf16"};
+  return name_in(names, precision);
 }
 
 bool is_mixed(Precision precision) noexcept {
@@ -80,31 +53,14 @@ IoType default_io_type(Precision precision) noexcept {
 }
 
 std::string_view to_string(WeightType type) noexcept {
-  switch (type) {
-    case WeightType::same:
-      return "same";
-    case WeightType::float32:
-      return "float32";
-    case WeightType::float16:
-      return "float16";
-    case WeightType::bfloat16:
-      return "bfloat16";
-    case WeightType::float64:
-      return "float64";
-  }
-  return "same";
+  constexpr std::array<std::string_view, 5> names = {"same", "float32", "float16", "bfloat16",
+                                                     "float64"};
+  return name_in(names, type);
 }
 
 std::string_view to_string(EnginePrecision precision) noexcept {
-  switch (precision) {
-    case EnginePrecision::as_model:
-      return "as_model";
-    case EnginePrecision::fp16:
-      return "fp16";
-    case EnginePrecision::bf16:
-      return "bf16";
-  }
-  return "as_model";
+  constexpr std::array<std::string_view, 3> names = {"as_model", "fp16", "bf16"};
+  return name_in(names, precision);
 }
 
 std::string_view to_string(CheckpointFormat format) noexcept {

@@ -169,13 +169,10 @@ SourceInfo describe(const state_dict::StateDict& state_dict) {
 }
 
 std::string dtypes_text(const std::vector<DType>& dtypes) {
-  std::map<DType, std::size_t> counts;
+  std::map<DType, std::uint64_t> counts;
   for (const DType dtype : dtypes) ++counts[dtype];
-  std::vector<std::pair<DType, std::size_t>> by_frequency(counts.begin(), counts.end());
-  std::stable_sort(by_frequency.begin(), by_frequency.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
   std::vector<std::string> names;
-  for (const auto& [dtype, count] : by_frequency) names.emplace_back(to_string(dtype));
+  for (const auto& [dtype, count] : by_frequency(counts)) names.emplace_back(to_string(dtype));
   return join(names, " + ");
 }
 
@@ -188,15 +185,9 @@ namespace {
 // " ('params_ema'; also there: 'params')": the state dict that was taken, and the others.
 std::string choice_text(const SourceInfo& source) {
   constexpr std::size_t shown = 4;
-  std::vector<std::string> others;
-  for (const std::string& other : source.other_wrappers) {
-    if (others.size() == shown) break;
-    others.push_back(fmt::format("'{}'", other.empty() ? "/" : printable(other, 60)));
-  }
-  std::string text = join(others, ", ");
-  if (source.other_wrappers.size() > shown) {
-    text += fmt::format(" and {} more", source.other_wrappers.size() - shown);
-  }
+  std::vector<std::string> others = source.other_wrappers;
+  std::replace(others.begin(), others.end(), std::string(), std::string("/"));
+  const std::string text = first_names(others, shown);
   if (source.wrapper.empty() && text.empty()) return "";
   return fmt::format(" ('{}'{})", source.wrapper.empty() ? "/" : printable(source.wrapper),
                      text.empty() ? "" : "; also there: " + text);

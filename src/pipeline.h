@@ -4,8 +4,10 @@
 
 #include <aether2onnx/aether2onnx.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <new>
 #include <string>
 #include <utility>
@@ -121,6 +123,16 @@ void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zer
 
 /// All facts but the name and the hash.
 SourceInfo describe(const state_dict::StateDict& state_dict);
+
+/// Sorts by count, the largest first, then by key.
+template <typename Key>
+std::vector<std::pair<Key, std::uint64_t>> by_frequency(
+    const std::map<Key, std::uint64_t>& counts) {
+  std::vector<std::pair<Key, std::uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return sorted;
+}
 
 /// "float32"; if the types differ, the most frequent first: "float16 + float32".
 std::string dtypes_text(const std::vector<DType>& dtypes);

@@ -17,7 +17,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROMISES = ROOT / "tests" / "data" / "promises"
-COMMANDS = ("convert", "fuse", "verify", "inspect", "check", "scan", "engine", "completion", "manual")
+COMMANDS = ("convert", "fuse", "verify", "inspect", "check", "scan", "engine", "upscale", "completion", "manual")
 
 
 def run(program, *words):

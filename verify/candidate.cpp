@@ -82,6 +82,7 @@ void Candidate::end_runs() {
 
 std::string Candidate::description() const {
   std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
+  if (device_.provider != Provider::cpu) text += device_.tf32 ? " with TF32" : " without TF32";
   if (emulated_) {
     text += file_ ? " (as it is, and with every 16-bit result rounded)"
                   : " (in float32, with every 16-bit result rounded, because ONNX Runtime has no "

@@ -68,15 +68,15 @@ const TorchModule* load_torch(std::string& why_not) {
   return get == nullptr ? nullptr : get();
 }
 
-ReadPicture load_picture_reader() {
+const PictureModule& load_pictures() {
   std::string why_not;
-  const auto read = reinterpret_cast<ReadPicture>(
-      find_function(kPictureModule, kReadPictureSymbol, "aether2onnx-pictures", why_not));
-  if (read == nullptr) {
+  const auto get = reinterpret_cast<GetPictureModule>(
+      find_function(kPictureModule, kPictureModuleSymbol, "aether2onnx-pictures", why_not));
+  if (get == nullptr) {
     fail({ErrorKind::unsupported, "verify-no-picture-module", kPictureModule},
          "Pictures from files cannot be read. {}", why_not);
   }
-  return read;
+  return *get();
 }
 
 }  // namespace aether2onnx::verify

@@ -9,7 +9,7 @@ namespace {
 
 [[noreturn]] void unavailable() {
   fail({ErrorKind::unsupported, "verify-built-without"},
-       "This program was built without ONNX Runtime's headers and cannot verify.\n"
+       "This program was built without ONNX Runtime's headers. It cannot run or verify models.\n"
        "Build it with them (scripts/fetch_onnxruntime.sh).");
 }
 

@@ -184,8 +184,9 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   if (device.provider == Provider::cpu) return;
   const OrtApi& api = Ort::GetApi();
   const std::string index = std::to_string(device.index);
-  const std::array<const char*, 1> keys = {"device_id"};
-  const std::array<const char*, 1> values = {index.c_str()};
+  // TensorRT's provider has no option for TF32, see set_up().
+  const std::array<const char*, 2> keys = {"device_id", "use_tf32"};
+  const std::array<const char*, 2> values = {index.c_str(), device.tf32 ? "1" : "0"};
   if (device.provider == Provider::tensorrt) {
     OrtTensorRTProviderOptionsV2* made = nullptr;
     Ort::ThrowOnError(api.CreateTensorRTProviderOptions(&made));
@@ -198,7 +199,7 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   OrtCUDAProviderOptionsV2* made = nullptr;
   Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
   const ProviderOptions<OrtCUDAProviderOptionsV2> cuda(made, api.ReleaseCUDAProviderOptions);
-  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(made, keys.data(), values.data(), 1));
+  Ort::ThrowOnError(api.UpdateCUDAProviderOptions(made, keys.data(), values.data(), keys.size()));
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 
@@ -283,7 +284,7 @@ void OnnxRuntime::check(const Device& device) const {
   if (std::find(offered.begin(), offered.end(), wanted) == offered.end()) {
     fail({ErrorKind::unsupported, "verify-no-provider", to_string(device), wanted,
           join(offered, ", ")},
-         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nVerify with {} cpu, or give a library with "
+         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nUse {} cpu, or give a library with "
          "GPU support by {}.",
          to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
          option("device"), option("onnxruntime_library"));
@@ -293,7 +294,7 @@ void OnnxRuntime::check(const Device& device) const {
     open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});
   } catch (const Error& error) {
     fail({ErrorKind::unsupported, "verify-device-fails", to_string(device)},
-         "{} cannot be used: {}\nVerify with {} cpu.", to_string(device), error.diagnostic.text,
+         "{} cannot be used: {}\nUse {} cpu.", to_string(device), error.diagnostic.text,
          option("device"));
   }
 }

@@ -27,7 +27,8 @@ enum class Provider { cpu, cuda, tensorrt };
 
 struct Device {
   Provider provider = Provider::cpu;
-  int index = 0;  ///< Number of the GPU.
+  int index = 0;      ///< Number of the GPU.
+  bool tf32 = false;  ///< Whether the GPU may round the factors of float32 products to TF32.
 };
 
 /// "CPU", "CUDA, device 0", "TensorRT, device 0".

@@ -6,24 +6,20 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "modules.h"
+#include "port/files.h"
 
 namespace aether2onnx::verify {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-[[noreturn]] void failed(const fs::path& path, const char* what, const std::string& why) {
-  fail({ErrorKind::io, "verify-picture", path.string()}, "{}: the picture cannot be {}: {}.",
-       printable(path.string(), 4096), what, printable(why));
-}
 
 void append_number(std::string& text, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(number >> shift & 0xffU);
@@ -73,12 +69,36 @@ std::string compressed_rows(const std::vector<unsigned char>& bytes, std::size_t
 }  // namespace
 
 FloatTensor load_picture(const fs::path& path) {
-  const ReadPicture read = load_picture_reader();
+  const PictureModule& module = load_pictures();
+  Raster picture;
   try {
-    return read(path);
+    const io::FileInput file(path);
+    std::string bytes(to_size(file.size()), '\0');
+    file.read(0, std::as_writable_bytes(std::span(bytes)));
+    picture = module.read(bytes);
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
-    failed(path, "read", error.what());
+    fail({ErrorKind::io, "verify-picture", path.string()}, "{}: the picture cannot be read: {}.",
+         printable(path.string(), 4096), printable(error.what()));
   }
+  FloatTensor tensor{
+      {1, 3, static_cast<std::int64_t>(picture.height), static_cast<std::int64_t>(picture.width)},
+      std::vector<float>(3 * picture.height * picture.width)};
+  const std::size_t pixels = picture.height * picture.width;
+  const auto largest = static_cast<float>(picture.largest());
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    const std::size_t first = pixel * static_cast<std::size_t>(picture.channels);
+    const auto colours = static_cast<std::size_t>(picture.colours());
+    const float alpha =
+        picture.has_alpha() ? static_cast<float>(picture.sample(first + colours)) / largest : 1.0F;
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      const std::size_t at = first + std::min(channel, colours - 1);
+      tensor.values[channel * pixels + pixel] =
+          static_cast<float>(picture.sample(at)) / largest * alpha;
+    }
+  }
+  return tensor;
 }
 
 FloatTensor to_grey(const FloatTensor& picture) {
@@ -119,13 +139,6 @@ std::string encode_png(const FloatTensor& picture) {
       compressed_rows(bytes, static_cast<std::size_t>(picture.shape[3]) * channels, channels));
   append_chunk(png, "IEND", "");
   return png;
-}
-
-void save_png(const FloatTensor& picture, const fs::path& path) {
-  const std::string content = encode_png(picture);
-  std::ofstream file(path, std::ios::binary);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  if (!file.flush()) failed(path, "written", "the file cannot be created, or the disk is full");
 }
 
 }  // namespace aether2onnx::verify

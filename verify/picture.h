@@ -1,5 +1,5 @@
 /// @file
-/// Reads pictures, by a module, and writes PNG files.
+/// Pictures as tensors: reading files, by a module, and encoding PNG without one.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,6 @@
 #include "tensor.h"
 
 namespace aether2onnx::verify {
-
-/// The largest picture that is read, in pixels.
-inline constexpr std::uint64_t kLargestPicture = 1U << 28U;
 
 /// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes
 /// decide which of the two the file is. Grey becomes RGB; alpha is composed on black. Throws
@@ -24,8 +21,5 @@ FloatTensor to_grey(const FloatTensor& picture);
 /// Encodes a (1, 3, H, W) or (1, 1, H, W) tensor as a PNG file with 8 bits a channel. Values are
 /// clamped to [0, 1].
 std::string encode_png(const FloatTensor& picture);
-
-/// Writes a PNG file. Throws Error(io).
-void save_png(const FloatTensor& picture, const std::filesystem::path& path);
 
 }  // namespace aether2onnx::verify

@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 
@@ -9,10 +10,14 @@
 #include "formulas.h"
 #include "modules.h"
 #include "plain_operations.h"
+#include "port/port.h"
 
 namespace aether2onnx::verify {
 
 namespace {
+
+// Whether a provider for GPUs was loaded. Libraries are never unloaded.
+std::atomic<bool> gpu_libraries = false;
 
 int device_index(const std::string& device) {
   int index = 0;
@@ -43,6 +48,10 @@ void choose_judge(const Settings& settings, Setup& setup) {
 
 }  // namespace
 
+bool has_gpu_libraries() { return gpu_libraries; }
+
+std::string problem_of_cuda(const TorchModule& torch) { return printable(torch.load_cuda(), 400); }
+
 Setup set_up(const Settings& settings) {
   Setup setup;
   setup.runtime = &OnnxRuntime::load(settings.onnxruntime_library);
@@ -53,10 +62,16 @@ Setup set_up(const Settings& settings) {
   if (device == "cpu" || provider == "cpu") return setup;
 
   const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
-                   device_index(device)};
+                   device_index(device), settings.tf32};
+  // For TensorRT, whose provider has no option for that. NVIDIA's libraries read the variable when
+  // they are loaded; it does not turn TF32 on.
+  if (!settings.tf32) port::set_environment_default("NVIDIA_TF32_OVERRIDE", "0");
   try {
     setup.runtime->check(gpu);
+    gpu_libraries = true;
   } catch (const Error& error) {
+    // ONNX Runtime for CPUs loads nothing.
+    gpu_libraries = gpu_libraries || error.diagnostic.code != "verify-no-provider";
     if (!automatic) {
       fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
            error.diagnostic.text);
@@ -64,18 +79,20 @@ Setup set_up(const Settings& settings) {
     return setup;  // the user did not ask for a GPU
   }
   setup.device = gpu;
-  if (setup.torch != nullptr && setup.torch->has_cuda) {
+  const std::string why_not =
+      setup.torch == nullptr ? "the built-in reference uses no GPU" : problem_of_cuda(*setup.torch);
+  if (why_not.empty()) {
     setup.reference_device = gpu.index;
   } else {
-    setup.notes.emplace_back(
-        "The reference is computed on the CPU, because no PyTorch with CUDA is installed.");
+    setup.notes.push_back(fmt::format("The reference is computed on the CPU: {}.", why_not));
   }
   return setup;
 }
 
 std::unique_ptr<Operations> operations_of(const Setup& setup) {
   if (setup.torch != nullptr) {
-    return std::unique_ptr<Operations>(setup.torch->make(setup.float64, setup.reference_device));
+    return std::unique_ptr<Operations>(
+        setup.torch->make(setup.float64, setup.reference_device, setup.device.tf32));
   }
   return plain_operations(setup.float64 ? Arithmetic::float64 : Arithmetic::float32);
 }

@@ -25,6 +25,9 @@ struct Setup {
 /// Loads the libraries and finds the device. Throws Error if one of them is missing.
 Setup set_up(const Settings& settings);
 
+/// Has libtorch load its half for CUDA. Returns "" or the reason why it can't compute there.
+std::string problem_of_cuda(const TorchModule& torch);
+
 /// The operations that compute the reference.
 std::unique_ptr<Operations> operations_of(const Setup& setup);
 

@@ -14,14 +14,17 @@ namespace aether2onnx::verify {
 /// function changes with the interface.
 struct TorchModule {
   const char* version = "";  ///< Of libtorch, "1.13.1".
-  bool has_cuda = false;
-  /// `cuda_device` is -1 for the CPU. The caller deletes the result.
-  Operations* (*make)(bool float64, int cuda_device) = nullptr;
+  /// Loads the half of libtorch that computes with CUDA. Returns "" if there is a device, or the
+  /// reason, with the name of the library that is missing.
+  const char* (*load_cuda)() = nullptr;
+  /// `cuda_device` is -1 for the CPU; another needs load_cuda(). `tf32`: whether the GPU may round
+  /// the factors of float32 products to TF32. The caller deletes the result.
+  Operations* (*make)(bool float64, int cuda_device, bool tf32) = nullptr;
 };
 
 extern "C" {
 using GetTorchModule = const TorchModule* (*)();
 }
-inline constexpr const char* kTorchModuleSymbol = "aether2onnx_torch_1";
+inline constexpr const char* kTorchModuleSymbol = "aether2onnx_torch_2";
 
 }  // namespace aether2onnx::verify

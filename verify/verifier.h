@@ -27,6 +27,7 @@ struct Settings {
   std::filesystem::path onnxruntime_library;  ///< Empty: the usual places.
   std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
   std::string provider = "auto";              ///< "auto", "cpu", "cuda" or "tensorrt".
+  bool tf32 = false;  ///< Whether GPUs may round the factors of float32 products to TF32.
   std::optional<double> atol;
   std::optional<double> rtol;
   std::uint64_t seed = 0;        ///< Of the noise.
@@ -71,6 +72,11 @@ struct Ready {
 /// Loads ONNX Runtime and, if wanted, PyTorch, and finds the device. Throws Error if one of them is
 /// missing.
 Ready prepare(const Settings& settings);
+
+/// Whether a provider for GPUs was loaded. The functions that run at the end of a process damage
+/// the heap then (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine without a
+/// GPU), so such a program must end without them, by std::_Exit().
+bool has_gpu_libraries();
 
 /// Compares and returns the details. The verdict is
 ///  - "equal": within the tolerance, and no part's error is larger than rounding explains;

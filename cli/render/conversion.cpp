@@ -61,7 +61,8 @@ std::string model_table(const ConvertReport& report) {
 void print_settings(Console& console, const ConvertRequest& request) {
   bool first = true;
   for (const auto& [name, value, why] : request.settings) {
-    console.line(first ? "for" : "", fmt::format("--{} {}  ({})", name, value, why));
+    const std::string given = value == "true" ? "" : " " + value;  // a flag has no value
+    console.line(first ? "for" : "", fmt::format("--{}{}  ({})", name, given, why));
     first = false;
   }
 }
@@ -86,7 +87,7 @@ std::string saved_text(const std::filesystem::path& path, const std::string& rep
 
 namespace {
 
-// The options that the user left at their defaults, of those that decide what the model is for.
+// The options at their defaults, of the options that decide which uses the model suits.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),

@@ -22,7 +22,7 @@ std::string types_text(const EngineModel& model) {
 
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
-                 const std::filesystem::path& trtexec) {
+                 const std::filesystem::path& trtexec, const std::filesystem::path& python) {
   Json json = result_json();
   json["model"] = {{"path", model.path.string()},
                    {"opset_version", model.opset_version},
@@ -36,8 +36,10 @@ Json engine_json(const EngineRequest& request, const EngineModel& model,
                    {"width", axis_json(model.shape.width)},
                    {"external_files", model.external_files}};
   json["for"] = to_string(request.target.target);
-  json["tensorrt"] = {
-      {"version", to_string(version)}, {"origin", origin}, {"trtexec", or_null(trtexec.string())}};
+  json["tensorrt"] = {{"version", to_string(version)},
+                      {"origin", origin},
+                      {"trtexec", or_null(trtexec.string())},
+                      {"python", or_null(python.string())}};
   return json;
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../verify/upscaler.h"
 #include "../console.h"
 #include "../requests.h"
 #include "json.h"
@@ -40,8 +41,8 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
 /// "out.onnx", or "out.onnx, replacing the one of 12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
-/// "fp32, fixed 1x3x64x64, opset 17", and for the options at their defaults how to ask for what
-/// people usually want.
+/// "fp32, fixed 1x3x64x64, opset 17". If precision or shape is at its default, the text also names
+/// the usual alternatives and their options.
 std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
 /// The checkpoint beside its model: operators, parameters, inputs and outputs.
@@ -99,6 +100,26 @@ void print_check(Console& console, const std::filesystem::path& file, const Chec
 std::string findings_text(const CheckReport& report, Severity least);
 Json check_json(const CheckReport& report, int exit_code);
 
+/// One picture; the failure, if any, takes the place of the rest.
+struct UpscaleResult {
+  std::filesystem::path picture;
+  std::filesystem::path target;
+  verify::UpscaledPicture upscaled;
+  std::optional<Failure> failure;
+};
+/// The model, for the JSON output.
+struct UpscaleFacts {
+  std::string description;
+  std::int64_t scale = 0;
+  std::int64_t channels = 0;
+  std::string onnxruntime_version;
+  std::string device;
+  std::vector<std::string> notes;
+};
+void print_upscaled(Console& console, const UpscaleResult& result);
+Json upscale_json(const UpscaleRequest& request, const UpscaleFacts& facts,
+                  const std::vector<UpscaleResult>& results);
+
 /// A scanned file; the failure, if any, takes the place of the report.
 struct Scanned {
   std::filesystem::path file;
@@ -108,10 +129,10 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` may be
-/// empty.
+/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` and
+/// `python` may be empty.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
-                 const std::filesystem::path& trtexec);
+                 const std::filesystem::path& trtexec, const std::filesystem::path& python);
 
 }  // namespace aether2onnx::cli

@@ -27,11 +27,6 @@ bool is_supervised(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), arguments.end(), "--supervised") != arguments.end();
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 namespace {
 
 std::vector<std::string> long_names(const CLI::App& app) {
@@ -164,7 +159,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
   // Answers a key that another program has.
   void refuse_other_name(const std::string& file, const std::string& key) const {
     for (const OtherName& row : other_names()) {
-      if (row.typed != lower_case(key) || row.only_for_files) continue;
+      if (!is_one_of(row.typed, lower_case(key)) || row.only_for_files) continue;
       const std::string option(row.option);
       if (!option.empty() && parser_.app.get_option_no_throw(option) == nullptr) continue;
       std::string answer(row.answer);
@@ -409,7 +404,7 @@ void CommandLine::refuse_assignment(const std::string& word) const {
   const bool is_option = std::find(known.begin(), known.end(), option) != known.end();
   const auto others = other_names();
   const bool is_other = std::any_of(others.begin(), others.end(), [&](const OtherName& other) {
-    return "--" + std::string(other.typed) == lower_case(option);
+    return is_one_of(other.typed, lower_case(option).substr(2));
   });
   if (!is_option && !is_other) return;
   fail({ErrorKind::usage, "option-dashes", name, "--" + name, word},

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "../commands.h"
 #include "../name_template.h"
 #include "../shapes.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "nearest.h"
 #include "options.h"
 #include "port/files.h"
@@ -72,7 +71,7 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
            "the sum of four 7x7 Convs; 7 to 12. Default: none");
   line.add_choice("--gelu", std::array{GeluForm::op, GeluForm::erf}, options.gelu,
                   "Gelu as one operator (opset 20 or newer), or by Erf.\n"
-                  "Default: op where the opset has Gelu");
+                  "Default: op if the opset has Gelu");
   line.add_list("--fp32_operators", options.fp32_operators, "OPS",
                 "ONNX operators to keep in float32, with commas between:\n"
                 "LeakyRelu,DepthToSpace");
@@ -261,18 +260,13 @@ void add_words(CommandLine& line, ConvertRequest& request) {
                      "--graph_form", "--opset_version", "--for", "--verify_onnx", "--report",
                      "--output_dir", "--skip_existing", "--dry_run", "--quiet", "--json", "--help",
                      "--help-all", "--version"});
-  std::vector<std::string> scripts_own = {"--input_model_path",
-                                          "--output_onnx_path",
-                                          "--model_type",
-                                          "--scale",
-                                          "--input_channels",
-                                          "--dynamic_shapes",
-                                          "--opset_version",
-                                          "--fp_mode",
-                                          "--verify_onnx",
-                                          "--atol",
-                                          "--rtol",
-                                          "--device"};
+  std::vector<std::string> scripts_own;
+  for (const std::string_view name :
+       split("input_model_path output_onnx_path model_type scale input_channels dynamic_shapes "
+             "opset_version fp_mode verify_onnx atol rtol device",
+             ' ')) {
+    scripts_own.push_back(fmt::format("--{}", name));
+  }
   for (const char* axis : kAxisNames) {
     for (const char* which : {"min", "opt", "max"}) {
       scripts_own.push_back(fmt::format("--{}_{}", which, axis));

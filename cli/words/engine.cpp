@@ -87,8 +87,14 @@ void add_target(CommandLine& line, EngineRequest& request) {
       "--shell", std::array{Shell::bash, Shell::powershell, Shell::cmd}, request.shell,
       fmt::format("What the line is written for. Default: {}", to_string(usual_shell())));
   line.add_flag("--run", request.run, "Run trtexec, and put the engine in place when it is done");
+  line.add_flag("--build", request.build,
+                "tensorrt-rtx: build the engine here, without a GPU, in a\n"
+                "Python with NVIDIA's package");
+  line.add("--python", &request.python, "FILE",
+           "The Python for --build. Default: python3 of PATH, then\n"
+           "that beside this program");
   add_name(line, "--log", request.log,
-           "Where trtexec's output goes with --run.\n"
+           "Where the builder's messages go with --run or --build.\n"
            "Default: the engine's name with .log behind it");
 }
 
@@ -136,11 +142,16 @@ void check_for_target(const CommandLine& line, const EngineRequest& request) {
   };
   if (route != EngineRoute::tensorrt_rtx) {
     refuse({"compute_capabilities"}, "TensorRT builds for the GPU on which it runs");
+    refuse({"build", "python"}, "only TensorRT for RTX builds without a GPU");
   }
   if (route == EngineRoute::trtexec) return;
   if (route == EngineRoute::tensorrt_rtx) {
-    refuse({"run", "log", "trtexec"}, "the command is printed, and not run");
+    refuse({"run", "trtexec"}, "give --build, which needs no GPU");
     refuse({"trt_version"}, "give its version with --for, as in tensorrt-rtx:1.7");
+    if (request.build) {
+      refuse({"device"}, "--build needs no GPU, and names GPUs with --compute_capabilities");
+      refuse({"timing_cache"}, "TensorRT for RTX measures nothing while it builds");
+    }
     return;
   }
   refuse({"run", "log", "save_engine", "trtexec"}, "it builds and names the engine itself");
@@ -154,7 +165,9 @@ void add_words(CommandLine& line, EngineRequest& request) {
   line.describe("Builds a TensorRT engine from an ONNX file, or says how.",
                 "Usage: aether2onnx engine MODEL.onnx [options]\n",
                 R"(Prints the line that builds the engine, on stdout and alone, also with --quiet;
-what there is to know about it goes to stderr. With --run it is built.
+what there is to know about it goes to stderr. With --run it is built. With
+--for tensorrt-rtx --build it is built on a machine without a GPU, by NVIDIA's
+Python package tensorrt-rtx.
 
 Without --trt_version the trtexec of --trtexec, of PATH or of TensorRT's usual
 folders is asked for its version; where there is none, the line is for
@@ -170,8 +183,11 @@ Exit code: 0 done, 1 failed, 2 wrong usage.)");
   line.then([&] {
     request.inputs = line.inputs();
     check_for_target(line, request);
-    if (!request.log.empty() && !request.run) {
-      request.notes.emplace_back("--log has no effect without --run");
+    if (!request.log.empty() && !request.run && !request.build) {
+      request.notes.emplace_back("--log has no effect without --run or --build");
+    }
+    if (request.python && !request.build) {
+      request.notes.emplace_back("--python has no effect without --build");
     }
   });
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "../shapes.h"
@@ -21,20 +20,18 @@ namespace {
 void take_limit(Limits& limits, const std::string& text) {
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string digits = equals == text.size() ? "" : text.substr(equals + 1);
-  std::uint64_t number = 0;
-  const char* end = digits.data() + digits.size();
-  const auto result = std::from_chars(digits.data(), end, number);
-  if (digits.empty() || result.ec != std::errc{} || result.ptr != end) {
+  const auto number = parse_number<std::uint64_t>(digits);
+  if (!number) {
     fail({ErrorKind::usage, "option-limit", "limit", "NAME=N", text},
          "--limit {}: must be NAME=N, as in pickle_values=10000000.", printable(text));
   }
-  set_limit(limits, text.substr(0, equals), number);
+  set_limit(limits, text.substr(0, equals), *number);
 }
 
 bool is_numbered_cuda(const std::string& device) {
   constexpr std::string_view start = "cuda:";
   return device.starts_with(start) && device.size() <= start.size() + 4 &&
-         is_number(std::string_view(device).substr(start.size()));
+         only_digits(std::string_view(device).substr(start.size()));
 }
 
 void check_tolerance(const char* name, const std::optional<double>& value) {
@@ -47,11 +44,11 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
 std::string device_of(const std::string& given) {
   const std::string device = lower_case(given);
   if (device == "gpu") return "cuda";
-  return is_number(device) ? "cuda:" + device : device;
+  return only_digits(device) ? "cuda:" + device : device;
 }
 
 void check_verification(VerificationRequest& request) {
-  if (request.device) request.device = device_of(*request.device);
+  if (request.device) take_device(*request.device);
   if (request.provider) {
     take_choice("--provider", *request.provider, {"cpu", "cuda", "tensorrt"});
   }
@@ -59,14 +56,10 @@ void check_verification(VerificationRequest& request) {
   if (request.reference_precision) {
     take_choice("--reference_precision", *request.reference_precision, {"fp32", "fp64"});
   }
-  const auto& [atol, rtol, device, provider, thorough, reference, precision, seed, images, report,
-               library] = request;
+  const auto& [atol, rtol, device, provider, tf32, thorough, reference, precision, seed, images,
+               report, library] = request;
   check_tolerance("atol", atol);
   check_tolerance("rtol", rtol);
-  if (device && *device != "cpu" && *device != "cuda" && !is_numbered_cuda(*device)) {
-    fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", *device},
-         "--device {}: must be cpu, cuda or cuda:N.", printable(*device));
-  }
   if (device == "cpu" && provider && *provider != "cpu") {
     fail({ErrorKind::usage, "option-conflict", "provider"},
          "--provider {} needs a GPU, but --device cpu was given.", *provider);
@@ -86,6 +79,13 @@ void check_verification(VerificationRequest& request) {
 }
 
 }  // namespace
+
+void take_device(std::string& device) {
+  device = device_of(device);
+  if (device == "cpu" || device == "cuda" || is_numbered_cuda(device)) return;
+  fail({ErrorKind::usage, "option-choice", "device", "cpu, cuda or cuda:N", device},
+       "--device {}: must be cpu, cuda or cuda:N.", printable(device));
+}
 
 void add_file(CommandLine& line, std::filesystem::path& file, const char* expected) {
   line.then([&line, &file, expected] {
@@ -185,11 +185,9 @@ std::string generation_of(const std::string& given) {
 
 // "aether_small" for "small" and "Aether-Small".
 std::string model_type_of(const std::string& given) {
-  constexpr std::array variants = {"mobile", "tiny", "small", "medium", "large", "pro", "extreme"};
   std::string name = lower_case(given);
   std::replace(name.begin(), name.end(), '-', '_');
-  const bool is_short = std::find(variants.begin(), variants.end(), name) != variants.end();
-  if (is_short) return "aether_" + name;
+  if (is_one_of("mobile tiny small medium large pro extreme", name)) return "aether_" + name;
   return name.starts_with("aether_") ? name : given;
 }
 
@@ -201,15 +199,13 @@ std::int64_t scale_of(const std::string& given) {
   } else if (digits.ends_with('x')) {
     digits.pop_back();
   }
-  std::int64_t scale = 0;
-  const char* end = digits.data() + digits.size();
-  const auto result = std::from_chars(digits.data(), end, scale);
-  if (result.ec != std::errc{} || result.ptr != end) {
+  const auto scale = parse_number<std::int64_t>(digits);
+  if (!scale) {
     constexpr const char* expected = "a whole number (1, 2, 3, 4 or 8)";
     fail({ErrorKind::usage, "option-number", "scale", expected, given},
          "--scale {}: expected {}, for example --scale 2.", printable(given), expected);
   }
-  return scale;
+  return *scale;
 }
 
 }  // namespace
@@ -276,6 +272,9 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
            "Default: the one of the device");
+  line.add_flag("--tf32", request.tf32,
+                "On a GPU: allow TF32, which rounds the factors of float32\n"
+                "products to 10 bits. Default: off for both sides");
   line.add("--reference", &request.reference, "NAME",
            "Who computes the right values: pytorch (the module with\n"
            "libtorch) or builtin (the program itself). Default: pytorch\n"

@@ -16,8 +16,8 @@ void add_file(CommandLine& line, std::filesystem::path& file, const char* expect
 /// Moves the first of `files` to `file` if `file` is empty.
 void take_next(std::vector<std::string>& files, std::filesystem::path& file);
 
-/// The file of a command's first argument, by what its name says. Throws Error(usage) if `file` is
-/// one of the `wrong` endings (".onnx"); `remedy` says what to do.
+/// Throws Error(usage) if the name of `file` ends in one of the `wrong` endings (".onnx"). `remedy`
+/// is the sentence that says what to do.
 void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
                    const std::string& remedy);
 
@@ -42,6 +42,10 @@ void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& r
 
 /// Adds the options that say how to compare a model with PyTorch.
 void add_verification_options(CommandLine& line, VerificationRequest& request);
+
+/// Puts "cpu", "cuda" or "cuda:N" in place of what other programs call a device ("gpu", "0").
+/// Throws Error(usage) if `device` is none of them.
+void take_device(std::string& device);
 
 /// Adds the options for the input's shape. `of_model` leaves out --dynamic_shapes: the shapes are
 /// for an engine of a model that exists.

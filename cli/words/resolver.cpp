@@ -110,7 +110,7 @@ class Resolver {
     bool for_file = false;
     const std::string other = lower_case(name.substr(2));
     for (const OtherName& row : other_names()) {
-      if (row.typed != other || (row.only_for_files && !is_file_name(value))) continue;
+      if (!is_one_of(row.typed, other) || (row.only_for_files && !is_file_name(value))) continue;
       if (row.option.empty() && answer.empty()) {
         answer = row.answer;
         for_file = row.only_for_files;

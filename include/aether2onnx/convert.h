@@ -250,6 +250,12 @@ AETHER2ONNX_API ConvertReport convert_file(const std::filesystem::path& input,
                                            const Context& context = {},
                                            const BeforeSave& before_save = {});
 
+/// The same with the model written to `output`, in memory for example. No file is written.
+AETHER2ONNX_API ConvertReport convert_file_to(const std::filesystem::path& input,
+                                              const OutputFiles& output,
+                                              const ConvertOptions& options,
+                                              const Context& context = {});
+
 /// Does all of convert_file() but reading the weights and writing: recognises the network, checks
 /// the options against the checkpoint and builds the graph. In the report, output.path is the path
 /// that the model would get, output.bytes is 0, and source.sha256 is empty. Problems in the weights

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "formats/file_kind.h"
 #include "formats/zip/zip.h"
-#include "judge/words.h"
 #include "pipeline.h"
 #include "port/files.h"
 
@@ -154,7 +153,7 @@ namespace aether2onnx {
 
 std::string_view to_string(Severity severity) noexcept {
   constexpr std::array<std::string_view, 3> names = {"note", "warning", "error"};
-  return judge::name_in(names, severity);
+  return name_in(names, severity);
 }
 
 std::uint64_t CheckReport::count(Severity severity) const {

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "judge/check/check.h"
-#include "judge/words.h"
 
 namespace aether2onnx::judge::check {
 
@@ -153,7 +151,8 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   if (at_limit) facts.at_limit.add(tensor.name);
 }
 
-// Reports a tensor whose elements are in a file that is not opened. Returns whether it is one.
+// Reports a tensor if its elements are in a file that check may not open. Returns whether the
+// tensor was reported.
 bool report_place(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
   if (tensor.external_file.empty()) return false;
   if (!onnx::is_beside(tensor.external_file)) {
@@ -268,7 +267,7 @@ const TypeRow* find_type_row(const onnx::Node& node) {
   static const auto rows = [] {
     std::unordered_map<std::string_view, const TypeRow*> result;
     for (const auto& [operators, row] : kTypeRows) {
-      for (const std::string_view op : words_of(operators)) result.emplace(op, &row);
+      for (const std::string_view op : split(operators, ' ')) result.emplace(op, &row);
     }
     return result;
   }();
@@ -287,10 +286,8 @@ std::string_view name_of(const onnx::Node& node) {
 }
 
 std::optional<std::int64_t> size_of_axis(const std::string& dim) {
-  std::int64_t size = 0;
-  const auto result = std::from_chars(dim.data(), dim.data() + dim.size(), size);
-  const bool whole = result.ec == std::errc{} && result.ptr == dim.data() + dim.size();
-  return whole && size > 0 ? std::optional(size) : std::nullopt;
+  const auto size = parse_number<std::int64_t>(dim);
+  return size && *size > 0 ? size : std::nullopt;
 }
 
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value) {

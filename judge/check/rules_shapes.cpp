@@ -168,8 +168,8 @@ void no_profile(const Model& model, Found& found) {
 bool is_fixed_shape(const std::vector<std::int64_t>& shape) {
   const auto open = std::count_if(shape.begin(), shape.end(),
                                   [](std::int64_t size) { return size == 0 || size == -1; });
-  // One open axis can take the batch, or height and width together if both are one axis. With four
-  // axes or more, one open axis leaves the height or the width fixed.
+  // A shape of up to three axes may join height and width in one axis, so one open axis is enough.
+  // With four axes or more, one open axis leaves the height or the width fixed.
   return !shape.empty() && (open == 0 || (open == 1 && shape.size() >= kRank));
 }
 

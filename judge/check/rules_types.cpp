@@ -241,10 +241,8 @@ void bf16_kernels(const Model& model, Found& found) {
             convert_with("fp_mode", "fp32") + " for the CPU, with mixed_fp16 for GPUs.");
   const std::string_view lacking = row_of(Target::onnxruntime_cuda).no_bfloat16.value;
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
-    const bool listed =
-        ("," + std::string(lacking) + ",").find("," + node.op_type + ",") != std::string::npos;
-    return listed && is_op(node, node.op_type) && !node.inputs.empty() &&
-           model.type_of(node.inputs[0]) == type::bfloat16;
+    return is_one_of(lacking, node.op_type, ',') && is_op(node, node.op_type) &&
+           !node.inputs.empty() && model.type_of(node.inputs[0]) == type::bfloat16;
   });
   found.add(places, "node", "its CUDA provider has no bfloat16 kernel for the operator",
             {itself(Target::onnxruntime_cuda, error)},

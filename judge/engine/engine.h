@@ -16,6 +16,9 @@
 
 namespace aether2onnx::judge::engine {
 
+/// The compute capabilities of `options`, or TensorRT for RTX's default: 80, 86, 89 and 120.
+std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options);
+
 /// "input:1x3x64x64", as in the converter's metadata, trtexec's options and ONNX Runtime's.
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 

@@ -30,16 +30,11 @@ std::string capability_text(int capability) {
   return fmt::format("{}.{}", capability / 10, capability % 10);
 }
 
-std::vector<int> capabilities_of(const EngineOptions& options) {
-  if (!options.compute_capabilities.empty()) return options.compute_capabilities;
-  return {kDefault.begin(), kDefault.end()};
-}
-
 // Fails if one of the requested GPUs does not compute in a type of the model.
 void check_type(const EngineModel& model, const EngineOptions& options, bool has, int first,
                 const char* type, const std::string& remedy) {
   if (!has || options.compute_capabilities.empty()) return;
-  for (const int capability : capabilities_of(options)) {
+  for (const int capability : judge::engine::tensorrt_rtx_capabilities(options)) {
     if (capability >= first) continue;
     fail({ErrorKind::unsupported, "engine-compute-capability", type,
           capability_text(first) + " or newer", capability_text(capability)},
@@ -71,6 +66,13 @@ void check(const EngineModel& model, const EngineOptions& options,
                          option("fp_mode"), option("compute_capabilities")));
   check_type(model, options, model.has_float8, kAda, "float8",
              fmt::format("Leave the GPU out of {}.", option("compute_capabilities")));
+  const std::vector<int>& wanted = options.compute_capabilities;
+  if (wanted.size() > 1 && std::find(wanted.begin(), wanted.end(), kTuring) != wanted.end()) {
+    notes.push_back(
+        fmt::format("an engine has one plan for all its GPUs, and that of 7.5 is slower (121 "
+                    "kernels, for newer GPUs 89); build 7.5 apart, with {} 7.5",
+                    option("compute_capabilities")));
+  }
   if (!model.has_float16 && !model.has_bfloat16 && !model.is_quantized) {
     notes.push_back(
         fmt::format("the model is float32, and so will the engine be; for half "
@@ -87,6 +89,15 @@ void check(const EngineModel& model, const EngineOptions& options,
 }
 
 }  // namespace
+
+namespace judge::engine {
+
+std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options) {
+  if (!options.compute_capabilities.empty()) return options.compute_capabilities;
+  return {kDefault.begin(), kDefault.end()};
+}
+
+}  // namespace judge::engine
 
 TensorRtVersion newest_tensorrt_rtx() noexcept {
   return {1, TensorRtVersion::kNewest, TensorRtVersion::kNewest};

@@ -43,7 +43,8 @@ class Budget {
   /// Whether work was left out.
   bool is_spent() const { return spent_; }
 
-  /// Document::parse_as_far_as_possible(), which ends where the budget does.
+  /// Calls Document::parse_as_far_as_possible() with limits that the rest of the budget can pay
+  /// for.
   pickle::Document parse(const Input& input, std::uint64_t offset);
   /// Takes the cost of a reader of checkpoints, which parses the largest pickle once more.
   bool take_reader() { return take(largest_pickle_); }

@@ -1,11 +1,9 @@
-// ONNX files. The reader refuses what readers disagree on. Here is judged what is left: operators,
-// functions, and the places of weights, wherever in the file they stand.
+// ONNX files. The reader refuses files that other readers read differently. This file judges
+// operators, functions, and the places of weights, wherever in the file they are.
 
-#include <algorithm>
-
+#include "formats/onnx/onnx.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/onnx/onnx.h"
 #include "judge/onnx_operators.h"
 #include "judge/scan/scan.h"
 
@@ -25,10 +23,7 @@ void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
   // Readers turn other texts into numbers, each in its own way.
   for (const std::string& number : {tensor.external_offset, tensor.external_bytes}) {
     constexpr std::size_t digits = 18;
-    const bool plain =
-        number.size() <= digits &&
-        std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (plain) continue;
+    if (number.empty() || (only_digits(number) && number.size() <= digits)) continue;
     collector.unclear("external-place", "the place '{}' of weights in '{}' is no plain number",
                       printable(number, 40), name);
   }

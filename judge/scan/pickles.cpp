@@ -1,7 +1,6 @@
 // What a pickle would do if Python loaded the pickle.
 
 #include <algorithm>
-#include <array>
 
 #include "base/limits.h"
 #include "base/text.h"

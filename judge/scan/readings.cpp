@@ -201,7 +201,7 @@ void scan_other_readings(const File& file, FileKind kind) {
   if (kind != FileKind::zip) scan_as_zip_too(file);
   const bool is_unknown = kind == FileKind::unknown || kind == FileKind::text;
   const bool is_pickle = kind == FileKind::pickle || kind == FileKind::torch_legacy || is_unknown;
-  // A file of unknown kind that is a pickle has been scanned as a pickle.
+  // If a file of unknown kind is a pickle, the file was scanned as a pickle before.
   const bool is_known = !is_unknown || !file.collector.container().empty();
   if (is_known) read_as_tar(file);
   if (!is_pickle) read_as_pickle(file);

@@ -9,7 +9,6 @@
 #include "formats/pickle/skim.h"
 #include "formats/safetensors/safetensors.h"
 #include "formats/zip/zip.h"
-#include "judge/words.h"
 #include "port/files.h"
 #include "state_dict/state_dict.h"
 
@@ -175,12 +174,12 @@ namespace aether2onnx {
 std::string_view to_string(Verdict verdict) noexcept {
   constexpr std::array<std::string_view, 4> names = {"tensors", "harmless", "suspicious",
                                                      "dangerous"};
-  return judge::name_in(names, verdict);
+  return name_in(names, verdict);
 }
 
 std::string_view to_string(ScanResult result) noexcept {
   constexpr std::array<std::string_view, 3> names = {"clean", "unclear", "found"};
-  return judge::name_in(names, result);
+  return name_in(names, result);
 }
 
 ScanReport scan(const Input& input, const Context& context) {

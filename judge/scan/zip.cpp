@@ -9,7 +9,6 @@
 #include "formats/file_kind.h"
 #include "formats/zip/zip.h"
 #include "judge/scan/scan.h"
-#include "judge/words.h"
 #include "network/notes.h"
 
 namespace aether2onnx::judge::scan {
@@ -44,11 +43,11 @@ std::string lower_case(std::string_view text) {
 // Records that describe the container, a few bytes each: PyTorch's, and the notes of a fused
 // checkpoint.
 bool is_known_record(std::string_view name) {
-  static const std::vector<std::string_view> known = words_of(
+  constexpr std::string_view known =
       "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
-      ".storage_alignment");
+      ".storage_alignment";
   constexpr std::string_view notes = ".data/";
-  return std::find(known.begin(), known.end(), name) != known.end() ||
+  return is_one_of(known, name) ||
          (name.starts_with(notes) && network::is_note(name.substr(notes.size())));
 }
 
@@ -72,7 +71,7 @@ class ZipScan {
   bool run() {
     collector_.set_container("zip");
     audit();
-    // Two more readers go through the directory.
+    // Beside audit(), take_directory() and the archive's own reader read the directory.
     if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);

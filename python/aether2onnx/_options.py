@@ -29,6 +29,7 @@ class _Comparison(TypedDict, total=False):
     rtol: float
     device: str
     provider: str
+    tf32: bool
     reference: str
     reference_precision: str
     thorough: bool

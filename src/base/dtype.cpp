@@ -1,10 +1,10 @@
 #include "base/dtype.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/error.h"
 
@@ -16,82 +16,51 @@
 
 namespace aether2onnx {
 
-std::size_t size_of(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::complex128:
-      return 16;
-    case DType::float64:
-    case DType::complex64:
-    case DType::int64:
-    case DType::uint64:
-      return 8;
-    case DType::float32:
-    case DType::int32:
-    case DType::uint32:
-    case DType::qint32:
-      return 4;
-    case DType::float16:
-    case DType::bfloat16:
-    case DType::int16:
-    case DType::uint16:
-      return 2;
-    case DType::int8:
-    case DType::uint8:
-    case DType::boolean:
-    case DType::qint8:
-    case DType::quint8:
-    case DType::float8_e4m3fn:
-    case DType::float8_e5m2:
-      return 1;
-  }
-  return 1;
-}
+namespace {
 
-std::string_view to_string(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::float64:
-      return "float64";
-    case DType::float32:
-      return "float32";
-    case DType::float16:
-      return "float16";
-    case DType::bfloat16:
-      return "bfloat16";
-    case DType::complex64:
-      return "complex64";
-    case DType::complex128:
-      return "complex128";
-    case DType::int64:
-      return "int64";
-    case DType::int32:
-      return "int32";
-    case DType::int16:
-      return "int16";
-    case DType::int8:
-      return "int8";
-    case DType::uint64:
-      return "uint64";
-    case DType::uint32:
-      return "uint32";
-    case DType::uint16:
-      return "uint16";
-    case DType::uint8:
-      return "uint8";
-    case DType::boolean:
-      return "bool";
-    case DType::qint32:
-      return "qint32";
-    case DType::qint8:
-      return "qint8";
-    case DType::quint8:
-      return "quint8";
-    case DType::float8_e4m3fn:
-      return "float8_e4m3fn";
-    case DType::float8_e5m2:
-      return "float8_e5m2";
+struct Row {
+  DType dtype;
+  std::size_t size;
+  std::string_view name;
+};
+
+// In the order of DType.
+constexpr std::array kRows = {
+    Row{DType::float64, 8, "float64"},
+    Row{DType::float32, 4, "float32"},
+    Row{DType::float16, 2, "float16"},
+    Row{DType::bfloat16, 2, "bfloat16"},
+    Row{DType::complex64, 8, "complex64"},
+    Row{DType::complex128, 16, "complex128"},
+    Row{DType::int64, 8, "int64"},
+    Row{DType::int32, 4, "int32"},
+    Row{DType::int16, 2, "int16"},
+    Row{DType::int8, 1, "int8"},
+    Row{DType::uint64, 8, "uint64"},
+    Row{DType::uint32, 4, "uint32"},
+    Row{DType::uint16, 2, "uint16"},
+    Row{DType::uint8, 1, "uint8"},
+    Row{DType::boolean, 1, "bool"},
+    Row{DType::qint32, 4, "qint32"},
+    Row{DType::qint8, 1, "qint8"},
+    Row{DType::quint8, 1, "quint8"},
+    Row{DType::float8_e4m3fn, 1, "float8_e4m3fn"},
+    Row{DType::float8_e5m2, 1, "float8_e5m2"},
+};
+static_assert([] {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<std::size_t>(kRows[i].dtype) != i) return false;
   }
-  return "unknown";
-}
+  return true;
+}());
+
+const Row& row_of(DType dtype) { return kRows[static_cast<std::size_t>(dtype)]; }
+
+}  // namespace
+
+std::size_t size_of(DType dtype) noexcept { return row_of(dtype).size; }
+
+std::string_view to_string(DType dtype) noexcept { return row_of(dtype).name; }
 
 bool is_counter_dtype(DType dtype) noexcept {
   return dtype == DType::int64 || dtype == DType::int32 || dtype == DType::int16 ||
@@ -404,23 +373,22 @@ ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<st
   }
 }
 
-template <typename From>
-ConversionLoss convert_from(std::span<const std::byte> source, DType to,
-                            std::vector<std::byte>& out) {
-  switch (to) {
+// Calls `visit` with the weight type that `dtype` names.
+template <typename Visit>
+auto visit_type(DType dtype, Visit visit) {
+  switch (dtype) {
     case DType::float64:
-      return convert_or_copy<From, Float64>(source, out);
+      return visit(Float64{});
     case DType::float32:
-      return convert_or_copy<From, Float32>(source, out);
+      return visit(Float32{});
     case DType::float16:
-      return convert_or_copy<From, Float16>(source, out);
+      return visit(Float16{});
     case DType::bfloat16:
-      return convert_or_copy<From, BFloat16>(source, out);
+      return visit(BFloat16{});
     default: {
-      defect("conversion to a type that no weight has");
+      defect("arithmetic on a type that no weight has");
     }
   }
-  return {};
 }
 
 template <typename From>
@@ -444,54 +412,19 @@ void swap_byte_order(std::span<std::byte> elements, std::size_t element_size) {
 
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out) {
-  switch (from) {
-    case DType::float64:
-      return convert_from<Float64>(source, to, out);
-    case DType::float32:
-      return convert_from<Float32>(source, to, out);
-    case DType::float16:
-      return convert_from<Float16>(source, to, out);
-    case DType::bfloat16:
-      return convert_from<BFloat16>(source, to, out);
-    default: {
-      defect("conversion from a type that no weight has");
-    }
-  }
-  return {};
+  return visit_type(from, [&](auto from_type) {
+    return visit_type(to, [&](auto to_type) {
+      return convert_or_copy<decltype(from_type), decltype(to_type)>(source, out);
+    });
+  });
 }
 
 ConversionLoss check_elements(std::span<const std::byte> source, DType dtype) {
-  switch (dtype) {
-    case DType::float64:
-      return check<Float64>(source);
-    case DType::float32:
-      return check<Float32>(source);
-    case DType::float16:
-      return check<Float16>(source);
-    case DType::bfloat16:
-      return check<BFloat16>(source);
-    default: {
-      defect("a check of a type that no weight has");
-    }
-  }
-  return {};
+  return visit_type(dtype, [&](auto type) { return check<decltype(type)>(source); });
 }
 
 std::vector<double> to_doubles(std::span<const std::byte> source, DType from) {
-  switch (from) {
-    case DType::float64:
-      return values_of<Float64>(source);
-    case DType::float32:
-      return values_of<Float32>(source);
-    case DType::float16:
-      return values_of<Float16>(source);
-    case DType::bfloat16:
-      return values_of<BFloat16>(source);
-    default: {
-      defect("values of a type that no weight has");
-    }
-  }
-  return {};
+  return visit_type(from, [&](auto type) { return values_of<decltype(type)>(source); });
 }
 
 }  // namespace aether2onnx

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace aether2onnx::graph {
 
@@ -103,9 +104,7 @@ std::string block_of(std::string_view path) {
   while (end < path.size()) {
     const std::size_t next = std::min(path.find('.', end + 1), path.size());
     const std::string_view name = path.substr(end + 1, next - end - 1);
-    const bool number = !name.empty() && std::all_of(name.begin(), name.end(),
-                                                     [](char c) { return c >= '0' && c <= '9'; });
-    if (!number) break;
+    if (!only_digits(name)) break;
     end = next;
   }
   return std::string(path.substr(0, end));

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "graph/graph.h"
 
@@ -148,23 +149,13 @@ Shape matmul(const Inputs& inputs, const Attributes& /*attributes*/) {
 }
 
 struct Row {
-  std::string_view op;
+  std::string_view ops;  // with blanks between
   Shape (*shape)(const Inputs& inputs, const Attributes& attributes);
 };
 
 constexpr std::array kOperators = {
-    Row{"Add", broadcast},
-    Row{"Sub", broadcast},
-    Row{"Mul", broadcast},
-    Row{"Div", broadcast},
-    Row{"Pow", broadcast},
-    Row{"Cast", same},
-    Row{"Erf", same},
-    Row{"Gelu", same},
-    Row{"LeakyRelu", same},
-    Row{"Relu", same},
-    Row{"Sigmoid", same},
-    Row{"Sqrt", same},
+    Row{"Add Sub Mul Div Pow", broadcast},
+    Row{"Cast Erf Gelu LeakyRelu Relu Sigmoid Sqrt", same},
     Row{"Concat", concat},
     Row{"Conv", conv},
     Row{"DepthToSpace", depth_to_space},
@@ -172,8 +163,7 @@ constexpr std::array kOperators = {
     Row{"LayerNormalization", layer_normalization},
     Row{kChannelNormalization, channel_normalization},
     Row{"MatMul", matmul},
-    Row{"ReduceMax", reduce},
-    Row{"ReduceMean", reduce},
+    Row{"ReduceMax ReduceMean", reduce},
     Row{"Transpose", transpose},
 };
 
@@ -193,7 +183,7 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
     dtype = *to;
   }
   for (const Row& row : kOperators) {
-    if (row.op == op) return {{}, dtype, row.shape(inputs, attributes)};
+    if (is_one_of(row.ops, op)) return {{}, dtype, row.shape(inputs, attributes)};
   }
   defect("an operator without shape inference");
 }
@@ -202,7 +192,9 @@ const std::vector<std::string>& computing_operators() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;
     for (const Row& row : kOperators) {
-      if (row.op != "Cast" && row.op != kChannelNormalization) result.emplace_back(row.op);
+      for (const std::string_view op : split(row.ops, ' ')) {
+        if (op != "Cast" && op != kChannelNormalization) result.emplace_back(op);
+      }
     }
     return result;
   }();

@@ -1,6 +1,7 @@
-// The cost of a run of a network.
+// The cost of a run of a network, and how far the network looks.
 
 #include <algorithm>
+#include <cmath>
 #include <variant>
 
 #include "network/network.h"
@@ -102,7 +103,36 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   }
 }
 
+// The pixels that an operation looks at to each side of its own.
+double radius_of(const Operation& operation, const Network& network) {
+  const auto half = [](std::int64_t kernel) { return static_cast<double>((kernel - 1) / 2); };
+  if (const auto* conv = std::get_if<Conv2d>(&operation)) return half(conv->kernel);
+  if (const auto* pair = std::get_if<ReparameterizedConv2d>(&operation)) {
+    return half(network.parameters.at(pair->large_weight).shape.back());
+  }
+  const auto* pixels = std::get_if<SpatialAttention>(&operation);
+  return pixels == nullptr ? 0 : half(pixels->kernel);
+}
+
 }  // namespace
+
+Reach reach_of(const Network& network) {
+  const std::vector<Extent> extents = extents_of(network);
+  Reach reach;
+  std::vector<double> pixels = {0};  // by value
+  for (const Module& module : network.modules) {
+    double most = 0;
+    for (const ValueId input : module.inputs) most = std::max(most, pixels.at(input));
+    pixels.push_back(most +
+                     radius_of(module.operation, network) / extents.at(module.inputs.at(0)).factor);
+    reach.whole_picture =
+        reach.whole_picture || std::holds_alternative<ChannelAttention>(module.operation);
+  }
+  // A position within a shuffled pixel may look one pixel further.
+  constexpr double rounding = 1;
+  reach.pixels = static_cast<std::int64_t>(std::ceil(pixels.back() + rounding));
+  return reach;
+}
 
 Cost cost_of(const Network& network) {
   const std::vector<Extent> extents = extents_of(network);

@@ -1,8 +1,6 @@
 #include "network/evidence.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 
 #include "base/error.h"
@@ -13,13 +11,6 @@
 namespace aether2onnx::network {
 
 namespace {
-
-std::optional<double> parse_number(std::string_view text) {
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 // A place in the file that may state a number.
 struct Source {
@@ -49,8 +40,8 @@ Source note_source(const FloatStateDict& file, std::string_view note, std::strin
 
 // Compares numbers by their value: "2" and "2.0" are the same.
 bool same_value(const std::string& says, const std::string& found) {
-  const auto a = parse_number(says);
-  const auto b = parse_number(found);
+  const auto a = parse_number<double>(says);
+  const auto b = parse_number<double>(found);
   return says == found || (a && b && *a == *b);
 }
 
@@ -58,7 +49,7 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
                               std::vector<std::string>& warnings) {
   for (const Source& source : sources) {
     if (source.text == nullptr) continue;
-    const auto number = parse_number(*source.text);
+    const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
       return Decided{*number,
                      source.assumed ? fmt::format("{} says that it was assumed then", source.where)
@@ -75,14 +66,7 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
 
 bool was_assumed(const FloatStateDict& file, std::string_view what) {
   const std::string* note = file.note(kAssumedNote);
-  if (note == nullptr) return false;
-  std::string_view rest = *note;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    if (rest.substr(0, end) == what) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return false;
+  return note != nullptr && is_one_of(*note, what, ',');
 }
 
 std::string place_of_attribute(std::string_view name) {
@@ -217,7 +201,7 @@ std::vector<std::string> contradictions(const FloatStateDict& file, const Networ
     }
   }
   if (const std::string* ratio = arch("mlp_ratio")) {
-    const auto number = parse_number(*ratio);
+    const auto number = parse_number<double>(*ratio);
     const double hidden = number ? std::floor(static_cast<double>(facts.embed_dim) * *number) : -1;
     if (hidden != static_cast<double>(facts.hidden_dim)) {
       tell("arch_config", "mlp_ratio", *ratio, fmt::format("hidden width {}", facts.hidden_dim));

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace aether2onnx::network {
 
 using state_dict::Entry;
@@ -42,15 +44,6 @@ bool is_int8(const StateDict& state_dict) {
   });
   return has_quantized || (state_dict.find("conv_first.scale") != nullptr &&
                            state_dict.find("conv_first.zero_point") != nullptr);
-}
-
-bool has_component(std::string_view path, std::string_view name) {
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('.', begin), path.size());
-    if (path.substr(begin, end - begin) == name) return true;
-    begin = end + 1;
-  }
-  return false;
 }
 
 constexpr std::string_view kArchConfig = "arch_config/";
@@ -98,7 +91,7 @@ const Entry* FloatStateDict::find(std::string_view name) const {
 }
 
 bool FloatStateDict::has_module(std::string_view name) const {
-  const auto has = [&](std::string_view path) { return has_component(path, name); };
+  const auto has = [&](std::string_view path) { return is_one_of(path, name, '.'); };
   const auto& modules = state_dict_.modules();
   return std::any_of(modules.begin(), modules.end(), has) ||
          std::any_of(dropped_.begin(), dropped_.end(), has);
@@ -144,7 +137,7 @@ bool FloatStateDict::has_arch_config() const {
   if (std::any_of(attributes_.begin(), attributes_.end(), is_of_config)) return true;
   return std::any_of(state_dict_.metadata().begin(), state_dict_.metadata().end(),
                      [](const auto& fact) {
-                       return fact.first.starts_with("arch_config/") ||
+                       return fact.first.starts_with(kArchConfig) ||
                               fact.first.starts_with("metadata/arch_config/");
                      });
 }

@@ -5,7 +5,6 @@
 // and eps values are from the published class definition.
 
 #include <array>
-#include <map>
 
 #include "network/keys.h"
 #include "network/network_writer.h"

@@ -1,7 +1,7 @@
 // The facts of a network: names, variants, and what follows from the facts.
 
 #include <algorithm>
-#include <numeric>
+#include <array>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,15 +15,8 @@ std::string_view to_string(NormType type) noexcept {
 }
 
 std::string_view to_string(Quantization quantization) noexcept {
-  switch (quantization) {
-    case Quantization::none:
-      return "none";
-    case Quantization::qat:
-      return "qat";
-    case Quantization::int8:
-      return "int8";
-  }
-  return "none";
+  constexpr std::array<std::string_view, 3> names = {"none", "qat", "int8"};
+  return name_in(names, quantization);
 }
 
 }  // namespace aether2onnx
@@ -110,7 +103,7 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
   std::vector<std::string> lines;
   for (const Evidence& evidence : facts.evidence) {
     if (evidence.certain) continue;
-    // A folded epsilon is a part of the weights.
+    // No option changes a folded epsilon, which is a part of the weights.
     const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
     lines.push_back(
         fmt::format("{} {} is an assumption: {}{}", evidence.what, evidence.value, evidence.because,

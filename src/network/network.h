@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -76,7 +78,7 @@ using ParameterId = std::size_t;
 using ValueId = std::size_t;
 
 // The modules. Feature maps are (N, C, H, W); a convolution has stride 1, dilation 1 and zero
-// padding of half its kernel, so that height and width stay.
+// padding of half its kernel, so that height and width stay. parameters() has the weights in use.
 
 /// x + value. Subtracts and adds the image's mean if the mean is a number and not a weight.
 struct Shift {
@@ -86,12 +88,14 @@ struct Shift {
 struct ChannelShift {
   ParameterId value = 0;
   bool subtract = false;
+  auto parameters() { return std::tie(value); }
 };
 /// x * factor, or x / factor.
 struct Scale {
   double number = 1;
   std::optional<ParameterId> parameter;  ///< Of one element, instead of the number.
   bool divide = false;
+  auto parameters() { return std::tie(parameter); }
 };
 /// Weight (out, in / groups, kernel, kernel), optional bias (out).
 struct Conv2d {
@@ -99,6 +103,7 @@ struct Conv2d {
   std::optional<ParameterId> bias;
   std::int64_t kernel = 1;
   std::int64_t groups = 1;
+  auto parameters() { return std::tie(weight, bias); }
 };
 /// The sum of two depthwise convolutions, each with a bias, as the network is trained. fuse() makes
 /// one Conv2d of it, with the path `fused_path`.
@@ -108,6 +113,7 @@ struct ReparameterizedConv2d {
   ParameterId small_weight = 0;  ///< (C, 1, k, k)
   ParameterId small_bias = 0;    ///< (C)
   std::string fused_path;
+  auto parameters() { return std::tie(large_weight, large_bias, small_weight, small_bias); }
 };
 /// Over the channels at each pixel: (x - mean) / sqrt(variance + epsilon) * weight + bias, with the
 /// biased variance.
@@ -115,6 +121,7 @@ struct LayerNorm {
   ParameterId weight = 0;
   ParameterId bias = 0;
   double epsilon = 0;
+  auto parameters() { return std::tie(weight, bias); }
 };
 /// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, each of C elements. fuse()
 /// makes a ChannelAffine of it.
@@ -128,16 +135,19 @@ struct DeploymentNorm {
   /// statistics are dropped, or they stay in the file without use.
   enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };
   WhenFused when_fused = WhenFused::kept;
+  auto parameters() { return std::tie(weight, bias, running_mean, running_var); }
 };
 /// x * weight + bias, each of C elements.
 struct ChannelAffine {
   ParameterId weight = 0;
   ParameterId bias = 0;
+  auto parameters() { return std::tie(weight, bias); }
 };
 /// Over the channels at each pixel: weight (out, in), bias (out).
 struct Linear {
   ParameterId weight = 0;
   ParameterId bias = 0;
+  auto parameters() { return std::tie(weight, bias); }
 };
 /// Exact: x * (1 + erf(x / sqrt 2)) / 2.
 struct Gelu {};
@@ -158,12 +168,14 @@ struct ChannelAttention {
   std::optional<ParameterId> expand_bias;
   std::string reduce_path;
   std::string expand_path;
+  auto parameters() { return std::tie(reduce_weight, reduce_bias, expand_weight, expand_bias); }
 };
 /// x * sigmoid(conv(max and mean of x over the channels, in this order)). The factor is per pixel.
 struct SpatialAttention {
   ParameterId weight = 0;  ///< (1, 2, kernel, kernel)
   std::int64_t kernel = 7;
   std::string conv_path;
+  auto parameters() { return std::tie(weight); }
 };
 struct Add {};
 struct Multiply {};
@@ -178,43 +190,20 @@ using Operation =
 /// Calls `visit` with every parameter that an operation uses.
 template <typename Visit>
 void for_each_parameter(Operation& operation, Visit visit) {
-  const auto optional = [&](std::optional<ParameterId>& id) {
-    if (id) visit(*id);
+  const auto take = [&](auto& id) {
+    if constexpr (std::is_same_v<decltype(id), ParameterId&>) {
+      visit(id);
+    } else if (id) {
+      visit(*id);
+    }
   };
-  if (auto* shift = std::get_if<ChannelShift>(&operation)) {
-    visit(shift->value);
-  } else if (auto* scale = std::get_if<Scale>(&operation)) {
-    optional(scale->parameter);
-  } else if (auto* conv = std::get_if<Conv2d>(&operation)) {
-    visit(conv->weight);
-    optional(conv->bias);
-  } else if (auto* pair = std::get_if<ReparameterizedConv2d>(&operation)) {
-    visit(pair->large_weight);
-    visit(pair->large_bias);
-    visit(pair->small_weight);
-    visit(pair->small_bias);
-  } else if (auto* norm = std::get_if<LayerNorm>(&operation)) {
-    visit(norm->weight);
-    visit(norm->bias);
-  } else if (auto* deployment = std::get_if<DeploymentNorm>(&operation)) {
-    visit(deployment->weight);
-    visit(deployment->bias);
-    visit(deployment->running_mean);
-    visit(deployment->running_var);
-  } else if (auto* affine = std::get_if<ChannelAffine>(&operation)) {
-    visit(affine->weight);
-    visit(affine->bias);
-  } else if (auto* linear = std::get_if<Linear>(&operation)) {
-    visit(linear->weight);
-    visit(linear->bias);
-  } else if (auto* channels = std::get_if<ChannelAttention>(&operation)) {
-    visit(channels->reduce_weight);
-    optional(channels->reduce_bias);
-    visit(channels->expand_weight);
-    optional(channels->expand_bias);
-  } else if (auto* pixels = std::get_if<SpatialAttention>(&operation)) {
-    visit(pixels->weight);
-  }
+  std::visit(
+      [&](auto& of) {
+        if constexpr (requires { of.parameters(); }) {
+          std::apply([&](auto&... ids) { (take(ids), ...); }, of.parameters());
+        }
+      },
+      operation);
 }
 
 /// One step of the forward pass.
@@ -254,6 +243,14 @@ struct Cost {
 };
 
 Cost cost_of(const Network& network);
+
+/// How far around a pixel of the input picture the network looks for an output pixel.
+struct Reach {
+  std::int64_t pixels = 0;     ///< To each side, of the input picture.
+  bool whole_picture = false;  ///< Averages over the whole picture count as well.
+};
+
+Reach reach_of(const Network& network);
 
 /// One operator of an ONNX graph that has weights or moves pixels.
 struct OutlineStep {

@@ -101,7 +101,7 @@ ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
   return add(path, Scale{settings.img_range, {}, true}, {input});
 }
 
-// What PyTorch's own layers note of themselves in a pickled network, and changes their outputs.
+// The attributes of PyTorch's own layers in a pickled network that change the layers' outputs.
 std::vector<NetworkWriter::ExpectedAttribute> NetworkWriter::expected_attributes() const {
   std::vector<ExpectedAttribute> expected;
   for (const Module& module : network_.modules) {

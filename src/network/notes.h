@@ -15,7 +15,8 @@ inline constexpr std::string_view kGenerationNote = "generation";
 inline constexpr std::string_view kResScaleNote = "res_scale";
 inline constexpr std::string_view kImgRangeNote = "img_range";
 
-/// The facts among these that were assumptions, "generation,res_scale". Fusion proves nothing.
+/// The names of the notes above whose values were assumptions, "generation,res_scale". They stay
+/// assumptions after fusion.
 inline constexpr std::string_view kAssumedNote = "assumed";
 
 inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote, kImgRangeNote,

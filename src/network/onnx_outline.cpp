@@ -3,11 +3,11 @@
 #include "network/onnx_outline.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace aether2onnx::network {
 
@@ -17,35 +17,10 @@ using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
 // Operators that make no step: they compute shapes, formulas and elementwise values.
-constexpr std::array<std::string_view, 29> kSilent = {"Add",
-                                                      "Cast",
-                                                      "Clip",
-                                                      "Concat",
-                                                      "Constant",
-                                                      "ConstantOfShape",
-                                                      "Div",
-                                                      "Equal",
-                                                      "Expand",
-                                                      "Flatten",
-                                                      "Gather",
-                                                      "GlobalAveragePool",
-                                                      "Identity",
-                                                      "Mod",
-                                                      "Mul",
-                                                      "Pow",
-                                                      "Range",
-                                                      "Shape",
-                                                      "ReduceMax",
-                                                      "Reciprocal",
-                                                      "ReduceMean",
-                                                      "Reshape",
-                                                      "Slice",
-                                                      "Squeeze",
-                                                      "Sub",
-                                                      "Transpose",
-                                                      "Unsqueeze",
-                                                      "QuantizeLinear",
-                                                      "DequantizeLinear"};
+constexpr std::string_view kSilent =
+    "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
+    "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
+    "Slice Squeeze Sub Transpose Unsqueeze QuantizeLinear DequantizeLinear";
 
 template <typename T>
 T attribute_or(const onnx::Node& node, const char* name, T fallback) {
@@ -87,10 +62,7 @@ class Outliner {
     Ints shape;
     for (const std::string& dim : value.dims) {
       constexpr std::size_t digits = 9;
-      const bool number =
-          !dim.empty() && dim.size() <= digits &&
-          std::all_of(dim.begin(), dim.end(), [](char c) { return c >= '0' && c <= '9'; });
-      if (!number) return std::nullopt;
+      if (!only_digits(dim) || dim.size() > digits) return std::nullopt;
       shape.push_back(std::stoll(dim));
     }
     return shape;
@@ -146,7 +118,7 @@ class Outliner {
       ++outline_.sigmoids;
     } else if (node.op_type == "LayerNormalization" || node.op_type == "Sqrt") {
       ++outline_.layer_norms;
-    } else if (std::find(kSilent.begin(), kSilent.end(), node.op_type) == kSilent.end()) {
+    } else if (!is_one_of(kSilent, node.op_type)) {
       take_unknown();
     }
   }

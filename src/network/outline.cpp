@@ -259,7 +259,8 @@ std::optional<Network> recognise_as(const Generation& generation, const Reading&
   if (!generation.keys_tell_all) {
     add_evidence(network.facts, "generation", name,
                  noted ? "the file's metadata"
-                       : "the latest one whose graph has these steps; the file doesn't say",
+                       : "the file does not name its generation; of the generations with such a "
+                         "graph the latest counts",
                  noted);
   }
   return network;

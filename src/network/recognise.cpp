@@ -49,55 +49,47 @@ ValueId Network::add(std::string path, Operation operation, std::vector<ValueId>
 
 namespace {
 
-bool any_key(const StateDict& state_dict, bool (*matches)(std::string_view key)) {
+// Whether a key has this part: at the key's start after '^', at its end before '$'.
+bool has_key(const StateDict& state_dict, std::string_view part) {
+  const bool at_start = part.starts_with('^');
+  const bool at_end = part.ends_with('$');
+  if (at_start) part.remove_prefix(1);
+  if (at_end) part.remove_suffix(1);
   const auto& entries = state_dict.entries();
-  return std::any_of(entries.begin(), entries.end(),
-                     [&](const Entry& entry) { return matches(entry.name); });
+  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+    if (at_start && !entry.name.starts_with(part)) return false;
+    if (at_end && !entry.name.ends_with(part)) return false;
+    return at_start || at_end || entry.name.find(part) != std::string::npos;
+  });
 }
 
+// Fingerprints of networks whose files people often have beside those of AetherNet: parts of keys,
+// one of which a file must have.
 struct OtherNetwork {
-  bool (*matches)(const StateDict& state_dict);
+  std::string_view keys;
   const char* name;
 };
-
-// Fingerprints of networks whose files people often have beside those of AetherNet.
-const std::array kOtherNetworks = {
-    OtherNetwork{[](const StateDict& s) {
-                   return any_key(s, [](std::string_view key) {
-                     return key.starts_with("body.0.rdb1.") ||
-                            key.find(".sub.0.RDB1.") != std::string_view::npos;
-                   });
-                 },
-                 "an ESRGAN or Real-ESRGAN network (RRDBNet)"},
-    OtherNetwork{[](const StateDict& s) {
-                   return any_key(s, [](std::string_view key) {
-                     return key.find(".attn.qkv.") != std::string_view::npos ||
-                            key.find("relative_position_bias_table") != std::string_view::npos;
-                   });
-                 },
+constexpr std::array kOtherNetworks = {
+    OtherNetwork{"^body.0.rdb1. .sub.0.RDB1.", "an ESRGAN or Real-ESRGAN network (RRDBNet)"},
+    OtherNetwork{".attn.qkv. relative_position_bias_table",
                  "a transformer network (SwinIR, HAT or one like them)"},
-    OtherNetwork{[](const StateDict& s) {
-                   return any_key(s, [](std::string_view key) {
-                     return key.starts_with("block_1.c1_r.") || key.starts_with("conv_1.eval_conv");
-                   });
-                 },
-                 "a SPAN network"},
-    OtherNetwork{[](const StateDict& s) {
-                   return any_key(s, [](std::string_view key) {
-                     return key.starts_with("feats.0.") || key.starts_with("feats.1.");
-                   });
-                 },
-                 "a PLKSR or RealPLKSR network"},
-    OtherNetwork{[](const StateDict& s) {
-                   return any_key(
-                       s, [](std::string_view key) { return key.ends_with(".weight_orig"); });
-                 },
-                 "a discriminator (net_d), which only training needs"},
-    OtherNetwork{[](const StateDict& s) {
-                   return s.find("body.0.weight") != nullptr && s.find("body.1.weight") != nullptr;
-                 },
-                 "a compact network (SRVGGNetCompact)"},
+    OtherNetwork{"^block_1.c1_r. ^conv_1.eval_conv", "a SPAN network"},
+    OtherNetwork{"^feats.0. ^feats.1.", "a PLKSR or RealPLKSR network"},
+    OtherNetwork{".weight_orig$", "a discriminator (net_d), which only training needs"},
 };
+constexpr const char* kCompact = "a compact network (SRVGGNetCompact)";
+
+// Null for a network without a fingerprint.
+const char* name_of_other(const StateDict& state_dict) {
+  for (const OtherNetwork& other : kOtherNetworks) {
+    for (const std::string_view part : split(other.keys, ' ')) {
+      if (has_key(state_dict, part)) return other.name;
+    }
+  }
+  const bool is_compact =
+      state_dict.find("body.0.weight") != nullptr && state_dict.find("body.1.weight") != nullptr;
+  return is_compact ? kCompact : nullptr;
+}
 
 std::string some_keys(const StateDict& state_dict) {
   constexpr std::size_t shown = 4;
@@ -112,10 +104,9 @@ std::string some_keys(const StateDict& state_dict) {
 [[noreturn]] void explain_other(const StateDict& state_dict) {
   constexpr const char* remedy =
       "Give a checkpoint of an AetherNet (its keys begin with layers. or stages.).";
-  for (const OtherNetwork& other : kOtherNetworks) {
-    if (!other.matches(state_dict)) continue;
-    fail({ErrorKind::unsupported, "network-other", "", "AetherNet", other.name},
-         "the file is {}, not AetherNet.\n{}", other.name, remedy);
+  if (const char* other = name_of_other(state_dict)) {
+    fail({ErrorKind::unsupported, "network-other", "", "AetherNet", other},
+         "the file is {}, not AetherNet.\n{}", other, remedy);
   }
   fail({ErrorKind::unsupported, "network-unknown", "", "AetherNet"},
        "the file is a network that isn't AetherNet ({}: {}).\n{}",

@@ -116,7 +116,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
       return file.has(path + ".weight") || file.has(path + ".bias");
     });
     if (there == places.end() && i >= least) continue;
-    // Convolutions before this one are missing.
+    // Lists the convolutions that are missing before this one, so that the check of all keys names
+    // them.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }

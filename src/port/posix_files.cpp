@@ -20,7 +20,6 @@ namespace aether2onnx {
 namespace fs = std::filesystem;
 using posix::check_interrupted;
 using posix::reason;
-using system::shown;
 
 // --- the calls of files.cpp -------------------------------------------------------------------
 

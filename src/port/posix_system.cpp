@@ -20,6 +20,7 @@
 #include <mach-o/dyld.h>
 #endif
 
+#include "base/text.h"
 #include "port/port.h"
 #include "port/posix.h"
 
@@ -141,12 +142,10 @@ fs::path program_folder() {
 
 std::vector<fs::path> folders_of_path() {
   std::vector<fs::path> folders;
-  const std::string text = environment("PATH");
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(':', begin), text.size());
-    const fs::path folder = text.substr(begin, end - begin);
+  const std::string path = environment("PATH");
+  for (const std::string_view part : split(path, ':')) {
+    const fs::path folder = part;
     if (folder.is_absolute()) folders.push_back(folder);
-    begin = end + 1;
   }
   return folders;
 }

@@ -16,7 +16,6 @@ namespace aether2onnx {
 namespace fs = std::filesystem;
 using system::Kind;
 using system::Outcome;
-using system::shown;
 using windows::Handle;
 using windows::native;
 using windows::reason;

@@ -1,5 +1,6 @@
 // Start and end of the program, libraries, the console, memory and the environment on Windows.
 
+#include "base/text.h"
 #include "port/port.h"
 #include "port/windows.h"
 
@@ -186,14 +187,12 @@ fs::path program_folder() {
 
 std::vector<fs::path> folders_of_path() {
   std::vector<fs::path> folders;
-  const std::string text = environment("PATH");
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(';', begin), text.size());
-    std::string word = text.substr(begin, end - begin);
+  const std::string path = environment("PATH");
+  for (const std::string_view part : split(path, ';')) {
+    std::string word(part);
     std::erase(word, '"');
     const fs::path folder = word;
     if (folder.is_absolute()) folders.push_back(folder);
-    begin = end + 1;
   }
   return folders;
 }

@@ -1,7 +1,6 @@
 // Finds the state dict in a pickled checkpoint.
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -21,38 +20,11 @@ using pickle::ValueId;
 
 // The keys under which training frameworks store the network's weights, best first. An averaged
 // copy (EMA) comes before the raw weights, since authors test and publish the averaged copy.
-constexpr std::array<std::string_view, 30> kWrappers = {
-    "params_ema",
-    "params-ema",
-    "net_g_ema",
-    "netG_ema",
-    "g_ema",
-    "generator_ema",
-    "state_dict_ema",
-    "ema_state_dict",
-    "model_ema",
-    "ema_model",
-    "ema",
-    "params",
-    "net_g",
-    "netG",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "generator",
-    "weights",
-    "network",
-    "net",
-    "net_g_state_dict",
-    "generator_state_dict",
-    "model_state",
-    "network_g",
-    "module",
-    "shadow_params",
-    "shadow",
-    "student",
-    "best_state_dict",
-};
+constexpr std::string_view kWrappers =
+    "params_ema params-ema net_g_ema netG_ema g_ema generator_ema state_dict_ema ema_state_dict "
+    "model_ema ema_model ema params net_g netG state_dict model_state_dict model generator weights "
+    "network net net_g_state_dict generator_state_dict model_state network_g module shadow_params "
+    "shadow student best_state_dict";
 
 // The most state dicts that are searched for in a file. Honest files have a few.
 constexpr std::size_t kPlaces = 1000;
@@ -134,17 +106,18 @@ std::optional<Place> Finder::search(const Place& at, int depth,
                                     std::unordered_set<ValueId>& seen) const {
   if (depth > limits::kWrapperDepth || !seen.insert(at.value).second) return std::nullopt;
   const std::vector<Item> items = children(at.value);
-  std::array<std::optional<ValueId>, kWrappers.size()> wrappers;
+  const std::vector<std::string_view> names = split(kWrappers, ' ');
+  std::vector<std::optional<ValueId>> wrappers(names.size());
   for (const auto& [key, value] : items) {
     if (document_.kind(key) != Kind::string) continue;
-    const auto known = std::find(kWrappers.begin(), kWrappers.end(), document_.text(key));
-    if (known != kWrappers.end()) {
-      wrappers.at(static_cast<std::size_t>(known - kWrappers.begin())) = value;
+    const auto known = std::find(names.begin(), names.end(), document_.text(key));
+    if (known != names.end()) {
+      wrappers.at(static_cast<std::size_t>(known - names.begin())) = value;
     }
   }
   for (std::size_t i = 0; i < wrappers.size(); ++i) {
     if (!wrappers.at(i)) continue;
-    const Place inner{*wrappers.at(i), joined(at.path, std::string(kWrappers.at(i)))};
+    const Place inner{*wrappers.at(i), joined(at.path, std::string(names.at(i)))};
     if (auto found = search(inner, depth + 1, seen)) return found;
   }
   if (is_place(at.value)) return at;

@@ -143,15 +143,6 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   check_unique(parts.entries);
 }
 
-std::string first_names(const std::vector<std::string>& names, std::size_t shown) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), shown); ++i) {
-    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", printable(names[i], 60));
-  }
-  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
-}
-
 void mismatch(Fault fault, const std::string& sentences, const std::vector<std::string>& on_offer) {
   std::vector<Diagnostic> findings;
   for (const std::string& place : on_offer) {

@@ -50,9 +50,6 @@ bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix);
 /// Error(limit) if there are too many entries.
 void clean_names(StateDict::Parts& parts, const Context& context);
 
-/// "'a', 'b' and 3 more": the first of `names`.
-std::string first_names(const std::vector<std::string>& names, std::size_t shown = 6);
-
 /// Throws Error(mismatch): the given params_key fits none of the state dicts `on_offer`.
 [[noreturn]] void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
                                      const std::vector<std::string>& on_offer);

@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using test::CommandResult;
+using test::contains;
 using test::list_files;
 using test::quoted;
 
-class Batch : public testing::Test {
+class Batch : public test::ProgramTest {
  protected:
   void SetUp() override { std::filesystem::create_directory(folder_ / "in"); }
 
@@ -24,11 +24,6 @@ class Batch : public testing::Test {
     std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
     tools::fill_random(tensors, seed);
     test::write_file(folder_ / name, tools::write_checkpoint(tensors));
-  }
-
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
   }
 
   nlohmann::json json_of(const std::string& arguments, int exit_code) const {
@@ -56,13 +51,7 @@ class Batch : public testing::Test {
   std::vector<std::string> files(const std::string& folder) const {
     return list_files(folder_ / folder);
   }
-
-  test::TemporaryFolder folder_;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(Batch, TypesAndFormAreTakenIntoAccount) {
   save("in/a.pth");
@@ -265,14 +254,16 @@ TEST_F(Batch, FailuresLeaveNothingAndOldFilesStay) {
 }
 
 TEST_F(Batch, ASignalLeavesNoTemporaryFiles) {
-  for (int i = 0; i < 8; ++i) {
-    save("in/m" + std::to_string(i) + ".pth", 5, tools::aether_medium(2, false));
+  save("in/m.pth", 5, tools::aether_medium(2, false));
+  for (int i = 0; i < 7; ++i) {
+    std::filesystem::copy_file(folder_ / "in/m.pth",
+                               folder_ / ("in/m" + std::to_string(i) + ".pth"));
   }
   int interrupted = 0;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const CommandResult result =
         test::run_shell("cd " + quoted(folder_.path().string()) + " && timeout -s TERM 0." +
-                        std::to_string(10 + 4 * i) + " " + quoted(AETHER2ONNX_PROGRAM) +
+                        std::to_string(10 + 6 * i) + " " + quoted(AETHER2ONNX_PROGRAM) +
                         " in --output_dir out --jobs 4");
     if (result.exit_code == 124) ++interrupted;
     for (const std::string& name : list_files(folder_.path())) {

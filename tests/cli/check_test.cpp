@@ -4,35 +4,23 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
-using test::quoted;
+using test::contains;
 
-class CheckCommand : public testing::Test {
+class CheckCommand : public test::ProgramTest {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
+    save("model.pth");
     ASSERT_EQ(run("model.pth model.onnx").exit_code, 0);
     ASSERT_EQ(run("model.pth gelu.onnx --opset 20").exit_code, 0);
   }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(CheckCommand, TellsAPerson) {
   const CommandResult good = run("check model.onnx");

@@ -18,7 +18,7 @@ using test::quoted;
 const std::string kProgram = quoted(AETHER2ONNX_PROGRAM);
 constexpr const char* kCommandNames[] = {"convert", "inspect",    "verify", "fuse",
                                          "check",   "scan",       "engine", "help",
-                                         "version", "completion", "manual"};
+                                         "version", "completion", "manual", "upscale"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

@@ -4,28 +4,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using test::CommandResult;
+using test::contains;
 using test::list_files;
-using test::quoted;
 
-class Config : public testing::Test {
+class Config : public test::ProgramTest {
  protected:
-  void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
-  }
-
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
+  void SetUp() override { save("model.pth"); }
 
   nlohmann::json convert(const std::string& config, const std::string& arguments = "") const {
     test::write_text(folder_ / "run.toml", config);
@@ -42,13 +32,7 @@ class Config : public testing::Test {
     EXPECT_NE(result.err.find(text), std::string::npos) << config << '\n' << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << config;
   }
-
-  test::TemporaryFolder folder_;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(Config, ListsAndChoices) {
   const auto json = convert(

@@ -8,35 +8,19 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
+using test::contains;
 using test::list_files;
-using test::quoted;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class FirstSteps : public testing::Test {
+class FirstSteps : public test::ProgramTest {
  protected:
   void SetUp() override { save("model.pth"); }
-
-  void save(const std::string& name, const tools::NetworkShape& shape = {}) {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / name, tools::write_checkpoint(tensors));
-  }
-
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
 
   json json_of(const std::string& arguments) const {
     const CommandResult result = run(arguments + " --json");
@@ -64,10 +48,6 @@ class FirstSteps : public testing::Test {
     }
     return "not there";
   }
-
-  bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
-
-  test::TemporaryFolder folder_;
 };
 
 // --- commands ---------------------------------------------------------------------------------

@@ -6,52 +6,21 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using test::CommandResult;
+using test::contains;
 using test::list_files;
 using test::quoted;
 
 const std::string kProgram = AETHER2ONNX_PROGRAM;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class FuseProgram : public testing::Test {
+class FuseProgram : public test::ProgramTest {
  protected:
-  void SetUp() override { save("model.pth", {}); }
-
-  void save(const std::string& name, const tools::NetworkShape& shape,
-            const tools::CheckpointLayout& layout = {}) {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / name, tools::write_checkpoint(tensors, layout));
-  }
-
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " + quoted(kProgram) +
-                           " " + arguments);
-  }
-
-  // Expects failure, a message with `text`, and nothing new in the folder.
-  void expect_failure(const std::string& arguments, int exit_code, const std::string& text) {
-    const std::vector<std::string> before = list_files(folder_.path());
-    const CommandResult result = run(arguments);
-    EXPECT_EQ(result.exit_code, exit_code) << arguments << '\n' << result.err;
-    EXPECT_TRUE(contains(result.err, text)) << arguments << '\n' << result.err;
-    EXPECT_TRUE(result.err.starts_with("error: ")) << result.err;
-    EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), 3) << result.err;
-    EXPECT_EQ(list_files(folder_.path()), before) << arguments;
-  }
-
-  bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
-
-  test::TemporaryFolder folder_;
+  void SetUp() override { save("model.pth"); }
 };
 
 TEST_F(FuseProgram, WritesBesideTheCheckpoint) {

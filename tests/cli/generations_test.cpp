@@ -4,36 +4,26 @@
 
 #include <nlohmann/json.hpp>
 
+#include "program_fixture.h"
 #include "quantized_networks.h"
-#include "sample_networks.h"
 #include "stage_networks.h"
-#include "support.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
-using test::quoted;
+using test::contains;
 using tools::CheckpointLayout;
-using tools::NamedTensor;
 using tools::StageShape;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class GenerationsCommand : public testing::Test {
+class GenerationsCommand : public test::ProgramTest {
  protected:
   void save(const std::string& name, const StageShape& shape,
             const CheckpointLayout& layout = {}) const {
     auto tensors = tools::make_tensors(shape);
     tools::fill_random(tensors, 7);
     test::write_file(folder_ / name, tools::write_checkpoint(tensors, layout));
-  }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
   }
   void expect_failure(const std::string& arguments, int exit_code, const std::string& text) const {
     const CommandResult result = run(arguments);
@@ -43,7 +33,6 @@ class GenerationsCommand : public testing::Test {
   }
 
   StageShape shape_;  // G7d
-  test::TemporaryFolder folder_;
 };
 
 TEST_F(GenerationsCommand, WhatTheFileLeavesOpenIsSaidInOneLineEach) {

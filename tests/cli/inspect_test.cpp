@@ -4,33 +4,19 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
-using test::quoted;
+using test::contains;
 
-class InspectCommand : public testing::Test {
+class InspectCommand : public test::ProgramTest {
  protected:
-  void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
-  }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
+  void SetUp() override { save("model.pth"); }
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(InspectCommand, TellsAPersonWhatItIs) {
   const CommandResult result = run("inspect model.pth");

@@ -2,32 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using test::CommandResult;
+using test::contains;
 using test::quoted;
 
-class LimitsOption : public testing::Test {
+class LimitsOption : public test::ProgramTest {
  protected:
-  void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
-  }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
+  void SetUp() override { save("model.pth"); }
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(LimitsOption, OfEveryCommand) {
   for (const char* command : {"model.pth out.onnx", "fuse model.pth out.pth", "inspect model.pth",

@@ -4,8 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
@@ -13,28 +12,17 @@ namespace {
 using namespace std::string_literals;
 using nlohmann::json;
 using test::CommandResult;
-using test::quoted;
+using test::contains;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class ScanCommand : public testing::Test {
+class ScanCommand : public test::ProgramTest {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "good.pth", tools::write_checkpoint(tensors));
+    save("good.pth");
     const std::string call = "\x80\x02(cos\nsystem\n(X\x0e\0\0\0rm -r \x1b[2J\r\n~*tRt."s;
     test::write_file(folder_ / "evil.pth",
                      tools::write_zip({{"a/data.pkl", call}, {"a/version", "3\n"}}));
     test::write_text(folder_ / "page.pth", "<html>not found</html>");
   }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
 };
 
 TEST_F(ScanCommand, ExitCodes) {

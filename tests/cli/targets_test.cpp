@@ -5,32 +5,19 @@
 #include <nlohmann/json.hpp>
 
 #include "engine_fixture.h"
-#include "sample_networks.h"
-#include "support.h"
+#include "program_fixture.h"
 
 namespace aether2onnx {
 namespace {
 
 using nlohmann::json;
 using test::CommandResult;
+using test::contains;
 using test::quoted;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-class ForTarget : public testing::Test {
+class ForTarget : public test::ProgramTest {
  protected:
-  void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
-    tools::fill_random(tensors, 5);
-    test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
-  }
-  CommandResult run(const std::string& arguments) const {
-    return test::run_shell("cd " + quoted(folder_.path().string()) + " && " +
-                           quoted(AETHER2ONNX_PROGRAM) + " " + arguments);
-  }
-  test::TemporaryFolder folder_;
+  void SetUp() override { save("model.pth"); }
 };
 
 TEST_F(ForTarget, SaysWhatItSetAndWhy) {
@@ -161,6 +148,7 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   };
   fails("fixed.onnx --for tensorrt-rtx --precision fp16", 1, "only from the ONNX file");
   fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run doesn't go with --for tensorrt-rtx");
+  fails("fixed.onnx --build", 2, "--build doesn't go with --for tensorrt");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 9.0", 2, "9.x (Hopper)");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "since 7.5");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "must be 7.5");

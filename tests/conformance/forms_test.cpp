@@ -1,5 +1,5 @@
 // Every form of the graph computes what the standard form computes, for every generation: judged by
-// ONNX Runtime and by the official checker.
+// an evaluation in float64, by ONNX Runtime and by the official checker.
 
 #include <gtest/gtest.h>
 
@@ -9,6 +9,7 @@
 #include <ostream>
 #include <set>
 
+#include "float64.h"
 #include "model_runner.h"
 #include "onnx_checker.h"
 #include "sample_networks.h"
@@ -102,6 +103,19 @@ FloatTensor picture() {
   return image;
 }
 
+// An odd, small picture: float64 takes its time.
+verify::DoubleTensor small_picture() {
+  verify::DoubleTensor image{{1, 3, 5, 4}, {}};
+  for (int i = 0; i < 3 * 5 * 4; ++i) image.values.push_back(0.5 + 0.5 * std::sin(0.9 * i));
+  return image;
+}
+
+double largest_of(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
 class EveryForm : public testing::TestWithParam<Network> {};
 
 TEST_P(EveryForm, IsEqualToTheStandardForm) {
@@ -143,6 +157,64 @@ TEST_P(EveryForm, IsEqualToTheStandardForm) {
       EXPECT_EQ(inspection.network->large_kernel, converted.report.network.large_kernel);
       EXPECT_TRUE(inspection.warnings.empty());
     }
+  }
+}
+
+// The same weights, the same function: only the order of the sums differs. Opsets and graph forms
+// count as forms here.
+TEST_P(EveryForm, IsTheSameFunctionInFloat64) {
+  std::vector<Form> all = forms();
+  all.push_back(
+      {"channels_first", [](auto& options) { options.graph_form = GraphForm::channels_first; }});
+  for (const int opset : {13, 18, 20}) {  // bfloat16 needs a newer one
+    all.push_back({"opset", [opset](auto& options) {
+                     const bool usual = options.opset() >= kMinOpsetOfBfloat16;
+                     options.opset_version = usual ? options.opset() : opset;
+                   }});
+  }
+  const verify::DoubleTensor image = small_picture();
+  for (const Precision precision : {Precision::fp32, Precision::mixed_fp16,
+                                    Precision::bf16}) {  // the others differ by rounding
+    ConvertOptions standard;
+    standard.read = GetParam().read;
+    standard.precision = precision;
+    const auto output_of = [&](const ConvertOptions& options) {
+      const Converted converted = convert_tensors(GetParam().tensors, options);
+      return test::evaluate_in_float64(test::parse_model(converted.bytes), image);
+    };
+    const verify::DoubleTensor expected = output_of(standard);
+    const double largest = largest_of(expected.values);
+    ASSERT_GT(largest, 0);
+    for (const Form& form : all) {
+      SCOPED_TRACE(std::string(to_string(precision)) + " " + form.name);
+      ConvertOptions options = standard;
+      form.change(options);
+      const verify::DoubleTensor output = output_of(options);
+      ASSERT_EQ(output.shape, expected.shape);
+      double difference = 0;
+      for (std::size_t i = 0; i < expected.values.size(); ++i) {
+        difference = std::max(difference, std::abs(output.values[i] - expected.values[i]));
+      }
+      EXPECT_LE(difference, 1e-10 * largest);
+    }
+  }
+}
+
+// The evaluation against ONNX Runtime, so that it can be trusted.
+TEST_P(EveryForm, TheEvaluationInFloat64IsRight) {
+  ConvertOptions options;
+  options.read = GetParam().read;
+  options.shape = {Axis::fixed(1), Axis::fixed(5), Axis::fixed(4)};
+  const Converted converted = convert_tensors(GetParam().tensors, options);
+  const verify::DoubleTensor image = small_picture();
+  FloatTensor given{image.shape, {image.values.begin(), image.values.end()}};
+  const FloatTensor expected = test::run_model(converted.bytes, given);
+  const verify::DoubleTensor output =
+      test::evaluate_in_float64(test::parse_model(converted.bytes), image);
+  ASSERT_EQ(output.shape, expected.shape);
+  for (std::size_t i = 0; i < output.values.size(); ++i) {
+    ASSERT_NEAR(output.values[i], static_cast<double>(expected.values[i]),
+                test::tolerance_of(Precision::fp32) * largest_of(output.values));
   }
 }
 

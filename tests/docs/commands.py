@@ -10,6 +10,7 @@ Commands within a line of text count as "parse"; they may leave out their files.
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,9 @@ def set_up(folder):
     for name in ("model.pth", "a.pth", "b.pth", "c.ckpt", "checkpoints/net.pth", "downloads/net.pth", "MODEL.pth"):
         (folder / name).parent.mkdir(exist_ok=True)
         subprocess.run([MAKE_SAMPLE, str(folder / name)], check=True)
+    for name in ("photo.png", "photos/a.png", "photos/b.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(SOURCE / "examples/picture.png", folder / name)
     (folder / "run.toml").write_text('fp_mode = "fp16"\ndynamic_shapes = true\n')
     for name in ("exported.onnx", "model.onnx", "MODEL.onnx"):
         assert shell(f"aether2onnx model.pth {name} --dynamic_shapes --quiet", folder).returncode == 0

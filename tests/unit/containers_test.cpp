@@ -1,14 +1,13 @@
-// The legacy stream, safetensors and its shards: good files, hostile files, and the bytes that are
-// read of files.
+// The legacy stream, safetensors and its shards: good files and hostile files.
 
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "checkpoint_writer.h"
 #include "sample_networks.h"
 #include "state_dict/state_dict.h"
 #include "support.h"
+#include "two_tensors.h"
 
 namespace aether2onnx::state_dict {
 namespace {
@@ -16,17 +15,6 @@ namespace {
 using namespace std::string_literals;
 using test::catch_error;
 using test::Caught;
-
-std::vector<tools::NamedTensor> two_tensors() {
-  return {{"weight", {2, 2}, {0.5, -1, 2, 1024}}, {"bias", {2}, {3, -0.25}}};
-}
-
-std::vector<double> values_of(const StateDict& state_dict, const std::string& name) {
-  const Entry* entry = state_dict.find(name);
-  if (entry == nullptr || !entry->tensor) return {};
-  const TensorData data = state_dict.read(*entry);
-  return to_doubles(data.bytes, data.dtype);
-}
 
 void expect_two_tensors(const std::vector<std::byte>& bytes) {
   const MemoryInput input(bytes);
@@ -425,70 +413,6 @@ TEST_F(Shards, OtherJson) {
   EXPECT_EQ(open_error(R"({"weight_map":{"w":1}})").code, "safetensors-index-file");
   EXPECT_EQ(open_error(R"({"weight_map":{},"weight_map":{}})").code, "safetensors-index-twice");
   EXPECT_EQ(open_error("{\"a\":" + std::string(1000, '[')).code, "json-depth");
-}
-
-// --- what is read of a file -------------------------------------------------------------------
-
-// Counts the bytes that are read, in pieces other than those of the hash.
-class CountingInput final : public Input {
- public:
-  explicit CountingInput(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
-  std::uint64_t size() const override { return bytes_.size(); }
-  void read(std::uint64_t offset, std::span<std::byte> out) const override {
-    count_ += out.size();
-    MemoryInput(bytes_).read(offset, out);
-  }
-  std::uint64_t count() const { return count_; }
-
- private:
-  std::vector<std::byte> bytes_;
-  mutable std::uint64_t count_ = 0;
-};
-
-class DroppedOutput final : public Output {
- public:
-  void write(std::span<const std::byte> bytes) override { count_ += bytes.size(); }
-  std::uint64_t count() const { return count_; }
-
- private:
-  std::uint64_t count_ = 0;
-};
-
-// Bytes read while a checkpoint is converted, the hash's reading of everything left out.
-std::uint64_t bytes_read(std::vector<std::byte> file, std::uint64_t& written) {
-  const CountingInput input(std::move(file));
-  DroppedOutput output;
-  convert(input, {&output, nullptr, {}}, {});
-  written = output.count();
-  return input.count() - input.size();
-}
-
-TEST(OnlyWhatIsNeeded, OptimizerStateIsNeverRead) {
-  tools::NetworkShape shape;
-  shape.embed_dim = 32;
-  shape.hidden_dim = 64;
-  shape.depths = {2, 2};
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
-  tools::fill_random(tensors, 1);
-  tools::CheckpointLayout plain;
-  plain.wrapper = "params";
-  tools::CheckpointLayout training = plain;
-  training.optimizer_copies = 3;
-  for (const auto write : {tools::write_checkpoint, tools::write_legacy_checkpoint}) {
-    const auto small = write(tensors, plain);
-    const auto large = write(tensors, training);
-    ASSERT_GT(large.size(), 3 * small.size());
-    std::uint64_t small_written = 0;
-    std::uint64_t large_written = 0;
-    const std::uint64_t of_small = bytes_read(small, small_written);
-    const std::uint64_t of_large = bytes_read(large, large_written);
-    EXPECT_EQ(small_written, large_written);
-    // The pickle and the archive's directory grow with the number of tensors, the rest must not:
-    // per tensor of the optimizer some 400 bytes of both.
-    const std::uint64_t growth = 3 * tensors.size() * 800 + 65536;
-    EXPECT_LT(of_large, of_small + growth);
-    EXPECT_LT(growth, (large.size() - small.size()) / 2) << "the test could not fail";
-  }
 }
 
 // --- what is made of it -----------------------------------------------------------------------

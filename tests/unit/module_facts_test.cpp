@@ -19,7 +19,6 @@ namespace {
 using state_dict::StateDict;
 using test::catch_error;
 using test::Caught;
-using test::Image;
 using tools::CheckpointLayout;
 using tools::NamedTensor;
 using tools::StageShape;

@@ -452,6 +452,19 @@ TEST(Choice, Bfloat16GetsOperatorsThatTheCudaProviderHas) {
   EXPECT_EQ(options_for("tensorrt-rtx", options, set).fp32_operators.size(), 0U);
 }
 
+TEST(Choice, Float32SumsOfRtxGetFloat32DepthwiseConvolutions) {
+  ConvertOptions options;
+  OptionsSet set;
+  set.precision = true;
+  for (const Precision precision : kPrecisions) {
+    options.precision = precision;
+    const bool mixed = precision == Precision::mixed_bf16;
+    EXPECT_EQ(options_for("tensorrt-rtx", options, set).depthwise_fp32, mixed);
+    EXPECT_EQ(options_for("vsmlrt-rtx", options, set).depthwise_fp32, mixed);
+    EXPECT_FALSE(options_for("tensorrt", options, set).depthwise_fp32);
+  }
+}
+
 TEST(Choice, TheLineOfTensorRt112NamesTheWayOut) {
   const TargetChoice choice = choose_for(list_of("tensorrt:11.2"), {});
   ASSERT_EQ(choice.notes.size(), 1U);

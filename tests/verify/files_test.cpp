@@ -56,7 +56,7 @@ class VerifyFiles : public testing::Test {
     for (const std::string& alias : aliases(file)) {
       const std::vector<std::string> before = list_files(folder_.path());
       const auto bytes = test::read_file(folder_ / file);
-      const CommandResult result = run(line + " --report " + quoted(alias));
+      const CommandResult result = run(line + " --reference builtin --report " + quoted(alias));
       EXPECT_EQ(result.exit_code, 1) << line << ' ' << alias << '\n' << result.err;
       EXPECT_NE(result.err.find("the output is the input itself"), std::string::npos) << result.err;
       EXPECT_EQ(list_files(folder_.path()), before) << line << ' ' << alias;
@@ -94,7 +94,7 @@ TEST_F(VerifyFiles, AReportIsNotTheModelEither) {
   for (const char* report : {"out.onnx", "new/../out.onnx", "here/out.onnx", "out.onnx.data"}) {
     const std::vector<std::string> before = list_files(folder_.path());
     const CommandResult result =
-        run("net.pth out.onnx --verify_onnx --report " + std::string(report));
+        run("net.pth out.onnx --verify_onnx --reference builtin --report " + std::string(report));
     EXPECT_EQ(result.exit_code, 2) << report << '\n' << result.err;
     EXPECT_NE(result.err.find("written over the model"), std::string::npos) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << report;
@@ -121,15 +121,17 @@ TEST_F(VerifyFiles, NamesOfAnyBytes) {
     fs::copy_file(folder_ / "net.pth", here / (name + ".pth"));
     fs::copy_file(folder_ / "pictures/b.jpg", here / (name + ".jpg"));
     const std::string path = quoted("./" + name + "/" + name);
-    const CommandResult converted = run(path + ".pth --output_onnx_path " + path +
-                                        ".onnx --shape 1x3xHxW --max_width 40 --verify_onnx "
-                                        "--verify_images " +
-                                        quoted("./" + name) + " --report " + path + ".html");
+    const CommandResult converted =
+        run(path + ".pth --output_onnx_path " + path +
+            ".onnx --shape 1x3xHxW --max_width 40 --verify_onnx "
+            "--verify_images " +
+            quoted("./" + name) + " --reference builtin --report " + path + ".html");
     EXPECT_EQ(converted.exit_code, 0) << converted.err;
     EXPECT_TRUE(fs::exists(here / (name + ".onnx"))) << name;
     EXPECT_TRUE(fs::exists(here / (name + ".html"))) << name;
-    const CommandResult verified = run("verify " + path + ".onnx --against " + path +
-                                       ".pth --shape 1x3x16x16 --report " + path + ".again.html");
+    const CommandResult verified =
+        run("verify " + path + ".onnx --against " + path +
+            ".pth --reference builtin --shape 1x3x16x16 --report " + path + ".again.html");
     EXPECT_EQ(verified.exit_code, 0) << verified.err;
     EXPECT_TRUE(fs::exists(here / (name + ".again.html"))) << name;
     // External data bear the model's name.
@@ -137,7 +139,8 @@ TEST_F(VerifyFiles, NamesOfAnyBytes) {
     options.external_data_threshold = 1000;
     options.shape.height = options.shape.width = Axis::fixed(16);
     convert_file(folder_ / "net.pth", here / (name + ".large.onnx"), options);
-    const CommandResult large = run("verify " + path + ".large.onnx --against " + path + ".pth");
+    const CommandResult large =
+        run("verify " + path + ".large.onnx --against " + path + ".pth --reference builtin");
     EXPECT_EQ(large.exit_code, 0) << large.err;
     for (const CommandResult& result : {converted, verified, large}) {
       EXPECT_EQ(result.out.find("\xe2\x80\xae"), std::string::npos);

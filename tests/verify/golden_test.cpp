@@ -58,7 +58,8 @@ std::unique_ptr<verify::Operations> builtin() {
 std::unique_ptr<verify::Operations> pytorch() {
   std::string why_not;
   const verify::TorchModule* module = verify::load_torch(why_not);
-  return std::unique_ptr<verify::Operations>(module == nullptr ? nullptr : module->make(true, -1));
+  return std::unique_ptr<verify::Operations>(module == nullptr ? nullptr
+                                                               : module->make(true, -1, false));
 }
 
 // Loads the tensors from a file of float64, and gives what `work` makes of the reference.

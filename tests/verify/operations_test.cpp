@@ -12,6 +12,7 @@
 #include "formulas.h"
 #include "modules.h"
 #include "plain_operations.h"
+#include "setup.h"
 #include "support.h"
 
 namespace aether2onnx {
@@ -52,7 +53,7 @@ void expect_same(const Formula& formula, const std::string& name) {
   for (const bool float64 : {true, false}) {
     const auto plain =
         verify::plain_operations(float64 ? Arithmetic::float64 : Arithmetic::float32);
-    const std::unique_ptr<Operations> torch(module->make(float64, -1));
+    const std::unique_ptr<Operations> torch(module->make(float64, -1, false));
     Maker make_plain(*plain);
     Maker make_torch(*torch);
     const Value a = formula(make_plain);
@@ -200,6 +201,17 @@ TEST(Operations, RoundAsTheTypesDo) {
   // The range is that of float32.
   EXPECT_EQ(rounded(Arithmetic::float16, 1e30), rounded(Arithmetic::float16, 1e30));
   EXPECT_NEAR(rounded(Arithmetic::float16, 1e30), 1e30, 1e27);
+}
+
+// Debian's libtorch has no half for CUDA. What failed to load is named.
+TEST(Torch, TheHalfForCudaIsLoadedOrNamed) {
+  std::string why_not;
+  const verify::TorchModule* torch = verify::load_torch(why_not);
+  if (torch == nullptr) GTEST_SKIP() << why_not;
+  const std::string problem = verify::problem_of_cuda(*torch);
+  EXPECT_EQ(verify::problem_of_cuda(*torch), problem);
+  if (problem.empty()) return;  // this machine has a GPU and a libtorch for it
+  EXPECT_TRUE(problem.find("libtorch_cuda.so") != std::string::npos) << problem;
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ TEST(Pictures, AreFittedToWhatTheModelTakes) {
   test::TemporaryFolder folder;
   FloatTensor picture{{1, 3, 2, 3}, {}};
   for (int i = 0; i < 18; ++i) picture.values.push_back(static_cast<float>(i) / 255.0F);
-  verify::save_png(picture, folder / "b.png");
+  test::write_text(folder / "b.png", verify::encode_png(picture));
   const auto pixels = [](const FloatTensor& tensor) {
     std::vector<long> values;
     for (const float value : tensor.values) values.push_back(std::lround(value * 255));

@@ -345,6 +345,7 @@ TEST_F(Verify, ADeviceThatIsNotThereIsAnErrorBeforeAnyWork) {
   EXPECT_EQ(run("--device cuda:").exit_code, 2);
   EXPECT_EQ(run("--device cpu --provider cuda").exit_code, 2);
   EXPECT_EQ(run("--device cpu --provider cpu").exit_code, 0);
+  EXPECT_EQ(run("--device cpu --tf32").exit_code, 0);
 }
 
 TEST_F(Verify, ProgressIsShownOnATerminalAlone) {

@@ -1,6 +1,7 @@
 #include "torch_module.h"
 
 #include <ATen/ATen.h>
+#include <ATen/DynamicLibrary.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/api/include/torch/version.h>
 
@@ -37,17 +38,37 @@ auto guarded(const Work& work) {
   }
 }
 
+// libtorch looks for CUDA once, at the first question. Then libtorch_cuda.so must be loaded, which
+// no library of the CPU's half asks for. libtorch_cpu.so loads it here, and so also finds it in its
+// own folder.
+std::string load_cuda() {
+  try {
+    constexpr bool stays_loaded = true;
+    const at::DynamicLibrary library("libtorch_cuda.so", nullptr, stays_loaded);
+    return guarded([] { return at::hasCUDA(); }) ? "" : "libtorch_cuda.so finds no CUDA device";
+  } catch (const c10::Error& error) {
+    return error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
 class TorchOperations final : public Operations {
  public:
-  TorchOperations(bool float64, int cuda_device)
+  TorchOperations(bool float64, int cuda_device, bool tf32)
       : options_(at::TensorOptions()
                      .dtype(float64 ? at::kDouble : at::kFloat)
                      .device(cuda_device >= 0
                                  ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(cuda_device))
                                  : at::Device(at::kCPU))),
-        description_(std::string("PyTorch ") + kVersion +
-                     (float64 ? ", float64, " : ", float32, ") +
-                     (cuda_device >= 0 ? "cuda:" + std::to_string(cuda_device) : "CPU")) {}
+        description_(
+            std::string("PyTorch ") + kVersion + (float64 ? ", float64, " : ", float32, ") +
+            (cuda_device >= 0
+                 ? "cuda:" + std::to_string(cuda_device) + (tf32 ? " with TF32" : " without TF32")
+                 : "CPU")) {
+    at::globalContext().setAllowTF32CuDNN(tf32);
+    at::globalContext().setAllowTF32CuBLAS(tf32);
+  }
 
   std::string description() const override { return description_; }
 
@@ -182,11 +203,15 @@ class TorchOperations final : public Operations {
 }  // namespace aether2onnx::verify
 
 extern "C" __attribute__((visibility("default"))) const aether2onnx::verify::TorchModule*
-aether2onnx_torch_1() {
+aether2onnx_torch_2() {
   using namespace aether2onnx::verify;
-  static const TorchModule module = {kVersion, at::hasCUDA(),
-                                     [](bool float64, int cuda_device) -> Operations* {
-                                       return new TorchOperations(float64, cuda_device);
+  static const TorchModule module = {kVersion,
+                                     []() -> const char* {
+                                       static const std::string problem = load_cuda();
+                                       return problem.c_str();
+                                     },
+                                     [](bool float64, int cuda_device, bool tf32) -> Operations* {
+                                       return new TorchOperations(float64, cuda_device, tf32);
                                      }};
   return &module;
 }

@@ -50,7 +50,7 @@ bool holds_value(std::uint32_t field) {
 
 }  // namespace
 
-// What an attribute has, while its fields are read.
+// An attribute while its fields are read: its type and value, as far as known.
 struct GraphReader::Value {
   std::int64_t type = 0;
   std::uint32_t field = 0;  // that holds the value; 0 for none

@@ -5,6 +5,10 @@
 #include "formats/onnx/schema.h"
 
 #include <array>
+#include <string_view>
+#include <vector>
+
+#include "base/text.h"
 
 namespace aether2onnx::onnx {
 
@@ -190,34 +194,13 @@ constexpr std::array kRows = {
 }  // namespace table
 
 // The names of the messages, in the order of Kind.
-constexpr std::array<const char*, kKinds> kNames = {
-    "ModelProto",
-    "OperatorSetIdProto",
-    "StringStringEntryProto",
-    "TrainingInfoProto",
-    "FunctionProto",
-    "GraphProto",
-    "TensorAnnotation",
-    "NodeProto",
-    "AttributeProto",
-    "TensorProto",
-    "SparseTensorProto",
-    "ValueInfoProto",
-    "TypeProto",
-    "TypeProto.Tensor",
-    "TypeProto.Sequence",
-    "TypeProto.Map",
-    "TypeProto.Optional",
-    "TypeProto.Opaque",
-    "TensorShapeProto",
-    "TensorShapeProto.Dimension",
-    "DeviceConfigurationProto",
-    "NodeDeviceConfigurationProto",
-    "ShardingSpecProto",
-    "IntIntListEntryProto",
-    "ShardedDimProto",
-    "SimpleShardedDimProto",
-};
+constexpr std::string_view kNames =
+    "ModelProto OperatorSetIdProto StringStringEntryProto TrainingInfoProto FunctionProto "
+    "GraphProto TensorAnnotation NodeProto AttributeProto TensorProto SparseTensorProto "
+    "ValueInfoProto TypeProto TypeProto.Tensor TypeProto.Sequence TypeProto.Map TypeProto.Optional "
+    "TypeProto.Opaque TensorShapeProto TensorShapeProto.Dimension DeviceConfigurationProto "
+    "NodeDeviceConfigurationProto ShardingSpecProto IntIntListEntryProto ShardedDimProto "
+    "SimpleShardedDimProto";
 
 using Index = std::array<std::array<const FieldRow*, kNumbers>, kKinds>;
 
@@ -235,6 +218,9 @@ const FieldRow* find_field(Kind message, std::uint64_t number) {
   return kIndex[static_cast<std::size_t>(message)][static_cast<std::size_t>(number)];
 }
 
-const char* name_of(Kind message) { return kNames[static_cast<std::size_t>(message)]; }
+std::string_view name_of(Kind message) {
+  static const std::vector<std::string_view> names = split(kNames, ' ');
+  return names.at(static_cast<std::size_t>(message));
+}
 
 }  // namespace aether2onnx::onnx

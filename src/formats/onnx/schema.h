@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace aether2onnx::onnx {
 
@@ -62,6 +63,6 @@ struct FieldRow {
 const FieldRow* find_field(Kind message, std::uint64_t number);
 
 /// "NodeProto", as in onnx.proto.
-const char* name_of(Kind message);
+std::string_view name_of(Kind message);
 
 }  // namespace aether2onnx::onnx

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -91,15 +90,13 @@ std::vector<std::byte> read_bytes(const Input& input, std::uint64_t offset, std:
 
 std::uint64_t number_of(const Tensor& tensor, const std::string& text, std::uint64_t fallback) {
   if (text.empty()) return fallback;
-  std::uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, number);
-  if (result.ec != std::errc{} || result.ptr != end) {
+  const auto number = parse_number<std::uint64_t>(text);
+  if (!number) {
     fail({ErrorKind::malformed, "onnx-external-place", tensor.name, {}, text},
          "the tensor {} has external data at '{}', which is no number.", printable(tensor.name),
          printable(text, 40));
   }
-  return number;
+  return *number;
 }
 
 std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,

@@ -1,6 +1,5 @@
 // Records to bytes. External data: docs/ExternalData.md in ONNX's repository.
 
-#include <charconv>
 #include <protozero/pbf_writer.hpp>
 #include <protozero/varint.hpp>
 #include <span>
@@ -45,11 +44,8 @@ std::string attribute_message(const std::string& name, const AttributeValue& val
 std::string dim_message(const std::string& dim) {
   std::string message;
   pbf_writer writer(message);
-  std::int64_t size = 0;
-  const char* end = dim.data() + dim.size();
-  const auto parsed = std::from_chars(dim.data(), end, size);
-  if (parsed.ec == std::errc{} && parsed.ptr == end) {
-    writer.add_int64(type_proto::dim_value, size);
+  if (const auto size = parse_number<std::int64_t>(dim)) {
+    writer.add_int64(type_proto::dim_value, *size);
   } else if (!dim.empty()) {
     writer.add_string(type_proto::dim_param, dim);
   }
@@ -222,7 +218,8 @@ class Writer {
   void move_outside(std::uint64_t size) {
     if (output_.external_data == nullptr) {
       fail({ErrorKind::limit, "onnx-file-size", {}, {}, fmt::format("{}", size)},
-           "the model would take {}, more than an ONNX file may have. There is no place for "
+           "the model would take {}, more than an ONNX file may have. This call has no second file "
+           "for "
            "external data.",
            human_bytes(size));
     }

@@ -100,8 +100,8 @@ std::string_view Machine::take_line(const char* what) {
   return *line;
 }
 
-// A pickler writes POP and POP_MARK only when it finds that the value before them is in the memo by
-// now, since the value leads to itself. A GET follows. Source: Lib/pickle.py, save_tuple and
+// A pickler writes POP or POP_MARK only for a value that contains itself: while the pickler wrote
+// the parts, the value came into the memo. A GET follows. Source: Lib/pickle.py, save_tuple and
 // save_reduce.
 void Machine::check_pop(unsigned char opcode) {
   const bool is_pop = opcode == kPop || opcode == kPopMark;

@@ -130,7 +130,8 @@ class Machine {
   // Python reads the value now. It must not change any more, nor must the lists, sets, dicts and
   // objects in it.
   void use(ValueId value);
-  // Python reads the value itself now, and no more than the containers in a tuple.
+  // Python reads the state now. The state itself must not change any more, nor, if the state is a
+  // tuple, the containers in the tuple. Values within them may still change.
   void use_state(ValueId state);
   // Whether Python can use the value as a key of a dict or element of a set.
   void check_key(ValueId key, const char* of);

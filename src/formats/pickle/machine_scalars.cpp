@@ -1,9 +1,7 @@
 // Numbers and texts: how picklers write them, and nothing else.
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
 
 #include "base/text.h"
 #include "formats/pickle/machine.h"
@@ -11,11 +9,6 @@
 namespace aether2onnx::pickle {
 
 namespace {
-
-bool only_digits(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 // Whether Python's repr() writes an integer so. Other forms are other numbers in some readers: C's
 // strtol takes 0100 for 64.
@@ -29,27 +22,18 @@ bool is_plain_integer(std::string_view text) {
 // Whether the text is UTF-8. `surrogates`: as Python's surrogatepass, with which Python 3 reads its
 // own texts.
 bool is_utf8(std::string_view text, bool surrogates) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto is_tail = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned lead = byte(i);
-    if (lead < 0x80) {
-      ++i;
-    } else if (lead >= 0xc2 && lead <= 0xdf && is_tail(i + 1)) {
-      i += 2;
-    } else if (lead >= 0xe0 && lead <= 0xef && is_tail(i + 1) && is_tail(i + 2)) {
-      if (lead == 0xe0 && byte(i + 1) < 0xa0) return false;
-      if (lead == 0xed && byte(i + 1) >= 0xa0 && !surrogates) return false;
-      i += 3;
-    } else if (lead >= 0xf0 && lead <= 0xf4 && is_tail(i + 1) && is_tail(i + 2) && is_tail(i + 3)) {
-      if (lead == 0xf0 && byte(i + 1) < 0x90) return false;
-      if (lead == 0xf4 && byte(i + 1) >= 0x90) return false;
-      i += 4;
-    } else {
-      return false;
+  while (!text.empty()) {
+    std::size_t length = first_character(text).length;
+    if (length == 0) {
+      const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+      };
+      const bool is_surrogate = byte(0) == 0xed && byte(1) >= 0xa0 && byte(1) <= 0xbf &&
+                                byte(2) >= 0x80 && byte(2) <= 0xbf;
+      if (!surrogates || !is_surrogate) return false;
+      length = 3;
     }
+    text.remove_prefix(length);
   }
   return true;
 }
@@ -62,15 +46,14 @@ void Machine::not_a_number(std::string_view text) const {
 }
 
 std::int64_t Machine::parse_decimal(std::string_view text) {
-  std::int64_t number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
+  const auto number = parse_number<std::int64_t>(text);
+  if (!number) not_a_number(text);
   if (!is_plain_integer(text)) {
     irregular({ErrorKind::malformed, "pickle-number", {}, {}, printable(text, 40)},
               "the number '{}' is written in a way that readers take for different numbers",
               printable(text, 40));
   }
-  return number;
+  return *number;
 }
 
 std::uint64_t Machine::parse_slot(std::string_view text) {
@@ -111,10 +94,9 @@ void Machine::push_float_line(std::string_view text) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e';
   });
   if (!plain && text != "inf" && text != "-inf" && text != "nan") not_a_number(text);
-  double number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) not_a_number(text);
-  push_real(number);
+  const auto number = parse_number<double>(text);
+  if (!number) not_a_number(text);
+  push_real(*number);
 }
 
 // LONG1 and LONG4: two's complement, little-endian, of any length.

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "formats/torch/calls.h"
 #include "formats/torch/storage_ids.h"
 
@@ -43,9 +44,9 @@ bool is_latin(std::string_view text) {
 }  // namespace
 
 bool Matcher::is_called_as(const Row& row, CallForm form, std::span<const ValueId> arguments) {
-  const auto alternatives = parts_of(row.calls, '|');
+  const auto alternatives = split(row.calls, '|');
   return std::any_of(alternatives.begin(), alternatives.end(), [&](std::string_view alternative) {
-    const auto words = parts_of(alternative, ' ');
+    const auto words = split(alternative, ' ');
     const bool right_form = words[0] == "R" ? form == CallForm::reduce : form == CallForm::newobj;
     return right_form && fit(std::span(words).subspan(1), arguments);
   });
@@ -70,7 +71,7 @@ bool Matcher::fit(std::span<const std::string_view> words, std::span<const Value
 }
 
 bool Matcher::fits_any(std::string_view words, ValueId value) {
-  const auto parts = parts_of(words, '/');
+  const auto parts = split(words, '/');
   return std::any_of(parts.begin(), parts.end(),
                      [&](std::string_view word) { return fits(word, value); });
 }

@@ -177,7 +177,7 @@ class MisuseFinder {
       return;
     }
     if (document_.kind(key) != Kind::object) return;
-    // Numbers, sets and sizes can be made to have one hash.
+    // A file can have many keys with one hash, which make a dict slow: numbers, sets and sizes.
     if (!may_be_key(document_, key) || ++object_keys_ > limits::kTupleKeys) {
       misuse(key, "torch-key", "a key is {}", pickle::describe(document_, key));
     }

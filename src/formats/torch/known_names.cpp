@@ -2,12 +2,12 @@
 
 #include "formats/torch/known_names.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace aether2onnx::torch {
 
@@ -171,27 +171,12 @@ std::string key_of(std::string_view module, std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string_view> parts_of(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    parts.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
-bool is_one_of(std::string_view words, std::string_view word) {
-  const auto parts = parts_of(words, ' ');
-  return std::find(parts.begin(), parts.end(), word) != parts.end();
-}
-
 const Row* find_row(std::string_view module, std::string_view name) {
   static const auto index = [] {
     std::unordered_map<std::string, const Row*> result;
     for (const Row& row : kRows) {
-      for (const auto one : parts_of(row.modules, ' ')) {
-        for (const auto each : parts_of(row.names, ' ')) result.emplace(key_of(one, each), &row);
+      for (const auto one : split(row.modules, ' ')) {
+        for (const auto each : split(row.names, ' ')) result.emplace(key_of(one, each), &row);
       }
     }
     return result;

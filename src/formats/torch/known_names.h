@@ -34,10 +34,4 @@ struct Row {
 /// The row that has exactly this module and name; null if there is none.
 const Row* find_row(std::string_view module, std::string_view name);
 
-/// The parts of `text` between separators; none if the text is empty.
-std::vector<std::string_view> parts_of(std::string_view text, char separator);
-
-/// Whether `words`, with a blank between two, has `word`.
-bool is_one_of(std::string_view words, std::string_view word);
-
 }  // namespace aether2onnx::torch

@@ -1,7 +1,6 @@
 #include "formats/torch/storage_ids.h"
 
 #include <array>
-#include <span>
 
 #include "base/error.h"
 #include "base/limits.h"

@@ -1,7 +1,6 @@
 // The calls by which a pickle rebuilds its tensors, described and checked.
 // Source: torch/_utils.py.
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <unordered_set>
@@ -139,8 +138,8 @@ class TensorRecords {
               printable(function));
   }
 
-  // A tensor's metadata say that its elements stand in the storage negated or conjugated. Only
-  // complex numbers can be conjugated.
+  // The metadata of a tensor may say that the storage holds the elements negated or conjugated.
+  // Only complex numbers can be conjugated.
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
@@ -166,7 +165,8 @@ class TensorRecords {
     const bool wanted =
         document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
     if (wanted && !is_floating(dtype) && !is_complex(dtype)) {
-      no_tensor("torch-tensor-gradient", "is a tensor of {} that requires gradients",
+      no_tensor("torch-tensor-gradient",
+                "is a tensor of {} that requires gradients, which only floating-point types have",
                 to_string(dtype));
     }
   }

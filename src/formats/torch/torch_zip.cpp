@@ -1,7 +1,5 @@
 // The zip container of PyTorch 1.6 and later.
 
-#include <charconv>
-
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -146,20 +144,17 @@ class ZipStorages final : public Storages {
            "the checkpoint is incomplete: its 'version' record is missing.\n"
            "Download or copy it again, or save it anew with torch.save.");
     }
-    int version = 0;
-    const char* end = text->data() + text->size();
-    const auto result = std::from_chars(text->data(), end, version);
-    const bool is_number = result.ec == std::errc{} && result.ptr == end;
-    if (!is_number) {
+    const auto version = parse_number<int>(*text);
+    if (!version) {
       fail({ErrorKind::malformed, "torch-version", "version", "a number", printable(*text)},
            "the checkpoint's 'version' record is '{}', which is no number.", printable(*text));
     }
-    if (version < kLowestVersion || version > kHighestVersion) {
+    if (*version < kLowestVersion || *version > kHighestVersion) {
       fail({ErrorKind::unsupported, "torch-container-version", "version",
             fmt::format("{}..{}", kLowestVersion, kHighestVersion), *text},
            "the checkpoint's container is of version {}; versions {} to {} are read.\n"
            "Save it anew with a release of PyTorch.",
-           version, kLowestVersion, kHighestVersion);
+           *version, kLowestVersion, kHighestVersion);
     }
   }
 

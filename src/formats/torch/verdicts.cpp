@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "formats/torch/known_names.h"
 #include "formats/torch/torch.h"
 
@@ -49,7 +50,7 @@ constexpr std::array kDangerous = {
 };
 
 bool is_in_dangerous_module(std::string_view module) {
-  static const std::vector<std::string_view> dangerous = parts_of(kDangerousModules, ' ');
+  static const std::vector<std::string_view> dangerous = split(kDangerousModules, ' ');
   return std::any_of(dangerous.begin(), dangerous.end(), [&](std::string_view top) {
     return module.starts_with(top) && (module.size() == top.size() || module[top.size()] == '.');
   });

@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kEndBytes = 22;
 inline constexpr std::uint64_t kEnd64Bytes = 56;
 inline constexpr std::uint64_t kLocator64Bytes = 20;
 
-// In place of a number that is in a zip64 record or field.
+// A header has these values in place of a number that a zip64 record or field holds.
 inline constexpr std::uint64_t k16 = 0xffff;
 inline constexpr std::uint64_t k32 = 0xffffffff;
 inline constexpr unsigned kZip64Field = 0x0001;

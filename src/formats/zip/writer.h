@@ -24,7 +24,7 @@ struct Thresholds {
 /// an entry begins at a multiple of 64 bytes, as in PyTorch's files, which are mapped into memory.
 class Writer {
  public:
-  /// `output` must outlive the writer. Tests write small zip64 archives by lower `thresholds`.
+  /// `output` must outlive the writer. Tests lower the `thresholds` to write small zip64 archives.
   explicit Writer(Output& output, Thresholds thresholds = {})
       : output_(output), thresholds_(thresholds) {}
 

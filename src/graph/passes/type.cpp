@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,20 +14,17 @@ namespace {
 
 constexpr double kLargestFloat16 = 65504;
 
-bool is_any_of(const std::string& op, std::initializer_list<std::string_view> ops) {
-  return std::find(ops.begin(), ops.end(), op) != ops.end();
-}
-
 // Operators that compute statistics of many values.
 bool is_normalization(const Node& node) {
-  return is_any_of(node.op, {"LayerNormalization", kChannelNormalization, "GlobalAveragePool"});
+  return node.op == kChannelNormalization ||
+         is_one_of("LayerNormalization GlobalAveragePool", node.op);
 }
 
-bool is_sum(const Node& node) { return is_any_of(node.op, {"Add", "Sub"}); }
+bool is_sum(const Node& node) { return is_one_of("Add Sub", node.op); }
 
 // Operators that pass their input's values on. They take whichever type avoids a Cast.
 bool is_follower(const Node& node) {
-  return is_any_of(node.op, {"Transpose", "DepthToSpace", "LeakyRelu"});
+  return is_one_of("Transpose DepthToSpace LeakyRelu", node.op);
 }
 
 // Whether `path` is `block` or lies within it.

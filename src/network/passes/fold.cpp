@@ -168,7 +168,8 @@ class Fold {
     return true;
   }
 
-  // Whether all consumers of the value are convolutions; if `points`, 1 x 1 without groups.
+  // Whether all consumers of the value are convolutions. With `points`, each must be 1 x 1 and have
+  // no groups.
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
     const bool is_output = value == net_.source.modules.size();

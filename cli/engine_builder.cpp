@@ -1,9 +1,10 @@
-#include "trtexec.h"
+#include "engine_builder.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/error.h"
@@ -40,6 +41,14 @@ std::string ends_of(const fs::path& path, std::uint64_t part) {
   }
 }
 
+// What a line of rtx_builder.py says, {"event": "progress", "what": "…"}, or "".
+std::string what_of_event(const std::string& line) {
+  const Json event = Json::parse(line, nullptr, false);
+  if (!event.is_object()) return {};
+  const auto what = event.find("what");
+  return what != event.end() && what->is_string() ? what->get<std::string>() : "";
+}
+
 // The last line of the log, without its time and level: "[11/24/2026-11:20:00] [I] ".
 std::string last_line(const fs::path& log) {
   constexpr std::uint64_t enough = 2048;
@@ -47,6 +56,7 @@ std::string last_line(const fs::path& log) {
   std::string text = ends_of(log, enough);
   text.erase(std::min(text.find_last_not_of(" \t\r\n=") + 1, text.size()));
   std::string line = text.substr(text.find_last_of("\r\n") + 1);
+  if (line.starts_with('{')) line = what_of_event(line);
   while (line.starts_with('[')) {
     const std::size_t end = line.find("] ");
     if (end == std::string::npos) break;
@@ -71,9 +81,9 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& timi
   }
 }
 
-[[noreturn]] void throw_failure(const EngineFailure& failure, const fs::path& engine,
-                                const fs::path& log) {
-  std::string message = fmt::format("trtexec built no engine: {}.\n", failure.what);
+[[noreturn]] void throw_failure(const EngineBuilder& builder, const EngineFailure& failure,
+                                const fs::path& engine, const fs::path& log) {
+  std::string message = fmt::format("{} built no engine: {}.\n", builder.name, failure.what);
   if (!failure.remedy.empty()) message += failure.remedy + " ";
   message += fmt::format("{} {} All that it printed is in {}.", shown(engine),
                          io::exists(engine) ? "is as it was." : "was not written.", shown(log));
@@ -100,11 +110,11 @@ port::ProcessEnd run(const std::vector<std::string>& words, const fs::path& log,
 
 }  // namespace
 
-BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
+BuiltEngine build_engine(const EngineBuilder& builder, const fs::path& engine,
                          const EngineOptions& options, const fs::path& log,
                          const io::FilesRead& read, Console& console) {
   BuiltEngine built;
-  built.engine = trtexec_command(model, options).engine;
+  built.engine = engine;
   built.log = log;
   if (built.log.empty()) {
     built.log = built.engine;
@@ -119,21 +129,16 @@ BuiltEngine build_engine(const Trtexec& trtexec, const EngineModel& model,
   io::StagedFiles staged(built.engine, read, &port::cancelled_by_signal());
   check_places();  // "new/../model.onnx" leads to the model only now
   staged.leave_to_another_program();
-  EngineOptions aside = options;
-  aside.engine = staged.candidate();
-  std::vector<std::string> words = {trtexec.program.string()};
-  const EngineCommand command = trtexec_command(model, aside);
-  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
 
   const auto started = std::chrono::steady_clock::now();
-  const port::ProcessEnd end = run(words, built.log, read, console);
+  const port::ProcessEnd end = run(builder.words(staged.candidate()), built.log, read, console);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   built.bytes = io::file_size(staged.candidate()).value_or(0);
   if (end.exit_code != 0 || built.bytes < kSmallestEngine) {
     constexpr std::uint64_t enough = 1U << 20U;
-    throw_failure(explain_failure(ends_of(built.log, enough), end, trtexec.version), built.engine,
-                  built.log);
+    const std::string text = ends_of(built.log, enough);
+    throw_failure(builder, explain_failure(builder, text, end), built.engine, built.log);
   }
   staged.commit();
   return built;

@@ -1,0 +1,95 @@
+/// @file
+/// A model that enlarges pictures: a checkpoint or an ONNX file, loaded in ONNX Runtime.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/onnx/onnx.h"
+#include "network/network.h"
+#include "onnxruntime.h"
+#include "tensor.h"
+
+namespace aether2onnx::verify {
+
+struct UpscaleModelRequest {
+  /// A checkpoint, or an ONNX file of any exporter: one input and one output, (N, C, H, W).
+  std::filesystem::path model;
+  ReadOptions reading;  ///< Of a checkpoint.
+  Limits limits;
+  std::filesystem::path onnxruntime_library;  ///< Empty: the usual places.
+  std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
+};
+
+/// The device has too little memory for a run. Smaller tiles may do.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
+class UpscaleModel {
+ public:
+  /// A checkpoint is converted in memory. Throws Error if the file cannot be read, ONNX Runtime is
+  /// missing or refuses the model, or the model is not one that enlarges pictures of 1 or 3
+  /// channels. `cancelled`, which may be null, ends the loading and each run with Error(cancelled).
+  UpscaleModel(const UpscaleModelRequest& request, const std::atomic<bool>* cancelled);
+
+  /// Enlarges (1, C, H, W). Throws Error; OutOfMemory if the device has too little memory.
+  FloatTensor run(const FloatTensor& input) const;
+
+  std::int64_t channels() const { return channels_; }
+  std::int64_t scale() const { return scale_; }
+  /// The only height or width that the model takes; nullopt if it takes any.
+  std::optional<std::int64_t> fixed_height() const { return fixed_height_; }
+  std::optional<std::int64_t> fixed_width() const { return fixed_width_; }
+  /// How far the network looks; nullopt for a network that the program does not know.
+  const std::optional<network::Reach>& reach() const { return reach_; }
+  /// Bytes that a run on so many pixels takes beside the weights; an upper bound for known
+  /// networks, an estimate for others.
+  double bytes_for(double pixels) const { return bytes_per_pixel_ * pixels; }
+  /// Bytes of the libraries and the weights.
+  double fixed_bytes() const { return fixed_bytes_; }
+  /// Seconds that a run takes for each pixel, from a small trial; 0 if unknown.
+  double seconds_per_pixel() const { return seconds_per_pixel_; }
+
+  /// "AetherNet G1, aether_small x2, …", or "x2, 3 channels" for an unknown network.
+  const std::string& description() const { return description_; }
+  const Device& device() const { return device_; }
+  const OnnxRuntime& runtime() const { return runtime_; }
+  /// What the user should know, one line each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  /// All files that were read.
+  const std::vector<std::filesystem::path>& files() const { return files_; }
+
+ private:
+  void choose_device(const std::string& device);
+  std::string convert(const UpscaleModelRequest& request);
+  void open_file(const UpscaleModelRequest& request, const onnx::Model& model, const Input& file);
+  void describe(const onnx::Model& model);
+  void read_shapes();
+  void try_out();
+
+  const std::atomic<bool>* cancelled_;
+  const OnnxRuntime& runtime_;
+  Device device_;
+  std::optional<Session> session_;
+  std::int64_t batch_ = 1;
+  std::int64_t channels_ = 0;
+  std::int64_t scale_ = 0;
+  std::optional<std::int64_t> fixed_height_;
+  std::optional<std::int64_t> fixed_width_;
+  std::optional<network::Reach> reach_;
+  double bytes_per_pixel_ = 0;
+  double fixed_bytes_ = 0;
+  double seconds_per_pixel_ = 0;
+  std::string description_;
+  std::vector<std::string> notes_;
+  std::vector<std::filesystem::path> files_;
+};
+
+}  // namespace aether2onnx::verify

@@ -1,0 +1,110 @@
+/// @file
+/// Enlarges picture files with a model.
+#pragma once
+
+#include <aether2onnx/aether2onnx.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "picture_module.h"
+#include "port/files.h"
+
+namespace aether2onnx::verify {
+
+/// Where an enlarged picture goes.
+struct PictureOutput {
+  std::filesystem::path path;
+  PictureFormat format = PictureFormat::png;
+  int quality = 95;    ///< Of a JPEG, 1 to 100.
+  io::FilesRead read;  ///< Files that must not be replaced.
+};
+
+struct TileSettings {
+  /// Side of a tile in pixels of the input, without the overlap. Unset: the whole picture at once,
+  /// or the largest tiles that fit into the memory.
+  std::optional<std::int64_t> size;
+  /// Pixels of the input around a tile. Unset: as far as the network looks; for unknown networks
+  /// kUnknownOverlap.
+  std::optional<std::int64_t> overlap;
+};
+
+/// The overlap of tiles for a network that the program does not know.
+inline constexpr std::int64_t kUnknownOverlap = 32;
+
+/// The tiles of one picture.
+struct TilePlan {
+  std::int64_t height = 0;  ///< Of a tile with its overlap.
+  std::int64_t width = 0;
+  std::int64_t overlap = 0;
+  std::uint64_t count = 1;
+  /// Whether the result is that of the whole picture at once, within the noise of float numbers.
+  bool exact = true;
+  std::string why_not;  ///< A sentence if the result is not exact.
+};
+
+/// A part of a picture, before and after, for the comparison page: PNG files.
+struct BeforeAndAfter {
+  std::string title;
+  std::string facts;
+  std::size_t width = 0;  ///< Of both, in pixels.
+  std::size_t height = 0;
+  std::string before;  ///< Enlarged by bicubic interpolation.
+  std::string after;
+};
+
+/// An enlarged picture.
+struct UpscaledPicture {
+  PictureHeader header;
+  std::uint64_t width = 0;  ///< Of the result.
+  std::uint64_t height = 0;
+  TilePlan tiles;
+  double seconds = 0;
+  std::vector<std::string> notes;  ///< One line each.
+  std::string replaced;            ///< When the replaced file was written; "" without such a file.
+  std::optional<BeforeAndAfter> parts;
+};
+
+/// Follows the work on one picture: called with the share that is done, from 0 to 1.
+using PictureProgress = std::function<void(const TilePlan& tiles, double estimate, double share)>;
+
+class PictureWork;
+class UpscaleModel;
+
+class Upscaler {
+ public:
+  /// Loads the module for pictures. Throws Error(unsupported) without it. `model` must outlive the
+  /// object.
+  Upscaler(const UpscaleModel& model, const TileSettings& tiles,
+           const std::atomic<bool>* cancelled);
+
+  /// Reads the picture, enlarges it and saves the result. If `part_side` is above 0, the result
+  /// has the middle of the picture for the comparison page, up to so many pixels a side. Throws
+  /// Error; then no file was written.
+  UpscaledPicture upscale(const std::filesystem::path& picture, const PictureOutput& output,
+                          std::size_t part_side, const PictureProgress& progress);
+
+ private:
+  /// `largest_tile` is 0, or the largest side of a tile without its overlap.
+  TilePlan plan(const PictureHeader& header, const std::filesystem::path& path,
+                std::int64_t largest_tile) const;
+  void judge(TilePlan& plan, std::int64_t height, std::int64_t width) const;
+  double memory_for_run(const PictureHeader& header, const std::filesystem::path& path) const;
+  double bytes_of_run(const TilePlan& plan) const;
+  void keep_memory_if_there_is_enough(const TilePlan& plan);
+  void run_tiles(PictureWork& work, const TilePlan& plan, const Raster& picture,
+                 const PictureProgress& progress) const;
+
+  const UpscaleModel& model_;
+  const PictureModule& pictures_;
+  TileSettings tiles_;
+  bool keeps_memory_ = false;  // freed memory stays with the program
+  const std::atomic<bool>* cancelled_;
+};
+
+}  // namespace aether2onnx::verify
