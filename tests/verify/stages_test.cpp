@@ -169,9 +169,9 @@ struct Guess {
 
 std::vector<Guess> guesses() {
   const auto shape = [](const std::string& generation) {
-    StageShape shape;
-    shape.generation = generation;
-    return shape;
+    StageShape result;
+    result.generation = generation;
+    return result;
   };
   StageShape one_stage = shape("G3");
   one_stage.depths = {2};
