@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/text.h"
+
 namespace aether2onnx::judge {
 
 namespace {

@@ -275,8 +275,7 @@ std::optional<ConvertOptions> options(const onnx::Model& file) {
   };
   const bool known =
       optional("io_type", std::initializer_list{IoType::same, IoType::fp32}, options.io_type) &&
-      optional("graph_form",
-               std::initializer_list{GraphForm::standard, GraphForm::channels_first},
+      optional("graph_form", std::initializer_list{GraphForm::standard, GraphForm::channels_first},
                options.graph_form) &&
       optional("projections", std::initializer_list{Projections::conv, Projections::matmul},
                options.projections) &&

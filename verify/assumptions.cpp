@@ -83,8 +83,10 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
+  // A generation that is named settles its epsilon. If the default is the same generation, the
+  // epsilon stays open.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
-      suits(state_dict, given, *noted.generation)) {
+      *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;
   }
   const NetworkInfo of_file = facts_of_file(state_dict, given, taken.generation);

@@ -60,10 +60,11 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
   }
   std::vector<std::string> names = additional;
   for (const auto& output : model_.outputs) names.push_back(output.name);
-  const std::vector<FloatTensor> outputs = runtime_
-                                               .open(bytes(results) + onnx::additional_outputs(additional),
-                                                     io::absolute(path_).parent_path(), device_)
-                                               .run(input, names, cancelled_);
+  const std::vector<FloatTensor> outputs =
+      runtime_
+          .open(bytes(results) + onnx::additional_outputs(additional),
+                io::absolute(path_).parent_path(), device_)
+          .run(input, names, cancelled_);
   // A value may be asked for twice.
   std::vector<FloatTensor> wanted;
   wanted.reserve(values.size());

@@ -234,7 +234,8 @@ std::string histogram(const Json& details) {
   constexpr int length = 460;
   std::string svg = fmt::format(
       "<svg id=\"histogram\" role=\"img\" aria-label=\"Histogram of absolute differences\" "
-      "viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n",
+      "viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" font-family=\"system-ui, sans-serif\" "
+      "font-size=\"13\">\n",
       left + length + 170, bar * static_cast<int>(kHistogramBins) + 4);
   for (std::size_t bin = 0; bin < kHistogramBins; ++bin) {
     const double share =

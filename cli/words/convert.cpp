@@ -4,6 +4,7 @@
 #include "../name_template.h"
 #include "../shapes.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "nearest.h"
 #include "options.h"
 #include "port/files.h"

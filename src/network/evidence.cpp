@@ -52,9 +52,8 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
     const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
       return Decided{*number,
-                     source.assumed
-                         ? fmt::format("{} says that it was assumed then", source.where)
-                         : fmt::format("{} says so", source.where),
+                     source.assumed ? fmt::format("{} says that it was assumed then", source.where)
+                                    : fmt::format("{} says so", source.where),
                      !source.assumed};
     }
     warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",

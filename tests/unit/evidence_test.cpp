@@ -17,13 +17,6 @@ using tools::PythonDict;
 using tools::PythonValue;
 using tools::StageShape;
 
-StageShape attentive(const std::string& generation, bool fused) {
-  StageShape shape = shape_of(generation);
-  shape.fused = fused;
-  shape.channel_attention = true;
-  return shape;
-}
-
 TEST(Evidence6Or7, TheVersionBufferComesFirst) {
   // Even against an arch_config, and against statistics that are left.
   for (const bool fused : {false, true}) {

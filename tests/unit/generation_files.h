@@ -81,4 +81,11 @@ inline tools::StageShape shape_of(const std::string& generation) {
   return shape;
 }
 
+inline tools::StageShape attentive(const std::string& generation, bool fused) {
+  tools::StageShape shape = shape_of(generation);
+  shape.fused = fused;
+  shape.channel_attention = true;
+  return shape;
+}
+
 }  // namespace aether2onnx::network

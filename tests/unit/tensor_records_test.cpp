@@ -1,17 +1,21 @@
-// The calls by which a pickle rebuilds a tensor: good ones, damaged ones, forged ones.
+// Checkpoints that are made part by part: the calls that rebuild a tensor, the keys, the container.
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
 #include "checkpoint_writer.h"
+#include "formats/torch/torch.h"
 #include "state_dict/state_dict.h"
 #include "support.h"
+#include "two_tensors.h"
 
 namespace aether2onnx::state_dict {
 namespace {
 
 using namespace std::string_literals;
+using test::catch_error;
+using test::Caught;
 using tools::write_zip;
 
 // A checkpoint of one tensor "w" with every part of its record given.
@@ -231,6 +235,61 @@ TEST(TensorRecord, OneStorageDescribedInTwoWays) {
       text_opcode("good") + tensor_opcodes(Record{}) + text_opcode("w") + tensor_opcodes(other),
       std::string(16, 'a')));
   EXPECT_EQ(entry.problem_code, "torch-tensor-conflict") << entry.problem;
+}
+
+TEST(StateDict, AKeyThatStandsTwiceIsRefused) {
+  Record first;
+  first.size = "K\x01\x85";
+  const Caught caught = open_error(checkpoint_of(
+      text_opcode("w") + tensor_opcodes(first) + text_opcode("w") + tensor_opcodes(Record{}),
+      std::string(16, '\x01')));
+  EXPECT_EQ(caught.code, "pickle-key-twice") << caught.message;
+}
+
+TEST(StateDict, RecordsOfTheContainer) {
+  const std::string items = text_opcode("w") + tensor_opcodes(Record{});
+  const std::string storage(16, '\x01');
+  EXPECT_FALSE(open_error(checkpoint_of(items, storage, "")).thrown);
+  EXPECT_FALSE(open_error(checkpoint_of(items, storage, "little", "10\n")).thrown);
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "middle")).code, "torch-byteorder");
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "")).code, "torch-version-missing");
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "x")).code, "torch-version");
+  EXPECT_EQ(open_error(checkpoint_of(items, storage, "little", "99")).code,
+            "torch-container-version");
+}
+
+TEST(StateDict, OtherZipFiles) {
+  const auto says = [](const std::vector<tools::ZipEntry>& entries, const std::string& code,
+                       const std::string& name) {
+    const Caught caught = open_error(write_zip(entries));
+    EXPECT_EQ(caught.code, code) << caught.message;
+    EXPECT_NE(caught.message.find("'" + name + "'"), std::string::npos) << caught.message;
+  };
+  says({{"readme.txt", "hello"}}, "zip-no-checkpoint", "readme.txt");
+  says({{"models/net.pth", "x"}}, "zip-of-checkpoint", "models/net.pth");
+  says({{"a/data.pkl", "N."}, {"b/data.pkl", "N."}}, "torch-two-checkpoints", "b/");
+  says({{"a/notdata.pkl", "N."}}, "zip-no-checkpoint", "a/notdata.pkl");
+  says({{"a/b/data.pkl", "N."}}, "zip-repacked", "a/b/data.pkl");
+  says({{"data.pkl", "N."}}, "zip-repacked", "data.pkl");
+  says({{"x/model.safetensors", "x"}}, "zip-of-checkpoint", "x/model.safetensors");
+}
+
+TEST(StateDict, WrappersInACircleEnd) {
+  // {"model": itself}
+  const auto bytes = checkpoint_of("", "");
+  const auto circle = write_zip(
+      {{"a/data.pkl", "\x80\x02}q\x00"s + text_opcode("model") + "h\x00s."s}, {"a/version", "3"}});
+  const Caught caught = open_error(circle);
+  EXPECT_EQ(caught.code, "state-dict-none") << caught.message;
+}
+
+TEST(StateDict, AKeyWithAndWithoutItsPrefix) {
+  const auto bytes = checkpoint_of(text_opcode("w") + tensor_opcodes(Record{}) +
+                                       text_opcode("module.w") + tensor_opcodes(Record{}),
+                                   std::string(16, '\x01'));
+  const Caught caught = open_error(bytes);
+  EXPECT_EQ(caught.code, "state-dict-key-twice");
+  EXPECT_NE(caught.message.find("'w'"), std::string::npos) << caught.message;
 }
 
 }  // namespace

@@ -216,10 +216,12 @@ class Guesses : public testing::TestWithParam<Guess> {
   Json assumed_by_inspect(const std::string& file) const {
     const CommandResult result = run("inspect " + file + " --json");
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    for (const Json& each : Json::parse(result.out)["network"]["evidence"]) {
+    const Json inspection = Json::parse(result.out);
+    for (const Json& each : inspection["network"]["evidence"]) {
       if (each["what"] == GetParam().what) return each;
     }
-    return {};
+    ADD_FAILURE() << "no evidence of " << GetParam().what;
+    return {{"certain", nullptr}, {"value", nullptr}};
   }
 
   test::TemporaryFolder folder_;

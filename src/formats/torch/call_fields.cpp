@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "formats/torch/call_grammar.h"
 #include "formats/torch/calls.h"
 

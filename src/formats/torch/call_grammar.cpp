@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "formats/torch/calls.h"
 #include "formats/torch/storage_ids.h"
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace aether2onnx::torch {
 
