@@ -22,6 +22,7 @@ OnnxRuntime::~OnnxRuntime() = default;
 const OnnxRuntime& OnnxRuntime::load(const std::filesystem::path& /*explicit_path*/) {
   unavailable();
 }
+bool OnnxRuntime::has_gpu_provider() { return false; }
 void OnnxRuntime::check(const Device& /*device*/) const { unavailable(); }
 Session OnnxRuntime::open(const std::filesystem::path& /*model*/, const Device& /*device*/) const {
   unavailable();

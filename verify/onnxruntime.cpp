@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -105,6 +106,8 @@ Ort::Env& environment() {
   static Ort::Env env(ORT_LOGGING_LEVEL_WARNING, "aether2onnx", collect_warning, &log());
   return env;
 }
+
+std::atomic<bool> gpu_provider = false;
 
 template <typename Work>
 auto explained(const char* doing, Work work) {
@@ -276,6 +279,8 @@ std::string to_string(const Device& device) {
                      device.index);
 }
 
+bool OnnxRuntime::has_gpu_provider() { return gpu_provider; }
+
 void OnnxRuntime::check(const Device& device) const {
   if (device.provider == Provider::cpu) return;
   const char* wanted =
@@ -289,6 +294,7 @@ void OnnxRuntime::check(const Device& device) const {
          to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
          option("device"), option("onnxruntime_library"));
   }
+  gpu_provider = true;
   try {
     environment();  // the functions of the providers need the environment
     open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});

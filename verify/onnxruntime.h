@@ -59,6 +59,9 @@ class OnnxRuntime {
   /// and the execution providers of the library.
   void check(const Device& device) const;
 
+  /// Whether check() has had a provider for GPUs loaded. Libraries are never unloaded.
+  static bool has_gpu_provider();
+
   /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
   /// NotImplemented.
   Session open(const std::filesystem::path& model, const Device& device = {}) const;

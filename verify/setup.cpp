@@ -1,7 +1,6 @@
 #include "setup.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 
@@ -15,9 +14,6 @@
 namespace aether2onnx::verify {
 
 namespace {
-
-// Whether a provider for GPUs was loaded. Libraries are never unloaded.
-std::atomic<bool> gpu_libraries = false;
 
 int device_index(const std::string& device) {
   int index = 0;
@@ -48,7 +44,7 @@ void choose_judge(const Settings& settings, Setup& setup) {
 
 }  // namespace
 
-bool has_gpu_libraries() { return gpu_libraries; }
+bool has_gpu_libraries() { return OnnxRuntime::has_gpu_provider(); }
 
 std::string problem_of_cuda(const TorchModule& torch) { return printable(torch.load_cuda(), 400); }
 
@@ -68,10 +64,7 @@ Setup set_up(const Settings& settings) {
   if (!settings.tf32) port::set_environment_default("NVIDIA_TF32_OVERRIDE", "0");
   try {
     setup.runtime->check(gpu);
-    gpu_libraries = true;
   } catch (const Error& error) {
-    // ONNX Runtime for CPUs loads nothing.
-    gpu_libraries = gpu_libraries || error.diagnostic.code != "verify-no-provider";
     if (!automatic) {
       fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
            error.diagnostic.text);
