@@ -116,8 +116,8 @@ class FusionRun {
       const auto found = std::find_if(facts.evidence.begin(), facts.evidence.end(), named);
       if (!given || found == facts.evidence.end()) return;
       const auto by_file = std::find_if(own.evidence.begin(), own.evidence.end(), named);
-      const bool says_so = by_file != own.evidence.end() && by_file->certain &&
-                           by_file->stated && by_file->value == found->value;
+      const bool says_so = by_file != own.evidence.end() && by_file->certain && by_file->stated &&
+                           by_file->value == found->value;
       if (!says_so) found->certain = false;
     };
     const ReadOptions& given = options_.read;

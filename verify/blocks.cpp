@@ -130,10 +130,11 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
       const std::string previous = i == 0 ? "It is the first block"
                                           : fmt::format("The block before, {}, differs by {:.1e}",
                                                         blocks[i - 1].path, blocks[i - 1].relative);
-      return {blocks[i].path,
-              fmt::format(
-                  "The first block that differs is {}, by {:.1e} ({:.1e} of its largest value). {}.",
-                  name_of(blocks[i].path), blocks[i].max_absolute, blocks[i].relative, previous)};
+      return {
+          blocks[i].path,
+          fmt::format(
+              "The first block that differs is {}, by {:.1e} ({:.1e} of its largest value). {}.",
+              name_of(blocks[i].path), blocks[i].max_absolute, blocks[i].relative, previous)};
     }
     if (step > steepest_step) {
       steepest_step = step;

@@ -197,14 +197,14 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
   Parts parts(std::move(found), unit_of(judges.arithmetic));
   const DoubleTensor exact_output =
       judges.exact.run(input, {.replace = [&](const std::string& path, const DoubleTensor& output) {
-                  return parts.exact(path, output);
-                }});
+                         return parts.exact(path, output);
+                       }});
   parts.exact(kOutputPart, exact_output);
   const auto add_noise = [&](const Reference& reference, double weight) {
-    const DoubleTensor output = reference.run(
-        input, {.replace = [&](const std::string& path, const DoubleTensor& of_part) {
-          return parts.rounded(path, of_part, weight);
-        }});
+    const DoubleTensor output =
+        reference.run(input, {.replace = [&](const std::string& path, const DoubleTensor& of_part) {
+                        return parts.rounded(path, of_part, weight);
+                      }});
     parts.rounded(kOutputPart, output, weight);
   };
   add_noise(judges.rounding, 1);

@@ -185,9 +185,8 @@ Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
     for (const std::string& input : node.inputs) {
       const auto at = expected_weights.find(input);
       if (at == expected_weights.end() || !seen.insert(input).second) continue;
-      const std::string text =
-          difference_of(onnx::read_tensor(*found_weights.at(input), file, siblings),
-                        at->second->load(), exact);
+      const std::string text = difference_of(
+          onnx::read_tensor(*found_weights.at(input), file, siblings), at->second->load(), exact);
       if (!text.empty()) add(node.name, fmt::format("{} {}", input, text));
     }
   }

@@ -253,8 +253,8 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // In float64, in the arithmetic of the model, in ONNX Runtime; for 16 bits twice, the second time
-    // with other weights as well.
+    // In float64, in the arithmetic of the model, in ONNX Runtime; for 16 bits twice, the second
+    // time with other weights as well.
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
@@ -363,9 +363,9 @@ class Verifier {
     const io::FolderSiblings siblings(request_.model, context_.cancelled);
     const std::string* by = model_.find_metadata("aether2onnx_version");
     const bool same_source = !request_.check_source || details_["source"]["same"] == true;
-    const Rewriting rewriting = compare_with_conversion(
-        file, model_, &siblings, state_dict_, settled_.reading,
-        same_source && by != nullptr && *by == version(), context_);
+    const Rewriting rewriting =
+        compare_with_conversion(file, model_, &siblings, state_dict_, settled_.reading,
+                                same_source && by != nullptr && *by == version(), context_);
     Json& json = details_["rewriting"];
     json["compared"] = rewriting.compared;
     json["why_not"] = rewriting.why_not;
@@ -375,12 +375,10 @@ class Verifier {
     }
     if (rewriting.alterations.empty()) return;
     const Alteration& first = rewriting.alterations.front();
-    json["text"] =
-        fmt::format("The file is not what aether2onnx writes for this checkpoint. At {}, {}{}.",
-                    first.place, first.text,
-                    rewriting.count > 1 ? fmt::format(" (the first of {} differences)",
-                                                      rewriting.count)
-                                        : "");
+    json["text"] = fmt::format(
+        "The file is not what aether2onnx writes for this checkpoint. At {}, {}{}.", first.place,
+        first.text,
+        rewriting.count > 1 ? fmt::format(" (the first of {} differences)", rewriting.count) : "");
   }
 
   // What the metadata say otherwise than the comparison takes it.

@@ -121,11 +121,11 @@ void print_comparison(Console& console, const Json& details, bool warn) {
   const Json& rewriting = details["rewriting"];
   if (rewriting["compared"] == true) {
     const auto count = rewriting["count"].get<std::uint64_t>();
-    console.line("", count == 0 ? "pass the same weights as a new conversion"
-                                : fmt::format("FAIL {} from a new conversion, first at {}",
-                                              plural(count, "difference"),
-                                              rewriting["differences"][0]["place"]
-                                                  .get<std::string>()));
+    console.line("", count == 0
+                         ? "pass the same weights as a new conversion"
+                         : fmt::format("FAIL {} from a new conversion, first at {}",
+                                       plural(count, "difference"),
+                                       rewriting["differences"][0]["place"].get<std::string>()));
   }
 }
 

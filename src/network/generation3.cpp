@@ -45,7 +45,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   if (keys.attention_rank == 2) {
     return {name, "temperature of rank 0, channel attention of Linear"};
   }
-  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same", false};
+  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same",
+          false};
 }
 
 // The projections of the stages, which are not used.

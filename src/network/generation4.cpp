@@ -34,7 +34,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   if (const auto named = named_generation(file, options, kNames)) {
     return {name, named->because, named->certain};
   }
-  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same", false};
+  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same",
+          false};
 }
 
 void forward(NetworkWriter& net) {

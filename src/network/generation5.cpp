@@ -46,7 +46,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
     decision.name = named->name;
     decision.because = named->because;
   }
-  decision.res_scale = {1, "the file does not say; it is the default of the network's class", false};
+  decision.res_scale = {1, "the file does not say; it is the default of the network's class",
+                        false};
   return decision;
 }
 

@@ -109,7 +109,8 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
     return {"G7d", "fused, and no running_mean and running_var are left"};
   }
   // norm_eps follows from the generation. It is no open question of its own.
-  return {"G7d", "G6.0 and G7d have the same keys, and nothing in the file tells which of the two it is",
+  return {"G7d",
+          "G6.0 and G7d have the same keys, and nothing in the file tells which of the two it is",
           false};
 }
 

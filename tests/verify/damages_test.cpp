@@ -87,8 +87,7 @@ std::vector<Damage> damages() {
       {"folded epsilon 1e-5 for 1e-4 (1e-4 for 1e-5)", {}, 0},
       {"GELU of tanh for that of erf",
        [](onnx::ModelProto& model) {
-         return set_attribute(model, "Gelu", "approximate",
-                              [](auto& each) { each.set_s("tanh"); });
+         return set_attribute(model, "Gelu", "approximate", [](auto& each) { each.set_s("tanh"); });
        }},
       {"depthwise tap off by 0.02",
        [](onnx::ModelProto& model) {
@@ -194,8 +193,8 @@ TEST_F(Damages, AreFoundOnEveryNetworkInEveryPrecision) {
         ++made;
         const std::string name =
             fmt::format("{}, {}, {}", network.name, to_string(precision), damage.name);
-        const Json details = test::verify_loosely(folder_ / "model.onnx", folder_ / "model.pth",
-                                                  network.generation);
+        const Json details =
+            test::verify_loosely(folder_ / "model.onnx", folder_ / "model.pth", network.generation);
         const Json& rewriting = details["rewriting"];
         const bool by_outputs = details["verdict"] == "differs" ||
                                 !details["noise"]["place"].get<std::string>().empty();

@@ -65,8 +65,8 @@ class RoundingNoise : public testing::TestWithParam<std::string> {
     options.shape.height = Axis::fixed(19);
     options.shape.width = Axis::fixed(14);
     convert_file(folder_ / "model.pth", folder_ / "model.onnx", options);
-    const Json details = test::verify_loosely(folder_ / "model.onnx", folder_ / "model.pth",
-                                              network.generation);
+    const Json details =
+        test::verify_loosely(folder_ / "model.onnx", folder_ / "model.pth", network.generation);
     EXPECT_TRUE(details["passed"]) << name << details["first_difference"]["text"]
                                    << details["noise"]["text"] << details["rewriting"]["text"];
     EXPECT_TRUE(details["noise"]["examined"]) << name;

@@ -404,9 +404,8 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
     if (each.op == "Add") {
       EXPECT_NEAR(size, 0.17, 1e-5);
     }
-    const std::string text =
-        fmt::format("The first block that differs is the output, behind the last module, by {:.1e}",
-                    size);
+    const std::string text = fmt::format(
+        "The first block that differs is the output, behind the last module, by {:.1e}", size);
     EXPECT_NE(result.err.find(text), std::string::npos) << result.err;
     const std::string report = test::read_text(folder_ / "report.html");
     EXPECT_NE(report.find(text), std::string::npos);

@@ -233,8 +233,7 @@ class Emulator {
                           rounded_inputs_.contains(name) ? name + kRounded : name);
       } else if (is_delimited(reader, node_proto::output)) {
         const std::string name = reader.get_string();
-        writer.add_string(node_proto::output,
-                          rounds_ && is_half(type) ? name + kUnrounded : name);
+        writer.add_string(node_proto::output, rounds_ && is_half(type) ? name + kUnrounded : name);
       } else if (node.op_type == "Cast" && is_delimited(reader, node_proto::attribute)) {
         writer.add_message(node_proto::attribute,
                            with_wide_type(reader.get_view(), attribute_proto::i));
