@@ -156,6 +156,12 @@ Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
         "or another program changed it";
     return result;
   }
+  for (const onnx::Tensor& tensor : model.initializers) {
+    if (tensor.external_file.empty() || onnx::is_beside(tensor.external_file)) continue;
+    result.why_not = fmt::format("the weights are in '{}', which is no plain name of a file",
+                                 printable(tensor.external_file, 200));
+    return result;
+  }
   result.compared = true;
   const auto add = [&](const std::string& place, std::string text) {
     ++result.count;

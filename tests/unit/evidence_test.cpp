@@ -142,7 +142,7 @@ TEST(EvidenceEps, ByModulesAndArchOptionOrElseThePreference) {
   EXPECT_FALSE(is_certain(open, "norm_eps"));
   const auto questions = open_questions(open.facts);
   EXPECT_TRUE(std::any_of(questions.begin(), questions.end(), [](const std::string& line) {
-    return line.find("{option:norm_eps} decides otherwise") != std::string::npos;
+    return line.find("{option:norm_eps} sets another") != std::string::npos;
   }));
 
   ReadOptions options;
