@@ -274,12 +274,15 @@ std::optional<ConvertOptions> options(const onnx::Model& file) {
     return chosen.has_value();
   };
   const bool known =
-      optional("io_type", std::initializer_list{IoType::same, IoType::fp32}, options.io_type) &&
-      optional("graph_form", std::initializer_list{GraphForm::standard, GraphForm::channels_first},
+      optional("io_type", std::initializer_list<IoType>{IoType::same, IoType::fp32},
+               options.io_type) &&
+      optional("graph_form",
+               std::initializer_list<GraphForm>{GraphForm::standard, GraphForm::channels_first},
                options.graph_form) &&
-      optional("projections", std::initializer_list{Projections::conv, Projections::matmul},
+      optional("projections",
+               std::initializer_list<Projections>{Projections::conv, Projections::matmul},
                options.projections) &&
-      optional("gelu", std::initializer_list{GeluForm::op, GeluForm::erf}, options.gelu);
+      optional("gelu", std::initializer_list<GeluForm>{GeluForm::op, GeluForm::erf}, options.gelu);
   if (!known) return std::nullopt;
   if (const auto size = numbers_of(text("split_kernels_over")); size.size() == 1) {
     options.split_kernels_over = static_cast<int>(std::clamp<std::int64_t>(size[0], 0, 99));
