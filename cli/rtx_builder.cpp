@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 // PyPI's name. It brings the bindings and libraries for the newest CUDA.
 constexpr const char* kPackage = "tensorrt-rtx";
-constexpr const char* kName = "TensorRT for RTX";
+constexpr const char* kProduct = "TensorRT for RTX";
 
 // The events of rtx_builder.py. Other lines are of libraries.
 std::vector<Json> events_of(const std::string& output) {
@@ -205,7 +205,7 @@ EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
     return std::vector<std::string>{program,         "-c", kRtxBuilderText, "build", path,
                                     engine.string(), text};
   };
-  return {kName, python.version, "computer", words};
+  return {kProduct, python.version, "computer", words};
 }
 
 }  // namespace aether2onnx::cli

@@ -256,10 +256,10 @@ TEST(StageFused, ConvertToTheSameBytes) {
       const auto names_it = [&option](const std::string& text) {
         return text.find(option) != std::string::npos;
       };
-      const auto count = std::count_if(warnings.begin(), warnings.end(), names_it);
-      EXPECT_LE(count, names_it(options) || std::count(open.begin(), open.end(), option));
+      const auto named = std::count_if(warnings.begin(), warnings.end(), names_it);
+      EXPECT_LE(named, names_it(options) || std::count(open.begin(), open.end(), option));
       if (option == "--norm_eps") continue;  // no option changes it once it is part of the weights
-      EXPECT_GE(count, std::count(open.begin(), open.end(), option)) << option << json(warnings);
+      EXPECT_GE(named, std::count(open.begin(), open.end(), option)) << option << json(warnings);
     }
     EXPECT_GE(warnings.size(), open.size()) << json(warnings);
     EXPECT_TRUE(anonymous(folder / "direct.onnx", direct) ==
