@@ -169,6 +169,9 @@ def describe(tensor):
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
         return None
     if tensor.is_quantized:
+        # Conversions don't read those of embeddings; PyTorch 1.13 dies when it dequantizes some.
+        if tensor.qscheme() == torch.per_channel_affine_float_qparams:
+            return None
         tensor = tensor.dequantize()
     tensor = tensor.detach()
     if tensor.dtype == torch.bool:
