@@ -138,7 +138,7 @@ std::vector<fs::path> pythons() {
 
 // A name without a folder is one that the shell would find.
 fs::path python_named(const std::string& given) {
-  const fs::path path = given;
+  fs::path path = given;
   if (path.has_parent_path()) {
     if (port::is_executable(path)) return path;
   } else {
