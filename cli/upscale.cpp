@@ -13,6 +13,7 @@
 #include "../verify/upscaler.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "picture_names.h"
 #include "port/files.h"
 #include "render/results.h"
 #include "words/nearest.h"
@@ -29,12 +30,6 @@ constexpr std::size_t kMostCompared = 24;
 constexpr std::size_t kLargeSide = 1600;
 constexpr std::size_t kSmallSide = 800;
 constexpr std::size_t kFewPictures = 4;
-
-bool has_ending(const fs::path& path, std::initializer_list<const char*> endings) {
-  const std::string ending = lower_case(path.extension().string());
-  return std::any_of(endings.begin(), endings.end(),
-                     [&](const char* other) { return ending == other; });
-}
 
 // The name of a model in the names of its results: "model" for 2x_model.onnx.
 std::string model_stem(const fs::path& model, std::int64_t scale) {
@@ -62,10 +57,10 @@ std::vector<fs::path> pictures_of_folder(const fs::path& folder, const std::stri
   const io::Listing listing = io::list_folder(folder);
   for (const fs::path& path : listing.paths) {
     if (!io::is_file(path)) continue;
-    if (has_ending(path, {".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl"})) {
+    if (ends_in(path, kOtherPictures)) {
       left_out.other_pictures.push_back(shown(path.filename()));
     }
-    if (!has_ending(path, {".png", ".jpg", ".jpeg"})) continue;
+    if (!ends_in(path, kPictureEndings)) continue;
     if (path.stem().string().ends_with(suffix)) {
       ++left_out.results;
     } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "external_files.h"
 #include "formats/onnx/emulate.h"
 #include "port/files.h"
 
@@ -18,6 +19,7 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
       device_(device),
       cancelled_(cancelled),
       emulated_(device.provider == Provider::cpu && onnx::has_half_types(model)) {
+  check_external_files(model);
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {

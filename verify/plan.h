@@ -2,6 +2,8 @@
 /// The inputs of a comparison, and the memory that they take.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
 #include <string>
 #include <vector>

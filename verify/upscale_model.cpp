@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "external_files.h"
 #include "formats/file_kind.h"
 #include "formats/onnx/onnx.h"
 #include "metadata.h"
@@ -16,8 +17,6 @@
 #include "port/files.h"
 
 namespace aether2onnx::verify {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -159,9 +158,10 @@ std::string UpscaleModel::convert(const UpscaleModelRequest& request) {
 
 void UpscaleModel::open_file(const UpscaleModelRequest& request, const onnx::Model& model,
                              const Input& file) {
+  check_external_files(model);
   files_.push_back(request.model);
   for (const std::string& name : onnx::external_files(model)) {
-    if (onnx::is_beside(name)) files_.push_back(request.model.parent_path() / name);
+    files_.push_back(request.model.parent_path() / name);
   }
   try {
     session_.emplace(runtime_.open(request.model, device_));

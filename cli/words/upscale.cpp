@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "../picture_names.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "nearest.h"
@@ -13,17 +14,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-constexpr std::array kPictureEndings = {".png", ".jpg", ".jpeg"};
-constexpr std::array kOtherPictures = {".webp", ".gif",  ".bmp", ".tif", ".tiff",
-                                       ".avif", ".heic", ".jxl", ".jfif"};
-
 std::string ending_of(const std::filesystem::path& path) {
   return lower_case(path.extension().string());
-}
-
-template <typename Endings>
-bool ends_in(const std::filesystem::path& path, const Endings& endings) {
-  return std::find(endings.begin(), endings.end(), ending_of(path)) != endings.end();
 }
 
 // Whether the name is that of a picture rather than of a model.

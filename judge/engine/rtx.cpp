@@ -69,8 +69,8 @@ void check(const EngineModel& model, const EngineOptions& options,
   const std::vector<int>& wanted = options.compute_capabilities;
   if (wanted.size() > 1 && std::find(wanted.begin(), wanted.end(), kTuring) != wanted.end()) {
     notes.push_back(
-        fmt::format("an engine has one plan for all its GPUs, and that of 7.5 is slower (121 "
-                    "kernels, for newer GPUs 89); build 7.5 apart, with {} 7.5",
+        fmt::format("an engine has one plan for all its GPUs, and the plan of 7.5 has more kernels "
+                    "(aether_small: 121 in place of 89); build 7.5 apart, with {} 7.5",
                     option("compute_capabilities")));
   }
   if (!model.has_float16 && !model.has_bfloat16 && !model.is_quantized) {

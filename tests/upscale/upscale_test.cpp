@@ -376,6 +376,21 @@ TEST_F(Upscale, EveryMistakeIsAnswered) {
   }
 }
 
+// ONNX Runtime 1.20 would turn any file of the user into a picture.
+TEST_F(Upscale, AModelFromAStrangerReadsNoOtherFolder) {
+  ConvertOptions options;
+  options.external_data_threshold = 1000;
+  convert_file(folder_ / "model.pth", folder_ / "large.onnx", options);
+  std::string model = test::read_text(folder_ / "large.onnx");
+  const std::string name = "large.onnx.data";
+  ASSERT_NE(model.find(name), std::string::npos);
+  for (auto at = model.find(name); at != std::string::npos; at = model.find(name)) {
+    model.replace(at, name.size(), "../ge.onnx.data");
+  }
+  test::write_text(folder_ / "stranger.onnx", model);
+  refuses("upscale stranger.onnx photo.png", 1, "'../ge.onnx.data', in another folder");
+}
+
 TEST_F(Upscale, TooLittleMemoryMeansTilesOrAnErrorBeforeDecoding) {
   if (port::processors() > 4) GTEST_SKIP() << "each thread takes address space of its own";
   // Wide layers take much memory and little time.

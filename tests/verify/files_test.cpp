@@ -113,6 +113,24 @@ TEST_F(VerifyFiles, AReportKeepsTheModeOfTheOldOne) {
   EXPECT_GT(status.st_size, 1000);
 }
 
+// ONNX Runtime 1.20 would read the file.
+TEST_F(VerifyFiles, WeightsInAnotherFolderAreNotRead) {
+  std::string model = test::read_text(folder_ / "large.onnx");
+  const std::string name = "large.onnx.data";
+  for (const std::string other : {"../ge.onnx.data", "/arge.onnx.data", "here/.onnx.data"}) {
+    std::string changed = model;
+    ASSERT_NE(changed.find(name), std::string::npos);
+    for (auto at = changed.find(name); at != std::string::npos; at = changed.find(name)) {
+      changed.replace(at, name.size(), other);
+    }
+    test::write_text(folder_ / "changed.onnx", changed);
+    const CommandResult result = run("verify changed.onnx --against net.pth --reference builtin");
+    EXPECT_EQ(result.exit_code, 1) << result.out;
+    EXPECT_NE(result.err.find("'" + other + "', in another folder"), std::string::npos)
+        << result.err;
+  }
+}
+
 TEST_F(VerifyFiles, NamesOfAnyBytes) {
   for (const std::string name :
        {"\xff\xfe", "ünï-コード\nline", "{option:scale}", "a\\\"b\xe2\x80\xae", "-caf\xc3"}) {
