@@ -28,8 +28,7 @@ class StringOutput final : public aether2onnx::Output {
 
 // As the converter writes it; with external data too.
 void write_onnx(const std::filesystem::path& path, const std::vector<std::byte>& checkpoint,
-                bool external) {
-  aether2onnx::ConvertOptions options;
+                bool external, aether2onnx::ConvertOptions options = {}) {
   if (external) options.external_data_threshold = 1;
   std::string model;
   std::string data;
@@ -71,6 +70,15 @@ int main(int count, char** values) {
         write(folder / fuzzer / name, bytes.data(), bytes.size());
       }
       write_onnx(folder / "onnx" / name, bytes, deflate);
+      if (fused && !deflate) {
+        for (const auto precision :
+             {aether2onnx::Precision::fp16, aether2onnx::Precision::mixed_bf16}) {
+          aether2onnx::ConvertOptions options;
+          options.precision = precision;
+          const char* type = precision == aether2onnx::Precision::fp16 ? "_fp16" : "_mixed_bf16";
+          write_onnx(folder / "onnx" / (name + type), bytes, false, options);
+        }
+      }
       const auto legacy = write_legacy_checkpoint(tensors, layout);
       for (const char* fuzzer : {"checkpoint", "legacy", "scan"}) {
         write(folder / fuzzer / (name + "_legacy"), legacy.data(), legacy.size());

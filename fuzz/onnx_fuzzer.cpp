@@ -1,9 +1,10 @@
-// Takes any bytes for an ONNX file: describes, recognises and checks it, reads every tensor, and
-// makes the command for TensorRT.
+// Takes any bytes for an ONNX file: describes, recognises and checks it, reads every tensor,
+// rewrites a 16-bit model, and makes the command for TensorRT.
 
 #include <cstdlib>
 
 #include "base/error.h"
+#include "formats/onnx/emulate.h"
 #include "formats/onnx/onnx.h"
 #include "judge/check/check.h"
 #include "judge/engine/engine.h"
@@ -29,7 +30,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
     try {
-      if (onnx::has_half_types(file)) onnx::emulate_half_types(input, file, nullptr);
+      if (onnx::has_half_types(file)) {
+        onnx::emulate_half_types(input, file, nullptr);
+        onnx::widen_half_types(input, file, nullptr);
+      }
     } catch (const Error& error) {
       if (error.kind == ErrorKind::internal) std::abort();
     }

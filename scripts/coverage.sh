@@ -1,6 +1,6 @@
 #!/bin/sh
-# Which lines of the folders that read files the unit tests, the hostile corpus and the fuzzers' seeds
-# reach; ends with an error below 95 %. Line by line: build/coverage/lines.txt.
+# Which lines of the folders that read files the unit tests, the hostile corpus, the oracle's files and the
+# fuzzers' seeds reach; ends with an error below 95 %. Line by line: build/coverage/lines.txt.
 set -eu
 cd "$(dirname "$0")/.."
 build=build/coverage
@@ -17,6 +17,7 @@ export LLVM_PROFILE_FILE
 bin=$(pwd)/$build/bin
 "$bin/unit" --gtest_brief=1
 "$bin/corpus" --gtest_brief=1
+/usr/bin/python3 tests/torch/oracle.py --program "$bin/dump_tensors" --files 3000 --seconds 240
 "$bin/make_seeds" "$build/seeds"
 for replay in "$bin"/*_replay; do
   name=$(basename "$replay" _replay)
@@ -27,7 +28,7 @@ done
 
 "$llvm_profdata" merge -sparse "$build"/profiles/*.profraw -o "$build/all.profdata"
 objects=
-for program in corpus archive_replay scan_replay; do objects="$objects -object $bin/$program"; done
+for program in corpus dump_tensors archive_replay scan_replay onnx_replay; do objects="$objects -object $bin/$program"; done
 report() {
   # shellcheck disable=SC2086: a list of options
   "$llvm_cov" "$@" "$bin/unit" $objects -instr-profile="$build/all.profdata" \

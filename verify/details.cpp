@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "metadata.h"
 #include "port/files.h"
 
 namespace aether2onnx::verify {
@@ -45,6 +46,54 @@ Json to_json(const std::vector<Assumption>& assumptions) {
                     {"text", text_of(each)}});
   }
   return list;
+}
+
+Json to_json(const PartError& part) {
+  return {{"path", part.path},
+          {"error", number(part.error)},
+          {"noise", number(part.noise)},
+          {"largest_error", number(part.largest_error)},
+          {"largest_noise", number(part.largest_noise)},
+          {"times", number(part.times())},
+          {"suspicious", part.is_suspicious()}};
+}
+
+Json to_json(const BlockRange& block) {
+  return {{"path", block.path},
+          {"max_absolute", number(block.max_absolute)},
+          {"fp16_headroom", number(block.headroom())},
+          {"fp16_tight", block.is_tight()}};
+}
+
+std::string text_of(const PartError& part, const std::string& cause) {
+  return fmt::format(
+      "{} differs by {:.1e} of its values (at most by {:.1e}). {} explains {:.1e} (at most "
+      "{:.1e}).",
+      part.path == kOutputPart ? "What follows the last module of the network"
+                               : fmt::format("The part {}", part.path),
+      part.error, part.largest_error, cause, part.noise, part.largest_noise);
+}
+
+std::string contradictions(const onnx::Model& model, const state_dict::StateDict& checkpoint,
+                           const NetworkInfo& facts) {
+  std::string text;
+  const Json source = compare_source(model, checkpoint);
+  if (source["same"] == false) {
+    const auto name = source["name"].get<std::string>();
+    text += fmt::format(" The model's metadata name another source file{}.",
+                        name.empty() ? "" : fmt::format(" ({})", name));
+  }
+  const metadata::Assumed noted = metadata::assumed(model);
+  if (noted.generation && *noted.generation != facts.generation) {
+    text += fmt::format(" The model was made as generation {}, but the checkpoint is taken for {}.",
+                        printable(*noted.generation, 40), facts.generation);
+  }
+  const double res_scale = facts.number("res_scale", 1);
+  if (noted.res_scale && *noted.res_scale != res_scale) {
+    text += fmt::format(" The model was made with a res_scale of {}, but the checkpoint has {}.",
+                        *noted.res_scale, res_scale);
+  }
+  return text;
 }
 
 std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,

@@ -273,7 +273,7 @@ class Verifier {
       noise["why_not"] = fmt::format(
           "the model's fixed shape {} is too large; a model with dynamic or smaller shapes can be "
           "examined",
-          shape_text(examined_));
+          fmt::join(examined_, "x"));
       return;
     }
     details_["memory_estimate"] =
@@ -282,10 +282,6 @@ class Verifier {
     examines_ = true;
     total_work_ += work * runs;
     seconds += work * runs / speed;
-  }
-
-  static std::string shape_text(const Sizes& sizes) {
-    return fmt::format("{}x{}x{}x{}", sizes[0], sizes[1], sizes[2], sizes[3]);
   }
 
   // `work` is done; `share` of the next `part` as well.
@@ -349,7 +345,9 @@ class Verifier {
         find_first_difference(blocks, by_type(type_, kFloatFloor, kHalfFloor, kBfloat16Floor));
     Json& json = details_["first_difference"];
     json["path"] = first.path;
-    json["text"] = first.text + other_facts();
+    const auto rewritten = details_["rewriting"]["text"].get<std::string>();
+    json["text"] = first.text + (rewritten.empty() ? "" : " " + rewritten) +
+                   contradictions(model_, state_dict_, network_.facts);
     for (const BlockDifference& block : blocks) {
       json["blocks"].push_back({{"path", block.path},
                                 {"max_absolute", number(block.max_absolute)},
@@ -379,31 +377,6 @@ class Verifier {
         "The file is not what aether2onnx writes for this checkpoint. At {}, {}{}.", first.place,
         first.text,
         rewriting.count > 1 ? fmt::format(" (the first of {} differences)", rewriting.count) : "");
-  }
-
-  // What the metadata say otherwise than the comparison takes it.
-  std::string other_facts() const {
-    std::string text;
-    const auto rewritten = details_["rewriting"]["text"].get<std::string>();
-    if (!rewritten.empty()) text += " " + rewritten;
-    const Json source = compare_source(model_, state_dict_);
-    if (source["same"] == false) {
-      const auto name = source["name"].get<std::string>();
-      text += fmt::format(" The model's metadata name another source file{}.",
-                          name.empty() ? "" : fmt::format(" ({})", name));
-    }
-    const metadata::Assumed noted = metadata::assumed(model_);
-    if (noted.generation && *noted.generation != network_.facts.generation) {
-      text +=
-          fmt::format(" The model was made as generation {}, but the checkpoint is taken for {}.",
-                      printable(*noted.generation, 40), network_.facts.generation);
-    }
-    const double res_scale = network_.facts.number("res_scale", 1);
-    if (noted.res_scale && *noted.res_scale != res_scale) {
-      text += fmt::format(" The model was made with a res_scale of {}, but the checkpoint has {}.",
-                          *noted.res_scale, res_scale);
-    }
-    return text;
   }
 
   // Holds each part of the network against its rounding noise, on the CPU.
@@ -461,26 +434,13 @@ class Verifier {
 
   // Lists the parts. The first suspicious one is named.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
-    for (const PartError& part : parts) {
-      list.push_back({{"path", part.path},
-                      {"error", number(part.error)},
-                      {"noise", number(part.noise)},
-                      {"largest_error", number(part.largest_error)},
-                      {"largest_noise", number(part.largest_noise)},
-                      {"times", number(part.times())},
-                      {"suspicious", part.is_suspicious()}});
-    }
+    for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];
     const auto place = std::find_if(parts.begin(), parts.end(),
                                     [](const PartError& part) { return part.is_suspicious(); });
     if (place == parts.end() || !noise["place"].get<std::string>().empty()) return;
     noise["place"] = place->path;
-    noise["text"] = fmt::format(
-        "{} differs by {:.1e} of its values (at most by {:.1e}). {} explains {:.1e} (at most "
-        "{:.1e}).",
-        place->path == kOutputPart ? "What follows the last module of the network"
-                                   : fmt::format("The part {}", place->path),
-        place->error, place->largest_error, cause, place->noise, place->largest_noise);
+    noise["text"] = text_of(*place, cause);
   }
 
   static bool is_worse(const Comparison& a, const Comparison& b) {
@@ -489,12 +449,7 @@ class Verifier {
   }
 
   void add_ranges() {
-    for (const BlockRange& block : ranges_.blocks()) {
-      details_["ranges"].push_back({{"path", block.path},
-                                    {"max_absolute", number(block.max_absolute)},
-                                    {"fp16_headroom", number(block.headroom())},
-                                    {"fp16_tight", block.is_tight()}});
-    }
+    for (const BlockRange& block : ranges_.blocks()) details_["ranges"].push_back(to_json(block));
   }
 
   // Chooses more parts of the network that should be float32.

@@ -13,10 +13,8 @@ using test::CommandResult;
 using test::contains;
 using test::list_files;
 
-class Config : public test::ProgramTest {
+class Config : public test::ModelProgramTest {
  protected:
-  void SetUp() override { save("model.pth"); }
-
   nlohmann::json convert(const std::string& config, const std::string& arguments = "") const {
     test::write_text(folder_ / "run.toml", config);
     const CommandResult result = run("model.pth out.onnx --json --config run.toml " + arguments);

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "sample_networks.h"
 #include "support.h"
@@ -45,6 +48,21 @@ class EngineCommandTest : public testing::Test {
   void add_trtexec(const std::string& name) const {
     std::filesystem::create_directories((folder_ / name).parent_path());
     std::filesystem::copy_file(AETHER2ONNX_FAKE_TRTEXEC, folder_ / name);
+  }
+
+  // What is in e.engine, "none" where there is no such file.
+  std::string engine() const {
+    const std::filesystem::path path = folder_ / "e.engine";
+    return std::filesystem::exists(path) ? read_text(path) : "none";
+  }
+
+  // What is in the folder now and was not in `before`.
+  std::vector<std::string> added(const std::vector<std::string>& before) const {
+    std::vector<std::string> names;
+    const std::vector<std::string> now = list_files(folder_.path());
+    std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
+                        std::back_inserter(names));
+    return names;
   }
 
   static bool contains(const std::string& text, const std::string& part) {

@@ -36,19 +36,6 @@ class RtxBuild : public test::EngineCommandTest {
                before + " " + variables(mode));
   }
 
-  std::string engine() const {
-    const std::filesystem::path path = folder_ / "e.engine";
-    return std::filesystem::exists(path) ? test::read_text(path) : "none";
-  }
-
-  std::vector<std::string> added(const std::vector<std::string>& before) const {
-    std::vector<std::string> names;
-    const std::vector<std::string> now = list_files(folder_.path());
-    std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
-                        std::back_inserter(names));
-    return names;
-  }
-
   std::string python_;
 };
 

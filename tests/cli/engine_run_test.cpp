@@ -27,21 +27,6 @@ class EngineRun : public test::EngineCommandTest {
                       const std::string& before = "") const {
     return run(arguments + " --run --trtexec ./trtexec", before + " FAKE_TRT_MODE=" + mode);
   }
-
-  // What is in e.engine, "none" where there is no such file.
-  std::string engine() const {
-    const std::filesystem::path path = folder_ / "e.engine";
-    return std::filesystem::exists(path) ? test::read_text(path) : "none";
-  }
-
-  // What is in the folder now and wasn't in `before`.
-  std::vector<std::string> added(const std::vector<std::string>& before) const {
-    std::vector<std::string> names;
-    const std::vector<std::string> now = list_files(folder_.path());
-    std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
-                        std::back_inserter(names));
-    return names;
-  }
 };
 
 TEST_F(EngineRun, EveryVersionTakesItsLine) {

@@ -18,10 +18,8 @@ using test::CommandResult;
 using test::contains;
 using test::list_files;
 
-class FirstSteps : public test::ProgramTest {
+class FirstSteps : public test::ModelProgramTest {
  protected:
-  void SetUp() override { save("model.pth"); }
-
   json json_of(const std::string& arguments) const {
     const CommandResult result = run(arguments + " --json");
     return json::parse(result.out, nullptr, false);

@@ -18,10 +18,7 @@ using test::quoted;
 
 const std::string kProgram = AETHER2ONNX_PROGRAM;
 
-class FuseProgram : public test::ProgramTest {
- protected:
-  void SetUp() override { save("model.pth"); }
-};
+class FuseProgram : public test::ModelProgramTest {};
 
 TEST_F(FuseProgram, WritesBesideTheCheckpoint) {
   const CommandResult result = run("fuse model.pth");

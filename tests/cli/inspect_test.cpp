@@ -13,10 +13,7 @@ using nlohmann::json;
 using test::CommandResult;
 using test::contains;
 
-class InspectCommand : public test::ProgramTest {
- protected:
-  void SetUp() override { save("model.pth"); }
-};
+class InspectCommand : public test::ModelProgramTest {};
 
 TEST_F(InspectCommand, TellsAPersonWhatItIs) {
   const CommandResult result = run("inspect model.pth");

@@ -11,10 +11,7 @@ using test::CommandResult;
 using test::contains;
 using test::quoted;
 
-class LimitsOption : public test::ProgramTest {
- protected:
-  void SetUp() override { save("model.pth"); }
-};
+class LimitsOption : public test::ModelProgramTest {};
 
 TEST_F(LimitsOption, OfEveryCommand) {
   for (const char* command : {"model.pth out.onnx", "fuse model.pth out.pth", "inspect model.pth",

@@ -50,4 +50,10 @@ class ProgramTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
+// The program beside model.pth, a small network.
+class ModelProgramTest : public ProgramTest {
+ protected:
+  void SetUp() override { save("model.pth"); }
+};
+
 }  // namespace aether2onnx::test

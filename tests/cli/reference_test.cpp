@@ -116,5 +116,15 @@ TEST_F(JsonReference, HasEveryField) {
   expect_documented("Failure", {run("bad.pth")});
 }
 
+#ifdef AETHER2ONNX_WITH_PICTURES
+TEST_F(JsonReference, HasEveryFieldOfWhatOnnxRuntimeComputes) {
+  ASSERT_EQ(run("model.pth out.onnx --shape 1x3x16x16")["status"], "ok");
+  expect_documented("verify", {run("verify out.onnx --against model.pth")});
+  const std::string picture = quoted(kDocs + "../examples/picture.png");
+  expect_documented("upscale", {run("upscale model.pth bad.pth " + picture +
+                                    " --output pictures --compare page.html")});
+}
+#endif
+
 }  // namespace
 }  // namespace aether2onnx

@@ -20,10 +20,7 @@ using test::quoted;
 
 const std::string kProgram = AETHER2ONNX_PROGRAM;
 
-class Refusals : public test::ProgramTest {
- protected:
-  void SetUp() override { save("model.pth"); }
-};
+class Refusals : public test::ModelProgramTest {};
 
 // --- wrong usage ------------------------------------------------------------------------------
 

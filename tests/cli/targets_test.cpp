@@ -15,10 +15,7 @@ using test::CommandResult;
 using test::contains;
 using test::quoted;
 
-class ForTarget : public test::ProgramTest {
- protected:
-  void SetUp() override { save("model.pth"); }
-};
+class ForTarget : public test::ModelProgramTest {};
 
 TEST_F(ForTarget, SaysWhatItSetAndWhy) {
   const CommandResult result = run("model.pth rtx.onnx --for vsmlrt-rtx");

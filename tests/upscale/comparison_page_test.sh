@@ -5,32 +5,15 @@
 #   comparison_page_test.sh PROGRAM SAMPLE_MAKER PICTURE WORK_FOLDER
 set -eu
 program=$1 make_sample=$2 picture=$3 work=$4
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-if [ -z "$chromium" ]; then
-  echo "skipped: there is no Chromium on this machine to open the page with"
-  exit 77
-fi
-rm -rf "$work"
-mkdir -p "$work/profile"
+# shellcheck source=tests/support/browser.sh
+. "$(dirname "$0")/../support/browser.sh"
 "$make_sample" "$work/model.pth"
 cp "$picture" "$work/<b>\"&.png"
 cp "$picture" "$work/photo.png"
 "$program" upscale "$work/model.pth" "$work/photo.png" "$work/<b>\"&.png" --compare "$work/page.html" --quiet
 
-browse() {
-  "$chromium" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
-    --disable-background-networking --disable-component-update --disable-sync \
-    --user-data-dir="$work/profile" --enable-logging=stderr "$@"
-}
-
 # The page's own script must run under the page's own policy: the hash is right.
-browse --screenshot="$work/page.png" --window-size=1300,1600 "file://$work/page.html" 2>"$work/page.log"
-if grep -E 'CONSOLE|Refused to|Uncaught' "$work/page.log"; then exit 1; fi
-[ "$(wc -c <"$work/page.png")" -gt 20000 ] || { echo "the page is empty"; exit 1; }
-if grep -F 'http' "$work/page.html" | grep -vF 'http-equiv'; then
-  echo "the page refers to something outside itself"
-  exit 1
-fi
+judge_page page 1600
 # A copy whose policy lets the test's script run as well.
 cat >"$work/test.js" <<'SCRIPT'
 addEventListener("load", () => {

@@ -4,6 +4,7 @@
 
 #include "base/crc32.h"
 #include "modules.h"
+#include "raster_of.h"
 #include "support.h"
 
 namespace aether2onnx {
@@ -11,21 +12,9 @@ namespace {
 
 using verify::PictureModule;
 using verify::Raster;
+using verify::raster_of;
 
 const PictureModule& pictures() { return verify::load_pictures(); }
-
-Raster gradient(std::size_t width, std::size_t height, int channels, int bits) {
-  Raster picture;
-  picture.width = width;
-  picture.height = height;
-  picture.channels = channels;
-  picture.bits = bits;
-  picture.allocate();
-  for (std::size_t i = 0; i < picture.samples(); ++i) {
-    picture.set_sample(i, static_cast<unsigned>(i * 2654435761U % (picture.largest() + 1)));
-  }
-  return picture;
-}
 
 std::string png_of(const Raster& picture) {
   std::string bytes;
@@ -86,7 +75,7 @@ std::string deflated(const std::string& data) {
 TEST(Pictures, EveryFormOfPngComesBack) {
   for (const int channels : {1, 2, 3, 4}) {
     for (const int bits : {8, 16}) {
-      const Raster picture = gradient(7, 5, channels, bits);
+      const Raster picture = raster_of(7, 5, channels, bits);
       const std::string file = png_of(picture);
       const Raster read = pictures().read(file);
       EXPECT_EQ(read.width, 7U);
@@ -118,7 +107,7 @@ TEST(Pictures, PalettesAndFewBitsBecomeEightBits) {
 }
 
 TEST(Pictures, TheMeaningOfColoursIsKept) {
-  Raster picture = gradient(4, 4, 3, 8);
+  Raster picture = raster_of(4, 4, 3, 8);
   picture.colour.gamma = 45455;
   picture.colour.chromaticities = {31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000};
   const Raster read = pictures().read(png_of(picture));
@@ -135,7 +124,7 @@ TEST(Pictures, TheMeaningOfColoursIsKept) {
 
 TEST(Pictures, JpegIsTurnedUprightByExif) {
   // 16 x 8 pixels: the left half is black, the right half white.
-  Raster picture = gradient(16, 8, 1, 8);
+  Raster picture = raster_of(16, 8, 1, 8);
   for (std::size_t y = 0; y < 8; ++y) {
     for (std::size_t x = 0; x < 16; ++x)
       picture.set_sample(picture.position(x, y, 0), x < 8 ? 0 : 255);
@@ -176,7 +165,7 @@ TEST(Pictures, JpegIsTurnedUprightByExif) {
 }
 
 TEST(Pictures, AlphaIsComposedOnWhiteInJpeg) {
-  Raster picture = gradient(8, 8, 4, 8);
+  Raster picture = raster_of(8, 8, 4, 8);
   for (std::size_t i = 3; i < picture.samples(); i += 4) picture.set_sample(i, 0);
   const Raster read = pictures().read(jpeg_of(picture, 100));
   EXPECT_EQ(read.channels, 3);
@@ -188,14 +177,14 @@ TEST(Pictures, OtherAndDamagedFilesAreNamed) {
   EXPECT_EQ(why_refused("hello, this is text"), "it is neither PNG nor JPEG");
   EXPECT_EQ(why_refused(std::string("RIFF\0\0\0\0WEBPVP8 ", 16)), "it is a WebP, not PNG or JPEG");
   EXPECT_EQ(why_refused("GIF89a"), "it is a GIF, not PNG or JPEG");
-  const std::string png = png_of(gradient(64, 64, 3, 8));
+  const std::string png = png_of(raster_of(64, 64, 3, 8));
   EXPECT_NE(why_refused(png.substr(0, png.size() / 2)), "");
   std::string damaged = png;
   damaged[png.size() / 2] ^= 1;
   EXPECT_NE(why_refused(damaged), "");
   EXPECT_NE(why_refused("\xff\xd8\xff\xe0 and nothing more"), "");
   // A cut JPEG is decoded as far as it goes, with a warning.
-  const std::string jpeg = jpeg_of(gradient(64, 64, 3, 8), 90);
+  const std::string jpeg = jpeg_of(raster_of(64, 64, 3, 8), 90);
   EXPECT_NE(pictures().read(jpeg.substr(0, jpeg.size() / 2)).warning, "");
   // No prefix of a file makes the decoders read beyond its end.
   for (std::size_t size = 0; size < 400; ++size) {

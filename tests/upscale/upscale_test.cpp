@@ -12,6 +12,7 @@
 #include "port/files.h"
 #include "port/port.h"
 #include "quantized_networks.h"
+#include "raster_of.h"
 #include "reference.h"
 #include "sample_networks.h"
 #include "stage_networks.h"
@@ -26,21 +27,9 @@ namespace {
 using test::CommandResult;
 using test::quoted;
 using verify::Raster;
+using verify::raster_of;
 
 const std::string kProgram = AETHER2ONNX_PROGRAM;
-
-Raster picture_of(std::size_t width, std::size_t height, int channels, int bits = 8) {
-  Raster picture;
-  picture.width = width;
-  picture.height = height;
-  picture.channels = channels;
-  picture.bits = bits;
-  picture.allocate();
-  for (std::size_t i = 0; i < picture.samples(); ++i) {
-    picture.set_sample(i, static_cast<unsigned>(i * 2654435761U % (picture.largest() + 1)));
-  }
-  return picture;
-}
 
 void save(const Raster& picture, const std::filesystem::path& path) {
   std::string bytes;
@@ -73,7 +62,7 @@ class Upscale : public testing::Test {
   void SetUp() override {
     // Small weights around a bilinear picture would hide mistakes: random ones do not.
     save_network(folder_ / "model.pth", "G1", 3);
-    save(picture_of(40, 24, 3), folder_ / "photo.png");
+    save(raster_of(40, 24, 3), folder_ / "photo.png");
   }
 
   static void save_network(const std::filesystem::path& path, const std::string& generation,
@@ -137,7 +126,7 @@ TEST_F(Upscale, SavesBesideThePictureUnderANameThatTells) {
 
 // The reference is written by the definition, apart from conversion, ONNX Runtime and tiles.
 TEST_F(Upscale, ComputesWhatTheReferenceComputes) {
-  save(picture_of(40, 24, 3, 16), folder_ / "deep.png");
+  save(raster_of(40, 24, 3, 16), folder_ / "deep.png");
   ASSERT_EQ(run("upscale model.pth deep.png --tile 16").exit_code, 0);
   const Raster picture = load(folder_ / "deep.png");
   const Raster result = load(folder_ / "deep_2x_model.png");
@@ -172,7 +161,7 @@ class Generations : public Upscale, public testing::WithParamInterface<Generatio
 TEST_P(Generations, TilesGiveTheWholePictureOrSayThatTheyDoNot) {
   const auto& [name, attention] = GetParam();
   save_network(folder_ / "net.pth", name, 3, attention);
-  save(picture_of(75, 61, 3, 16), folder_ / "deep.png");
+  save(raster_of(75, 61, 3, 16), folder_ / "deep.png");
   const auto whole = json("upscale net.pth deep.png --output whole.png");
   EXPECT_TRUE(whole["results"][0]["tiles"]["exact"]);
   const auto tiled = json("upscale net.pth deep.png --output tiled.png --tile 16");
@@ -238,12 +227,12 @@ TEST_F(Upscale, AnOnnxFileGivesThePictureOfItsCheckpoint) {
 }
 
 TEST_F(Upscale, AlphaIsInterpolatedAndColoursStay) {
-  Raster picture = picture_of(20, 10, 4);
+  Raster picture = raster_of(20, 10, 4);
   for (std::size_t i = 3; i < picture.samples(); i += 4) {
     picture.set_sample(i, i / 4 % 20 < 10 ? 0 : 255);
   }
   save(picture, folder_ / "alpha.png");
-  Raster colours = picture_of(20, 10, 3);
+  Raster colours = raster_of(20, 10, 3);
   for (std::size_t pixel = 0; pixel < 200; ++pixel) {
     for (std::size_t c = 0; c < 3; ++c) {
       colours.set_sample(3 * pixel + c, picture.sample(4 * pixel + c));
@@ -274,9 +263,9 @@ TEST_F(Upscale, AlphaIsInterpolatedAndColoursStay) {
 }
 
 TEST_F(Upscale, GreyStaysGrey) {
-  save(picture_of(12, 9, 1), folder_ / "grey.png");
-  save(picture_of(12, 9, 2, 16), folder_ / "grey_alpha.png");
-  save(picture_of(12, 9, 1), folder_ / "grey.jpg");
+  save(raster_of(12, 9, 1), folder_ / "grey.png");
+  save(raster_of(12, 9, 2, 16), folder_ / "grey_alpha.png");
+  save(raster_of(12, 9, 1), folder_ / "grey.jpg");
   ASSERT_EQ(run("upscale model.pth grey.png grey_alpha.png grey.jpg").exit_code, 0);
   EXPECT_EQ(load(folder_ / "grey_png_2x_model.png").channels, 1);
   EXPECT_EQ(load(folder_ / "grey_jpg_2x_model.png").channels, 1);
@@ -285,7 +274,7 @@ TEST_F(Upscale, GreyStaysGrey) {
   EXPECT_EQ(deep.bits, 16);
   // A network for grey pictures: grey ones, and RGB ones without colours.
   save_network(folder_ / "mono.pth", "G1", 1);
-  Raster colourless = picture_of(12, 9, 3);
+  Raster colourless = raster_of(12, 9, 3);
   for (std::size_t i = 0; i < colourless.samples(); ++i) {
     colourless.set_sample(i, static_cast<unsigned>(i / 3 * 37 % 256));
   }
@@ -300,7 +289,7 @@ TEST_F(Upscale, GreyStaysGrey) {
 }
 
 TEST_F(Upscale, AColourProfileStays) {
-  Raster picture = picture_of(8, 8, 3);
+  Raster picture = raster_of(8, 8, 3);
   picture.colour.icc_profile = std::string(300, 'p');
   save(picture, folder_ / "profile.jpg");
   ASSERT_EQ(run("upscale model.pth profile.jpg --format jpeg").exit_code, 0);
@@ -309,8 +298,8 @@ TEST_F(Upscale, AColourProfileStays) {
 
 TEST_F(Upscale, FoldersGiveTheirPicturesAndNotTheResults) {
   std::filesystem::create_directory(folder_ / "in");
-  save(picture_of(8, 8, 3), folder_ / "in/a.png");
-  save(picture_of(8, 8, 3), folder_ / "in/B.JPG.jpg");
+  save(raster_of(8, 8, 3), folder_ / "in/a.png");
+  save(raster_of(8, 8, 3), folder_ / "in/B.JPG.jpg");
   test::write_text(folder_ / "in/notes.txt", "text");
   test::write_text(folder_ / "in/c.webp", "RIFF");
   const auto first = json("upscale model.pth in");
@@ -403,7 +392,7 @@ TEST_F(Upscale, TooLittleMemoryMeansTilesOrAnErrorBeforeDecoding) {
   std::vector<tools::NamedTensor> tensors = tools::make_tensors(shape);
   tools::fill_random(tensors, 3);
   test::write_file(folder_ / "wide.pth", tools::write_checkpoint(tensors));
-  save(picture_of(400, 300, 3), folder_ / "large.png");
+  save(raster_of(400, 300, 3), folder_ / "large.png");
   const CommandResult tiled =
       run("upscale wide.pth large.png --json", "ulimit -v 800000 && OMP_NUM_THREADS=1");
   EXPECT_EQ(tiled.exit_code, 0) << tiled.err;
