@@ -35,12 +35,12 @@ constexpr Command command(const char* name, const char* summary, const char* cho
 }
 
 constexpr std::array kCommands = {
-    command<ConvertRequest>("convert", "Convert a checkpoint to ONNX; the word may be left out"),
+    command<ConvertRequest>("convert", "Convert a checkpoint to ONNX; the default command"),
     command<InspectRequest>("inspect", "Describe a checkpoint or an ONNX file"),
     command<VerifyRequest>("verify", "Compare an ONNX file with its checkpoint"),
     command<FuseRequest>("fuse", "Fuse a checkpoint for PyTorch"),
     command<CheckRequest>("check", "List problems that a program will have with an ONNX file"),
-    command<ScanRequest>("scan", "Tell whether a file contains anything but data"),
+    command<ScanRequest>("scan", "Report whether a file contains more than data"),
     command<EngineRequest>("engine", "Print or run the command that builds a TensorRT engine"),
     command<UpscaleRequest>("upscale", "Enlarge pictures with a checkpoint or an ONNX file"),
     command<HelpRequest>("help", "Print the help of a command",
@@ -51,7 +51,7 @@ constexpr std::array kCommands = {
     command<ManualRequest>("manual", "Print the manual page", "man options json"),
 };
 
-// Commands of other programs.
+// Names of commands in other programs, and the name of our command for each.
 constexpr std::array kOtherCommands = {
     std::pair{"export", "convert"},  std::pair{"info", "inspect"},
     std::pair{"show", "inspect"},    std::pair{"describe", "inspect"},

@@ -12,7 +12,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Short work shows no progress: the lines of the steps are enough.
+// Work that is shorter shows no progress: the lines of the steps are enough.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 constexpr auto kLineEvery = std::chrono::milliseconds(10000);
@@ -98,7 +98,7 @@ void Console::on_work(std::string_view name, const std::string& what, double sha
   const auto now = std::chrono::steady_clock::now();
   if (!work_started_) work_started_ = last_progress_ = now;
   event({{"event", "work"}, {"name", name}, {"what", what}, {"share", share}});
-  // The first line of new work is always shown.
+  // A terminal shows the first line of new work at once.
   const auto every = terminal_ ? kProgressEvery : kLineEvery;
   const bool is_new = terminal_ && what != last_work_;
   if (quiet_ || (!is_new && now - last_progress_ < every)) return;

@@ -1,5 +1,5 @@
 /// @file
-/// The program's output: one line a step, progress on a terminal, help.
+/// Prints the log: one line for each step, and progress on a terminal. Also prints the help.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -16,11 +16,12 @@
 
 namespace aether2onnx::cli {
 
-/// The log: lines such as "saved       out.onnx", and progress on a terminal. With --supervised,
-/// each step, warning and progress is an event on stderr instead: a JSON object in a line.
+/// Prints the log: lines such as "saved       out.onnx", and progress on a terminal. With
+/// --supervised, prints events on stderr instead: for each step, warning and progress report, one
+/// JSON object on one line.
 class Console final : public Observer {
  public:
-  /// The log goes to stdout. --json moves the log to stderr, --quiet drops it.
+  /// The log goes to stdout. With --json, the log goes to stderr. With --quiet, there is no log.
   explicit Console(const Printing& printing);
   /// The log goes to `stream`.
   Console(const Printing& printing, std::FILE* stream);
@@ -32,11 +33,11 @@ class Console final : public Observer {
   void on_step(const Step& step) override;
   void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override;
   void on_warning(const Diagnostic& warning) override;
-  /// A line called "note".
+  /// Prints a line that begins with "note".
   void note(const std::string& text);
 
   /// Shows that `share` (0 to 1) of the work is done and that `what` comes next. The line ends with
-  /// an estimate of the remaining time. A log that is no terminal gets a line every ten seconds.
+  /// an estimate of the remaining time. If the log is no terminal, prints a line every ten seconds.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -48,7 +49,7 @@ class Console final : public Observer {
   std::FILE* stream_;
   bool quiet_;
   bool terminal_;
-  bool events_;  // JSON in place of text
+  bool events_;  // whether to print JSON events instead of text
   bool progress_shown_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_progress_ = started_;
@@ -56,12 +57,12 @@ class Console final : public Observer {
   std::string last_work_;
 };
 
-/// The limits, the observer, the flag that cancels a task on a signal, and the files that the
-/// program reads for the task.
+/// Returns the context of a task: the limits, the observer, the flag that a signal sets to cancel
+/// the task, and the other files that the task reads.
 Context task_context(const Limits& limits = {}, Observer* observer = nullptr,
                      const std::vector<std::filesystem::path>& inputs = {});
 
-/// `text` with each option of the library's sentences as the user types it, "--io_type".
+/// Returns `text` with each {option:io_type} of the library replaced by "--io_type".
 std::string spelled(const std::string& text);
 
 /// Prints help or the version. Returns the exit code.

@@ -14,14 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Ends a conversion before its model is saved. Without an error, the conversion is repeated with
-// more parts in float32. The library adds the source's name to every Error, so it must not see this
-// one.
+// Thrown to end a conversion before the model is saved. If `error` is null, the conversion is
+// repeated with more parts in float32. Stopped is not an Error, because the library adds the
+// checkpoint's name to every Error.
 struct Stopped {
   std::exception_ptr error;
 };
 
-// Of a repeated conversion, prints only the steps whose results change.
+// Follows a repeated conversion and prints only the steps whose results change.
 class RepeatObserver final : public Observer {
  public:
   explicit RepeatObserver(Console& console) : console_(console) {}
@@ -50,8 +50,9 @@ void check_report(const ConvertRequest& request, const fs::path& model) {
   }
 }
 
-// Converts again as long as the comparison proposes more parts for float32. `output` becomes the
-// model's path, `replaced` the time of the file that the model replaces.
+// Converts and compares, and repeats both while the comparison proposes more parts for float32.
+// Sets `output` to the model's path, and `replaced` to the time of the file that the model
+// replaces.
 ConvertReport convert_verified(const ConvertRequest& request, VerificationTask task,
                                fs::path& output, std::string& replaced,
                                const Verification& verification, Comparison& comparison,
@@ -83,10 +84,11 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
                           task_context(request.limits, observer, request.inputs), before_save);
     } catch (const Stopped& stopped) {
       if (stopped.error) std::rethrow_exception(stopped.error);
-      // The parts become more each time, and the network has a finite number.
+      // The loop ends, because every turn adds parts, and the network has a finite number of parts.
       const std::vector<std::string>& more = comparison.fp32_blocks;
-      console.line("float32", blocks_text(more, *comparison.details) +
-                                  ": too large or too coarse in half precision");
+      console.line("float32",
+                   blocks_text(more, *comparison.details) +
+                       ": the values are too large for half precision, or rounded too coarsely");
       task.repeated = true;
       options.fp32_blocks.insert(options.fp32_blocks.end(), more.begin(), more.end());
       observer = &repeat_observer;
@@ -94,8 +96,8 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
   }
 }
 
-// The error of a failed comparison, with what became of the model. --keep_failed saves the model as
-// NAME.failed.onnx.
+// Returns the error of a failed comparison. The text also reports what happened to the model: with
+// --keep_failed, this function saves the model as NAME.failed.onnx.
 ProgramError after_failure(const ConvertRequest& request, const fs::path& input,
                            const fs::path& output, const ProgramError& error) {
   Diagnostic diagnostic = error.diagnostic;
@@ -192,15 +194,15 @@ OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
   io::FilesRead read(request.inputs);
   for (const fs::path& file : planned.source.files) read.add(file);
   io::check_target(output, read, "model.onnx");
-  if (!io::exists(output)) return {"write", "there is no such file"};
+  if (!io::exists(output)) return {"write", "the file does not exist"};
   const bool more_fp32_blocks = request.verify && is_mixed(request.options.precision);
   const std::string difference =
       why_outdated(input, planned, more_fp32_blocks, task_context(request.limits));
-  if (!difference.empty()) return {"replace", "it exists; " + difference};
+  if (!difference.empty()) return {"replace", "the file exists; " + difference};
   if (request.batch.skip_existing) {
-    return {"skip", "it was made from this checkpoint with these options"};
+    return {"skip", "the file was made from this checkpoint with these options"};
   }
-  return {"replace", "it exists, made from this checkpoint with these options"};
+  return {"replace", "the file exists, made from this checkpoint with these options"};
 }
 
 int run(const ConvertRequest& request, const Invocation& invocation) {

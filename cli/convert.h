@@ -1,5 +1,5 @@
 /// @file
-/// Conversions of one checkpoint, and of several.
+/// Converts one checkpoint, or a batch of several checkpoints.
 #pragma once
 
 #include "render/results.h"
@@ -7,14 +7,15 @@
 
 namespace aether2onnx::cli {
 
-/// Converts `input` to `output`. With a `verification` the model is compared before it is saved,
-/// and a model that fails may be kept under another name. `comparison` is complete on an error,
-/// too.
+/// Converts `input` to `output`. If `verification` is not null, compares the model before saving. A
+/// model that differs is saved only with --keep_failed, under another name. Sets `comparison` even
+/// if the model differs and the function throws.
 Conversion convert_one(const ConvertRequest& request, const Invocation& invocation,
                        const std::filesystem::path& input, const std::filesystem::path& output,
                        const Verification* verification, Comparison& comparison, Console* console);
 
-/// Looks at planned.output.path. Throws Error(io) if the model can't be saved there.
+/// Returns what a conversion will do with planned.output.path. Throws Error(io) if this path cannot
+/// be written.
 OutputPlan plan_output(const ConvertRequest& request, const std::filesystem::path& input,
                        const ConvertReport& planned);
 

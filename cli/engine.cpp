@@ -1,4 +1,4 @@
-// The command `engine`: builds a TensorRT engine from an ONNX file, or prints how.
+// The command `engine`: builds a TensorRT engine from an ONNX file, or prints the command to do so.
 
 #include <fmt/format.h>
 
@@ -18,21 +18,21 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The program to use, if any, and who named TensorRT's version.
+// The program that builds, if any, and where TensorRT's version comes from.
 struct Choice {
   std::optional<Trtexec> trtexec;
   std::optional<RtxPython> python;
   std::string origin;
 };
 
-// Whether `found` is the version `asked`. Missing parts of `asked` match any number.
+// Returns whether `found` is the version `asked`. Missing parts of `asked` match any number.
 bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
   constexpr int unsaid = TensorRtVersion::kNewest;
   return found.major == asked.major && (asked.minor == unsaid || asked.minor == found.minor) &&
          (asked.patch == unsaid || asked.patch == found.patch);
 }
 
-// The Python in which TensorRT for RTX builds, and the version there.
+// Sets `version` to the version of TensorRT for RTX. With --build, chooses the Python that builds.
 Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
   Choice choice;
   version = request.version.value_or(newest_tensorrt_rtx());
@@ -63,9 +63,9 @@ Choice choose_program(const EngineRequest& request, TensorRtVersion& version,
     throw ProgramError(
         "engine",
         {"engine-no-trtexec", "run", "", "",
-         fmt::format("--run: there is no trtexec in PATH, {}.\nIt comes with TensorRT's packages "
-                     "and containers, but not with its Python wheels; say where it is with "
-                     "--trtexec.",
+         fmt::format("--run: there is no trtexec in PATH, {}.\nTensorRT's packages and containers "
+                     "contain trtexec, but TensorRT's Python wheels do not. Give the path of "
+                     "trtexec with --trtexec.",
                      usual_trtexec_folders())});
   }
   if (found && request.version && !is_release_of(found->version, *request.version)) {
@@ -83,12 +83,13 @@ Choice choose_program(const EngineRequest& request, TensorRtVersion& version,
     choice.origin = request.target.version.empty() ? "--trt_version" : "--for";
   } else {
     choice.origin = "assumed";
-    notes.push_back(for_trtexec
-                        ? fmt::format("no trtexec was found, so this is for TensorRT {}; "
-                                      "--trt_version or --trtexec say otherwise",
-                                      to_string(version))
-                        : fmt::format("this is for TensorRT {}; --trt_version says otherwise",
-                                      to_string(version)));
+    notes.push_back(
+        for_trtexec
+            ? fmt::format("no trtexec was found, so the command is for TensorRT {}; "
+                          "for another version, give --trt_version or --trtexec",
+                          to_string(version))
+            : fmt::format("the output is for TensorRT {}; for another version, give --trt_version",
+                          to_string(version)));
   }
   return choice;
 }
@@ -98,7 +99,7 @@ void apply_shape(const EngineRequest& request, EngineModel& model,
   if (!is_given(request.shape)) return;
   model.shape = profile_of(request.shape, model.shape, model.channels, notes);
   if (model.profile_problem.empty()) return;
-  notes.push_back(fmt::format("{}; sizes that weren't given are the converter's defaults",
+  notes.push_back(fmt::format("{}; the converter's defaults replace sizes that were not given",
                               model.profile_problem));
   model.profile_problem.clear();
 }
@@ -107,7 +108,7 @@ void add(std::vector<std::string>& notes, const std::vector<std::string>& more) 
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
-// The files that the builder may not write to.
+// Returns the files that the builder must not write to.
 io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
                          const Choice& choice) {
   io::FilesRead files = judge::engine::files_read(model);
@@ -133,7 +134,7 @@ std::string capabilities_text(const EngineOptions& options) {
   return join(names, ", ");
 }
 
-// Builds, and returns the engine's path.
+// Builds the engine. Returns what was done: "model.engine was saved".
 std::string build(const EngineRequest& request, const Choice& choice, const EngineModel& model,
                   const EngineOptions& options, const io::FilesRead& read, Console& console,
                   Json& json) {
@@ -164,7 +165,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
   EngineModel model = read_engine_model(request.model, task_context());
   apply_shape(request, model, notes);
   EngineOptions options = request.options;
-  if (request.build) {  // what can't be built is said before a Python is looked for
+  if (request.build) {  // reports an impossible build before searching for a Python
     options.version = request.version.value_or(newest_tensorrt_rtx());
     tensorrt_rtx_command(model, options);
   }
@@ -218,7 +219,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
   }
   json["notes"] = notes;
-  // Without --run and --build stdout has the text alone, which --quiet keeps.
+  // Without --run and --build, stdout contains only the text, also with --quiet.
   const bool builds = request.run || request.build;
   const bool to_stdout = builds && !request.printing.json;
   Console console(request.printing, to_stdout ? stdout : stderr);

@@ -20,11 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An engine has a header and at least one kernel. A smaller file was cut off.
+// In bytes. An engine has a header and at least one kernel, so a smaller file is incomplete.
 constexpr std::uint64_t kSmallestEngine = 1024;
 
-// The first and the last bytes of a file, at most `part` of each. Returns "" if the file can't be
-// read: trtexec may have removed it.
+// Returns the first and the last bytes of a file, at most `part` bytes each. Returns "" if the file
+// can't be read: trtexec may have removed the file.
 std::string ends_of(const fs::path& path, std::uint64_t part) {
   try {
     const io::FileInput file(path);
@@ -41,7 +41,7 @@ std::string ends_of(const fs::path& path, std::uint64_t part) {
   }
 }
 
-// What a line of rtx_builder.py says, {"event": "progress", "what": "…"}, or "".
+// Returns "what" in an event of rtx_builder.py, {"event": "progress", "what": "…"}, or "".
 std::string what_of_event(const std::string& line) {
   const Json event = Json::parse(line, nullptr, false);
   if (!event.is_object()) return {};
@@ -49,7 +49,7 @@ std::string what_of_event(const std::string& line) {
   return what != event.end() && what->is_string() ? what->get<std::string>() : "";
 }
 
-// The last line of the log, without its time and level: "[11/24/2026-11:20:00] [I] ".
+// Returns the last line of the log, without the time and level "[11/24/2026-11:20:00] [I] ".
 std::string last_line(const fs::path& log) {
   constexpr std::uint64_t enough = 2048;
   constexpr std::size_t most_shown = 60;
@@ -85,8 +85,8 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& timi
                                 const fs::path& engine, const fs::path& log) {
   std::string message = fmt::format("{} built no engine: {}.\n", builder.name, failure.what);
   if (!failure.remedy.empty()) message += failure.remedy + " ";
-  message += fmt::format("{} {} All that it printed is in {}.", shown(engine),
-                         io::exists(engine) ? "is as it was." : "was not written.", shown(log));
+  message += fmt::format("{} {} The builder's output is in {}.", shown(engine),
+                         io::exists(engine) ? "is unchanged." : "was not written.", shown(log));
   for (const std::string& line : failure.lines) message += "\n  " + line;
   std::vector<Diagnostic> findings;
   for (const std::string& line : failure.lines)
@@ -127,7 +127,7 @@ BuiltEngine build_engine(const EngineBuilder& builder, const fs::path& engine,
   };
   check_places();
   io::StagedFiles staged(built.engine, read, &port::cancelled_by_signal());
-  check_places();  // "new/../model.onnx" leads to the model only now
+  check_places();  // now "new" exists, so "new/../model.onnx" can be resolved
   staged.leave_to_another_program();
 
   const auto started = std::chrono::steady_clock::now();

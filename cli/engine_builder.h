@@ -15,12 +15,12 @@
 
 namespace aether2onnx::cli {
 
-/// A program that builds an engine, as trtexec.
+/// A program that builds an engine, such as trtexec.
 struct EngineBuilder {
-  std::string name;  ///< For messages: "trtexec".
+  std::string name;  ///< The name in messages: "trtexec".
   TensorRtVersion version;
-  std::string machine;  ///< Whose memory it uses: "GPU" or "computer".
-  /// The program's path and its arguments, for an engine at this path.
+  std::string machine;  ///< The owner of the memory that the builder uses: "GPU" or "computer".
+  /// Returns the command (the program's path, then its arguments) that writes the file `engine`.
   std::function<std::vector<std::string>(const std::filesystem::path& engine)> words;
 };
 
@@ -31,12 +31,12 @@ struct BuiltEngine {
   double seconds = 0;
 };
 
-/// Runs the builder, which writes the engine under a temporary name; the complete engine is renamed
-/// to `engine`. On any failure an older engine stays. An empty `log` means the engine's name with
-/// ".log" behind it. Neither the engine nor the log nor the timing cache of `options` replaces a
-/// file of `read`.
+/// Runs the builder, which writes the engine under a temporary name. Renames the complete engine to
+/// `engine`. After a failure, an older engine is unchanged. If `log` is empty, the log is the
+/// engine's name with ".log" added. The engine, the log and the timing cache of `options` replace
+/// no file of `read`.
 ///
-/// Throws Error(engine) if the builder fails, with the reason that its log tells.
+/// Throws Error(engine) if the builder fails. The message contains the reason, found in the log.
 BuiltEngine build_engine(const EngineBuilder& builder, const std::filesystem::path& engine,
                          const EngineOptions& options, const std::filesystem::path& log,
                          const io::FilesRead& read, Console& console);

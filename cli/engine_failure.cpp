@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// Texts of trtexec, of TensorRT for RTX, their libraries and the loader, in lower case. The first
-// matching symptom counts, so causes stand before their effects. {0} is the builder's name, {1} is
-// whose memory it uses. Sources: trtexec's and TensorRT's sources, reports of users in
-// NVIDIA/TensorRT, and the builder of TensorRT for RTX 1.7.1.
+// A reason for a failure. `texts` are messages of trtexec, TensorRT for RTX, their libraries or the
+// loader, in lower case. The first matching symptom is used, so causes come before their effects.
+// {0} is the builder's name. {1} names the device or computer whose memory is full. Sources: the
+// code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder of TensorRT for RTX 1.7.1.
 struct Symptom {
   std::array<std::string_view, 5> texts;
   const char* what = "";
@@ -68,7 +68,7 @@ constexpr std::array kSymptoms = {
             "float32."},
     Symptom{{"could not find any implementation"},
             "TensorRT found no implementation for a layer",
-            "Try one size instead of a range (--shape 1x3x720x1280), more --workspace, another "
+            "Try one size instead of a range (--shape 1x3x720x1280), a larger --workspace, another "
             "--builder_optimization_level, or a newer TensorRT."},
     Symptom{{"failed to parse onnx", "failed to parse the onnx", "parse onnx file failed",
              "modelimporter.cpp"},
@@ -90,13 +90,13 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) {
-    const bool is_event = line.starts_with('{');  // of rtx_builder.py
+    const bool is_event = line.starts_with('{');  // an event of rtx_builder.py
     if (!is_event && line.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(line);
   }
   return lines;
 }
 
-// The lines that are marked as errors ([E]) or fatal ([F]).
+// Returns the lines that are marked as errors ([E]) or fatal errors ([F]).
 std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   std::vector<std::string> errors;
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
@@ -105,7 +105,7 @@ std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   return errors;
 }
 
-// The name after "Unknown option: ", or "".
+// Returns the option that trtexec refused: the name after "Unknown option: ", or "".
 std::string unknown_option(const std::vector<std::string>& lines) {
   constexpr std::string_view before = "Unknown option: ";
   for (const std::string& line : lines) {
@@ -159,8 +159,9 @@ EngineFailure explain_failure(const EngineBuilder& builder, const std::string& l
   const std::string option = unknown_option(lines);
   const Symptom* symptom = find_symptom(telling);
   if (!option.empty()) {
-    failure.what = fmt::format("trtexec does not know the option {}, but reports TensorRT {}",
-                               option, to_string(builder.version));
+    failure.what =
+        fmt::format("trtexec does not know the option {}, although it reports TensorRT {}", option,
+                    to_string(builder.version));
     failure.remedy = "Leave the option out, or give another program with --trtexec.";
   } else if (symptom != nullptr) {
     failure.what = told(symptom->what, builder);

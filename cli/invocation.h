@@ -1,5 +1,5 @@
 /// @file
-/// How the program was called, and how a command answers.
+/// The types for the program's command line, options, errors and exit codes.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,11 +13,11 @@ namespace aether2onnx::cli {
 
 class CommandLine;
 
-/// kAsAssumed: done, but the verdict depends on assumptions.
+/// The exit codes of the program. kAsAssumed: done, but the verdict depends on assumptions.
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kAsAssumed = 3 };
 
-/// An error of the program itself. Its kind in the JSON output is `name`, "engine" or
-/// "verification"; the library has no such kinds.
+/// An error of a kind that the library does not have. `name` is the kind in the JSON output:
+/// "engine" or "verification".
 struct ProgramError : Error {
   ProgramError(std::string kind_name, Diagnostic what, std::vector<Diagnostic> all_findings = {})
       : Error(ErrorKind::unsupported, std::move(what), std::move(all_findings)),
@@ -26,49 +26,49 @@ struct ProgramError : Error {
   std::string name;
 };
 
-/// How the program was called.
+/// The command line that started the program, in parts.
 struct Invocation {
-  std::string program;  ///< As it was typed, for commands that are to be pasted.
+  std::string program;  ///< The program as the user typed it, for commands in messages.
   std::string command;  ///< The command's name, "" if none was typed.
   std::vector<std::string> arguments;
 };
 
-/// Takes the place of the work: print `text` and end with success.
+/// A text that the program prints for --help or --version, instead of doing the command's work.
 struct Answer {
   std::string text;
 };
 
-/// --quiet, --json, --verbose and --supervised.
+/// The values of the options --quiet, --json, --verbose and --supervised.
 struct Printing {
   bool quiet = false;
   bool json = false;
   bool verbose = false;
-  bool supervised = false;  ///< Another program runs this one and reads its events.
+  bool supervised = false;  ///< Another program runs aether2onnx and reads events.
 };
 
-/// An option that was given, and where.
+/// An option that the user gave, and where it was given.
 struct GivenOption {
-  std::string name;        ///< Without dashes, "fp_mode".
-  std::string value;       ///< As it was given; "true" or "false" for flags.
-  std::string origin;      ///< "command line", or the configuration file's name.
-  std::string group = {};  ///< Its heading in the help.
+  std::string name;        ///< The name without dashes: "fp_mode".
+  std::string value;       ///< The value as the user wrote it; "true" or "false" for flags.
+  std::string origin;      ///< "command line", or the name of the configuration file.
+  std::string group = {};  ///< The option's heading in the help.
 };
 
-/// An option without its value.
+/// An option as the help describes it.
 struct OptionDescription {
-  std::vector<std::string> names;  ///< As they are typed: "-h", "--help".
+  std::vector<std::string> names;  ///< The names with dashes: "-h", "--help".
   std::string group;
-  std::string description;  ///< With the help's line breaks.
-  std::string type;         ///< As in the help: "FILE", "N", "fp32|fp16"; "" for flags.
-  std::vector<std::string> offered = {};  ///< Values for completion, beside those of the type.
+  std::string description;  ///< The text, with the line breaks of the help.
+  std::string type;         ///< The value in the help: "FILE", "N", "fp32|fp16"; "" for flags.
+  std::vector<std::string> offered = {};  ///< Values for completion, instead of those in `type`.
 };
 
-/// Whether --json is on the command line. The program asks before parsing, which may fail.
+/// Returns whether --json is on the command line. Needed before parsing, because parsing may fail.
 bool wants_json(const std::vector<std::string>& arguments);
-/// The same for --supervised.
+/// Returns whether --supervised is on the command line. Needed before parsing, too.
 bool is_supervised(const std::vector<std::string>& arguments);
 
-/// Takes a command's options before any parsing.
+/// A function that gets the options of a command. No arguments have been parsed.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 
 }  // namespace aether2onnx::cli

@@ -27,7 +27,7 @@ int run_program(const std::string& program, const std::vector<std::string>& word
     return dispatch(program, words);
   } catch (...) {
     const Failure failure = current_failure();
-    // The task has already removed its files.
+    // The cancelled task has already removed its unfinished files.
     if (failure.kind == to_string(ErrorKind::cancelled)) port::end_by_signal();
     return print_failure(failure, json);
   }

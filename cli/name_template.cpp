@@ -40,7 +40,7 @@ std::string NameTemplate::placeholders() {
 
 NameTemplate::NameTemplate(const std::string& text) {
   if (text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
-    refuse(text, "must be a name without a folder; --output_dir says where it goes");
+    refuse(text, "must be a name without a folder; --output_dir sets the folder");
   }
   if (!text.ends_with(".onnx")) refuse(text, "must end in .onnx");
   if (const std::string problem = io::name_problem(text); !problem.empty()) refuse(text, problem);
@@ -50,7 +50,7 @@ NameTemplate::NameTemplate(const std::string& text) {
     if (brace == text.size()) break;
     const std::size_t end = text.find_first_of("{}", brace + 1);
     if (text[brace] == '}' || end == std::string::npos || text[end] == '{') {
-      refuse(text, "a brace has no partner");
+      refuse(text, "a { or } is missing");
     }
     std::string placeholder = text.substr(brace + 1, end - brace - 1);
     if (std::find(kPlaceholders.begin(), kPlaceholders.end(), placeholder) == kPlaceholders.end()) {

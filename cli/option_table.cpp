@@ -35,9 +35,9 @@ std::string escaped(const std::string& text, const std::string& special) {
 }
 
 void add_words(CommandLine& line, CompletionRequest& request) {
-  line.describe("Prints the completion script of a shell.",
-                "Usage: aether2onnx completion bash|zsh|fish\n",
-                R"(Installed packages bring these scripts along. Otherwise, in a shell:
+  line.describe(
+      "Prints the completion script of a shell.", "Usage: aether2onnx completion bash|zsh|fish\n",
+      R"(Installed packages contain these scripts. Otherwise, add a line to your shell's file:
   source <(aether2onnx completion bash)        in ~/.bashrc
   source <(aether2onnx completion zsh)         in ~/.zshrc, after compinit
   aether2onnx completion fish | source         in config.fish)");

@@ -1,5 +1,5 @@
 /// @file
-/// The table of all commands' options. Completion scripts and the manual page print it.
+/// The table of all commands' options, for the completion scripts and the manual page.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace aether2onnx::cli {
 
-/// One command, with its options in the order of the help. Descriptions are one line.
+/// One command, with its options in the order of the help. Each description is one line.
 struct CommandOptions {
   Command command;
   std::string usage;
@@ -21,8 +21,8 @@ std::vector<CommandOptions> option_table();
 /// Returns `text` with a backslash before each character of `special`.
 std::string escaped(const std::string& text, const std::string& special);
 
-/// The completion scripts, the manual page for man, and the tables of options and of the fields of
-/// --json in Markdown.
+/// These functions return the completion script of a shell, the manual page for man, or a page in
+/// Markdown: the table of all options, or the table of all fields of --json.
 std::string bash_script(const std::vector<CommandOptions>& table);
 std::string zsh_script(const std::vector<CommandOptions>& table);
 std::string fish_script(const std::vector<CommandOptions>& table);

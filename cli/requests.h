@@ -1,6 +1,7 @@
 /// @file
-/// The commands' requests. For each request there are two functions: add_words() describes the
-/// options that fill the request in, run() does the work and prints the result.
+/// The requests of the commands: their arguments and options as values. For each request,
+/// add_words() adds the options that fill the request in, and run() does the work and prints the
+/// result.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,7 +18,7 @@
 
 namespace aether2onnx::cli {
 
-/// --dynamic_shapes, --shape, --min_…, --opt_…, --max_….
+/// The options for the input's shape: --dynamic_shapes, --shape, --min_…, --opt_…, --max_….
 struct ShapeRequest {
   struct Sizes {
     std::optional<std::int64_t> min;
@@ -26,12 +27,12 @@ struct ShapeRequest {
   };
   bool dynamic = false;
   std::optional<std::string> shape;
-  std::array<Sizes, 3> axes;  ///< Batch, height, width.
+  std::array<Sizes, 3> axes;  ///< The sizes of batch, height and width, in this order.
 };
 
 inline constexpr std::uint64_t kDefaultSeed = 2025;
 
-/// How to compare a model with the reference.
+/// The options for comparing an ONNX model with the reference, the network in the checkpoint.
 struct VerificationRequest {
   std::optional<double> atol;
   std::optional<double> rtol;
@@ -39,7 +40,7 @@ struct VerificationRequest {
   std::optional<std::string> provider;
   bool tf32 = false;
   bool thorough = false;
-  std::optional<std::string> reference;  ///< "pytorch" or "builtin".
+  std::optional<std::string> reference;  ///< The value of --reference: "pytorch" or "builtin".
   std::optional<std::string> reference_precision;
   std::optional<std::uint64_t> seed;
   std::optional<std::string> images;
@@ -47,23 +48,24 @@ struct VerificationRequest {
   std::optional<std::string> onnxruntime_library;
 };
 
-/// The options that only a conversion of several checkpoints has.
+/// The options that are only for a batch, a conversion of several checkpoints.
 struct BatchRequest {
   std::vector<std::filesystem::path> inputs;  ///< Files and folders.
-  std::optional<std::string> output_dir;      ///< Unset: beside each input.
+  std::optional<std::string> output_dir;      ///< If unset: the folder of each input.
   std::optional<std::string> name_template;
   std::optional<std::int64_t> jobs;
   bool skip_existing = false;
 };
 
 struct ConvertRequest {
-  bool is_batch = false;  ///< `batch` counts. `output` counts only for a single input.
+  /// If true, run() converts `batch.inputs` instead of `input`. `output` then requires one input.
+  bool is_batch = false;
   BatchRequest batch;
   std::filesystem::path input;
-  std::filesystem::path output;  ///< Empty: default_output_name() beside the input.
+  std::filesystem::path output;  ///< If empty: default_output_name() in the input's folder.
   ConvertOptions options;
   std::vector<TargetVersion> targets;
-  std::vector<TargetChoice::Setting> settings;  ///< What the targets set in `options`.
+  std::vector<TargetChoice::Setting> settings;  ///< The options that --for set, and why.
   Limits limits;
   bool verify = false;
   bool keep_failed = false;
@@ -71,13 +73,13 @@ struct ConvertRequest {
   VerificationRequest verification;
   Printing printing;
   std::vector<GivenOption> given;
-  std::vector<std::filesystem::path> inputs;  ///< Further files that are read, see Context.
-  std::vector<std::string> notes;             ///< On the options, one line each.
+  std::vector<std::filesystem::path> inputs;  ///< Other files that the task reads, see Context.
+  std::vector<std::string> notes;             ///< Notes about the options, one line each.
 };
 
 struct FuseRequest {
   std::filesystem::path input;
-  std::filesystem::path output;  ///< Empty: {stem}_fused.pth beside the input.
+  std::filesystem::path output;  ///< If empty: default_fused_name() in the input's folder.
   FuseOptions options;
   Limits limits;
   std::vector<std::filesystem::path> inputs;
@@ -106,7 +108,7 @@ struct CheckRequest {
   std::filesystem::path file;
   CheckOptions options;
   Limits limits;
-  bool strict = false;  ///< Warnings count as errors.
+  bool strict = false;  ///< Whether warnings count as errors for the exit code.
   Printing printing;
 };
 
@@ -124,25 +126,25 @@ struct EngineRequest {
   Shell shell = usual_shell();
   EngineOptions options;
   ShapeRequest shape;
-  bool run = false;    ///< Run trtexec.
-  bool build = false;  ///< Build with NVIDIA's Python package.
+  bool run = false;    ///< Whether to run trtexec.
+  bool build = false;  ///< Whether to build with NVIDIA's Python package.
   std::optional<std::string> python;
   std::filesystem::path log;
   std::vector<std::filesystem::path> inputs;
   Printing printing;
-  std::vector<std::string> notes;  ///< On the options, one line each.
+  std::vector<std::string> notes;  ///< Notes about the options, one line each.
 };
 
 enum class PictureType { png, jpeg };
 
-/// "png" or "jpeg".
+/// Returns "png" or "jpeg".
 std::string_view to_string(PictureType type) noexcept;
 
 struct UpscaleRequest {
   std::filesystem::path model;                  ///< A checkpoint or an ONNX file.
   std::vector<std::filesystem::path> pictures;  ///< Files and folders.
-  std::filesystem::path output;                 ///< Empty: beside each picture.
-  bool output_is_file = false;                  ///< `output` names the result of one picture.
+  std::filesystem::path output;                 ///< If empty: the folder of each picture.
+  bool output_is_file = false;                  ///< Whether `output` is a file, not a folder.
   PictureType type = PictureType::png;
   std::optional<std::int64_t> quality;
   std::optional<std::string> compare;
@@ -183,7 +185,7 @@ void add_words(CommandLine& line, VersionRequest& request);
 void add_words(CommandLine& line, CompletionRequest& request);
 void add_words(CommandLine& line, ManualRequest& request);
 
-/// Return the exit code; throw Error.
+/// Each run() does the work of one command. Returns the exit code; throws Error on failure.
 int run(const ConvertRequest& request, const Invocation& invocation);
 int run(const FuseRequest& request, const Invocation& invocation);
 int run(const VerifyRequest& request, const Invocation& invocation);

@@ -20,11 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// PyPI's name. It brings the bindings and libraries for the newest CUDA.
+// The package's name on PyPI. The package installs the bindings and libraries for the newest CUDA.
 constexpr const char* kPackage = "tensorrt-rtx";
 constexpr const char* kProduct = "TensorRT for RTX";
 
-// The events of rtx_builder.py. Other lines are of libraries.
+// Returns the events in the output of rtx_builder.py. Other lines come from libraries.
 std::vector<Json> events_of(const std::string& output) {
   std::vector<Json> events;
   std::istringstream stream(output);
@@ -60,7 +60,8 @@ std::vector<int> capabilities_in(const Json& event) {
   return capabilities;
 }
 
-// Throws ProgramError if this Python has no usable package.
+// Returns what a Python reports about its package. Throws ProgramError if the package is missing,
+// cannot be loaded or is too old.
 RtxPython look_into(const fs::path& program) {
   RtxPython result;
   result.program = program;
@@ -95,7 +96,7 @@ RtxPython look_into(const fs::path& program) {
         throw ProgramError("engine",
                            {"engine-version", program.string(), "1.5 or newer", version,
                             fmt::format("{}: the module {} is TensorRT for RTX {}, but 1.5 or "
-                                        "newer is needed.\nInstall a newer one: {} --upgrade",
+                                        "newer is needed.\nInstall a newer version: {} --upgrade",
                                         shown(program), module, version, install)});
       }
       result.capabilities = capabilities_in(event);
@@ -114,7 +115,7 @@ RtxPython look_into(const fs::path& program) {
                                             shown(program))});
 }
 
-// Windows' own python3.exe only opens the shop, so python.exe comes first there.
+// On Windows, the system's python3.exe only opens the Microsoft Store, so python.exe comes first.
 std::vector<std::string> names_of_python() {
   if (port::kIsWindows) return {"python.exe", "python3.exe"};
   return {"python3", "python"};
@@ -130,13 +131,13 @@ std::vector<fs::path> pythons() {
   };
   for (const fs::path& folder : port::folders_of_path()) {
     look_in(folder);
-    if (!found.empty()) break;  // what the shell would run
+    if (!found.empty()) break;  // the Python that a shell would run
   }
   if (const fs::path folder = port::program_folder(); !folder.empty()) look_in(folder);
   return found;
 }
 
-// A name without a folder is one that the shell would find.
+// Returns the program that --python names. A name without a folder is searched in PATH.
 fs::path python_named(const std::string& given) {
   fs::path path = given;
   if (path.has_parent_path()) {
@@ -148,10 +149,10 @@ fs::path python_named(const std::string& given) {
       }
     }
   }
-  throw ProgramError("engine",
-                     {"engine-no-python", given, "a Python", "",
-                      fmt::format("--python {}: there is no such program{}, or it may not be run.",
-                                  shown(path), path.has_parent_path() ? "" : " in PATH")});
+  throw ProgramError(
+      "engine", {"engine-no-python", given, "a Python", "",
+                 fmt::format("--python {}: there is no such program{}, or it is not executable.",
+                             shown(path), path.has_parent_path() ? "" : " in PATH")});
 }
 
 }  // namespace
@@ -191,8 +192,8 @@ EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
     const std::string asked = fmt::format("{}.{}", capability / 10, capability % 10);
     fail({ErrorKind::unsupported, "engine-compute-capability", "compute_capabilities",
           join(names, ", "), asked},
-         "--compute_capabilities {}: TensorRT for RTX {} of {} builds for {}.\nName these GPUs, or "
-         "install a newer release.",
+         "--compute_capabilities {}: TensorRT for RTX {} of {} builds for {}.\nGive only these "
+         "capabilities, or install a newer release.",
          asked, to_string(python.version), shown(python.program), join(names, ", "));
   }
   Json request = {{"capabilities", wanted},      {"min", shape_of(&Axis::min)},

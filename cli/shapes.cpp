@@ -15,11 +15,11 @@ namespace {
 
 using Size = std::optional<std::int64_t>;
 
-// One axis: its options, and its part of --shape.
+// The options of one axis, and the part of --shape that is for the axis.
 struct AxisWords {
   std::string name;
   ShapeRequest::Sizes given;
-  Size fixed;  // a number in --shape
+  Size fixed;  // the number in --shape, if any
   bool dynamic = false;
 };
 
@@ -54,7 +54,7 @@ std::int64_t to_number(const std::string& text, const std::string& shape) {
   return number;
 }
 
-// The given sizes, before any of them moves another bound.
+// Throws Error(usage) if a given size is out of range. Defaults are adapted to given sizes later.
 void check_given(const AxisWords& axis) {
   for (const auto& [size, which] :
        {std::pair{axis.given.min, "min"}, {axis.given.opt, "opt"}, {axis.given.max, "max"}}) {
@@ -90,8 +90,8 @@ void check_fixed(const AxisWords& axis, const std::string& shape) {
   }
 }
 
-// Returns the axes, each with its part of --shape. If --shape has a number of channels, `channels`
-// becomes that number.
+// Returns the three axes, each with its part of --shape. If --shape contains a number of channels,
+// `channels` is set to this number.
 std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) {
   std::array<AxisWords, 3> axes;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -128,8 +128,8 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   return axes;
 }
 
-// Whether the usual size is far below the largest size that the user gave. The script's own sizes
-// are in the ratio 1 to 4.
+// Returns whether the usual size (opt) is less than a fourth of the max that the user gave. By
+// default, the usual size is a fourth of max.
 bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   constexpr std::int64_t far = 4;
   const auto& [min, opt, max] = axis.given;
@@ -137,8 +137,8 @@ bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   return is_picture && axis.dynamic && !opt && max && *max > far * usual.opt;
 }
 
-// The user's bounds stay; the others move from `usual` to make room. With `opt_is_max` the optimum
-// becomes the largest size unless the user gave the optimum.
+// Returns the range of a dynamic axis. Sizes that the user gave are kept. The other sizes come from
+// `usual`, and change if they do not fit. With `opt_is_max`, opt is max unless the user gave opt.
 Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
                   std::vector<std::string>& notes) {
   const auto& [min, opt, max] = axis.given;
@@ -190,8 +190,8 @@ Axis profile_axis(const AxisWords& axis, const Axis& model, bool opt_is_max,
     if (!size || *size == model.opt) continue;
     fail({ErrorKind::usage, "option-model-size", axis.name, fmt::format("{}", model.opt),
           fmt::format("{}", *size)},
-         "the model's {} is fixed to {}, so no engine of it can take {}.\nConvert the checkpoint "
-         "again, with --shape 1x3xHxW or with the size that you need.",
+         "the model's {} is fixed to {}, so no engine of the model can take {}.\nConvert the "
+         "checkpoint again, with --shape 1x3xHxW or with the size that you need.",
          axis.name, model.opt, *size);
   }
   return model;
@@ -257,7 +257,7 @@ std::array<std::int64_t, 4> parse_fixed_shape(const std::string& text) {
   }
   if (!well_formed) {
     fail({ErrorKind::usage, "option-shape", "shape", "BxCxHxW", text},
-         "--shape {}: must be batch x channels x height x width in numbers of 1 to {}, as in "
+         "--shape {}: must be batch x channels x height x width in numbers from 1 to {}, as in "
          "1x3x720x1280.",
          printable(text), kLargestSize);
   }

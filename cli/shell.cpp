@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kLongestPath = 4096;
 
-// Whether `text` is letters, digits and `others` only.
+// Returns whether `text` is not empty and contains only letters, digits and characters of `others`.
 bool consists_of(std::string_view text, std::string_view others) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -29,12 +29,12 @@ bool consists_of(std::string_view text, std::string_view others) {
        printable(word, kLongestPath), what, to_string(shell));
 }
 
-// A line for pasting must not contain characters that a terminal acts on.
+// Throws Error(unsupported) if `word` contains a character that a terminal would act on.
 void check_is_text(Shell shell, const std::string& word) {
-  if (printable(word, word.size()) != word) not_for(shell, word, "a character in it");
+  if (printable(word, word.size()) != word) not_for(shell, word, "one of its characters");
 }
 
-// Characters that a terminal acts on become escapes in $'…'.
+// Quotes a word for bash. Characters that a terminal would act on become escapes in $'…'.
 std::string bash_word(const std::string& word) {
   if (consists_of(word, "-_./=:,+@%")) return word;
   const bool printable_as_is = printable(word, word.size()) == word;
@@ -53,8 +53,9 @@ std::string bash_word(const std::string& word) {
   return quoted + "'";
 }
 
-// PowerShell splits "-a.b" at the dot, and gives ',', '=', ':' and '@' a meaning, so few words stay
-// bare. It takes the curved quotation marks U+2018 to U+201B for straight ones.
+// Quotes a word for PowerShell, unless the word is simple: PowerShell splits "-a.b" at the dot, and
+// gives ',', '=', ':' and '@' a meaning. The curved quotation marks U+2018 to U+201B end a text
+// like straight quotation marks, so all of these marks are doubled.
 std::string powershell_word(const std::string& word) {
   if (consists_of(word, "-_/")) return word;
   check_is_text(Shell::powershell, word);
@@ -71,11 +72,12 @@ std::string powershell_word(const std::string& word) {
   return quoted + "'";
 }
 
-// In double quotes cmd only acts on '%'. The started program splits its line itself, and takes a
-// backslash before the closing quote for an escape, so that backslash is doubled.
+// Quotes a word for cmd, which acts only on '%' inside double quotes. On Windows, the started
+// program splits the line into arguments. For the program, a backslash before the closing quote
+// would escape the quote, so such backslashes are doubled.
 std::string cmd_word(const std::string& word) {
-  if (word.find('%') != std::string::npos) not_for(Shell::cmd, word, "the % in it");
-  if (word.find('"') != std::string::npos) not_for(Shell::cmd, word, "the \" in it");
+  if (word.find('%') != std::string::npos) not_for(Shell::cmd, word, "the character %");
+  if (word.find('"') != std::string::npos) not_for(Shell::cmd, word, "the character \"");
   if (consists_of(word, "-_./\\:=+@")) return word;
   check_is_text(Shell::cmd, word);
   const std::size_t last = word.find_last_not_of('\\');
@@ -91,7 +93,7 @@ std::string word_of(const std::string& word, Shell shell) {
 }  // namespace
 
 Shell usual_shell() {
-  // Git for Windows and MSYS2 set MSYSTEM, cmd sets PROMPT.
+  // Git for Windows and MSYS2 set the variable MSYSTEM. cmd sets PROMPT.
   if (!port::kIsWindows || !port::environment("MSYSTEM").empty()) return Shell::bash;
   return port::environment("PROMPT").empty() ? Shell::powershell : Shell::cmd;
 }

@@ -1,5 +1,5 @@
 /// @file
-/// Command lines for pasting into a shell, and paths for people.
+/// Writes command lines that a user can paste into a shell, and paths for messages.
 #pragma once
 
 #include <filesystem>
@@ -12,36 +12,36 @@
 namespace aether2onnx::cli {
 
 enum class Shell {
-  bash,        ///< Also zsh and other POSIX shells that know $'…'.
-  powershell,  ///< 5.1 and newer.
-  cmd,         ///< Windows' own, at its prompt.
+  bash,        ///< Also for zsh and other POSIX shells that support $'…'.
+  powershell,  ///< PowerShell 5.1 and newer.
+  cmd,         ///< The prompt of cmd.exe on Windows.
 };
 
-/// The shell that the program was started from, as far as the environment tells: PowerShell, cmd or
-/// Git's bash on Windows. bash elsewhere.
+/// Returns the shell that probably started the program. On Windows, environment variables decide
+/// between PowerShell, cmd and Git's bash. On other systems, the result is bash.
 Shell usual_shell();
 
-/// "bash", "powershell" or "cmd".
+/// Returns "bash", "powershell" or "cmd".
 std::string_view to_string(Shell shell) noexcept;
 
-/// Returns the program and its arguments as one line. The shell passes every argument on unchanged
-/// and does nothing else.
+/// Returns one line that runs a program: `words` are the program and its arguments. The shell
+/// passes every argument to the program unchanged, and does nothing else.
 ///
-/// Throws Error(unsupported) for arguments that the shell's line can't hold. PowerShell and cmd:
-/// control characters, invalid UTF-8 and direction overrides. cmd also: '"', and '%', which expands
-/// variables even in quotes.
+/// Throws Error(unsupported) if a line of the shell cannot contain an argument. PowerShell and cmd
+/// cannot contain control characters, invalid UTF-8 and Unicode direction overrides. cmd also
+/// cannot contain '"', or '%', which expands variables even in quotes.
 std::string shell_line(const std::vector<std::string>& words, Shell shell);
 
-/// The line for the usual shell. Arguments that cmd or PowerShell can't hold are written for bash.
+/// Returns the line for usual_shell(), or for bash if that shell cannot contain an argument.
 std::string shell_line(const std::vector<std::string>& words);
 
-/// The command line as it was typed, for the usual shell.
+/// Returns the command line that the user typed, as a line for usual_shell().
 std::string command_line_text(const Invocation& invocation);
 
-/// A path for people, with escapes in place of everything that a terminal would act on.
+/// Returns a path for messages. Escapes replace all characters that a terminal would act on.
 std::string shown(const std::filesystem::path& path);
 
-/// A path as an argument. A path that looks like an option gets "./" before it.
+/// Returns a path as an argument. A path that begins with a dash gets the prefix "./".
 std::string argument_path(const std::filesystem::path& path);
 
 }  // namespace aether2onnx::cli

@@ -1,4 +1,4 @@
-// The commands whose work is one call of the library.
+// The commands fuse, verify, inspect, check and scan.
 
 #include <fmt/format.h>
 
@@ -53,7 +53,7 @@ int run(const FuseRequest& request, const Invocation& invocation) {
                                       task_context(request.limits, &console, request.inputs));
   console.line("saved", saved_text(report.output.path, replaced));
   const std::string convert = shell_line({invocation.program, argument_path(report.output.path)});
-  console.plain("\nNext, convert it:\n  " + convert);
+  console.plain("\nNext, convert the fused checkpoint:\n  " + convert);
   if (request.printing.json) {
     print_result(fusion_json(report, !replaced.empty(), convert),
                  fmt::format("{} was saved", shown(report.output.path)));
@@ -121,7 +121,7 @@ int run(const CheckRequest& request, const Invocation& /*invocation*/) {
 int run(const ScanRequest& request, const Invocation& /*invocation*/) {
   Console console(request.printing);
   Json results = Json::array();
-  std::array<std::uint64_t, 3> counts{};  // by exit code
+  std::array<std::uint64_t, 3> counts{};  // number of files for each exit code
   for (const std::filesystem::path& file : request.files) {
     const Scanned scanned = scan_one(file, request, console);
     if (scanned.failure) print_failure(*scanned.failure, false);

@@ -20,14 +20,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "trtexec";
 
-// The folders of trtexec in TensorRT's packages and containers. For Windows, NVIDIA publishes only
-// zip files.
+// The folders of trtexec in TensorRT's packages and containers. Windows has no such folders: NVIDIA
+// publishes only zip files for Windows.
 constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "/opt/tensorrt/bin",
                                                       "/usr/local/tensorrt/bin"};
-// NVIDIA's archives unpack to TensorRT-10.3.0.26.
+// Where users unpack NVIDIA's archives. An archive contains one folder, such as TensorRT-10.3.0.26.
 constexpr const char* kUnpackedIn = port::kIsWindows ? "C:\\" : "/usr/local";
 
-// trtexec prints its version first, whatever its arguments are. --help uses no GPU.
+// Returns the version, which trtexec prints first with any arguments. --help uses no GPU.
 std::optional<TensorRtVersion> version_of(const fs::path& program) {
   constexpr std::chrono::seconds patience(10);
   constexpr std::size_t most = 4096;
@@ -39,7 +39,8 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// The releases of TensorRT for RTX are 1.x. Its program has other options than trtexec.
+// Returns whether a version is one of TensorRT for RTX, whose releases are 1.x. The program of
+// TensorRT for RTX has other options than trtexec.
 bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
 
 std::vector<fs::path> usual_folders() {
@@ -51,7 +52,7 @@ std::vector<fs::path> usual_folders() {
   if (!port::kIsWindows) {
     folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
   }
-  std::vector<fs::path> unpacked;  // the last name comes first
+  std::vector<fs::path> unpacked;  // in reverse order of the names
   for (const fs::path& path : io::list_folder(kUnpackedIn).paths) {
     if (path.filename().string().starts_with("TensorRT")) unpacked.push_back(path / "bin");
   }
@@ -64,12 +65,12 @@ std::vector<fs::path> usual_folders() {
 
 Trtexec trtexec_at(const fs::path& path) {
   if (!port::is_executable(path)) {
-    throw ProgramError("engine",
-                       {"engine-no-trtexec", path.string(), "a program", "",
-                        fmt::format("--trtexec {}: there is no such program, or it may not be run.",
-                                    shown(path))});
+    throw ProgramError(
+        "engine", {"engine-no-trtexec", path.string(), "a program", "",
+                   fmt::format("--trtexec {}: there is no such program, or it is not executable.",
+                               shown(path))});
   }
-  // A name without a slash would be searched in PATH.
+  // The system would search a name without a slash in PATH.
   const fs::path program = path.has_parent_path() ? path : "." / path;
   const auto version = version_of(program);
   if (!version) {
@@ -77,8 +78,8 @@ Trtexec trtexec_at(const fs::path& path) {
         "engine",
         {"engine-no-version", path.string(), "[TensorRT v100300]", "",
          fmt::format(
-             "--trtexec {}: with --help it doesn't say its version, as [TensorRT v100300].\n"
-             "Give NVIDIA's trtexec, and see that it runs.",
+             "--trtexec {}: with --help, the program prints no version like [TensorRT v100300].\n"
+             "Give NVIDIA's trtexec, and check that the program runs.",
              shown(path))});
   }
   if (is_of_rtx(*version)) {
@@ -86,7 +87,7 @@ Trtexec trtexec_at(const fs::path& path) {
         "engine",
         {"engine-not-trtexec", path.string(), "trtexec", "tensorrt_rtx",
          fmt::format("--trtexec {}: this is the program of TensorRT for RTX {}, not of TensorRT.\n"
-                     "For its command line, give --for tensorrt-rtx:{} instead.",
+                     "For a command line of tensorrt_rtx, give --for tensorrt-rtx:{} instead.",
                      shown(path), to_string(*version), to_string(*version))});
   }
   return {program, program.string(), *version};
@@ -110,8 +111,8 @@ std::optional<Trtexec> find_trtexec() {
 }
 
 std::string usual_trtexec_folders() {
-  if (port::kIsWindows) return "C:\\TensorRT*\\bin and %TENSORRT_HOME%\\bin";
-  return fmt::format("{}, /usr/local/TensorRT*/bin and $TENSORRT_HOME/bin",
+  if (port::kIsWindows) return "C:\\TensorRT*\\bin, %TENSORRT_HOME%\\bin and %TENSORRT_ROOT%\\bin";
+  return fmt::format("{}, /usr/local/TensorRT*/bin, $TENSORRT_HOME/bin and $TENSORRT_ROOT/bin",
                      fmt::join(kUsualFolders, ", "));
 }
 

@@ -1,5 +1,5 @@
 /// @file
-/// Finds NVIDIA's trtexec.
+/// Finds trtexec, NVIDIA's program that builds TensorRT engines.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -12,24 +12,25 @@
 
 namespace aether2onnx::cli {
 
-/// A trtexec that runs and says its version.
+/// A trtexec that runs and prints its version.
 struct Trtexec {
   std::filesystem::path program;
-  std::string word;  ///< As it is typed: "trtexec" if the shell finds it, or its path.
+  std::string word;  ///< "trtexec" if the program is in PATH, else the program's path.
   TensorRtVersion version;
 };
 
-/// The trtexec at `path`. Throws Error(engine) if it does not say its version.
+/// Returns the trtexec at `path`. Throws Error(engine) if the program does not run, prints no
+/// version or belongs to TensorRT for RTX.
 Trtexec trtexec_at(const std::filesystem::path& path);
 
-/// The first trtexec that runs in the folders of PATH, in bin of TENSORRT_HOME and TENSORRT_ROOT,
-/// and in the folders of TensorRT's packages and containers.
+/// Returns the first trtexec that runs. Searches the folders of PATH, then bin of TENSORRT_HOME and
+/// TENSORRT_ROOT, then the folders of TensorRT's packages and containers.
 std::optional<Trtexec> find_trtexec();
 
-/// The folders of find_trtexec() beside PATH, for messages.
+/// Returns the folders that find_trtexec() searches after PATH, as text for messages.
 std::string usual_trtexec_folders();
 
-/// The builder that runs trtexec, which must be of the version in `options`.
+/// Returns the builder that runs `trtexec`. options.version must be the version of `trtexec`.
 EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
                               const EngineOptions& options);
 

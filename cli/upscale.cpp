@@ -1,4 +1,4 @@
-// Enlarges pictures.
+// The command `upscale`: enlarges pictures.
 
 #include <fmt/format.h>
 
@@ -25,13 +25,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kUsualQuality = 95;
-// Pictures in the comparison page, and the side of each. The page must open on a phone.
+// Limits of the comparison page, which must open on a phone: the number of pictures, and the
+// longest side of each picture in pixels. The side is kSmallSide if there are more than
+// kFewPictures.
 constexpr std::size_t kMostCompared = 24;
 constexpr std::size_t kLargeSide = 1600;
 constexpr std::size_t kSmallSide = 800;
 constexpr std::size_t kFewPictures = 4;
 
-// The name of a model in the names of its results: "model" for 2x_model.onnx.
+// Returns the model's name as it is in the names of the results: "model" for 2x_model.onnx.
 std::string model_stem(const fs::path& model, std::int64_t scale) {
   std::string stem = checkpoint_stem(model);
   const std::string prefix = fmt::format("{}x_", scale);
@@ -44,13 +46,13 @@ std::string result_suffix(const UpscaleRequest& request, std::int64_t scale) {
   return fmt::format("_{}x_{}", scale, model_stem(request.model, scale));
 }
 
-// Files of folders that are no pictures to enlarge.
+// The files in the given folders that are not enlarged.
 struct LeftOut {
-  std::vector<std::string> other_pictures;  // of formats that are not read
-  std::size_t results = 0;                  // of earlier calls
+  std::vector<std::string> other_pictures;  // names of pictures in other formats
+  std::size_t results = 0;                  // number of results of earlier calls
 };
 
-// The pictures of a folder, without results of earlier calls.
+// Returns the pictures in a folder, without the results of earlier calls.
 std::vector<fs::path> pictures_of_folder(const fs::path& folder, const std::string& suffix,
                                          LeftOut& left_out) {
   std::vector<fs::path> pictures;
@@ -88,7 +90,7 @@ struct Job {
   fs::path target;
 };
 
-// All pictures, each once.
+// Returns one job for each picture, even if a picture is given twice.
 std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string& suffix,
                                Console& console) {
   std::vector<Job> jobs;
@@ -104,12 +106,12 @@ std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string&
       add(path);
     } else {
       fail({ErrorKind::io, "picture-missing", path.string()},
-           "{}: there is no such picture.\nCheck the path. It is relative to {}.", shown(path),
-           shown(io::absolute(path.filename()).parent_path()));
+           "{}: there is no such picture.\nCheck the path. Relative paths start in {}.",
+           shown(path), shown(io::absolute(path.filename()).parent_path()));
     }
   }
   if (!left_out.other_pictures.empty()) {
-    console.note(fmt::format("left out, because they are not PNG or JPEG: {}",
+    console.note(fmt::format("pictures left out, because they are not PNG or JPEG: {}",
                              join(left_out.other_pictures, ", ")));
   }
   if (left_out.results > 0) {
@@ -118,8 +120,8 @@ std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string&
   return jobs;
 }
 
-// Chooses the name of each result. If two pictures would get the same one, the names have the
-// endings of the pictures, too.
+// Chooses the name of each result. If the results of two pictures would have the same name, the
+// names also contain the endings of the pictures.
 void name_results(const UpscaleRequest& request, const std::string& suffix,
                   std::vector<Job>& jobs) {
   if (request.output_is_file && jobs.size() > 1) {
@@ -144,8 +146,8 @@ void name_results(const UpscaleRequest& request, const std::string& suffix,
     job.target = is_double ? target_of(job.picture, true) : usual;
     if (taken.insert(job.target).second) continue;
     fail({ErrorKind::usage, "upscale-same-name", job.picture.string(), "", job.target.string()},
-         "{}: another picture of this call has the same name, so both results would be {}.\nGive "
-         "the pictures in calls of their own, with different folders in --output.",
+         "{}: another picture of this call has the same name, so both results would be {}.\nRun "
+         "the program once for each picture, with different folders in --output.",
          shown(job.picture), shown(job.target));
   }
 }

@@ -50,7 +50,7 @@ Verification::Verification(const VerificationRequest& request, const std::string
         "verification",
         {"verification-unavailable", asked_by, "", "",
          fmt::format(
-             "{}: {}\nNothing was done. A conversion without verification does not need this.",
+             "{}: {}\nNothing was done. A conversion without verification needs no ONNX Runtime.",
              asked_by, error.diagnostic.text)});
   }
 }

@@ -1,4 +1,4 @@
-// Tells whether a file holds anything but data, before a program loads the file.
+// Checks whether a file holds only data, before a program loads the file.
 
 #include <aether2onnx/error.h>
 #include <aether2onnx/scan.h>

@@ -1,4 +1,4 @@
-// Takes any bytes as a zip archive: audits and opens them, reads every entry whole and in part.
+// Treats any bytes as a zip archive: audits and opens it, reads every entry whole and in part.
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Any bytes as a checkpoint: opened, every tensor read, converted to ONNX in memory, fused; the
-// fused checkpoint is converted again.
+// Treats any bytes as a checkpoint: opens it, reads every tensor, converts it to ONNX in memory,
+// and fuses it. The fused checkpoint is converted too.
 
 #include <cstdlib>
 
@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (error.kind == ErrorKind::internal) std::abort();
     return 0;
   }
-  // Every fused checkpoint converts.
+  // Every fused checkpoint must be convertible.
   const MemoryInput fused_input(fused.bytes());
   CountingOutput output;
   try {

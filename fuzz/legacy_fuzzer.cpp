@@ -1,5 +1,5 @@
-// Any bytes behind the magic number of PyTorch's legacy stream. The checkpoint fuzzer takes whole
-// files, but its changes rarely keep the magic number.
+// Reads any bytes after the magic number of PyTorch's legacy stream. The checkpoint fuzzer takes
+// whole files, but its mutations rarely keep the magic number.
 
 #include <string>
 

@@ -1,4 +1,4 @@
-// Writes the fuzzers' first inputs: make_seeds FOLDER makes a folder in it for each fuzzer.
+// Writes the fuzzers' first inputs. Usage: make_seeds FOLDER. Makes a subfolder for each fuzzer.
 
 #include <aether2onnx/aether2onnx.h>
 
@@ -26,7 +26,8 @@ class StringOutput final : public aether2onnx::Output {
   std::string& out_;
 };
 
-// As the converter writes it; with external data too.
+// Converts the checkpoint and saves the ONNX file. If `external` is true, the weights are in
+// external data, which are not saved.
 void write_onnx(const std::filesystem::path& path, const std::vector<std::byte>& checkpoint,
                 bool external, aether2onnx::ConvertOptions options = {}) {
   if (external) options.external_data_threshold = 1;

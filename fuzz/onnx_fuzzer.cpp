@@ -1,4 +1,4 @@
-// Takes any bytes for an ONNX file: describes, recognises and checks it, reads every tensor,
+// Treats any bytes as an ONNX file: describes, recognises and checks it, reads every tensor,
 // rewrites a 16-bit model, and makes the command for TensorRT.
 
 #include <cstdlib>
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     } catch (const Error& error) {
       if (error.kind == ErrorKind::internal) std::abort();
     }
-    // Nothing but a checked name and numbers gets from a file into TensorRT's command line.
+    // Only a checked name and numbers may get from a file into TensorRT's command line.
     for (const std::string& argument :
          trtexec_command(judge::engine::describe(file), {}).arguments) {
       if (argument.find_first_of(" \n'\"$;*,") != std::string::npos) std::abort();

@@ -1,4 +1,4 @@
-// Any bytes as a pickle.
+// Parses any bytes as a pickle.
 
 #include "base/error.h"
 #include "formats/pickle/pickle.h"

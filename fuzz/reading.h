@@ -1,5 +1,5 @@
 /// @file
-/// What several fuzzers do with a checkpoint: open it and read every tensor.
+/// Opens a checkpoint and reads every tensor, for several fuzzers.
 #pragma once
 
 #include <cstdlib>
@@ -9,8 +9,8 @@
 
 namespace aether2onnx::fuzz {
 
-/// Ends the process where a tensor hasn't the bytes that its description says, or the error is one
-/// that no input may cause.
+/// Aborts the process if a tensor's bytes do not match its description, or if an internal error
+/// occurs: no input may cause internal errors.
 inline void open_and_read(const Input& input, const io::Siblings* siblings = nullptr) {
   try {
     const auto state_dict = state_dict::StateDict::open(input, {{}, siblings}, {});

@@ -1,10 +1,10 @@
-// Runs a fuzzer on files and on prefixes and mutations of them, without libFuzzer: so that each
-// fuzzer is built and run in every build, by any compiler.
+// Runs a fuzzer on files and on prefixes and mutations of them. Needs no libFuzzer, so that every
+// build with any compiler can build and run each fuzzer.
 //
 //   FUZZER_replay [--seconds=N] [--dictionary=FILE] FILE | FOLDER...
 //
-// Always the same prefixes and mutations of each file; then, for N seconds, changes upon changes.
-// The input that ends the process is left in the working folder as replay-crash.
+// A file always gives the same prefixes and mutations. After all files, runs random mutations for N
+// seconds. If an input crashes the process, saves the input as replay-crash in the working folder.
 
 #include <algorithm>
 #include <chrono>
@@ -27,7 +27,8 @@ using Bytes = std::vector<std::uint8_t>;
 std::size_t runs = 0;
 const Bytes* current = nullptr;
 
-// What is called here isn't safe in a handler in general; the process is lost anyway.
+// These calls are not safe in a signal handler. The process has crashed already, so this is
+// accepted.
 void keep_current(int signal) {
   std::signal(signal, SIG_DFL);
   if (current != nullptr) {
@@ -66,7 +67,7 @@ Bytes read(const std::filesystem::path& path) {
   return {chars.begin(), chars.end()};
 }
 
-// The words of a libFuzzer dictionary: "text\x01", a line each.
+// Returns the entries of a libFuzzer dictionary. Each line has one entry: "text\x01".
 std::vector<Bytes> read_dictionary(const std::filesystem::path& path) {
   std::vector<Bytes> words;
   std::ifstream file(path);
@@ -133,7 +134,7 @@ class Mutator {
           byte = static_cast<std::uint8_t>(byte ^ 1U << random_() % 8);
         }
         break;
-      case 3: {  // a number that is likely to matter
+      case 3: {  // extreme bytes, likely to reach special cases
         static constexpr std::uint8_t extremes[] = {0, 1, 0x7f, 0x80, 0xff};
         for (std::size_t i = random_() % 8 + 1; i > 0 && bytes.size() > 8; --i) {
           bytes[random_() % 2 * 8 + random_() % (bytes.size() - 8)] = extremes[random_() % 5];
@@ -146,7 +147,7 @@ class Mutator {
       case 5:
         if (!words_.empty()) insert(bytes, pick(words_));
         break;
-      case 6: {  // a word over what is there
+      case 6: {  // overwrites bytes with a dictionary entry
         if (words_.empty()) break;
         const Bytes& word = pick(words_);
         if (word.size() > bytes.size()) break;
@@ -190,11 +191,11 @@ int main(int count, char** values) {
       paths.emplace_back(value);
     }
   }
-  std::sort(paths.begin(), paths.end());  // the order of folders differs from machine to machine
+  std::sort(paths.begin(), paths.end());  // the order in a folder differs between machines
   std::vector<Bytes> files;
   for (const std::filesystem::path& path : paths) files.push_back(read(path));
   for (const Bytes& file : files) run_file(file);
-  // Large files take long and are like the small ones.
+  // Large files need much time and are similar to the small files.
   constexpr std::size_t small = 40'000;
   std::erase_if(files, [](const Bytes& file) { return file.size() > small; });
   if (files.empty()) files.emplace_back();

@@ -1,4 +1,4 @@
-// Any bytes as a safetensors file, once as they are and once with a correct length of the header.
+// Reads any bytes as a safetensors file: once unchanged, once with the correct header length.
 
 #include <algorithm>
 #include <cstring>
@@ -9,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
   fuzz::open_and_read(MemoryInput(std::as_bytes(std::span(data, size))));
-  // The header ends at the last brace, whatever a change did to its length.
+  // The header ends at the last brace. The stored length may be wrong after a mutation.
   std::string file(8, '\0');
   file.append(reinterpret_cast<const char*>(data) + std::min<std::size_t>(size, 8),
               size - std::min<std::size_t>(size, 8));

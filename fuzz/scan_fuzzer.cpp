@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (report.not_listed == 0 && worst != report.result) std::abort();
   if (report.result != ScanResult::clean) return 0;
-  // A pickle alone is no checkpoint. The readers take a pickle of protocol 0 for text.
+  // A pickle alone is no checkpoint. The readers treat a pickle of protocol 0 as text.
   if (report.container == "pickle" || report.container == "ONNX") return 0;
   try {
     if (!state_dict::audit(input, nullptr, {}).contradictions.empty()) std::abort();

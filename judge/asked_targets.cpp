@@ -1,4 +1,4 @@
-// Versions and targets as users type them, and as the program names them.
+// Reads targets and versions that users typed, and writes targets and versions as text.
 
 #include <fmt/format.h>
 
@@ -38,7 +38,7 @@ std::vector<int> version_parts(std::string_view text) {
   while (parts.size() < most) {
     int number = 0;
     const auto result = std::from_chars(at, end, number);
-    // The fourth number counts builds and has more digits.
+    // The fourth number is a build number, which may have more digits.
     const bool fits = parts.size() + 1 == most || number < 100;
     if (result.ec != std::errc{} || *at == '-' || !fits) return {};
     parts.push_back(number);
@@ -60,7 +60,7 @@ std::optional<Range> parse_versions(std::string_view text) {
 
 namespace {
 
-// "tensorrt, tensorrt-rtx and onnxruntime".
+// Returns the targets that have versions, "tensorrt, …, onnxruntime and onnxruntime-cuda".
 std::string names_with_versions() {
   std::vector<std::string> names;
   for (const TargetRow& row : target_rows()) {
@@ -79,7 +79,7 @@ Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
          "{} {}:{}: a version looks like 10, 8.6 or 8.6.1. Only {} have versions.", option("for"),
          row.name, printable(wanted.version, 40), names_with_versions());
   }
-  // The releases of TensorRT for RTX are 1.x, and those of TensorRT 4 or newer.
+  // TensorRT for RTX has the versions 1.x. TensorRT has the versions 4 and newer.
   constexpr Version first = version(4);
   const bool is_rtx = versions->below <= first;
   const Target meant = is_rtx ? Target::tensorrt_rtx : Target::tensorrt;
@@ -150,12 +150,12 @@ namespace {
 
 constexpr std::string_view kTrtexec = "trtexec";  // another name of tensorrt
 
-// Fails with the names that are most like `name`.
+// Throws Error(usage). The message lists the names that are most similar to `name`.
 [[noreturn]] void fail_unknown(std::string_view name) {
   std::vector<std::string> names;
   for (const judge::TargetRow& row : judge::target_rows()) names.emplace_back(row.name);
   const std::string all = join(names, ", ");
-  constexpr std::size_t longest = 60;  // a longer word is no name
+  constexpr std::size_t longest = 60;  // the longest text that gets suggestions
   if (name.size() > longest) names.clear();
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     return edit_distance(a, name) < edit_distance(b, name);
@@ -191,8 +191,8 @@ TargetVersion parse_target(std::string_view text) {
   if (colon == std::string_view::npos) return target;
   target.version = text.substr(colon + 1);
   if (target.version.empty()) {
-    fail({ErrorKind::usage, "option-version", "for", "a version"}, "{} {}: there is no version.",
-         option("for"), printable(text, 80));
+    fail({ErrorKind::usage, "option-version", "for", "a version"},
+         "{} {}: the version after ':' is missing.", option("for"), printable(text, 80));
   }
   judge::asked_targets({target});
   return target;

@@ -1,4 +1,4 @@
-// The options that suit targets.
+// Chooses the convert options that suit the requested targets.
 
 #include <algorithm>
 
@@ -14,16 +14,18 @@ namespace judge {
 namespace {
 
 constexpr int kUsualOpset = 17;
-// TensorRT has failed to build engines of LayerNormalization between Transposes for dynamic sizes.
+// In these versions, TensorRT failed to build engines for a range of sizes if the model has
+// LayerNormalization between Transposes.
 constexpr Range kFailsOnDynamic = between(version(8, 6), version(9, 3));
-// NVIDIA/TensorRT#4838.
+// These versions refuse some grouped float16 convolutions: NVIDIA/TensorRT#4838.
 constexpr Range kRefusesGroupedHalf = since(version(11, 2));
 
 bool is_bfloat16(Precision precision) { return graph::compute_type(precision) == DType::bfloat16; }
 
 bool has_16_bits(Precision precision) { return precision != Precision::fp32; }
 
-// The version that reads bfloat16 models, which need opset 22.
+// Returns whether the target runs models of this precision. bfloat16 models need opset 22, so one
+// of the requested versions of TensorRT must read opset 22.
 bool runs(const Asked& asked, Precision precision) {
   if (!contains(asked.row->precisions, precision)) return false;
   if (!is_bfloat16(precision) || asked.row->runtime != Target::tensorrt) return true;
@@ -81,13 +83,13 @@ class Chooser {
     return found == asked_.end() ? nullptr : &*found;
   }
 
-  // Notes what the targets chose. `by` names the target whose preference counts.
+  // Records the value that an option gets. `by` is the target whose preference decided.
   void took(const char* option_name, const std::string& value, const Asked& by,
             std::string_view why) {
     choice_.settings.push_back({option_name, value, fmt::format("{}: {}", by.text, why)});
   }
 
-  // Notes that an option of the caller does not suit a target.
+  // Records that the caller's value of an option does not suit the target `with`.
   void clash(const char* option_name, std::string_view value, const Asked& with,
              std::string_view why) {
     choice_.clashes.push_back(
@@ -98,7 +100,7 @@ class Chooser {
     const Asked* fixed = first_that([](const Asked& each) { return !runs_dynamic(each); });
     const Asked* dynamic = first_that([](const Asked& each) { return !each.row->fixed_runs; });
     constexpr std::string_view why_fixed =
-        "TensorRT 8.6 to 9.2 has failed to build such engines for a range of sizes";
+        "TensorRT 8.6 to 9.2 failed to build some engines for a range of sizes";
     if (set_.shape) {
       const bool is_dynamic = options().shape.is_dynamic();
       if (is_dynamic && fixed != nullptr) clash("shape", "with a range", *fixed, why_fixed);
@@ -133,7 +135,7 @@ class Chooser {
       const std::string modes = modes_of(asked_);
       fail({ErrorKind::usage, "target-precision", "fp_mode", modes,
             std::string(to_string(precision))},
-           "{} {}: {} does not run this precision.\n{} {} runs {}.", option("fp_mode"),
+           "{} {}: {} does not run this precision.\n{} {} allows {}.", option("fp_mode"),
            to_string(precision), without->text, option("for"), names_of(asked_), modes);
     }
     for (const Asked& by : asked_) {
@@ -152,15 +154,15 @@ class Chooser {
     return is_bfloat16(options().precision) ? kMinOpsetOfBfloat16 : kUsualOpset;
   }
 
-  // The newest opset, up to the wanted one, that all targets read in this form.
+  // Returns the newest opset that all targets read in this form, but at most the wanted opset.
   int opset_of_all(GraphForm form) {
     int newest = wanted_opset();
     for (const Asked& each : asked_) newest = std::min(newest, opset_of(each, form));
     return newest;
   }
 
-  // The newest opset for this target. bfloat16 needs opset 22. If the target runs bfloat16, a
-  // version that reads only older opsets does not lower the result.
+  // Returns the newest opset for this target. bfloat16 needs opset 22. If some versions of the
+  // target run bfloat16, other versions with older opsets do not lower the result.
   int opset_of(const Asked& asked, GraphForm form) {
     const int newest = newest_opset(asked, form);
     const bool excused = is_bfloat16(options().precision) && newest > 0 &&
@@ -179,8 +181,8 @@ class Chooser {
       choose_opset(form);
       return;
     }
-    // The first target's form at the opset that this target reads; then the other targets' forms;
-    // then any form at an older opset.
+    // The first loop tries each target's preferred form, with an opset as new as the first target's
+    // opset. The second loop accepts older opsets.
     const int usual =
         std::min(wanted_opset(), opset_of(asked_.front(), asked_.front().row->form.value));
     for (const Asked& by : asked_) {
@@ -191,7 +193,8 @@ class Chooser {
         return take_form(by);
       }
     }
-    // Only a given opset, or no form at all, is left.
+    // Here no form runs on all targets, or the caller's opset is too new for a target in every
+    // form.
     const GraphForm form = asked_.front().row->form.value;
     if (options().opset_version) return take_form(asked_.front());
     const Asked* other =
@@ -215,9 +218,9 @@ class Chooser {
       for (const Asked& each : asked_) {
         const int newest = newest_opset(each, form);
         if (newest == 0 || *options().opset_version <= newest) continue;
-        clash(
-            "opset_version", fmt::format("{}", *options().opset_version), each,
-            fmt::format("its oldest requested version reads opsets up to {} in this form", newest));
+        clash("opset_version", fmt::format("{}", *options().opset_version), each,
+              fmt::format("the oldest requested version reads opsets up to {} in this graph form",
+                          newest));
       }
       return;
     }
@@ -227,10 +230,11 @@ class Chooser {
     if (is_bfloat16(options().precision)) {
       took("opset_version", fmt::format("{}", opset), asked_.front(), "bfloat16 needs opset 22");
     } else if (opset < kUsualOpset && by != nullptr) {
-      took("opset_version", fmt::format("{}", opset), *by, "the newest opset that it reads");
+      took("opset_version", fmt::format("{}", opset), *by,
+           "the newest opset that this target reads");
     } else {
       took("opset_version", fmt::format("{}", opset), asked_.front(),
-           "every version in use reads it");
+           "every version in use reads this opset");
     }
   }
 

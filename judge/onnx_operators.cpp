@@ -15,7 +15,7 @@ namespace {
 
 // --- operators that only compute ---
 
-// Source: docs/Operators.md and docs/Changelog.md of ONNX 1.23.
+// The operators of ONNX's own domain. Source: docs/Operators.md and docs/Changelog.md of ONNX 1.23.
 constexpr std::string_view kOnnx =
     "Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention "
     "AveragePool BatchNormalization Bernoulli BitCast BitShift BitwiseAnd BitwiseNot "
@@ -42,21 +42,24 @@ constexpr std::string_view kOnnx =
     "Swish Tan Tanh TensorScatter TfIdfVectorizer ThresholdedRelu Tile TopK Transpose Trilu "
     "Unique Unsqueeze Upsample Where Xor";
 
-// ONNX's own domain as well. Source: ONNX Runtime's onnx_deprecated_operators.cc, contrib_defs.cc
-// and internal_schema_defs.cc; files that ONNX Runtime has optimized contain these operators.
+// Operators that ONNX Runtime adds to ONNX's own domain. Files that ONNX Runtime has optimized
+// contain these operators. Source: ONNX Runtime's onnx_deprecated_operators.cc, contrib_defs.cc and
+// internal_schema_defs.cc.
 constexpr std::string_view kOnnxRuntimeOwn =
     "Affine Crop DynamicSlice GRUUnit GivenTensorFill ImageScaler MemcpyFromHost MemcpyToHost "
     "ParametricSoftplus Scale ScaledTanh SimplifiedLayerNormalization";
 
-// Source: docs/Operators-ml.md and docs/Changelog-ml.md of ONNX 1.23.
+// The operators of the domain ai.onnx.ml. Source: docs/Operators-ml.md and docs/Changelog-ml.md of
+// ONNX 1.23.
 constexpr std::string_view kMl =
     "ArrayFeatureExtractor Binarizer CastMap CategoryMapper DictVectorizer FeatureVectorizer "
     "Imputer LabelEncoder LinearClassifier LinearRegressor Normalizer OneHotEncoder "
     "SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier "
     "TreeEnsembleRegressor ZipMap";
 
-// Domain com.microsoft. Source: ONNX Runtime's docs/ContribOperators.md, and the operators that
-// version 1.30 registers. EPContext and Snpe, which load programs, are in the next table.
+// The operators of the domain com.microsoft. Source: ONNX Runtime's docs/ContribOperators.md, and
+// the operators that ONNX Runtime 1.30 registers. EPContext and Snpe load programs: kLoaders has
+// them.
 constexpr std::string_view kMicrosoft =
     "Attention AttnLSTM BeamSearch BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu "
     "BifurcationDetector BitmaskBiasDropout BitmaskDropout CDist CausalConvWithState "
@@ -82,7 +85,7 @@ constexpr std::string_view kMicrosoft =
     "SparseToDenseMatMul Tokenizer TorchEmbedding TransposeMatMul Trilu UnfoldTensor Unique "
     "VarlenCausalConvWithState WhisperBeamSearch WordConvEmbedding";
 
-// Source: ONNX Runtime's nchwc_schema_defs.cc.
+// The operators of com.microsoft.nchwc. Source: ONNX Runtime's nchwc_schema_defs.cc.
 constexpr std::string_view kBlocked =
     "AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample";
 
@@ -91,8 +94,8 @@ struct Library {
   std::string_view operators;
 };
 
-// The domain com.ms.internal.nhwc has operators of ONNX and of com.microsoft, with the channels
-// last. Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
+// The domain com.ms.internal.nhwc has operators of ONNX and of com.microsoft, for tensors with the
+// channels last. Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
 constexpr std::array kLibraries = {
     Library{"", kOnnx},
     Library{"", kOnnxRuntimeOwn},
@@ -121,17 +124,17 @@ const Operators& computing() {
   return result;
 }
 
-// --- operators that load something ---
+// --- operators that load or call a program ---
 
 struct Loader {
-  std::string_view domain;  // "*" for any
+  std::string_view domain;  // "*": any domain
   std::string_view op_type;
   std::string_view text;
 };
 
 // Sources: EP-Context-Design, ORTModule_PythonOp_Notes.md, PyOp.md, ContribOperators.md (Snpe),
 // ORT_Use_Triton_Kernel.md in ONNX Runtime's documentation; PyTorch's exporter for ATen;
-// onnxruntime-extensions for the operators that ask a server.
+// onnxruntime-extensions for the operators that send their input to a server.
 constexpr std::array kLoaders = {
     Loader{"com.microsoft", "EPContext", "loads a compiled program for a device"},
     Loader{"com.microsoft", "PythonOp", "calls a Python function by its name"},
@@ -175,8 +178,8 @@ std::optional<std::size_t> called_by(const onnx::Model& model, const onnx::Node&
   return static_cast<std::size_t>(called - model.functions.data());
 }
 
-// The number of nodes after every call is replaced by the function's nodes. `sizes` has the sizes
-// of the functions that are known until now.
+// Returns the number of nodes after every call is replaced by the function's nodes. `sizes` has the
+// number of nodes of each function that was already counted.
 std::uint64_t size_of(const onnx::Model& model, const std::vector<onnx::Node>& nodes,
                       const std::vector<std::uint64_t>& sizes) {
   std::uint64_t size = 0;
@@ -201,8 +204,8 @@ std::string full_name(const onnx::Node& node) {
   return onnx::is_onnx_domain(node.domain) ? node.op_type : node.domain + "." + node.op_type;
 }
 
-// Functions whose calls are all counted are done; each of them lets its callers go on. What is left
-// over calls itself.
+// Counts a function after all functions that it calls. If some functions are never counted, a
+// function calls itself, directly or through others.
 std::uint64_t expanded_nodes(const onnx::Model& model) {
   const std::size_t count = model.functions.size();
   std::vector<std::vector<std::size_t>> callers(count);

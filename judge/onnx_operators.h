@@ -1,5 +1,6 @@
 /// @file
-/// What operators of an ONNX file can do. The folders check and scan share these tables.
+/// Tables of ONNX operators: which only compute, and which load or call a program. The folders
+/// check and scan share these tables.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -12,29 +13,30 @@
 
 namespace aether2onnx::judge {
 
-/// What running an operator can do.
+/// What an operator can do when a program runs the ONNX file.
 enum class Power {
   computes,  ///< Computes its outputs from its inputs and attributes, and does nothing else.
   loads,    ///< Loads or calls a program: code, a compiled model, a function by its name, a server.
-  unknown,  ///< An operator of another library, or one that is not in the tables.
+  unknown,  ///< The tables lack the operator, for example an operator of another library.
 };
 
 Power power_of(const onnx::Node& node);
-/// Whether the function has the name of an operator in the tables. Then some readers run the
-/// function, and others the operator.
+/// Returns whether the function has the name of an operator in the tables. For such a name, some
+/// programs run the function, and others run the operator.
 bool replaces_operator(const onnx::Function& function);
 
-/// What an operator does that Power::loads, "calls a Python function"; "" for any other operator.
+/// Returns what a node of Power::loads does, "calls a Python function by its name"; else "".
 std::string_view load_text(const onnx::Node& node);
 
-/// "Conv" for ONNX's own operators, "com.microsoft.EPContext" for others; not yet printable.
+/// Returns the operator's name, "Conv", with the domain if the operator is not ONNX's own,
+/// "com.microsoft.EPContext". The text may have unprintable characters.
 std::string full_name(const onnx::Node& node);
 
-/// The number of nodes once every call of a function is replaced by the function's nodes, as
-/// runtimes do it. kEndless if a function calls itself, directly or through others.
+/// The result of expanded_nodes() if a function calls itself, directly or through other functions.
 inline constexpr std::uint64_t kEndless = ~std::uint64_t{0};
+/// Returns the number of nodes after runtimes have replaced each call by the function's nodes.
 std::uint64_t expanded_nodes(const onnx::Model& model);
-/// More nodes than any published model has. A runtime would run out of memory.
+/// No published model has more nodes. With more nodes, a runtime would run out of memory.
 inline constexpr std::uint64_t kTooManyNodes = 10'000'000;
 
 }  // namespace aether2onnx::judge

@@ -1,7 +1,8 @@
-// Sources. Opsets of TensorRT: docs/operators.md in each release of onnx-tensorrt. Opsets and IR
-// versions of ONNX Runtime: the ONNX release that each of its versions was built with, and the
-// table of released versions in ONNX's Versioning.md. Operators: ONNX's Operators.md;
-// docs/operators.md and docs/Changelog.md of onnx-tensorrt.
+// The tables of targets, opsets and operators. Sources for TensorRT's opsets: docs/operators.md in
+// each release of onnx-tensorrt. Sources for ONNX Runtime's opsets and IR versions: the ONNX
+// release with which each version of ONNX Runtime was built, and the table of released versions in
+// ONNX's Versioning.md. Sources for operators: ONNX's Operators.md; docs/operators.md and
+// docs/Changelog.md of onnx-tensorrt.
 
 #include "judge/targets.h"
 
@@ -21,18 +22,20 @@ constexpr Precisions kNoBfloat16 =
 constexpr Precisions kEvery = kNoBfloat16 | set_of({Precision::bf16, Precision::mixed_bf16});
 
 constexpr std::string_view kTypesFromFile =
-    "the engine has the types of the file; convolutions are fast in float16, and normalizations "
-    "stay exact in float32";
+    "the engine computes in the types of the file: convolutions are fast in float16, and "
+    "normalizations are exact in float32";
 constexpr std::string_view kSafe = "every device runs float32, and float32 is the most exact";
-constexpr std::string_view kLayerNormalization = "it runs LayerNormalization as one operator";
-constexpr std::string_view kUnmeasured = "the usual form; no other one was measured there";
-constexpr std::string_view kAnySize = "one picture of any size at a time";
+constexpr std::string_view kLayerNormalization =
+    "the target runs LayerNormalization as one operator";
+constexpr std::string_view kUnmeasured =
+    "the usual form; no other form was measured on this target";
+constexpr std::string_view kAnySize = "the model takes one picture at a time, of any size";
 constexpr std::string_view kFloat32Sums =
-    "the sums are float32, so each bfloat16 depthwise convolution needs a Cast that runs alone: "
-    "106 kernels, in float32 89 (aether_small)";
-constexpr std::string_view kClip32 = "it takes float32 clips only";
+    "the sums of feature maps are float32, so each bfloat16 depthwise convolution needs a Cast as "
+    "an extra GPU kernel: 106 kernels, but 89 with float32 convolutions (aether_small)";
+constexpr std::string_view kClip32 = "the plugin takes only float32 clips";
 
-// One row a target. A fact that is not from documentation was seen in the program itself.
+// One row for each target. The facts are from documentation, or were seen in the program itself.
 constexpr std::array kTargets = {
     TargetRow{.target = Target::tensorrt,
               .name = "tensorrt",
@@ -46,8 +49,8 @@ constexpr std::array kTargets = {
               .precisions = kEvery,
               .precision = {Precision::mixed_fp16, kTypesFromFile},
               .form = {GraphForm::standard, kLayerNormalization},
-              .why_dynamic = "an engine with a profile takes a range of sizes",
-              .source = "sources of trtexec and onnx-tensorrt, 8.4 to 11.5"},
+              .why_dynamic = "one engine takes a range of sizes",
+              .source = "source code of trtexec and onnx-tensorrt, 8.4 to 11.1"},
     TargetRow{.target = Target::tensorrt_rtx,
               .name = "tensorrt-rtx",
               .title = "TensorRT for RTX",
@@ -61,10 +64,10 @@ constexpr std::array kTargets = {
               .form = {GraphForm::standard, kLayerNormalization},
               .why_dynamic = "one engine takes any size",
               .projections = {Projections::conv,
-                              "it fuses GELU and the gate into a 1x1 Conv: 89 kernels, by MatMul "
-                              "104 (aether_small)"},
+                              "a 1x1 Conv is fused with GELU and the gate: 89 GPU kernels, but 104 "
+                              "with MatMul (aether_small)"},
               .float32_depthwise = {true, kFloat32Sums},
-              .source = "TensorRT for RTX 1.6.1 and 1.7.1: parsed and built 931 of our files"},
+              .source = "TensorRT for RTX 1.6.1 and 1.7.1 parsed and built 931 converted files"},
     TargetRow{.target = Target::onnxruntime,
               .name = "onnxruntime",
               .title = "ONNX Runtime",
@@ -78,7 +81,7 @@ constexpr std::array kTargets = {
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, "the fastest form on a CPU"},
               .why_dynamic = kAnySize,
-              .source = "ONNX Runtime on CPUs, in the tests; its table of kernels"},
+              .source = "tests with ONNX Runtime on CPUs; ONNX Runtime's table of kernels"},
     TargetRow{.target = Target::onnxruntime_cuda,
               .name = "onnxruntime-cuda",
               .title = "ONNX Runtime's CUDA provider",
@@ -87,18 +90,18 @@ constexpr std::array kTargets = {
               .has_versions = true,
               .current = since(version(1, 17)),
               .precisions = kEvery,
-              .precision = {Precision::fp16, "its fastest precision, 75 dB from float32"},
+              .precision = {Precision::fp16, "the fastest precision, 75 dB from float32's picture"},
               .form = {GraphForm::standard, kLayerNormalization},
-              .fp32_io = {true, "programs feed float32; the two Casts cost next to nothing"},
+              .fp32_io = {true, "programs pass float32 pictures; both Casts take almost no time"},
               .why_dynamic = kAnySize,
               .projections = {Projections::matmul,
-                              "MatMul is 1.4 times as fast there as a 1x1 Conv (fp16)"},
+                              "MatMul is 1.4 times as fast as a 1x1 Conv on this target (fp16)"},
               .split_kernels_over = {11,
-                                     "cuDNN's fast float16 kernel ends at 7x7: 13x13 in four "
-                                     "parts takes two thirds of the time"},
+                                     "cuDNN's fast float16 kernel goes up to 7x7; a 13x13 kernel "
+                                     "in four parts takes two thirds of the time"},
               .no_bfloat16 = {"DepthToSpace,GlobalAveragePool,LeakyRelu,ReduceMax,ReduceMean",
-                              "it has no bfloat16 kernel for these operators"},
-              .source = "ONNX Runtime 1.29 and 1.31 on an H200; its table of kernels"},
+                              "the CUDA provider has no bfloat16 kernel for these operators"},
+              .source = "ONNX Runtime's table of kernels; runs of 1.29 and 1.31 on an H200 GPU"},
     TargetRow{.target = Target::directml,
               .name = "directml",
               .title = "DirectML",
@@ -107,10 +110,10 @@ constexpr std::array kTargets = {
               .current = since(version(1, 17)),
               .precisions = kNoBfloat16,
               .precision = {Precision::mixed_fp16,
-                            "float16 is fast on GPUs, and normalizations stay exact in float32"},
+                            "float16 is fast on GPUs, and normalizations are exact in float32"},
               .form = {GraphForm::standard, kUnmeasured},
               .why_dynamic = kAnySize,
-              .source = "documentation of ONNX Runtime 1.24; not run"},
+              .source = "documentation of ONNX Runtime 1.24; DirectML was not run"},
     TargetRow{
         .target = Target::openvino,
         .name = "openvino",
@@ -118,23 +121,24 @@ constexpr std::array kTargets = {
         .program = "Intel OpenVINO",
         .runtime = Target::openvino,
         .precisions = kEvery,
-        .precision = {Precision::fp32, "OpenVINO chooses the device's precision itself"},
-        .form = {GraphForm::channels_first, "it takes 0.7 to 0.8 of the standard form's time"},
+        .precision = {Precision::fp32, "OpenVINO itself chooses the precision for the device"},
+        .form = {GraphForm::channels_first,
+                 "this form takes 0.7 to 0.8 times as long as the form standard"},
         .why_dynamic = kAnySize,
-        .source = "OpenVINO on a CPU: all opsets, forms and precisions of our files ran"},
+        .source = "OpenVINO on a CPU ran files of all opsets, graph forms and precisions"},
     TargetRow{.target = Target::ncnn,
               .name = "ncnn",
               .title = "ncnn",
               .program = "Tencent ncnn, converted by pnnx",
               .runtime = Target::ncnn,
               .precisions = set_of({Precision::fp32}),
-              .precision = {Precision::fp32, "it reads no 16-bit file, and rounds itself"},
-              .form = {GraphForm::channels_first, "ncnn computes it right up to opset 17"},
+              .precision = {Precision::fp32, "ncnn reads only fp32, and rounds to float16 itself"},
+              .form = {GraphForm::channels_first, "ncnn runs this form correctly up to opset 17"},
               .standard_opset = 17,
               .channels_first_opset = 17,
-              .fp32_io = {true, "it reads no 16-bit file"},
+              .fp32_io = {true, "ncnn reads no 16-bit file"},
               .why_dynamic = kAnySize,
-              .source = "pnnx and ncnn on a CPU"},
+              .source = "runs of pnnx and ncnn on a CPU"},
     TargetRow{.target = Target::web,
               .name = "web",
               .title = "onnxruntime-web",
@@ -145,7 +149,7 @@ constexpr std::array kTargets = {
               .precision = {Precision::fp32, "WebAssembly computes in float32"},
               .form = {GraphForm::standard, kUnmeasured},
               .why_dynamic = kAnySize,
-              .source = "onnxruntime-web 1.30 (WebAssembly)"},
+              .source = "runs of onnxruntime-web 1.30 (WebAssembly)"},
     TargetRow{.target = Target::vsmlrt,
               .name = "vsmlrt",
               .title = "vs-mlrt",
@@ -159,12 +163,13 @@ constexpr std::array kTargets = {
               .precision = {Precision::mixed_fp16, kTypesFromFile},
               .form = {GraphForm::standard, kLayerNormalization},
               .fixed_runs = false,
-              .why_dynamic = "vsmlrt gives TensorRT a shape, which a fixed model refuses",
-              .source = "vsmlrt.py 3.22"},
+              .why_dynamic = "vsmlrt always passes an input shape, which TensorRT refuses for a "
+                             "model with one fixed size",
+              .source = "source code of vsmlrt.py 3.22"},
     TargetRow{.target = Target::vsmlrt_rtx,
               .name = "vsmlrt-rtx",
               .title = "vs-mlrt (TensorRT for RTX)",
-              .program = "vs-mlrt's plugin for TensorRT for RTX; give it fp16=False",
+              .program = "vs-mlrt's plugin for TensorRT for RTX; use its argument fp16=False",
               .runtime = Target::tensorrt_rtx,
               .current = since(version(1, 5)),
               .is_player = true,
@@ -173,9 +178,10 @@ constexpr std::array kTargets = {
               .form = {GraphForm::standard, kLayerNormalization},
               .fp32_io = {true, kClip32},
               .fixed_runs = false,
-              .why_dynamic = "vsmlrt gives a shape, which a fixed model refuses",
+              .why_dynamic = "vsmlrt always passes an input shape, which TensorRT for RTX refuses "
+                             "for a model with one fixed size",
               .float32_depthwise = {true, kFloat32Sums},
-              .source = "vsmlrt.py; TensorRT for RTX 1.7.1"},
+              .source = "source code of vsmlrt.py; TensorRT for RTX 1.7.1"},
     TargetRow{.target = Target::vsmlrt_ort,
               .name = "vsmlrt-ort",
               .title = "vs-mlrt (ONNX Runtime)",
@@ -186,8 +192,8 @@ constexpr std::array kTargets = {
               .precisions = kNoBfloat16,
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, "the fastest form on a CPU"},
-              .why_dynamic = "clips of any size",
-              .source = "vs-mlrt 17.1 with ONNX Runtime 1.31 (CPU)"},
+              .why_dynamic = "the plugin takes clips of any size",
+              .source = "runs of vs-mlrt 17.1 with ONNX Runtime 1.31 on a CPU"},
     TargetRow{
         .target = Target::vsmlrt_ov,
         .name = "vsmlrt-ov",
@@ -196,11 +202,12 @@ constexpr std::array kTargets = {
         .runtime = Target::openvino,
         .is_player = true,
         .precisions = kEvery,
-        .precision = {Precision::fp32, "OpenVINO chooses the device's precision itself"},
-        .form = {GraphForm::channels_first, "it takes 0.7 to 0.8 of the standard form's time"},
+        .precision = {Precision::fp32, "OpenVINO itself chooses the precision for the device"},
+        .form = {GraphForm::channels_first,
+                 "this form takes 0.7 to 0.8 times as long as the form standard"},
         .fp32_io = {true, kClip32},
-        .why_dynamic = "clips of any size",
-        .source = "vs-mlrt 17.1 with OpenVINO (CPU)"},
+        .why_dynamic = "the plugin takes clips of any size",
+        .source = "runs of vs-mlrt 17.1 with OpenVINO on a CPU"},
     TargetRow{.target = Target::vsmlrt_ncnn,
               .name = "vsmlrt-ncnn",
               .title = "vs-mlrt (ncnn)",
@@ -208,23 +215,23 @@ constexpr std::array kTargets = {
               .runtime = Target::ncnn,
               .is_player = true,
               .precisions = set_of({Precision::fp32}),
-              .precision = {Precision::fp32, "it reads no 16-bit file; fp16=True rounds there"},
+              .precision = {Precision::fp32, "the plugin reads only fp32, and rounds if fp16=True"},
               .form = {GraphForm::channels_first, "the plugin has no LayerNormalization"},
               .standard_opset = 16,
               .channels_first_opset = 17,
               .fp32_io = {true, kClip32},
-              .why_dynamic = "clips of any size",
-              .source = "vs-mlrt 17.1 with ncnn (lavapipe)"},
+              .why_dynamic = "the plugin takes clips of any size",
+              .source = "runs of vs-mlrt 17.1 with ncnn on a CPU (lavapipe)"},
     TargetRow{.target = Target::vsmlrt_any,
               .name = "vsmlrt-any",
               .title = "every plugin of vs-mlrt",
-              .program = "a file for all plugins of vs-mlrt",
+              .program = "all plugins of vs-mlrt",
               .runtime = Target::vsmlrt_any,
               .is_player = true,
               .precisions = set_of({Precision::fp32}),
               .precision = {Precision::fp32, ""},
               .form = {GraphForm::channels_first, ""},
-              .source = "the five rows above"},
+              .source = "the sources of the five plugins"},
     TargetRow{.target = Target::videojanai,
               .name = "videojanai",
               .title = "VideoJaNai",
@@ -237,10 +244,10 @@ constexpr std::array kTargets = {
               .precisions = kEvery,
               .precision = {Precision::mixed_fp16, kTypesFromFile},
               .form = {GraphForm::channels_first,
-                       "it builds engines of any size only if no Transpose is in the graph"},
+                       "VideoJaNai builds engines for a range of sizes only without Transpose"},
               .standard_opset = 0,
-              .why_dynamic = "it builds an engine for each video",
-              .source = "sources of VideoJaNai"},
+              .why_dynamic = "VideoJaNai itself builds an engine for each video",
+              .source = "source code of VideoJaNai"},
     TargetRow{.target = Target::comfyui,
               .name = "comfyui",
               .title = "ComfyUI",
@@ -253,8 +260,8 @@ constexpr std::array kTargets = {
               .precision = {Precision::mixed_fp16, kTypesFromFile},
               .form = {GraphForm::standard, kLayerNormalization},
               .fixed_runs = false,
-              .why_dynamic = "its nodes build engines for a range of sizes",
-              .source = "sources of ComfyUI-Upscaler-Tensorrt; not run"},
+              .why_dynamic = "ComfyUI's nodes build engines for a range of sizes",
+              .source = "source code of ComfyUI-Upscaler-Tensorrt; ComfyUI was not run"},
     TargetRow{.target = Target::chainner,
               .name = "chainner",
               .title = "chaiNNer",
@@ -265,11 +272,11 @@ constexpr std::array kTargets = {
               .precisions = kNoBfloat16,
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, kUnmeasured},
-              .why_dynamic = "it cuts pictures into tiles of its own choice",
-              .source = "sources of chaiNNer; not run"},
+              .why_dynamic = "chaiNNer cuts pictures into tiles and chooses the size of the tiles",
+              .source = "source code of chaiNNer; chaiNNer was not run"},
 };
 
-// The newest number that programs read from this version on.
+// From version `from` on, a program reads every opset (or IR version) up to `newest`.
 struct Row {
   std::int64_t newest;
   Version from;
@@ -299,7 +306,7 @@ constexpr std::array kOperators = {
     OperatorRow{"DynamicQuantizeLinear", 11, kNoEnd},
 };
 
-// Versions before a table's first row are too old to matter.
+// Returns kFirst if the first row has the number: versions before that row are out of use.
 Version first_that_reads(std::span<const Row> rows, std::int64_t number) {
   for (const Row& row : rows) {
     if (number <= row.newest) return &row == rows.data() ? kFirst : row.from;

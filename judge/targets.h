@@ -1,6 +1,7 @@
 /// @file
-/// The programs that run ONNX files: their names, which version reads what, and which conversion
-/// suits them. The folders check and engine share these tables.
+/// The tables of targets. A target is a program that runs ONNX files. The tables have its names,
+/// the opsets that each version reads, and the convert options that suit the target. The folders
+/// check and engine share these tables.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -30,10 +31,10 @@ constexpr Version number_of(const TensorRtVersion& version) {
 inline constexpr Version kBfloat16 = version(9);
 /// trtexec has --stronglyTyped from this version on.
 inline constexpr Version kStrongTyping = version(9, 1);
-/// From this version on TensorRT takes every type from the file: --fp16, --bf16, --int8 are gone.
+/// From this version on, TensorRT takes every type from the file. --fp16, --bf16, --int8 are gone.
 inline constexpr Version kOnlyStrongTyping = version(11);
 
-/// The versions from `from` on and below `below`.
+/// A range of versions: `from` and newer, but older than `below`.
 struct Range {
   Version from = kFirst;
   Version below = kNoEnd;
@@ -48,18 +49,18 @@ constexpr Range since(Version from) { return {from, kNoEnd}; }
 constexpr Range before(Version below) { return {kFirst, below}; }
 constexpr Range between(Version from, Version below) { return {from, below}; }
 
-/// "below 8.6", "11.0 or newer", "8.6 or newer, below 9.3"; "" for all versions.
+/// Returns "below 8.6", "11.0 or newer" or "8.6 or newer, below 9.3"; "" for all versions.
 std::string range_text(const Range& range);
 
-/// The numbers between the dots of a version, at most four; the first three have at most two
-/// digits. Empty if `text` is no version.
+/// Returns the numbers in a version, {8, 6, 1} for "8.6.1". There are one to four numbers, and the
+/// first three have at most two digits each. Returns an empty list if `text` is no version.
 std::vector<int> version_parts(std::string_view text);
 
-/// The versions that a text names: "8" is 8.0 up to 9.0, "8.6" up to 8.7, "8.6.1" only itself.
-/// Returns nullopt if `text` is no version.
+/// Returns the versions that `text` names: "8" is every 8.x, "8.6" is every 8.6.x, "8.6.1" is only
+/// 8.6.1. Returns nullopt if `text` is no version.
 std::optional<Range> parse_versions(std::string_view text);
 
-/// A set of precisions, one bit each.
+/// A set of precisions: one bit for each precision.
 using Precisions = std::uint32_t;
 constexpr Precisions set_of(std::initializer_list<Precision> precisions) {
   Precisions set = 0;
@@ -70,17 +71,17 @@ constexpr bool contains(Precisions set, Precision precision) {
   return (set & set_of({precision})) != 0;
 }
 
-/// How the command `engine` helps with a target.
+/// What the command `engine` prints for a target.
 enum class EngineRoute {
-  none,          ///< The program reads the ONNX file itself.
+  none,          ///< Nothing: the target runs the ONNX file and needs no engine.
   trtexec,       ///< A command line of trtexec.
   provider,      ///< The options of ONNX Runtime's TensorRT provider.
   vsmlrt,        ///< A call of vsmlrt.py.
   tensorrt_rtx,  ///< A command line of tensorrt_rtx.
-  own,           ///< The program builds an engine of the ONNX file itself.
+  own,           ///< Nothing: the target itself builds an engine from the ONNX file.
 };
 
-/// A value, and why a target prefers it. The reason is a sentence without a full stop.
+/// A value that a target prefers, and the reason. The reason is a sentence without a full stop.
 template <typename Value>
 struct Preferred {
   Value value{};
@@ -93,32 +94,33 @@ struct TargetRow {
   std::string_view name;
   std::string_view title;
   std::string_view program;
-  /// The target whose rules hold here as well: the runtime inside the program. Itself if none.
+  /// The runtime inside the program, as a target: its rules apply to this target, too. The same as
+  /// `target` if the program contains no other target.
   Target runtime = Target::tensorrt;
   /// Whether rules depend on the program's version.
   bool has_versions = false;
-  /// The versions that are checked if the caller names none. Older versions are out of use.
+  /// The versions that count if the caller names no version. Older versions are out of use.
   Range current = all_versions();
   bool by_default = false;
   /// Whether the program gives the model one picture of 1 or 3 channels at a time.
   bool is_player = false;
   EngineRoute engine = EngineRoute::none;
 
-  // What convert needs to know.
+  // The options of convert that suit the target.
   Precisions precisions = 0;
   Preferred<Precision> precision = {};
   Preferred<GraphForm> form = {};
-  int standard_opset = kMaxOpset;        ///< The newest opset of each form that runs.
-  int channels_first_opset = kMaxOpset;  ///< Versions may lower both, see newest_opset().
+  int standard_opset = kMaxOpset;        ///< Newest opset in this graph form; 0: does not run.
+  int channels_first_opset = kMaxOpset;  ///< newest_opset() lowers both for old versions.
   Preferred<bool> fp32_io = {};          ///< Whether input and output must be float32.
-  bool fixed_runs = true;                ///< Whether a model of one size runs.
+  bool fixed_runs = true;                ///< Whether a model with one fixed size runs.
   std::string_view why_dynamic = {};
   Preferred<Projections> projections = {};
-  /// For fp16 and bf16. 0: kernels stay whole.
+  /// For 16-bit models: larger depthwise kernels are split. 0: no kernel is split.
   Preferred<int> split_kernels_over = {};
-  /// For mixed_bf16: whether depthwise convolutions are float32.
+  /// For mixed_bf16: whether depthwise convolutions compute in float32.
   Preferred<bool> float32_depthwise = {};
-  /// Operators without a kernel for bfloat16, with commas between.
+  /// The operators for which the target has no bfloat16 kernel, separated by commas.
   Preferred<std::string_view> no_bfloat16 = {};
 
   std::string_view source = {};
@@ -126,34 +128,36 @@ struct TargetRow {
 std::span<const TargetRow> target_rows();
 const TargetRow& row_of(Target target);
 
-/// A requested target, with its versions as a range.
+/// A target that the caller requested, with the requested versions.
 struct Asked {
   const TargetRow* row = nullptr;
   Range versions;
-  std::string text;  ///< As in to_string(TargetVersion).
+  std::string text;  ///< The text of to_string(TargetVersion), "tensorrt:8.6".
   bool has_version = false;
 };
-/// The requested targets. vsmlrt-any becomes the plugins that it stands for.
-/// Throws Error(usage) if a version is none.
+/// Returns the requested targets. vsmlrt-any becomes the five plugins of vs-mlrt. Throws
+/// Error(usage) if a version is malformed or does not belong to its target.
 std::vector<Asked> asked_targets(const std::vector<TargetVersion>& wanted);
 
-/// The newest opset that the oldest requested version reads, in this form.
+/// Returns the newest opset that the oldest requested version reads for models of this graph form;
+/// 0 if the target does not run this form.
 int newest_opset(const Asked& asked, GraphForm form);
 
-/// The first version of TensorRT's parser, or of ONNX Runtime, that reads this opset; kNoEnd if no
-/// known version does.
+/// The next two functions return the first version of TensorRT's parser, or of ONNX Runtime, that
+/// reads this opset: kFirst if every version in use reads the opset, kNoEnd if no known version
+/// does.
 Version first_tensorrt_of_opset(std::int64_t opset);
 Version first_onnxruntime_of_opset(std::int64_t opset);
-/// The first version of ONNX Runtime that reads files of this IR version.
+/// Returns the first version of ONNX Runtime that reads this IR version; kFirst, kNoEnd as above.
 Version first_onnxruntime_of_ir(std::int64_t ir);
-/// The newest opset that this version of TensorRT reads.
+/// Returns the newest opset that this version of TensorRT reads.
 int newest_opset_of_tensorrt(Version version);
 
-/// An operator that not every opset and not every TensorRT has.
+/// An operator that is missing in some opsets and in some versions of TensorRT.
 struct OperatorRow {
   std::string_view name;
   std::int64_t opset;  ///< The first opset with this operator.
-  Version tensorrt;    ///< The first TensorRT that imports the operator; kNoEnd if none does.
+  Version tensorrt;    ///< The first TensorRT that imports the operator; kNoEnd if no version does.
 };
 std::span<const OperatorRow> operators();
 const OperatorRow& operator_row(std::string_view name);

@@ -1,4 +1,5 @@
-// Conversion, step by step. A reader of the code begins here. The first steps are in pipeline.cpp.
+// The steps of a conversion. Read this file first to understand the program. The first steps are in
+// pipeline.cpp.
 
 #include <algorithm>
 #include <map>
@@ -18,7 +19,7 @@ namespace aether2onnx {
 
 namespace {
 
-// A plan reads no weights, and doesn't read the whole file for its hash.
+// With `plan`, a conversion reads no weights and computes no hash of the checkpoint.
 enum class Purpose { plan, use };
 
 constexpr std::size_t kSha256Digits = 64;
@@ -58,7 +59,7 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   return result;
 }
 
-// "16 norms, 3 factors": the counts above 0.
+// Returns the counts above 0 with their nouns: "16 norms, 3 factors".
 std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*>> counts) {
   std::vector<std::string> parts;
   for (const auto& [count, noun] : counts) {
@@ -67,7 +68,7 @@ std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*
   return join(parts, ", ");
 }
 
-// What tools show of a model: "AetherNet G1, aether_small x2. Input …".
+// Returns the model's doc_string, which tools show: "AetherNet G1, aether_small x2. Input …".
 std::string description(const NetworkInfo& network) {
   const std::string times = network.scale == 1 ? "" : fmt::format("{}", network.scale);
   return fmt::format(
@@ -88,10 +89,10 @@ std::string summary(const graph::TypeDecisions& typed, Precision precision) {
 
 // --- the conversion ---------------------------------------------------------------------------
 
-// A conversion from the checkpoint to the graph. write() may follow once the output is known.
+// The constructor builds the graph from the checkpoint. write() then writes the model.
 class Conversion {
  public:
-  // `siblings` opens the files beside the checkpoint; null for a checkpoint in memory.
+  // `siblings` opens files in the checkpoint's folder; null for a checkpoint in memory.
   Conversion(const Input& input, const io::Siblings* siblings, const ConvertOptions& options,
              const Context& context, Purpose purpose = Purpose::use)
       : options_(options),
@@ -105,7 +106,7 @@ class Conversion {
   ConvertReport& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    // The hash is ready once the weights are written.
+    // The hash is ready only after the weights are written, so the metadata first contain zeros.
     report_.source.sha256.assign(kSha256Digits, '0');
     model_.metadata = metadata::entries(report_);
     const onnx::Written written = onnx::write(model_, output,
@@ -127,7 +128,7 @@ class Conversion {
                                     graph::compute_type(options_.precision), journal_);
   }
 
-  // Ends the step "written", after the last byte.
+  // Reports the step "written". Call finish() after the last byte is written.
   void finish() {
     const ConvertReport::Output& output = report_.output;
     std::string summary =
@@ -182,7 +183,7 @@ class Conversion {
 ConvertReport convert(const Input& input, const OutputFiles& output, const ConvertOptions& options,
                       const Context& context) {
   validate(options);
-  require(output.model != nullptr, "convert() without an output");
+  require(output.model != nullptr, "convert() was called without an output");
   return pipeline::naming(printable(options.source_name), [&] {
     Conversion conversion(input, nullptr, options, context);
     conversion.write(output);
@@ -215,7 +216,7 @@ std::string shape_name(const InputShape& shape, std::int64_t channels) {
 
 namespace {
 
-// `text` for a file name: letters, digits and a few signs; other bytes become dashes.
+// Returns `text` for a file name: every byte except letters, digits and "._-" becomes a dash.
 std::string for_file_name(std::string text) {
   constexpr std::string_view others = "._-";
   for (char& c : text) {
@@ -265,7 +266,7 @@ std::string default_output_name(std::string_view stem, const NetworkInfo& networ
 
 namespace {
 
-// Opens the file, converts it up to the graph, decides the output's path, and calls `work`.
+// Opens the checkpoint, builds the graph, decides the output's path, and calls `work`.
 template <typename Work>
 ConvertReport with_conversion(const std::filesystem::path& input,
                               const std::filesystem::path& output, const ConvertOptions& options,
@@ -319,7 +320,8 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   for (const onnx::Tensor& tensor : file.initializers) {
     if (tensor.external_file.empty()) continue;
     if (tensor.external_file != data.filename() || !io::is_file(data)) {
-      return fmt::format("its weights, {}, aren't beside it", printable(tensor.external_file));
+      return fmt::format("the file with its weights, {}, is not in the same folder",
+                         printable(tensor.external_file));
     }
   }
   std::string difference = metadata::difference(file, planned, more_fp32_blocks);

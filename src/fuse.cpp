@@ -1,4 +1,4 @@
-// Fusion: the first steps of a conversion, and the fused weights written as a checkpoint.
+// Fuses a checkpoint with the first steps of a conversion, and writes the fused weights.
 
 #include <algorithm>
 
@@ -30,14 +30,14 @@ DType dtype_in_file(WeightType type, DType stored) {
     case WeightType::float64:
       return DType::float64;
   }
-  defect("a type of weights without a name");
+  defect("an unknown type of weights");
 }
 
-// A fusion from the checkpoint to the list of fused weights. write() may follow once the output is
-// known.
+// The constructor lists the fused weights of the checkpoint. write() then writes the fused
+// checkpoint.
 class FusionRun {
  public:
-  // `siblings` opens the files beside the checkpoint; null for a checkpoint in memory.
+  // `siblings` opens files in the checkpoint's folder; null for a checkpoint in memory.
   FusionRun(const Input& input, const io::Siblings* siblings, const FuseOptions& options,
             const Context& context)
       : options_(options),
@@ -63,7 +63,7 @@ class FusionRun {
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
   }
 
-  // Ends the step "written", after the last byte.
+  // Reports the step "written". Call finish() after the last byte is written.
   void finish() {
     const FuseReport::Output& output = report_.output;
     warn();
@@ -107,8 +107,8 @@ class FusionRun {
     report_.convolutions = fusion_.convolutions;
   }
 
-  // The network's facts, in which an option proves nothing that the checkpoint leaves open: the
-  // fused checkpoint no longer shows who said so.
+  // Returns the facts for the fused checkpoint. A fact that only an option states becomes
+  // uncertain, because the fused checkpoint does not show that an option stated this fact.
   NetworkInfo with_own_evidence() const {
     NetworkInfo facts = report_.network;
     const auto doubt = [&](std::string_view what, bool given, const NetworkInfo& own) {
@@ -138,14 +138,15 @@ class FusionRun {
       return network::recognise(checkpoint_.state_dict(), reading).facts;
     } catch (const Error& error) {
       if (must_pass_on(error)) throw;
-      return {};  // without the option the checkpoint is not even recognised
+      return {};  // the checkpoint is not recognised without the option
     }
   }
 
-  // Counters and other buffers keep their type; statistics get the type of the weights.
+  // Returns the tensor of a buffer. Statistics get the type of the weights; other buffers keep
+  // their type.
   state_dict::NewTensor buffer_tensor(const network::Buffer& buffer) const {
     const state_dict::Entry* entry = checkpoint_.state_dict().find(buffer.key);
-    require(entry != nullptr && entry->tensor, "a buffer that isn't in the state dict");
+    require(entry != nullptr && entry->tensor, "the state dict has no tensor for a buffer");
     state_dict::NewTensor tensor;
     tensor.name = buffer.name;
     tensor.shape = buffer.shape;
@@ -160,8 +161,8 @@ class FusionRun {
       const std::string_view type = to_string(*rounded_sums_);
       journal_.warn({"fuse-rounded-sums", std::string(type)},
                     "each summed weight was rounded to {0}, the type of the checkpoint. So an fp32 "
-                    "model of the fused file differs slightly from one of the unfused file. To "
-                    "keep the exact sums, give {1} float32",
+                    "model of the fused file differs slightly from an fp32 model of the unfused "
+                    "file. To keep the exact sums, give {1} float32",
                     type, option("dtype"));
     }
     const bool has_float16 =
@@ -178,10 +179,10 @@ class FusionRun {
   pipeline::Checkpoint checkpoint_;
   network::Fused fusion_;
   state_dict::Content content_;
-  std::optional<DType> rounded_sums_;  // set if sums of 16-bit weights stay in 16 bits
+  std::optional<DType> rounded_sums_;  // type of sums of 16-bit weights, unset if there are none
 };
 
-// The format for the ending of the file's name; nullopt for an unknown ending.
+// Returns the format for the ending of the file's name, or nullopt for an unknown ending.
 std::optional<CheckpointFormat> format_of(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) {

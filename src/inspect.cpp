@@ -26,7 +26,7 @@ namespace {
 
 // --- checkpoints ------------------------------------------------------------------------------
 
-// The numbers that tell the progress of the training.
+// Returns the keys and numbers in the checkpoint that show the progress of the training.
 std::vector<std::pair<std::string, std::string>> training(const state_dict::StateDict& state_dict) {
   static constexpr std::array<std::string_view, 11> keys = {
       "iter",        "iteration", "iterations",  "current_iter",  "total_iter", "step",
@@ -42,13 +42,14 @@ std::vector<std::pair<std::string, std::string>> training(const state_dict::Stat
   return found;
 }
 
-// Numbers of 2^64 and above become 2^64 - 1.
+// Rounds to a whole number. Numbers of 2^64 and above become 2^64 - 1.
 std::uint64_t whole(double number) {
   constexpr double limit = 18446744073709551615.0;
   return number >= limit ? ~std::uint64_t{0} : static_cast<std::uint64_t>(std::llround(number));
 }
 
-// The cost of a network whose weights and feature maps have elements of `element_size` bytes.
+// Returns the cost of a network whose weights and feature maps have elements of `element_size`
+// bytes.
 NetworkCost cost_of(const network::Network& network, std::string precision,
                     std::size_t element_size) {
   constexpr double megapixel = 1e6;
@@ -65,7 +66,7 @@ NetworkCost cost_of(const network::Network& network, std::string precision,
 
 class Inspector {
  public:
-  // `siblings` opens the files beside the inspected one; null for a file in memory.
+  // `siblings` opens files in the folder of the inspected file; null for a file in memory.
   Inspector(const Input& input, const io::Siblings* siblings, const InspectOptions& options,
             const Context& context)
       : input_(input), siblings_(siblings), options_(options), context_(context) {}
@@ -127,7 +128,7 @@ class Inspector {
       for (const std::string& line : network.warnings) {
         result_.warnings.push_back({.code = "network-contradiction", .text = line});
       }
-      // The converter writes fp32 by default.
+      // By default the converter writes fp32, so the cost is that of fp32.
       take_cost(std::move(network), std::string(to_string(Precision::fp32)), sizeof(float));
     } catch (const Error& error) {
       if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
@@ -166,14 +167,14 @@ class Inspector {
     auto network = network::recognise(network::outline_of(file), metadata::network(file));
     if (!network) {
       result_.not_recognised = {.code = "network-unknown-graph",
-                                .text = "the graph is of a network that isn't an AetherNet."};
+                                .text = "the graph does not contain an AetherNet network."};
       return;
     }
     const std::string& precision = result_.onnx->precision;
     result_.warnings = metadata::contradictions(file, precision, network->facts);
     result_.network = network->facts;
     // The feature maps have the type of most weights.
-    std::map<std::size_t, double> elements;  // by the size of an element
+    std::map<std::size_t, double> elements;  // key: the size of an element in bytes
     for (const onnx::Tensor& tensor : file.initializers) {
       if (const auto dtype = onnx::dtype_of(tensor.data_type); dtype && is_weight(tensor)) {
         elements[size_of(*dtype)] += static_cast<double>(elements_of(tensor));
@@ -191,7 +192,7 @@ class Inspector {
 
   // --- tensors ---
 
-  // Lists a tensor; if its elements can't be read, with the reason.
+  // Adds a tensor to the result. If its elements can't be read, `problem` is the reason.
   template <typename Describe>
   void add_tensor(const std::string& name, std::size_t total, Describe describe) {
     InspectedTensor tensor;

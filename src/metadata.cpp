@@ -16,7 +16,7 @@ using Entries = std::vector<std::pair<std::string, std::string>>;
 
 constexpr const char* kFp32Blocks = "fp32_blocks";
 
-// Keys that are written only if the value is unusual.
+// Metadata keys that are written only if the value is unusual.
 constexpr std::array<const char*, 12> kOptionalKeys = {
     "io_type",        "graph_form", "projections",    "split_kernels_over", "gelu",
     "fp32_operators", "norm_type",  "depthwise_fp32", "channel_attention",  "spatial_attention",
@@ -82,7 +82,7 @@ Entries entries(const ConvertReport& report) {
   if (!graph.fp32_operators.empty()) add("fp32_operators", join(graph.fp32_operators, ","));
   if (graph.depthwise_fp32) add("depthwise_fp32", "true");
   if (!graph.fp32_blocks.empty()) add(kFp32Blocks, join(graph.fp32_blocks, ","));
-  // Which of several state dicts in the file was converted.
+  // If the file has several state dicts: the name of the converted state dict.
   if (!report.source.other_wrappers.empty()) {
     add("source_state_dict",
         report.source.wrapper.empty() ? "/" : printable(report.source.wrapper));
@@ -101,7 +101,7 @@ std::string tensor_text(const onnx::ValueInfo& value) {
   return fmt::format("{} [{}]", value.name, join(value.dims, ", "));
 }
 
-// "input [1, 3, 64, 64], …".
+// Returns the names and shapes of the tensors: "input [1, 3, 64, 64], …".
 template <typename Tensor>
 std::string tensors_text(const std::vector<Tensor>& tensors) {
   std::vector<std::string> texts;
@@ -109,7 +109,7 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
   return join(texts, ", ");
 }
 
-// Whether the list "a,b" has the `wanted` parts, and no others unless `may_be_more`.
+// Whether the list "a,b" has all `wanted` parts. With `may_be_more`, other parts are allowed.
 bool same_blocks(std::string_view list, const std::vector<std::string>& wanted, bool may_be_more) {
   const std::vector<std::string_view> parts = split(list, ',');
   const std::set<std::string_view> blocks(parts.begin(), parts.end());
@@ -136,7 +136,7 @@ std::string difference(const onnx::Model& file, const ConvertReport& planned,
     const bool wanted = std::any_of(wanted_entries.begin(), wanted_entries.end(),
                                     [&](const auto& entry) { return entry.first == key; });
     const std::string* found = file.find_metadata(key);
-    if (found != nullptr && !wanted) return differs(key, *found, "as usual");
+    if (found != nullptr && !wanted) return differs(key, *found, "the usual value");
   }
   const std::string* blocks = file.find_metadata(kFp32Blocks);
   const std::vector<std::string>& wanted_blocks = planned.graph.fp32_blocks;
@@ -159,7 +159,7 @@ std::string difference(const onnx::Model& file, const ConvertReport& planned,
 
 namespace {
 
-// "4,4,4,4". Returns an empty list if the text has another form.
+// Reads the numbers in "4,4,4,4". Returns an empty list if the text has another form.
 std::vector<std::int64_t> numbers_of(std::string_view text) {
   std::vector<std::int64_t> numbers;
   for (const std::string_view part : split(text, ',')) {
@@ -170,7 +170,7 @@ std::vector<std::int64_t> numbers_of(std::string_view text) {
   return numbers;
 }
 
-// "" if the file does not have the key.
+// Returns the metadata value of `key`, or "" if the file does not have the key.
 std::string text_of(const onnx::Model& file, std::string_view key) {
   const std::string* found = file.find_metadata(key);
   return found == nullptr ? std::string() : *found;
@@ -183,13 +183,13 @@ Assumed assumed(const onnx::Model& file) {
   if (text("architecture").empty() || text("generation").empty()) return {};
   Assumed assumed;
   assumed.generation = text("generation");
-  // A number of 1 is left out. An unreadable number says nothing.
+  // A missing number is 1, because entries() omits 1. For a damaged number, the result is nullopt.
   const auto number = [&](const char* key) {
     return text(key).empty() ? std::optional<double>(1) : parse_number<double>(text(key));
   };
   assumed.res_scale = number("res_scale");
   assumed.img_range = number("img_range");
-  // "…; norms with eps 0.0001", as network::fused_from() writes it.
+  // network::fused_from() writes the epsilon at the end: "…; norms with eps 0.0001".
   const std::string fused_from = text("fused_from");
   constexpr std::string_view eps = " eps ";
   const std::size_t at = fused_from.find(eps);
@@ -204,7 +204,7 @@ Assumed assumed(const onnx::Model& file) {
 
 namespace {
 
-// The choice that has this name.
+// Returns the choice for which to_string() returns `name`, or nullopt.
 template <typename Choice>
 std::optional<Choice> choice(std::string_view name, std::initializer_list<Choice> choices) {
   for (const Choice each : choices) {
@@ -223,7 +223,7 @@ std::vector<std::string> names_of(std::string_view list) {
   return names;
 }
 
-// The sizes of "input:1x3x64x64"; empty for another form.
+// Returns the sizes in "input:1x3x64x64", or an empty list if the text has another form.
 std::vector<std::int64_t> sizes_of(std::string text) {
   constexpr std::string_view input = "input:";
   if (!text.starts_with(input)) return {};
@@ -232,7 +232,7 @@ std::vector<std::int64_t> sizes_of(std::string text) {
   return numbers_of(text);
 }
 
-// The axes of the model's input, with the ranges of the metadata.
+// Returns the shape of the model's input. The ranges of dynamic axes are from the metadata.
 std::optional<InputShape> shape_of(const onnx::Model& file) {
   const std::vector<const onnx::ValueInfo*> inputs = onnx::open_inputs(file);
   if (inputs.size() != 1 || inputs[0]->dims.size() != 4) return std::nullopt;
@@ -305,8 +305,9 @@ std::string other_network(const onnx::Model& file, const NetworkInfo& network) {
     if (std::find(not_of_size.begin(), not_of_size.end(), key) != not_of_size.end()) continue;
     const std::string* noted = file.find_metadata(key);
     if (noted == nullptr || *noted == value) continue;
-    return fmt::format("The model was made from a network with {} {}, but the checkpoint's has {}.",
-                       key, printable(*noted, 60), value);
+    return fmt::format(
+        "The model was made from a network with {} {}, but the network in the checkpoint has {}.",
+        key, printable(*noted, 60), value);
   }
   return "";
 }
@@ -328,9 +329,10 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
                                        NetworkInfo& network) {
   const NetworkInfo noted = metadata::network(file);
   if (noted.architecture != network.architecture) return {};
-  // A fused network may have the dimensions of a variant, but another small kernel in training.
+  // The graph of a fused network does not show the small kernel. If this kernel was unusual, the
+  // model type in the metadata is "custom".
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
-  // These factors are folded into the weights.
+  // These numbers are folded into the weights, so the graph does not show them.
   network.numbers = noted.numbers;
   Entries facts = network_entries(network);
   facts.emplace_back("precision", precision);

@@ -1,5 +1,5 @@
 /// @file
-/// The metadata of the ONNX files that aether2onnx writes: their keys and texts, written and read.
+/// Writes and reads the metadata (keys and texts) of the ONNX files that aether2onnx writes.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -14,7 +14,7 @@
 
 namespace aether2onnx::metadata {
 
-/// The input's shape at the ends of its profile, and the keys under which the metadata have them.
+/// One shape of the input's profile (min, opt or max): its metadata key and its member of Axis.
 struct ProfileEnd {
   const char* key;
   std::int64_t Axis::*size;
@@ -22,20 +22,20 @@ struct ProfileEnd {
 inline constexpr std::array<ProfileEnd, 3> kProfile = {
     {{"min_shape", &Axis::min}, {"opt_shape", &Axis::opt}, {"max_shape", &Axis::max}}};
 
-/// "1x3x64x64": the shape at one end of its profile. A fixed axis has its size.
+/// Returns a shape of the profile, "1x3x64x64". `end` selects min, opt or max of dynamic axes.
 std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*end);
 
-/// The metadata of a converted model, in a fixed order.
+/// Returns the metadata of a converted model, in a fixed order.
 std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& report);
 
 /// Compares an existing ONNX file with the planned one: metadata, opset, inputs and outputs.
-/// Returns the first difference in a few words, or "". The source's name and hash are left out.
-/// `more_fp32_blocks` as in why_outdated().
+/// Returns the first difference in a few words, or "". Ignores the source's name and hash.
+/// why_outdated() explains `more_fp32_blocks`.
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
 
-/// The answers to the questions that a checkpoint may leave open. Unset if the metadata are not of
-/// aether2onnx.
+/// The answers in the metadata to the questions that a checkpoint may leave open. Unset if the
+/// metadata were not written by aether2onnx.
 struct Assumed {
   std::optional<std::string> generation;
   std::optional<double> res_scale;
@@ -44,20 +44,20 @@ struct Assumed {
 };
 Assumed assumed(const onnx::Model& file);
 
-/// The options of the conversion that made the model: entries(), read back. What a reader of a
-/// checkpoint decides (ReadOptions) is left out. Unset if the metadata are not of aether2onnx, or
-/// have a value that this version does not know.
+/// Returns the options of the conversion that made the model, read from the metadata. Leaves the
+/// ReadOptions unset. Returns nullopt if the metadata were not written by aether2onnx, or have a
+/// value that this version does not know.
 std::optional<ConvertOptions> options(const onnx::Model& file);
 
-/// The first fact about the network's size that the metadata and the network disagree about, as a
-/// sentence; "" if there is none.
+/// Compares the facts about the network's size in the metadata with `network`. Returns a sentence
+/// about the first difference, or "".
 std::string other_network(const onnx::Model& file, const NetworkInfo& network);
 
-/// The facts about the network that the metadata note. Other facts stay empty.
+/// Returns the facts about the network that are in the metadata. Other facts stay empty.
 NetworkInfo network(const onnx::Model& file);
 
-/// Contradictions between the metadata and the network in the graph. If the graph leaves a fact
-/// about the network open, `network` gets the noted fact.
+/// Returns the contradictions between the metadata and `network`, which was read from the graph.
+/// Copies facts that the graph does not show from the metadata to `network`.
 std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::string& precision,
                                        NetworkInfo& network);
 

@@ -1,4 +1,4 @@
-// The public types that belong to no task: versions, errors, options.
+// Functions of public types that all tasks use: version, errors, options.
 
 #include <algorithm>
 #include <array>
@@ -108,7 +108,7 @@ namespace {
 constexpr std::int64_t kLargestAxis = 65536;
 constexpr std::array<std::int64_t, 5> kScales = {1, 2, 3, 4, 8};
 
-// Fails because the value of the option is another than expected.
+// Throws Error(usage): the option `name` has the value `found`, but must be `expected`.
 [[noreturn]] void fail_range(const std::string& name, const std::string& found,
                              const std::string& expected) {
   fail({ErrorKind::usage, "option-range", name, expected, found}, "{} {}: must be {}.",
@@ -143,8 +143,8 @@ void check_axis(const Axis& axis, const std::string& name) {
   check_order(opt, max);
 }
 
-// The remedy for an option that checks a fact about the checkpoint.
-constexpr const char* kOrLeftOut = "{}, or be left out (it is read from the checkpoint)";
+// The expected value of an option that states a fact about the checkpoint.
+constexpr const char* kOrLeftOut = "{}, or be left out (the value is read from the checkpoint)";
 
 void check_name(const char* name, const std::optional<std::string>& value,
                 const std::vector<std::string>& names) {
@@ -189,7 +189,7 @@ void validate_forms(const ConvertOptions& options) {
   for (const std::string& op : options.fp32_operators) {
     const std::vector<std::string>& known = graph::computing_operators();
     if (std::find(known.begin(), known.end(), op) != known.end()) continue;
-    fail_range("fp32_operators", printable(op), "of " + join(known, ", "));
+    fail_range("fp32_operators", printable(op), "one of " + join(known, ", "));
   }
 }
 
@@ -221,8 +221,8 @@ void validate(const ConvertOptions& options) {
     fail({ErrorKind::usage, "option-opset-bfloat16", "opset_version",
           fmt::format("{} or newer", kMinOpsetOfBfloat16), fmt::format("{}", opset)},
          "{3} {0}: {4} {1} needs opset {2} or newer, the first whose Conv takes bfloat16.\n"
-         "Give {3} {2} or leave it out. TensorRT before 10.6 doesn't read opset {2}: for it, "
-         "convert with {4} fp32 and build the engine with trtexec --bf16.",
+         "Give {3} {2}, or omit this option. TensorRT before 10.6 doesn't read opset {2}: for "
+         "these versions, convert with {4} fp32 and build the engine with trtexec --bf16.",
          opset, to_string(options.precision), kMinOpsetOfBfloat16, option("opset_version"),
          option("fp_mode"));
   }

@@ -29,7 +29,7 @@ void Journal::warn(Diagnostic warning) {
 
 namespace {
 
-// Ends the computation of a hash that is no longer needed.
+// Thrown to end the computation of a hash that is no longer needed.
 struct Abandoned {};
 
 }  // namespace
@@ -81,8 +81,8 @@ std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_di
       names.front(),
       {},
       join(names, ", "),
-      fmt::format("PyTorch would run {}{} when it loads the checkpoint. Here no code of "
-                  "the file ran. To see all of it, run: aether2onnx scan FILE",
+      fmt::format("PyTorch would run {}{} when it loads the checkpoint. aether2onnx ran no "
+                  "code of the file. To see all dangerous names, run: aether2onnx scan FILE",
                   names.front(), others)};
 }
 
@@ -91,7 +91,8 @@ namespace {
 std::string fusion_summary(const network::Fused& fusion) {
   if (fusion.convolutions == 0) return "the checkpoint is fused already";
   std::string text = fmt::format(
-      "{} pairs of depthwise convolutions became one each, added in float64", fusion.convolutions);
+      "{} pairs of depthwise convolutions became one convolution each, added in float64",
+      fusion.convolutions);
   if (fusion.norms > 0) text += fmt::format("; {} with statistics", plural(fusion.norms, "norm"));
   return text;
 }
@@ -182,7 +183,8 @@ namespace aether2onnx {
 
 namespace {
 
-// " ('params_ema'; also there: 'params')": the state dict that was taken, and the others.
+// Returns the chosen state dict and the other state dicts: " ('params_ema'; also in the file:
+// 'params')".
 std::string choice_text(const SourceInfo& source) {
   constexpr std::size_t shown = 4;
   std::vector<std::string> others = source.other_wrappers;
@@ -190,7 +192,7 @@ std::string choice_text(const SourceInfo& source) {
   const std::string text = first_names(others, shown);
   if (source.wrapper.empty() && text.empty()) return "";
   return fmt::format(" ('{}'{})", source.wrapper.empty() ? "/" : printable(source.wrapper),
-                     text.empty() ? "" : "; also there: " + text);
+                     text.empty() ? "" : "; also in the file: " + text);
 }
 
 }  // namespace
@@ -210,7 +212,7 @@ std::string summary(const NetworkInfo& network) {
       network.fused ? fmt::format("{}", network.large_kernel)
                     : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
       network.fused ? "fused" : "unfused");
-  // Usual values are left out.
+  // The text omits usual values.
   if (network.has("channel_attention")) text += ", channel attention";
   if (network.has("spatial_attention")) text += ", spatial attention";
   if (network.norm_type == NormType::deployment) text += ", deployment norms";
@@ -220,7 +222,7 @@ std::string summary(const NetworkInfo& network) {
   if (network.quantization == Quantization::qat) text += ", from quantization-aware training";
   if (network.quantization == Quantization::int8) text += ", dequantized from int8";
   for (const Evidence& evidence : network.evidence) {
-    // The reason of an assumption stands in its warning.
+    // If the generation is an assumption, a warning already states the reason.
     if (evidence.what == "generation" && evidence.certain) {
       text += fmt::format("; {} by {}", evidence.value, evidence.because);
     }

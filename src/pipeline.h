@@ -22,7 +22,7 @@
 
 namespace aether2onnx::pipeline {
 
-/// Measures the steps, adds steps and warnings to a report, and tells the observer.
+/// Measures the time of the steps, adds steps and warnings to a report, and calls the observer.
 class Journal {
  public:
   /// The lists and the context must outlive the journal.
@@ -31,11 +31,11 @@ class Journal {
 
   const Context& context() const { return context_; }
 
-  /// Ends a step.
+  /// Ends a step: reports it with the time since the last step.
   void step(std::string name, std::string summary);
   void progress(std::string_view name, std::uint64_t done, std::uint64_t total) const;
   void warn(Diagnostic warning);
-  /// The same with sentences formatted as by fmt::format.
+  /// Adds a warning whose sentences are formatted as by fmt::format.
   template <typename... Args>
   void warn(Diagnostic warning, fmt::format_string<Args...> format, Args&&... args) {
     warning.text = fmt::format(format, std::forward<Args>(args)...);
@@ -50,9 +50,9 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
-/// Computes the SHA-256 of a checkpoint's files on a second thread: it takes as long as all other
-/// work. The caller's thread computes it if the system has no more threads, and for an Input of the
-/// caller's, which may not support two threads.
+/// Computes the SHA-256 of a checkpoint's files. This takes as long as all other work, so a second
+/// thread does it. The caller's thread does it if the system has no more threads, or if the caller
+/// provides the Input, which may not support two threads.
 class SourceHash {
  public:
   SourceHash() = default;
@@ -61,9 +61,10 @@ class SourceHash {
   /// Ends the computation early if get() was not called.
   ~SourceHash();
 
-  /// The files must stay until get() or the destructor returns.
+  /// The files must stay open until get() or the destructor returns. Uses a second thread only if
+  /// `beside` is true.
   void start(std::vector<const Input*> files, bool beside, const Context& context);
-  /// Lower-case hex. Throws the errors of Input::read().
+  /// Returns the hash in lower-case hex. Throws the errors of Input::read().
   std::string get();
 
  private:
@@ -72,56 +73,57 @@ class SourceHash {
   port::Beside work_;
 };
 
-/// The step "read": a checkpoint's state dict, and the SHA-256 of its files.
+/// Runs the step "read": reads a checkpoint's state dict and hashes the checkpoint's files.
 class Checkpoint {
  public:
-  /// `input` must outlive the object. `siblings` opens the files beside the input; null for an
+  /// `input` must outlive the object. `siblings` opens files in the input's folder; null for an
   /// input in memory. Fills in `source` except for its name and its hash. The hash is computed only
-  /// if `hashed`.
+  /// if `hashed` is true.
   Checkpoint(const Input& input, const io::Siblings* siblings, const ReadOptions& options,
              bool hashed, SourceInfo& source, Journal& journal);
 
   const state_dict::StateDict& state_dict() const { return state_dict_; }
-  /// Lower-case hex. Throws the errors of Input::read().
+  /// Returns the hash in lower-case hex. Throws the errors of Input::read().
   std::string sha256() { return (in_parts_ ? parts_hash_ : input_hash_).get(); }
 
  private:
   state_dict::StateDict open(const Input& input, const io::Siblings* siblings,
                              const ReadOptions& options, bool hashed, const Context& context);
 
-  // Most checkpoints are one file: its hash can start before the state dict is read. A hash must
-  // end before its files are closed, which the state dict may own.
+  // Most checkpoints are one file, whose hash can start before the state dict is read. The state
+  // dict may own the other files. So parts_hash_ is destroyed before state_dict_ closes these
+  // files.
   SourceHash input_hash_;
   state_dict::StateDict state_dict_;
   SourceHash parts_hash_;
   bool in_parts_ = false;
 };
 
-/// The hash of the checkpoint `input`, read like the checkpoint of a plan.
+/// Returns the hash of the checkpoint `input`, read with the params_key of `planned`.
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context);
 
-/// The steps "recognised" and "fused". Fills in `network`.
+/// Runs the steps "recognised" and "fused". Fills in `network`.
 network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal);
 
-/// A warning if the checkpoint names anything that runs code, starts programs, or reaches files and
-/// networks when PyTorch loads it.
+/// Returns a warning if PyTorch would run code, start programs, or reach files and networks when it
+/// loads the checkpoint, because the checkpoint names functions for these tasks.
 std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_dict);
 
-/// The checkpoint `input` and the shards that were opened until now.
+/// Returns the paths of the checkpoint `input` and of the shards that were opened until now.
 std::vector<std::filesystem::path> paths_of(const std::filesystem::path& input,
                                             const io::FolderSiblings& siblings);
-/// The same files and Context::inputs.
+/// Returns the files of paths_of() and Context::inputs, which no output may replace.
 io::FilesRead files_read(const std::filesystem::path& input, const io::FolderSiblings& siblings,
                          const Context& context);
 
-/// Warns of the number of `weights` that became subnormal or zero in `type`, float16 or bfloat16.
+/// Warns if any of `weights` weights became subnormal or zero in `type`, float16 or bfloat16.
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal);
 
-/// All facts but the name and the hash.
+/// Returns all facts about the checkpoint except the name and the hash.
 SourceInfo describe(const state_dict::StateDict& state_dict);
 
 /// Sorts by count, the largest first, then by key.
@@ -134,7 +136,7 @@ std::vector<std::pair<Key, std::uint64_t>> by_frequency(
   return sorted;
 }
 
-/// "float32"; if the types differ, the most frequent first: "float16 + float32".
+/// Returns the types as text, the most frequent first: "float16 + float32".
 std::string dtypes_text(const std::vector<DType>& dtypes);
 
 /// Runs `work`. If its error is about the content of the source, the message begins with the
@@ -152,7 +154,7 @@ auto naming(const std::string& source, Work work) {
     throw Error(error.kind, std::move(diagnostic), error.findings);
   } catch (const std::bad_alloc&) {
     fail({ErrorKind::limit, "limit-memory"},
-         "{}: there isn't enough memory for the largest weight in it.",
+         "{}: there isn't enough memory for the largest weight in the file.",
          source.empty() ? "the checkpoint" : source);
   }
 }

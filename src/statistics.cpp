@@ -10,13 +10,13 @@ namespace aether2onnx {
 
 namespace {
 
-// The upper half of a binary16 number.
+// float8_e5m2 is the upper half of a binary16 number.
 float from_float8_e5m2(std::uint8_t bits) {
   return from_half_bits(static_cast<std::uint16_t>(unsigned{bits} << 8U));
 }
 
-// Exponent bias 7, no infinity, NaN with all bits but the sign set. Source: Micikevicius et al.,
-// "FP8 formats for deep learning", 2022.
+// float8_e4m3 has exponent bias 7, no infinity, and NaN with all bits set except the sign. Source:
+// Micikevicius et al., "FP8 formats for deep learning", 2022.
 double from_float8_e4m3(std::uint8_t bits) {
   if ((bits & 0x7fU) == 0x7fU) return std::nan("");
   const int exponent = (bits >> 3) & 0xf;
@@ -31,7 +31,7 @@ double plain(Word word) {
   return static_cast<double>(word);
 }
 
-// Counts elements of type Word, whose values are value(word).
+// Computes the statistics of elements of type Word. value(word) is the number in one element.
 template <typename Word, typename Value>
 void count(const TensorData& data, InspectedTensor& tensor, Value value) {
   std::uint64_t finite = 0;
@@ -49,7 +49,7 @@ void count(const TensorData& data, InspectedTensor& tensor, Value value) {
     } else {
       min = std::min(min, number);
       max = std::max(max, number);
-      // The mean so far: a sum could overflow.
+      // The mean is updated with each number, because a sum could overflow.
       mean += (number - mean) / static_cast<double>(++finite);
     }
   }

@@ -8,7 +8,8 @@
 
 namespace aether2onnx {
 
-/// Fills in the statistics of `tensor`, or its problem if the type has no order.
+/// Fills in the statistics of `tensor` from `data`. For types without an order (complex,
+/// quantized), fills in `problem` instead.
 void measure(const TensorData& data, InspectedTensor& tensor);
 
 }  // namespace aether2onnx

@@ -16,7 +16,7 @@ void append_little_endian(std::string& out, std::uint64_t value, std::size_t siz
   for (std::size_t i = 0; i < size; ++i) out += static_cast<char>((value >> (8 * i)) & 0xffU);
 }
 
-// Writes the opcodes that torch.save writes.
+// Writes pickle opcodes, the same ones as torch.save().
 class Pickler {
  public:
   Pickler() { out_ = "\x80\x02"; }
@@ -30,7 +30,7 @@ class Pickler {
     out_ += value;
   }
   void integer(std::int64_t value) {
-    out_ += "\x8a\x08";  // LONG1 of eight bytes holds them all
+    out_ += "\x8a\x08";  // LONG1 of eight bytes can hold every int64
     append_little_endian(out_, static_cast<std::uint64_t>(value), 8);
   }
   void real(double value) {
@@ -81,7 +81,7 @@ class Pickler {
   std::string out_;
 };
 
-// What the elements of one storage are.
+// The type of the elements of a storage.
 enum class ElementType { float32, float16, bfloat16, float64, int64, qint8 };
 
 ElementType element_type(StorageType type) {
@@ -99,8 +99,8 @@ ElementType element_type(StorageType type) {
 }
 
 struct TypeNames {
-  const char* storage_class;  // of PyTorch
-  const char* safetensors;    // nullptr where the format hasn't the type
+  const char* storage_class;  // PyTorch's name
+  const char* safetensors;    // nullptr if the format lacks the type
 };
 
 TypeNames names_of(ElementType type) {
@@ -131,12 +131,12 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
   return strides;
 }
 
-// As contiguous_strides(), of a tensor (N, C, H, W) whose elements lie in the order N, H, W, C.
+// Returns the strides of a tensor (N, C, H, W) whose elements are stored in the order N, H, W, C.
 std::vector<std::int64_t> channels_last_strides(const std::vector<std::int64_t>& shape) {
   return {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]};
 }
 
-// Row-major values in the order N, H, W, C.
+// Returns the row-major values of a tensor (N, C, H, W) in the order N, H, W, C.
 std::vector<double> in_channels_last_order(const std::vector<double>& values,
                                            const std::vector<std::int64_t>& shape) {
   std::vector<double> ordered;
@@ -187,11 +187,11 @@ bool has_channels_last_strides(const NamedTensor& tensor) {
   return tensor.quantization && tensor.quantization->channels_last && tensor.shape.size() == 4;
 }
 
-// The values of one storage. They belong to the tensors that are written.
+// The values of one storage. The pointers lead to the tensors that are written.
 struct Storage {
   ElementType type;
   const std::vector<double>* values;
-  const NamedTensor* reordered;  // where its values lie in another order; else null
+  const NamedTensor* reordered;  // the tensor, if its values are stored as NHWC; else null
 
   std::string encoded(bool big_endian) const {
     if (reordered == nullptr) return encode(*values, type, big_endian);
@@ -199,12 +199,14 @@ struct Storage {
   }
 };
 
-// Every storage of a checkpoint; storage i has the key "i". First those of the tensors, in their
-// order, then those of the optimizer's copies, then what belongs to quantized tensors.
+// All storages of a checkpoint; storage i has the key "i". The order: the storages of the tensors,
+// those of the optimizer's copies, then scales, zero points and biases of quantized tensors.
 struct Storages {
   std::vector<Storage> all;
-  std::vector<std::size_t> first;   // of each entry; those that have none as the next one
-  std::vector<std::size_t> beside;  // of each entry: scales, zero points, bias, those it has
+  // For each entry the index of its storage; an entry without a storage has the next index.
+  std::vector<std::size_t> first;
+  // For each entry the index of its first storage with scales, zero points or a bias.
+  std::vector<std::size_t> beside;
 };
 
 ElementType element_type(const NamedTensor& tensor, const CheckpointLayout& layout) {
@@ -239,10 +241,10 @@ Storages storages_of(const std::vector<NamedTensor>& tensors, const CheckpointLa
   return storages;
 }
 
-// Writes the object of a checkpoint.
+// Writes the pickle of a whole checkpoint.
 class CheckpointPickler {
  public:
-  // `legacy`: with a view of the storage, None, in each reference to one.
+  // If `legacy` is true, each reference to a storage has a view of the storage, here None.
   CheckpointPickler(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout,
                     bool legacy)
       : tensors_(tensors),
@@ -301,7 +303,7 @@ class CheckpointPickler {
     pickler_.opcodes("t");
   }
 
-  // A call of the function that rebuilds the tensor from `storage`.
+  // Appends a call of the function that rebuilds the tensor from `storage`.
   void append_stored(const NamedTensor& tensor, std::size_t storage, std::size_t index) {
     pickler_.global("torch._utils",
                     tensor.quantization ? "_rebuild_qtensor" : "_rebuild_tensor_v2");
@@ -328,7 +330,7 @@ class CheckpointPickler {
     pickler_.opcodes("t");
   }
 
-  // The whole of a storage as a tensor of rank 1.
+  // Appends a whole storage as a tensor of rank 1.
   void append_vector(std::size_t storage) {
     pickler_.global("torch._utils", "_rebuild_tensor_v2");
     pickler_.opcodes("(");
@@ -336,7 +338,7 @@ class CheckpointPickler {
     append_end();
   }
 
-  // The arguments that say where the elements lie.
+  // Appends the arguments for the storage, the offset, the shape and the strides.
   void append_layout(std::size_t storage, const std::vector<std::int64_t>& shape,
                      const std::vector<std::int64_t>& strides) {
     pickler_.opcodes("(");
@@ -351,14 +353,14 @@ class CheckpointPickler {
     pickler_.tuple(strides);
   }
 
-  // The last two arguments, requires_grad False and no hooks, and the call.
+  // Appends the last two arguments (requires_grad False, no hooks) and the call.
   void append_end() {
     pickler_.opcodes("\x89");
     pickler_.global("collections", "OrderedDict");
     pickler_.opcodes(")RtR");
   }
 
-  // {"state": {0: {"copy0": tensor, …}, …}, "param_groups": []}.
+  // Appends "optimizer": {"state": {0: {"copy0": tensor, …}, …}, "param_groups": []}.
   void append_optimizer() {
     const auto stored =
         static_cast<std::size_t>(std::count_if(tensors_.begin(), tensors_.end(), has_storage));
@@ -381,7 +383,7 @@ class CheckpointPickler {
     pickler_.opcodes("]u");
   }
 
-  // The attribute _metadata of the OrderedDict that stands on the stack.
+  // Sets the attribute _metadata of the OrderedDict on top of the stack.
   void append_module_names() {
     pickler_.opcodes("}");
     pickler_.text("_metadata");

@@ -13,40 +13,40 @@
 
 namespace aether2onnx::tools {
 
-/// How a quantized tensor's integers stand for numbers: (integer - zero point) * scale.
+/// The quantization of a tensor. An integer has the value (integer - zero point) * scale.
 struct Quantization {
   std::vector<double> scales;
   std::vector<double> zero_points;  ///< Whole numbers.
-  /// Of the scales (per_channel_affine); none: one scale for all (per_tensor_affine).
+  /// The axis of the scales (per_channel_affine). Unset: one scale for all (per_tensor_affine).
   std::optional<std::int64_t> axis;
-  bool channels_last = false;  ///< Strides of a tensor of rank 4 as in NHWC.
+  bool channels_last = false;  ///< Whether a tensor of rank 4 has the strides of NHWC.
 };
 
-/// What a state dict has under a name.
+/// The kind of a value in a state dict.
 enum class EntryKind {
-  tensor,      ///< Of CheckpointLayout::type, or an integer or quantized one.
-  none,        ///< None, as a quantized convolution without a bias has it.
-  qint8_type,  ///< torch.qint8, as "….._packed_params.dtype" is.
-  /// A tuple of the quantized weight, which the tensor is, and the bias, as
-  /// "….._packed_params._packed_params" is.
+  tensor,      ///< A tensor of CheckpointLayout::type, of integers, or quantized.
+  none,        ///< None, for a quantized convolution without a bias.
+  qint8_type,  ///< torch.qint8, the value of "…._packed_params.dtype".
+  /// A tuple of the quantized weight (the tensor itself) and the bias, the value of
+  /// "…._packed_params._packed_params".
   packed_linear,
 };
 
-/// A tensor to write: row-major values.
+/// An entry of a state dict to write. `values` are row-major.
 struct NamedTensor {
   std::string name;
   std::vector<std::int64_t> shape;
   std::vector<double> values;
-  /// int64 in the file, whatever CheckpointLayout::type is.
+  /// Whether the file has int64 instead of CheckpointLayout::type.
   bool integer = false;
-  /// qint8 in the file; `values` are its integers, -128 to 127.
+  /// If set, the file has qint8, and `values` are the integers, -128 to 127.
   std::optional<Quantization> quantization = {};
   EntryKind kind = EntryKind::tensor;
-  /// Of a packed_linear; empty: None.
+  /// The bias of a packed_linear entry; empty for None.
   std::vector<double> packed_bias = {};
 };
 
-/// A value of Python, as checkpoints hold them beside their tensors.
+/// A Python value that checkpoints hold beside their tensors.
 struct PythonValue;
 struct PythonList {
   std::vector<PythonValue> items;
@@ -79,52 +79,52 @@ enum class StorageType { float32, float16, bfloat16, float64 };
 struct CheckpointLayout {
   StorageType type = StorageType::float32;
   std::string root = "archive";
-  /// The key under which the state dict lies; empty: at the root.
+  /// The key of the state dict at the root; empty if the state dict is the root.
   std::string wrapper;
-  /// Put before every name.
+  /// A prefix for every name.
   std::string prefix;
   bool big_endian = false;
   bool deflate = false;
-  /// Beside the state dict, under "optimizer", what Adam keeps of each tensor: so many copies of
-  /// it. Only with a wrapper.
+  /// The number of copies of each tensor that are stored under "optimizer", like the state of Adam.
+  /// Requires a wrapper.
   int optimizer_copies = 0;
-  /// What else stands at the root behind the state dict, "arch_config" or "metadata" for example.
-  /// Only with a wrapper.
+  /// Further items at the root, after the state dict, for example "arch_config" or "metadata".
+  /// Requires a wrapper.
   PythonDict beside;
-  /// Names of the network's modules, "" that of the network itself: the `_metadata` that a state
-  /// dict has as an attribute where it is what state_dict() gave. None: no such attribute.
+  /// The paths of the network's modules, "" for the network itself. They become the keys of
+  /// `_metadata`, the attribute that state_dict() gives to a state dict. Empty: no such attribute.
   std::vector<std::string> module_names;
 };
 
-/// The file's bytes; the same arguments give the same bytes.
+/// Returns the bytes of the file. The same arguments give the same bytes.
 std::vector<std::byte> write_checkpoint(const std::vector<NamedTensor>& tensors,
                                         const CheckpointLayout& layout = {});
 
-/// The same tensors in PyTorch's legacy stream, from before 1.6. Of the layout `root`, `deflate`
-/// and `big_endian` mean nothing there.
+/// Returns the same tensors in PyTorch's legacy stream, from before 1.6. Ignores `root` and
+/// `deflate` of the layout. `big_endian` changes only a flag, not the order of the bytes.
 std::vector<std::byte> write_legacy_checkpoint(const std::vector<NamedTensor>& tensors,
                                                const CheckpointLayout& layout = {});
 
-/// A legacy stream of any parts, so that tests can forge each.
+/// The parts of a legacy stream. Tests can forge each part.
 struct LegacyParts {
   std::string magic;     ///< The first pickle.
-  std::string protocol;  ///< And so on.
+  std::string protocol;  ///< The second pickle; the next three fields are pickles, too.
   std::string system;
   std::string object;
   std::string keys;
-  std::string storages;  ///< For each key the count of elements in 64 bits, and the elements.
+  std::string storages;  ///< For each key: the number of elements (64 bits), the elements.
 };
 LegacyParts legacy_parts(const std::vector<NamedTensor>& tensors,
                          const CheckpointLayout& layout = {});
 std::vector<std::byte> join_legacy(const LegacyParts& parts);
 
-/// The same tensors as safetensors. Of the layout only `type` and `prefix` mean anything there.
-/// Throws std::invalid_argument for what the format has no place for: quantized tensors, and
-/// entries that are no tensors.
+/// Returns the same tensors as a safetensors file. Uses only `type` and `prefix` of the layout.
+/// Throws std::invalid_argument for entries that the format does not support: quantized tensors,
+/// and entries that are no tensors.
 std::vector<std::byte> write_safetensors(const std::vector<NamedTensor>& tensors,
                                          const CheckpointLayout& layout = {});
 
-/// A safetensors file of any header and data.
+/// Returns a safetensors file with the given header and data, valid or not.
 std::vector<std::byte> join_safetensors(const std::string& header, const std::string& data);
 
 /// An entry of a zip archive.
@@ -134,10 +134,10 @@ struct ZipEntry {
   bool deflate = false;
 };
 
-/// A zip archive of any entries.
+/// Returns a zip archive of the given entries.
 std::vector<std::byte> write_zip(const std::vector<ZipEntry>& entries);
 
-/// The pickle of a state dict, as it stands in data.pkl; storage i has the key "i".
+/// Returns the pickle of a state dict, the content of data.pkl. Storage i has the key "i".
 std::string pickle_state_dict(const std::vector<NamedTensor>& tensors,
                               const CheckpointLayout& layout);
 

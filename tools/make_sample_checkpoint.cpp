@@ -1,4 +1,4 @@
-// Writes a sample checkpoint, for people who want to try the converter without a model of theirs.
+// Writes a sample checkpoint, for people who want to try the converter but have no model.
 
 #include <cstdio>
 #include <exception>
@@ -13,7 +13,8 @@ namespace {
 
 using namespace aether2onnx::tools;
 
-// Of the first generation: a network that can be looked at.
+// Makes a checkpoint of the first generation: the network enlarges pictures by bilinear
+// interpolation.
 std::vector<std::byte> first_generation() {
   const NetworkShape shape = aether_small(2, true);
   std::vector<NamedTensor> tensors = make_tensors(shape);
@@ -23,7 +24,7 @@ std::vector<std::byte> first_generation() {
   return write_checkpoint(tensors, layout);
 }
 
-// Of a later one, as its training saves it.
+// Makes a checkpoint of a later generation, in the form in which its training saves it.
 std::vector<std::byte> later_generation(const std::string& generation) {
   StageShape shape = stage_preset("aether_small", 2);
   shape.generation = generation;
@@ -45,8 +46,8 @@ int main(int count, char** values) {
   if ((count != 2 && !has_generation) || is_option) {
     std::cerr
         << "Usage: make_sample_checkpoint [--generation GENERATION] SAMPLE.pth\n"
-           "Writes an aether_small x2: of G1 (the default) one whose weights make it a\n"
-           "bilinear interpolation, of a later generation (G3 to G7d) one of random weights.\n";
+           "Writes an aether_small x2 network. G1 (the default): the weights make the network a\n"
+           "bilinear interpolation. A later generation (G3 to G7d): the weights are random.\n";
     return 2;
   }
   try {

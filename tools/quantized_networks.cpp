@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 
-// "M" of "M.weight"; "" of anything else.
+// Returns "M" for the name "M.weight", "" for any other name.
 std::string module_of_weight(const NamedTensor& tensor) {
   if (!tensor.name.ends_with(kWeight)) return {};
   return tensor.name.substr(0, tensor.name.size() - kWeight.size());
@@ -21,18 +21,18 @@ std::string module_of_weight(const NamedTensor& tensor) {
 
 bool is_norm(const std::string& module) { return module.ends_with("norm"); }
 
-// Whether the module is a convolution or linear layer that is quantized.
+// Returns whether the module is a convolution or linear layer that is quantized.
 bool is_quantized(const std::string& module, bool stages) {
   return !module.empty() && !is_norm(module) && !(stages && module.starts_with("upsample."));
 }
 
 struct OtherModules {
-  std::vector<std::string> functionals;  // and activations
-  std::vector<std::string> stubs;        // whose scale and zero point have rank 1
-  std::vector<std::string> sigmoids;     // whose range is fixed
+  std::vector<std::string> functionals;  // quantized operations and activations
+  std::vector<std::string> stubs;        // their scale and zero point have rank 1
+  std::vector<std::string> sigmoids;     // their range is fixed
 };
 
-// Quantized modules without weights.
+// Returns the quantized modules without weights.
 OtherModules other_modules(const std::vector<NamedTensor>& fused, bool stages) {
   OtherModules modules;
   modules.functionals = {"conv_before_upsample.1"};
@@ -124,7 +124,7 @@ std::vector<NamedTensor> convert_to_int8(const std::vector<NamedTensor>& fused, 
   for (std::size_t i = 0; i < fused.size(); ++i) {
     const std::string module = module_of_weight(fused[i]);
     const bool quantized = is_quantized(module, stages);
-    // A norm of the first generation is a quantized module whose weights stay.
+    // In G1 a norm becomes a quantized module, but its weights are not quantized.
     if (!quantized && (stages || !is_norm(module))) {
       list.push_back(fused[i]);
       continue;

@@ -1,6 +1,6 @@
 /// @file
-/// What quantization makes of a sample network's state dict: the entries of quantization-aware
-/// training, and the converted int8 network. For fused networks of G1 and G7.
+/// Quantizes the state dict of a sample network: adds the entries of quantization-aware training,
+/// or converts the network to int8. For fused networks of G1 and G7.
 #pragma once
 
 #include <vector>
@@ -9,17 +9,18 @@
 
 namespace aether2onnx::tools {
 
-/// The weight as qint8, symmetric, its largest magnitude at 127.5 steps; with a scale for each
-/// output channel (and, of rank 4, channels_last strides), or with one for all.
+/// Returns the weight as symmetric qint8: the largest magnitude is 127.5 steps. If `per_channel` is
+/// true, each output channel has a scale, and a weight of rank 4 has channels_last strides.
+/// Otherwise one scale is for all channels.
 NamedTensor quantize(NamedTensor weight, bool per_channel);
 
-/// The network converted to int8: quantized convolutions (of G7 those outside the upsampler), None
-/// for a bias that there isn't, packed linear layers, and scale and zero point of what quantized
-/// modules put out.
+/// Returns the network converted to int8: quantized convolutions (in G7 not in the upsampler),
+/// packed linear layers, None for missing biases, and scale and zero point of the outputs of
+/// quantized modules.
 std::vector<NamedTensor> convert_to_int8(const std::vector<NamedTensor>& fused, bool per_channel);
 
-/// The network as it is saved in quantization-aware training: with the observers' entries behind
-/// its own.
+/// Returns the network as quantization-aware training saves it: the network's own entries, then the
+/// entries of the observers.
 std::vector<NamedTensor> add_observers(const std::vector<NamedTensor>& fused, bool per_channel);
 
 }  // namespace aether2onnx::tools

@@ -42,11 +42,11 @@ class Lister {
   std::vector<NamedTensor> tensors_;
 };
 
-// Neither a counter or version nor the image's mean.
+// Returns whether the tensor is a weight: no counter, no version, and not the picture's mean.
 bool is_weight(const NamedTensor& tensor) { return !tensor.integer && tensor.name != "mean"; }
 
-// What make_epsilon_sensitive() multiplies a tensor by, in a network of the first generation and in
-// a later one.
+// Return the factor by which make_epsilon_sensitive() multiplies a tensor: first for a network of
+// the first generation, then for a later one.
 double sensitive_factor(std::string_view name) {
   const bool block_conv =
       name.starts_with("layers.") && name.find(".conv.") != std::string_view::npos;
@@ -72,12 +72,12 @@ NamedTensor& find(std::vector<NamedTensor>& tensors, std::string_view name) {
   return *found;
 }
 
-// weight[out, in, y, x] of a 3 x 3 convolution.
+// Returns weight[out, in, y, x] of a 3 x 3 convolution.
 double& at(NamedTensor& weight, std::int64_t out, std::int64_t in, std::int64_t y, std::int64_t x) {
   return weight.values[static_cast<std::size_t>(((out * weight.shape[1] + in) * 3 + y) * 3 + x)];
 }
 
-// Weights of the three pixels around position 0 that give the value at `offset` (in pixels).
+// Returns the weights of the pixels at -1, 0 and 1 that give the value at `offset` (in pixels).
 std::vector<double> linear_kernel(double offset) {
   return {std::max(0.0, -offset), 1 - std::abs(offset), std::max(0.0, offset)};
 }
@@ -214,7 +214,8 @@ std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused) {
       fused.push_back(unfused[i]);
       continue;
     }
-    // The four tensors of a block stand together: lk_bias, sk_bias, lk_conv.weight, sk_conv.weight.
+    // The four tensors of a block follow each other: lk_bias, sk_bias, lk_conv.weight,
+    // sk_conv.weight.
     NamedTensor bias = unfused[i];
     for (std::size_t c = 0; c < bias.values.size(); ++c) {
       bias.values[c] += unfused[i + 1].values[c];
@@ -245,7 +246,8 @@ void fill_bilinear(std::vector<NamedTensor>& tensors, const NetworkShape& shape)
   if (!shape.fused || channels > 3 || shape.embed_dim < channels || factors.size() > 2) {
     throw std::invalid_argument("no bilinear weights for this network");
   }
-  // The body runs on random weights, and its output is multiplied by zero after it.
+  // The body has random weights. The convolution after the body multiplies the body's output by
+  // zero.
   fill_random(tensors, 1);
   for (NamedTensor& tensor : tensors) {
     const bool of_body = tensor.name.starts_with("layers.") || tensor.name.starts_with("norm.");
@@ -254,7 +256,7 @@ void fill_bilinear(std::vector<NamedTensor>& tensors, const NetworkShape& shape)
   NamedTensor& first = find(tensors, "conv_first.weight");
   for (std::int64_t c = 0; c < channels; ++c) at(first, c, c, 1, 1) = 1;
 
-  // LeakyReLU(v) - LeakyReLU(-v) = 1.01 v: the channel and its negative carry the value through.
+  // LeakyReLU(v) - LeakyReLU(-v) = 1.01 v: two channels, v and -v, preserve the value v.
   NamedTensor& before = find(tensors, "conv_before_upsample.0.weight");
   for (std::int64_t c = 0; c < channels; ++c) {
     at(before, c, c, 1, 1) = 1;

@@ -15,28 +15,28 @@ namespace {
 enum class Buffers {
   none,
   running,              // running_mean, running_var
-  running_and_batches,  // and num_batches_tracked
+  running_and_batches,  // running_mean, running_var, num_batches_tracked
 };
 
 enum class Split {
-  even,    // embed_dim / stages channels from each stage; what is left over is lost
-  uneven,  // the first stages take one more, so that all are embed_dim
+  even,    // embed_dim / stages channels from each stage; the remainder is lost
+  uneven,  // the first stages give one more channel, so that the sum is embed_dim
 };
 
-// How the class of a generation differs from the others'.
+// The differences between the classes of the generations.
 struct Generation {
   const char* name;
-  const char* scale_buffer = "";             // "" where it has none
-  std::array<double, 3> model_version = {};  // 0: it has neither this nor pt_version
-  Buffers buffers = Buffers::running;        // of deployment norms
-  bool layer_norm = false;                   // whether it can be built with LayerNorm2d
-  bool scalar_temperature = false;           // rank 0, else (1)
-  bool linear_attention = false;             // of channel attention, else 1 x 1 convolutions
-  bool attention_bias = false;               // likewise
+  const char* scale_buffer = "";             // "" if there is none
+  std::array<double, 3> model_version = {};  // 0: no model_version, no pt_version
+  Buffers buffers = Buffers::running;        // the buffers of deployment norms
+  bool layer_norm = false;                   // whether LayerNorm2d is an option
+  bool scalar_temperature = false;           // temperature has rank 0, else (1)
+  bool linear_attention = false;             // in channel attention; else 1 x 1 convolutions
+  bool attention_bias = false;               // channel attention has biases
   Split split = Split::uneven;
-  bool concatenates_stages = false;  // fusion_conv takes all stages' channels at once
+  bool concatenates_stages = false;  // fusion_conv gets the channels of all stages
   double epsilon = 1e-5;
-  bool keeps_statistics = true;  // when it is fused
+  bool keeps_statistics = true;  // whether fusion keeps the statistics of norms
 };
 
 constexpr std::array<double, 3> kNoVersion = {};
@@ -72,10 +72,10 @@ const Generation& find_generation(const std::string& name) {
 
 bool is_definitive(const StageShape& shape) { return shape.generation == "G5x"; }
 
-// One convolution of the upsampler, and the pixel shuffle behind it; 1: there is none.
+// One convolution of the upsampler. A pixel shuffle follows if shuffle_factor() is not 1.
 struct Step {
   std::int64_t in;
-  std::int64_t out;  // before the shuffle
+  std::int64_t out;  // channels before the shuffle
 };
 
 bool is_power_of_two(std::int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
@@ -86,7 +86,7 @@ std::int64_t steps_of(std::int64_t scale) {
   return steps;
 }
 
-// From E / 2 channels on, in G2 to G4.
+// The upsampler of G2 to G4, after a convolution with embed_dim / 2 outputs.
 std::vector<Step> early_upsampler(const StageShape& shape) {
   const std::int64_t half = shape.embed_dim / 2;
   const std::int64_t base = shape.generation == "G2" ? shape.embed_dim : half;
@@ -99,7 +99,7 @@ std::vector<Step> early_upsampler(const StageShape& shape) {
   }
   const std::int64_t width =
       std::max<std::int64_t>(32, base / std::max<std::int64_t>(1, shape.scale / 2));
-  // G4 makes a network of scale 2 where it is asked for scale 1.
+  // G4 makes a network of scale 2 if scale 1 is requested.
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(shape.scale));
   std::vector<Step> list;
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -167,7 +167,7 @@ std::string step_path(const StageShape& shape, std::size_t index) {
                           : "upsample.upsample.up_" + std::to_string(index) + ".0";
 }
 
-// Writes the list of entries.
+// Makes the list of the entries of a state dict.
 class StageLister {
  public:
   explicit StageLister(const StageShape& shape)
@@ -316,7 +316,7 @@ class StageLister {
   std::vector<NamedTensor> tensors_;
 };
 
-// The branches of G5x's blocks, which have their biases in the convolutions.
+// Adds up the two branches of each block of G5x, where the convolutions have biases.
 std::vector<NamedTensor> fuse_definitive(const std::vector<NamedTensor>& unfused) {
   std::vector<NamedTensor> fused;
   for (std::size_t i = 0; i < unfused.size(); ++i) {
@@ -325,7 +325,7 @@ std::vector<NamedTensor> fuse_definitive(const std::vector<NamedTensor>& unfused
       fused.push_back(unfused[i]);
       continue;
     }
-    // lk_conv.weight, lk_conv.bias, sk_conv.weight, sk_conv.bias stand together.
+    // The order of the tensors is: lk_conv.weight, lk_conv.bias, sk_conv.weight, sk_conv.bias.
     const std::string path = name.substr(0, name.size() - std::string("lk_conv.weight").size());
     NamedTensor weight = centred_sum(unfused[i], unfused[i + 2]);
     NamedTensor bias = unfused[i + 1];
@@ -341,7 +341,8 @@ std::vector<NamedTensor> fuse_definitive(const std::vector<NamedTensor>& unfused
   return fused;
 }
 
-// Folds the statistics of each normalization, whose tensors stand together, into weight and bias.
+// Folds the statistics of each normalization into its weight and bias. The order of the tensors is:
+// weight, bias, running_mean, running_var.
 void fold_statistics(std::vector<NamedTensor>& tensors, double epsilon) {
   for (std::size_t i = 2; i + 1 < tensors.size(); ++i) {
     if (!tensors[i].name.ends_with("norm.running_mean")) continue;
@@ -436,7 +437,7 @@ PythonDict arch_config(const StageShape& shape, double res_scale, double img_ran
 }
 
 std::vector<std::string> module_names(const StageShape& shape) {
-  // The modules that have entries, and those around them, in the order of the state dict.
+  // The modules that have entries, and their parent modules, in the order of the state dict.
   std::vector<std::string> names = {""};
   const auto add = [&](const std::string& name) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -456,7 +457,7 @@ std::vector<std::string> module_names(const StageShape& shape) {
       add(tensor.name.substr(0, dot));
     }
     if (!tensor.name.ends_with(".ffn.conv_out.bias")) continue;
-    // What a block has without weights.
+    // The modules of a block that have no weights.
     const std::string path = tensor.name.substr(0, tensor.name.find(".ffn.") + 1);
     for (const char* name : {"ffn.act", "ffn.drop", "ffn.quant_mul", "drop_path", "quant_add"}) {
       add(path + name);

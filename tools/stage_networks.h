@@ -1,7 +1,7 @@
 /// @file
-/// Weights of the later generations of AetherNet ("stages.*") without any training, for samples and
-/// tests. Written from the lists of keys that PyTorch writes; shares no code with the recogniser.
-/// fill_random(), fill_sines() and make_epsilon_sensitive() of sample_networks.h fill them.
+/// Makes untrained weights of AetherNets of the later generations ("stages.*"), for samples and
+/// tests. Follows the lists of keys that PyTorch writes; shares no code with the recogniser.
+/// fill_random(), fill_sines() and make_epsilon_sensitive() of sample_networks.h set the values.
 #pragma once
 
 #include <cstdint>
@@ -29,30 +29,30 @@ struct StageShape {
   bool layer_norm = false;  ///< norm_type "layernorm" instead of "deployment".
 };
 
-/// Every generation that there are shapes of, in the order of publication.
+/// Returns the names of all generations that StageShape can describe, in the order of publication.
 const std::vector<std::string>& stage_generations();
 
-/// The network that the last generation published under a name, "aether_mobile" to
-/// "aether_extreme". Throws std::invalid_argument where there is none of that name.
+/// Returns the network that the last generation published under the name `model_type`,
+/// "aether_mobile" to "aether_extreme". Throws std::invalid_argument if no network has this name.
 StageShape stage_preset(std::string_view model_type, std::int64_t scale);
 
-/// All entries of the network's state dict in its order: weights 0, counters and versions what they
-/// are in a trained network, the mean 0.5. Throws std::invalid_argument for what the generation's
-/// class refuses to build.
+/// Returns all entries of the network's state dict in its order. Weights are 0, the mean is 0.5 (in
+/// G2 and G3 only for 3 channels, else 0), counters and versions are as in a trained network.
+/// Throws std::invalid_argument if the generation's class cannot build the shape.
 std::vector<NamedTensor> make_tensors(const StageShape& shape);
 
-/// The tensors of the fused network, as the published class of that generation makes it: the two
-/// branches of each block added up, and its normalizations' statistics folded into weight and bias
-/// (G5x leaves them); G7 deletes the statistics then, the others keep them. `shape` is the unfused
-/// network's.
+/// Returns the tensors of the fused network, as the published class of the generation makes them.
+/// Adds up the two branches of each block. Except in G5x, folds the statistics of normalizations
+/// into weight and bias. G7 then deletes the statistics, other generations keep them. `shape`
+/// describes the unfused network.
 std::vector<NamedTensor> fuse(const std::vector<NamedTensor>& unfused, const StageShape& shape);
 
-/// Every module of the network by its path, those without weights among them, for
+/// Returns the paths of all modules of the network, including modules without weights, for
 /// CheckpointLayout::module_names.
 std::vector<std::string> module_names(const StageShape& shape);
 
-/// What the class notes of its construction, for "arch_config" in CheckpointLayout::beside.
-/// `res_scale` and `img_range` are in no tensor.
+/// Returns the constructor arguments that the class saves as "arch_config", for
+/// CheckpointLayout::beside. No tensor contains `res_scale` and `img_range`.
 PythonDict arch_config(const StageShape& shape, double res_scale, double img_range = 1);
 
 }  // namespace aether2onnx::tools

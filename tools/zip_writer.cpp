@@ -57,8 +57,8 @@ std::vector<std::byte> write_zip(const std::vector<ZipEntry>& entries) {
     fields += little(crc, 4) + little(packed.size(), 4) + little(entry.content.size(), 4);
     fields += little(entry.name.size(), 2) + little(0, 2);   // no extra fields
     directory += "PK\x01\x02" + little(0x033f, 2) + fields;  // made by version 6.3 on Unix
-    directory += little(0, 6);                               // comment, disk, internal attributes
-    directory += little(0100666U << 16U, 4);                 // a file that all may read and write
+    directory += little(0, 6);                               // no comment, disk 0, no attributes
+    directory += little(0100666U << 16U, 4);                 // a regular file, mode 0666
     directory += little(file.size(), 4) + entry.name;
     file += "PK\x03\x04" + fields;
     file += entry.name + packed;

@@ -19,7 +19,7 @@ const Evidence* find(const NetworkInfo& facts, std::string_view what) {
   return found == facts.evidence.end() ? nullptr : &*found;
 }
 
-// Whether the file says nothing about a fact that the network has.
+// Returns whether the network has the fact `what`, but the checkpoint does not state its value.
 bool is_open(const NetworkInfo& facts, std::string_view what) {
   const Evidence* evidence = find(facts, what);
   return evidence != nullptr && !(evidence->certain && evidence->stated);
@@ -37,7 +37,8 @@ bool is_given(const ReadOptions& options, std::string_view what) {
   return options.img_range.has_value();
 }
 
-// The file's own word, or the rule for a silent file, for the questions of one generation.
+// Returns the facts that the checkpoint states, and the defaults for all other facts. If
+// `generation` is set, the network is recognised as this generation.
 NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOptions& given,
                           const std::optional<std::string>& generation) {
   ReadOptions bare;
@@ -47,7 +48,7 @@ NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOpt
   return network::recognise(state_dict, bare).facts;
 }
 
-// Whether the checkpoint's keys allow the generation. Anybody can write metadata.
+// Returns whether the checkpoint's keys fit the generation. Anybody can write metadata.
 bool suits(const state_dict::StateDict& state_dict, const ReadOptions& given,
            const std::string& generation) {
   if (!is_generation(generation)) return false;
@@ -73,7 +74,7 @@ std::string because_of(const Evidence& final, const Evidence* of_file) {
 
 std::string text_of(const Assumption& assumption) {
   const char* origin = ", the default";
-  if (assumption.origin == "option") origin = ", as given";
+  if (assumption.origin == "option") origin = ", from the option";
   if (assumption.origin == "metadata") origin = ", as the model's metadata say";
   return fmt::format("{} {}{}: {}", assumption.what, assumption.value, origin, assumption.because);
 }
@@ -83,8 +84,8 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
-  // A generation that is named settles its epsilon. If the default is the same generation, the
-  // epsilon stays open.
+  // A generation in the options also decides norm_eps. If the metadata name the default generation,
+  // the option stays unset, so that norm_eps remains undecided.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

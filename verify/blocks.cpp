@@ -22,8 +22,8 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string module_path(const std::string& node_name) {
-  // Each folder of the name is a module within its parent. PyTorch's exporter repeats the name of a
-  // container that has no forward pass of its own: the folder layers.0.1 lies in layers.0.
+  // Each name between slashes is a module within the module before. PyTorch's exporter repeats the
+  // name of a container that has no forward pass of its own, as in "layers.0/layers.0.1".
   std::string path;
   std::string parent;
   std::size_t begin = node_name.starts_with('/') ? 1 : 0;
@@ -114,12 +114,12 @@ std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const on
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor) {
   if (blocks.empty()) {
     return {"",
-            "The names of the model's nodes do not name the network's blocks. The place where the "
-            "difference begins is unknown."};
+            "The names of the model's nodes do not contain the names of the network's blocks. The "
+            "first block that differs is unknown."};
   }
-  // Nothing is compared after the last module but the output itself.
+  // After the last module, only the output of the network is compared.
   const auto name_of = [](const std::string& path) {
-    return path == kOutputPart ? "the output, behind the last module" : path;
+    return path == kOutputPart ? "the output, after the last module" : path;
   };
   double before = floor;
   const BlockDifference* steepest = &blocks.front();
@@ -127,7 +127,7 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const double step = blocks[i].relative / before;
     if (step >= kJump) {
-      const std::string previous = i == 0 ? "It is the first block"
+      const std::string previous = i == 0 ? "No block comes before"
                                           : fmt::format("The block before, {}, differs by {:.1e}",
                                                         blocks[i - 1].path, blocks[i - 1].relative);
       return {

@@ -23,7 +23,7 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {
-    // ONNX Runtime checks types and shapes before it looks for operators, so these are right.
+    // ONNX Runtime checks types and shapes before it looks for operators: both are right here.
     if (!emulated_) throw;
   }
   if (emulated_) {
@@ -67,7 +67,7 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
           .open(bytes(results) + onnx::additional_outputs(additional),
                 io::absolute(path_).parent_path(), device_)
           .run(input, names, cancelled_);
-  // A value may be asked for twice.
+  // `values` may contain a name twice.
   std::vector<FloatTensor> wanted;
   wanted.reserve(values.size());
   for (const std::string& value : values) {

@@ -1,6 +1,6 @@
 /// @file
-/// The ONNX file that is compared. A 16-bit model also runs with its roundings emulated if the
-/// device computes it in float32.
+/// The ONNX file that is compared with the reference. If the device computes a 16-bit model in
+/// float32, the model also runs with emulated 16-bit roundings.
 #pragma once
 
 #include <atomic>
@@ -16,30 +16,30 @@ namespace aether2onnx::verify {
 class Candidate {
  public:
   /// `model` describes the file at `path`. On the CPU, ONNX Runtime runs most float16 operators in
-  /// float32 and has no bfloat16 operators. There, a float16 or bfloat16 model also runs in the
-  /// form of onnx::emulate_half_types(), and a bfloat16 model runs in that form only. Throws
+  /// float32 and has no bfloat16 operators. So on the CPU, a float16 model also runs in the form
+  /// that onnx::emulate_half_types() makes, and a bfloat16 model runs only in this form. Throws
   /// Error(unsupported) if ONNX Runtime refuses the file.
   ///
   /// If `cancelled`, which may be null, becomes true, a run ends soon with Error(cancelled).
   Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::Model& model,
             const Device& device, const std::atomic<bool>* cancelled = nullptr);
 
-  /// The outputs of the one or two ways to run the model.
+  /// Returns the outputs of the one or two ways to run the model.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
-  /// What to do with the results of 16-bit operators.
+  /// Whether the results of 16-bit operators are rounded to 16 bits.
   enum class Results { rounded, exact };
 
-  /// The outputs of operators within the model. The roundings of 16-bit types are emulated, or left
-  /// out.
+  /// Returns the values named in `values`, which operators within the model compute. `results`
+  /// selects whether the roundings to 16-bit types are emulated or left out.
   std::vector<FloatTensor> run_exposed(const FloatTensor& input,
                                        const std::vector<std::string>& values,
                                        Results results = Results::rounded) const;
 
-  /// Frees the sessions of run(), which must not be called again.
+  /// Frees the sessions of run(). After this call, run() must not be called.
   void end_runs();
 
-  /// "ONNX Runtime 1.20.0, CPU", and how 16-bit types run.
+  /// Names the library and the device, "ONNX Runtime 1.20.0, CPU", and how 16-bit types run.
   std::string description() const;
 
  private:

@@ -16,16 +16,16 @@ inline constexpr std::size_t kHistogramBins = 11;
 struct Comparison {
   double max_absolute = 0;
   double mean_absolute = 0;
-  double max_relative = 0;          ///< Over the elements that are not 0 in the reference.
-  std::vector<std::int64_t> worst;  ///< Position of the element with the largest excess.
+  double max_relative = 0;          ///< Only of elements whose reference value is not 0.
+  std::vector<std::int64_t> worst;  ///< Index of the element that exceeds its tolerance most.
   double psnr = 0;                  ///< In dB, for values from 0 to 1; infinite if equal.
-  std::uint64_t outside = 0;  ///< Elements with |a - b| > atol + rtol * |b|, and not finite ones.
+  std::uint64_t outside = 0;  ///< Elements with |a - b| > atol + rtol * |b| or not finite values.
   std::array<std::uint64_t, kHistogramBins> histogram{};
   bool passed = false;
 };
 
-/// Compares a candidate (a) with a reference (b). Different shapes fail. A NaN or infinity on
-/// either side fails.
+/// Compares a candidate (a) with a reference (b). The comparison fails if the shapes differ, or if
+/// any value is NaN or infinite.
 Comparison compare(const FloatTensor& candidate, const DoubleTensor& reference, double atol,
                    double rtol);
 

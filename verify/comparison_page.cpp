@@ -44,7 +44,7 @@ button[aria-pressed=true] { background: #245a8c; border-color: #245a8c; color: #
   body { color: #ddd; background: #1b1b1d; } p { color: #aaa; } .view { border-color: #444; } }
 )";
 
-// Without the script the page shows the left half before and the right half after.
+// Without the script, the page shows the left half of "before" and the right half of "after".
 constexpr const char* kPageScript = R"(
 'use strict';
 for (const section of document.querySelectorAll('section')) {
@@ -90,7 +90,8 @@ for (const section of document.querySelectorAll('section')) {
 }
 )";
 
-// The hash by which a page allows its own script. Source: Content Security Policy Level 3, 6.7.
+// Returns the hash with which the page allows its own script. Source: Content Security Policy Level
+// 3, 6.7.
 std::string script_hash(std::string_view script) {
   Sha256 sha;
   sha.update(std::as_bytes(std::span(script)));
@@ -114,7 +115,7 @@ std::string picture_section(const BeforeAndAfter& picture) {
       "<div class=\"stage\" style=\"--ratio: {:.4f}\" data-width=\"{}\">{}{}<div class=\"line\">"
       "<div class=\"knob\" aria-hidden=\"true\">&harr;</div></div></div></div>\n"
       "<div class=\"controls\"><label>before<input type=\"range\" min=\"0\" max=\"1000\" "
-      "value=\"500\" aria-label=\"How much is shown before\">after</label>\n"
+      "value=\"500\" aria-label=\"How much of the picture is shown as before\">after</label>\n"
       "<span class=\"zoom\"><button data-zoom=\"0\" aria-pressed=\"true\">Fit</button>"
       "<button data-zoom=\"1\" aria-pressed=\"false\">100&nbsp;%</button>"
       "<button data-zoom=\"2\" aria-pressed=\"false\">200&nbsp;%</button>"

@@ -1,5 +1,5 @@
 /// @file
-/// The page that shows pictures before and after side by side.
+/// The HTML page that shows each picture before and after it was enlarged.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace aether2onnx::verify {
 
-/// A self-contained HTML page: nothing is loaded from elsewhere. `model` is the name of the model's
-/// file, `description` its network.
+/// Returns the HTML page, which loads no other file. `model` is the name of the model's file, and
+/// `description` describes the model's network.
 std::string comparison_page(const std::vector<BeforeAndAfter>& pictures, const std::string& model,
                             const std::string& description);
 

@@ -67,9 +67,9 @@ Json to_json(const BlockRange& block) {
 
 std::string text_of(const PartError& part, const std::string& cause) {
   return fmt::format(
-      "{} differs by {:.1e} of its values (at most by {:.1e}). {} explains {:.1e} (at most "
-      "{:.1e}).",
-      part.path == kOutputPart ? "What follows the last module of the network"
+      "{} has a relative error of {:.1e} (largest error: {:.1e}). {} explains {:.1e} (largest "
+      "error: {:.1e}).",
+      part.path == kOutputPart ? "The part after the network's last module"
                                : fmt::format("The part {}", part.path),
       part.error, part.largest_error, cause, part.noise, part.largest_noise);
 }
@@ -85,12 +85,12 @@ std::string contradictions(const onnx::Model& model, const state_dict::StateDict
   }
   const metadata::Assumed noted = metadata::assumed(model);
   if (noted.generation && *noted.generation != facts.generation) {
-    text += fmt::format(" The model was made as generation {}, but the checkpoint is taken for {}.",
+    text += fmt::format(" The model was made as generation {}, but the checkpoint is read as {}.",
                         printable(*noted.generation, 40), facts.generation);
   }
   const double res_scale = facts.number("res_scale", 1);
   if (noted.res_scale && *noted.res_scale != res_scale) {
-    text += fmt::format(" The model was made with a res_scale of {}, but the checkpoint has {}.",
+    text += fmt::format(" The model was made with a res_scale of {}, but the comparison uses {}.",
                         *noted.res_scale, res_scale);
   }
   return text;

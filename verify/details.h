@@ -1,5 +1,5 @@
 /// @file
-/// The parts of the details of a comparison, as JSON, and the facts at the head of its report.
+/// Converts the details of a comparison to JSON, and lists the facts about the model in its report.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +18,7 @@ namespace aether2onnx::verify {
 
 using Json = nlohmann::ordered_json;
 
-/// JSON has no infinity. A number that is not finite becomes null.
+/// Returns the number, or null if the number is not finite: JSON has no infinity.
 Json number(double value);
 
 Json to_json(const Comparison& comparison, const Run& run);
@@ -26,20 +26,20 @@ Json to_json(const std::vector<Assumption>& assumptions);
 Json to_json(const PartError& part);
 Json to_json(const BlockRange& block);
 
-/// Whether the checkpoint is the file that the model was made from; null if the metadata do not
-/// tell.
+/// Returns "same" (whether the model was made from this checkpoint; null if the metadata have no
+/// hash) and "name" (the name of the file that the model was made from).
 Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint);
 
-/// The sentence on a suspicious part. `cause` is the rounding that was measured, as the subject of
-/// a sentence.
+/// Returns the sentences about a suspicious part. `cause` names the measured rounding and is the
+/// subject of a sentence: "Rounding to float16".
 std::string text_of(const PartError& part, const std::string& cause);
 
-/// Sentences on each fact that the model's metadata give otherwise than the comparison takes it,
-/// each after a space; "" if there is none.
+/// Returns a sentence for each fact that the model's metadata and the comparison disagree about.
+/// Each sentence begins with a space. Returns "" if no fact differs.
 std::string contradictions(const onnx::Model& model, const state_dict::StateDict& checkpoint,
                            const NetworkInfo& facts);
 
-/// The names and values at the head of the report.
+/// Returns the names and values of the report's table about the model.
 std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,
                                                           const std::filesystem::path& path,
                                                           const network::Network& network,

@@ -12,12 +12,13 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// Honest files stay below 4 for root mean squares over all generations, forms, opsets and
-// precisions. The largest error of a part varies more from one order of summation to another.
+// The limits of error / noise. For root mean squares, correct files of all generations, graph
+// forms, opsets and precisions stay below 4. The largest error depends more on the order of
+// summation.
 constexpr double kSuspicious = 8;
 constexpr double kSuspiciousLargest = 24;
 
-// The rounding of one operation.
+// The largest relative error of rounding the result of one operation.
 double unit_of(Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::float64:
@@ -44,7 +45,7 @@ Distance distance_of(const std::vector<A>& values, const std::vector<double>& ex
   for (std::size_t i = 0; i < exact.size(); ++i) {
     const double difference = std::abs(static_cast<double>(values[i]) - exact[i]);
     sum += difference * difference;
-    // A NaN must not be lost.
+    // The negated comparison is also true for NaN.
     if (!(difference <= distance.largest)) distance.largest = difference;
   }
   distance.mean_square =
@@ -52,7 +53,7 @@ Distance distance_of(const std::vector<A>& values, const std::vector<double>& ex
   return distance;
 }
 
-// (N, H, W, C) to (N, C, H, W).
+// Converts (N, H, W, C) to (N, C, H, W).
 FloatTensor channels_first(const FloatTensor& tensor) {
   const auto size = [&](std::size_t axis) { return static_cast<std::size_t>(tensor.shape[axis]); };
   FloatTensor result{{tensor.shape[0], tensor.shape[3], tensor.shape[1], tensor.shape[2]}, {}};
@@ -68,8 +69,8 @@ FloatTensor channels_first(const FloatTensor& tensor) {
   return result;
 }
 
-// The candidate's value in the layout of the exact one. If both layouts have the same shape, the
-// one that is closer counts.
+// Returns the candidate's value in the layout of the exact value, or nullopt if no layout fits. If
+// both layouts have the same shape, the layout that is closer to the exact value is returned.
 std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTensor& found) {
   std::optional<FloatTensor> best;
   if (found.shape == exact.shape) best = found;
@@ -84,13 +85,13 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
   return best;
 }
 
-// Compares the parts of two runs of the reference that get the candidate's values as inputs.
+// Measures the parts in runs of the reference that give each part the candidate's values as inputs.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
       : found_(std::move(found)), unit_(unit) {}
 
-  // The exact output of a part. Returns the candidate's, if it is known.
+  // Takes the exact output of a part. Returns the candidate's output, or null if unknown.
   const std::vector<float>* exact(const std::string& path, const DoubleTensor& output) {
     const auto at = found_.find(path);
     if (at == found_.end()) return nullptr;
@@ -106,7 +107,7 @@ class Parts {
     const Distance size = distance_of(zeros, output.values);
     const Distance error = distance_of(at->second.values, output.values);
     sizes_[path] = size;
-    // The error is kept in place of the exact output: a float is enough for it.
+    // Keeps the error, for which a float is precise enough, and not the exact output.
     std::vector<float>& errors = errors_[path];
     errors.resize(output.values.size());
     for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -117,8 +118,8 @@ class Parts {
     return &at->second.values;
   }
 
-  // The output of a reference that rounds. `weight` times its distance from the exact output is
-  // noise, if that is more than is known.
+  // Takes the output of a part from a reference that rounds. The noise becomes `weight` times the
+  // distance of this output from the exact output, if this is more than the noise known so far.
   const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
                                     double weight = 1) {
     const auto at = errors_.find(path);
@@ -130,7 +131,8 @@ class Parts {
     }
     const Distance noise = distance_of(output.values, exact);
     const Distance& size = sizes_.at(path);
-    // Where nothing is rounded, or by chance less, the rounding of a small part counts.
+    // The smallest noise, in roundings of one operation: a part may round nothing, or by chance
+    // less.
     constexpr double share = 0.125;
     for (PartError& part : parts_) {
       if (part.path != path) continue;
@@ -160,7 +162,7 @@ class Parts {
   std::vector<PartError> parts_;
 };
 
-// The parts of the network, from a run on a single pixel.
+// Returns the paths of the network's parts, from a run on a single pixel.
 std::vector<std::string> paths_of(const Reference& reference, std::int64_t channels) {
   BlockOutputs blocks;
   const FloatTensor pixel{{1, channels, 1, 1},
@@ -208,8 +210,8 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
     parts.rounded(kOutputPart, output, weight);
   };
   add_noise(judges.rounding, 1);
-  // An exporter that fuses or folds rounds other numbers, and honest files stay below 2 times the
-  // effect. The factor of 8 of is_suspicious() is then one of 4.
+  // An exporter that fuses or folds weights rounds other numbers than the reference. Correct files
+  // stay below 2 times this effect. The constant turns the factor 8 of is_suspicious() into 4.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

@@ -1,16 +1,16 @@
 /// @file
-/// Holds the error of each part of a network against the rounding noise of that part.
+/// Compares the error of each part of a network with the rounding noise of that part.
 ///
 /// A tolerance that rounding never exceeds hides mistakes that are smaller than the tolerance. The
-/// noise of a part is far smaller: each part gets the inputs that the candidate itself computed, so
-/// that the errors of earlier parts do not add up. The exact output for these inputs comes from the
-/// reference in float64. The noise is the error of the reference in the arithmetic of the model:
-/// float32, or float32 with every result rounded to 16 bits.
+/// noise of a part is far smaller than this tolerance: each part gets the inputs that the candidate
+/// itself computed, so that the errors of earlier parts do not add up. The exact output for these
+/// inputs comes from the reference in float64. The noise is the error of the reference in the
+/// arithmetic of the model: float32, or float32 with every result rounded to 16 bits.
 ///
-/// The roundings of 16-bit results hide a wrong epsilon or one wrong tap of a kernel. Therefore a
-/// 16-bit model is examined a second time, with the roundings of its results left out. What is left
-/// are the roundings of its weights. The reference rounds the weights of the checkpoint; the model
-/// has the rounded weights that the exporter made of them.
+/// The roundings of 16-bit results hide a wrong epsilon or one wrong weight of a kernel. Therefore
+/// a 16-bit model is examined a second time, without the roundings of its results. Only the
+/// roundings of its weights remain: the reference rounds the checkpoint's weights, and the model
+/// has the weights that the exporter rounded.
 #pragma once
 
 #include <string>
@@ -24,8 +24,9 @@
 
 namespace aether2onnx::verify {
 
-/// The error and the noise of one part. Sizes are relative: root mean squares to that of the exact
-/// output, largest values to its largest magnitude.
+/// The error and the noise of one part, relative to the exact output. `error` and `noise` are
+/// ratios of root mean squares, `largest_error` and `largest_noise` are ratios of largest
+/// magnitudes.
 struct PartError {
   std::string path;
   double error = 0;
@@ -33,24 +34,24 @@ struct PartError {
   double largest_error = 0;
   double largest_noise = 0;
 
-  /// How many times the noise the error is.
+  /// error / noise; 0 if the noise is 0.
   double times() const;
-  /// Whether the error is too large for noise.
+  /// Whether the error is too large to be noise.
   bool is_suspicious() const;
 };
 
-/// The references of an examination.
+/// The references with which examine() compares the candidate.
 struct Judges {
-  const Reference& exact;     ///< In float64.
-  const Reference& rounding;  ///< In `arithmetic`.
+  const Reference& exact;     ///< Computes in float64.
+  const Reference& rounding;  ///< Computes in `arithmetic`.
   Arithmetic arithmetic = Arithmetic::float32;
-  /// In float64 with the weights that the model may have instead; may be null.
+  /// Computes in float64 with other weights that the model may have instead; may be null.
   const Reference* other_weights = nullptr;
 };
 
-/// Runs the candidate with the outputs of its parts exposed, and measures each part. Parts that no
-/// node of the model names belong to the next part. Parts with values that are not finite are left
-/// out.
+/// Runs the candidate, and measures the error and the noise of each part. A part that no node of
+/// the model names is measured together with the next part. Parts whose noise is not finite are
+/// left out.
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
                                const Judges& judges, const FloatTensor& input,
                                Candidate::Results results = Candidate::Results::rounded);

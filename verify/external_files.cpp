@@ -9,13 +9,13 @@ namespace aether2onnx::verify {
 
 void check_external_files(const onnx::Model& model) {
   for (const std::string& name : onnx::external_files(model)) {
-    // A backslash is a part of a name on Linux, and separates folders on Windows.
+    // On Linux, a backslash is a part of a file's name; on Windows, a backslash separates folders.
     const std::filesystem::path path(name);
     if (path.filename() == path && name != "." && name != "..") continue;
     fail({ErrorKind::unsupported, "onnx-external-folder", "", "a plain name", name},
          "the model's weights are in '{}', in another folder. External data are read only from the "
-         "model's folder.\nMove the file with the weights beside the model, and save the model "
-         "with the plain name.",
+         "model's folder.\nMove the file with the weights into this folder, and store only the "
+         "file's name in the model.",
          printable(name, 200));
   }
 }

@@ -1,6 +1,6 @@
 /// @file
-/// Tensor formulas for the forward passes of the reference, whatever implements the operations.
-/// Each function checks the shapes and throws Error(mismatch) if they do not fit.
+/// Tensor formulas for the forward passes of the reference, for every implementation of Operations.
+/// The functions throw Error(mismatch) if the shapes of their arguments do not fit.
 #pragma once
 
 #include <vector>
@@ -9,14 +9,14 @@
 
 namespace aether2onnx::verify {
 
-/// With stride 1 and zero padding of half the kernel. `bias` may be no tensor.
+/// Convolution with stride 1 and zero padding of half the kernel. `bias` may be an empty Value.
 Value conv2d(const Value& x, const Value& weight, const Value& bias, std::int64_t groups = 1);
-/// Over the channels of each pixel.
+/// Normalizes over the channels of each pixel.
 Value layer_norm(const Value& x, const Value& weight, const Value& bias, double epsilon);
-/// Over the channels of each pixel. `bias` may be no tensor.
+/// Applies a linear layer to the channels of each pixel. `bias` may be an empty Value.
 Value linear(const Value& x, const Value& weight, const Value& bias);
 
-Value gelu(const Value& x);  ///< The exact one.
+Value gelu(const Value& x);  ///< The exact GELU, with erf.
 Value silu(const Value& x);
 Value relu(const Value& x);
 Value sigmoid(const Value& x);
@@ -33,13 +33,13 @@ Value operator*(double a, const Value& b);
 Value operator*(const Value& a, double b);
 Value operator/(const Value& a, double b);
 
-/// Along the channels.
+/// Concatenates along the channels.
 Value concatenate(const std::vector<Value>& parts);
 Value pixel_shuffle(const Value& x, std::int64_t factor);
 Value mean_over_pixels(const Value& x);
 Value mean_over_channels(const Value& x);
 Value largest_over_channels(const Value& x);
-/// One number a channel as (1, C, 1, 1).
+/// Reshapes a tensor with one number per channel to (1, C, 1, 1).
 Value of_channels(const Value& x);
 
 }  // namespace aether2onnx::verify

@@ -1,5 +1,5 @@
 /// @file
-/// Parts of the HTML pages.
+/// Encodes text and bytes for the HTML pages.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace aether2onnx::verify {
 
-/// `text` for an element or a quoted attribute. Characters that are not visible become \xNN.
+/// Escapes `text` for an element or a quoted attribute. Invisible characters become \xNN.
 std::string escape(std::string_view text);
 
-/// Bytes in base 64, as data URLs have them.
+/// Encodes bytes in base 64, for data URLs.
 std::string base64(std::string_view bytes);
 
 }  // namespace aether2onnx::verify

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 // The largest side of a picture in the page, in pixels of the network's output.
 constexpr std::int64_t kLargestSide = 768;
 
-// The middle of the first image of a batch, with 3 channels or only the first.
+// Cuts the middle out of a batch's first image: 3 channels if there are 3, else the first channel.
 template <typename T, typename Map>
 FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   const std::int64_t channels = tensor.shape[1] == 3 ? 3 : 1;
@@ -130,7 +130,7 @@ std::string verdict_table(const Json& details) {
   return html + "</table>\n";
 }
 
-// The banner: its class and its sentence.
+// Returns the CSS class and the sentence of the banner.
 std::pair<const char*, const char*> banner(const std::string& verdict) {
   if (verdict == "equal") return {"passed", "Equal: the ONNX model computes what PyTorch does."};
   if (verdict == "equal-as-assumed") {
@@ -140,8 +140,8 @@ std::pair<const char*, const char*> banner(const std::string& verdict) {
   }
   if (verdict == "suspicious") {
     return {"failed",
-            "Suspicious: the ONNX model is within the tolerance, but it is not what a conversion "
-            "makes."};
+            "Suspicious: the ONNX model is within the tolerance, but it differs from a correct "
+            "conversion."};
   }
   return {"failed", "Different: the ONNX model does not compute what PyTorch does."};
 }
@@ -153,7 +153,7 @@ std::string assumption_list(const Json& details) {
   }
   std::string html =
       "<h2>What was assumed</h2>\n<p>The checkpoint does not decide these facts, and no comparison "
-      "can.</p>\n<ul id=\"assumptions\">\n";
+      "can decide them.</p>\n<ul id=\"assumptions\">\n";
   for (const Json& each : details["assumptions"]) {
     html += fmt::format("<li>{}</li>\n", escape(each["text"].get<std::string>()));
   }
@@ -162,7 +162,7 @@ std::string assumption_list(const Json& details) {
 
 std::string part_table(const char* name, const Json& parts) {
   std::string html = fmt::format(
-      "<table id=\"{}\"><tr><th>Part</th><th>Error of its values</th><th>Rounding explains</th>"
+      "<table id=\"{}\"><tr><th>Part</th><th>Relative error</th><th>Error by rounding</th>"
       "<th>Error / rounding</th></tr>\n",
       name);
   for (const Json& part : parts) {
@@ -177,29 +177,30 @@ std::string part_table(const char* name, const Json& parts) {
   return html + "</table>\n";
 }
 
-// Each part of the network against its rounding noise.
+// Shows the error of each part of the network and the part's rounding noise.
 std::string noise_section(const Json& noise) {
-  std::string html = "<h2>Each part against its rounding noise</h2>\n";
+  std::string html = "<h2>The error of each part and its rounding noise</h2>\n";
   if (noise["parts"].empty()) {
     const auto why = noise["why_not"].get<std::string>();
     return html + fmt::format("<p id=\"noise\">Not measured{}{}.</p>\n", why.empty() ? "" : ": ",
                               escape(why));
   }
   html += fmt::format(
-      "<p id=\"noise\">At {}, in {}. Each part gets the inputs that the ONNX model computed. "
+      "<p id=\"noise\">Shape {}, type {}. Each part gets the inputs that the ONNX model computed. "
       "{}</p>\n{}",
       joined<std::int64_t>(noise["shape"], "&times;"),
       escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()),
       part_table("parts", noise["parts"]));
   if (noise["unrounded_parts"].empty()) return html;
   return html +
-         "<p>The same without the rounding of results: only the weights have 16 bits.</p>\n" +
+         "<p>The same examination without rounding the results of operators to 16 bits. Only the "
+         "weights are rounded.</p>\n" +
          part_table("unrounded", noise["unrounded_parts"]);
 }
 
-// The model against a new conversion.
+// Lists the differences between the model and a new conversion.
 std::string rewriting_section(const Json& rewriting) {
-  std::string html = "<h2>The model against a new conversion of the checkpoint</h2>\n";
+  std::string html = "<h2>The model compared with a new conversion of the checkpoint</h2>\n";
   if (rewriting["compared"] != true) {
     return html + fmt::format("<p id=\"rewriting\">Not compared: {}.</p>\n",
                               escape(rewriting["why_not"].get<std::string>()));
@@ -219,7 +220,7 @@ std::string rewriting_section(const Json& rewriting) {
   return html + "</table>\n";
 }
 
-// A bar for each bin of absolute differences, over all results.
+// Draws a bar for each bin of absolute differences, summed over all results.
 std::string histogram(const Json& details) {
   std::array<std::uint64_t, kHistogramBins> counts{};
   std::uint64_t total = 0;
@@ -262,8 +263,8 @@ std::string histogram(const Json& details) {
 std::string block_table(const Json& first) {
   if (first["blocks"].empty()) return {};
   std::string html =
-      "<table id=\"blocks\"><tr><th>Block</th><th>Largest difference</th><th>of its largest value"
-      "</th></tr>\n";
+      "<table id=\"blocks\"><tr><th>Block</th><th>Largest difference</th><th>relative to its "
+      "largest value</th></tr>\n";
   const std::string path = first["path"].get<std::string>();
   for (const Json& block : first["blocks"]) {
     const std::string name = block["path"].get<std::string>();
@@ -274,10 +275,10 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
-// The distance of each part of the network from the largest float16 number.
+// Lists how many times the largest value of each part is below the largest float16 number.
 std::string range_table(const Json& details) {
   std::string html =
-      "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>times below 65504</th>"
+      "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>65504 / largest value</th>"
       "</tr>\n";
   for (const Json& range : details["ranges"]) {
     const Json& headroom = range["fp16_headroom"];
@@ -346,7 +347,7 @@ std::string html_report(const Json& details,
       passed ? "equal to PyTorch" : "NOT equal to PyTorch", kStyle, css_class, sentence);
   html += assumption_list(details);
   html += fmt::format(
-      "<p>{} against {}, which judged. A difference passes where |a &minus; b| &le; {:g} + {:g} "
+      "<p>{} was compared with {}. A difference passes if |a &minus; b| &le; {:g} + {:g} "
       "&middot; "
       "|b|.</p>\n",
       escape(details["candidate"].get<std::string>()),

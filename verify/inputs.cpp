@@ -66,7 +66,7 @@ std::optional<std::int64_t> to_size_of_axis(std::string_view text) {
   return valid ? std::optional(number) : std::nullopt;
 }
 
-// "input:1x3x32x32", as the converter writes it.
+// Parses a shape that the converter wrote, such as "input:1x3x32x32"; nullopt for other texts.
 std::optional<Sizes> parse_profile(const std::string* text) {
   if (text == nullptr) return std::nullopt;
   std::string_view rest = *text;
@@ -83,7 +83,7 @@ std::optional<Sizes> parse_profile(const std::string* text) {
   return sizes;
 }
 
-// The range of each axis.
+// The smallest, the optimal and the largest size of each axis.
 struct Profile {
   Sizes min;
   Sizes opt;
@@ -133,12 +133,12 @@ Profile profile_of(const onnx::Model& model, std::int64_t channels) {
   return profile;
 }
 
-// An odd size above `min`, if the range contains one.
+// Returns an odd size of at least `min` + `above`, if the range contains such a size.
 std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above) {
   return std::clamp<std::int64_t>((min + above) | 1, min, max);
 }
 
-// The odd size next to `wanted` in the range, if the range contains one.
+// Returns the odd size nearest to `wanted` in the range, if the range contains an odd size.
 std::int64_t odd_near(std::int64_t wanted, std::int64_t min, std::int64_t max) {
   const std::int64_t size = std::clamp(std::max(wanted, min) | 1, min, max);
   return size % 2 == 0 && size > min ? size - 1 : size;
@@ -196,8 +196,8 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
 
 namespace {
 
-// The position in an axis of `size` pixels that pixel `at` of an axis of `wanted` pixels copies.
-// The larger axis is cut to its middle; the smaller one is mirrored at its edges.
+// Returns which of `size` source pixels becomes pixel `at` of `wanted` pixels. A larger source is
+// cut to its middle; a smaller source is mirrored at its edges.
 std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted) {
   if (wanted <= size) return at + (size - wanted) / 2;
   const std::size_t period = 2 * size;

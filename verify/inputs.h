@@ -12,7 +12,7 @@
 
 namespace aether2onnx::verify {
 
-/// (N, C, H, W).
+/// The sizes of the axes (N, C, H, W).
 using Sizes = std::array<std::int64_t, 4>;
 
 /// Uniform noise in [0, 1]. The same seed and shape give the same noise on every machine.
@@ -21,25 +21,25 @@ FloatTensor make_noise(const std::vector<std::int64_t>& shape, std::uint64_t see
 /// An artificial picture in [0, 1] with gradients and edges.
 FloatTensor make_picture(const std::vector<std::int64_t>& shape);
 
-/// The upper half of one input and the lower half of another of the same shape.
+/// Returns the upper half of `upper` above the lower half of `lower`. Both have the same shape.
 FloatTensor halves_of(FloatTensor upper, const FloatTensor& lower);
 
-/// The shape at which a model is compared if there is little time. Of a dynamic model: small, odd,
-/// not square and not the optimum, where its range has such a shape. Throws as shapes_of().
+/// Returns the one shape for a quick comparison. For a dynamic model, the shape is small, odd, not
+/// square and not the optimal shape, if the model's range has such a shape. Throws as shapes_of().
 Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels);
 
-/// All shapes at which a model is compared. A static model has one. A dynamic model has the
-/// smallest, the optimal and the largest shape of its profile, and one between with odd, different
-/// sides. The profile comes from the model's metadata; the default is that of the converter. Throws
-/// Error(unsupported) unless the model has one input (N, C, H, W).
+/// Returns all shapes for a thorough comparison. A static model has one shape. A dynamic model has
+/// the smallest, the optimal and the largest shape of its profile, and one shape between them with
+/// odd, different sides. The profile comes from the model's metadata; the default is the
+/// converter's. Throws Error(unsupported) unless the model has one input (N, C, H, W).
 std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels);
 
-/// The PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.
+/// Returns the PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
-/// A picture from a file as an input of the model. A network of one channel gets a grey picture. A
-/// picture that is too large is cut to its middle; a picture that is too small is mirrored at its
-/// edges. Throws Error(unsupported) unless `channels` is 1 or 3.
+/// Reads a picture from a file and makes an input of the model. A network of one channel gets a
+/// grey picture. A picture that is too large is cut to its middle; a picture that is too small is
+/// mirrored at its edges. Throws Error(unsupported) unless `channels` is 1 or 3.
 FloatTensor picture_for(const std::filesystem::path& file, const onnx::Model& model,
                         std::int64_t channels);
 

@@ -24,7 +24,7 @@ std::size_t nearest_position(std::int64_t at, std::size_t size) {
 
 Bicubic::Bicubic(const Raster& picture, std::size_t factor) : picture_(picture), factor_(factor) {
   for (std::size_t phase = 0; phase < factor; ++phase) {
-    // The centre of the pixel, in pixels of the small picture.
+    // The centre of the enlarged pixel, in pixels of the small picture.
     const float centre = (static_cast<float>(phase) + 0.5F) / static_cast<float>(factor) - 0.5F;
     const float below = std::floor(centre);
     Taps taps;

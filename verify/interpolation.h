@@ -10,26 +10,26 @@
 
 namespace aether2onnx::verify {
 
-/// Bicubic interpolation by a whole factor, with the kernel of Catmull and Rom (a = -0.5), as
-/// Pillow's BICUBIC has it. Pixels outside of the picture have the value of the nearest one.
+/// Bicubic interpolation by a whole factor, with the kernel of Catmull and Rom (a = -0.5), as in
+/// Pillow's BICUBIC. Pixels outside of the picture have the value of the nearest pixel inside.
 class Bicubic {
  public:
   /// `picture` must outlive the object. `factor` is at least 1.
   Bicubic(const Raster& picture, std::size_t factor);
 
-  /// The sample at (x, y) of the enlarged picture, between 0 and Raster::largest().
+  /// Returns the sample at (x, y) of the enlarged picture, between 0 and Raster::largest().
   unsigned at(std::size_t x, std::size_t y, int channel) const;
 
  private:
-  // The four positions around a position of the enlarged picture, and their weights.
+  // The four source positions for a position of the enlarged picture, and their weights.
   struct Taps {
-    std::int64_t first = 0;  // relative to the position divided by the factor
+    std::int64_t first = 0;  // relative to the enlarged position divided by the factor
     std::array<float, 4> weights{};
   };
 
   const Raster& picture_;
   std::size_t factor_;
-  std::vector<Taps> taps_;  // by the remainder of the position
+  std::vector<Taps> taps_;  // index: the enlarged position modulo the factor
 };
 
 }  // namespace aether2onnx::verify

@@ -13,8 +13,8 @@ namespace {
 // - glibc returns freed blocks of more than 32 MB to the system and keeps smaller ones. The kept
 //   blocks took at most 440 MB.
 // - If glibc keeps all freed blocks, new blocks do not fit between them. The heaps of both
-// libraries
-//   together took 6.5 to 8.0 times the values alive at once (1 and 2 pictures of 256 x 256).
+//   libraries together took 6.5 to 8.0 times the size of all values that exist at once
+//   (1 and 2 pictures of 256 x 256).
 constexpr double kLibraries = 250e6;
 constexpr double kKeptSmallBlocks = 512e6;
 constexpr double kKeptShare = 9;
@@ -29,10 +29,10 @@ double pixels_of(const Sizes& sizes) {
 MemoryEstimate estimate_memory(const Network& network, const Sizes& sizes,
                                std::size_t element_size) {
   const network::Cost cost = network::cost_of(network);
-  // The image in float32, and both outputs in float32 and float64.
+  // The image (float32), the candidate's output (float32) and the reference's output (float64).
   const double kept = cost.input_elements * 4 + cost.output_elements * (4 + 8);
   const auto size = static_cast<double>(element_size);
-  // Weights of the reference, of the candidate, and the candidate's rearranged copy.
+  // The weights of the reference and of the candidate, and the candidate's rearranged copy.
   const double fixed = kLibraries + cost.parameters * (size + 4 + 4) + kept * pixels_of(sizes);
   const double values = cost.live_elements_with_copies * size * pixels_of(sizes);
   const auto whole = [](double bytes) {

@@ -9,23 +9,23 @@
 
 namespace aether2onnx::verify {
 
-/// The most bytes that a comparison takes, with weights and libraries.
+/// The most bytes that a comparison needs, with weights and libraries.
 struct MemoryEstimate {
-  /// If freed memory returns to the system at once.
+  /// Bytes if freed memory returns to the system at once.
   std::uint64_t frugal = 0;
-  /// If freed memory is kept for the next feature map. Several times faster, with several times
-  /// more memory.
+  /// Bytes if freed memory is kept for the next feature map. This is several times faster, but
+  /// needs several times more memory.
   std::uint64_t roomy = 0;
 };
 
 /// Estimates one run on an input of this shape. The results are upper bounds by design. A value
 /// counts from its creation to its last use. Every convolution also counts a copy of its input and
-/// output, because both libraries rearrange channels. `element_size` is that of the reference: 4
-/// or 8.
+/// output, because both libraries rearrange channels. `element_size` is the size of the reference's
+/// numbers in bytes: 4 or 8.
 MemoryEstimate estimate_memory(const network::Network& network, const Sizes& sizes,
                                std::size_t element_size);
 
-/// Multiplications and additions of one run. Estimates of the remaining time use the ratio.
+/// Returns the multiply-adds of one run. Estimates of the progress and the time use this number.
 double estimate_work(const network::Network& network, const Sizes& sizes);
 
 }  // namespace aether2onnx::verify

@@ -22,7 +22,7 @@ fs::path find_module(const char* name) {
   return {};
 }
 
-// The function `symbol` of a module, or null and the reason.
+// Returns the function `symbol` of a module, or null with the reason in `why_not`.
 void* find_function(const char* name, const char* symbol, const char* package,
                     std::string& why_not) {
   const fs::path path = find_module(name);
@@ -44,8 +44,9 @@ void* find_function(const char* name, const char* symbol, const char* package,
   return function;
 }
 
-// PyTorch of Debian 12 uses an OpenBLAS that takes newer processors for the oldest of their kind,
-// and so runs them at a fifth of their speed. OpenBLAS reads this variable when it is loaded.
+// Tells OpenBLAS the type of the processor. In Debian 12, PyTorch's OpenBLAS treats newer
+// processors like the oldest ones, and so reaches only a fifth of their speed. OpenBLAS reads this
+// variable when it is loaded.
 void name_processor_for_openblas() {
 #if defined(__x86_64__) && defined(__GNUC__)
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,5 +1,5 @@
 /// @file
-/// The modules beside the program: shared libraries that need what the program does not.
+/// Loads the modules: shared libraries whose dependencies the program itself does not need.
 #pragma once
 
 #include <string>
@@ -9,13 +9,13 @@
 
 namespace aether2onnx::verify {
 
-/// Loads the module with libtorch. Returns null and the reason, a sentence, if the module is
-/// missing or cannot be loaded.
+/// Loads the module with libtorch. If the module is missing or cannot be loaded, returns null and
+/// writes the reason, a sentence, to `why_not`.
 const TorchModule* load_torch(std::string& why_not);
-/// Whether the module is installed. Its library may be missing.
+/// Returns whether the module with libtorch is installed. libtorch itself may be missing.
 bool has_torch_module();
 
-/// Loads the module that reads and writes pictures. Throws Error(unsupported) if that fails.
+/// Loads the module that reads and writes pictures. Throws Error(unsupported) if the load fails.
 const PictureModule& load_pictures();
 
 }  // namespace aether2onnx::verify

@@ -1,4 +1,4 @@
-// In place of onnxruntime.cpp in a program that is built without ONNX Runtime's headers.
+// Replaces onnxruntime.cpp in a program that is built without ONNX Runtime's headers.
 
 #include "base/error.h"
 #include "onnxruntime.h"
@@ -10,7 +10,7 @@ namespace {
 [[noreturn]] void unavailable() {
   fail({ErrorKind::unsupported, "verify-built-without"},
        "This program was built without ONNX Runtime's headers. It cannot run or verify models.\n"
-       "Build it with them (scripts/fetch_onnxruntime.sh).");
+       "Get the headers with scripts/fetch_onnxruntime.sh, and build the program again.");
 }
 
 }  // namespace

@@ -15,14 +15,14 @@
 
 namespace aether2onnx::verify {
 
-/// An input or output of a model. A dynamic axis is -1.
+/// An input or output of a model. The size of a dynamic axis is -1.
 struct ModelValue {
   std::string name;
   std::string dtype;  ///< "float32", "float16", "bfloat16" or "ONNX type N".
   std::vector<std::int64_t> shape;
 };
 
-/// The execution provider and GPU that run a model.
+/// The execution provider of ONNX Runtime that runs a model.
 enum class Provider { cpu, cuda, tensorrt };
 
 struct Device {
@@ -31,12 +31,12 @@ struct Device {
   bool tf32 = false;  ///< Whether the GPU may round the factors of float32 products to TF32.
 };
 
-/// "CPU", "CUDA, device 0", "TensorRT, device 0".
+/// Returns the device's name: "CPU", "CUDA, device 0" or "TensorRT, device 0".
 std::string to_string(const Device& device);
 
 class Session;
 
-/// ONNX Runtime accepts the model but has no operator for one of its types.
+/// Thrown if ONNX Runtime accepts the model but has no operator for one of the model's types.
 class NotImplemented : public Error {
  public:
   using Error::Error;
@@ -45,27 +45,27 @@ class NotImplemented : public Error {
 /// A loaded ONNX Runtime library, 1.20 or newer. A process can load only one.
 class OnnxRuntime {
  public:
-  /// Loads the library. If `explicit_path` is not empty, only that file is tried; next in order is
-  /// the file in the environment variable AETHER2ONNX_ONNXRUNTIME. Otherwise the search goes
-  /// through the program's folder, lib beside that folder, the folder of the modules, and the
-  /// system's library folders, never the current folder. Throws Error if there is no library, or
-  /// only one that is too old.
+  /// Loads the library. If `explicit_path` is not empty, only this file is tried. Otherwise, if the
+  /// environment variable AETHER2ONNX_ONNXRUNTIME is set, only the file in it is tried. Otherwise
+  /// the search goes through the program's folder, the folder lib beside the program's folder, the
+  /// folder of the modules, and the system's library folders, never the current folder. Throws
+  /// Error if there is no library, or if the library is too old.
   static const OnnxRuntime& load(const std::filesystem::path& explicit_path);
 
   const std::string& version() const { return version_; }
   const std::string& path() const { return path_; }
 
-  /// Runs a small model on the device. Throws Error(unsupported) if that fails, naming the device
-  /// and the execution providers of the library.
+  /// Runs a small model on the device. Throws Error(unsupported) if the run fails. The error names
+  /// the device, and the library's execution providers if the wanted provider is missing.
   void check(const Device& device) const;
 
-  /// Whether check() has had a provider for GPUs loaded. Libraries are never unloaded.
+  /// Whether check() loaded an execution provider for GPUs. Libraries are never unloaded.
   static bool has_gpu_provider();
 
   /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
   /// NotImplemented.
   Session open(const std::filesystem::path& model, const Device& device = {}) const;
-  /// Loads a model from its bytes. Its external data lies in `folder`.
+  /// Loads a model from its bytes. The model's external data are in `folder`.
   Session open(const std::string& model, const std::filesystem::path& folder,
                const Device& device) const;
 
@@ -92,13 +92,14 @@ class Session {
 
   const std::vector<ModelValue>& inputs() const;
   const std::vector<ModelValue>& outputs() const;
-  /// The warnings of ONNX Runtime while it loaded the model.
+  /// The warnings that ONNX Runtime reported while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model of one input and one output, and converts 16-bit inputs and outputs. Throws
-  /// Error(unsupported); Error(cancelled) soon after `cancelled`, which may be null, becomes true.
+  /// Runs a model with one input and one output, and converts 16-bit inputs and outputs. Throws
+  /// Error(unsupported) if the run fails, and Error(cancelled) soon after `cancelled`, which may be
+  /// null, becomes true.
   FloatTensor run(const FloatTensor& input, const std::atomic<bool>* cancelled = nullptr) const;
-  /// The same for a model of one input, with the outputs of these names.
+  /// Runs a model with one input and returns the outputs with these names.
   std::vector<FloatTensor> run(const FloatTensor& input,
                                const std::vector<std::string>& output_names,
                                const std::atomic<bool>* cancelled = nullptr) const;

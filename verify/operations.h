@@ -1,7 +1,7 @@
 /// @file
-/// The tensor operations that the reference is written in. There are two implementations: plain
+/// The tensor operations with which the reference is written. There are two implementations: plain
 /// loops in the program (plain_operations.h) and libtorch in a module (torch_module.h). The module
-/// links nothing of the program, so everything here is defined in the header.
+/// links no code of the program, so this header defines everything.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace aether2onnx::verify {
 
 class Operations;
 
-/// A tensor of one implementation. Copies share the elements, which never change. A default value
-/// is no tensor.
+/// A tensor of one implementation. Copies share the elements, which never change. A Value that is
+/// constructed without arguments is empty: it holds no tensor.
 class Value {
  public:
   Value() = default;
@@ -29,7 +29,7 @@ class Value {
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t size(std::size_t axis) const { return shape_.at(axis); }
   const Operations& operations() const { return *operations_; }
-  /// For the implementation that made the value.
+  /// The tensor in the implementation's own type. Only this implementation may call content().
   template <typename Content>
   const Content& content() const {
     return *static_cast<const Content*>(content_.get());
@@ -41,12 +41,12 @@ class Value {
   std::shared_ptr<const void> content_;
 };
 
-/// Of each element. gelu: x * (1 + erf(x / sqrt 2)) / 2. silu: x * sigmoid(x).
+/// Functions of each element. gelu: x * (1 + erf(x / sqrt 2)) / 2. silu: x * sigmoid(x).
 enum class Unary { gelu, silu, relu, sigmoid, square_root };
 enum class Binary { add, subtract, multiply, divide };
 
-/// Feature maps are (N, C, H, W). The callers have checked the shapes. An implementation throws
-/// std::exception if the library below it fails. Only one thread may use an implementation.
+/// The interface of an implementation. Feature maps are (N, C, H, W). The caller checks the shapes.
+/// An implementation throws std::exception if its library fails. Only one thread may use an object.
 class Operations {
  public:
   Operations() = default;
@@ -54,36 +54,36 @@ class Operations {
   Operations& operator=(const Operations&) = delete;
   virtual ~Operations() = default;
 
-  /// "PyTorch 1.13.1, float32, CPU".
+  /// Names the implementation, the type and the device: "PyTorch 1.13.1, float32, CPU".
   virtual std::string description() const = 0;
 
   virtual Value make(const std::vector<std::int64_t>& shape, const double* values) const = 0;
   virtual std::vector<double> read(const Value& value) const = 0;
-  /// Infinite if an element is not finite.
+  /// The largest magnitude of all elements; infinite if an element is not finite.
   virtual double largest_magnitude(const Value& value) const = 0;
 
-  /// Cross-correlation with stride 1, dilation 1 and zero padding of half the kernel. Weight (O,
-  /// I / groups, K, K) with odd K; bias (O) or none. `groups` is 1, or I = O of a depthwise
-  /// convolution.
+  /// Cross-correlation with stride 1, dilation 1 and zero padding of half the kernel. The weight
+  /// has the shape (O, I / groups, K, K) with odd K, the bias (O) or none. `groups` is 1, or I for
+  /// a depthwise convolution, where O = I.
   virtual Value convolution(const Value& x, const Value& weight, const Value& bias,
                             std::int64_t groups) const = 0;
-  /// Over the channels of each pixel, with the biased variance. Weight and bias (C).
+  /// Normalizes over the channels of each pixel, with the biased variance. Weight and bias: (C).
   virtual Value layer_norm(const Value& x, const Value& weight, const Value& bias,
                            double epsilon) const = 0;
-  /// Over the channels of each pixel. Weight (O, I), bias (O) or none.
+  /// A linear layer over the channels of each pixel. Weight: (O, I). Bias: (O) or none.
   virtual Value linear(const Value& x, const Value& weight, const Value& bias) const = 0;
   virtual Value apply(Unary operation, const Value& x) const = 0;
-  /// x above 0, else slope * x.
+  /// Returns x if x > 0, else slope * x, for each element.
   virtual Value leaky_relu(const Value& x, double slope) const = 0;
-  /// Of two tensors of rank 4 at most. Axes of size 1 are repeated, as in PyTorch.
+  /// Combines two tensors of rank 4 at most. Axes of size 1 are repeated, as in PyTorch.
   virtual Value combine(Binary operation, const Value& a, const Value& b) const = 0;
-  /// Along the channels.
+  /// Concatenates along the channels.
   virtual Value concatenate(const std::vector<Value>& parts) const = 0;
   /// Channel c * r * r + i * r + j at (y, x) becomes channel c at (y * r + i, x * r + j).
   virtual Value pixel_shuffle(const Value& x, std::int64_t factor) const = 0;
-  virtual Value mean_over_pixels(const Value& x) const = 0;       ///< (N, C, 1, 1)
-  virtual Value mean_over_channels(const Value& x) const = 0;     ///< (N, 1, H, W)
-  virtual Value largest_over_channels(const Value& x) const = 0;  ///< (N, 1, H, W)
+  virtual Value mean_over_pixels(const Value& x) const = 0;       ///< Shape (N, C, 1, 1).
+  virtual Value mean_over_channels(const Value& x) const = 0;     ///< Shape (N, 1, H, W).
+  virtual Value largest_over_channels(const Value& x) const = 0;  ///< Shape (N, 1, H, W).
   virtual Value reshape(const Value& x, const std::vector<std::int64_t>& shape) const = 0;
 };
 

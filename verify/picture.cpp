@@ -32,7 +32,7 @@ void append_chunk(std::string& png, const std::string& type, const std::string& 
   append_number(png, libdeflate_crc32(0, content.data(), content.size()));
 }
 
-// The prediction of a byte from its left, upper and upper left neighbours (PNG, 9.4).
+// Predicts a byte from its left, upper and upper left neighbours (PNG specification, 9.4).
 int paeth(int left, int up, int corner) {
   const int estimate = left + up - corner;
   const int to_left = std::abs(estimate - left);
@@ -42,7 +42,7 @@ int paeth(int left, int up, int corner) {
   return to_up <= to_corner ? up : corner;
 }
 
-// The rows, each with the number of its filter (4, Paeth) before it, in the format of zlib.
+// Compresses the rows in zlib's format. Before each row is the number of its filter: 4, Paeth.
 std::string compressed_rows(const std::vector<unsigned char>& bytes, std::size_t row_bytes,
                             std::size_t pixel_bytes) {
   std::string filtered;
@@ -130,7 +130,7 @@ std::string encode_png(const FloatTensor& picture) {
   std::string header;
   append_number(header, static_cast<std::uint32_t>(picture.shape[3]));
   append_number(header, static_cast<std::uint32_t>(picture.shape[2]));
-  // 8 bits a channel; RGB or grey; deflate, adaptive filters, not interlaced.
+  // 8 bits per channel; RGB or grey; deflate, adaptive filters, not interlaced.
   header += std::string{8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
   std::string png = "\x89PNG\r\n\x1a\n";
   append_chunk(png, "IHDR", header);

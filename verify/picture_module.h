@@ -21,7 +21,7 @@ inline constexpr std::uint64_t kLargestPicture = 1U << 28U;
 
 enum class PictureFormat { png, jpeg };
 
-/// What a file says about the meaning of its samples.
+/// The colour information in a file: how to interpret the file's samples.
 struct ColourSpace {
   std::string icc_profile;  ///< Empty if the file has none.
   // Chunks of PNG, as libpng returns them. Integers are in units of 1/100000.
@@ -30,18 +30,18 @@ struct ColourSpace {
   std::optional<std::array<std::int32_t, 8>> chromaticities;
 };
 
-/// What the header of a picture says. Sizes are those of the picture as it is shown: EXIF's
+/// The facts in the header of a picture. Width and height are those of the shown picture: EXIF's
 /// orientation is applied.
 struct PictureHeader {
   PictureFormat format = PictureFormat::png;
   std::uint64_t width = 0;
   std::uint64_t height = 0;
   int channels = 3;  ///< 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
-  int bits = 8;      ///< Of a sample: 8 or 16.
+  int bits = 8;      ///< Bits of a sample: 8 or 16.
 };
 
-/// A decoded picture. Samples are interleaved and in the order of rows. A 16-bit sample takes two
-/// bytes in the order of the machine. Alpha is the last channel and not multiplied in.
+/// A decoded picture: rows of pixels, and all samples of a pixel together. A 16-bit sample has the
+/// machine's byte order. Alpha is the last channel; the colours are not multiplied by alpha.
 struct Raster {
   std::size_t width = 0;
   std::size_t height = 0;
@@ -49,7 +49,7 @@ struct Raster {
   int bits = 8;
   std::vector<std::uint8_t> bytes;
   ColourSpace colour;
-  /// What the decoder complains about, although it decoded the picture; "" if nothing.
+  /// The warning of a decoder that decoded the picture nevertheless; "" if there is no warning.
   std::string warning;
 
   bool has_alpha() const { return channels == 2 || channels == 4; }
@@ -73,15 +73,16 @@ struct Raster {
       std::memcpy(bytes.data() + 2 * at, &two, sizeof two);
     }
   }
-  /// Makes room for all samples.
+  /// Allocates the memory for all samples.
   void allocate() { bytes.assign(samples() * static_cast<std::size_t>(bits / 8), 0); }
 };
 
-/// Takes the bytes of a file in their order.
+/// Receives the bytes of a file in their order.
 using PictureSink = std::function<void(std::string_view bytes)>;
 
-/// What the module's function returns. Program and module are built together; the name of the
-/// function changes with the interface. The functions throw std::exception with the reason.
+/// The functions of the module, which its exported function returns. Program and module are built
+/// together: the exported function's name changes with the interface. All functions throw
+/// std::exception with the reason of a failure.
 struct PictureModule {
   /// Reads the header of a file. The first bytes decide the format.
   PictureHeader (*describe)(std::string_view file) = nullptr;
@@ -89,7 +90,7 @@ struct PictureModule {
   /// alpha.
   Raster (*read)(std::string_view file) = nullptr;
   void (*write_png)(const Raster& picture, const PictureSink& sink) = nullptr;
-  /// Alpha is composed on white, 16 bits become 8. `quality` is 1 to 100.
+  /// Writes a JPEG. Alpha is composed on white, 16 bits become 8. `quality` is 1 to 100.
   void (*write_jpeg)(const Raster& picture, int quality, const PictureSink& sink) = nullptr;
 };
 

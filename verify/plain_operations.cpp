@@ -32,7 +32,8 @@ void in_parallel(std::size_t count, const Work& work) {
   });
 }
 
-// The same for ranges of at least `least` indices, where one index is little work.
+// As in_parallel(), but `work` gets ranges of indices, because one index is little work. A range
+// has at least `least` indices.
 template <typename Work>
 void in_ranges(std::size_t count, const Work& work) {
   constexpr std::size_t least = 1U << 14U;
@@ -48,11 +49,11 @@ void in_ranges(std::size_t count, const Work& work) {
   }
 }
 
-// A 16-bit type, without its largest exponent.
+// How to round to a 16-bit type. The largest exponent of the type is not applied.
 struct Rounding {
-  int dropped_bits = 0;  // of a float's mantissa; 0: no rounding
-  // Below this magnitude the type has subnormals, whose distance is that of floats from 0.5 to 1
-  // for float16. bfloat16 has the exponents of float.
+  int dropped_bits = 0;  // mantissa bits of a float that are dropped; 0: no rounding
+  // Below this magnitude, float16 has subnormals. Their spacing is that of floats from 0.5 to 1.
+  // bfloat16 has the exponents of float.
   float smallest_normal = 0;
 };
 constexpr Rounding kToFloat16 = {13, 0x1p-14F};
@@ -252,7 +253,7 @@ class PlainOperations final : public Operations {
 
   static T sigmoid(T v) { return 1 / (1 + std::exp(-v)); }
 
-  // Rounds to 16 bits in the arithmetic that does.
+  // Rounds to 16 bits if this object computes in float16 or bfloat16.
   T rounded(T value) const {
     if constexpr (std::is_same_v<T, float>) {
       if (rounding_.dropped_bits > 0) return rounded_to(rounding_, value);
@@ -346,9 +347,9 @@ class PlainOperations final : public Operations {
     return made({x.size(0), 1, x.size(2), x.size(3)}, std::move(out));
   }
 
-  // The sum of the definition. The picture gets a border of zeros. Its rows then follow each other,
-  // so that the same distance leads from each pixel to the same neighbour, and long runs of pixels
-  // are summed at once; the sums over the border are left out.
+  // Computes a convolution by its definition. The picture gets a border of zeros. Then the distance
+  // in memory from a pixel to its neighbour is the same for all pixels, so that long runs of pixels
+  // are summed at once. The sums for the border are left out.
   Value convolve(const Value& x, const std::vector<T>& weight, const Value& bias,
                  std::size_t outputs, std::size_t kernel, bool depthwise) const {
     const std::size_t images = axis(x.shape(), 0);
@@ -376,7 +377,7 @@ class PlainOperations final : public Operations {
     const std::size_t run = row * (height - 1) + width;  // from the first to the last pixel
     constexpr std::size_t tile = 512;
     const std::size_t tiles = (run + tile - 1) / tile;
-    const std::size_t together = depthwise ? 1 : 2;  // outputs
+    const std::size_t together = depthwise ? 1 : 2;  // output channels that are computed at once
     const std::size_t groups = (outputs + together - 1) / together;
     std::vector<T> out(images * outputs * height * width);
 
@@ -387,7 +388,7 @@ class PlainOperations final : public Operations {
       const std::size_t count = std::min(tile, run - begin);
       const std::size_t first = group * together;
       const bool pair = first + 1 < std::min(outputs, first + together);
-      // Filled below as far as it is used.
+      // The loop below fills the elements that are used.
       std::array<std::array<T, tile>, 2> sums;  // NOLINT(cppcoreguidelines-pro-type-member-init)
       for (std::size_t o = 0; o < (pair ? 2U : 1U); ++o) {
         std::fill_n(sums[o].begin(), count, bias ? of(bias)[first + o] : T(0));
@@ -401,7 +402,7 @@ class PlainOperations final : public Operations {
         for (; filled < most && term < terms; ++filled) {
           Step<T>& step = steps[filled];
           for (std::size_t i = 0; i < kTerms; ++i, ++term) {
-            // Terms behind the last one count 0 times the first pixels.
+            // Terms after the last one are 0 times the first pixels.
             const bool there = term < terms;
             const std::size_t tap = there ? term % taps : 0;
             const std::size_t input = there ? term / taps : 0;

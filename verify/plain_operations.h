@@ -1,5 +1,5 @@
 /// @file
-/// The operations of the reference as loops that follow their definitions. They need no library.
+/// The operations of the reference as loops that follow their definitions, without any library.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,9 @@ enum class Arithmetic {
   float64,
   float32,
   /// float32, with every weight, input and result rounded to 16 bits. Normalizations and
-  /// activations are computed in the steps of their decomposed operators, each of which is rounded.
-  /// The exponents keep the range of float32: this shows how coarse 16 bits are, not how short
-  /// their range is.
+  /// activations are computed as their decomposed operators, and the result of every step is
+  /// rounded. The exponents keep the range of float32: the errors come from the shorter mantissa
+  /// alone, not from the smaller range of 16 bits.
   float16,
   bfloat16,
 };

@@ -1,5 +1,5 @@
 /// @file
-/// The inputs of a comparison, and the memory that they take.
+/// The inputs of a comparison, and the memory that the comparison needs.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 
 namespace aether2onnx::verify {
 
-// One input. The run makes the input when its turn comes, to save memory.
+// A run on one input. The input is made when the run begins, to save memory.
 struct Run {
   std::string kind;  // "noise", "picture", or a file's name
   Sizes sizes{};
@@ -28,11 +28,11 @@ struct Run {
   }
 };
 
-/// The inputs that the request asks for, in the order of the report. Throws Error(mismatch) if a
-/// shape has other channels than the network.
+/// Returns the runs that the request asks for, in the order of the report. Throws Error(mismatch)
+/// if a shape has another number of channels than the network.
 std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels);
 
-/// The memory of the largest run. Throws Error(limit) if the machine has less.
+/// Returns the memory of the largest run. Throws Error(limit) if a run needs more than `available`.
 MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
                             std::size_t element_size, std::uint64_t available);
 

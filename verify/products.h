@@ -1,6 +1,6 @@
 /// @file
-/// The sums of products that a comparison waits for. Only plain_operations.cpp, which is compiled
-/// with more optimization than other files, includes this header.
+/// Sums of products, which take most of the time of a comparison. Only plain_operations.cpp, which
+/// is compiled with more optimization than other files, includes this header.
 #pragma once
 
 #include <array>
@@ -8,10 +8,10 @@
 
 namespace aether2onnx::verify {
 
-// Terms of one step of a sum. They keep their weights and sums in registers.
+// The number of terms in one step of a sum. So few weights and sums fit into the registers.
 constexpr std::size_t kTerms = 4;
 
-// Adds to each of two sums, for `count` neighbouring pixels, four inputs times their weights.
+// Adds four inputs times their weights to each of two sums, for `count` neighbouring pixels.
 template <typename T>
 struct Step {
   std::array<const T*, kTerms> inputs{};
@@ -39,7 +39,7 @@ A2O_INLINE void add_steps(const Step<T>* steps, std::size_t step_count, T* __res
   }
 }
 
-// `second` is null for a depthwise convolution.
+// `second` is null if there is only one sum, as in a depthwise convolution.
 template <typename T>
 using AddProducts = void (*)(const Step<T>* steps, std::size_t step_count, T* first, T* second,
                              std::size_t count);

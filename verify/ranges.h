@@ -18,7 +18,7 @@ inline constexpr double kHeadroom = 4;
 /// The largest magnitude in a part of the network: of its input, its output and all values between.
 /// Infinite if a value is not finite.
 struct BlockRange {
-  std::string path;  ///< graph::block_of() the module's path.
+  std::string path;  ///< The path of the part: graph::block_of() of the module's path.
   double max_absolute = 0;
 
   double headroom() const { return kLargestFloat16 / max_absolute; }
@@ -26,12 +26,12 @@ struct BlockRange {
   bool is_tight() const { return headroom() < kHeadroom; }
 };
 
-/// Joins the ranges of several inputs, in the order in which the parts are computed.
+/// Collects the ranges of several inputs, in the order in which the parts are computed.
 class Ranges {
  public:
   void add(const std::string& module_path, double max_absolute);
   const std::vector<BlockRange>& blocks() const { return blocks_; }
-  /// The parts with less headroom than kHeadroom, without those in `already`.
+  /// Returns the parts with less headroom than kHeadroom, except the parts in `already`.
   std::vector<std::string> beyond_float16(const std::vector<std::string>& already) const;
 
  private:

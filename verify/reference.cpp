@@ -16,7 +16,7 @@ namespace aether2onnx::verify {
 namespace {
 
 struct Row {
-  std::string_view generation;  // as the recogniser calls it
+  std::string_view generation;  // the name that network::recognise() uses
   Forward forward;
 };
 
@@ -62,7 +62,7 @@ class Recorder final : public Trace {
     if (probe_.blocks != nullptr) {
       probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
     }
-    // The output of this part is the input of the next.
+    // The output of this part is the input of the next part.
     largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
     return output;
   }
@@ -113,7 +113,8 @@ Value depthwise(const Weights& w, const std::string& path, const Value& x,
 
 namespace {
 
-// Rounds weights. A weight that the type cannot hold stays: such a layer is float32.
+// Rounds weights. A weight beyond the type's range is unchanged: the layer of the weight is
+// float32.
 class Rounder {
  public:
   explicit Rounder(WeightRounding rounding) : rounding_(rounding) {}
@@ -131,7 +132,7 @@ class Rounder {
 
  private:
   WeightRounding rounding_;
-  std::mt19937_64 generator_;  // the same numbers in every run
+  std::mt19937_64 generator_;  // default seed: the same numbers in every run
 };
 
 }  // namespace

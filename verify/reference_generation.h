@@ -1,5 +1,5 @@
 /// @file
-/// The parts from which the reference of a generation is made. Private to the reference.
+/// The functions and types for the forward pass of a generation. Only the reference uses them.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -18,10 +18,10 @@ class Trace {
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// The output of a part. All values since the previous part belong to this part. Returns the
-  /// value with which the forward pass goes on.
+  /// Receives the output of a part. All values since the previous part belong to this part. Returns
+  /// the value with which the forward pass continues.
   virtual Value block(const std::string& path, Value output) = 0;
-  /// A value within a part.
+  /// Receives a value within a part.
   virtual void value(const Value& value) = 0;
 };
 
@@ -36,26 +36,27 @@ class Weights {
   /// Passes a value that is not the output of a layer to the trace, and returns the value.
   Value seen(Value value) const;
 
-  /// Throws Error(mismatch) if there is no tensor of that name.
+  /// Returns the tensor `name`. Throws Error(mismatch) if there is no such tensor.
   const Value& operator[](const std::string& name) const;
   bool has(const std::string& name) const { return tensors.contains(name); }
   double img_range() const { return facts.number("img_range", 1); }
 };
 
-// Layers by the path of their module, with weights `path`.weight and `path`.bias. The trace
-// receives their outputs.
+// Compute the layer of the module at `path`, with the tensors `path`.weight and `path`.bias. The
+// trace receives the layer's output.
 Value conv(const Weights& w, const std::string& path, const Value& x);
 Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps);
 Value linear(const Weights& w, const std::string& path, const Value& x);
 
-/// The depthwise convolution of a block at `path`. A fused checkpoint has one, fused_conv. An
-/// unfused checkpoint has two, lk_conv and sk_conv with these biases, and their outputs are added.
-/// The trace does not receive the output.
+/// Computes the depthwise convolution of a block at `path`. A fused checkpoint has one convolution,
+/// fused_conv. An unfused checkpoint has two, lk_conv and sk_conv, whose outputs are added;
+/// `large_bias` and `small_bias` are the keys of their biases. The trace does not receive the
+/// output.
 Value depthwise(const Weights& w, const std::string& path, const Value& x,
                 const std::string& large_bias = "lk_bias",
                 const std::string& small_bias = "sk_bias");
 
-/// A generation's forward pass: image (N, C, H, W) to image (N, C, scale H, scale W).
+/// A generation's forward pass from an image (N, C, H, W) to an image (N, C, scale * H, scale * W).
 using Forward = Value (*)(const Weights& w, const Value& image, Trace& trace);
 
 Value forward_generation1(const Weights& w, const Value& image, Trace& trace);

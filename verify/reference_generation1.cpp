@@ -1,4 +1,4 @@
-// The first generation. The numbers are those of the specification's forward pass.
+// G1, the first generation. The numbers are the steps of the forward pass in the specification.
 
 #include "reference_generation.h"
 

@@ -1,5 +1,5 @@
-// G3: fuses the outputs of the stages themselves. The file has fusion_convs, but the network does
-// not use them.
+// G3: the fusion layer gets the outputs of the stages directly. The file has fusion_convs, but the
+// network does not use them.
 
 #include "reference_stages.h"
 

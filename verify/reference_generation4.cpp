@@ -1,4 +1,4 @@
-// G4: like G3, but uses fusion_convs, and channel attention has convolutions.
+// G4: like G3, but uses fusion_convs. Channel attention has convolutions in place of linear layers.
 
 #include "reference_stages.h"
 

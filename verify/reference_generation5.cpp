@@ -1,4 +1,5 @@
-// G5.0, G5.1 and G5.2. They differ in their options and in the channels of each stage.
+// G5.0, G5.1 and G5.2, which differ in their options and in the channels of each stage. The numbers
+// are the steps of the specification's forward pass.
 
 #include "reference_stages.h"
 

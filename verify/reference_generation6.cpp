@@ -1,4 +1,4 @@
-// G6.0 and G6.1. The numbers are those of the specification's forward pass.
+// G6.0 and G6.1. The numbers are the steps of the forward pass in the specification.
 
 #include "reference_stages.h"
 

@@ -8,7 +8,7 @@ namespace {
 
 bool has_layer_norm(const Weights& w) { return w.facts.norm_type == NormType::layernorm; }
 
-// A layer of channel attention, of (N, C, 1, 1).
+// Computes a layer of channel attention on an input (N, C, 1, 1).
 Value attention_layer(const Weights& w, const std::string& path, const Value& x,
                       const BlockKind& kind) {
   const Value& weight = w[path + ".weight"];

@@ -1,6 +1,6 @@
 /// @file
 /// The parts that the later generations (those with keys "stages.*") share in the specification.
-/// Private to the reference.
+/// Only the reference uses these parts.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ struct BlockKind {
   double res_scale = 1;        ///< The factor of each block's residual branch.
 };
 
-/// The norm of the body or of a block: LayerNorm2d, or stored statistics and an affine function.
-/// The trace does not receive the output.
+/// Computes the norm of the body or of a block: LayerNorm2d, or stored statistics and an affine
+/// function. The trace does not receive the output.
 Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages one after the other on `x` and returns the output of each.
@@ -32,24 +32,25 @@ std::vector<Value> run_stages(const Weights& w, const Value& x, const BlockKind&
 /// Applies fusion_convs.i to the output of stage i and concatenates the results along the channels.
 Value fusion_convs(const Weights& w, const std::vector<Value>& stages, Trace& trace);
 
-/// The end of the body: adds `shallow`, the output of the first convolution, to `fused`; then norm,
-/// conv_after_body and the residual sum around these two. Returns the input of the upsampler.
+/// Computes the end of the body: adds `shallow`, the output of the first convolution, to `fused`,
+/// then applies norm, conv_after_body and the residual sum around these two layers. Returns the
+/// input of the upsampler.
 Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& shallow,
                            Trace& trace);
 
 /// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
-  std::string key;      ///< Of the convolution's weights.
-  std::string conv;     ///< Path of the convolution.
-  std::string shuffle;  ///< Path of the shuffle.
+  std::string key;      ///< Key of the convolution's weights, without ".weight".
+  std::string conv;     ///< Path of the convolution's part in the trace.
+  std::string shuffle;  ///< Path of the shuffle's part in the trace.
 };
 
-/// The upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means no
-/// shuffle.
+/// Computes the upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means
+/// no shuffle.
 Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
-/// conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not receive the
-/// output of conv_last as a block.
+/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not
+/// receive the output of conv_last as a block.
 Value tail(const Weights& w, const Value& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

@@ -64,7 +64,7 @@ std::string text_of(const onnx::AttributeValue* value) {
       *value);
 }
 
-// The rounding of one operation in a type of weights; 0 for other types.
+// The largest relative error of one rounding to a type of weights; 0 for other types.
 double unit_of_type(DType dtype) {
   switch (dtype) {
     case DType::float64:
@@ -80,7 +80,7 @@ double unit_of_type(DType dtype) {
   }
 }
 
-// What differs between the elements, "" if nothing that counts.
+// Describes the difference of the elements; "" if no difference counts.
 std::string difference_of(const TensorData& found, const TensorData& expected, bool exact) {
   if (found.bytes == expected.bytes) return "";
   const double unit = unit_of_type(expected.dtype);
@@ -90,7 +90,7 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
   double squares = 0;
   for (const double value : b) squares += value * value;
   const double usual = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(1, b.size())));
-  // Sums that cancel each other lose some bits.
+  // The allowed roundings of a weight: sums whose terms cancel each other lose some bits.
   constexpr double roundings = 8;
   std::uint64_t count = 0;
   std::size_t worst = 0;
@@ -110,7 +110,7 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
                      plural(b.size(), "element"), worst, a[worst], b[worst]);
 }
 
-// The model that a conversion writes, with loaders in place of weights. `loss` must outlive it.
+// Returns the model of a new conversion, with loaders as weights. `loss` must outlive the model.
 onnx::Model converted(const state_dict::StateDict& checkpoint, const ConvertOptions& options,
                       const Context& context, graph::WeightLoss& loss) {
   std::vector<Step> steps;
@@ -137,7 +137,7 @@ Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
   Rewriting result;
   std::optional<ConvertOptions> options = metadata::options(model);
   if (!options) {
-    result.why_not = "the model's metadata do not tell how aether2onnx made it";
+    result.why_not = "the model's metadata do not contain the options of the conversion";
     return result;
   }
   options->read = reading;
@@ -152,13 +152,13 @@ Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
   }
   if (!same_structure(model, expected)) {
     result.why_not =
-        "the model has other nodes than a new conversion: another version of aether2onnx made it, "
-        "or another program changed it";
+        "the model has other nodes than a new conversion: another version of aether2onnx made the "
+        "model, or another program changed it";
     return result;
   }
   for (const onnx::Tensor& tensor : model.initializers) {
     if (tensor.external_file.empty() || onnx::is_beside(tensor.external_file)) continue;
-    result.why_not = fmt::format("the weights are in '{}', which is no plain name of a file",
+    result.why_not = fmt::format("the weights are in '{}', which is not a plain file name",
                                  printable(tensor.external_file, 200));
     return result;
   }

@@ -24,7 +24,7 @@ int device_index(const std::string& device) {
   return index;
 }
 
-// Chooses who computes the reference.
+// Chooses what computes the reference: PyTorch or the built-in operations.
 void choose_judge(const Settings& settings, Setup& setup) {
   if (settings.reference != Settings::Judge::builtin) {
     std::string why_not;
@@ -35,10 +35,11 @@ void choose_judge(const Settings& settings, Setup& setup) {
            option("reference"), why_not);
     }
     if (!why_not.empty() && setup.torch == nullptr && has_torch_module()) {
-      setup.notes.push_back(why_not + " The built-in reference takes its place.");
+      setup.notes.push_back(why_not + " The built-in reference is used instead.");
     }
   }
-  // PyTorch trains and runs in float32. The built-in reference is the definition, so it is exact.
+  // The default type of PyTorch is float32, in which networks are trained and run. The built-in
+  // reference defines the correct result, so its default is float64.
   setup.float64 = settings.float64.value_or(setup.torch == nullptr);
 }
 
@@ -59,8 +60,8 @@ Setup set_up(const Settings& settings) {
 
   const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
                    device_index(device), settings.tf32};
-  // For TensorRT, whose provider has no option for that. NVIDIA's libraries read the variable when
-  // they are loaded; it does not turn TF32 on.
+  // TensorRT's provider has no option that turns TF32 off, so this variable does. NVIDIA's
+  // libraries read the variable when they are loaded. The variable does not turn TF32 on.
   if (!settings.tf32) port::set_environment_default("NVIDIA_TF32_OVERRIDE", "0");
   try {
     setup.runtime->check(gpu);
@@ -96,7 +97,7 @@ double speed_of(const Operations& operations) {
   const std::vector<double> numbers(channels * channels * side * side, 0.5);
   const Value image = operations.make({1, channels, side, side}, numbers.data());
   const Value weight = operations.make({channels, channels, 3, 3}, numbers.data());
-  conv2d(image, weight, Value());  // the first time takes longer
+  conv2d(image, weight, Value());  // the first call takes longer
   const auto start = std::chrono::steady_clock::now();
   conv2d(image, weight, Value());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

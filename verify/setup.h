@@ -1,5 +1,5 @@
 /// @file
-/// Who computes: ONNX Runtime on a device, and who judges it.
+/// Chooses the libraries and devices that compute the model and the reference.
 #pragma once
 
 #include <memory>
@@ -25,13 +25,13 @@ struct Setup {
 /// Loads the libraries and finds the device. Throws Error if one of them is missing.
 Setup set_up(const Settings& settings);
 
-/// Has libtorch load its half for CUDA. Returns "" or the reason why it can't compute there.
+/// Makes libtorch load its CUDA library. Returns "", or the reason why libtorch can't use CUDA.
 std::string problem_of_cuda(const TorchModule& torch);
 
-/// The operations that compute the reference.
+/// Creates the operations that compute the reference.
 std::unique_ptr<Operations> operations_of(const Setup& setup);
 
-/// Multiplications and additions a second.
+/// Measures the multiply-adds per second of the operations.
 double speed_of(const Operations& operations);
 
 }  // namespace aether2onnx::verify

@@ -8,16 +8,16 @@
 
 namespace aether2onnx::verify {
 
-/// Row-major.
+/// A tensor with its elements in row-major order.
 template <typename T>
 struct TensorOf {
   std::vector<std::int64_t> shape;
   std::vector<T> values;
 };
 
-/// The input, and the output of the candidate.
+/// The type of the input and of the candidate's output.
 using FloatTensor = TensorOf<float>;
-/// The output of the reference, in whichever precision the reference computes.
+/// The type of the reference's output, in whichever precision the reference computes.
 using DoubleTensor = TensorOf<double>;
 
 inline std::size_t count_elements(const std::vector<std::int64_t>& shape) {

@@ -20,9 +20,9 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// Measured with ONNX Runtime 1.30: what a session holds on a picture of 8 x 8.
+// The memory of a session for a picture of 8 x 8, measured with ONNX Runtime 1.30.
 constexpr double kLibraryBytes = 250e6;
-// The side of the picture that tells the scale of a model of any size.
+// The side of the trial picture that shows the scale of a model with dynamic shapes.
 constexpr std::int64_t kTrialSize = 32;
 constexpr std::int64_t kLargestScale = 16;
 
@@ -47,7 +47,7 @@ class WarningList final : public Observer {
   std::vector<std::string>& lines_;
 };
 
-// "cuda:1" to 1.
+// Returns 1 for "cuda:1", and 0 if `device` has no number.
 int number_of_gpu(const std::string& device) {
   int number = 0;
   const std::size_t colon = device.find(':');
@@ -64,7 +64,7 @@ int number_of_gpu(const std::string& device) {
        what);
 }
 
-// The most channels of any convolution or product; 64 if the model has none.
+// Returns the largest number of channels of any convolution or matrix product, at least 64.
 double widest_layer(const onnx::Model& model) {
   std::int64_t widest = 64;
   for (const onnx::Tensor& tensor : model.initializers) {
@@ -87,7 +87,7 @@ double bytes_of_weights(const onnx::Model& model) {
   return elements * sizeof(float);
 }
 
-// ONNX Runtime does not tell a lack of memory from other failures, but for these words.
+// Only these words in ONNX Runtime's message distinguish a lack of memory from other failures.
 bool is_lack_of_memory(const std::string& message) {
   constexpr std::array words = {"llocate memory", "out of memory", "bad_alloc", "bad allocation",
                                 "std::length_error"};
@@ -95,18 +95,18 @@ bool is_lack_of_memory(const std::string& message) {
                      [&](const char* text) { return message.find(text) != std::string::npos; });
 }
 
-// The network without the reasons why it is taken for this one.
+// Returns the description of the network without the reasons of its recognition.
 std::string network_text(const NetworkInfo& network) {
   const std::string text = summary(network);
   return text.substr(0, text.find("; "));
 }
 
-// A channel, height or width that the model leaves open is -1.
+// Returns nullopt for a dynamic channel, height or width, whose size is -1.
 std::optional<std::int64_t> fixed_size(std::int64_t size) {
   return size > 0 ? std::optional(size) : std::nullopt;
 }
 
-// The options for a model in memory that takes every size.
+// Returns the options to convert to a model that accepts every height and width.
 ConvertOptions options_for_any_size(const ReadOptions& reading) {
   constexpr std::int64_t largest = 65536;
   constexpr std::int64_t usual = 64;
@@ -180,10 +180,10 @@ void UpscaleModel::open_file(const UpscaleModelRequest& request, const onnx::Mod
 void UpscaleModel::describe(const onnx::Model& model) {
   fixed_bytes_ = kLibraryBytes + 2 * bytes_of_weights(model);
   const auto known = network::recognise(network::outline_of(model), metadata::network(model));
-  // ONNX Runtime computes 16-bit types in float32 and holds both.
+  // ONNX Runtime computes 16-bit types in float32 and holds the values in both types.
   const double copies = onnx::has_half_types(model) ? 1.5 : 1;
   if (!known) {
-    // Feature maps of the input's size, and some of the output's size in a usual upsampler.
+    // Feature maps of the input's size, and feature maps of a usual upsampler's output size.
     constexpr double small_maps = 6;
     constexpr double large_maps = 3;
     constexpr double usual_width = 64;
@@ -227,7 +227,7 @@ void UpscaleModel::read_shapes() {
   }
 }
 
-// Finds the scale, and the time that a pixel takes.
+// Finds the scale, and measures the time per pixel.
 void UpscaleModel::try_out() {
   const std::vector<std::int64_t>& output = session_->outputs()[0].shape;
   const bool is_static = fixed_height_ && fixed_width_ && output.size() == 4 && output[1] > 0 &&
@@ -245,7 +245,7 @@ void UpscaleModel::try_out() {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     };
     double seconds = timed_run();
-    if (seconds < 1) seconds = timed_run();  // the first time takes longer
+    if (seconds < 1) seconds = timed_run();  // the first run takes longer
     seconds_per_pixel_ = seconds / static_cast<double>(height * width);
   }
   const std::string found = join(shape, "x");
@@ -257,8 +257,9 @@ void UpscaleModel::try_out() {
   if (scale_ < 1 || scale_ > kLargestScale || shape[2] != scale_ * height ||
       shape[3] != scale_ * width) {
     no_picture_model(
-        fmt::format("it turns {}x{} pixels into {}x{}, which is no whole factor from 1 to {}",
-                    height, width, shape[2], shape[3], kLargestScale),
+        fmt::format(
+            "it turns {}x{} pixels into {}x{}, but the factor must be a whole number from 1 to {}",
+            height, width, shape[2], shape[3], kLargestScale),
         "a whole factor", found);
   }
   if (description_.empty()) {

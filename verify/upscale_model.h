@@ -20,13 +20,13 @@ namespace aether2onnx::verify {
 struct UpscaleModelRequest {
   /// A checkpoint, or an ONNX file of any exporter: one input and one output, (N, C, H, W).
   std::filesystem::path model;
-  ReadOptions reading;  ///< Of a checkpoint.
+  ReadOptions reading;  ///< How to read a checkpoint.
   Limits limits;
-  std::filesystem::path onnxruntime_library;  ///< Empty: the usual places.
+  std::filesystem::path onnxruntime_library;  ///< Empty: see OnnxRuntime::load().
   std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
 };
 
-/// The device has too little memory for a run. Smaller tiles may do.
+/// Thrown if the device has too little memory for a run. Smaller tiles may fit.
 class OutOfMemory : public Error {
  public:
   using Error::Error;
@@ -34,12 +34,12 @@ class OutOfMemory : public Error {
 
 class UpscaleModel {
  public:
-  /// A checkpoint is converted in memory. Throws Error if the file cannot be read, ONNX Runtime is
-  /// missing or refuses the model, or the model is not one that enlarges pictures of 1 or 3
+  /// Loads the model; a checkpoint is converted in memory. Throws Error if the file cannot be read,
+  /// ONNX Runtime is missing or refuses the model, or the model does not enlarge pictures of 1 or 3
   /// channels. `cancelled`, which may be null, ends the loading and each run with Error(cancelled).
   UpscaleModel(const UpscaleModelRequest& request, const std::atomic<bool>* cancelled);
 
-  /// Enlarges (1, C, H, W). Throws Error; OutOfMemory if the device has too little memory.
+  /// Enlarges a picture (1, C, H, W). Throws Error; OutOfMemory if the device lacks memory.
   FloatTensor run(const FloatTensor& input) const;
 
   std::int64_t channels() const { return channels_; }
@@ -47,21 +47,21 @@ class UpscaleModel {
   /// The only height or width that the model takes; nullopt if it takes any.
   std::optional<std::int64_t> fixed_height() const { return fixed_height_; }
   std::optional<std::int64_t> fixed_width() const { return fixed_width_; }
-  /// How far the network looks; nullopt for a network that the program does not know.
+  /// How far around a pixel the network looks; nullopt for an unknown network.
   const std::optional<network::Reach>& reach() const { return reach_; }
-  /// Bytes that a run on so many pixels takes beside the weights; an upper bound for known
-  /// networks, an estimate for others.
+  /// Bytes that a run on `pixels` input pixels needs in addition to the weights: an upper bound for
+  /// known networks, an estimate for other networks.
   double bytes_for(double pixels) const { return bytes_per_pixel_ * pixels; }
   /// Bytes of the libraries and the weights.
   double fixed_bytes() const { return fixed_bytes_; }
-  /// Seconds that a run takes for each pixel, from a small trial; 0 if unknown.
+  /// Seconds of a run per pixel of the input, measured in a small trial run; 0 if unknown.
   double seconds_per_pixel() const { return seconds_per_pixel_; }
 
-  /// "AetherNet G1, aether_small x2, …", or "x2, 3 channels" for an unknown network.
+  /// The network: "AetherNet G1, aether_small x2, …" or "an unknown network, x2, 3 channels".
   const std::string& description() const { return description_; }
   const Device& device() const { return device_; }
   const OnnxRuntime& runtime() const { return runtime_; }
-  /// What the user should know, one line each.
+  /// Notes for the user, one line each.
   const std::vector<std::string>& notes() const { return notes_; }
   /// All files that were read.
   const std::vector<std::filesystem::path>& files() const { return files_; }

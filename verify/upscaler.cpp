@@ -22,16 +22,16 @@ namespace {
 
 // The share of the free memory that a run may take: other programs need some as well.
 constexpr double kShareOfMemory = 0.7;
-// What a run may take of a GPU, whose free memory is unknown. If the GPU has less, tiles become
-// smaller.
+// The bytes that a run may need on a GPU, whose free memory is unknown. If the GPU has less memory,
+// tiles become smaller.
 constexpr double kGpuMemory = 4e9;
-// If the allocator keeps freed memory, a run takes so many times the values alive at once (measured
-// for verification, see memory.cpp).
+// If the allocator keeps freed memory, a run needs this many times the size of the values that
+// exist at the same time (measured for verification, see memory.cpp).
 constexpr double kKeptMemory = 9;
 constexpr std::int64_t kSmallestTile = 32;
 constexpr std::int64_t kLargestTile = 4096;
 constexpr std::int64_t kTileStep = 32;
-// With an overlap of at most a quarter, half of a tile of fixed size counts.
+// The default overlap is at most 1/4 of a fixed tile, so that at least half of the tile is used.
 constexpr std::int64_t kPartsOfFixedTile = 4;
 
 std::string shown_path(const fs::path& path) { return printable(path.string(), 4096); }
@@ -53,7 +53,7 @@ double available_bytes() {
       human_bytes(whole(available)), option("overlap"));
 }
 
-// Calls a function of the module for pictures.
+// Calls `work`, which uses the module for pictures, and converts its exceptions to Error.
 template <typename Work>
 auto explained_for(const fs::path& path, const char* doing, Work work) {
   try {
@@ -82,7 +82,7 @@ std::string read_bytes(const fs::path& path, const std::atomic<bool>* cancelled)
 
 // --- tiles ------------------------------------------------------------------------------------
 
-// The length of equal tiles of at most `length` pixels that cover the axis in as many steps.
+// Returns the smallest length with which as many tiles cover the axis as with `length`.
 std::int64_t equal_length(std::int64_t size, std::int64_t length, std::int64_t overlap) {
   if (size <= length) return size;
   const std::int64_t inner = size - 2 * overlap;
@@ -93,7 +93,7 @@ std::int64_t equal_length(std::int64_t size, std::int64_t length, std::int64_t o
 
 // --- samples ----------------------------------------------------------------------------------
 
-// A network for grey pictures takes an RGB picture whose three channels are equal.
+// Throws if the picture is not grey. An RGB picture whose three channels are equal is grey.
 void check_is_grey(const Raster& picture, const fs::path& path) {
   const auto channels = static_cast<std::size_t>(picture.channels);
   for (std::size_t pixel = 0; pixel < picture.width * picture.height; ++pixel) {
@@ -110,7 +110,7 @@ void check_is_grey(const Raster& picture, const fs::path& path) {
 
 }  // namespace
 
-// A picture and the growing result.
+// A picture and its enlarged result, which grows tile by tile.
 class PictureWork {
  public:
   PictureWork(const Raster& picture, const UpscaleModel& model) : picture_(picture), model_(model) {
@@ -123,8 +123,8 @@ class PictureWork {
     result_.allocate();
   }
 
-  // The network's input for a tile. Beyond the picture, which only a model of fixed size reaches,
-  // the picture is mirrored.
+  // Returns the network's input for a tile. Beyond the edges, the picture is mirrored; only the
+  // tiles of a model with a fixed size reach beyond the edges.
   FloatTensor input(const Tile& down, const Tile& across, std::int64_t height,
                     std::int64_t width) const {
     const std::int64_t channels = model_.channels();
@@ -150,7 +150,7 @@ class PictureWork {
     return tensor;
   }
 
-  // Takes the counting part of a tile's output.
+  // Copies the used range of a tile's output into the result.
   void take(const FloatTensor& output, const Tile& down, const Tile& across) {
     const std::int64_t scale = model_.scale();
     const auto plane = static_cast<std::size_t>(output.shape[2] * output.shape[3]);
@@ -170,7 +170,7 @@ class PictureWork {
     }
   }
 
-  // Alpha is enlarged by interpolation: networks are trained on colours.
+  // Enlarges alpha by interpolation, because networks are trained on colours.
   void enlarge_alpha() {
     if (!picture_.has_alpha()) return;
     const int alpha = picture_.channels - 1;
@@ -263,7 +263,8 @@ TilePlan Upscaler::plan(const PictureHeader& header, const fs::path& path,
     if (plan.overlap * 2 < *fixed) continue;
     fail({ErrorKind::usage, "option-range", "overlap", fmt::format("less than {}", *fixed / 2),
           fmt::format("{}", plan.overlap)},
-         "{} {}: the model takes {} pixels a side. The overlap must be less than half of that.",
+         "{} {}: the model takes {} pixels per side. The overlap must be less than half of the "
+         "side.",
          option("overlap"), plan.overlap, *fixed);
   }
   const std::int64_t around = 2 * plan.overlap;
@@ -291,12 +292,12 @@ TilePlan Upscaler::plan(const PictureHeader& header, const fs::path& path,
   return plan;
 }
 
-// Tells whether tiles change the result.
+// Sets plan.exact (whether tiles leave the result unchanged) and plan.why_not.
 void Upscaler::judge(TilePlan& plan, std::int64_t height, std::int64_t width) const {
   if (plan.count == 1) {
     if (plan.height <= height && plan.width <= width) return;
     plan.why_not = fmt::format(
-        "The model takes {} x {} pixels only, so the picture is continued beyond its edges.",
+        "The model takes {} x {} pixels only, so the picture is mirrored beyond its edges.",
         plan.width, plan.height);
   } else if (!model_.reach()) {
     plan.why_not = fmt::format(
@@ -307,14 +308,14 @@ void Upscaler::judge(TilePlan& plan, std::int64_t height, std::int64_t width) co
         "The network averages over the whole picture (channel attention), and a tile is only a "
         "part of the picture.";
   } else if (plan.overlap < model_.reach()->pixels) {
-    plan.why_not =
-        fmt::format("The network looks {} pixels far, but the overlap of the tiles is {} pixels.",
-                    model_.reach()->pixels, plan.overlap);
+    plan.why_not = fmt::format(
+        "The network looks {} pixels around each pixel, but the overlap of the tiles is {} pixels.",
+        model_.reach()->pixels, plan.overlap);
   }
   plan.exact = plan.why_not.empty();
 }
 
-// The bytes that a run may take, beside the picture and its result.
+// Returns the bytes that a run may need in addition to the picture and its result.
 double Upscaler::memory_for_run(const PictureHeader& header, const fs::path& path) const {
   const double available = available_bytes();
   const double picture = static_cast<double>(header.width) * static_cast<double>(header.height) *
@@ -382,8 +383,8 @@ UpscaledPicture Upscaler::upscale(const fs::path& path, const PictureOutput& out
   done.height = result.height;
   if (work->not_finite() > 0) {
     done.notes.push_back(fmt::format(
-        "{}: {} numbers of the output are not finite and became black. Half precision may be too "
-        "small for this model",
+        "{}: {} numbers of the output are not finite and became black. The range of half precision "
+        "may be too small for this model",
         shown_path(path), with_thousands(work->not_finite())));
   }
   if (output.format == PictureFormat::jpeg && picture.has_alpha()) {

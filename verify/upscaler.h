@@ -17,11 +17,11 @@
 
 namespace aether2onnx::verify {
 
-/// Where an enlarged picture goes.
+/// The file to which an enlarged picture is written.
 struct PictureOutput {
   std::filesystem::path path;
   PictureFormat format = PictureFormat::png;
-  int quality = 95;    ///< Of a JPEG, 1 to 100.
+  int quality = 95;    ///< Quality of a JPEG, 1 to 100.
   io::FilesRead read;  ///< Files that must not be replaced.
 };
 
@@ -29,8 +29,8 @@ struct TileSettings {
   /// Side of a tile in pixels of the input, without the overlap. Unset: the whole picture at once,
   /// or the largest tiles that fit into the memory.
   std::optional<std::int64_t> size;
-  /// Pixels of the input around a tile. Unset: as far as the network looks; for unknown networks
-  /// kUnknownOverlap.
+  /// Pixels of the input around a tile. Unset: as far as the network looks around a pixel; for
+  /// unknown networks kUnknownOverlap.
   std::optional<std::int64_t> overlap;
 };
 
@@ -39,20 +39,20 @@ inline constexpr std::int64_t kUnknownOverlap = 32;
 
 /// The tiles of one picture.
 struct TilePlan {
-  std::int64_t height = 0;  ///< Of a tile with its overlap.
+  std::int64_t height = 0;  ///< Height of a tile with its overlap.
   std::int64_t width = 0;
   std::int64_t overlap = 0;
   std::uint64_t count = 1;
-  /// Whether the result is that of the whole picture at once, within the noise of float numbers.
+  /// Whether the result equals that of the whole picture at once, apart from float rounding.
   bool exact = true;
   std::string why_not;  ///< A sentence if the result is not exact.
 };
 
-/// A part of a picture, before and after, for the comparison page: PNG files.
+/// A part of a picture, before and after enlarging, as PNG files for the comparison page.
 struct BeforeAndAfter {
   std::string title;
   std::string facts;
-  std::size_t width = 0;  ///< Of both, in pixels.
+  std::size_t width = 0;  ///< Width of both pictures, in pixels.
   std::size_t height = 0;
   std::string before;  ///< Enlarged by bicubic interpolation.
   std::string after;
@@ -61,16 +61,16 @@ struct BeforeAndAfter {
 /// An enlarged picture.
 struct UpscaledPicture {
   PictureHeader header;
-  std::uint64_t width = 0;  ///< Of the result.
+  std::uint64_t width = 0;  ///< Width of the result.
   std::uint64_t height = 0;
   TilePlan tiles;
   double seconds = 0;
   std::vector<std::string> notes;  ///< One line each.
-  std::string replaced;            ///< When the replaced file was written; "" without such a file.
+  std::string replaced;            ///< The replaced file's time of writing; "" if there was none.
   std::optional<BeforeAndAfter> parts;
 };
 
-/// Follows the work on one picture: called with the share that is done, from 0 to 1.
+/// Reports the work on one picture: `estimate` in seconds, and the finished `share` (0 to 1).
 using PictureProgress = std::function<void(const TilePlan& tiles, double estimate, double share)>;
 
 class PictureWork;
@@ -78,14 +78,14 @@ class UpscaleModel;
 
 class Upscaler {
  public:
-  /// Loads the module for pictures. Throws Error(unsupported) without it. `model` must outlive the
-  /// object.
+  /// Loads the module for pictures. Throws Error(unsupported) if the module is missing. `model`
+  /// must outlive the object.
   Upscaler(const UpscaleModel& model, const TileSettings& tiles,
            const std::atomic<bool>* cancelled);
 
-  /// Reads the picture, enlarges it and saves the result. If `part_side` is above 0, the result
-  /// has the middle of the picture for the comparison page, up to so many pixels a side. Throws
-  /// Error; then no file was written.
+  /// Reads the picture, enlarges it and saves the result. If `part_side` is above 0, the returned
+  /// `parts` have the middle of the picture for the comparison page, at most `part_side` pixels
+  /// wide and high. If Error is thrown, no file was written.
   UpscaledPicture upscale(const std::filesystem::path& picture, const PictureOutput& output,
                           std::size_t part_side, const PictureProgress& progress);
 
@@ -103,7 +103,7 @@ class Upscaler {
   const UpscaleModel& model_;
   const PictureModule& pictures_;
   TileSettings tiles_;
-  bool keeps_memory_ = false;  // freed memory stays with the program
+  bool keeps_memory_ = false;  // whether the allocator keeps freed memory
   const std::atomic<bool>* cancelled_;
 };
 

@@ -37,24 +37,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The tolerances of the reference script. It uses looser ones for half precision.
+// The default tolerances of the reference script. Half precision has larger tolerances.
 constexpr double kDefaultAtol = 1e-3;
 constexpr double kDefaultRtol = 1e-5;
 constexpr double kHalfTolerance = 1e-2;
-// bfloat16 has three bits less than float16.
-constexpr double kBfloat16Tolerance = 5e-2;
+constexpr double kBfloat16Tolerance = 5e-2;  // bfloat16 has three bits less than float16
 
-// The relative error that a block usually has in each precision: a few times the rounding of one
-// operation, which is 2^-24, 2^-11 and 2^-8.
+// The usual relative error of a block: a few roundings of one operation (2^-24, 2^-11, 2^-8).
 constexpr double kFloatFloor = 1e-6;
 constexpr double kHalfFloor = 2e-3;
 constexpr double kBfloat16Floor = 1.6e-2;
 
-// TensorProto.DataType of the 16-bit floating-point types.
+// The values of TensorProto.DataType for the 16-bit floating-point types.
 constexpr int kOnnxFloat16 = 10;
 constexpr int kOnnxBFloat16 = 16;
 
-// The type with the fewest bits that any weight has.
+// Returns the least precise type that any weight has.
 DType coarsest_type(const onnx::Model& model) {
   const auto has = [&](int type) {
     return std::any_of(model.initializers.begin(), model.initializers.end(),
@@ -64,7 +62,6 @@ DType coarsest_type(const onnx::Model& model) {
   return has(kOnnxFloat16) ? DType::float16 : DType::float32;
 }
 
-// The value that belongs to `type`.
 double by_type(DType type, double of_float32, double of_float16, double of_bfloat16) {
   if (type == DType::bfloat16) return of_bfloat16;
   return type == DType::float16 ? of_float16 : of_float32;
@@ -104,8 +101,7 @@ class Verifier {
   }
 
   Json run() {
-    // A comparison allocates and frees feature maps again and again. Returning each one to the
-    // system and requesting it anew can take more time than computing its values.
+    // Returning each freed feature map to the system can take longer than computing the next map.
     if (roomy_) port::keep_freed_memory();
     begin_details();
     const std::string other = metadata::other_network(model_, network_.facts);
@@ -127,7 +123,7 @@ class Verifier {
   }
 
  private:
-  // The files that the comparison reads, and those that the caller names.
+  // Returns the files that the comparison reads, and the files that the caller names.
   io::FilesRead files_read() const {
     io::FilesRead files;
     for (const fs::path& input : request_.inputs) files.add(input);
@@ -218,7 +214,7 @@ class Verifier {
 
   // --- work and progress ---
 
-  // Plans what is run, and estimates the time on this machine.
+  // Adds up the work of all runs, and estimates their time on this machine.
   void plan_work() {
     const double speed = speed_of(*operations_of(setup_));
     const double plain = setup_.torch == nullptr && setup_.float64
@@ -227,7 +223,7 @@ class Verifier {
     double seconds = 0;
     for (const Run& run : runs_) {
       total_work_ += estimate_work(network_, run.sizes);
-      // ONNX Runtime computes in float32, where loops are twice as fast at least.
+      // ONNX Runtime computes in float32, at least twice as fast as the loops in float64.
       seconds += estimate_work(network_, run.sizes) * (1 / speed + 1 / (2 * plain));
     }
     plan_examination(plain, seconds);
@@ -239,7 +235,7 @@ class Verifier {
     reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
   }
 
-  // An examination runs the reference twice, in the program.
+  // Plans the examination of the parts, which the built-in reference computes.
   void plan_examination(double speed, double& seconds) {
     Json& noise = details_["noise"];
     if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
@@ -253,14 +249,13 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // In float64, in the arithmetic of the model, in ONNX Runtime; for 16 bits twice, the second
-    // time with other weights as well.
+    // The reference runs in float64 and in the model's arithmetic, and ONNX Runtime runs the model.
+    // A 16-bit model needs this twice, the second time also with other weights.
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    // Two numbers for each output of a part are kept: blocks, the layers around them, the
-    // upsampler.
+    // Two floats are kept for each output element of a part: blocks, outer layers, upsampler.
     const NetworkInfo& facts = network_.facts;
     const std::int64_t blocks =
         std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{8});
@@ -284,7 +279,7 @@ class Verifier {
     seconds += work * runs / speed;
   }
 
-  // `work` is done; `share` of the next `part` as well.
+  // Reports the progress: the finished work, and `share` of the current work, `part`.
   void tell(std::size_t index, double part, double share, const std::string& what) {
     if (!progress_.works) return;
     const double done = total_work_ > 0 ? (done_work_ + part * share) / total_work_ : 0;
@@ -300,7 +295,7 @@ class Verifier {
       std::size_t layer = 0;
       tell(i, work, 0, title);
       compare_one(run, [&] {
-        // The reference is most of the work.
+        // The reference takes most of the time.
         constexpr double most = 0.7;
         ++layer;
         tell(i, work, most * static_cast<double>(layer) / static_cast<double>(layers_ + 1), title);
@@ -379,7 +374,7 @@ class Verifier {
         rewriting.count > 1 ? fmt::format(" (the first of {} differences)", rewriting.count) : "");
   }
 
-  // Holds each part of the network against its rounding noise, on the CPU.
+  // Compares the error of each part of the network with the part's rounding noise, on the CPU.
   void examine_parts() {
     Json& noise = details_["noise"];
     if (!examines_) return;
@@ -388,7 +383,7 @@ class Verifier {
                                   : type_ == DType::bfloat16 ? Arithmetic::bfloat16
                                                              : Arithmetic::float32;
     noise["arithmetic"] = to_string(type_);
-    // The weights of all that is compared would be too much at once.
+    // Frees the weights that are no longer needed: all weights at once may need too much memory.
     reference_.reset();
     candidate_->end_runs();
     std::optional<Candidate> on_cpu;
@@ -397,8 +392,8 @@ class Verifier {
     }
     const Candidate& candidate = on_cpu ? *on_cpu : *candidate_;
     const std::vector<std::int64_t> shape(examined_.begin(), examined_.end());
-    tell(runs_.size() - 1, 0, 0, "each part against its rounding noise");
-    // Smooth and busy regions: the one shows wrong epsilons, the other large values.
+    tell(runs_.size() - 1, 0, 0, "the error and the rounding noise of each part");
+    // The smooth half of the input shows wrong epsilons. The noisy half leads to large values.
     const FloatTensor input =
         halves_of(make_picture(shape), make_noise(shape, request_.settings.seed));
     const auto reference = [&](Arithmetic computes, WeightRounding weights = {}) {
@@ -414,8 +409,8 @@ class Verifier {
     if (type_ == DType::float32) return;
     const Reference of_weights = reference(Arithmetic::float64, {type_});
     const Reference rounding = reference(Arithmetic::float32, {type_});
-    // If nothing is added or folded, the exporter rounds the weights of the checkpoint themselves:
-    // no norm with statistics, temperature or factor.
+    // If nothing is added or folded (the network has no norm with statistics, no temperature and no
+    // factor), the exporter rounds the weights of the checkpoint themselves.
     const NetworkInfo& facts = network_.facts;
     const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
                            facts.quantization == Quantization::none &&
@@ -432,7 +427,7 @@ class Verifier {
                       input, Candidate::Results::exact));
   }
 
-  // Lists the parts. The first suspicious one is named.
+  // Adds the parts to the list, and names the first suspicious part in the details.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];

@@ -18,20 +18,20 @@ namespace aether2onnx::verify {
 
 /// How to compare. Unset tolerances are the defaults for the model's precision.
 struct Settings {
-  /// Who computes the reference. automatic: PyTorch if its module is installed, otherwise the
+  /// What computes the reference. automatic: PyTorch if its module is installed, otherwise the
   /// program itself.
   enum class Judge { automatic, pytorch, builtin };
   Judge reference = Judge::automatic;
   /// Unset: float32 for PyTorch, float64 for the built-in reference.
   std::optional<bool> float64;
-  std::filesystem::path onnxruntime_library;  ///< Empty: the usual places.
+  std::filesystem::path onnxruntime_library;  ///< Empty: see OnnxRuntime::load().
   std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
   std::string provider = "auto";              ///< "auto", "cpu", "cuda" or "tensorrt".
   bool tf32 = false;  ///< Whether GPUs may round the factors of float32 products to TF32.
   std::optional<double> atol;
   std::optional<double> rtol;
-  std::uint64_t seed = 0;        ///< Of the noise.
-  bool thorough = false;         ///< All sizes of a dynamic model; otherwise one.
+  std::uint64_t seed = 0;        ///< Seed of the noise.
+  bool thorough = false;         ///< Compare all sizes of a dynamic model; otherwise one.
   std::filesystem::path images;  ///< Folder of pictures; empty for none.
   std::filesystem::path report;  ///< HTML report; empty for none.
 };
@@ -48,23 +48,23 @@ struct Request {
   std::vector<Sizes> shapes;                  ///< Empty: shapes in the range of the model.
   bool check_source = false;  ///< Whether to compare the checkpoint's hash with the metadata's.
   std::string command;        ///< The command line, for the report.
-  /// The parts of a mixed precision model that are float32, if the caller wants a list of further
-  /// parts that should be.
+  /// Set if the caller wants a list of further parts that should be float32: the parts of the mixed
+  /// precision model that are float32 already.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
 
 /// Follows a comparison. Every member may be null.
 struct Progress {
-  /// Called once, before the first run, with the details that are known by then: who judges, the
+  /// Called once, before the first run, with the details that are known by then: the reference, the
   /// tolerance, the assumptions, the source, and an estimate of the time.
   std::function<void(const nlohmann::ordered_json& details)> begins;
-  /// Called again and again with the index of the run at work, the number of runs, the share of the
-  /// work that is done (0 to 1) and the name of the run.
+  /// Called again and again with the index of the current run, the number of runs, the finished
+  /// share of the work (0 to 1) and the name of the run.
   std::function<void(std::size_t index, std::size_t count, double share, const std::string& what)>
       works;
 };
 
-/// What the user should know before a comparison, one line each.
+/// Notes for the user before a comparison, one line each.
 struct Ready {
   std::vector<std::string> notes;
 };
@@ -73,20 +73,20 @@ struct Ready {
 /// missing.
 Ready prepare(const Settings& settings);
 
-/// Whether a provider for GPUs was loaded. The functions that run at the end of a process damage
-/// the heap then (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine without a
-/// GPU), so such a program must end without them, by std::_Exit().
+/// Whether an execution provider for GPUs was loaded. If so, the functions that run at the end of a
+/// process damage the heap (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine
+/// without a GPU). The program must then end with std::_Exit(), which does not run these functions.
 bool has_gpu_libraries();
 
-/// Compares and returns the details. The verdict is
+/// Compares the model with the reference and returns the details. The verdict is
 ///  - "equal": within the tolerance, and no part's error is larger than rounding explains;
 ///  - "equal-as-assumed": the same, if the listed assumptions hold;
 ///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains;
 ///  - "differs".
-/// "passed" tells whether the verdict is one of the first two. If the request has fp32_blocks, the
-/// details list further parts that should be float32, and no report is written if there are any.
-/// Throws Error if the comparison cannot be made; Error(cancelled) soon after `cancelled`, which
-/// may be null, becomes true.
+/// "passed" is true for the first two verdicts. If the request has fp32_blocks, the details list
+/// further parts that should be float32, and no report is written if the list is not empty. Throws
+/// Error if the comparison cannot be made; Error(cancelled) soon after `cancelled`, which may be
+/// null, becomes true.
 nlohmann::ordered_json verify(const Request& request, const Progress& progress,
                               const std::atomic<bool>* cancelled);
 

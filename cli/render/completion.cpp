@@ -9,7 +9,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Puts the values in place of the names in `text`, "@commands@".
+// Replaces each name in `text`, such as "@names@", by its value.
 std::string fill(std::string text,
                  const std::vector<std::pair<std::string_view, std::string>>& values) {
   for (const auto& [name, value] : values) {
@@ -26,7 +26,8 @@ std::string names_of(const std::vector<CommandOptions>& table) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// How a shell completes an option's value. "@" is the choices, or the name of the type.
+// Code in a shell's language that completes the value of an option, for each kind of value. The
+// choices, or the name of the value's type, replace "@".
 struct Values {
   const char* file;
   const char* folder;
@@ -47,7 +48,7 @@ std::string value_of(const OptionDescription& option, const Values& values) {
   return fill(choice ? values.choice : values.other, {{"@", type}});
 }
 
-// The first sentence of the description.
+// Returns the first sentence of the description.
 std::string in_short(const OptionDescription& option) {
   return option.description.substr(0, option.description.find(". "));
 }
@@ -137,8 +138,8 @@ fi
 )";
 
 std::string zsh_option(const OptionDescription& option) {
-  // The description stands in single quotes. _arguments gives brackets, colons and backslashes a
-  // meaning.
+  // The description is in single quotes. Brackets, colons and backslashes are escaped, because they
+  // have a meaning for zsh's _arguments.
   const std::string description = fill(escaped(in_short(option), "[]:\\"), {{"'", "'\\''"}});
   const std::string value = value_of(option, kZshValues);
   std::string lines;

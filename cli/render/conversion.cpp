@@ -82,12 +82,13 @@ void add_targets(Json& json, const ConvertRequest& request) {
 }
 
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced) {
-  return shown(path) + (replaced.empty() ? "" : ", replacing the one of " + replaced);
+  return shown(path) + (replaced.empty() ? "" : ", replacing the file of " + replaced);
 }
 
 namespace {
 
-// The options at their defaults, of the options that decide which uses the model suits.
+// Returns which of fp_mode, opset_version and shape have their defaults. These options decide what
+// the model can be used for.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),
@@ -103,7 +104,7 @@ std::vector<std::string> defaults_used(const ConvertRequest& request) {
            given.starts_with("min_") || given.starts_with("max_");
   });
   if (!shape_given) names.emplace_back("shape");
-  // What --for has set is no default.
+  // An option that --for has set does not have its default.
   std::erase_if(names, [&](const std::string& name) {
     return std::any_of(request.settings.begin(), request.settings.end(),
                        [&](const auto& setting) { return setting.option == name; });
@@ -145,8 +146,8 @@ void print_conversion(Console& console, const ConvertRequest& request,
   const ConvertReport::Output& output = conversion.report.output;
   console.line("saved", saved_text(output.path, conversion.replaced));
   if (!output.external_data_path.empty()) {
-    console.line("",
-                 fmt::format("{} (keep it beside the model)", shown(output.external_data_path)));
+    console.line(
+        "", fmt::format("{} (keep this file beside the model)", shown(output.external_data_path)));
   }
   console.line("model", model_text(request, conversion.report));
   if (request.printing.verbose) console.plain("\n" + model_table(conversion.report));
@@ -155,7 +156,8 @@ void print_conversion(Console& console, const ConvertRequest& request,
   if (!verify.empty()) console.plain("Next, compare the model with the checkpoint:\n  " + verify);
   console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
                             verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
-  console.plain("With another version, ONNX Runtime or vs-mlrt:\n  " + conversion.engine_command);
+  console.plain("For another version of TensorRT, ONNX Runtime or vs-mlrt:\n  " +
+                conversion.engine_command);
 }
 
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion) {
@@ -214,13 +216,13 @@ std::string axis_text(const Axis& axis) {
   return fmt::format("{} to {}, usually {}", axis.min, axis.max, axis.opt);
 }
 
-// The options in effect, each with its origin: the command line, the configuration file, the
-// checkpoint or the defaults.
+// Returns the options in effect, each with its origin: the command line, the configuration file,
+// --for, the checkpoint or the defaults.
 std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
                                            const ConvertReport& planned) {
   std::vector<GivenOption> rest = request.given;
   std::vector<GivenOption> result;
-  // Removes the options of these names from `rest`. Returns their origins, or `otherwise`.
+  // Removes the options called `names` from `rest`. Returns their origins, or `otherwise` if none.
   const auto origin_of = [&rest](const std::vector<std::string>& names,
                                  const std::string& otherwise) {
     std::vector<std::string> origins;
@@ -246,7 +248,7 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
   add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
   add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
 
-  // --shape and --dynamic_shapes set every axis, and are listed themselves as well.
+  // --shape and --dynamic_shapes set every axis. The list also contains these two options.
   std::string of_all = by_target("shape", "default");
   for (const GivenOption& option : request.given) {
     if (option.name != "shape" && option.name != "dynamic_shapes") continue;
@@ -278,7 +280,7 @@ Json plan_json(const ConvertRequest& request, const ConvertReport& planned,
     options.push_back({{"name", option.name}, {"value", option.value}, {"origin", option.origin}});
   }
   Json source = source_json(planned.source);
-  source["sha256"] = nullptr;  // the file wasn't read whole
+  source["sha256"] = nullptr;  // a dry run does not read the whole file
   Json json = {{"status", "ok"}, {"dry_run", true}, {"version", version()}};
   json["source"] = source;
   json["network"] = network_json(planned.network);

@@ -12,9 +12,9 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// --- for people -------------------------------------------------------------------------------
+// --- text -------------------------------------------------------------------------------------
 
-// "12.3 billion".
+// Returns a short text for a number: "12.3 billion".
 std::string large_number(std::uint64_t number) {
   constexpr std::uint64_t thousand = 1000;
   static constexpr std::array<const char*, 5> units = {"million", "billion", "trillion",
@@ -90,7 +90,7 @@ std::string number_text(const std::optional<double>& number) {
   return number ? fmt::format("{:.4g}", *number) : "-";
 }
 
-// A table of tensors. Tensors whose elements were not read have the reason in place of the figures.
+// Prints a table of tensors. If a tensor's elements were not read, the reason replaces the numbers.
 void print_tensors(Console& console, const std::vector<InspectedTensor>& tensors) {
   std::size_t name_width = 4;
   std::size_t shape_width = 5;
@@ -116,7 +116,7 @@ void print_tensors(Console& console, const std::vector<InspectedTensor>& tensors
   }
 }
 
-// Prints the lines of a text below each other.
+// Prints a text of several lines. Only the first line begins with `name`.
 void print_lines(Console& console, const std::string& name, const std::string& text) {
   std::size_t begin = 0;
   for (std::size_t end = 0; end != std::string::npos; begin = end + 1) {
@@ -153,7 +153,7 @@ void print_inspection(Console& console, const InspectRequest& request,
   if (request.options.tensors) print_tensors(console, inspection.tensors);
 }
 
-// --- for programs -----------------------------------------------------------------------------
+// --- JSON -------------------------------------------------------------------------------------
 
 namespace {
 

@@ -145,8 +145,8 @@ int print_failure(const Failure& failure, bool json) {
 
 namespace {
 
-// Escapes the characters that JSON leaves alone and that are not visible. JSON has them in strings
-// only. The text is valid UTF-8.
+// Returns JSON text with all invisible characters escaped, except for line feeds. `text` must be
+// valid UTF-8. In JSON, such characters are only in strings, so the result is still valid JSON.
 std::string escape_invisible(std::string_view text) {
   std::string out;
   out.reserve(text.size());

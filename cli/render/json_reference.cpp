@@ -1,4 +1,4 @@
-// The fields of --json, as docs/json.md lists them.
+// The table of the fields of --json. docs/json.md is a printed copy.
 
 #include <fmt/format.h>
 
@@ -8,7 +8,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// A field with everything below it. `path` has dots between names and [] behind lists.
+// A field of the JSON output, with the fields inside. In `path`, dots separate names, and [] marks
+// a list.
 struct Field {
   const char* path;
   const char* meaning;
@@ -66,11 +67,11 @@ std::vector<Object> objects() {
         {"verification", "numbers of the comparison, null without --verify_onnx"},
         {"stages", "list of steps with name, summary and seconds"},
         {"warnings", "list of sentences"},
-        {"warning_codes", "list of their codes, see errors.md"},
+        {"warning_codes", "list of the codes of the warnings, see errors.md"},
         {"next.verify", "the command that compares the model, null after a comparison"},
         {"for",
-         "what --for chose: targets, set (option, value and why) and notes; null without "
-         "--for"},
+         "the choices of --for: object with targets, set (list of option, value, why) and "
+         "notes; null without --for"},
         {"next.trtexec", "the command that builds a TensorRT engine"}}},
       {"convert with --dry_run",
        "Nothing is written.",
@@ -79,13 +80,13 @@ std::vector<Object> objects() {
         {"network", "the network"},
         {"options", "list of options with name, value and origin"},
         {"for",
-         "what --for chose: targets, set (option, value and why) and notes; null without "
-         "--for"},
+         "the choices of --for: object with targets, set (list of option, value, why) and "
+         "notes; null without --for"},
         {"output.path", "the file that the command would save"},
         {"output.action", R"("write", "replace" or "skip")"},
         {"output.why", "the reason for the action"},
         {"warnings", "list of sentences"},
-        {"warning_codes", "list of their codes"}}},
+        {"warning_codes", "list of the codes of the warnings"}}},
       {"convert with several checkpoints",
        "An entry of `results` also has the fields of the object for one checkpoint.",
        {{"results", "list in the order of the inputs"},
@@ -113,7 +114,7 @@ std::vector<Object> objects() {
         {"weights_flushed_to_zero", "number of weights that became zero in 16 bits"},
         {"stages", "list of steps with name, summary and seconds"},
         {"warnings", "list of sentences"},
-        {"warning_codes", "list of their codes"},
+        {"warning_codes", "list of the codes of the warnings"},
         {"next.convert", "the command that converts the fused file"}}},
       {"inspect",
        "",
@@ -122,20 +123,20 @@ std::vector<Object> objects() {
         {"not_recognised", "code, message and findings if the network is unknown, or null"},
         {"training", "facts about the training that the file contains"},
         {"cost", "parameters, and multiply-adds and memory for each megapixel of output"},
-        {"fused_cost", "the same once fused, or null"},
+        {"fused_cost", "the same numbers for the fused network, or null"},
         {"onnx", "opset, inputs, outputs, operators and metadata of an ONNX file, or null"},
         {"tensors", "list of all tensors with --tensors, or null"},
         {"warnings", "list of sentences"},
-        {"warning_codes", "list of their codes"}}},
+        {"warning_codes", "list of the codes of the warnings"}}},
       {"verify", "", {{"verification", "numbers of the comparison"}}},
       {"check",
        "[check.md](check.md) lists the codes.",
-       {{"findings", "list"},
+       {{"findings", "list of problems"},
         {"findings[].severity", R"("error", "warning" or "note")"},
         {"findings[].code", "code of the finding"},
-        {"findings[].what", "sentence"},
-        {"findings[].count", "number of places"},
-        {"findings[].concerns", "list of targets with target, severity and versions"},
+        {"findings[].what", "the problem in a sentence"},
+        {"findings[].count", "number of nodes, tensors or values with the problem"},
+        {"findings[].concerns", "list of objects with target, severity and versions"},
         {"findings[].remedy", "what to do"},
         {"errors", "number of errors"},
         {"warnings", "number of warnings"},
@@ -150,11 +151,11 @@ std::vector<Object> objects() {
         {"results[].globals", "list of names in pickles with name, verdict, where and count"},
         {"results[].calls", "list of calls with text, verdict and where"},
         {"results[].findings", "list with weight, code and what"},
-        {"results[].not_listed", "number of further entries"},
+        {"results[].not_listed", "number of globals, calls and findings that are not listed"},
         {"results[].error", "the error if the file can't be read"},
         {"clean", "number of clean files"},
         {"found", "number of files with more than data"},
-        {"unclear", "number of files that are unknown"},
+        {"unclear", "number of files that scan does not understand or cannot read"},
         {"exit_code", "exit code of the program"}}},
       {"engine",
        "",
@@ -162,15 +163,15 @@ std::vector<Object> objects() {
         {"for", "value of --for"},
         {"tensorrt", "version of TensorRT, its origin, and the paths of trtexec and Python"},
         {"arguments", "list of arguments of trtexec or tensorrt_rtx"},
-        {"command", "the whole line"},
-        {"shell", "the shell that the line is written for"},
+        {"command", "the whole command line"},
+        {"shell", "the shell that the command line is written for"},
         {"engine", "the engine's file"},
         {"built", "bytes, seconds and log with --run or --build, or null"},
         {"provider_options", "object of options with --for onnxruntime"},
         {"python", "lines of Python with --for onnxruntime and vsmlrt"},
         {"notes", "list of sentences"}}},
       {"upscale",
-       "If the only picture of a call fails, the object is that of a failure.",
+       "If the call has only one picture, and this picture fails, see Failure below.",
        {{"model.path", "the checkpoint or ONNX file"},
         {"model.description", "the network in one line"},
         {"model.scale", "upscale factor"},
@@ -190,7 +191,7 @@ std::vector<Object> objects() {
         {"results[].colours", R"("grey" or "rgb")"},
         {"results[].alpha", "whether the picture has alpha"},
         {"results[].bits", "bits of a sample: 8 or 16"},
-        {"results[].tiles", "count, height, width, overlap, exact and why_not"},
+        {"results[].tiles", "object with count, height, width, overlap, exact and why_not"},
         {"results[].seconds", "time of reading, running and saving"},
         {"results[].notes", "list of sentences"},
         {"results[].error", "the error of a failed picture"},
@@ -202,10 +203,10 @@ std::vector<Object> objects() {
        "The object of every command that failed.",
        {{"error.kind", "kind of the error, see errors.md"},
         {"error.code", "code of the error, see errors.md"},
-        {"error.subject", "the file, tensor or option"},
+        {"error.subject", "the file, tensor or option with the error"},
         {"error.expected", "what was expected, may be empty"},
         {"error.found", "what was found, may be empty"},
-        {"error.message", "the message that the log has"},
+        {"error.message", "the message, also printed on stderr"},
         {"error.findings", "list of sentences, for example one for each missing key"},
         {"verification", "numbers of a comparison, or null"},
         {"exit_code", "exit code of the program"}}},
@@ -231,16 +232,16 @@ std::vector<Object> objects() {
         {"depths", "blocks in each group"},
         {"hidden_dim", "width inside a block"},
         {"large_kernel", "size of the large kernel"},
-        {"small_kernel", "size of the small kernel, null if fused"},
+        {"small_kernel", "size of the small kernel, null if the file is fused"},
         {"fused", "whether the file is fused"},
         {"norm_type", R"("layernorm" or "deployment")"},
-        {"norm_eps", "epsilon, or null"},
-        {"channel_attention", "true or false"},
-        {"spatial_attention", "true or false"},
-        {"res_scale", "factor of each block's output"},
+        {"norm_eps", "epsilon of the normalization, or null"},
+        {"channel_attention", "whether the network has channel attention"},
+        {"spatial_attention", "whether the network has spatial attention"},
+        {"res_scale", "factor by which each block's output is multiplied"},
         {"img_range", "range of the network's values"},
         {"quantization", "kind of quantization-aware training, may be empty"},
-        {"evidence", "list of decisions with what, value, because and certain"}}},
+        {"evidence", "list of facts about the network with what, value, because and certain"}}},
   };
 }
 

@@ -16,7 +16,8 @@ std::string_view title_of(Target target) {
   return targets().at(static_cast<std::size_t>(target)).title;
 }
 
-// "TensorRT below 8.6 (warning), vs-mlrt". The text has a severity if the finding's own differs.
+// Returns the targets with a problem: "TensorRT below 8.6 (warning), vs-mlrt". A severity is part
+// of the text only if it differs from the finding's severity.
 std::string concerns_text(const Finding& finding) {
   std::string text;
   for (const Finding::Concern& concern : finding.concerns) {
@@ -127,7 +128,8 @@ void print_scanned(Console& console, const Scanned& scanned) {
     console.line(label_of(finding.weight), fmt::format("{}: {}", finding.code, finding.what));
   }
   if (report.not_listed > 0) {
-    console.line("more", fmt::format("{} that aren't listed", with_thousands(report.not_listed)));
+    console.line("more",
+                 fmt::format("{} entries that aren't listed", with_thousands(report.not_listed)));
   }
   console.line("result", sentence_of(report.result));
 }

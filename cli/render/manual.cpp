@@ -9,7 +9,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Text as roff prints it unchanged. Lines must not begin with a dot or an apostrophe.
+// Escapes text for roff, the format of man pages. In roff, a dot or an apostrophe at the beginning
+// of a line begins a command.
 std::string roff(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -23,7 +24,7 @@ std::string roff(const std::string& text) {
   return result;
 }
 
-// The first lines of a usage, without the list of commands behind them.
+// Returns the first lines of a usage text, without the list of commands after these lines.
 std::string synopsis(const std::string& usage) {
   constexpr std::size_t indent = 7;  // "Usage: "
   std::istringstream lines(usage);
@@ -58,11 +59,12 @@ Converts AetherNet super\-resolution checkpoints (PyTorch .pth) to ONNX, without
 The program never runs code from a checkpoint. It reads the variant, the scale and the channels from
 the file.
 .PP
-Two arguments mean a checkpoint and its model. If the second one ends in .pth, .pt, .ckpt or
+Two arguments mean a checkpoint and its model. If the second argument ends in .pth, .pt, .ckpt or
 \&.safetensors, both are checkpoints. More arguments, a folder, or one of \-\-output_dir,
 \-\-name_template, \-\-jobs and \-\-skip_existing convert many checkpoints.
 .PP
-A dash may stand for an underscore. The name of an option may be shortened while it stays unique.
+In the name of an option, a dash may replace an underscore. The name may be shortened, if only one
+option begins with the shortened name.
 )";
 
 constexpr const char* kEnd = R"(.SH EXIT STATUS
@@ -72,7 +74,7 @@ assumptions (verify and \-\-verify_onnx). For scan: 0 clean,
 .SH ENVIRONMENT
 .TP
 AETHER2ONNX_ONNXRUNTIME
-The ONNX Runtime library for verification. \-\-onnxruntime_library counts for more.
+The ONNX Runtime library for verification. \-\-onnxruntime_library takes precedence.
 )";
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Text for a cell of a table.
+// Escapes text for a cell of a table in Markdown.
 std::string cell(const std::string& text) { return escaped(text, "|<"); }
 
 std::string options_table(const CommandOptions& entry) {
@@ -35,10 +35,10 @@ std::string options_page(const std::vector<CommandOptions>& table) {
 
 `aether2onnx manual options` prints this page from the program's own tables. A test compares the two.
 
-A dash may stand for an underscore (`--fp-mode`), and `--name=value` for `--name value`. The name of an option
-may be shortened while it stays unique (`--opset`). Names of choices may be in upper case, and `half` means `fp16`.
-`--config FILE` reads options from a TOML file, for example the line `fp_mode = "fp16"`. An option on the command
-line counts for more.
+In the name of an option, a dash may replace an underscore (`--fp-mode`). The name may be shortened, if only one
+option begins with the shortened name (`--opset`). `--name=value` is the same as `--name value`. Names of choices
+may be in upper case, and `half` means `fp16`. `--config FILE` reads options from a TOML file, for example the line
+`fp_mode = "fp16"`. An option on the command line takes precedence.
 )";
   for (const CommandOptions& entry : table) {
     page += fmt::format("\n## {}\n\n{}.\n\n```text\n{}```\n\n{}", entry.command.name,

@@ -31,7 +31,7 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// The part whose error is largest beside its rounding noise. `what` rounds.
+// Describes the part whose error is largest in relation to its rounding noise. `what` is rounded.
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
   bool suspicious = false;
@@ -42,16 +42,16 @@ std::string describe_noise(const Json& noise, const Json& parts, const std::stri
       worst = &part;
     }
   }
-  return fmt::format("{} {} parts at {} against the rounding noise of {}: at most {} times, {}",
-                     suspicious ? "FAIL" : "pass", parts.size(),
-                     fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
-                     (*worst)["times"].is_null()
-                         ? "not finite"
-                         : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
-                     (*worst)["path"].get<std::string>());
+  return fmt::format(
+      "{} {} parts at {} against the rounding noise of {}: at most {} times the noise, in {}",
+      suspicious ? "FAIL" : "pass", parts.size(),
+      fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
+      (*worst)["times"].is_null() ? "not finite"
+                                  : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
+      (*worst)["path"].get<std::string>());
 }
 
-// Warns of parts whose values come close to the end of float16's range.
+// Warns of parts with values that are close to float16's largest number.
 void warn_of_ranges(const Json& details, Console& console) {
   std::vector<std::string> parts;
   for (const Json& range : details["ranges"]) {
@@ -61,7 +61,7 @@ void warn_of_ranges(const Json& details, Console& console) {
   }
   if (parts.empty()) return;
   console.note(fmt::format(
-      "the largest values of {} are close to or beyond the 65504 of float16: {}; --fp_mode "
+      "the largest values of {} are close to or beyond 65504, the limit of float16: {}; --fp_mode "
       "mixed_fp16 keeps such parts in float32",
       plural(parts.size(), "part"), fmt::join(parts, ", ")));
 }
@@ -116,7 +116,7 @@ void print_comparison(Console& console, const Json& details, bool warn) {
       console.line("", describe_noise(noise, noise["unrounded_parts"], type + " weights alone"));
     }
   } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
-    console.line("", "the parts were not held against their rounding noise: " + why);
+    console.line("", "the errors of the parts were not compared with rounding noise: " + why);
   }
   const Json& rewriting = details["rewriting"];
   if (rewriting["compared"] == true) {
@@ -131,8 +131,9 @@ void print_comparison(Console& console, const Json& details, bool warn) {
 
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint) {
-  const std::string text = fmt::format("{} computes what {} does in PyTorch, within the tolerance",
-                                       printable(model_name), checkpoint);
+  const std::string text =
+      fmt::format("{} computes the same as {} in PyTorch, within the tolerance",
+                  printable(model_name), checkpoint);
   if (details["assumptions"].empty()) return text;
   std::vector<std::string> facts;
   for (const Json& each : details["assumptions"]) {
@@ -140,7 +141,7 @@ std::string verdict_text(const Json& details, const std::string& model_name,
         fmt::format("{} {}", each["what"].get<std::string>(), each["value"].get<std::string>()));
   }
   return fmt::format(
-      "as assumed: {}, if the checkpoint is of {}. The checkpoint does not prove this.", text,
+      "as assumed: {}, if the checkpoint is of {}. The checkpoint contains no proof.", text,
       fmt::join(facts, ", "));
 }
 
@@ -150,7 +151,7 @@ ProgramError comparison_error(const Json& details, const std::string& model_name
     std::string message = fmt::format("{} is within the tolerance, but suspicious.", name);
     const auto noise = details["noise"]["text"].get<std::string>();
     const auto rewriting = details["rewriting"]["text"].get<std::string>();
-    if (!noise.empty()) message += "\nRounding does not explain its error. " + noise;
+    if (!noise.empty()) message += "\nRounding does not explain the model's error. " + noise;
     if (!rewriting.empty()) message += "\n" + rewriting;
     message += "\nThe model was changed, or the program that made it has a defect.";
     return ProgramError("verification", {"verification-suspicious", name, "", "", message}, {});

@@ -1,6 +1,6 @@
 /// @file
-/// The parser of a command's line. CLI11 does the parsing, and only command_line.cpp includes
-/// CLI11: its templates take long to compile.
+/// The parser of a command's options and files. The library CLI11 does the parsing. Only
+/// command_line.cpp includes CLI11, because CLI11's templates take long to compile.
 #pragma once
 
 #include <array>
@@ -17,38 +17,39 @@
 
 namespace aether2onnx::cli {
 
-/// The parser of one command. Dashes count as underscores. As in Python's argparse, the start of an
-/// option's name is enough if no other name begins so. Names from other programs (other_names.h)
-/// are understood, or answered with the option to use. Of a repeated option the last value counts.
+/// The parser of one command. In names of options, a dash equals an underscore. As in Python's
+/// argparse, a name may be shortened if only one name begins with the shortened text. Names from
+/// other programs (other_names.h) are accepted, or the error names the option to use. If an option
+/// is repeated, the last value is used.
 class CommandLine {
  public:
-  /// `command` is the command's name, for messages.
+  /// `command` is the name of the command, for messages.
   explicit CommandLine(std::string command);
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
   ~CommandLine();
 
-  /// Sets the texts of the help: `usage` and `footer` stand before and after the options.
+  /// Sets the texts of the help. The help prints `usage` before and `footer` after the options.
   void describe(const std::string& description, const std::string& usage,
                 const std::string& footer);
 
-  /// Sets the heading in the help for all options that are added next.
+  /// Sets the heading in the help for all options that are added after this call.
   void group(const std::string& heading);
 
-  /// parse() puts an option's value here. An option that is not given leaves it unchanged.
+  /// The variable that parse() sets to an option's value. Unchanged if the option is not given.
   using Value =
       std::variant<std::string*, std::filesystem::path*, std::optional<std::string>*,
                    std::optional<int>*, std::optional<std::int64_t>*, std::optional<std::uint64_t>*,
                    std::optional<double>*, std::vector<std::string>*>;
 
-  /// Adds an option with a value. `name` has its dashes. `type` stands for the value in the help.
-  /// `text` may have several lines. A vector takes the values of a repeated option.
+  /// Adds an option with a value. `name` includes the dashes. The help shows `type` ("FILE") for
+  /// the value. `text` may have several lines. A vector gets all values of a repeated option.
   void add(const std::string& name, Value value, const std::string& type, const std::string& text);
-  /// Adds an option whose values are lists with commas between their items.
+  /// Adds an option whose value is a list of items, separated by commas.
   void add_list(const std::string& name, std::vector<std::string>& items, const std::string& type,
                 const std::string& text);
   void add_flag(const std::string& name, bool& value, const std::string& text);
-  /// Has the shells offer `values` for the option. parse() accepts other values, too.
+  /// Sets the values that the shells offer for the option. parse() accepts other values, too.
   void complete(const std::string& name, std::vector<std::string> values);
 
   /// Adds an option whose value is the to_string() of one of `choices`.
@@ -63,35 +64,36 @@ class CommandLine {
   /// Sets the options that --help lists, in this order. --help-all lists all of them, by group.
   /// Without this call --help lists all options.
   void show_in_help(std::vector<std::string> names);
-  /// Sets the options of the reference script. An abbreviation that is unambiguous among them keeps
-  /// its meaning.
+  /// Sets the options of the older script aether2onnx.py. A shortened name that was unique in the
+  /// script means the same option here, even if other options begin with this name.
   void set_script_options(std::vector<std::string> names);
 
   /// Adds --help, --help-all and --version.
   void add_help();
-  /// Adds --config, and the options for what is printed. An empty `verbose_text` leaves out
-  /// --verbose.
+  /// Adds --config, and the options for the output. If `verbose_text` is empty, --verbose is not
+  /// added.
   void add_printing(Printing& printing, const std::string& verbose_text = "");
 
-  /// Has parse() call `step` after the values are in place, unless an Answer is returned.
+  /// Adds a step: parse() calls all steps after all values are set, unless parse() returns an
+  /// Answer.
   void then(std::function<void()> step);
 
-  /// Parses. Throws Error(usage). Returns an Answer for --help and --version.
+  /// Parses the arguments. Returns an Answer for --help and --version. Throws Error(usage).
   std::optional<Answer> parse(const std::vector<std::string>& arguments);
 
-  /// The arguments that are no options.
+  /// Returns the arguments that are not options, for example files.
   const std::vector<std::string>& positionals() const;
-  /// The files that options were read from: the file of --config.
+  /// Returns the files that options were read from: the file of --config, if given.
   std::vector<std::filesystem::path> inputs() const;
-  /// The options on the command line and in the file of --config, in the order of the help.
+  /// Returns the options on the command line and in the file of --config, in the help's order.
   std::vector<GivenOption> given() const;
   bool given(const std::string& name) const;
-  /// The options in the order of the help.
+  /// Returns all options of the command, in the order of the help.
   std::vector<OptionDescription> options() const;
   const std::string& usage() const;
-  /// The text of --help, or of --help-all.
+  /// Returns the text of --help, or the text of --help-all if `all` is true.
   std::string help(bool all) const;
-  /// Throws Error(usage) if `word`, an argument that is no option, looks like an option without its
+  /// Throws Error(usage) if `word`, an argument that is not an option, looks like an option without
   /// dashes: "half=True".
   void refuse_assignment(const std::string& word) const;
 

@@ -36,8 +36,9 @@ constexpr const char* kFooter = R"(Examples:
   aether2onnx checkpoints/ --output_dir onnx
       Every checkpoint in the folder.
 
-A dash may stand for an underscore (--fp-mode). A name may be shortened while it
-stays unique (--opset). Exit codes: 0 done, 1 failed, 2 wrong usage.)";
+In the name of an option, a dash may replace an underscore (--fp-mode). The name may
+be shortened, if only one option begins with the shortened name (--opset).
+Exit codes: 0 done, 1 failed, 2 wrong usage.)";
 
 void add_graph(CommandLine& line, ConvertOptions& options) {
   line.group("ONNX file");
@@ -47,8 +48,8 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   options.precision,
                   "Precision. fp16 and bf16: everything in 16 bits. mixed_fp16\n"
                   "and mixed_bf16: convolutions in 16 bits, normalization and\n"
-                  "other sensitive operators in float32; with --verify_onnx\n"
-                  "also the parts that 16 bits are too small or too coarse for.\n"
+                  "other sensitive operators in float32. With --verify_onnx, also\n"
+                  "the parts where 16 bits overflow or lose too much precision.\n"
                   "Default: fp32");
   line.add_choice("--graph_form", std::array{GraphForm::standard, GraphForm::channels_first},
                   options.graph_form,
@@ -64,8 +65,8 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "convolutions. Default: same for fp32 and fp16, else fp32");
   line.add_choice("--projections", std::array{Projections::conv, Projections::matmul},
                   options.projections,
-                  "The products over the channels: 1x1 Conv, or MatMul with the\n"
-                  "channels last. Default: conv");
+                  "Operator for products over the channels: 1x1 Conv, or MatMul\n"
+                  "with the channels last. Default: conv");
   line.add("--split_kernels_over", &options.split_kernels_over, "N",
            "Write depthwise kernels larger than NxN, up to 13x13, as\n"
            "the sum of four 7x7 Convs; 7 to 12. Default: none");
@@ -73,13 +74,13 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "Gelu as one operator (opset 20 or newer), or by Erf.\n"
                   "Default: op if the opset has Gelu");
   line.add_list("--fp32_operators", options.fp32_operators, "OPS",
-                "ONNX operators to keep in float32, with commas between:\n"
+                "ONNX operators to keep in float32, separated by commas:\n"
                 "LeakyRelu,DepthToSpace");
   line.add_flag("--depthwise_fp32", options.depthwise_fp32,
                 "Keep the large depthwise convolutions in float32");
   line.add_list("--fp32_blocks", options.fp32_blocks, "PATHS",
-                "Parts of the network to keep in float32, with commas between\n"
-                "their paths: layers.0.3,conv_last");
+                "Parts of the network to keep in float32: a list of paths,\n"
+                "separated by commas: layers.0.3,conv_last");
 }
 
 void add_batch(CommandLine& line, ConvertRequest& request) {
@@ -103,28 +104,29 @@ bool has_ending(const std::string& file, std::string_view ending) {
   return lower_case(std::filesystem::path(file).extension().string()) == ending;
 }
 
-// Whether the text is neither a file nor can be meant as one.
+// Returns whether the text is no file's name: no such file exists, and there is no dot or slash.
 bool is_no_file(const std::string& text) {
   return text.find_first_of(R"(./\)") == std::string::npos && !io::exists(text);
 }
 
-// A word on the command line that is no option must be a file.
+// Throws Error(usage) if an argument that is not an option cannot be a file.
 void check_words(const CommandLine& line, const std::vector<std::string>& files) {
   for (const std::string& word : files) {
     line.refuse_assignment(word);
     if (is_no_file(word) && find_command(word) != nullptr) {
       fail({ErrorKind::usage, "command-order", word},
-           "{0}: the command must be the first word, as in: aether2onnx {0} FILE", word);
+           "{0}: the command must be the first argument, as in: aether2onnx {0} FILE", word);
     }
   }
   if (files.size() == 2 && has_ending(files[0], ".onnx") && has_checkpoint_suffix(files[1])) {
-    fail({ErrorKind::usage, "command-swapped", files[0], files[1], files[0]},
-         "{0} stands before {1}, but the checkpoint comes first.\nWrite: aether2onnx {1} {0}",
-         shown(files[0]), shown(files[1]));
+    fail(
+        {ErrorKind::usage, "command-swapped", files[0], files[1], files[0]},
+        "{0} is before {1}, but the checkpoint must be the first file.\nWrite: aether2onnx {1} {0}",
+        shown(files[0]), shown(files[1]));
   }
 }
 
-// The second argument is the model's file.
+// Throws Error(usage) if the second argument is not the name of an ONNX file.
 void check_output(const std::string& output) {
   if (output.empty() || has_ending(output, ".onnx")) return;
   const bool is_folder = output.ends_with('/') || io::is_folder(output);
@@ -141,7 +143,7 @@ void check_output(const std::string& output) {
        shown(output), remedy);
 }
 
-// Several checkpoints, a folder, or one checkpoint with an option for several.
+// Sets the inputs of a batch: several checkpoints, a folder, or one checkpoint with a batch option.
 void take_batch(const std::vector<std::string>& files, ConvertRequest& request) {
   BatchRequest& batch = request.batch;
   request.is_batch = true;
@@ -149,9 +151,9 @@ void take_batch(const std::vector<std::string>& files, ConvertRequest& request) 
   batch.inputs.insert(batch.inputs.end(), files.begin(), files.end());
   for (const std::filesystem::path& path : batch.inputs) {
     refuse_ending(path, {".onnx"},
-                  "the file is no checkpoint. In a call with several checkpoints or --output_dir "
-                  "every file is a checkpoint.\nThe names of the models come from "
-                  "--name_template.");
+                  "the file is not a checkpoint. With several checkpoints or --output_dir, every "
+                  "argument must be a checkpoint or a folder.\nUse --name_template to name the "
+                  "models.");
     if (!is_no_file(path.string())) continue;
     fail({ErrorKind::usage, "command-files", path.string(), "a checkpoint or a folder"},
          "{}: there is no such file or folder. Nothing was converted.", shown(path));
@@ -218,7 +220,7 @@ void add_verification_notes(ConvertRequest& request) {
   }
 }
 
-// Chooses the options that the targets need and the line leaves open, and takes the shape.
+// Sets the options that the targets of --for need, unless the user gave them. Also sets the shape.
 void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& request) {
   ConvertOptions& options = request.options;
   const auto take_shape = [&] { options.shape = shape_of(shape, options.expect, request.notes); };
@@ -236,14 +238,14 @@ void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& 
     for (const std::string& text : texts) request.notes.push_back(text);
   }
   if (set.shape) return;
-  // Single sizes that were given stay.
+  // Sizes that the user gave, such as --max_height, are kept.
   const auto& batch = shape.axes.front();
   const bool any_batch = batch.min || batch.opt || batch.max;
   if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";
   take_shape();
 }
 
-// The files that a comparison reads beside the model and the checkpoint.
+// Adds the files that a comparison reads, except for the model and the checkpoint.
 void add_inputs_of(const VerificationRequest& request, std::vector<std::filesystem::path>& inputs) {
   if (request.onnxruntime_library) inputs.emplace_back(*request.onnxruntime_library);
   if (!request.images) return;
@@ -279,15 +281,15 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   line.add("--output_onnx_path", &request.output, "FILE",
            "The ONNX file to save. Missing folders are created. The\n"
            "second argument means the same. Default: beside the\n"
-           "checkpoint, with a name that tells scale, precision, shape\n"
-           "and opset");
+           "checkpoint; the name contains scale, precision, shape and\n"
+           "opset");
   line.then([&] { take_files(line, request); });
   line.group("Target");
   add_targets(line, request.targets,
               "Choose the shape, precision, opset, type of input and\n"
-              "output, and form that suit this program. Several with\n"
-              "commas between: one file for all of them. Options that\n"
-              "are given count for more. The targets:");
+              "output, and form that suit this program. Separate several\n"
+              "programs by commas; one file then suits all of them.\n"
+              "Options that you give take precedence. The targets:");
   const auto shape = std::make_shared<ShapeRequest>();
   add_shape_options(line, *shape, false);
   add_graph(line, request.options);
@@ -301,7 +303,7 @@ void add_words(CommandLine& line, ConvertRequest& request) {
                 "Save a model that differs, as NAME.failed.onnx");
   add_network_options(line, request.options.expect, request.options.read);
   add_limits(line, request.limits);
-  line.add_printing(request.printing, "Add a table of the model");
+  line.add_printing(request.printing, "Also print a table of the model");
   line.then([&, shape] {
     take_targets(line, *shape, request);
     request.given = line.given();

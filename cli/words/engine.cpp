@@ -10,7 +10,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// A file name of the option, which must not be empty.
+// Adds an option whose value is a file name. Parsing throws Error(usage) for an empty name.
 void add_name(CommandLine& line, const char* option, std::filesystem::path& file,
               const char* text) {
   line.add(option, &file, "FILE", text);
@@ -66,58 +66,60 @@ void take_version(const TensorRtVersion& version, EngineRequest& request) {
 }
 
 void add_target(CommandLine& line, EngineRequest& request) {
-  line.group("What for");
+  line.group("Target");
   const auto targets = std::make_shared<std::vector<TargetVersion>>();
   add_targets(line, *targets,
-              "tensorrt: the command of trtexec. tensorrt-rtx: that of\n"
-              "tensorrt_rtx. onnxruntime: the options of its TensorRT\n"
-              "provider. vsmlrt: the call in VapourSynth. The others\n"
-              "build no engine, or do so themselves. Default: tensorrt.\n"
-              "The targets:");
+              "tensorrt: print the command of trtexec. tensorrt-rtx: the\n"
+              "command of tensorrt_rtx. onnxruntime: the options of ONNX\n"
+              "Runtime's TensorRT provider. vsmlrt: the call in\n"
+              "VapourSynth. Other targets need no engine, or build the\n"
+              "engine themselves. Default: tensorrt. The targets:");
   line.then([&request, targets] { take_target(*targets, request); });
   const auto version = std::make_shared<std::optional<std::string>>();
   line.add("--trt_version", version.get(), "V",
            "Version of TensorRT: 8.6, 10, 10.3.0, …; 8.4 or newer.\n"
-           "Default: that of the trtexec found, else 10");
+           "Default: the version of the trtexec that is found, else 10");
   line.then([&request, version] {
     if (*version) take_version(parse_tensorrt_version(**version), request);
   });
-  line.add("--trtexec", &request.trtexec, "FILE", "The trtexec to use. Default: it is looked for");
+  line.add("--trtexec", &request.trtexec, "FILE",
+           "The trtexec to use. Default: searched in PATH, then in\n"
+           "TensorRT's usual folders");
   line.add_choice(
       "--shell", std::array{Shell::bash, Shell::powershell, Shell::cmd}, request.shell,
-      fmt::format("What the line is written for. Default: {}", to_string(usual_shell())));
-  line.add_flag("--run", request.run, "Run trtexec, and put the engine in place when it is done");
+      fmt::format("The shell for the printed command. Default: {}", to_string(usual_shell())));
+  line.add_flag("--run", request.run, "Run trtexec. An older engine is replaced only on success");
   line.add_flag("--build", request.build,
                 "tensorrt-rtx: build the engine here, without a GPU, in a\n"
                 "Python with NVIDIA's package");
   line.add("--python", &request.python, "FILE",
-           "The Python for --build. Default: python3 of PATH, then\n"
-           "that beside this program");
+           "The Python for --build. Default: python3 in PATH, then the\n"
+           "Python in the folder of aether2onnx");
   add_name(line, "--log", request.log,
-           "Where the builder's messages go with --run or --build.\n"
-           "Default: the engine's name with .log behind it");
+           "The file for the builder's messages, with --run or --build.\n"
+           "Default: the engine's name with .log added");
 }
 
 void add_engine(CommandLine& line, EngineOptions& options) {
   line.group("Engine");
   add_name(line, "--save_engine", options.engine,
-           "Where the engine goes. Default:\n"
+           "The file for the engine. Default:\n"
            "{name}_trt{version}_{shapes}.engine beside the model");
   line.add_choice(
       "--precision",
       std::array{EnginePrecision::as_model, EnginePrecision::fp16, EnginePrecision::bf16},
       options.precision,
-      "as_model: what the file says. fp16, bf16: let TensorRT\n"
-      "(up to 10) use it in a float32 model. Default: as_model");
+      "as_model: the types in the ONNX file. fp16, bf16: let TensorRT\n"
+      "(up to 10) use this type in a float32 model. Default: as_model");
   line.add("--workspace", &options.workspace, "MIB",
            "Memory for layers while they run, in MiB.\n"
-           "Default: what the GPU has");
+           "Default: all memory of the GPU");
   add_name(line, "--timing_cache", options.timing_cache,
-           "Keep in this file what was measured, for later builds");
+           "Keep TensorRT's measurements in this file, for later builds");
   line.add("--builder_optimization_level", &options.builder_optimization_level, "N",
-           "How long to look for fast kernels, 0 to 5;\n"
+           "How long to search for fast kernels, 0 to 5;\n"
            "TensorRT 8.6 or newer. TensorRT's default is 3");
-  line.add("--device", &options.device, "N", "Which GPU. Default: the first");
+  line.add("--device", &options.device, "N", "Number of the GPU to use. Default: the first GPU");
   const auto capabilities = std::make_shared<std::vector<std::string>>();
   line.add_list("--compute_capabilities", *capabilities, "LIST",
                 "GPUs that the engine is for, as in 7.5,8.9,12.0; for\n"
@@ -129,15 +131,15 @@ void add_engine(CommandLine& line, EngineOptions& options) {
   });
 }
 
-// Options that only some routes take are an error for the others.
+// Throws Error(usage) if the user gave an option that does not suit the target.
 void check_for_target(const CommandLine& line, const EngineRequest& request) {
   using judge::EngineRoute;
   const EngineRoute route = route_of(request);
   const auto refuse = [&](std::initializer_list<const char*> names, const char* why) {
     for (const char* name : names) {
       if (!line.given(name)) continue;
-      fail({ErrorKind::usage, "option-conflict", name}, "--{} doesn't go with --for {}: {}.", name,
-           to_string(request.target), why);
+      fail({ErrorKind::usage, "option-conflict", name}, "--{} can't be used with --for {}: {}.",
+           name, to_string(request.target), why);
     }
   };
   if (route != EngineRoute::tensorrt_rtx) {
@@ -147,32 +149,34 @@ void check_for_target(const CommandLine& line, const EngineRequest& request) {
   if (route == EngineRoute::trtexec) return;
   if (route == EngineRoute::tensorrt_rtx) {
     refuse({"run", "trtexec"}, "give --build, which needs no GPU");
-    refuse({"trt_version"}, "give its version with --for, as in tensorrt-rtx:1.7");
+    refuse({"trt_version"}, "give the version with --for, as in tensorrt-rtx:1.7");
     if (request.build) {
-      refuse({"device"}, "--build needs no GPU, and names GPUs with --compute_capabilities");
+      refuse({"device"}, "--build needs no GPU; choose GPUs with --compute_capabilities");
       refuse({"timing_cache"}, "TensorRT for RTX measures nothing while it builds");
     }
     return;
   }
-  refuse({"run", "log", "save_engine", "trtexec"}, "it builds and names the engine itself");
-  refuse({"shell"}, "what is printed is no command line");
-  if (route == EngineRoute::vsmlrt) refuse({"timing_cache"}, "it keeps one beside each engine");
+  refuse({"run", "log", "save_engine", "trtexec"},
+         "this target builds and names the engine itself");
+  refuse({"shell"}, "the output is not a command line");
+  if (route == EngineRoute::vsmlrt)
+    refuse({"timing_cache"}, "vs-mlrt keeps a cache beside each engine");
 }
 
 }  // namespace
 
 void add_words(CommandLine& line, EngineRequest& request) {
-  line.describe("Builds a TensorRT engine from an ONNX file, or says how.",
+  line.describe("Builds a TensorRT engine from an ONNX file, or prints the command to do so.",
                 "Usage: aether2onnx engine MODEL.onnx [options]\n",
-                R"(Prints the line that builds the engine, on stdout and alone, also with --quiet;
-what there is to know about it goes to stderr. With --run it is built. With
---for tensorrt-rtx --build it is built on a machine without a GPU, by NVIDIA's
-Python package tensorrt-rtx.
+                R"(Prints the command that builds the engine. stdout contains only the command, also
+with --quiet; notes go to stderr. With --run, builds the engine. With
+--for tensorrt-rtx --build, NVIDIA's Python package tensorrt-rtx builds the engine on
+a machine without a GPU.
 
-Without --trt_version the trtexec of --trtexec, of PATH or of TensorRT's usual
-folders is asked for its version; where there is none, the line is for
-TensorRT 10. MODEL.onnx may be of any exporter; where its metadata have no range
-for a dynamic input, give the sizes.
+Without --trt_version, the version is that of trtexec: the program in --trtexec, in
+PATH or in TensorRT's usual folders. If there is no trtexec, the command is for
+TensorRT 10. MODEL.onnx may come from any exporter. If the model's metadata contain
+no range for a dynamic input, give the sizes.
 
 Exit code: 0 done, 1 failed, 2 wrong usage.)");
   add_file(line, request.model, "one ONNX file is expected");

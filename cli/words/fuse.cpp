@@ -59,7 +59,7 @@ Exit code: 0 done, 1 failed, 2 wrong usage.)");
   line.add_choice("--format", std::array{CheckpointFormat::pth, CheckpointFormat::safetensors},
                   request.options.format,
                   "File format. Default: safetensors if the output's name ends\n"
-                  "so, else pth");
+                  "in .safetensors, else pth");
   add_limits(line, request.limits);
   line.add_printing(request.printing);
   line.then([&] {

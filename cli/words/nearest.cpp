@@ -14,7 +14,7 @@ std::string lower_case(std::string text) {
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  // A longer word is no name, and the distance to it takes long.
+  // A longer word is no name, and edit_distance() takes long for long words.
   constexpr std::size_t longest = 60;
   if (word.size() > longest) return "";
   std::string found;

@@ -1,5 +1,5 @@
 /// @file
-/// Words that a user may have meant.
+/// Finds the word that a user may have meant.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace aether2onnx::cli {
 
-/// `text` in lower case (ASCII).
+/// Returns `text` with ASCII letters in lower case.
 std::string lower_case(std::string text);
 
-/// Returns the word of `known` that differs from `word` by a typing error or two: a letter more,
-/// less, other or swapped for each three letters, at most three. Returns "" if none is so close.
+/// Returns the word of `known` that is most similar to `word`, or "". For each three letters, one
+/// letter may be added, missing, changed or swapped, but at most three letters in all.
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace aether2onnx::cli

@@ -40,7 +40,7 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
        "--{} {}: must be 0 or more.", name, *value);
 }
 
-// "gpu" and "0" are what other programs call a GPU.
+// Returns the program's name for a device. Other programs call a GPU "gpu" or "0".
 std::string device_of(const std::string& given) {
   const std::string device = lower_case(given);
   if (device == "gpu") return "cuda";
@@ -127,7 +127,7 @@ void fail_without_checkpoint(const char* usage) {
 
 namespace {
 
-// "tensorrt, onnxruntime, …" in lines of the help's width.
+// Returns the names of all targets, "tensorrt, onnxruntime, …", in lines of the help's width.
 std::string names_of_targets() {
   constexpr std::size_t width = 58;
   std::string text;
@@ -176,14 +176,14 @@ void add_limits(CommandLine& line, Limits& limits) {
 
 namespace {
 
-// "G7d" for "g7D".
+// Returns the usual spelling of a generation: "G7d" for "g7D".
 std::string generation_of(const std::string& given) {
   std::string name = lower_case(given);
   if (name.starts_with('g')) name[0] = 'G';
   return name;
 }
 
-// "aether_small" for "small" and "Aether-Small".
+// Returns the usual spelling of a variant: "aether_small" for "small" and "Aether-Small".
 std::string model_type_of(const std::string& given) {
   std::string name = lower_case(given);
   std::replace(name.begin(), name.end(), '-', '_');
@@ -191,7 +191,7 @@ std::string model_type_of(const std::string& given) {
   return name.starts_with("aether_") ? name : given;
 }
 
-// Reads "2", "x2" and "2x".
+// Reads a scale: "2", "x2" or "2x".
 std::int64_t scale_of(const std::string& given) {
   std::string digits = lower_case(given);
   if (digits.starts_with('x')) {
@@ -217,32 +217,32 @@ void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequant
            "(EMA) first");
   line.add("--generation", &options.generation, "NAME",
            "The generation of AetherNet (G6.0, G7d, ...), for a file that\n"
-           "fits several. Default: by the evidence in the file, which\n"
-           "inspect lists");
+           "fits several. Default: decided by the evidence in the file.\n"
+           "The command inspect lists the evidence");
   line.then([&options] {
     if (options.generation) options.generation = generation_of(*options.generation);
   });
   line.add("--res_scale", &options.res_scale, "X",
-           "The factor of each block's output. Default: the file's, or\n"
-           "else the usual factor of a network of this width");
+           "The factor by which each block's output is multiplied. Default:\n"
+           "the factor in the file, else the usual factor for this width");
   line.add("--norm_eps", &options.norm_eps, "X",
            "The epsilon of normalizations with stored statistics.\n"
-           "Default: the generation's");
+           "Default: the usual epsilon of the generation");
   line.add("--img_range", &options.img_range, "X",
-           "The range of the network's values. Default: the file's, or\n"
-           "else 1");
+           "The range of the network's values. Default: the range in the\n"
+           "file, else 1");
   if (!with_dequantize) return;
   line.add_flag("--dequantize", options.dequantize,
-                "Read the int8 weights of a quantized network as the float\n"
-                "numbers that they stand for. Default: refuse the file");
+                "Turn the int8 weights of a quantized network back into float\n"
+                "numbers. Default: refuse the file");
 }
 
 void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read) {
   line.group("Network (read from the checkpoint; a given value is checked)");
   line.add("--model_type", &expect.model_type, "NAME",
            "aether_mobile, aether_tiny, aether_small, aether_medium,\n"
-           "aether_large, aether_pro or aether_extreme; small means\n"
-           "aether_small");
+           "aether_large, aether_pro or aether_extreme. small is short\n"
+           "for aether_small");
   const auto scale = std::make_shared<std::optional<std::string>>();
   line.add("--scale", scale.get(), "N", "Upscale factor: 1, 2, 3, 4 or 8");
   line.then([&expect, scale] {
@@ -261,7 +261,7 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "Relative tolerance of the comparison. Default: 1e-5 (fp16:\n1e-2)");
   line.add_flag("--thorough", request.thorough,
                 "Compare a dynamic model at its smallest, usual and largest\n"
-                "shape and at an odd one. Default: at one small, odd shape");
+                "shape, and at odd sizes. Default: only at small, odd sizes");
   line.add("--report", &request.report, "FILE",
            "Write an HTML page with the verdict, pictures and numbers");
   line.add("--verify_images", &request.images, "DIR",
@@ -271,14 +271,14 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "it can be used, else cpu. The conversion itself needs no GPU");
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
-           "Default: the one of the device");
+           "Default: the provider of the device");
   line.add_flag("--tf32", request.tf32,
                 "On a GPU: allow TF32, which rounds the factors of float32\n"
-                "products to 10 bits. Default: off for both sides");
+                "products to 10 bits. Default: off for model and reference");
   line.add("--reference", &request.reference, "NAME",
-           "Who computes the right values: pytorch (the module with\n"
+           "What computes the right values: pytorch (the module with\n"
            "libtorch) or builtin (the program itself). Default: pytorch\n"
-           "if it is installed, else builtin");
+           "if the module is installed, else builtin");
   line.add("--reference_precision", &request.reference_precision, "MODE",
            "The type that the reference computes in: fp32 or fp64.\n"
            "Default: fp32 for pytorch, fp64 for builtin");
@@ -321,7 +321,7 @@ void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model) 
     add("opt", sizes.opt, defaults.at(i).opt,
         of_model ? fmt::format("The {}{} that the engine is tuned for", what, unit)
                  : fmt::format("Usual {}{}: a fixed model has this size,\n"
-                               "an engine is tuned for it",
+                               "an engine is tuned for this size",
                                what, unit));
     add("max", sizes.max, defaults.at(i).max,
         fmt::format("Largest {}{} of a dynamic model", what, unit));

@@ -9,10 +9,11 @@ namespace {
 constexpr std::string_view kShape =
     "The input's size is one option: --shape 1x3x720x1280 (fixed) or --shape 1x3xHxW (dynamic).";
 constexpr std::string_view kCleanGraph =
-    "Leave the option out: the graph is written without anything that a simplifier removes.";
+    "Leave the option out: the graph contains nothing that a simplifier would remove.";
 constexpr std::string_view kReadFromFile =
     "Leave the option out: the network is read from the checkpoint.";
-constexpr std::string_view kOneExporter = "Leave the option out: there is one exporter.";
+constexpr std::string_view kOneExporter =
+    "Leave the option out: aether2onnx has only one exporter.";
 constexpr std::string_view kNoInt8 =
     "The ONNX file cannot be int8 or fp8. The smallest types are 16 bits: --fp_mode fp16.";
 constexpr std::string_view kPlainFile =
@@ -51,14 +52,16 @@ constexpr std::array kNames = {
     OtherName{"keep_io_types", "--io_type", "fp32"},
     OtherName{"int8 fp8 quantize", "", "", kNoInt8},
     OtherName{"stronglytyped", "", "",
-              "Leave the option out: the line has it wherever the model's types need it."},
+              "Leave the option out: the command contains --stronglyTyped if the types need it."},
     // Sizes.
     OtherName{"input_shape", "--shape"},
     OtherName{"imgsz img_size size static height width batch batch_size", "", "", kShape},
     OtherName{"dynamic_axes", "--dynamic_shapes"},
-    OtherName{"minshapes", "", "", "The smallest size has an option an axis: --min_height 32."},
-    OtherName{"optshapes", "", "", "The usual size has an option an axis: --opt_height 720."},
-    OtherName{"maxshapes", "", "", "The largest size has an option an axis: --max_height 1080."},
+    OtherName{"minshapes", "", "",
+              "Each axis has an option for its smallest size: --min_height 32."},
+    OtherName{"optshapes", "", "", "Each axis has an option for its usual size: --opt_height 720."},
+    OtherName{"maxshapes", "", "",
+              "Each axis has an option for its largest size: --max_height 1080."},
     // Pictures.
     OtherName{"t tile_size", "--tile"},
     OtherName{"tile_pad", "--overlap"},
@@ -76,7 +79,7 @@ constexpr std::array kNames = {
     OtherName{"ema", "", "", "To choose the averaged weights, write --params_key params_ema."},
     OtherName{"workers j", "--jobs"},
     OtherName{"overwrite force", "", "",
-              "Leave the option out: an existing model is replaced. --skip_existing keeps it."},
+              "Leave the option out: an existing model is replaced, except with --skip_existing."},
     OtherName{"help_all", "--help"},
     OtherName{"q", "--quiet"},
     OtherName{"v", "--verbose"},

@@ -29,18 +29,18 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
 
 namespace {
 
-// Whether the text names a file rather than a variant of the network.
+// Returns whether the text is the name of a file, not the name of a network.
 bool is_file_name(const std::string& text) {
   return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
 
-// A name of the command line, with the value that comes with it.
+// The command's own option for a name that the user typed.
 struct Resolved {
   std::string name;                  // "--fp_mode"
-  std::optional<std::string> value;  // of a name that stands for a value: "fp16"
+  std::optional<std::string> value;  // the value that the typed name includes: "fp16" for --half
 };
 
-// Replaces the words before the first "--" by the command's own options.
+// Implements resolve_names().
 class Resolver {
  public:
   Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
@@ -75,7 +75,8 @@ class Resolver {
     return typed.substr(typed.find_first_not_of('-'));
   }
 
-  // "--name", or "-name" as some programs have it. "-h" and numbers are left to CLI11.
+  // Returns whether an argument is an option: "--name", or "-name" as in some other programs. CLI11
+  // handles "-h" and numbers.
   static bool is_option(const std::string& argument) {
     if (argument.starts_with("--")) return argument.size() > 2;
     const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
@@ -88,7 +89,7 @@ class Resolver {
       resolved.push_back(value ? fmt::format("{}={}", name.name, *value) : name.name);
       return;
     }
-    // A switch of another program, which "=False" turns off.
+    // The name is a flag of another program. "--half=False" turns the flag off.
     const std::string given = lower_case(value.value_or("true"));
     if (given == "false" || given == "0" || given == "off" || given == "no") return;
     resolved.push_back(fmt::format("{}={}", name.name, *name.value));
@@ -101,7 +102,8 @@ class Resolver {
     return "";
   }
 
-  // `value` is the word that would be the option's value.
+  // Returns the command's own option for the name `typed`. `value` is the text after "=", or the
+  // next argument.
   Resolved resolve_name(const std::string& typed, const std::string& value) const {
     const std::string bare = bare_name(typed);
     const std::string name = with_underscores("--" + bare);
@@ -140,7 +142,8 @@ class Resolver {
     return found;
   }
 
-  // The full name of the option that `name` abbreviates, or "".
+  // Returns the full name of the option that `name` abbreviates, or "" if there is none. Throws
+  // Error(usage) if `name` abbreviates several options.
   std::string abbreviation(const std::string& name) const {
     const auto of_script = starting_with(name, scripts_own_);
     if (of_script.size() == 1) return of_script[0];

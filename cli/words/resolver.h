@@ -1,5 +1,5 @@
 /// @file
-/// The names on a command line as the command's own options.
+/// Replaces the option names that a user typed by the command's own option names.
 #pragma once
 
 #include <map>
@@ -8,24 +8,24 @@
 
 namespace aether2onnx::cli {
 
-/// An option's name with underscores for dashes: "--fp_mode".
+/// Returns an option's name with underscores instead of dashes: "--fp_mode" for "--fp-mode".
 std::string with_underscores(std::string name);
 
-/// "; did you mean --scale?" if one of the names is close, else a full stop.
+/// Returns "; did you mean --scale?" if a name in `known` is similar to `name`, else a full stop.
 std::string suggestion(const std::string& name, const std::vector<std::string>& known);
 
-/// Options by the names of other programs that were typed for them: "--fp_mode" to "--dtype".
+/// Maps an option to another program's name that the user typed for it: "--fp_mode" to "--dtype".
 using TypedNames = std::map<std::string, std::string>;
 
-/// The options that a command has.
+/// The names of the options that a command has.
 struct OptionNames {
-  std::vector<std::string> known;        ///< With their dashes.
-  std::vector<std::string> scripts_own;  ///< Those of the reference script.
-  std::string help;                      ///< The call that lists them.
+  std::vector<std::string> known;        ///< All names, with dashes.
+  std::vector<std::string> scripts_own;  ///< The names in the older script aether2onnx.py.
+  std::string help;                      ///< The command that lists the options.
 };
 
-/// Replaces the words before the first "--" by the command's own options. Adds to `typed`. Throws
-/// Error(usage) for a word that names none or several of them.
+/// Replaces the option names before the first argument "--" by the command's own names. Adds the
+/// replaced names to `typed`. Throws Error(usage) if a name matches no option or several options.
 std::vector<std::string> resolve_names(const std::vector<std::string>& arguments,
                                        const OptionNames& names, TypedNames& typed);
 

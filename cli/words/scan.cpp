@@ -6,7 +6,7 @@
 namespace aether2onnx::cli {
 
 void add_words(CommandLine& line, ScanRequest& request) {
-  line.describe("Tells whether a file contains anything but data, without loading it.",
+  line.describe("Reports whether a file contains more than data, without loading the file.",
                 "Usage: aether2onnx scan FILE... [options]\n",
                 R"(FILE is a checkpoint (.pth, safetensors), a pickle or an ONNX file. scan runs and
 imports nothing. A pickle is clean only if all names in it are on the list of
@@ -18,8 +18,8 @@ Examples:
 
 Exit codes: 0 clean: the file is data and nothing else. 1 dangerous: loading the file could
 do more than load data, or the file is built to deceive. 2 unknown: scan does not
-understand the file, cannot read it, or the usage is wrong. Of several files the worst
-result counts: 1, then 2, then 0.)");
+understand the file, cannot read it, or the usage is wrong. For several files, the
+exit code is that of the worst result: 1 is worse than 2, 2 is worse than 0.)");
   line.then([&] {
     const std::vector<std::string>& files = line.positionals();
     if (files.empty()) {

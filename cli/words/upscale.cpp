@@ -18,7 +18,7 @@ std::string ending_of(const std::filesystem::path& path) {
   return lower_case(path.extension().string());
 }
 
-// Whether the name is that of a picture rather than of a model.
+// Returns whether a path is a picture or a folder, not a model.
 bool is_picture_name(const std::filesystem::path& path) {
   return ends_in(path, kPictureEndings) || ends_in(path, kOtherPictures) || io::is_folder(path);
 }
@@ -30,7 +30,7 @@ void take_upscale_files(const CommandLine& line, UpscaleRequest& request) {
     fail({ErrorKind::usage, "command-files", "", "a model and pictures", "0"},
          "no model was given.\n{}", line.usage());
   }
-  // The model may stand behind the pictures.
+  // The user may give the model after the pictures.
   const auto model = std::find_if_not(
       files.begin(), files.end(), [](const std::string& file) { return is_picture_name(file); });
   if (model == files.end()) {
@@ -43,14 +43,15 @@ void take_upscale_files(const CommandLine& line, UpscaleRequest& request) {
   files.erase(model);
   if (files.empty()) {
     fail({ErrorKind::usage, "command-files", "", "pictures", "0"},
-         "no picture was given.\nName pictures or folders behind the model: aether2onnx upscale {} "
+         "no picture was given.\nName pictures or folders after the model: aether2onnx upscale {} "
          "photo.png",
          shown(request.model));
   }
   request.pictures.assign(files.begin(), files.end());
 }
 
-// upscale MODEL.onnx PICTURE RESULT.png, as other programs have it.
+// Throws Error(usage) if the last picture does not exist. In other programs, the last argument is
+// the result: upscale MODEL.onnx PICTURE RESULT.png.
 void check_pictures_exist(const UpscaleRequest& request) {
   const std::filesystem::path& last = request.pictures.back();
   if (request.pictures.size() < 2 || io::exists(last) || !is_picture_name(last)) return;
@@ -147,12 +148,13 @@ Exit codes: 0 done, 1 failed (other pictures may be saved), 2 wrong usage.)");
            "side by side");
   line.group("Tiles");
   line.add("--tile", &request.tile, "N",
-           "Cut the picture into tiles of N x N pixels; the overlap comes\n"
-           "on top. Default: the whole picture if the memory is enough,\n"
-           "else the largest tiles that fit");
+           "Cut the picture into tiles of N x N pixels, plus the overlap.\n"
+           "Default: the whole picture if the memory is enough, else the\n"
+           "largest tiles that fit");
   line.add("--overlap", &request.overlap, "N",
-           "Pixels around a tile that the network also sees. Default: as\n"
-           "far as the network looks, or 32 for an unknown network");
+           "Pixels around a tile that are also input of the network.\n"
+           "Default: all pixels that can change the tile's result, or 32\n"
+           "for an unknown network");
   line.group("Device");
   line.add("--device", &request.device, "NAME",
            "Where to run: cpu, cuda or cuda:N. Default: cuda if it can be\n"

@@ -16,7 +16,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Other names of the floating-point types.
+// Returns all names of the floating-point type `name`. Returns only `name` if it is no such type.
 std::vector<std::string> names_of_type(const std::string& name) {
   const std::vector<std::vector<std::string>> types = {{"fp16", "float16", "half", "f16"},
                                                        {"fp32", "float32", "float", "full", "f32"},

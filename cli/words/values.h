@@ -1,5 +1,5 @@
 /// @file
-/// The values of options, read from the words that users type.
+/// Reads the values of options from the texts that users type.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +8,17 @@
 
 namespace aether2onnx::cli {
 
-/// Returns the index of `text` in `choices`. Upper case, and other names of a floating-point type
-/// ("half" for "fp16"), count as well. Throws Error(usage) if `text` is none of them.
+/// Returns the index of `text` in `choices`. Accepts upper case, and other names of a
+/// floating-point type ("half" for "fp16"). Throws Error(usage) if `text` is none of the choices.
 std::size_t find_choice(const std::string& option, const std::string& text,
                         const std::vector<std::string>& choices);
 
-/// Puts the choice that `text` means in place of `text`. Throws as find_choice().
+/// Replaces `text` by the choice that find_choice() finds. Throws Error(usage) like find_choice().
 void take_choice(const std::string& option, std::string& text,
                  const std::vector<std::string>& choices);
 
-/// Reads a whole number or a decimal number: int, std::int64_t, std::uint64_t or double.
+/// Reads a whole number (int, std::int64_t, std::uint64_t) or a decimal number (double). Throws
+/// Error(usage) if `text` is no such number.
 template <typename Number>
 Number number_of(const std::string& option, const std::string& text);
 

@@ -13,7 +13,7 @@ bool is_onnx(const std::filesystem::path& file) {
   return lower_case(file.extension().string()) == ".onnx";
 }
 
-// The model and its checkpoint in either order, with or without --against.
+// Takes the model and its checkpoint in either order. The checkpoint may be in --against.
 void take_files(const CommandLine& line, VerifyRequest& request) {
   const std::vector<std::string>& files = line.positionals();
   if (files.size() + (request.checkpoint.empty() ? 0 : 1) != 2) {
@@ -30,16 +30,17 @@ void take_files(const CommandLine& line, VerifyRequest& request) {
 }  // namespace
 
 void add_words(CommandLine& line, VerifyRequest& request) {
-  line.describe("Compares an ONNX file with its checkpoint: ONNX Runtime against the reference.",
-                "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
-                R"(Without --shape, a static model is compared at its own shape and a dynamic one at
-one small shape; --thorough compares at the ends of the range as well. The range
+  line.describe(
+      "Compares an ONNX file with its checkpoint: ONNX Runtime against the reference.",
+      "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
+      R"(Without --shape, a static model is compared at its own shape and a dynamic model at
+one small shape. --thorough also compares at the ends of the range of sizes. The range
 is in the model's metadata. The default range is 1x32x32 to 4x256x256.
 
-The verdict is one of
+The verdict on the differences between both outputs is one of
   equal             within the tolerance, and no larger than rounding explains
-  equal-as-assumed  the same, if the listed assumptions hold: the checkpoint
-                    leaves something open, and no comparison can decide it
+  equal-as-assumed  equal, if the listed assumptions are true: the checkpoint lacks
+                    these facts, and no comparison can prove them
   suspicious        within the tolerance, but larger than rounding explains
   differs           beyond the tolerance
 

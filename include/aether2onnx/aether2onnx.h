@@ -2,8 +2,8 @@
 /// aether2onnx converts AetherNet checkpoints (PyTorch `.pth`) to ONNX files, without PyTorch.
 ///
 /// This header includes one header for each task: convert.h, fuse.h, inspect.h, check.h, scan.h,
-/// engine.h. targets.h lists the programs that run the files. The shortest program converts one
-/// file:
+/// engine.h. targets.h lists the programs that run ONNX files. This program converts one
+/// checkpoint:
 ///
 /// @code
 ///   #include <aether2onnx/aether2onnx.h>
@@ -16,20 +16,21 @@
 ///
 /// The program `aether2onnx` does all its work through these headers.
 ///
-/// Ownership. Options and reports are plain data, which the caller owns. A call refers to its
-/// arguments only until it returns.
+/// Ownership. Options and reports are plain data, which the caller owns. The library uses the
+/// arguments of a call only until the call returns.
 ///
-/// Threads. The library has no global state. Calls in different threads are independent, but must
-/// not share an Observer, an Output or an Input that isn't made for several threads. A call may
-/// read a file on a second thread; it calls the caller's objects only on the thread of the call.
+/// Threads. The library has no global state. Calls in different threads are independent. They may
+/// share an Observer, Output or Input only if that object supports several threads. A call may read
+/// a file on a second thread, but uses the caller's objects only on the calling thread.
 ///
-/// Errors. Functions that fail throw aether2onnx::Error. Its text is written for the person who can
-/// fix the cause; its code is for programs. Nothing is printed, and the process is never ended.
+/// Errors. Functions that fail throw aether2onnx::Error. Its text is for the person who can fix the
+/// cause; its code is for programs. The library prints nothing and never ends the process.
 ///
-/// Hostile input. A checkpoint is data: nothing in it is executed, imported or opened. Sizes are
-/// checked before they are allocated, multiplied or used as an index.
+/// Hostile input. The library treats a checkpoint as data: it executes, imports and opens nothing
+/// that a checkpoint names. It checks each size before it allocates, multiplies or indexes with
+/// that size.
 ///
-/// Determinism. The same input and options give the same bytes on every machine.
+/// Determinism. The same input and options give the same output bytes on every machine.
 #pragma once
 
 #include <aether2onnx/api.h>

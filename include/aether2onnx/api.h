@@ -1,5 +1,5 @@
 /// @file
-/// The macro that exports names of the shared library, and the version.
+/// The macro that exports functions and classes of the shared library, and the library's version.
 #pragma once
 
 #include <string_view>
@@ -18,7 +18,7 @@
 
 namespace aether2onnx {
 
-/// The library's version, "major.minor.patch".
+/// Returns the library's version as "major.minor.patch".
 AETHER2ONNX_API std::string_view version() noexcept;
 
 }  // namespace aether2onnx

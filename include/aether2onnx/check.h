@@ -1,8 +1,8 @@
 /// @file
-/// Checks: what would stop or slow the programs that run an ONNX file.
+/// Checks an ONNX file for problems that would stop or slow the programs that run the file.
 ///
-/// Reports own all that they contain. Inputs, options and contexts belong to the caller; a call
-/// keeps no reference to them. Calls may run in several threads at once, each with its own input.
+/// A report owns all its data. Inputs, options and contexts belong to the caller; a call keeps no
+/// reference to them. Calls may run in several threads at once if each call has its own input.
 #pragma once
 
 #include <cstdint>
@@ -17,57 +17,58 @@
 
 namespace aether2onnx {
 
-/// How bad a finding is, in rising order.
+/// How serious a finding is, from the least to the most serious.
 enum class Severity {
-  note,     ///< Good to know.
+  note,     ///< Information only.
   warning,  ///< The file is slow, or may give a wrong picture, or may not run.
   error,    ///< The file does not run.
 };
 
-/// "note", "warning" or "error".
+/// Returns "note", "warning" or "error".
 AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 
 struct CheckOptions {
-  /// The programs that will run the file. Empty: the targets with TargetInfo::by_default.
+  /// The programs that will run the file. Empty: the targets whose TargetInfo::by_default is true.
   std::vector<TargetVersion> targets;
 };
 
-/// One problem that a check found. An option in the texts is written {option:NAME}; see
-/// spell_options().
+/// One problem that a check found. The texts write options as {option:NAME}; spell_options()
+/// replaces these.
 struct Finding {
   struct Concern {
     Target target = Target::tensorrt;
     Severity severity = Severity::note;
-    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions. For a
-    /// program that runs another target, the versions of that target: "with TensorRT below 8.6".
+    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions. If
+    /// `target` runs the model with another target, the versions of that other target: "with
+    /// TensorRT below 8.6".
     std::string versions;
   };
 
-  /// The worst severity of the concerns. A concern about only some of the requested versions
-  /// counts one step less.
+  /// The highest severity of the concerns. A concern about only some of the requested versions
+  /// counts as one step lower: an error as a warning, a warning as a note.
   Severity severity = Severity::note;
-  std::string code;  ///< Stable, "layernorm-half". docs/check.md lists all codes.
-  std::string what;  ///< One line. Names the first of several nodes or tensors.
+  std::string code;  ///< A stable name, "layernorm-half". docs/check.md lists all codes.
+  std::string what;  ///< The problem in one line. Names only the first of several nodes or tensors.
   std::string remedy;
   std::uint64_t count = 1;  ///< The number of nodes, tensors or values with this problem.
   std::vector<Concern> concerns;
 };
 
 struct CheckReport {
-  std::vector<Finding> findings;  ///< The worst first.
+  std::vector<Finding> findings;  ///< The most serious finding first.
 
   AETHER2ONNX_API std::uint64_t count(Severity severity) const;
 };
 
-/// Lists everything in an ONNX file that would stop or slow the programs that run it. Works on
-/// files from any exporter. Runs no model, and reads one weight at a time.
+/// Lists everything in an ONNX file that would stop or slow the programs that run it. Accepts files
+/// from any exporter. Does not run the model, and reads one weight at a time.
 ///
-/// Throws Error(unsupported) if the file is no ONNX file; Error(malformed, limit) if the file is
-/// too damaged or too large to read; Error(usage) if a version in `options` is none.
+/// Throws Error(unsupported) if the file is no ONNX file; Error(malformed) if the file is damaged;
+/// Error(limit) if the file exceeds a limit; Error(usage) if `options` contain an invalid version.
 AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& options,
                                   const Context& context = {});
 
-/// The same for a file on disk, with the external data beside it. Also throws Error(io).
+/// Checks a file on disk, with the external data in the same folder. Also throws Error(io).
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
                                        const CheckOptions& options, const Context& context = {});
 

@@ -1,5 +1,5 @@
 /// @file
-/// What a call is given beside its options: limits on what a file may cost, and who is told.
+/// The settings of a call besides its options: limits, the observer of the progress, cancellation.
 #pragma once
 
 #include <atomic>
@@ -15,57 +15,58 @@
 
 namespace aether2onnx {
 
-/// Limits on what a file may make a call do, in place of the defaults, for the rare giant. All are
-/// about memory in proportion to something that the file says.
+/// Limits on the memory and the work that a file can cause. A caller raises them for a very large
+/// file. All limits except scan_work bound memory that grows with a number in the file.
 struct Limits {
   /// Entries of a zip archive. A training checkpoint of the largest published network has about
-  /// 2,500 storages with its optimizer state. Each entry costs about 200 bytes and 20 microseconds.
+  /// 2,500, with the optimizer's state. One entry costs about 200 bytes and 20 microseconds.
   std::uint64_t archive_entries = 80'000;
-  /// Bytes of a zip archive's directory, which is read whole. An entry takes about 100.
+  /// Bytes of a zip archive's central directory, which is read whole. An entry has about 100 bytes.
   std::uint64_t directory_bytes = 64U << 20U;
-  /// Bytes of a pickle, which is read whole. 172 tensors take 27 kB.
+  /// Bytes of a pickle, which is read whole. The pickle of 172 tensors has 27 kB.
   std::uint64_t pickle_bytes = 64U << 20U;
-  /// Values that a pickle builds, and the height of its stack. One tensor takes about 20; a value
-  /// takes up to about 100 bytes of memory.
+  /// Values that a pickle builds, and values on its stack. One tensor needs about 20 values; one
+  /// value takes up to about 100 bytes of memory.
   std::uint64_t pickle_values = 2'000'000;
-  /// Places for values in the lists, tuples, sets and dicts of a pickle, all together.
+  /// Values in all lists, tuples, sets and dicts of a pickle together.
   std::uint64_t pickle_items = 8'000'000;
-  /// Bytes of a safetensors header or of a shard index, which are read whole. The format's own
-  /// limit is 100 MB; a tensor takes about 100 bytes.
+  /// Bytes of a safetensors header or of a shard index. Both are read whole. safetensors itself
+  /// limits the header to 100 MB. One tensor takes about 100 bytes.
   std::uint64_t json_bytes = 64U << 20U;
   /// Entries of a state dict, and modules of a pickled network. The largest published network has
-  /// about 500.
+  /// about 500 entries.
   std::uint64_t state_dict_entries = 200'000;
-  /// Files of a sharded checkpoint; all of them are open at a time.
+  /// Files of a sharded checkpoint. All of them are open at the same time.
   std::uint64_t shards = 256;
-  /// Nodes, initializers, names and attributes of an ONNX file. aether_small, with a fourth of the
-  /// largest variant's blocks, has 339 nodes as PyTorch exports it.
+  /// Nodes, initializers, names and attributes of an ONNX file, all together. PyTorch exports
+  /// aether_small with 339 nodes; the largest variant has four times as many blocks.
   std::uint64_t onnx_parts = 2'000'000;
-  /// Bytes of one text in an ONNX file. Metadata of other exporters holds whole configurations.
+  /// Bytes of one string in an ONNX file. Some exporters write whole configurations as metadata.
   std::uint64_t onnx_text = 1U << 20U;
-  /// Work of a scan, in units of about a nanosecond. The work is counted and never timed, so that
-  /// every machine gives the same verdict. Work that grows with the file alone is free.
+  /// Work of a scan. The work is counted, not timed, so every machine gives the same verdict. One
+  /// unit takes about a nanosecond. Work that is proportional to the file's size is not counted.
   std::uint64_t scan_work = 1'000'000'000;
 };
 
-/// Changes the limit called `name`, as the members of Limits are called.
+/// Sets the limit `name`, which is the name of a member of Limits.
 ///
-/// Throws Error(usage) if there is no such limit, or if `value` is 0 or beyond what this version
-/// can count (2,000,000,000 things, 64 GiB).
+/// Throws Error(usage) if Limits has no such member, or if `value` is 0 or above the highest
+/// possible value: 2,000,000,000 for counts, 64 GiB for bytes, 10^15 for scan_work.
 AETHER2ONNX_API void set_limit(Limits& limits, std::string_view name, std::uint64_t value);
 
-/// All limits with their names.
+/// Returns the name and the value of every limit.
 AETHER2ONNX_API std::vector<std::pair<std::string, std::uint64_t>> named_limits(
     const Limits& limits);
 
-/// One step of a task: "read", "recognised", "fused", "written".
+/// One finished step of a task. Names are "read", "recognised", "fused", "written" and others.
 struct Step {
   std::string name;
-  std::string summary;  ///< The result, one line.
+  std::string summary;  ///< The result of the step in one line.
   double seconds = 0;
 };
 
-/// Follows a task. The task calls it on the thread of the call; an exception ends the task.
+/// Follows the progress of a task. The task calls the observer on the thread of the caller. If the
+/// observer throws, the task ends.
 class AETHER2ONNX_API Observer {
  public:
   Observer() = default;
@@ -73,26 +74,26 @@ class AETHER2ONNX_API Observer {
   Observer& operator=(const Observer&) = delete;
   virtual ~Observer();
 
-  /// A step has ended.
+  /// Called after each step.
   virtual void on_step(const Step& step);
-  /// `done` of `total` bytes of the current step.
+  /// Called when `done` of `total` bytes (or tensors) of the current step are done.
   virtual void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total);
-  /// The warning is also in the task's report.
+  /// Called for each warning. The task's report contains the same warning.
   virtual void on_warning(const Diagnostic& warning);
 };
 
-/// What a call is given beside its input and options. Nothing of it is kept when the call ends.
+/// The settings of a call besides its input and options. The call keeps no reference to them.
 struct Context {
   Limits limits = {};
-  Observer* observer = nullptr;  ///< May be null.
-  /// If it becomes true, from any thread or a signal handler, the call ends soon with
-  /// Error(cancelled) and leaves nothing behind. May be null.
+  Observer* observer = nullptr;  ///< Null: nobody follows the call.
+  /// If this flag becomes true, the call ends soon with Error(cancelled) and leaves no files
+  /// behind. Any thread or signal handler may set the flag. Null: nobody can cancel the call.
   const std::atomic<bool>* cancelled = nullptr;
-  /// Files that the caller reads for this call, a file of options for example. No output replaces
-  /// such a file, nor a file that the call itself reads: the call ends with Error(io).
+  /// Files that the caller reads for this call, for example a file of options. If an output would
+  /// replace such a file or a file that the call itself reads, the call ends with Error(io).
   std::vector<std::filesystem::path> inputs = {};
 
-  /// Throws Error(cancelled) if the caller ended the call.
+  /// Throws Error(cancelled) if the flag `cancelled` is true.
   AETHER2ONNX_API void check_cancelled() const;
 };
 

@@ -1,8 +1,8 @@
 /// @file
 /// Converts a checkpoint to an ONNX file.
 ///
-/// Options and reports are plain data, which the caller owns. A call reads its arguments only until
-/// it returns. Calls in different threads are independent of each other.
+/// Options and reports are plain data, which the caller owns. The library uses the arguments of a
+/// call only until the call returns. Calls in different threads are independent of each other.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +26,15 @@ namespace aether2onnx {
 /// Floating-point precision of the ONNX file. docs/precision.md lists the type of each operator.
 enum class Precision {
   fp32,
-  fp16,  ///< Every operator is float16, like a PyTorch network after .half().
-  bf16,  ///< Every operator is bfloat16.
-  /// Convolutions use float16; normalization and other sensitive operators stay in float32. Casts
-  /// stand between them.
+  fp16,  ///< Every operator computes in float16, like a PyTorch network after .half().
+  bf16,  ///< Every operator computes in bfloat16.
+  /// Convolutions use float16; normalization and other sensitive operators stay in float32. Cast
+  /// operators convert between the two types.
   mixed_fp16,
-  mixed_bf16,  ///< The same with bfloat16.
+  mixed_bf16,  ///< Like mixed_fp16, but with bfloat16 instead of float16.
 };
 
-/// "fp32", "fp16", "bf16", "mixed_fp16" or "mixed_bf16".
+/// Returns "fp32", "fp16", "bf16", "mixed_fp16" or "mixed_bf16".
 AETHER2ONNX_API std::string_view to_string(Precision precision) noexcept;
 
 /// Whether the precision is mixed_fp16 or mixed_bf16.
@@ -46,7 +46,7 @@ enum class IoType {
   fp32,
 };
 
-/// "same" or "fp32".
+/// Returns "same" or "fp32".
 AETHER2ONNX_API std::string_view to_string(IoType type) noexcept;
 
 /// The operators that make up the normalization.
@@ -58,25 +58,25 @@ enum class GraphForm {
   channels_first,
 };
 
-/// "standard" or "channels_first".
+/// Returns "standard" or "channels_first".
 AETHER2ONNX_API std::string_view to_string(GraphForm form) noexcept;
 
 /// The operators that make up the projections: the matrix products over the channels at each pixel.
 enum class Projections {
-  conv,    ///< 1 x 1 Conv on NCHW, which includes the bias.
-  matmul,  ///< MatMul and Add on NHWC, with Transposes around. Needs GraphForm::standard.
+  conv,    ///< One 1 x 1 Conv on NCHW data, which also adds the bias.
+  matmul,  ///< MatMul and Add on NHWC data, between Transposes. Needs GraphForm::standard.
 };
 
-/// "conv" or "matmul".
+/// Returns "conv" or "matmul".
 AETHER2ONNX_API std::string_view to_string(Projections projections) noexcept;
 
-/// How Gelu is written.
+/// The operators that compute the activation function Gelu.
 enum class GeluForm {
-  op,   ///< One Gelu. Needs opset 20 or newer.
-  erf,  ///< Div, Erf, Add, Mul, Mul.
+  op,   ///< One Gelu operator. Needs opset 20 or newer.
+  erf,  ///< The operators Div, Erf, Add, Mul and Mul.
 };
 
-/// "op" or "erf".
+/// Returns "op" or "erf".
 AETHER2ONNX_API std::string_view to_string(GeluForm form) noexcept;
 
 /// One axis of the input: a fixed size, or a range. TensorRT gets the range as min, opt and max.
@@ -93,15 +93,16 @@ struct Axis {
   friend bool operator==(const Axis&, const Axis&) = default;
 };
 
-/// The input's shape, NCHW; the network determines C. Height and width are low-resolution pixels.
-/// Sizes are 1 to 65536, and min <= opt <= max. The default is static, 1 x C x 64 x 64.
+/// The input's shape, NCHW; the network determines C. Height and width count pixels of the small
+/// input picture. Sizes are 1 to 65536, and min <= opt <= max. The default is 1 x C x 64 x 64,
+/// fixed.
 struct InputShape {
   Axis batch = Axis::fixed(1);
   Axis height = Axis::fixed(64);
   Axis width = Axis::fixed(64);
 
-  /// Every axis dynamic, with the default ranges of the reference script (min/opt/max): batch
-  /// 1/1/4, height and width 32/64/256.
+  /// Returns a shape with all axes dynamic and the default ranges (min/opt/max) of the reference
+  /// script: batch 1/1/4, height and width 32/64/256.
   static constexpr InputShape dynamic_defaults() {
     return {Axis::range(1, 1, 4), Axis::range(32, 64, 256), Axis::range(32, 64, 256)};
   }
@@ -109,7 +110,7 @@ struct InputShape {
   friend bool operator==(const InputShape&, const InputShape&) = default;
 };
 
-/// Smallest and largest ONNX opset that can be written.
+/// The oldest and the newest ONNX opset that aether2onnx can write.
 inline constexpr int kMinOpset = 11;
 inline constexpr int kMaxOpset = 24;
 /// The first opset whose Conv takes bfloat16.
@@ -117,15 +118,15 @@ inline constexpr int kMinOpsetOfBfloat16 = 22;
 /// The first opset with the operator Gelu.
 inline constexpr int kMinOpsetOfGelu = 20;
 
-/// The default opset: 22 for bf16 and mixed_bf16, 17 for the others.
+/// Returns the default opset: 22 for bf16 and mixed_bf16, 17 for the other precisions.
 AETHER2ONNX_API int default_opset(Precision precision) noexcept;
-/// The default type of input and output: same for fp32 and fp16, as in the reference script. fp32
-/// for the others: few programs can feed bfloat16, and the mixed modes subtract the mean in
-/// float32.
+/// Returns the default type of input and output. For fp32 and fp16, the default is `same`, as in
+/// the reference script. Otherwise the default is `fp32`: few programs can feed bfloat16, and the
+/// mixed modes subtract the mean in float32.
 AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
-/// How to convert. The defaults are those of the reference script. Facts about the network are read
-/// from the checkpoint.
+/// Options of a conversion. The defaults are those of the reference script, aether2onnx.py. Facts
+/// about the network are no options: the checkpoint contains them.
 struct ConvertOptions {
   ReadOptions read;
   Expectations expect;
@@ -137,29 +138,30 @@ struct ConvertOptions {
   /// Opset of the default ONNX domain, kMinOpset to kMaxOpset. Unset: default_opset().
   std::optional<int> opset_version;
   Precision precision = Precision::fp32;
-  /// Unset: default_io_type().
+  /// The type of input and output. Unset: default_io_type().
   std::optional<IoType> io_type;
   GraphForm graph_form = GraphForm::standard;
   Projections projections = Projections::conv;
-  /// Depthwise kernels larger than this size are written as the sum of four 7 x 7 Convs. 7 to 12.
-  /// Kernels larger than 13 x 13 stay whole: their parts would need negative padding, which ONNX
-  /// forbids. Unset: every kernel stays whole.
+  /// A depthwise kernel larger than this size, 7 to 12, is written as the sum of four 7 x 7 Convs.
+  /// Kernels larger than 13 x 13 are not split: their parts would need negative padding, which ONNX
+  /// forbids. Unset: no kernel is split.
   std::optional<int> split_kernels_over;
-  /// Unset: one Gelu from opset 20 on, erf before.
+  /// Unset: GeluForm::op if the opset is 20 or newer, else GeluForm::erf.
   std::optional<GeluForm> gelu;
-  /// ONNX operators that stay in float32, whatever the precision: "LeakyRelu", "DepthToSpace". For
-  /// programs that lack an operator in 16 bits. An operator that the network lacks has no effect.
+  /// ONNX operators that compute in float32 at every precision, for example "LeakyRelu" and
+  /// "DepthToSpace". This option is for programs that do not support an operator in 16 bits.
+  /// Operators that the network does not have are ignored.
   std::vector<std::string> fp32_operators;
-  /// Keeps the large depthwise convolutions in float32, whatever the precision.
+  /// Keeps the large depthwise convolutions in float32 at every precision.
   bool depthwise_fp32 = false;
-  /// Module paths that stay in float32, whatever the precision: "layers.0.3" with everything in it,
-  /// "conv_last". An unknown path is an error.
+  /// Paths of modules that stay in float32 at every precision, for example "conv_last". A path
+  /// includes all inner modules: "layers.0.3" is a whole block. An unknown path is an error.
   std::vector<std::string> fp32_blocks;
-  /// If the model is larger than this many bytes, its weights go to a second file beside it (ONNX
-  /// external data). The default is protobuf's limit of 2 GiB - 1.
+  /// If the model is larger than this many bytes, its weights go to a second file in the same
+  /// folder (ONNX external data). The default is protobuf's limit of 2 GiB - 1.
   std::uint64_t external_data_threshold = 0x7fffffff;
 
-  /// The opset, the type of input and output, and the form of Gelu, with the defaults filled in.
+  /// These functions return the value of the option, or its default if the option is unset.
   int opset() const { return opset_version.value_or(default_opset(precision)); }
   IoType input_output() const { return io_type.value_or(default_io_type(precision)); }
   GeluForm gelu_form() const {
@@ -168,10 +170,10 @@ struct ConvertOptions {
 };
 
 /// Throws Error(usage) if a value in `options` is out of range or contradicts another value. The
-/// error names the option. The convert functions call this first.
+/// error names the option. All convert functions call validate() first.
 AETHER2ONNX_API void validate(const ConvertOptions& options);
 
-/// The ONNX graph.
+/// Describes the ONNX graph that a conversion makes.
 struct GraphInfo {
   int opset_version = 0;
   int ir_version = 0;
@@ -179,11 +181,11 @@ struct GraphInfo {
   IoType io_type = IoType::same;
   GraphForm form = GraphForm::standard;
   Projections projections = Projections::conv;
-  std::optional<int> split_kernels_over;  ///< ConvertOptions::split_kernels_over.
+  std::optional<int> split_kernels_over;  ///< Equal to ConvertOptions::split_kernels_over.
   GeluForm gelu = GeluForm::erf;
-  std::vector<std::string> fp32_operators;  ///< ConvertOptions::fp32_operators.
+  std::vector<std::string> fp32_operators;  ///< Equal to ConvertOptions::fp32_operators.
   bool depthwise_fp32 = false;
-  std::vector<std::string> fp32_blocks;  ///< ConvertOptions::fp32_blocks.
+  std::vector<std::string> fp32_blocks;  ///< Equal to ConvertOptions::fp32_blocks.
   /// Paths of the convolutions that stay in float32 because a weight is beyond float16's range.
   std::vector<std::string> fp32_for_weights;
   InputShape shape;
@@ -191,10 +193,10 @@ struct GraphInfo {
   std::vector<std::pair<std::string, std::uint64_t>> operators;  ///< Most frequent first.
   std::uint64_t initializers = 0;
   std::uint64_t parameters = 0;
-  std::string dtype;  ///< Of the weights, like SourceInfo::dtype.
+  std::string dtype;  ///< The type of the weights, like SourceInfo::dtype.
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
-  /// The model's metadata_props; empty if nothing was written.
+  /// The keys and values in the model's metadata_props. Empty if no model was written.
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 
@@ -206,12 +208,12 @@ struct ConvertReport {
 
   struct Output {
     std::filesystem::path path;                ///< Empty if the model was written to memory.
-    std::uint64_t bytes = 0;                   ///< Of the .onnx file.
-    std::filesystem::path external_data_path;  ///< Empty if there is no such file.
+    std::uint64_t bytes = 0;                   ///< The size of the .onnx file.
+    std::filesystem::path external_data_path;  ///< Empty if the model has no external data.
     std::uint64_t external_data_bytes = 0;
   } output;
 
-  /// Weights that became a subnormal number of float16 or bfloat16, and those that became zero.
+  /// Counts of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
   std::uint64_t weights_subnormal = 0;
   std::uint64_t weights_flushed_to_zero = 0;
 
@@ -222,46 +224,48 @@ struct ConvertReport {
 /// Converts the checkpoint in `input` and writes the ONNX model to `output`.
 ///
 /// The model has one input `input` (N, C, H, W) and one output `output` (N, C, scale*H, scale*W).
-/// Values are nominally in [0, 1] and not clamped. Dynamic axes are named batch_size, height,
-/// width, output_height and output_width.
+/// Values are nominally in [0, 1]; the model does not clamp them. Dynamic axes are named
+/// batch_size, height, width, output_height and output_width.
 ///
 /// Throws Error. After an error, discard everything that was written to `output`.
 AETHER2ONNX_API ConvertReport convert(const Input& input, const OutputFiles& output,
                                       const ConvertOptions& options, const Context& context = {});
 
-/// Looks at the finished ONNX file before the file gets its final name. `candidate` is the complete
-/// file under a temporary name, beside its external data. An exception refuses the file.
+/// A function that inspects the finished ONNX file before the file gets its final name. `candidate`
+/// is the path of the complete file, whose name is still temporary; its external data are in the
+/// same folder. If the function throws, convert_file() fails and saves nothing.
 using BeforeSave =
     std::function<void(const ConvertReport& report, const std::filesystem::path& candidate)>;
 
 /// Converts the file `input` to the file `output` and creates missing folders. If `output` is
-/// empty, the file is default_output_name() beside the input. If `input` is the index of a sharded
-/// checkpoint (*.safetensors.index.json), the shards must lie beside it.
+/// empty, the file is default_output_name() in the input's folder. If `input` is the index of a
+/// sharded checkpoint (*.safetensors.index.json), the shards must be in the same folder.
 ///
-/// The output appears at once and whole: it is written under another name and renamed at the end.
-/// After a failure there is no new file, and an old file is unchanged.
+/// The output appears only when it is complete: it is written under another name and renamed at the
+/// end. After a failure there is no new file, and an old file is unchanged.
 ///
-/// Throws Error, with the kind `io` also if `output` is a folder, is the input, one of its shards
-/// or one of Context::inputs, or can't be written. A replaced file's mode is kept, and its owner
-/// and group if that is permitted.
+/// Throws Error; Error(io) also if `output` is a folder or can't be written, or is the input, one
+/// of the input's shards or one of Context::inputs. A file that replaces an old file gets the old
+/// file's mode, and its owner and group if the system permits.
 AETHER2ONNX_API ConvertReport convert_file(const std::filesystem::path& input,
                                            const std::filesystem::path& output,
                                            const ConvertOptions& options,
                                            const Context& context = {},
                                            const BeforeSave& before_save = {});
 
-/// The same with the model written to `output`, in memory for example. No file is written.
+/// Converts like convert_file(), but sends the model to `output`, for example to memory. Writes no
+/// file.
 AETHER2ONNX_API ConvertReport convert_file_to(const std::filesystem::path& input,
                                               const OutputFiles& output,
                                               const ConvertOptions& options,
                                               const Context& context = {});
 
-/// Does all of convert_file() but reading the weights and writing: recognises the network, checks
-/// the options against the checkpoint and builds the graph. In the report, output.path is the path
-/// that the model would get, output.bytes is 0, and source.sha256 is empty. Problems in the weights
-/// (NaN, numbers beyond float16's range) and in writing stay unknown.
+/// Plans a conversion like that of convert_file(): recognises the network, checks the options
+/// against the checkpoint and builds the graph. Reads no weights and writes nothing. In the report,
+/// output.path is the path that the model would get, output.bytes is 0, and source.sha256 is empty.
+/// Problems in the weights (NaN, numbers beyond float16's range) are not detected.
 ///
-/// Throws as convert_file().
+/// Throws the errors of convert_file(), except those about weights and about `output`.
 AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
                                         const std::filesystem::path& output,
                                         const ConvertOptions& options, const Context& context = {});
@@ -269,9 +273,10 @@ AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
 /// Compares the file at `planned.output.path` with the file that convert_file() would write.
 /// Returns "" if they match, else the difference in a few words: "its opset_version is 17, not 20".
 /// The comparison covers the metadata (SHA-256 of `input`, options, version of aether2onnx), the
-/// inputs and outputs, and whether external data lies beside the file. It leaves out the source's
-/// name and the weights. `planned` is the result of plan_file(). If `more_fp32_blocks`, the file
-/// may keep more parts in float32 than planned, as a verification may have added some.
+/// inputs and outputs, and whether external data are in the file's folder. It ignores the source's
+/// name and the weights. `planned` is the result of plan_file(). If `more_fp32_blocks` is true, the
+/// file may keep more modules in float32 than planned, because a verification may have added
+/// modules.
 ///
 /// Throws Error(io) if `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
@@ -279,25 +284,24 @@ AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
                                          bool more_fp32_blocks = false,
                                          const Context& context = {});
 
-/// The checkpoint's file name without its ending: "net" for net.pth and for
+/// Returns the checkpoint's file name without its ending: "net" for net.pth and for
 /// net.safetensors.index.json.
 AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
 
-/// The shape as file names have it: "1x3x720x1280" for a fixed shape, "dyn1080x1920" if height and
-/// width are dynamic up to this size. If other axes are dynamic, their letters stand before all
-/// four sizes: "dynBHW_4x3x256x256".
+/// Returns the shape as a part of a file name: "1x3x720x1280" for a fixed shape, "dyn1080x1920" if
+/// height and width are dynamic up to this size. If other axes are dynamic, the letters of the
+/// dynamic axes precede all four sizes: "dynBHW_4x3x256x256".
 AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t channels);
 
-/// The unusual options as file names have them, "" if there are none: the graph's form
-/// ("_channels_first"), the type of input and output if it isn't default_io_type() ("_io_fp32"),
-/// "_matmul", "_split11", "_erf", "_fp32_operators", "_depthwise_fp32", "_fp32_blocks", and the
-/// ReadOptions that are set ("_G6.0", "_params_ema",
-/// "_res_scale0.2").
+/// Returns the part of a file name that lists the unusual options, "" if there are none: the
+/// graph's form ("_channels_first"), the type of input and output if it isn't default_io_type()
+/// ("_io_fp32"), "_matmul", "_split11", "_erf", "_fp32_operators", "_depthwise_fp32",
+/// "_fp32_blocks", and the ReadOptions that are set ("_G6.0", "_params_ema", "_res_scale0.2").
 AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
 
-/// `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for example
-/// "2x_net_g_50000_fp16_1x3x64x64_op17.onnx". Models that differ in these facts have different
-/// names.
+/// Returns the file name `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for
+/// example "2x_net_g_50000_fp16_1x3x64x64_op17.onnx". Models that differ in one of these parts have
+/// different names.
 AETHER2ONNX_API std::string default_output_name(std::string_view stem, const NetworkInfo& network,
                                                 const ConvertOptions& options);
 

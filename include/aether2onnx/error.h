@@ -16,44 +16,44 @@ namespace aether2onnx {
 
 /// The kind of an error, for programs that react to errors.
 enum class ErrorKind {
-  usage,        ///< An option is out of range or contradicts another one.
+  usage,        ///< An option is out of range or contradicts another option.
   io,           ///< A file can't be read, created or written.
-  malformed,    ///< The file claims to be a checkpoint and is damaged or forged.
-  unsupported,  ///< The file has another format, or is a kind of checkpoint that is not read.
+  malformed,    ///< The file claims to be a checkpoint, but is damaged or forged.
+  unsupported,  ///< aether2onnx does not read this format or this kind of checkpoint.
   mismatch,     ///< Keys or shapes don't fit the network, or contradict an option.
   precision,    ///< The precision can't represent a weight.
-  limit,        ///< A safety limit was reached.
+  limit,        ///< A safety limit or the memory was exceeded.
   cancelled,    ///< The caller ended the call, see Context::cancelled.
   internal,     ///< A defect of aether2onnx.
 };
 
-/// The name of the kind in the program's JSON output, for example "malformed".
+/// Returns the name of the kind in the program's JSON output, for example "malformed".
 AETHER2ONNX_API std::string_view to_string(ErrorKind kind) noexcept;
 
 /// An error, a warning or a finding, for programs and for people.
 struct Diagnostic {
-  std::string code = {};      ///< Stable, "zip-crc". docs/errors.md lists all codes.
-  std::string subject = {};   ///< The file, entry, tensor or option.
-  std::string expected = {};  ///< Empty if nothing was compared.
+  std::string code = {};      ///< A stable name, "zip-crc". docs/errors.md lists all codes.
+  std::string subject = {};   ///< The file, entry, tensor or option with the problem.
+  std::string expected = {};  ///< The expected value. Empty if nothing was compared.
   std::string found = {};
-  /// Sentences for a person. An option is written {option:NAME}, see spell_options().
+  /// Sentences for a person. They write options as {option:NAME}; spell_options() replaces these.
   std::string text = {};
 };
 
-/// Replaces each {option:NAME} in `text` by the result of spell(NAME). Each surface writes options
-/// its own way: "--io_type" in the program, "io_type=" in Python.
+/// Replaces each {option:NAME} in `text` by the result of spell(NAME). The program and the Python
+/// package write an option in different ways: "--io_type" and "io_type=".
 AETHER2ONNX_API std::string spell_options(
     std::string_view text, const std::function<std::string(std::string_view)>& spell);
 
-/// The one exception type of the library. what() is the diagnostic's text with the bare names of
-/// options.
+/// The one exception type of the library. what() returns the diagnostic's text, in which NAME
+/// replaces {option:NAME}.
 struct AETHER2ONNX_API Error : std::runtime_error {
   Error(ErrorKind which, Diagnostic what, std::vector<Diagnostic> all_findings = {});
 
   ErrorKind kind;
   Diagnostic diagnostic;
   /// One entry for each problem if several were collected, for example every missing and unexpected
-  /// key of a checkpoint. The diagnostic's text already contains them, one a line.
+  /// key of a checkpoint. The diagnostic's text already contains these problems, one in each line.
   std::vector<Diagnostic> findings;
 };
 

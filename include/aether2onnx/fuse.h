@@ -1,8 +1,8 @@
 /// @file
 /// Fuses a checkpoint: each pair of parallel convolutions becomes one convolution.
 ///
-/// Options and reports are plain data, which the caller owns. A call reads its arguments only until
-/// it returns. Calls in different threads are independent of each other.
+/// Options and reports are plain data, which the caller owns. The library uses the arguments of a
+/// call only until the call returns. Calls in different threads are independent of each other.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ namespace aether2onnx {
 
 /// Element type of the weights in a fused checkpoint.
 enum class WeightType {
-  same,  ///< Each weight keeps its type. A sum has the type that PyTorch's sum would have.
+  same,  ///< Each weight keeps its type. A sum has the type of the same sum in PyTorch.
   float32,
   float16,
   bfloat16,
@@ -33,37 +33,37 @@ enum class WeightType {
 /// File formats of a fused checkpoint.
 enum class CheckpointFormat {
   pth,  ///< PyTorch's zip container with a bare state dict, for torch.load(weights_only=True).
-  safetensors,  ///< With "format": "pt" in its metadata.
+  safetensors,  ///< A safetensors file with "format": "pt" in its metadata.
 };
 
-/// "same", "float32", …; "pth" or "safetensors".
+/// Returns "same", "float32", …; "pth" or "safetensors".
 AETHER2ONNX_API std::string_view to_string(WeightType type) noexcept;
 AETHER2ONNX_API std::string_view to_string(CheckpointFormat format) noexcept;
 
-/// How to fuse.
+/// Options of a fusion.
 struct FuseOptions {
   ReadOptions read;
   Expectations expect;
   /// Name of the source in reports. If empty, fuse_file() uses the file name without its folder.
   std::string source_name;
 
-  /// Sums are computed in float64 and rounded once to float32, or to float64 if a summand is stored
-  /// in float64. PyTorch's fused network has the same numbers, and convert() starts from them too.
-  /// Then every weight is rounded to this type, to nearest even. A value beyond the type's range is
-  /// an error.
+  /// The type of all weights. Sums are first computed in float64 and rounded once to float32, or to
+  /// float64 if a summand is stored in float64. PyTorch's fused network and convert() have the same
+  /// sums. Then every weight is rounded to this type, to nearest with ties to even. A value beyond
+  /// the type's range is an error.
   WeightType dtype = WeightType::same;
   /// Unset: safetensors if the output's name ends in .safetensors, else pth.
   std::optional<CheckpointFormat> format;
 };
 
-/// Throws Error(usage) if a value in `options` is out of range. The error names the option. The
-/// fuse functions call this first.
+/// Throws Error(usage) if a value in `options` is out of range. The error names the option. All
+/// fuse functions call validate() first.
 AETHER2ONNX_API void validate(const FuseOptions& options);
 
 /// Result of a fusion.
 struct FuseReport {
   SourceInfo source;
-  NetworkInfo network;  ///< Of the source.
+  NetworkInfo network;  ///< The network in the source.
 
   struct Output {
     std::filesystem::path path;  ///< Empty if the checkpoint was written to memory.
@@ -71,12 +71,12 @@ struct FuseReport {
     std::uint64_t bytes = 0;
     std::uint64_t tensors = 0;
     std::uint64_t parameters = 0;
-    std::string dtype;  ///< Like SourceInfo::dtype.
+    std::string dtype;  ///< The type of the weights, like SourceInfo::dtype.
   } output;
 
-  /// Pairs of convolutions that were fused; 0 if the source was fused already.
+  /// The number of pairs of convolutions that were fused; 0 if the source was already fused.
   std::uint64_t convolutions = 0;
-  /// Weights that became a subnormal number of float16 or bfloat16, and those that became zero.
+  /// Counts of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
   std::uint64_t weights_subnormal = 0;
   std::uint64_t weights_flushed_to_zero = 0;
 
@@ -84,30 +84,30 @@ struct FuseReport {
   std::vector<Diagnostic> warnings;
 };
 
-/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`:
-/// names without prefixes, no wrapper around it. An input that is fused already is written in the
-/// format and type asked for.
+/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`,
+/// without a wrapper and without prefixes of names. An input that is already fused is written in
+/// the requested format and type.
 ///
-/// Converting the fused checkpoint gives the same ONNX file as converting the unfused one, but for
-/// the name and hash of the source. The exception is a `dtype` that can't hold the weights, for
-/// example float16 for an ONNX file in fp32.
+/// The fused and the unfused checkpoint convert to the same ONNX file, except for the name and hash
+/// of the source. The ONNX files also differ if `dtype` can't hold the weights exactly, for example
+/// float16 for an ONNX file in fp32.
 ///
 /// Throws Error. After an error, discard everything that was written to `output`.
 AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
                                 const Context& context = {});
 
-/// Fuses the file `input` to the file `output`, which appears at once and whole, as with
-/// convert_file(). If `output` is empty, the file is `{stem}_fused.pth` (or `.safetensors`) beside
-/// the input.
+/// Fuses the file `input` to the file `output`. As with convert_file(), the output appears only
+/// when it is complete. If `output` is empty, the file is default_fused_name() in the input's
+/// folder.
 ///
-/// Throws Error, with the kind `usage` also if the name of the output and the options name
-/// different formats.
+/// Throws Error; Error(usage) also if the name of the output and the options state different
+/// formats.
 AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
                                      const std::filesystem::path& output,
                                      const FuseOptions& options, const Context& context = {});
 
-/// `{stem}_fused.pth`, or `.safetensors`. A type other than the stored one is part of the name:
-/// "net_fused_float16.pth".
+/// Returns `{stem}_fused.pth`, or `.safetensors`. If FuseOptions::dtype is not `same`, the type is
+/// a part of the name: "net_fused_float16.pth".
 AETHER2ONNX_API std::string default_fused_name(std::string_view stem, const FuseOptions& options);
 
 }  // namespace aether2onnx

@@ -1,5 +1,5 @@
 /// @file
-/// Where bytes come from and go to.
+/// The interfaces from which the library reads bytes and to which it writes bytes.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace aether2onnx {
 
-/// Random access to the bytes of a checkpoint.
+/// Random access to the bytes of a file.
 class AETHER2ONNX_API Input {
  public:
   Input() = default;
@@ -21,14 +21,14 @@ class AETHER2ONNX_API Input {
   Input& operator=(const Input&) = delete;
   virtual ~Input();
 
-  /// Length in bytes; must not change.
+  /// Returns the length in bytes, which must not change.
   virtual std::uint64_t size() const = 0;
-  /// Fills `out` with the bytes from `offset` on. Called only with offset + out.size() <= size().
-  /// Throws Error(io) if it can't fill all of `out`.
+  /// Fills `out` with the bytes from `offset` on. The library calls read() only if offset +
+  /// out.size() <= size(). Throws Error(io) if some of the bytes can't be read.
   virtual void read(std::uint64_t offset, std::span<std::byte> out) const = 0;
 };
 
-/// Bytes in memory. The caller owns the bytes.
+/// An Input in memory. The caller owns the bytes.
 struct AETHER2ONNX_API MemoryInput final : Input {
   explicit MemoryInput(std::span<const std::byte> all) : bytes(all) {}
   std::uint64_t size() const override { return bytes.size(); }
@@ -40,7 +40,7 @@ struct AETHER2ONNX_API MemoryInput final : Input {
 /// Opens a file for reading. Throws Error(io) if `path` isn't a regular file or can't be opened.
 AETHER2ONNX_API std::unique_ptr<Input> open_file(const std::filesystem::path& path);
 
-/// Takes the bytes of a file in their order.
+/// Receives the bytes of a file in their order.
 class AETHER2ONNX_API Output {
  public:
   Output() = default;
@@ -48,16 +48,16 @@ class AETHER2ONNX_API Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output();
 
-  /// Throws Error(io) if it can't take the bytes.
+  /// Appends `bytes` to the file. Throws Error(io) if that fails.
   virtual void write(std::span<const std::byte> bytes) = 0;
 };
 
-/// Where a model goes.
+/// The destinations of a converted model.
 struct OutputFiles {
-  /// Takes the ONNX file.
+  /// Receives the ONNX file.
   Output* model = nullptr;
-  /// Takes the weights of a model beyond Options::external_data_threshold. If null, such a model
-  /// is refused with Error(limit).
+  /// Receives the weights if the model is larger than ConvertOptions::external_data_threshold. If
+  /// null, such a model is refused with Error(limit).
   Output* external_data = nullptr;
   /// The name by which the ONNX file refers to the external data: a file name without a folder.
   std::string external_data_name;

@@ -1,5 +1,5 @@
 /// @file
-/// What a checkpoint is: how to read it, what to expect of it, and which network it holds.
+/// How to read a checkpoint, what the caller expects of it, and the description of its network.
 ///
 /// Everything here is plain data. Copies are independent of the files and of each other.
 #pragma once
@@ -20,36 +20,37 @@ namespace aether2onnx {
 /// How to read a checkpoint. Each option decides a question that the file leaves open or answers
 /// wrongly.
 struct ReadOptions {
-  /// Where in the file the state dict is: keys with '/' between them, "params" or
-  /// "model/state_dict"; "/" for the root. If nothing is there, the file is refused and the error
-  /// lists the possible places. Unset: the usual keys are tried, an averaged copy (EMA) first.
+  /// The location of the state dict in the file: keys with '/' between them, "params" or
+  /// "model/state_dict"; "/" for the root. If the location has no state dict, the file is refused
+  /// and the error lists the possible locations. Unset: the usual keys are tried, an averaged copy
+  /// (EMA) first.
   std::optional<std::string> params_key;
-  /// The generation, "G1" to "G7d" (docs/support.md lists them), for files whose keys and shapes
-  /// fit several generations. If the keys belong to another generation, the file is refused.
-  /// Unset: the evidence in the file decides.
+  /// The generation (version of AetherNet's design), "G1" to "G7d", for files whose keys and shapes
+  /// fit several generations. docs/support.md lists all generations. If the keys belong to another
+  /// generation, the file is refused. Unset: the evidence in the file decides.
   std::optional<std::string> generation;
-  /// The factor of each block's output, above 0; only for generations with such a factor. Unset:
-  /// the file's value, or else the generation's rule.
+  /// The factor of each block's output, above 0. Only some generations have this factor. Unset: the
+  /// value in the file, or else the generation's default.
   std::optional<double> res_scale;
-  /// The epsilon of normalizations with stored statistics, above 0; only if the statistics are not
-  /// folded into weight and bias yet. Unset: the generation's value.
+  /// The epsilon of normalizations with stored statistics, above 0. Not allowed if the statistics
+  /// are already folded into weight and bias. Unset: the generation's value.
   std::optional<double> norm_eps;
-  /// The range of the network's values, above 0. Unset: the file's value, or else 1.
+  /// The range of the network's values, above 0. Unset: the value in the file, or else 1.
   std::optional<double> img_range;
-  /// Reads the weights of a network converted to int8 as the float numbers that they stand for. If
-  /// false, such a file is refused.
+  /// Whether to read a network that was converted to int8. Its weights are dequantized to float. If
+  /// false, a file with such a network is refused.
   bool dequantize = false;
 };
 
 /// What the caller expects of the checkpoint. A checkpoint that differs is refused, and the error
-/// names both sides. An unset member accepts any checkpoint.
+/// names the expected and the found value. An unset member accepts any checkpoint.
 struct Expectations {
   /// "aether_mobile", "aether_tiny", "aether_small", "aether_medium", "aether_large", "aether_pro"
   /// or "aether_extreme".
   std::optional<std::string> model_type;
   std::optional<std::int64_t> scale;           ///< Upscale factor.
-  std::optional<std::int64_t> input_channels;  ///< Of the input image.
-  /// What the user gave for `input_channels`, for messages: "{option:shape} 1x1x64x64". If empty,
+  std::optional<std::int64_t> input_channels;  ///< Channels of the input image.
+  /// The user's text for `input_channels`, for messages: "{option:shape} 1x1x64x64". If empty,
   /// messages name the option input_channels.
   std::string input_channels_given = {};
 };
@@ -65,31 +66,31 @@ struct Evidence {
   /// True if the file or an option gives the answer, or if no other answer is known. False if the
   /// answer is an assumption.
   bool certain = true;
-  /// Whether the file or an option states the answer. False if the answer is a documented default.
+  /// True if the file or an option states the answer. False for a documented default.
   bool stated = true;
 };
 
-/// How the network normalizes.
+/// The kind of normalization in the network.
 enum class NormType {
-  layernorm,   ///< Over the channels of each pixel.
+  layernorm,   ///< LayerNorm over the channels of each pixel.
   deployment,  ///< A factor and an offset for each channel, from statistics of the training.
 };
 
-/// "layernorm" or "deployment".
+/// Returns "layernorm" or "deployment".
 AETHER2ONNX_API std::string_view to_string(NormType type) noexcept;
 
 /// How the checkpoint was quantized.
 enum class Quantization {
   none,
-  qat,   ///< Saved during quantization-aware training; read as the float network that it is.
-  int8,  ///< Converted to int8; the weights are dequantized.
+  qat,   ///< Saved during quantization-aware training, with float weights.
+  int8,  ///< Converted to int8. The weights are dequantized when they are read.
 };
 
-/// "none", "qat" or "int8".
+/// Returns "none", "qat" or "int8".
 AETHER2ONNX_API std::string_view to_string(Quantization quantization) noexcept;
 
-/// What a network is. The members are facts of every network; `features` and `numbers` grow as new
-/// generations bring new facts.
+/// Describes a network. Every network has the facts in the other members; `features` and `numbers`
+/// hold the facts that only some generations have.
 struct NetworkInfo {
   std::string architecture;  ///< "AetherNet".
   std::string generation;    ///< "G1" to "G7d"; docs/support.md lists them.
@@ -100,26 +101,26 @@ struct NetworkInfo {
   std::vector<std::int64_t> depths;  ///< Blocks in each group of blocks.
   std::int64_t hidden_dim = 0;
   std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  ///< 0 if unknown: a fused checkpoint may not note it.
-  bool fused = false;             ///< Whether the checkpoint was fused already.
+  std::int64_t small_kernel = 0;  ///< 0 if unknown: a fused checkpoint may not contain it.
+  bool fused = false;             ///< Whether the checkpoint was already fused.
   NormType norm_type = NormType::layernorm;
   Quantization quantization = Quantization::none;
 
-  /// Optional parts of the network that are there: "channel_attention", "spatial_attention".
+  /// The optional parts that the network has: "channel_attention", "spatial_attention".
   std::set<std::string, std::less<>> features;
   /// Numbers of the network, by name. A missing number has its usual value.
   ///  - "res_scale": the factor of each block's output, usually 1;
   ///  - "img_range": the range of the network's values, usually 1;
   ///  - "norm_eps": the epsilon of deployment norms with statistics;
-  ///  - "folded_norm_eps": the epsilon of deployment norms whose statistics are folded into weight
-  ///    and bias already, if the checkpoint notes it.
+  ///  - "folded_norm_eps": the epsilon of deployment norms whose statistics are already folded into
+  ///    weight and bias, if the checkpoint contains this epsilon.
   std::map<std::string, double, std::less<>> numbers;
 
   /// How the questions about the network were decided.
   std::vector<Evidence> evidence;
 
   bool has(std::string_view feature) const { return features.contains(feature); }
-  /// A member of `numbers`, or `usual` if there is none of that name.
+  /// Returns the number `name` in `numbers`, or `usual` if `numbers` does not contain it.
   double number(std::string_view name, double usual) const {
     const auto found = numbers.find(name);
     return found == numbers.end() ? usual : found->second;

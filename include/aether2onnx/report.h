@@ -18,15 +18,15 @@ namespace aether2onnx {
 struct SourceInfo {
   std::string name;
   std::string container;  ///< "PyTorch zip", "safetensors", "ONNX", …
-  std::string wrapper;    ///< Place of the state dict in the file; "" for the root.
-  /// Places of other state dicts in the file, for ReadOptions::params_key; "" for the root.
+  std::string wrapper;    ///< Keys of the state dict with '/' between them; "" for the root.
+  /// The same for other state dicts in the file. ReadOptions::params_key selects one of them.
   std::vector<std::string> other_wrappers;
-  std::string params_key;  ///< ReadOptions::params_key; "" if unset.
-  /// Lower-case hex, of the whole file. A sharded checkpoint is hashed as its index, followed by
-  /// the shards in the order of their names.
+  std::string params_key;  ///< The value of ReadOptions::params_key; "" if unset.
+  /// SHA-256 of the whole file, in lower-case hex. The hash of a sharded checkpoint covers the
+  /// index, followed by the shards in the order of their names.
   std::string sha256;
-  std::uint64_t bytes = 0;  ///< Of all files.
-  /// The file and the shards beside it. Empty for a checkpoint in memory.
+  std::uint64_t bytes = 0;  ///< The size of all files.
+  /// The paths of the file and of its shards. Empty for a checkpoint in memory.
   std::vector<std::filesystem::path> files;
   std::uint64_t tensors = 0;
   std::uint64_t parameters = 0;
@@ -34,9 +34,9 @@ struct SourceInfo {
       dtype;  ///< "float32"; if tensors differ, the most frequent first: "float16 + float32".
 };
 
-/// "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
+/// Returns "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
 AETHER2ONNX_API std::string summary(const SourceInfo& source);
-/// "AetherNet G1, aether_small x2, 3 channels, …".
+/// Returns "AetherNet G1, aether_small x2, 3 channels, …".
 AETHER2ONNX_API std::string summary(const NetworkInfo& network);
 
 /// An input or output of an ONNX graph.

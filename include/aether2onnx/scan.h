@@ -1,8 +1,8 @@
 /// @file
-/// Scans: whether a file contains anything but data.
+/// Scans a file: finds out whether the file contains anything other than data.
 ///
-/// Reports own all that they contain. Inputs and contexts belong to the caller; a call
-/// keeps no reference to them. Calls may run in several threads at once, each with its own input.
+/// A report owns all its data. Inputs and contexts belong to the caller; a call keeps no reference
+/// to them. Calls may run in several threads at once if each call has its own input.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@
 
 namespace aether2onnx {
 
-/// The verdict on a name that Python would import to load a pickle. A list names everything that is
-/// allowed. A name that is not on the list is at least suspicious.
+/// The verdict on a name that Python would import to load a pickle. aether2onnx has a list of all
+/// allowed names. A name that is not on the list is suspicious or dangerous.
 enum class Verdict {
-  tensors,     ///< PyTorch rebuilds tensors with this name.
+  tensors,     ///< PyTorch uses this name to rebuild tensors.
   harmless,    ///< Plain containers, numbers, paths, dates, layers of torch.nn.
   suspicious,  ///< Any other name.
   dangerous,   ///< Known to run code, start programs or reach files and networks.
@@ -27,30 +27,30 @@ enum class Verdict {
 
 /// The result of a scan, from best to worst.
 enum class ScanResult {
-  clean,    ///< The whole file is understood and is data.
-  unclear,  ///< The file has a part that is not understood.
-  found,    ///< Loading the file would or could do more than make tensors, or the file deceives.
+  clean,    ///< The whole file is understood and contains only data.
+  unclear,  ///< A part of the file is not understood or cannot be read.
+  found,    ///< Loading could do more than make tensors, or programs disagree about the file.
 };
 
-/// "tensors", "harmless", …; "clean", "unclear" or "found".
+/// Returns "tensors", "harmless", …; "clean", "unclear" or "found".
 AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
 AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
 
-/// What a scan found. Texts from the file are printable and cut short.
+/// The result of a scan. Texts from the file are made printable and shortened.
 struct ScanReport {
   ScanResult result = ScanResult::unclear;  ///< The worst result of everything below.
   std::string container;                    ///< "PyTorch zip", "safetensors", "ONNX", "pickle", …
 
-  /// A name that Python would import.
+  /// A name that Python would import to load the file.
   struct Global {
     std::string name;  ///< "torch._utils._rebuild_tensor_v2"
     Verdict verdict = Verdict::suspicious;
     std::string where;  ///< The first pickle with the name: "archive/data.pkl".
     std::uint64_t count = 1;
   };
-  std::vector<Global> globals;  ///< The worst first.
+  std::vector<Global> globals;  ///< The worst verdict first.
 
-  /// A call of a suspicious or dangerous name that loading would make: "os.system('rm …')".
+  /// A call that loading would make of a suspicious or dangerous name: "os.system('rm …')".
   struct Call {
     std::string text;
     Verdict verdict = Verdict::suspicious;
@@ -58,25 +58,26 @@ struct ScanReport {
   };
   std::vector<Call> calls;
 
-  /// Anything else, for example a contradiction that makes loaders and scanners disagree.
+  /// Any other finding, for example a contradiction because of which two programs would read the
+  /// file differently.
   struct Finding {
-    ScanResult weight = ScanResult::unclear;  ///< clean: only good to know.
-    std::string code;                         ///< Stable. docs/security.md lists all codes.
-    std::string what;                         ///< One line.
+    ScanResult weight = ScanResult::unclear;  ///< The finding's result. `clean`: information only.
+    std::string code;                         ///< A stable name. docs/security.md lists all codes.
+    std::string what;                         ///< The finding in one line.
   };
-  std::vector<Finding> findings;  ///< The worst first.
+  std::vector<Finding> findings;  ///< The worst result first.
 
   /// The number of globals, calls and findings beyond the listed ones.
   std::uint64_t not_listed = 0;
 };
 
-/// Says whether the file contains only data, without loading the file. A part that cannot be read
-/// or is not understood makes the result unclear, never clean.
+/// Finds out whether the file contains only data, without loading the file. A part that cannot be
+/// read or is not understood makes the result unclear, never clean.
 ///
 /// Throws Error(io) if bytes cannot be read.
 AETHER2ONNX_API ScanReport scan(const Input& input, const Context& context = {});
 
-/// The same for a file on disk, with the shards beside an index.
+/// Scans a file on disk. If the file is the index of a sharded checkpoint, also scans the shards.
 AETHER2ONNX_API ScanReport scan_file(const std::filesystem::path& path,
                                      const Context& context = {});
 

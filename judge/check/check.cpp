@@ -29,15 +29,16 @@ Severity one_less(Severity severity) {
   return severity == Severity::error ? Severity::warning : Severity::note;
 }
 
-// A concern about all requested versions counts in full, about some of them one step less.
+// Returns the concern's severity, one step lower if the concern is about only some of the requested
+// versions. Returns nullopt if the concern is about none of them.
 std::optional<Severity> severity_in(const Concern& concern, const Range& versions) {
   if (concern.versions.contains(versions)) return concern.severity;
   if (concern.versions.meets(versions)) return one_less(concern.severity);
   return std::nullopt;
 }
 
-// Whether the concern is about the runtime inside the program. If the runtime was requested as
-// well, the finding names only the runtime.
+// Returns whether the concern is about the runtime inside the requested program. Returns false if
+// the runtime was requested as well: then the finding names only the runtime.
 bool is_inherited(const Concern& concern, const Asked& asked, const std::vector<Asked>& all) {
   if (concern.itself || concern.target == asked.row->target ||
       concern.target != asked.row->runtime) {
@@ -57,7 +58,7 @@ void add_concern(Finding& finding, const Finding::Concern& concern) {
   finding.concerns.push_back(concern);
 }
 
-// Returns nullopt if the finding matters to no requested target.
+// Returns the rule's finding for the requested targets, or nullopt if no target has the problem.
 std::optional<Finding> weigh(const char* code, const Found::Raw& raw,
                              const std::vector<Asked>& asked) {
   Finding finding{Severity::note, code, raw.what, raw.remedy, raw.count, {}};
@@ -82,8 +83,8 @@ CheckReport check_input(const Input& input, const io::Siblings* siblings,
                         const CheckOptions& options, const Context& context) {
   if (formats::sniff(input) != formats::FileKind::onnx) {
     fail({ErrorKind::unsupported, "file-not-onnx", "", "an ONNX model", ""},
-         "the file is no ONNX model.\nInspect the file to see what it is. If it is a checkpoint, "
-         "convert it first.");
+         "the file is no ONNX model.\n"
+         "Inspect the file to see what it is. If it is a checkpoint, convert it first.");
   }
   return run(onnx::read(input, context), input, siblings, options, context);
 }

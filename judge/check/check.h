@@ -1,7 +1,8 @@
 /// @file
-/// The rules of check: what they see of an ONNX file, and what they report. Rules only read.
+/// The rules of the command check, the data that rules read from an ONNX file (Model), and the
+/// findings that rules report (Found). Rules change nothing.
 ///
-/// A rule is one row of a table in rules_*.cpp: the code of its findings, and a function.
+/// A rule is one row of a table in rules_*.cpp: the code of its findings, and its function.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -21,14 +22,14 @@
 
 namespace aether2onnx::judge::check {
 
-/// Applies every rule to the file described by `file`, whose bytes are `input`. `siblings` opens
-/// external data and is null for a file in memory. Weights are read one at a time.
+/// Runs every rule on an ONNX file. `file` describes the file, `input` has its bytes. `siblings`
+/// opens external data, and is null for a file in memory. Reads one weight at a time.
 ///
-/// Throws Error(usage) if a version in `options` is none.
+/// Throws Error(usage) if a version in `options` is malformed or does not belong to its target.
 CheckReport run(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                 const CheckOptions& options, const Context& context);
 
-/// The element types that rules know, by their numbers in TensorProto.DataType.
+/// The element types that rules use, with their numbers in TensorProto.DataType.
 namespace type {
 enum {
   unknown = 0,
@@ -44,39 +45,39 @@ enum {
 };
 }  // namespace type
 
-/// Whether `data_type` is float16 or bfloat16.
+/// Returns whether `data_type` is float16 or bfloat16.
 bool is_half(int data_type);
-/// Whether `data_type` is a floating-point type.
+/// Returns whether `data_type` is float16, bfloat16, float32 or float64.
 bool is_real(int data_type);
 
-/// Nodes, weights or values of one kind: their number, and the first one's name.
+/// Nodes, weights or values with the same problem: their number, and the name of the first.
 struct Places {
   std::uint64_t count = 0;
   std::string first;
 
   void add(std::string_view name);
   bool empty() const { return count == 0; }
-  /// "the node 'a'", "3 nodes (the first is 'a')".
+  /// Returns "the node 'a'", or "3 nodes (the first is 'a')".
   std::string text(std::string_view noun) const;
 };
 
-/// What the elements of the weights show.
+/// Facts about the elements of the weights.
 struct WeightFacts {
-  std::uint64_t half_elements = 0;  ///< Of all float16 weights that were read.
+  std::uint64_t half_elements = 0;  ///< Number of elements of float16 weights that were read.
   Places not_finite;
-  Places beyond_half;  ///< Tensors of wider types with a finite element beyond 65504.
-  std::uint64_t half_subnormal = 0;
-  Places at_limit;   ///< float16 tensors with an element of +-65504.
-  Places missing;    ///< External data that do not exist.
-  Places elsewhere;  ///< External data in another folder.
-  Places unread;     ///< External data of a file in memory.
+  Places beyond_half;  ///< Tensors with a finite element beyond 65504, float16's limit.
+  std::uint64_t half_subnormal = 0;  ///< Number of float16 elements below 6.1e-5, but not 0.
+  Places at_limit;                   ///< float16 tensors with an element of +-65504.
+  Places missing;                    ///< Tensors whose external file does not exist.
+  Places elsewhere;                  ///< Tensors whose external file is in another folder.
+  Places unread;                     ///< Tensors in external files, if the model is in memory.
   Places damaged;
   std::string damage;          ///< What is wrong with the first damaged tensor.
-  std::string file_missing;    ///< The first file that is missing.
-  std::string file_elsewhere;  ///< The first file in another folder.
+  std::string file_missing;    ///< Name of the first missing external file.
+  std::string file_elsewhere;  ///< Name of the first external file in another folder.
 };
 
-/// An ONNX file, and what several rules need to know about it.
+/// An ONNX file, and facts about the file that several rules need.
 struct Model {
   Model(const onnx::Model& of_file, const Input& bytes, const io::Siblings* beside)
       : file(of_file), input(bytes), siblings(beside) {}
@@ -85,12 +86,12 @@ struct Model {
   const Input& input;
   const io::Siblings* siblings;
 
-  std::int64_t opset = 0;  ///< Of ONNX's own operators; 0 if the file names none.
-  std::vector<const onnx::ValueInfo*> inputs;  ///< Inputs that have no value in the file.
+  std::int64_t opset = 0;                      ///< The opset of ONNX's own operators; 0 if unknown.
+  std::vector<const onnx::ValueInfo*> inputs;  ///< Graph inputs without an initializer.
   std::unordered_map<std::string_view, const onnx::Tensor*> constants;
   std::unordered_map<std::string_view, const onnx::Node*> makers;
   std::unordered_map<std::string_view, std::vector<const onnx::Node*>> users;
-  /// Inferred in the order of the file. A value that is missing here has an unknown type.
+  /// The type of each value, inferred node by node. A value without an entry has an unknown type.
   std::unordered_map<std::string_view, int> types;
   std::unordered_set<int> used_types;
   bool dynamic_size = false;  ///< Whether an input's height or width is dynamic.
@@ -104,24 +105,24 @@ struct Model {
   bool has_half() const { return has_type(type::float16) || has_type(type::bfloat16); }
 };
 
-/// Reads the weights and tells the observer how many are done.
+/// Returns the Model of an ONNX file. Reads all weights, and reports the progress to the observer.
 Model make_model(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                  const Context& context);
 
-/// Whether the node is ONNX's own operator of this name.
+/// Returns whether the node runs the operator `op_type` of ONNX's own domain.
 bool is_op(const onnx::Node& node, std::string_view op_type);
-/// The node's name; without one the name of its first output.
+/// Returns the node's name. If the name is empty, returns the name of the first output.
 std::string_view name_of(const onnx::Node& node);
-/// The number in an attribute that holds a data type; type::unknown if there is none.
+/// Returns the data type in the node's attribute `name`; type::unknown without this attribute.
 int type_attribute(const onnx::Node& node, const char* name);
-/// The size of a fixed axis; nullopt for a dynamic one.
+/// Returns the size of a fixed axis, or nullopt for a dynamic axis.
 std::optional<std::int64_t> size_of_axis(const std::string& dim);
-/// The elements of a short constant list of integers; nullopt for any other value.
+/// Returns the elements of a short int64 constant (at most one axis); nullopt for other values.
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value);
-/// The same for floating-point numbers.
+/// Returns the elements of a short floating-point constant; nullopt for other values.
 std::optional<std::vector<double>> numbers_of(const Model& model, std::string_view value);
 
-/// The nodes for which `condition` is true.
+/// Returns the nodes of the graph for which `condition` is true.
 template <typename Condition>
 Places nodes_where(const Model& model, Condition condition) {
   Places places;
@@ -131,8 +132,8 @@ Places nodes_where(const Model& model, Condition condition) {
   return places;
 }
 
-/// How bad something is, for some versions of a target. The concern holds for programs that run
-/// this target as well (TargetRow::runtime), unless `itself` is set.
+/// The severity of a finding for some versions of a target. Unless `itself` is set, the concern
+/// also counts for each program that contains this target as its runtime (TargetRow::runtime).
 struct Concern {
   Target target = Target::tensorrt;
   Severity severity = Severity::note;
@@ -140,7 +141,7 @@ struct Concern {
   bool itself = false;
 };
 
-/// Collects the findings of one rule, before they are weighed for the requested targets.
+/// Collects the findings of one rule. run() later weighs each finding for the requested targets.
 struct Found {
   struct Raw {
     std::string what;
@@ -152,7 +153,7 @@ struct Found {
 
   void add(std::string what, std::vector<Concern> concerns, std::string remedy,
            std::uint64_t count = 1);
-  /// One finding for all `places`: "3 nodes (the first is 'a'): what". None if `places` is empty.
+  /// Adds one finding, "3 nodes (the first is 'a'): what". Adds nothing if `places` is empty.
   void add(const Places& places, std::string_view noun, std::string_view what,
            std::vector<Concern> concerns, std::string remedy);
 };
@@ -171,17 +172,17 @@ std::span<const Rule> quantization_rules();
 std::span<const Rule> weight_rules();
 std::span<const Rule> target_rules();
 
-/// How an operator's type follows from its inputs.
+/// How the type of an operator's output follows from the types of its inputs.
 struct TypeRow {
   enum class Result { input, second_input, boolean, int64, cast, cast_like, quantize, dequantize };
   Result result;
-  /// The inputs that must have the same type, one bit each.
+  /// The inputs that must all have the same type: bit 0 for the first input, and so on.
   std::uint32_t agree;
 };
-/// Null for an operator that is not in the table.
+/// Returns the row of the node's operator, or null if the table has no such row.
 const TypeRow* find_type_row(const onnx::Node& node);
 
-// --- short forms ---
+// --- functions that make concerns ---
 
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
   return {Target::tensorrt, severity, versions};
@@ -191,25 +192,25 @@ inline Concern onnxruntime(Severity severity, Range versions = all_versions()) {
   return {Target::onnxruntime, severity, versions};
 }
 inline Concern videojanai(Severity severity) { return {Target::videojanai, severity}; }
-/// For one target, and for no program that runs this target.
+/// A concern for this target only, not for programs that contain the target as their runtime.
 inline Concern itself(Target target, Severity severity) {
   return {target, severity, all_versions(), true};
 }
-/// TensorRT and TensorRT for RTX.
+/// Returns concerns for TensorRT and TensorRT for RTX.
 std::vector<Concern> both_tensorrts(Severity severity);
-/// The plugins of vs-mlrt.
+/// Returns concerns for all plugins of vs-mlrt.
 std::vector<Concern> vsmlrt(Severity severity);
-/// Programs that give the model one picture at a time (TargetRow::is_player).
+/// Returns concerns for all programs that give a model one picture at a time (is_player).
 std::vector<Concern> players(Severity severity);
 std::vector<Concern> everywhere(Severity severity);
-/// All concerns of `a` and `b`.
+/// Returns the concerns of `a` and of `b` in one list.
 std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b);
 
 inline constexpr const char* kReconvert = "Convert the checkpoint with aether2onnx.";
 inline constexpr const char* kDamaged = "The file is damaged. Create the file again.";
-/// "Convert the checkpoint with {option:opset_version} 17", without a full stop.
+/// Returns "Convert the checkpoint with {option:opset_version} 17", without a full stop.
 std::string convert_with(std::string_view option_name, std::string_view value);
-/// The remedy for a bfloat16 model with an opset that is too new.
+/// Returns the remedy for a bfloat16 model whose opset is too new for a program.
 std::string instead_of_bfloat16();
 
 }  // namespace aether2onnx::judge::check

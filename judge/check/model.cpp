@@ -1,4 +1,5 @@
-// What rules see: constants, who makes and uses a value, types, and the elements of weights.
+// Builds the Model that rules read: constants, the nodes that make and use each value, types, and
+// facts about the elements of weights.
 
 #include <algorithm>
 #include <array>
@@ -22,7 +23,7 @@ struct TypeRows {
   TypeRow row;
 };
 
-// Source: the operators' type constraints in ONNX's Operators.md.
+// The type of each operator's output. Source: the type constraints in ONNX's Operators.md.
 constexpr std::array kTypeRows = {
     TypeRows{"Add Sub Mul Div Max Min Sum Mean Concat Conv ConvTranspose Gemm MatMul PRelu Mod "
              "LayerNormalization GroupNormalization InstanceNormalization Clip Range",
@@ -58,7 +59,8 @@ int input_type(const Model& model, const onnx::Node& node, std::size_t index) {
   return index < node.inputs.size() ? model.type_of(node.inputs[index]) : type::unknown;
 }
 
-// Both operators may name their result's type; without a name it is the type of an input.
+// Returns the output type of QuantizeLinear or DequantizeLinear: the attribute output_dtype, else
+// the type of input `index`. Without attribute and input, returns `without_input`.
 int quantized_type(const Model& model, const onnx::Node& node, std::size_t index,
                    int without_input) {
   const int given = type_attribute(node, "output_dtype");
@@ -108,7 +110,7 @@ void infer_types(Model& model) {
   for (const onnx::Node& node : model.file.nodes) {
     const int result = result_type(model, node);
     if (result == type::unknown || node.outputs.empty()) continue;
-    // Further outputs often have another type, but not those of Split.
+    // `result` is the type of the first output. Only Split has the same type for all outputs.
     const std::size_t count = node.op_type == "Split" ? node.outputs.size() : 1;
     for (std::size_t i = 0; i < count; ++i) {
       if (!node.outputs[i].empty()) model.types.emplace(node.outputs[i], result);
@@ -127,7 +129,7 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   bool beyond_half = false;
   bool at_limit = false;
   const bool half = data.dtype == DType::float16;
-  // In pieces: all numbers at once would take more memory than the tensor.
+  // Converts the elements in pieces: all doubles at once would take more memory than the tensor.
   constexpr std::size_t piece = 4096;
   const std::span<const std::byte> bytes(data.bytes);
   const std::size_t step = piece * size_of(data.dtype);
@@ -194,7 +196,7 @@ void read_weights(Model& model, const Context& context) {
       context.observer->on_progress("weights", ++done, model.file.initializers.size());
     }
   }
-  // Of tensors of attributes, inner graphs and functions the files alone are looked at.
+  // For tensors in attributes, inner graphs and functions, check looks only for external files.
   for (const onnx::Tensor& tensor : model.file.other_tensors) {
     if (report_place(model, tensor, model.weights) || tensor.external_file.empty()) continue;
     context.check_cancelled();
@@ -213,7 +215,7 @@ void take_axes(Model& model) {
   }
 }
 
-// The elements of a constant with at most one axis and 65,536 elements.
+// Returns the elements of a constant with at most one axis, 65,536 elements and no external file.
 std::optional<TensorData> short_constant(const Model& model, std::string_view value) {
   constexpr std::int64_t longest = 1 << 16;
   const auto found = model.constants.find(value);

@@ -1,4 +1,4 @@
-// The file's versions, its metadata, and the graph as a whole.
+// Rules for the file's versions, for its metadata, and for the graph as a whole.
 
 #include <array>
 
@@ -62,11 +62,13 @@ void ir_too_new(const Model& model, Found& found) {
   // If the opset alone needs this IR version, opset_too_new has reported the opset.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
-  found.add(fmt::format("the file has IR version {}{}", model.file.ir_version,
-                        known ? fmt::format("; opset {} needs only {}", model.opset, needed) : ""),
-            {onnxruntime(error, before(from))},
-            "Convert the checkpoint with aether2onnx, which writes the lowest IR version that the "
-            "opset permits.");
+  found.add(
+      fmt::format(
+          "the file has IR version {}{}", model.file.ir_version,
+          known ? fmt::format("; opset {} needs only IR version {}", model.opset, needed) : ""),
+      {onnxruntime(error, before(from))},
+      "Convert the checkpoint with aether2onnx, which writes the lowest IR version that the "
+      "opset permits.");
 }
 
 void metadata_contradict(const Model& model, Found& found) {
@@ -84,8 +86,9 @@ void metadata_contradict(const Model& model, Found& found) {
 
 void not_aethernet(const Model& model, Found& found) {
   if (network::recognise(network::outline_of(model.file), metadata::network(model.file))) return;
-  found.add("the graph is not that of an AetherNet", everywhere(note),
-            "The other rules apply all the same. Inspect the file to see what it contains.");
+  found.add(
+      "the graph is not an AetherNet network", everywhere(note),
+      "The other rules apply to the file, too. Inspect the file to see what the file contains.");
 }
 
 void unknown_part(const Model& model, Found& found) {
@@ -94,8 +97,8 @@ void unknown_part(const Model& model, Found& found) {
   found.add(
       fmt::format("{}: {} at byte {}", plural(parts.size(), "part") + " that ONNX does not define",
                   parts.front().what, parts.front().offset),
-      everywhere(note),
-      "Programs that know the part may run something else than what check has seen.", parts.size());
+      everywhere(note), "A program that knows the part may run something that check has not seen.",
+      parts.size());
 }
 
 // --- the graph ---
@@ -117,7 +120,8 @@ void value_missing(const Model& model, Found& found) {
   for (const onnx::ValueInfo& output : model.file.outputs) {
     if (!is_known(output.name)) places.add(output.name);
   }
-  found.add(places, "value", "used, but no node makes it", everywhere(error), kDamaged);
+  found.add(places, "value", "the graph uses this value, but no node computes it",
+            everywhere(error), kDamaged);
 }
 
 void value_made_twice(const Model& model, Found& found) {
@@ -126,15 +130,16 @@ void value_made_twice(const Model& model, Found& found) {
     for (const std::string& output : node.outputs) {
       if (output.empty()) continue;
       const bool again = model.makers.at(output) != &node;
-      // The reader lists a Constant's tensor among the constants under the same name.
+      // onnx::read() lists a Constant node's tensor with the initializers, under the output's name.
       const bool constant = node.op_type != "Constant" && model.constants.contains(output);
       if (again || constant) places.add(output);
     }
   }
-  found.add(places, "value", "made more than once", everywhere(error), kDamaged);
+  found.add(places, "value", "the file computes or stores this value more than once",
+            everywhere(error), kDamaged);
 }
 
-// Counts nodes in a cycle: those that remain after all nodes have run that can run.
+// Counts the nodes in a cycle: those nodes remain after all nodes have run that can run.
 void node_order(const Model& model, Found& found) {
   std::unordered_map<const onnx::Node*, std::size_t> waiting;
   std::vector<const onnx::Node*> ready;
@@ -170,12 +175,12 @@ void node_order(const Model& model, Found& found) {
   }
   const std::size_t stuck = model.file.nodes.size() - done;
   if (stuck > 0) {
-    found.add(
-        fmt::format("{} in a cycle: each waits for another one's result", plural(stuck, "node")),
-        everywhere(error), kDamaged, stuck);
+    found.add(fmt::format("{} in a cycle: each node needs the result of another of these nodes",
+                          plural(stuck, "node")),
+              everywhere(error), kDamaged, stuck);
     return;
   }
-  found.add(early, "node", "stands before the node whose result it uses", everywhere(warning),
+  found.add(early, "node", "comes before the node whose result it uses", everywhere(warning),
             "ONNX requires nodes in the order of execution. Create the file again.");
 }
 

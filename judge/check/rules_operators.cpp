@@ -1,4 +1,4 @@
-// Operators: which target knows them, and from which version on.
+// Rules for operators: which targets have an operator, and from which version on.
 
 #include <array>
 #include <map>
@@ -53,7 +53,8 @@ void control_flow(const Model& model, Found& found) {
   const Places places = nodes_where(model, [](const onnx::Node& node) {
     return is_op(node, "If") || is_op(node, "Loop") || is_op(node, "Scan");
   });
-  found.add(places, "node", "If, Loop or Scan, whose inner graphs were not checked",
+  found.add(places, "node",
+            "the operator is If, Loop or Scan; most rules do not check its inner graphs",
             both(both_tensorrts(warning), players(warning)),
             std::string("AetherNet needs no such operator. ") + kReconvert);
 }
@@ -61,7 +62,7 @@ void control_flow(const Model& model, Found& found) {
 void foreign_operator(const Model& model, Found& found) {
   struct Use {
     Places places;
-    bool functions = true;  // whether the file defines all of them itself
+    bool functions = true;  // whether the file defines all these operators as functions
   };
   std::map<std::string_view, Use> domains;
   model.file.each_node([&](const onnx::Node& node) {
@@ -87,11 +88,10 @@ void foreign_operator(const Model& model, Found& found) {
         return row_of(concern.target).runtime == Target::onnxruntime;
       });
     }
-    found.add(
-        what + (own ? ", which only ONNX Runtime has" : ""), std::move(concerns),
-        "Convert the checkpoint with aether2onnx, which uses ONNX's own operators. A file that "
-        "ONNX Runtime has optimized runs only there.",
-        use.places.count);
+    found.add(what + (own ? ", which only ONNX Runtime has" : ""), std::move(concerns),
+              "Convert the checkpoint with aether2onnx, which uses ONNX's own operators. A file "
+              "that ONNX Runtime has optimized runs only in ONNX Runtime.",
+              use.places.count);
   }
 }
 
@@ -104,12 +104,12 @@ void operator_unknown(const Model& model, Found& found) {
     }
   });
   found.add(
-      places, "operator", "not in ONNX 1.23 or older", everywhere(warning),
+      places, "operator", "ONNX 1.23 and older do not have this operator", everywhere(warning),
       "Only programs with a plug-in for the operator run the file. " + std::string(kReconvert));
 }
 
 void operator_loads(const Model& model, Found& found) {
-  std::map<std::string_view, Places> uses;  // by what the operator does
+  std::map<std::string_view, Places> uses;  // key: what the operator does
   model.file.each_node([&](const onnx::Node& node) {
     if (power_of(node) == Power::loads) uses[load_text(node)].add(full_name(node));
   });
@@ -120,23 +120,27 @@ void operator_loads(const Model& model, Found& found) {
   }
 }
 
-// Some readers run the function, others the operator of that name.
+// Finds functions with an operator's name: some programs run the function, others the operator.
 void operator_replaced(const Model& model, Found& found) {
   Places places;
   for (const onnx::Function& function : model.file.functions) {
     if (replaces_operator(function)) places.add(function.name);
   }
-  found.add(places, "function", "has the name of an operator, so programs run the one or the other",
+  found.add(places, "function",
+            "has the name of an operator: some programs run the function, others run the operator",
             everywhere(error), kReconvert);
 }
 
 void functions_expand(const Model& model, Found& found) {
   const std::uint64_t nodes = expanded_nodes(model.file);
   if (nodes <= kTooManyNodes) return;
-  found.add(nodes == kEndless ? std::string("a function of the file calls itself")
-                              : fmt::format("the functions of the file expand to over {} nodes",
-                                            with_thousands(kTooManyNodes)),
-            everywhere(error), kReconvert);
+  found.add(
+      nodes == kEndless
+          ? std::string("a function of the file calls itself")
+          : fmt::format(
+                "with each call replaced by the function's nodes, the graph has over {} nodes",
+                with_thousands(kTooManyNodes)),
+      everywhere(error), kReconvert);
 }
 
 void computed_shapes(const Model& model, Found& found) {
@@ -144,7 +148,7 @@ void computed_shapes(const Model& model, Found& found) {
   const Places places =
       nodes_where(model, [](const onnx::Node& node) { return is_op(node, "Shape"); });
   found.add(places, "Shape node", "the model computes shapes while it runs", {tensorrt(note)},
-            std::string("AetherNet computes no shapes. ") + kReconvert);
+            std::string("AetherNet needs no Shape nodes; an exporter added them. ") + kReconvert);
 }
 
 constexpr std::array kRules = {

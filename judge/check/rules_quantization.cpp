@@ -1,4 +1,4 @@
-// QuantizeLinear and DequantizeLinear, as TensorRT reads them.
+// Rules for QuantizeLinear and DequantizeLinear: what TensorRT and ONNX Runtime do not support.
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@ using enum Severity;
 
 bool is_quantize(const onnx::Node& node) { return is_op(node, "QuantizeLinear"); }
 
-// The nodes of both operators, if they have a scale and `condition` is true.
+// Returns the nodes of both operators that have a scale and for which `condition` is true.
 template <typename Condition>
 Places quantizers_where(const Model& model, Condition condition) {
   return nodes_where(model, [&](const onnx::Node& node) {
@@ -27,8 +27,8 @@ const std::string* zero_point(const onnx::Node& node) {
   return node.inputs.size() > 2 && !node.inputs[2].empty() ? &node.inputs[2] : nullptr;
 }
 
-// Whether the constant has a byte other than zero. Zero points have only types whose zero is all
-// zero bytes.
+// Returns whether a zero point is not 0: whether the constant `name` has a byte other than 0. In
+// all types of zero points, the bytes of the number 0 are 0.
 bool has_nonzero(const Model& model, const std::string& name) {
   const auto constant = model.constants.find(name);
   if (constant == model.constants.end() || !constant->second->external_file.empty()) return false;
@@ -84,7 +84,7 @@ void qdq_scale_type(const Model& model, Found& found) {
       model, [&](const onnx::Node& node) { return is_half(model.type_of(node.inputs[1])); });
   found.add(
       places, "node",
-      fmt::format("the scale is in half precision, which opset {} does not have", model.opset),
+      fmt::format("the scale is in half precision, which opset {} does not allow", model.opset),
       {onnxruntime(error), itself(Target::vsmlrt, warning)},
       "Create the model again with opset 19 or higher.");
 }

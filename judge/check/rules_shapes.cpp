@@ -1,4 +1,5 @@
-// Inputs, outputs and their shapes; what players expect of both.
+// Rules for inputs, outputs and their shapes. Players are programs that give a model one picture at
+// a time; they expect certain inputs and outputs.
 
 #include <algorithm>
 #include <array>
@@ -15,7 +16,7 @@ using enum Severity;
 
 constexpr std::size_t kRank = 4;
 
-// The input and output of a model with one of each; null for a value that is no picture.
+// The input and the output of a model that has one of each. Null for a value without four axes.
 struct Ends {
   const onnx::ValueInfo* input = nullptr;
   const onnx::ValueInfo* output = nullptr;
@@ -43,13 +44,13 @@ void several_inputs(const Model& model, Found& found) {
   if (model.inputs.size() == 1 && model.file.outputs.size() == 1) return;
   found.add(fmt::format("the model has {} and {}", plural(model.inputs.size(), "input"),
                         plural(model.file.outputs.size(), "output")),
-            players(error), std::string("Players need one of each. ") + kReconvert);
+            players(error), std::string("Players need one input and one output. ") + kReconvert);
 }
 
 void rank(const Model& model, Found& found) {
   const auto look = [&](const onnx::ValueInfo& value, const char* kind) {
     if (value.dims.size() == kRank) return;
-    found.add(fmt::format("the {} '{}' has {}; a picture has four (NCHW)", kind,
+    found.add(fmt::format("the {} '{}' has {}; a picture has four axes (NCHW)", kind,
                           printable(value.name), plural(value.dims.size(), "axis")),
               players(error), kReconvert);
   };
@@ -77,8 +78,8 @@ void channels(const Model& model, Found& found) {
       found.add(
           fmt::format("the input '{}' has {}", printable(ends.input->name), channels_text(*count)),
           std::move(concerns),
-          "VideoJaNai builds engines for three channels. Use another player, or a network for "
-          "colour.");
+          "VideoJaNai builds engines for three channels. Use another player, or a network with "
+          "three channels.");
     }
   }
   if (ends.output == nullptr) return;
@@ -86,7 +87,8 @@ void channels(const Model& model, Found& found) {
   if (!count || *count == 1 || *count == 3) return;
   found.add(fmt::format("the output '{}' has {}; players take 1 or 3", printable(ends.output->name),
                         channels_text(*count)),
-            players(error), "vs-mlrt can use flexible output; VideoJaNai cannot use the model.");
+            players(error),
+            "vs-mlrt can run the model with its flexible output; VideoJaNai cannot run the model.");
 }
 
 void output_size(const Model& model, Found& found) {
@@ -101,7 +103,7 @@ void output_size(const Model& model, Found& found) {
       found.add(fmt::format("the input's {} is dynamic, but the output's {} is fixed to {}", name,
                             name, *out),
                 both(both({onnxruntime(warning)}, both_tensorrts(warning)), players(error)),
-                "The export fixed the size. Convert the checkpoint with " +
+                "The exporter fixed the output's size. Convert the checkpoint with " +
                     option("dynamic_shapes") + ".");
     }
     if (!in || !out) continue;
@@ -111,8 +113,8 @@ void output_size(const Model& model, Found& found) {
       scale = *out / *in;
       continue;
     }
-    found.add(fmt::format("the output's {0} is {1} and the input's {0} is {2}: no whole multiple, "
-                          "or another multiple than that of the height",
+    found.add(fmt::format("the output's {0} is {1} and the input's {0} is {2}: the scale is not a "
+                          "whole number, or differs from the scale of the height",
                           name, *out, *in),
               players(error), "Players need the same whole scale for height and width.");
   }
@@ -126,8 +128,9 @@ void input_name(const Model& model, Found& found) {
             {itself(Target::vsmlrt, dynamic ? warning : note),
              itself(Target::vsmlrt_rtx, dynamic ? warning : note),
              itself(Target::comfyui, dynamic ? error : note), videojanai(dynamic ? error : note)},
-            "Players give the shapes of a dynamic model for 'input'. Convert the checkpoint with "
-            "aether2onnx. With vsmlrt.py, input_name can name the input.");
+            "Players set the shapes of a dynamic model for an input called 'input'. Convert the "
+            "checkpoint with aether2onnx. With vsmlrt.py, the argument input_name can name another "
+            "input.");
 }
 
 void batch(const Model& model, Found& found) {
@@ -140,10 +143,11 @@ void batch(const Model& model, Found& found) {
     found.add(fmt::format("the batch size is fixed to {}", *size), players(error),
               "Players give one picture at a time. " + remedy + ", or with fixed sizes.");
   } else {
-    found.add(fmt::format("the batch size is dynamic ({})", axis_text(ends.input->dims[0])),
-              players(note),
-              "Players use a batch size of 1, for which a fixed 1 makes the faster engine. " +
-                  remedy + ".");
+    found.add(
+        fmt::format("the batch size is dynamic ({})", axis_text(ends.input->dims[0])),
+        players(note),
+        "Players use a batch size of 1, and an engine with a fixed batch size of 1 is faster. " +
+            remedy + ".");
   }
 }
 
@@ -164,12 +168,12 @@ void no_profile(const Model& model, Found& found) {
                   name, option("dynamic_shapes")));
 }
 
-// Whether a Reshape to this shape works only for one height and width.
+// Returns whether a Reshape to this shape works only for one height and width.
 bool is_fixed_shape(const std::vector<std::int64_t>& shape) {
   const auto open = std::count_if(shape.begin(), shape.end(),
                                   [](std::int64_t size) { return size == 0 || size == -1; });
-  // A shape of up to three axes may join height and width in one axis, so one open axis is enough.
-  // With four axes or more, one open axis leaves the height or the width fixed.
+  // An open axis (0 or -1) takes any size. With up to three axes, height and width may share one
+  // axis, so one open axis is enough. With four axes or more, the height or the width stays fixed.
   return !shape.empty() && (open == 0 || (open == 1 && shape.size() >= kRank));
 }
 
@@ -196,7 +200,7 @@ void transposes(const Model& model, Found& found) {
     return is_op(node, "Transpose") || is_op(node, "Reshape");
   });
   found.add(places, "Transpose or Reshape node",
-            "VideoJaNai builds the engines of such a graph for only one size",
+            "if a graph has one of these operators, VideoJaNai builds engines for only one size",
             {videojanai(warning)}, remedy);
   if (!model.dynamic_size) return;
   const Places norms = nodes_where(model, [&](const onnx::Node& node) {
@@ -204,11 +208,10 @@ void transposes(const Model& model, Found& found) {
     const onnx::Node* maker = model.maker_of(node.inputs[0]);
     return maker != nullptr && is_op(*maker, "Transpose");
   });
-  found.add(
-      norms, "LayerNormalization node",
-      "stands between Transposes; for dynamic sizes TensorRT has failed to build such engines "
-      "(\"Could not find any implementation\")",
-      {tensorrt(warning, between(version(8, 6), version(9, 3)))}, remedy);
+  found.add(norms, "LayerNormalization node",
+            "is between Transposes; for dynamic sizes, TensorRT failed to build engines of graphs "
+            "with such a node (\"Could not find any implementation\")",
+            {tensorrt(warning, between(version(8, 6), version(9, 3)))}, remedy);
 }
 
 constexpr std::array kRules = {

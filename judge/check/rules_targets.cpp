@@ -1,5 +1,5 @@
-// What single targets refuse, get wrong or run slowly although the file is sound.
-// Sources: the programs themselves, see docs/targets.md. GPUs: NVIDIA's matrices of data types.
+// Rules for correct files that a single target refuses, computes wrongly or runs slowly.
+// Sources: the programs themselves (docs/targets.md), and NVIDIA's tables of data types per GPU.
 
 #include <algorithm>
 #include <array>
@@ -20,15 +20,19 @@ constexpr std::int64_t kOpsetWithAxesInput = 18;
 
 void bf16_gpu(const Model& model, Found& found) {
   if (!model.has_type(type::bfloat16)) return;
-  found.add("bfloat16 values, which need an NVIDIA GPU since Ampere (compute capability 8.0)",
-            both(both_tensorrts(note), {itself(Target::onnxruntime_cuda, note)}),
-            "For older GPUs: " + convert_with("fp_mode", "mixed_fp16") + ".");
+  found.add(
+      "the model has bfloat16 values, which need an NVIDIA GPU of the generation Ampere or newer "
+      "(compute capability 8.0)",
+      both(both_tensorrts(note), {itself(Target::onnxruntime_cuda, note)}),
+      "For older GPUs: " + convert_with("fp_mode", "mixed_fp16") + ".");
 }
 
 void fp8_gpu(const Model& model, Found& found) {
   if (!model.has_type(type::float8e4m3fn) && !model.has_type(type::float8e5m2)) return;
-  found.add("float8 values, which need an NVIDIA GPU since Ada (compute capability 8.9)",
-            both_tensorrts(note), "For older GPUs: quantize to int8 instead.");
+  found.add(
+      "the model has float8 values, which need an NVIDIA GPU of the generation Ada or newer "
+      "(compute capability 8.9)",
+      both_tensorrts(note), "For older GPUs: quantize to int8 instead.");
 }
 
 // --- clips ---
@@ -40,9 +44,10 @@ void clip_type(const Model& model, Found& found) {
     for (const TargetRow& row : target_rows()) {
       if (row.is_player && row.fp32_io.value) concerns.push_back({row.target, error});
     }
-    found.add(fmt::format("the {} '{}' is {}; the plugin takes float32 clips only", kind,
-                          printable(value.name), onnx::type_text(value.elem_type)),
-              std::move(concerns), convert_with("io_type", "fp32") + ".");
+    found.add(
+        fmt::format("the {} '{}' has the type {}; these plugins of vs-mlrt take only float32 clips",
+                    kind, printable(value.name), onnx::type_text(value.elem_type)),
+        std::move(concerns), convert_with("io_type", "fp32") + ".");
   };
   if (model.inputs.size() == 1) look(*model.inputs[0], "input");
   if (model.file.outputs.size() == 1) look(model.file.outputs[0], "output");
@@ -54,8 +59,8 @@ void fixed_size(const Model& model, Found& found) {
   found.add(fmt::format("the input's size is fixed to {} x {} (height x width)", printable(dims[2]),
                         printable(dims[3])),
             both(players(note), {itself(Target::web, note)}),
-            "Pictures of another size need tiles of this size, and vs-mlrt's TensorRT plugins "
-            "refuse the model. For any size: " +
+            "Pictures of another size must be cut into tiles of this size, and vs-mlrt's TensorRT "
+            "plugins refuse the model. For any size: " +
                 convert_with("shape", "1x3xHxW") + ".");
 }
 
@@ -72,13 +77,13 @@ void ncnn_axes(const Model& model, Found& found) {
   });
   found.add(places, "reduction",
             "the axes are an input (opset 18 or newer), which ncnn ignores: the picture is wrong, "
-            "and no program says so",
+            "without an error message",
             {{Target::ncnn, error}}, convert_with("opset_version", "17") + " or lower.");
 }
 
 void ncnn_types(const Model& model, Found& found) {
   if (!model.has_half()) return;
-  found.add("16-bit values, which ncnn does not read", {{Target::ncnn, error}},
+  found.add("the model has 16-bit values, which ncnn does not read", {{Target::ncnn, error}},
             convert_with("fp_mode", "fp32") + "; ncnn rounds to float16 itself.");
 }
 
@@ -99,7 +104,7 @@ void ncnn_layernorm(const Model& model, Found& found) {
 
 // --- speed ---
 
-// The kernel's size of a convolution; 0 if the weight is no constant of four axes.
+// Returns the larger side of a Conv's kernel; 0 if the weight is no constant with four axes.
 std::int64_t kernel_of(const Model& model, const onnx::Node& node) {
   if (!is_op(node, "Conv") || node.inputs.size() < 2) return 0;
   const auto weight = model.constants.find(node.inputs[1]);
@@ -120,7 +125,7 @@ bool is_half_depthwise(const Model& model, const onnx::Node& node, std::int64_t 
          is_half(model.type_of(node.inputs[0]));
 }
 
-// A 1 x 1 convolution on a feature map, not on its mean.
+// Returns whether the node is a 1x1 convolution on a feature map, not on the mean of a feature map.
 bool is_projection(const Model& model, const onnx::Node& node) {
   if (kernel_of(model, node) != 1 || groups_of(node) != 1) return false;
   const onnx::Node* maker = model.maker_of(node.inputs[0]);
@@ -136,25 +141,26 @@ void slow_projections(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_projection(model, node) && is_half(model.type_of(node.inputs[0]));
   });
-  found.add(places, "1x1 Conv", "its CUDA provider takes 1.4 times as long as for MatMul",
-            {itself(Target::onnxruntime_cuda, warning)},
-            convert_with("projections", "matmul") + ".");
+  found.add(
+      places, "1x1 Conv", "ONNX Runtime's CUDA provider takes 1.4 times as long as with MatMul",
+      {itself(Target::onnxruntime_cuda, warning)}, convert_with("projections", "matmul") + ".");
   const Places products = nodes_where(model, [&](const onnx::Node& node) {
     return is_op(node, "MatMul") && node.inputs.size() == 2 &&
            model.constants.contains(node.inputs[1]);
   });
-  found.add(products, "MatMul", "TensorRT for RTX makes fewer kernels of 1x1 Convs",
+  found.add(products, "MatMul",
+            "with 1x1 Convs instead of MatMul, TensorRT for RTX needs fewer GPU kernels",
             {tensorrt_rtx(note)}, convert_with("projections", "conv") + ".");
 }
 
 void slow_kernels(const Model& model, Found& found) {
   const std::int64_t whole = row_of(Target::onnxruntime_cuda).split_kernels_over.value;
-  constexpr std::int64_t largest = 13;  // that can be split
+  constexpr std::int64_t largest = 13;  // the largest kernel that can be split
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_half_depthwise(model, node, whole) && kernel_of(model, node) <= largest;
   });
   found.add(places, "depthwise Conv",
-            "its CUDA provider takes 1.5 times as long as for four 7x7 Convs",
+            "ONNX Runtime's CUDA provider takes 1.5 times as long as with four 7x7 Convs",
             {itself(Target::onnxruntime_cuda, warning)},
             convert_with("split_kernels_over", std::to_string(whole)) + ".");
 }
@@ -163,7 +169,7 @@ void openvino_form(const Model& model, Found& found) {
   const Places places =
       nodes_where(model, [](const onnx::Node& node) { return is_op(node, "LayerNormalization"); });
   found.add(places, "LayerNormalization node",
-            "OpenVINO takes 0.7 to 0.8 of the time for the form channels_first",
+            "with the graph form channels_first, OpenVINO takes 0.7 to 0.8 times as long",
             {{Target::openvino, note}}, convert_with("graph_form", "channels_first") + ".");
 }
 
@@ -172,11 +178,11 @@ void depthwise_half(const Model& model, Found& found) {
     return is_half_depthwise(model, node, 1) && model.type_of(node.inputs[0]) == type::float16;
   });
   found.add(places, "grouped Conv",
-            "computes in float16; TensorRT 11.2 and newer refuse some of these (\"No "
+            "computes in float16; TensorRT 11.2 and newer refuse some grouped float16 Convs (\"No "
             "low-precision conv kernel available\", NVIDIA/TensorRT#4838)",
             {tensorrt(note, since(version(11, 2)))},
             "If the build fails, convert the checkpoint with " + option("depthwise_fp32") +
-                ", which keeps them in float32.");
+                ", which keeps these Convs in float32.");
 }
 
 constexpr std::array kRules = {

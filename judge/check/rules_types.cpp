@@ -1,4 +1,5 @@
-// Types: mixed inputs, useless Casts, statistics in half precision, the precision as a whole.
+// Rules for types: inputs of different types, useless Casts, normalizations in half precision, and
+// the precision of the whole model.
 
 #include <algorithm>
 #include <array>
@@ -14,10 +15,10 @@ namespace {
 
 using enum Severity;
 
-// The first opset in which most operators take bfloat16.
+// The first opset in which most operators accept bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
 
-// The mixed mode of the model's own 16-bit type.
+// Returns the mixed mode of --fp_mode that has the model's 16-bit type.
 const char* mixed_mode(const Model& model) {
   return model.has_type(type::bfloat16) ? "mixed_bf16" : "mixed_fp16";
 }
@@ -27,7 +28,7 @@ std::string keep_normalizations(const Model& model) {
          ", which keeps the normalizations in float32.";
 }
 
-// The types of the inputs that have to agree and do not, "float16, float32"; "" if they agree.
+// Returns the types of inputs that must have one type but differ, "float16, float32"; else "".
 std::string disagreement(const Model& model, const onnx::Node& node) {
   const TypeRow* row = find_type_row(node);
   if (row == nullptr) return "";
@@ -63,7 +64,7 @@ void mixed(const Model& model, Found& found, bool normalizations) {
 void mixed_types(const Model& model, Found& found) { mixed(model, found, false); }
 void layernorm_mixed(const Model& model, Found& found) { mixed(model, found, true); }
 
-// ONNX lets Pow mix types, a strongly typed network does not.
+// In ONNX, the inputs of Pow may have different types; in a strongly typed network they may not.
 void pow_mixed(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
@@ -84,8 +85,8 @@ void output_type(const Model& model, Found& found) {
                           printable(output.name), onnx::type_text(output.elem_type),
                           onnx::type_text(made)),
               everywhere(error),
-              "A program with a buffer of the declared type reads garbage. Convert the checkpoint "
-              "again.");
+              "A program with a buffer of the declared type reads wrong numbers. Convert the "
+              "checkpoint again.");
   }
 }
 
@@ -125,13 +126,14 @@ void cast_useless(const Model& model, Found& found) {
     }
   }
   const auto tell = [&](const Places& places, const char* what) {
-    found.add(places, "Cast node", what, {tensorrt(warning), tensorrt_rtx(note), onnxruntime(note)},
-              "Such a Cast costs time, and also digits if half precision lies between. Convert the "
-              "checkpoint with aether2onnx, which writes no useless Cast.");
+    found.add(
+        places, "Cast node", what, {tensorrt(warning), tensorrt_rtx(note), onnxruntime(note)},
+        "A useless Cast takes time. If the value was cast to half precision in between, the value "
+        "also lost digits. Convert the checkpoint with aether2onnx, which writes no useless Cast.");
   };
-  tell(same, "the value already has the type");
-  tell(back, "the Cast reverses the Cast before");
-  tell(repeated, "another Cast gives the same value the same type");
+  tell(same, "the value already has this type");
+  tell(back, "the Cast reverses the previous Cast");
+  tell(repeated, "another Cast already converts the same value to the same type");
 }
 
 void cast_of_weight(const Model& model, Found& found) {
@@ -153,15 +155,16 @@ void layernorm_half(const Model& model, Found& found) {
     return is_op(node, "LayerNormalization") && !node.inputs.empty() &&
            is_half(model.type_of(node.inputs[0]));
   });
-  found.add(places, "LayerNormalization node",
-            "computes in half precision; strongly typed networks (TensorRT 11, before 11 "
-            "--stronglyTyped) ignore stash_type, and the statistics may overflow",
-            {tensorrt(warning, since(kOnlyStrongTyping)),
-             tensorrt(note, between(kStrongTyping, kOnlyStrongTyping))},
-            keep_normalizations(model));
+  found.add(
+      places, "LayerNormalization node",
+      "computes in half precision; strongly typed networks (TensorRT 11 or newer, or "
+      "--stronglyTyped) ignore the attribute stash_type, so the mean and the variance may overflow",
+      {tensorrt(warning, since(kOnlyStrongTyping)),
+       tensorrt(note, between(kStrongTyping, kOnlyStrongTyping))},
+      keep_normalizations(model));
 }
 
-// Whether the node squares its input.
+// Returns whether the node squares its input. A Pow with an unknown exponent counts as a square.
 bool is_square(const Model& model, const onnx::Node& node) {
   if (is_op(node, "Mul")) return node.inputs.size() == 2 && node.inputs[0] == node.inputs[1];
   if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
@@ -169,8 +172,8 @@ bool is_square(const Model& model, const onnx::Node& node) {
   return !exponent || (exponent->size() == 1 && (*exponent)[0] == 2);
 }
 
-// Means over squares in half precision, or in a wider type: the variance of a normalization that is
-// written in simpler operators.
+// Returns the nodes that compute a mean of squares, in half precision or in a wider type. This mean
+// is the variance of a normalization that is written in simpler operators.
 Places variances(const Model& model, bool half) {
   return nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "ReduceMean") || node.inputs.empty()) return false;
@@ -188,7 +191,7 @@ void half_statistics(const Model& model, Found& found) {
 }
 
 void layernorm_decomposed(const Model& model, Found& found) {
-  // Files with half types are built with --stronglyTyped if TensorRT has this option.
+  // The command `engine` uses --stronglyTyped for 16-bit files if TensorRT has this option.
   const Version weak_end = model.has_half() ? kStrongTyping : kOnlyStrongTyping;
   std::string remedy = convert_with("opset_version", "17") + ", which has LayerNormalization.";
   if (model.opset >= operator_row("LayerNormalization").opset) {
@@ -197,8 +200,8 @@ void layernorm_decomposed(const Model& model, Found& found) {
         convert_with("fp_mode", mixed_mode(model)), option("graph_form"));
   }
   found.add(variances(model, false), "ReduceMean node",
-            "part of a normalization in simpler operators, which overflows if TensorRT computes it "
-            "in half precision (--fp16)",
+            "computes the variance of a normalization in simple operators; the variance overflows "
+            "if TensorRT computes it in half precision (--fp16)",
             {tensorrt(warning, between(version(8, 6), weak_end))}, remedy);
 }
 
@@ -221,30 +224,32 @@ void bf16_opset(const Model& model, Found& found) {
   if (!model.has_type(type::bfloat16)) return;
   const std::string mixed_fp16 = option("fp_mode") + " mixed_fp16";
   if (model.opset > 0 && model.opset < kBfloat16Opset) {
-    found.add(fmt::format("bfloat16 values at opset {}, in which most operators do not take "
-                          "bfloat16",
+    found.add(fmt::format("the model has bfloat16 values at opset {}; in this opset, most "
+                          "operators do not accept bfloat16",
                           model.opset),
               everywhere(error),
               convert_with("opset_version", "22") + ", or with " + mixed_fp16 + ".");
   }
-  found.add("bfloat16 values, which need TensorRT 9.0 or newer",
+  found.add("the model has bfloat16 values, which need TensorRT 9.0 or newer",
             {tensorrt(error, before(kBfloat16))},
             "Convert the checkpoint with " + mixed_fp16 + " or fp32.");
 }
 
 void bf16_kernels(const Model& model, Found& found) {
   if (!model.has_type(type::bfloat16)) return;
-  found.add("bfloat16 values, for which ONNX Runtime has few kernels, on the CPU almost none",
-            {itself(Target::onnxruntime, warning), itself(Target::directml, error),
-             itself(Target::web, error), itself(Target::vsmlrt_ort, error),
-             itself(Target::chainner, error)},
-            convert_with("fp_mode", "fp32") + " for the CPU, with mixed_fp16 for GPUs.");
+  found.add(
+      "the model has bfloat16 values; ONNX Runtime has few kernels for bfloat16, and on the CPU "
+      "almost none",
+      {itself(Target::onnxruntime, warning), itself(Target::directml, error),
+       itself(Target::web, error), itself(Target::vsmlrt_ort, error),
+       itself(Target::chainner, error)},
+      convert_with("fp_mode", "fp32") + " for the CPU, with mixed_fp16 for GPUs.");
   const std::string_view lacking = row_of(Target::onnxruntime_cuda).no_bfloat16.value;
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_one_of(lacking, node.op_type, ',') && is_op(node, node.op_type) &&
            !node.inputs.empty() && model.type_of(node.inputs[0]) == type::bfloat16;
   });
-  found.add(places, "node", "its CUDA provider has no bfloat16 kernel for the operator",
+  found.add(places, "node", "ONNX Runtime's CUDA provider has no bfloat16 kernel for the operator",
             {itself(Target::onnxruntime_cuda, error)},
             convert_with("for", "onnxruntime-cuda") + ", or with " + option("fp_mode") + " fp16.");
 }

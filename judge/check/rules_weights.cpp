@@ -1,4 +1,4 @@
-// Weights: whether their elements can be read, and the values of the elements.
+// Rules for weights: whether check can read the elements, and whether the values are usable.
 
 #include <array>
 
@@ -16,7 +16,7 @@ constexpr const char* kCompare = "Verify the model against its checkpoint";
 
 void external_data_missing(const Model& model, Found& found) {
   found.add(model.weights.missing, "weight",
-            fmt::format("the elements are in '{}', which is not beside the model",
+            fmt::format("the elements are in '{}', but this file is not beside the model",
                         printable(model.weights.file_missing)),
             everywhere(error),
             "Put the file beside the model under that name, or convert the checkpoint again.");
@@ -45,7 +45,8 @@ void weight_damaged(const Model& model, Found& found) {
 
 void weight_not_finite(const Model& model, Found& found) {
   found.add(model.weights.not_finite, "weight", "has NaN or infinite elements", everywhere(error),
-            "If the model was converted to half precision, a weight was beyond 65504. " +
+            "If the model was converted to half precision, a weight of the checkpoint was beyond "
+            "65504. " +
                 convert_with("fp_mode", "mixed_fp16") +
                 " or fp32. If the checkpoint has NaN or infinite elements too, its training "
                 "failed.");
@@ -53,29 +54,30 @@ void weight_not_finite(const Model& model, Found& found) {
 
 void weight_at_limit(const Model& model, Found& found) {
   found.add(model.weights.at_limit, "weight",
-            "has elements of 65504, the largest float16 number; some tools write 65504 in place of "
-            "larger numbers",
+            "has elements of 65504, the largest float16 number; some tools replace larger numbers "
+            "with 65504",
             everywhere(warning), std::string(kCompare) + ".");
 }
 
 void weight_beyond_half(const Model& model, Found& found) {
   found.add(model.weights.beyond_half, "weight",
-            "has elements beyond 65504, which become infinite in half precision",
+            "has elements beyond 65504, which become infinite in float16",
             {tensorrt(warning, before(kOnlyStrongTyping))}, "Build the engine without --fp16.");
 }
 
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
-  // A few weights of every trained network are this small. A larger share is a loss of digits.
+  // In every trained network a few weights are this small. A larger share means a loss of digits.
   constexpr std::uint64_t one_in = 20;
   if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;
   found.add(
-      fmt::format("{} of {} float16 weights are below 6.1e-5, where half precision keeps "
-                  "fewer digits",
+      fmt::format("{} of {} float16 weights are below 6.1e-5; float16 keeps fewer digits of "
+                  "numbers below 6.1e-5",
                   with_thousands(weights.half_subnormal), with_thousands(weights.half_elements)),
       everywhere(warning),
-      fmt::format("{}. If the difference matters: {} fp32.", kCompare, option("fp_mode")),
+      fmt::format("{}. If the difference is too large, convert with {} fp32.", kCompare,
+                  option("fp_mode")),
       weights.half_subnormal);
 }
 

@@ -1,4 +1,4 @@
-// Versions of TensorRT as text, the ONNX file as a model, and the command line of trtexec.
+// Reads and writes versions of TensorRT, describes ONNX files, and writes trtexec's command line.
 
 #include "judge/engine/engine.h"
 #include "metadata.h"
@@ -30,12 +30,12 @@ TensorRtVersion parse_tensorrt_version(std::string_view text) {
   constexpr TensorRtVersion oldest = {8, 4, 0};
   std::vector<int> parts = judge::version_parts(text);
   constexpr std::size_t most = 3;
-  if (parts.size() > most) parts.resize(most);  // the fourth number counts builds
+  if (parts.size() > most) parts.resize(most);  // the fourth number is a build number
   if (parts.empty() ||
       std::find(parts.begin(), parts.end(), TensorRtVersion::kNewest) != parts.end()) {
     fail(
         {ErrorKind::usage, "engine-version", "trt_version", "8.6, 10 or 10.3.0", std::string(text)},
-        "{}: no version of TensorRT looks like this. Write the version as 8.6, 10 or 10.3.0.",
+        "{} is not a version of TensorRT. Write the version as 8.6, 10 or 10.3.0.",
         printable(text));
   }
   TensorRtVersion version;
@@ -76,12 +76,13 @@ void check_external_data(const EngineModel& model, const io::Siblings& siblings)
   for (const std::string& file : model.external_files) {
     if (!onnx::is_beside(file)) {
       fail({ErrorKind::unsupported, "engine-external-data", file, "a file beside the model"},
-           "the weights are in '{}', in another folder.\nOnly files beside the model are read.",
+           "the weights are in '{}', outside the model's folder.\n"
+           "Only files beside the model are read.",
            printable(file));
     }
     if (siblings.open(file) == nullptr) {
       fail({ErrorKind::io, "engine-external-data", file, "a file beside the model"},
-           "{}: the weights are in {}, which is not beside the model.\n"
+           "{}: the weights are in {}, but this file is not beside the model.\n"
            "Put the file beside the model.",
            judge::engine::shown_path(model), printable(file));
     }
@@ -109,7 +110,7 @@ void check_outputs(const std::filesystem::path& engine, const EngineOptions& opt
   read.check(cache, "timing.cache");
   if (io::identity_of(cache) == io::identity_of(engine)) {
     fail({ErrorKind::usage, "option-conflict", "timing_cache"},
-         "{} {}: the timing cache is the engine itself.\nGive another name.",
+         "{} {}: the timing cache and the engine are the same file.\nGive another name.",
          option("timing_cache"), printable(cache.string(), 4096));
   }
 }
@@ -211,7 +212,8 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   };
   add("--onnx", path_text(model.path));
   add("--saveEngine", path_text(command.engine));
-  // Every version refuses shapes for a static model. A dynamic model without shapes gets 1 x 1.
+  // Every version of trtexec refuses shape options for a model with fixed shapes. Without shape
+  // options, trtexec builds a dynamic model for 1 x 1 pixels.
   if (model.shape.is_dynamic()) {
     add("--minShapes", profile_text(model, &Axis::min));
     add("--optShapes", profile_text(model, &Axis::opt));
@@ -221,7 +223,7 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   if (route.fp16) add("--fp16");
   if (route.bf16) add("--bf16");
   if (route.int8) add("--int8");
-  // Without a unit the number is in MiB in every version. The units differ between versions.
+  // In every version, a number without a unit is in MiB. The units differ between versions.
   if (options.workspace) add("--memPoolSize", fmt::format("workspace:{}", *options.workspace));
   if (!options.timing_cache.empty()) add("--timingCacheFile", path_text(options.timing_cache));
   add_number("--builderOptimizationLevel", options.builder_optimization_level);

@@ -1,5 +1,5 @@
 /// @file
-/// What TensorRT must know about an ONNX file, and how each version of trtexec is told.
+/// What TensorRT must know about an ONNX file, and the options of each version of trtexec.
 ///
 /// The functions here start no program. The public functions are in aether2onnx/engine.h.
 #pragma once
@@ -16,64 +16,67 @@
 
 namespace aether2onnx::judge::engine {
 
-/// The compute capabilities of `options`, or TensorRT for RTX's default: 80, 86, 89 and 120.
+/// Returns the compute capabilities in `options`, or NVIDIA's default: 80 (for 8.0), 86, 89, 120.
 std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options);
 
-/// "input:1x3x64x64", as in the converter's metadata, trtexec's options and ONNX Runtime's.
+/// Returns the smallest, usual or largest input shape (`which`) as "input:1x3x64x64": the form in
+/// the converter's metadata, in trtexec's options and in ONNX Runtime's options.
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 
-/// Describes an ONNX file for runtimes. Throws Error(unsupported), see read_engine_model().
+/// Returns what runtimes must know about an ONNX file. Throws as read_engine_model() does.
 EngineModel describe(const onnx::Model& file);
 
-/// Why TensorRT refuses the file's quantization; "" if it does not. TensorRT reads only symmetric
-/// quantization.
+/// Returns why TensorRT refuses the file's quantization, or "" if TensorRT accepts the
+/// quantization. TensorRT reads only symmetric quantization, which has zero points of 0.
 std::string quantization_problem(const onnx::Model& file, const Input& input);
 
-/// Throws Error(unsupported) if there is a quantization_problem.
+/// Throws Error(unsupported) if `model.quantization_problem` is not empty.
 void check_quantization(const EngineModel& model);
 
-/// Throws if a number in `options` is out of range, or the model has no profile.
+/// Throws Error(usage) if a number in `options` is out of range.
 void check_numbers(const EngineOptions& options);
+/// Throws Error(usage) if a dynamic model has no profile: no range of input sizes.
 void check_profile(const EngineModel& model);
 
-/// The path for an option: trtexec replaces '~' at the start by the home folder.
+/// Returns the path for an option. "./" goes before a first '~', which trtexec would replace.
 std::string path_text(const std::filesystem::path& path);
 
-/// "1x3x64x64", or "1x3x32x32-4x3x256x256" for a range of sizes.
+/// Returns the input shape for file names: "1x3x64x64", "1x3x32x32-4x3x256x256" for a range.
 std::string shapes_name(const EngineModel& model);
 
-/// Whether this version of trtexec has the option and heeds the option.
+/// Returns whether this version of trtexec has the option, and the option has an effect.
 bool has_option(const TensorRtVersion& version, std::string_view name);
 
-/// How the engine gets its precision: by flags, or without flags by the file alone.
+/// The trtexec flags that set the engine's precision. Without flags, only the file sets it.
 struct PrecisionRoute {
-  bool strongly_typed = false;  ///< By --stronglyTyped. TensorRT 11 needs no flag for this.
+  bool strongly_typed = false;  ///< --stronglyTyped. TensorRT 11 is always strongly typed.
   bool fp16 = false;
   bool bf16 = false;
   bool int8 = false;
 };
 
-/// Throws Error(usage, unsupported) if no route leads to the requested precision. Adds to `notes`.
+/// Returns the flags for the requested precision, and adds hints for the user to `notes`. Throws
+/// Error(usage, unsupported) if no flags give this precision.
 ///
-/// `may_be_strong` is false for ONNX Runtime and vsmlrt, which cannot request strong typing up to
-/// TensorRT 10.
+/// `may_be_strong` is false for ONNX Runtime and vsmlrt: with TensorRT 10 and older, they cannot
+/// request strong typing.
 PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& options,
                                bool may_be_strong, std::vector<std::string>& notes);
 
-/// Throws if an option is out of range, the model has no profile, or this version does not read
-/// the model's opset or operators. Adds to `notes`.
+/// Throws if an option is out of range, the model has no profile, or this version does not read the
+/// model's quantization, opset or operators. Adds hints for the user to `notes`.
 void validate(const EngineModel& model, const EngineOptions& options,
               std::vector<std::string>& notes);
 
-/// The ONNX file and its external data.
+/// Returns the files that trtexec reads: the ONNX file and its external data.
 io::FilesRead files_read(const EngineModel& model);
 
-/// Throws if trtexec would write over a file of `read`, or the engine and the timing cache are one
-/// file.
+/// Throws if trtexec would overwrite a file in `read`, or if the engine and the timing cache are
+/// the same file.
 void check_outputs(const std::filesystem::path& engine, const EngineOptions& options,
                    const io::FilesRead& read);
 
-/// The model's path for messages.
+/// Returns the model's path for messages, with unprintable characters replaced.
 std::string shown_path(const EngineModel& model);
 
 }  // namespace aether2onnx::judge::engine

@@ -1,4 +1,4 @@
-// Describes an ONNX file for runtimes.
+// Collects what TensorRT and other runtimes must know about an ONNX file (EngineModel).
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,8 @@ namespace {
 
 using Sizes = std::array<std::int64_t, 4>;
 
-// A decimal number from 1 to `limits::kLayerWidth`, which is above every axis's limit.
+// Reads a decimal number from 1 to `limits::kLayerWidth`, which is above the limit of every axis.
+// Returns nullopt for any other text.
 std::optional<std::int64_t> size_of(std::string_view text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
@@ -45,15 +46,15 @@ std::optional<Sizes> sizes_of(std::string_view text) {
   return sizes;
 }
 
-// Thrown if the metadata have no profile that fits the input.
+// Thrown if the metadata have no profile (range of sizes) that fits the input.
 struct ProfileProblem {
   std::string text;
 };
 
-// One end of the profile.
+// Returns the shape under `key` in the metadata: min_shape, opt_shape or max_shape.
 Sizes profile_end(const onnx::Model& file, const char* key, const EngineModel& model) {
   const std::string* text = file.find_metadata(key);
-  if (text == nullptr) throw ProfileProblem{"the metadata contain no range"};
+  if (text == nullptr) throw ProfileProblem{"the metadata contain no range of sizes"};
   const std::size_t colon = text->rfind(':');
   const auto sizes = colon == std::string::npos
                          ? std::nullopt
@@ -80,7 +81,8 @@ void take_profile(const onnx::Model& file, EngineModel& model) {
   const std::array<Axis*, 3> axes = {&shape.batch, &shape.height, &shape.width};
   constexpr std::array<std::size_t, 3> dims = {0, 2, 3};
   const auto misfit = [](const std::string& what) {
-    throw ProfileProblem{fmt::format("the profile in the metadata does not fit: {}", what)};
+    throw ProfileProblem{
+        fmt::format("the range of sizes in the metadata does not fit the input: {}", what)};
   };
   for (std::size_t i = 0; i < ends.size(); ++i) {
     if (ends.at(i)[1] != model.channels) {
@@ -94,28 +96,30 @@ void take_profile(const onnx::Model& file, EngineModel& model) {
     const Axis range = Axis::range(ends[0].at(dim), ends[1].at(dim), ends[2].at(dim));
     if (!axis.dynamic) {
       if (range != Axis::range(axis.opt, axis.opt, axis.opt)) {
-        misfit(fmt::format("axis {} goes from {} to {}, but is fixed to {}", dim, range.min,
-                           range.max, axis.opt));
+        misfit(fmt::format("the range of axis {} is {} to {}, but the axis is fixed to {}", dim,
+                           range.min, range.max, axis.opt));
       }
       continue;
     }
     if (range.min > range.opt || range.opt > range.max || range.max > largest) {
       misfit(
-          fmt::format("axis {} has min {}, opt {}, max {}", dim, range.min, range.opt, range.max));
+          fmt::format("axis {} has min {}, opt {}, max {}; min <= opt <= max <= 65536 was expected",
+                      dim, range.min, range.opt, range.max));
     }
     axis = range;
   }
   model.shape = shape;
 }
 
-// An axis of the file. An axis whose size is no number is dynamic and has the range `range`.
+// Returns an axis of the input. If `dim` is no number, the axis is dynamic with the range `range`.
 Axis axis_of(const std::string& dim, const Axis& range, const std::string& input) {
   const bool is_number = !dim.empty() && dim.find_first_not_of("-0123456789") == std::string::npos;
   if (!is_number) return range;
   const auto size = size_of(dim);
   if (!size) {
     fail({ErrorKind::unsupported, "engine-input-shape", input, "a size", dim},
-         "the input '{}' has an axis of {}, which is no size.", printable(input), printable(dim));
+         "the input '{}' has an axis of size {}, which is no valid size.", printable(input),
+         printable(dim));
   }
   return Axis::fixed(*size);
 }
@@ -125,7 +129,7 @@ void take_input(const onnx::Model& file, EngineModel& model) {
   if (inputs.size() != 1) {
     const std::string count = inputs.empty() ? "no input" : plural(inputs.size(), "input");
     fail({ErrorKind::unsupported, "engine-inputs", "", "one input", count},
-         "the model has {}, but an image-to-image model has one.\n"
+         "the model has {}, but an image-to-image model has one input.\n"
          "Convert the checkpoint with aether2onnx.",
          count);
   }
@@ -136,7 +140,8 @@ void take_input(const onnx::Model& file, EngineModel& model) {
     for (const std::string& dim : input.dims) dims.push_back(dim.empty() ? "?" : printable(dim));
     fail({ErrorKind::unsupported, "engine-input-shape", input.name, "(N, C, H, W)",
           join(dims, ", ")},
-         "the input '{}' is [{}]; (N, C, H, W) with fixed channels was expected.\n"
+         "the input '{}' has the shape [{}]; (N, C, H, W) with a fixed number of channels was "
+         "expected.\n"
          "Convert the checkpoint with aether2onnx.",
          printable(input.name), join(dims, ", "));
   }
@@ -150,8 +155,8 @@ void take_input(const onnx::Model& file, EngineModel& model) {
       model.input_dtype != "bfloat16") {
     fail({ErrorKind::unsupported, "engine-input-type", input.name, "float32, float16 or bfloat16",
           model.input_dtype},
-         "the input '{}' is {}; float32, float16 or bfloat16 was expected.", printable(input.name),
-         model.input_dtype);
+         "the input '{}' has the type {}; float32, float16 or bfloat16 was expected.",
+         printable(input.name), model.input_dtype);
   }
 }
 
@@ -179,8 +184,9 @@ void take_types(const onnx::Model& file, EngineModel& model) {
   model.has_decomposed_normalization = has_mean && has_power;
 }
 
-// The name goes into specifications of shapes. These characters have no special meaning there in
-// any version.
+// Returns whether the input's name can be part of a shape option such as
+// --minShapes=input:1x3x64x64. In shape options, these characters have no special meaning in any
+// version of trtexec.
 bool fits_into_profile(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -194,7 +200,8 @@ EngineModel describe(const onnx::Model& file) {
   EngineModel model;
   const std::int64_t opset = onnx::default_opset(file);
   if (opset < 1 || opset > std::numeric_limits<int>::max()) {
-    fail({ErrorKind::malformed, "engine-no-opset"}, "the file names no opset of ONNX's operators.");
+    fail({ErrorKind::malformed, "engine-no-opset"},
+         "the file does not name the opset of ONNX's own operators.");
   }
   model.opset_version = static_cast<int>(opset);
   take_input(file, model);
@@ -208,7 +215,8 @@ EngineModel describe(const onnx::Model& file) {
   if (!fits_into_profile(model.input_name)) {
     fail({ErrorKind::unsupported, "engine-input-name", model.input_name,
           "letters, digits, '_', '-', '.' and '/'"},
-         "the input is called '{}', a name that specifications of shapes cannot contain.\n"
+         "the input is called '{}', but shape options such as --minShapes cannot contain this "
+         "name.\n"
          "Convert the checkpoint with aether2onnx, which calls the input 'input'.",
          printable(model.input_name));
   }

@@ -1,7 +1,7 @@
-// ONNX Runtime's TensorRT execution provider, and vs-mlrt's vsmlrt.py. Both run TensorRT's builder
-// themselves.
-// Sources: ONNX Runtime's page of the execution provider; vs-mlrt's scripts/vsmlrt.py 3.22 (the
-// dataclass Backend.TRT, the functions inference and trtexec).
+// Writes the options of ONNX Runtime's TensorRT execution provider, and the call of vs-mlrt's
+// vsmlrt.py. The provider and vsmlrt.py run TensorRT's builder themselves.
+// Sources: ONNX Runtime's documentation of the execution provider; vs-mlrt's scripts/vsmlrt.py 3.22
+// (the dataclass Backend.TRT, the functions inference and trtexec).
 
 #include "base/error.h"
 #include "base/text.h"
@@ -14,11 +14,11 @@ namespace {
 using judge::engine::profile_text;
 using judge::engine::shown_path;
 
-// A string literal of Python.
+// Returns `text` as a string literal of Python.
 std::string python_text(const std::string& text) {
   if (printable(text, text.size()) != text) {
     fail({ErrorKind::unsupported, "engine-path-characters", text},
-         "{}: the name has characters that cannot be written for Python here.\n"
+         "{}: the name has characters that aether2onnx cannot write into Python code.\n"
          "Rename the file or folder.",
          printable(text, 4096));
   }
@@ -30,7 +30,7 @@ std::string python_text(const std::string& text) {
   return result + "\"";
 }
 
-// "name=value, …".
+// The arguments of a call in Python: "name=value, …".
 struct Keywords {
   std::string text;
 
@@ -52,8 +52,8 @@ std::string folder_text(const std::filesystem::path& file) {
 ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
   ProviderOptions result;
   judge::engine::validate(model, options, result.notes);
-  // The provider always makes weakly typed networks, in which a layer of a half type needs the flag
-  // of its type. TensorRT 11 and newer have no such flags.
+  // The provider always builds weakly typed networks. There, a float16 or bfloat16 layer needs
+  // the flag of its type. TensorRT 11 and newer do not have these flags.
   const auto route = judge::engine::precision_route(model, options, false, result.notes);
   const auto add = [&](const char* key, const std::string& value) {
     result.options.emplace_back(key, value);
@@ -70,7 +70,8 @@ ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOption
   if (route.fp16) add("trt_fp16_enable", "1");
   if (route.bf16) {
     add("trt_bf16_enable", "1");
-    result.notes.emplace_back("trt_bf16_enable is an option of newer releases of ONNX Runtime");
+    result.notes.emplace_back(
+        "only newer releases of ONNX Runtime have the option trt_bf16_enable");
   }
   if (route.int8) add("trt_int8_enable", "1");
   if (route.fp16 && model.has_decomposed_normalization) add("trt_layer_norm_fp32_fallback", "1");
@@ -106,27 +107,28 @@ void check_for_vsmlrt(const EngineModel& model) {
       fmt::format("Convert the checkpoint with {} 1x3xHxW", option("shape"));
   if (!model.shape.is_dynamic()) {
     refuse(
-        "the size is fixed, but vsmlrt always gives TensorRT a shape, which TensorRT refuses "
-        "for a fixed size",
+        "the size is fixed, but vsmlrt always passes a shape to TensorRT; TensorRT refuses a shape "
+        "for a model with a fixed size",
         make_dynamic + ".");
   }
   if (model.channels != 1 && model.channels != 3) {
-    refuse(fmt::format("the input has {}, but clips have 1 or 3",
+    refuse(fmt::format("the input has {}, but clips have 1 or 3 channels",
                        plural(static_cast<std::uint64_t>(model.channels), "channel")),
            fmt::format("Use {} trtexec or onnxruntime.", option("for")));
   }
   if (model.shape.batch.min > 1) {
-    refuse(fmt::format("the model needs at least {} pictures at a time, but vsmlrt gives one",
-                       model.shape.batch.min),
-           fmt::format("{}, or give {} 1.", make_dynamic, option("min_batch_size")));
+    refuse(
+        fmt::format("the model needs at least {} pictures at a time, but vsmlrt passes one picture",
+                    model.shape.batch.min),
+        fmt::format("{}, or give {} 1.", make_dynamic, option("min_batch_size")));
   }
   for (const std::string& type : {model.input_dtype, model.output_dtype}) {
     if (type == "float32" || type == "float16") continue;
-    refuse(
-        fmt::format("the input or output is {}, but clips are float32 or float16", type),
-        fmt::format("Convert the checkpoint with {} mixed_bf16 or mixed_fp16, which keep float32 "
-                    "there.",
-                    option("fp_mode")));
+    refuse(fmt::format("the input or the output has the type {}, but clips are float32 or float16",
+                       type),
+           fmt::format("Convert the checkpoint with {} mixed_bf16 or mixed_fp16, which keep the "
+                       "input and the output in float32.",
+                       option("fp_mode")));
   }
 }
 
@@ -170,7 +172,7 @@ PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options) {
   if (model.input_name != "input") call.add("input_name", python_text(model.input_name));
   call.add("backend", fmt::format("vsmlrt.Backend.TRT({})", backend.text));
   result.python = fmt::format("vsmlrt.inference(clip, {})", call.text);
-  result.notes.push_back(fmt::format("the clip must be {} of {}-bit floating point",
+  result.notes.push_back(fmt::format("the clip must be {} in {}-bit floating point",
                                      model.channels == 1 ? "GRAY" : "RGB",
                                      model.input_dtype == "float16" ? 16 : 32));
   return result;

@@ -1,5 +1,5 @@
 // What differs between the versions of TensorRT: options of trtexec, opsets, types.
-// Source: the sources of trtexec (samples/common/sampleOptions.cpp) of the releases 8.4 to 11.1.
+// Source: trtexec's source code (samples/common/sampleOptions.cpp) in the releases 8.4 to 11.1.
 
 #include <algorithm>
 #include <array>
@@ -30,18 +30,19 @@ constexpr std::array kOptions = {
     TrtexecOption{"--fp16", before(kOnlyStrongTyping)},
     TrtexecOption{"--bf16", between(kBfloat16, kOnlyStrongTyping)},
     TrtexecOption{"--int8", before(kOnlyStrongTyping)},
-    // TensorRT 11 accepts this option, but every network is strongly typed there anyway.
+    // TensorRT 11 accepts this option, but without effect: every network is strongly typed.
     TrtexecOption{"--stronglyTyped", between(kStrongTyping, kOnlyStrongTyping)},
     TrtexecOption{"--memPoolSize"},
     TrtexecOption{"--timingCacheFile"},
     TrtexecOption{"--builderOptimizationLevel", since(k86)},
     TrtexecOption{"--device"},
-    // Without one of these two, trtexec also measures the engine, and fails if measuring fails.
+    // Without one of these two options, trtexec also measures the engine's speed, and fails if the
+    // measurement fails.
     TrtexecOption{"--buildOnly", before(k86)},
     TrtexecOption{"--skipInference", since(k86)},
 };
 
-// The options of 11.5 and older releases are known.
+// The options of this version and newer versions are unknown. The newest known release is 11.5.
 constexpr Version kFirstUnknown = version(12);
 
 void check_range(const char* name, const std::optional<std::int64_t>& value, std::int64_t low,
@@ -58,7 +59,7 @@ void check_options(const EngineOptions& options) {
       !has_option(options.version, "--builderOptimizationLevel")) {
     fail({ErrorKind::usage, "engine-option-version", "builder_optimization_level",
           "TensorRT 8.6 or newer", to_string(options.version)},
-         "{} {}: TensorRT {} has no such option; 8.6 and newer have.",
+         "{} {}: TensorRT {} does not have this option; TensorRT 8.6 and newer have it.",
          option("builder_optimization_level"), *options.builder_optimization_level,
          to_string(options.version));
   }
@@ -126,8 +127,8 @@ void check_opset(const EngineModel& model, const TensorRtVersion& version,
                     option("opset_version"), newest == 17 && !reads_norm ? 16 : newest);
     if (model.has_bfloat16) {
       remedy = fmt::format(
-          "bfloat16 needs this opset. Convert the checkpoint with {} {}, or use "
-          "TensorRT 10.6 or newer.",
+          "bfloat16 needs opset 22. Convert the checkpoint with {} {}, or use TensorRT 10.6 or "
+          "newer.",
           option("fp_mode"),
           number >= kBfloat16 ? fmt::format("fp32 and add {} bf16", option("precision"))
                               : "mixed_fp16");
@@ -140,22 +141,22 @@ void check_opset(const EngineModel& model, const TensorRtVersion& version,
   if (model.has_layer_normalization && !reads_norm) {
     fail({ErrorKind::unsupported, "engine-operator", "LayerNormalization", "TensorRT 8.6 or newer",
           to_string(version)},
-         "{}: the model has the operator LayerNormalization, which TensorRT {} does not read; 8.6 "
-         "does.\n"
+         "{}: the model has the operator LayerNormalization. TensorRT {} does not read this "
+         "operator; TensorRT 8.6 and newer do.\n"
          "Convert the checkpoint with {} 16 or lower, which writes simpler operators instead.",
          shown_path(model), to_string(version), option("opset_version"));
   }
-  // "10" means any release of 10, and not every release may read the opset.
+  // "10" allows any release of TensorRT 10, but the older ones may not read the opset.
   const int oldest = newest_opset_of_tensorrt(judge::version(version.major));
   if (version.minor == TensorRtVersion::kNewest && number >= judge::version(9) &&
       model.opset_version > oldest) {
-    notes.push_back(
-        fmt::format("opset {} needs a late release of TensorRT {}; {}.0 reads opsets up to {}",
-                    model.opset_version, version.major, version.major, oldest));
+    notes.push_back(fmt::format(
+        "opset {} needs a newer release of TensorRT {}: release {}.0 reads only opsets up to {}",
+        model.opset_version, version.major, version.major, oldest));
   }
 }
 
-// A flag of weak typing.
+// A trtexec flag for weakly typed networks. The flag allows TensorRT to compute in `type`.
 struct Flag {
   const char* name = "";
   const char* type = "";
@@ -168,7 +169,8 @@ struct Flag {
   const std::string version = to_string(options.version);
   if (options.precision == EnginePrecision::as_model) {
     fail({ErrorKind::unsupported, "engine-precision", flag.type, "TensorRT 9.0 or newer", version},
-         "{}: the model contains {}, in which TensorRT {} does not compute; 9.0 and newer do.\n"
+         "{}: the model contains {}. TensorRT {} cannot compute in this type; TensorRT 9.0 and "
+         "newer can.\n"
          "Convert the checkpoint with {} fp16 or fp32 instead.",
          shown_path(model), flag.type, version, option("fp_mode"));
   }
@@ -181,7 +183,7 @@ struct Flag {
          option("precision"));
   }
   fail({ErrorKind::unsupported, "engine-precision", flag.type, "TensorRT 9.0 or newer", version},
-       "{}: TensorRT {} does not compute in {}; 9.0 and newer do.\n"
+       "{}: TensorRT {} cannot compute in {}; TensorRT 9.0 and newer can.\n"
        "Use {} fp16, or a newer TensorRT.",
        wish, version, flag.type, option("precision"));
 }
@@ -200,10 +202,11 @@ void check_wish(const EngineModel& model, EnginePrecision wish) {
 
 std::string note_of_float32(const EngineOptions& options) {
   const std::string convert = fmt::format("convert with {} mixed_fp16", option("fp_mode"));
-  return fmt::format("the model is float32, and so will the engine be; for half precision {}",
-                     has_option(options.version, "--fp16")
-                         ? fmt::format("add {} fp16, or {}", option("precision"), convert)
-                         : convert);
+  return fmt::format(
+      "the model is float32, so the engine will be float32, too; for half precision {}",
+      has_option(options.version, "--fp16")
+          ? fmt::format("add {} fp16, or {}", option("precision"), convert)
+          : convert);
 }
 
 std::string note_of_weak_typing(const EngineModel& model, const EngineOptions& options,
@@ -211,13 +214,14 @@ std::string note_of_weak_typing(const EngineModel& model, const EngineOptions& o
   const std::string_view precision = to_string(options.precision);
   if (options.precision != EnginePrecision::as_model && !model.has_float16 && !model.has_bfloat16) {
     return fmt::format(
-        "TensorRT chooses the layers that compute in {0}; a conversion with {1} mixed_{0} chooses "
-        "them in the file, which TensorRT 11 requires",
+        "TensorRT chooses the layers that compute in {0}; for TensorRT 11 the file must set the "
+        "type of each layer: convert with {1} mixed_{0}",
         precision, option("fp_mode"));
   }
   const std::string hint =
-      "the types in the file are hints: TensorRT may compute float32 parts in half precision, too";
-  if (!may_be_strong) return "the network is weakly typed here, so " + hint;
+      "the types in the file are only hints: TensorRT may also compute float32 layers in half "
+      "precision";
+  if (!may_be_strong) return "ONNX Runtime and vsmlrt build weakly typed networks, so " + hint;
   return fmt::format(
       "TensorRT {} has no strong typing, so {}; TensorRT 9.1 and newer keep the file's types",
       to_string(options.version), hint);
@@ -240,7 +244,8 @@ PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& op
   const bool wants_fp16 = options.precision == EnginePrecision::fp16;
   const bool wants_bf16 = options.precision == EnginePrecision::bf16;
   const bool typed = model.has_float16 || model.has_bfloat16 || model.is_quantized;
-  // A type that is not in the file needs a flag, and a flag needs weak typing.
+  // If the file does not have the requested type, the type needs a flag, and flags need weak
+  // typing.
   const bool beyond_file =
       (wants_fp16 && !model.has_float16) || (wants_bf16 && !model.has_bfloat16);
 
@@ -274,10 +279,9 @@ void validate(const EngineModel& model, const EngineOptions& options,
   check_quantization(model);
   check_opset(model, options.version, notes);
   if (number_of(options.version) >= kFirstUnknown) {
-    notes.push_back(
-        fmt::format("TensorRT {} is newer than every known release; the command is that "
-                    "for TensorRT 11",
-                    to_string(options.version)));
+    notes.push_back(fmt::format(
+        "TensorRT {} is newer than every known release; the command is written for TensorRT 11",
+        to_string(options.version)));
   }
   for (const std::string& file : model.external_files) {
     notes.push_back(

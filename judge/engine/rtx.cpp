@@ -1,6 +1,6 @@
-// The command line of tensorrt_rtx, the program of NVIDIA's TensorRT for RTX.
-// Source: NVIDIA's documentation of tensorrt_rtx 1.5 to 1.7; the builder of 1.7.1 for what it
-// refuses.
+// Writes the command line of tensorrt_rtx, the program of NVIDIA's TensorRT for RTX.
+// Sources: NVIDIA's documentation of tensorrt_rtx 1.5 to 1.7; runs of the builder of 1.7.1, for the
+// models that the builder refuses.
 
 #include <algorithm>
 #include <array>
@@ -16,9 +16,9 @@ namespace {
 using judge::engine::shown_path;
 
 constexpr TensorRtVersion kOldest = {1, 5, 0};
-constexpr TensorRtVersion kQuantizedFrom = {1, 7, 0};  // feature maps in int8
+constexpr TensorRtVersion kQuantizedFrom = {1, 7, 0};  // the first version with int8 feature maps
 
-// Compute capabilities: 89 stands for 8.9.
+// Compute capabilities of GPUs, times 10: 89 is 8.9.
 constexpr int kTuring = 75;
 constexpr int kAmpere = 80;
 constexpr int kAda = 89;
@@ -30,7 +30,8 @@ std::string capability_text(int capability) {
   return fmt::format("{}.{}", capability / 10, capability % 10);
 }
 
-// Fails if one of the requested GPUs does not compute in a type of the model.
+// Throws if the model has the type (`has`) and a requested GPU is older than `first`, the first
+// compute capability with this type.
 void check_type(const EngineModel& model, const EngineOptions& options, bool has, int first,
                 const char* type, const std::string& remedy) {
   if (!has || options.compute_capabilities.empty()) return;
@@ -38,8 +39,9 @@ void check_type(const EngineModel& model, const EngineOptions& options, bool has
     if (capability >= first) continue;
     fail({ErrorKind::unsupported, "engine-compute-capability", type,
           capability_text(first) + " or newer", capability_text(capability)},
-         "{}: the model contains {}, which GPUs of compute capability {} lack; {} and newer have "
-         "it.\n{}",
+         "{}: the model contains {}. GPUs of compute capability {} cannot compute in this type; {} "
+         "and newer can.\n"
+         "{}",
          shown_path(model), type, capability_text(capability), capability_text(first), remedy);
   }
 }
@@ -69,18 +71,19 @@ void check(const EngineModel& model, const EngineOptions& options,
   const std::vector<int>& wanted = options.compute_capabilities;
   if (wanted.size() > 1 && std::find(wanted.begin(), wanted.end(), kTuring) != wanted.end()) {
     notes.push_back(
-        fmt::format("an engine has one plan for all its GPUs, and the plan of 7.5 has more kernels "
-                    "(aether_small: 121 in place of 89); build 7.5 apart, with {} 7.5",
+        fmt::format("an engine has one list of kernels for all its GPUs, and with compute "
+                    "capability 7.5 the list is longer (aether_small: 121 instead of 89 kernels); "
+                    "build a separate engine for 7.5, with {} 7.5",
                     option("compute_capabilities")));
   }
   if (!model.has_float16 && !model.has_bfloat16 && !model.is_quantized) {
     notes.push_back(
-        fmt::format("the model is float32, and so will the engine be; for half "
-                    "precision convert with {} mixed_fp16",
+        fmt::format("the model is float32, so the engine will be float32, too; for half precision "
+                    "convert with {} mixed_fp16",
                     option("fp_mode")));
   }
   if (model.is_quantized && options.version < kQuantizedFrom) {
-    notes.emplace_back("feature maps in int8 need TensorRT for RTX 1.7 or newer");
+    notes.emplace_back("int8 feature maps need TensorRT for RTX 1.7 or newer");
   }
   for (const std::string& file : model.external_files) {
     notes.push_back(
@@ -105,15 +108,15 @@ TensorRtVersion newest_tensorrt_rtx() noexcept {
 
 TensorRtVersion parse_tensorrt_rtx_version(std::string_view text) {
   std::vector<int> parts = judge::version_parts(text);
-  parts.resize(std::min<std::size_t>(parts.size(), 3));  // the fourth number counts builds
+  parts.resize(std::min<std::size_t>(parts.size(), 3));  // the fourth number is a build number
   TensorRtVersion version = newest_tensorrt_rtx();
   if (!parts.empty()) version.major = parts[0];
   if (parts.size() > 1) version.minor = parts[1];
   if (parts.size() > 2) version.patch = parts[2];
   if (!parts.empty() && version >= kOldest && version.major == kOldest.major) return version;
   fail({ErrorKind::usage, "engine-version", "for", "1.5 or newer", std::string(text)},
-       "{}: no supported version of TensorRT for RTX looks like this. Write the version as 1.7; "
-       "the oldest supported version is 1.5.",
+       "{} is not a supported version of TensorRT for RTX. Write the version as 1.7; the oldest "
+       "supported version is 1.5.",
        printable(text));
 }
 

@@ -1,4 +1,4 @@
-// The report in progress.
+// The Collector: builds the report of a scan.
 
 #include <algorithm>
 
@@ -46,7 +46,7 @@ void Collector::another_call() {
 
 void Collector::finding(ScanResult weight, std::string code, std::string what) {
   take(weight);
-  // Each weight has a limit of its own, so that notes cannot crowd out what is found.
+  // Each weight has its own limit, so that many notes cannot keep a found danger off the list.
   std::size_t& listed = findings_.at(static_cast<std::size_t>(weight));
   if (listed >= limits::kListed) {
     ++report_.not_listed;

@@ -1,5 +1,5 @@
-// ONNX files. The reader refuses files that other readers read differently. This file judges
-// operators, functions, and the places of weights, wherever in the file they are.
+// Scans ONNX files. onnx::read() refuses files that other readers read differently. The functions
+// here judge all operators, functions and names of files with weights in an ONNX file.
 
 #include "formats/onnx/onnx.h"
 #include "base/error.h"
@@ -15,16 +15,16 @@ void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
   if (tensor.external_file.empty()) return;
   const std::string name = printable(tensor.external_file, 100);
   if (!onnx::is_beside(tensor.external_file)) {
-    collector.found("external-path", "the file places weights in '{}', outside its own folder",
-                    name);
+    collector.found("external-path", "the weights are in '{}', outside the file's folder", name);
     return;
   }
-  collector.note("external-data", "weights are in '{}' beside the file", name);
-  // Readers turn other texts into numbers, each in its own way.
+  collector.note("external-data", "weights are in the file '{}' in the same folder", name);
+  // Only digits are accepted: each reader turns other texts into numbers in its own way.
   for (const std::string& number : {tensor.external_offset, tensor.external_bytes}) {
     constexpr std::size_t digits = 18;
     if (number.empty() || (only_digits(number) && number.size() <= digits)) continue;
-    collector.unclear("external-place", "the place '{}' of weights in '{}' is no plain number",
+    collector.unclear("external-place",
+                      "the offset or length '{}' of weights in '{}' is not a plain number",
                       printable(number, 40), name);
   }
 }
@@ -37,7 +37,7 @@ void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& col
   if (power == Power::loads) {
     collector.found("operator-loads", "the operator {} {}", name, load_text(node));
   } else {
-    collector.unclear("operator", "the file needs an operator from another library, {}", name);
+    collector.unclear("operator", "the file needs an operator that scan does not know: {}", name);
   }
 }
 
@@ -45,15 +45,16 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
   for (const onnx::Function& function : model.functions) {
     if (!replaces_operator(function)) continue;
     collector.unclear("operator-replaced",
-                      "the file defines a function with the name of a known operator, {}",
+                      "the file defines a function with the name of a known operator: {}",
                       printable(full_name({"", function.name, function.domain, {}, {}, {}}), 120));
   }
   const std::uint64_t nodes = expanded_nodes(model);
   if (nodes == kEndless) {
     collector.unclear("functions", "a function of the file calls itself");
   } else if (nodes > kTooManyNodes) {
-    collector.unclear("functions", "the functions of the file expand to over {} nodes",
-                      with_thousands(kTooManyNodes));
+    collector.unclear(
+        "functions", "with each call replaced by the function's nodes, the graph has over {} nodes",
+        with_thousands(kTooManyNodes));
   }
 }
 
@@ -76,10 +77,11 @@ void scan_onnx(const File& file) {
     collector.unclear("onnx-unknown", "the file has {} at byte {}, which ONNX does not define",
                       part.what, part.offset);
   }
-  // ONNX Runtime takes settings from here if its environment allows it. Source:
+  // ONNX Runtime reads settings from this key if an environment variable allows it. Source:
   // inference_session_utils.h of ONNX Runtime.
   if (model.find_metadata("ort_config") != nullptr) {
-    collector.unclear("onnx-settings", "the metadata have settings for ONNX Runtime");
+    collector.unclear("onnx-settings",
+                      "the metadata contain settings for ONNX Runtime (ort_config)");
   }
 }
 

@@ -1,4 +1,4 @@
-// What a pickle would do if Python loaded the pickle.
+// Finds what a pickle would do if Python loaded the pickle.
 
 #include <algorithm>
 
@@ -15,8 +15,8 @@ using pickle::ValueId;
 
 namespace {
 
-// The name that a call leads to: directly, through the result of another call, or through a
-// reference to a class with the class's source text. Returns nullopt if the call leads to no name.
+// Returns the imported name that a call uses: directly, through the result of another call, or
+// through a reference to a class with the class's source text. Returns nullopt if there is no name.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -42,7 +42,7 @@ bool is_text(const Document& document, ValueId value, std::string_view text) {
   return document.kind(value) == Kind::string && document.text(value) == text;
 }
 
-// Whether `head` begins like a pickle of protocol 2 to 5.
+// Returns whether `head` begins like a pickle of protocol 2 to 5.
 bool begins_as_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
@@ -60,8 +60,8 @@ PickleScanner::Outcome PickleScanner::one(const Input& input, std::uint64_t offs
                                           const std::string& where) {
   if (++pickles_ > limits::kPickles) {
     collector_.unclear("too-many-pickles",
-                       "{}: the file has more than {} pickles; the others were not scanned", where,
-                       limits::kPickles);
+                       "{}: the file has more than {} pickles; the other pickles were not scanned",
+                       where, limits::kPickles);
     return {input.size(), false};
   }
   const Document document = budget_.parse(input, offset);
@@ -88,22 +88,22 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
   if (!begins_as_pickle(head)) return false;
   const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return false;
-  collector_.found("pickle-elsewhere", "{}: should be data, but is a pickle", where);
+  collector_.found("pickle-elsewhere", "{}: the entry should be data, but is a pickle", where);
   look_at(document, where, 0);
   return true;
 }
 
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
-  // A pickle that the budget cut short is not broken.
+  // If the budget ended the parsing, the pickle need not be broken.
   if (!document.problem().empty() && !budget_.is_spent()) {
     collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
                        where, first_line(document.problem()));
   }
   for (const pickle::Irregularity& irregularity : document.irregularities()) {
-    // An overwritten memo entry only serves to lead scanners astray.
+    // The only use of an overwritten memo entry is to mislead scanners.
     const bool found = irregularity.code == "pickle-memo-overwritten";
     collector_.finding(found ? ScanResult::found : ScanResult::unclear, irregularity.code,
-                       fmt::format("{}, byte {}: {}, as no pickler writes it", where,
+                       fmt::format("{}, byte {}: {}; no pickler writes this", where,
                                    irregularity.offset, irregularity.text));
   }
   torch::find_misuses(document, [&](const torch::Misuse& misuse) {
@@ -112,7 +112,8 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
     collector_.finding(
         found ? ScanResult::found : ScanResult::unclear, misuse.code,
         fmt::format("{}, byte {}: {}, {}", where, document.offset(misuse.value), misuse.text,
-                    misuse.is_certain ? "as no writer does" : "which scan does not look into"));
+                    misuse.is_certain ? "but no program that writes checkpoints does this"
+                                      : "and scan does not examine this call"));
     return ++misuses_ < limits::kListed;
   });
   for (ValueId value = 0; value < document.value_count(); ++value) {
@@ -150,7 +151,7 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
   const std::string_view module = document.module(*global);
   const std::string_view name = document.name(*global);
   Verdict verdict = torch::verdict_of(module, name);
-  // The result of a harmless call is not meant to be called.
+  // A call of another call's result is at least suspicious, even if the name is harmless.
   if (document.kind(document.callable(call)) == Kind::object) {
     verdict = std::max(verdict, Verdict::suspicious);
   }
@@ -161,7 +162,7 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
     }
     if (!budget_.take(cost::kText)) return;
     std::string text = call_text(document, call);
-    if (document.state(call)) text += ", and set the result's state";
+    if (document.state(call)) text += ", then set the state of the result";
     collector_.call(std::move(text), verdict, where);
     return;
   }
@@ -179,17 +180,17 @@ void PickleScanner::judge_reference(const Document& document, ValueId reference,
   }
 }
 
-// Bytes in a pickle may be another pickle, which torch.storage._load_from_bytes and others load.
-// With protocol 2, bytes are stored as a text of the characters U+0000 to U+00FF.
+// Bytes in a pickle may be another pickle, which functions such as torch.storage._load_from_bytes
+// load. With protocol 2, bytes are stored as a text of the characters U+0000 to U+00FF.
 void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const std::string& where,
                                    int depth) {
   if (text.size() < 3) return;
   const auto inside = [&] { return where + ", bytes within the pickle"; };
   if (text.starts_with("PK\x03\x04")) {
-    collector_.unclear("nested-archive", "{}: an archive, which scan does not look into", inside());
+    collector_.unclear("nested-archive", "{}: an archive, whose content was not scanned", inside());
     return;
   }
-  // A call in the oldest protocol begins like this.
+  // In protocol 0, a pickle that calls a function begins like this.
   const bool as_text =
       (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
   if (begins_as_pickle(text) || as_text) {
@@ -214,13 +215,14 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
 void PickleScanner::nested(std::string_view bytes, const std::string& where, int depth) {
   if (depth >= limits::kNestedPickles || ++pickles_ > limits::kPickles) {
     collector_.unclear("too-many-pickles",
-                       "{}: too many pickles within pickles; the others were not scanned", where);
+                       "{}: too many pickles within pickles; the other pickles were not scanned",
+                       where);
     return;
   }
   const MemoryInput input(std::as_bytes(std::span(bytes)));
   const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return;
-  // A text that only looks like a pickle breaks off before the first call.
+  // A text like a pickle of protocol 0 that cannot be parsed to its end counts as plain text.
   if (!begins_as_pickle(bytes) && !document.problem().empty()) return;
   collector_.unclear("nested-pickle", "{}: a pickle within the pickle", where);
   look_at(document, where, depth + 1);

@@ -1,5 +1,5 @@
-// Every loader on every file: what other readers make of a file that this program takes for a file
-// of one kind. A reader looks where its own format says, so one file can be several.
+// Tries the readers of all kinds on every file. Each format has its marks at other offsets, so a
+// file can have several kinds, not only the kind that its first bytes show.
 
 #include <algorithm>
 #include <array>
@@ -37,8 +37,8 @@ void read_as_tar(const File& file) {
   std::array<char, 5> mark{};
   if (!formats::opens_as_tar(file.input) && text_at(mark, file.input, mark_at) != "ustar") return;
   file.collector.found("polyglot-tar",
-                       "the file is {}, but also a tar archive by its first 512 bytes, which "
-                       "PyTorch reads before other formats",
+                       "the file is {}, but its first 512 bytes make the file a tar archive, too; "
+                       "PyTorch tries tar before other formats",
                        container_of(file));
 }
 
@@ -62,14 +62,14 @@ void read_as_pickle(const File& file) {
 
 // --- ONNX ---
 
-// Fields of a protobuf message, as protobuf's own parser goes from one to the next. Source:
-// protobuf's "Encoding", and parse_context.h: tags are cut to 32 bits, groups are skipped.
+// Reads the fields of a protobuf message as protobuf's own parser does. Source: protobuf's
+// "Encoding", and parse_context.h: tags are cut to 32 bits, groups are skipped.
 class Message {
  public:
   explicit Message(const Input& input) : input_(input) {}
 
-  // Whether bytes `begin` to `end` are a whole message. `graph_field` also has to be a message, and
-  // the bytes have to have the field.
+  // Returns whether bytes `begin` to `end` are a complete message with a graph (field 7), and the
+  // graph's bytes are a complete message, too.
   bool is_model(std::uint64_t begin, std::uint64_t end) {
     const auto graph = walk(begin, end);
     return graph && graph->bytes > 0 && walk(graph->begin, graph->begin + graph->bytes);
@@ -83,8 +83,8 @@ class Message {
     std::uint64_t bytes = 0;
   };
 
-  // The last graph in the message, of no bytes if there is none; nullopt if the bytes are no
-  // message.
+  // Returns the last graph in the message. The graph has 0 bytes if the message has no graph.
+  // Returns nullopt if the bytes are no message.
   std::optional<Part> walk(std::uint64_t begin, std::uint64_t end) {
     Part graph;
     std::vector<std::uint64_t> groups;
@@ -155,7 +155,7 @@ class Message {
   }
 
   static constexpr std::uint64_t kMostFields = 2'000'000;
-  static constexpr std::size_t kDeepestGroup = 100;  // of protobuf's own parser
+  static constexpr std::size_t kDeepestGroup = 100;  // the limit of protobuf's own parser
 
   const Input& input_;
   std::uint64_t at_ = 0;
@@ -164,7 +164,7 @@ class Message {
   std::vector<std::byte> buffer_;
 };
 
-// `is_known`: the file is also of another kind.
+// Scans the file if the file is an ONNX model. `is_known`: the file has another kind, too.
 void read_as_onnx(const File& file, bool is_known) {
   Message message(file.input);
   const bool is_model = message.is_model(0, file.input.size());
@@ -179,8 +179,9 @@ void read_as_onnx(const File& file, bool is_known) {
   file.collector.set_container(container);
 }
 
-// FlatBuffers have a name at byte 4. ONNX Runtime and PyTorch's mobile loader go by that name. In
-// an ONNX file the producer's name may stand there. Source: IsOrtFormatModelBytes in ONNX Runtime.
+// FlatBuffers files have a name at byte 4, by which ONNX Runtime and PyTorch's mobile loader
+// recognize the file. In an ONNX file, byte 4 may be in the producer's name. Source:
+// IsOrtFormatModelBytes in ONNX Runtime.
 void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
@@ -201,7 +202,7 @@ void scan_other_readings(const File& file, FileKind kind) {
   if (kind != FileKind::zip) scan_as_zip_too(file);
   const bool is_unknown = kind == FileKind::unknown || kind == FileKind::text;
   const bool is_pickle = kind == FileKind::pickle || kind == FileKind::torch_legacy || is_unknown;
-  // If a file of unknown kind is a pickle, the file was scanned as a pickle before.
+  // A file of unknown kind has a container only if the file was already scanned as a pickle.
   const bool is_known = !is_unknown || !file.collector.container().empty();
   if (is_known) read_as_tar(file);
   if (!is_pickle) read_as_pickle(file);

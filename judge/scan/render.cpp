@@ -1,4 +1,4 @@
-// A call in a pickle as text.
+// Writes a call in a pickle as Python code.
 
 #include "base/text.h"
 #include "judge/scan/scan.h"
@@ -80,7 +80,8 @@ class Renderer {
     elements(document_.arguments(id), '(', ')', depth);
   }
 
-  // PyTorch refers to a class together with the class's source text. The class is shown.
+  // A reference is to a storage, or to a class together with its source text. Writes only the
+  // class.
   void reference(ValueId id, int depth) {
     const ValueId of = document_.persistent(id);
     const auto parts = document_.elements(of);
@@ -93,7 +94,7 @@ class Renderer {
     }
   }
 
-  // `each` writes item number i.
+  // Writes at most kElements items between `open` and `close`. `each(i)` writes item i.
   template <typename Each>
   void items(std::size_t count, char open, char close, Each each) {
     out_ += open;

@@ -18,7 +18,7 @@ namespace {
 
 using formats::FileKind;
 
-// PyTorch's stream of pickles, from before 1.6.
+// Scans the format of PyTorch before 1.6: five pickles, then the storages.
 void scan_legacy(const File& file) {
   constexpr std::array names = {"the magic number", "the protocol", "the system", "the object",
                                 "the list of storages"};
@@ -31,7 +31,8 @@ void scan_legacy(const File& file) {
   }
   const auto end = scan_tensors(file);
   if (!end || *end >= file.input.size()) return;
-  file.collector.found("behind-storages", "{} follow the last storage, and no loader reads them",
+  file.collector.found("behind-storages",
+                       "{} follow the last storage, and no loader reads these bytes",
                        plural(file.input.size() - *end, "byte"));
   file.pickles.one(file.input, *end, "behind the last storage");
 }
@@ -50,7 +51,7 @@ void scan_anything(const File& file) {
   }
 }
 
-// A file that is no checkpoint: scan_tensors() says what the file is.
+// Scans a file that is no checkpoint. scan_tensors() reports the kind of the file.
 void scan_no_checkpoint(const File& file, FileKind kind) {
   if (kind == FileKind::unknown || kind == FileKind::text) {
     scan_anything(file);
@@ -59,7 +60,7 @@ void scan_no_checkpoint(const File& file, FileKind kind) {
   }
 }
 
-// The JSON that a reader of checkpoints parses.
+// Returns the number of bytes of JSON that a reader of checkpoints parses.
 std::uint64_t json_bytes(const Input& input) {
   const FileKind kind = formats::sniff(input);
   if (kind == FileKind::json) return input.size();
@@ -73,7 +74,7 @@ std::uint64_t json_bytes(const Input& input) {
   return std::min(bytes, input.size());
 }
 
-// Whatever can read a shard may be given the shard without its index.
+// Programs may load a shard without its index, so the scan tries all readers on each shard.
 void scan_shards(const File& file) {
   file.collector.set_container("JSON");
   scan_tensors(file);
@@ -93,7 +94,7 @@ void scan_shards(const File& file) {
   file.collector.set_container("JSON");
 }
 
-// Scans the file as the reader of its kind does, then asks every other reader.
+// Scans the file as the reader of its kind does, then tries the readers of all other kinds.
 void scan_whole(const File& file) {
   const FileKind kind = formats::sniff_without_tar(file.input);
   switch (kind) {
@@ -129,8 +130,8 @@ ScanReport report_on(const Input& input, const io::Siblings* siblings, const Con
   scan_whole({input, siblings, context, collector, budget, pickles});
   if (budget.is_spent()) {
     collector.unclear("scan-budget",
-                      "the file needs more work than the {} units of a scan; parts of the file "
-                      "were not scanned",
+                      "the file needs more work than the limit of {} units for a scan; parts of "
+                      "the file were not scanned",
                       with_thousands(context.limits.scan_work));
   }
   return collector.finish();
@@ -153,7 +154,7 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
     }
     return audit.end;
   } catch (const Error& error) {
-    // A missing shard is a finding. Other bytes that cannot be read end the scan.
+    // A missing shard becomes a finding. Any other error of reading ends the scan.
     const bool of_shard =
         error.kind == ErrorKind::io && formats::sniff(file.input) == FileKind::json;
     if (error.kind == ErrorKind::unsupported) {

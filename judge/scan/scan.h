@@ -1,8 +1,8 @@
 /// @file
-/// The parts of a scan: pickles, containers, and the report in progress.
+/// The parts of the command scan: scanners of pickles and containers, and the class Collector.
 ///
-/// A scan reads every container as the readers do. If a reader refuses a file, the scan still looks
-/// at every part of the file that can be found.
+/// A scan reads every container as aether2onnx's readers do. If a reader refuses a file, the scan
+/// still looks at every part of the file that can be found.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -25,24 +25,25 @@
 
 namespace aether2onnx::judge::scan {
 
-/// A call as Python would write it, "os.system('rm …')": printable and cut short.
+/// Returns a call as Python code, "os.system('rm …')": printable and shortened.
 std::string call_text(const pickle::Document& document, pickle::ValueId call);
 
-/// Collects what a scan finds: everything once, the worst first, up to a limit of each kind.
+/// Collects the findings of a scan: each once, the worst first, and at most kListed of each kind.
 class Collector {
  public:
   void set_container(std::string name) { report_.container = std::move(name); }
   const std::string& container() const { return report_.container; }
 
-  /// Makes the names printable. All other texts must be printable already.
+  /// Adds an imported name, and makes `module` and `name` printable. All other texts in this class
+  /// must be printable already.
   void global(std::string_view module, std::string_view name, Verdict verdict,
               const std::string& where);
   void call(std::string text, Verdict verdict, const std::string& where);
   void finding(ScanResult weight, std::string code, std::string what);
 
-  /// Whether the list of calls has no place left. A further call needs no text.
+  /// Returns whether the list of calls is full. Then another_call() counts a further call.
   bool is_full_of_calls() const { return report_.calls.size() >= limits::kListed; }
-  /// Counts a call without a place in the list.
+  /// Counts a suspicious call that is not listed, since the list is full.
   void another_call();
 
   template <typename... Args>
@@ -57,11 +58,11 @@ class Collector {
   void note(const char* code, fmt::format_string<Args...> format, Args&&... args) {
     finding(ScanResult::clean, code, fmt::format(format, std::forward<Args>(args)...));
   }
-  /// An error about the content of the file, as an unclear finding; `where` may be empty. Call in
-  /// the error's handler: an error that is not about the content is thrown on.
+  /// Adds an error about the file's content as an unclear finding; `where` may be empty. Works only
+  /// in a catch block: rethrows an error that is not about the file's content.
   void unclear(const char* code, const Error& error, const std::string& where = "");
 
-  /// The report, with the worst of everything as its result.
+  /// Returns the report. Its result is the worst weight of all names, calls and findings.
   ScanReport finish();
 
  private:
@@ -70,30 +71,30 @@ class Collector {
   ScanReport report_;
   std::unordered_map<std::string, std::size_t> globals_;
   std::set<std::string> seen_;
-  std::array<std::size_t, 3> findings_{};  // listed, by weight
+  std::array<std::size_t, 3> findings_{};  // number of listed findings, by weight
   ScanResult worst_ = ScanResult::clean;
 };
 
-/// The first line of a message, without the full stop.
+/// Returns the first line of a message, without the full stop.
 std::string first_line(std::string_view message);
 
-/// Judges the names and calls of pickles, and of pickles in the texts of pickles.
+/// Judges the names and the calls in pickles, also in pickles that are a text or bytes in a pickle.
 class PickleScanner {
  public:
   PickleScanner(Collector& collector, Budget& budget) : collector_(collector), budget_(budget) {}
 
   struct Outcome {
-    std::uint64_t end = 0;  ///< Behind STOP, or where the pickle cannot be read further.
-    bool whole = false;     ///< The pickle was read to its STOP.
+    std::uint64_t end = 0;  ///< The offset behind STOP, or of the first unreadable opcode.
+    bool whole = false;     ///< Whether the pickle was read up to its STOP.
   };
-  /// The pickle at byte `offset` of `input`; `where` names the pickle in findings.
+  /// Scans the pickle at byte `offset` of `input`. `where` names the pickle in findings.
   Outcome one(const Input& input, std::uint64_t offset, const std::string& where);
 
-  /// The pickle that should fill `input`. Also scans what follows the pickle: loaders read one
-  /// pickle, scanners read one or all.
+  /// Scans the pickle that should fill `input`. Also scans pickles that follow, because loaders
+  /// read one pickle, and other scanners read one or all.
   void all(const Input& input, const std::string& where);
 
-  /// Bytes that should be no pickle. Returns whether they are a pickle that imports names.
+  /// Scans `input`, which should be no pickle. Returns whether `input` is a pickle with imports.
   bool unexpected(const Input& input, const std::string& where);
 
  private:
@@ -110,13 +111,13 @@ class PickleScanner {
   std::size_t misuses_ = 0;
 };
 
-/// Whether loading the pickle imports or calls anything.
+/// Returns whether loading the pickle imports or calls anything.
 bool imports_anything(const pickle::Document& document);
 
-/// One file under scan.
+/// A file that is being scanned, and the objects that its scan uses.
 struct File {
   const Input& input;
-  const io::Siblings* siblings;  ///< Null for a file in memory.
+  const io::Siblings* siblings;  ///< Opens files beside the file; null for a file in memory.
   const Context& context;
   Collector& collector;
   Budget& budget;
@@ -132,12 +133,12 @@ void scan_as_zip_too(const File& file);
 /// Scans an ONNX file.
 void scan_onnx(const File& file);
 
-/// Asks every other reader what the reader makes of a file of the kind `kind`. A file that is more
-/// than one thing is never clean.
+/// Tries all readers for other kinds on a file of the kind `kind`. If a file has more than one
+/// kind, the result is never clean.
 void scan_other_readings(const File& file, formats::FileKind kind);
 
-/// Reports what state_dict::audit() finds. Returns the end of the last byte that a loader reads, or
-/// nullopt if the end is unknown.
+/// Reports what state_dict::audit() finds. Returns the offset behind the last byte that a loader
+/// reads, or nullopt if the offset is unknown.
 std::optional<std::uint64_t> scan_tensors(const File& file);
 
 }  // namespace aether2onnx::judge::scan

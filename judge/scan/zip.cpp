@@ -1,4 +1,4 @@
-// Zip archives: PyTorch's container, TorchScript, and imitations of both.
+// Scans zip archives: PyTorch's container, TorchScript, and imitations of both.
 
 #include <algorithm>
 #include <array>
@@ -17,7 +17,7 @@ namespace {
 
 using formats::FileKind;
 
-// A part of a file.
+// An Input that reads only one part of another Input.
 class PartInput final : public Input {
  public:
   PartInput(const Input& input, std::uint64_t offset, std::uint64_t size)
@@ -40,8 +40,8 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// Records that describe the container, a few bytes each: PyTorch's, and the notes of a fused
-// checkpoint.
+// Returns whether the entry describes the container in a few bytes: an entry that PyTorch writes,
+// or a note that `fuse` writes into a fused checkpoint.
 bool is_known_record(std::string_view name) {
   constexpr std::string_view known =
       "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
@@ -71,7 +71,7 @@ class ZipScan {
   bool run() {
     collector_.set_container("zip");
     audit();
-    // Beside audit(), take_directory() and the archive's own reader read the directory.
+    // zip::Archive reads the directory again, so the budget must pay for the directory first.
     if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);
@@ -84,10 +84,11 @@ class ZipScan {
     return has_data_pickle_;
   }
 
-  // Scans the archive in a file whose first bytes are of another kind.
+  // Scans the archive in a file whose first bytes belong to another kind of file.
   void run_behind_another() {
     if (!zip::has_directory(file_.input)) return;
-    collector_.found("polyglot-zip", "the file is {}, but also a zip archive by its last bytes",
+    collector_.found("polyglot-zip",
+                     "the file is {}, but its last bytes make the file a zip archive, too",
                      collector_.container().empty() ? "something else" : collector_.container());
     try {
       audit_ = zip::audit(file_.input, file_.context);
@@ -112,7 +113,7 @@ class ZipScan {
     }
   }
 
-  // --- entries that can be read ---
+  // --- entries that zip::Archive can read ---
 
   void scan_entries(const zip::Archive& zip) {
     const auto& entries = zip.entries();
@@ -132,8 +133,8 @@ class ZipScan {
     if (lower == "data.pkl") {
       has_data_pickle_ = true;
       if (name != lower) {
-        collector_.found("case", "{}: PyTorch reads this entry as data.pkl, other readers do not",
-                         where);
+        collector_.found(
+            "case", "{}: PyTorch reads this entry as data.pkl, but other readers do not", where);
       }
     }
     if (lower == "constants.pkl" || lower == "bytecode.pkl" || lower.starts_with("code/")) {
@@ -173,12 +174,12 @@ class ZipScan {
     return file_.budget.take(work);
   }
 
-  // Takes the cost of reading the entry.
+  // Subtracts the cost of reading the entry from the budget. Returns false if too little is left.
   bool take(const zip::Entry& entry) {
     return entry.stored || file_.budget.take_inflation(entry.packed, entry.size);
   }
 
-  // Reads the whole entry, which checks the checksum.
+  // Returns whether the entry's checksum is right. zip::Archive::read() compares the checksum.
   bool check(const zip::Archive& zip, std::size_t index, const std::string& where) {
     try {
       zip.read(index, 0, {});
@@ -189,7 +190,7 @@ class ZipScan {
     }
   }
 
-  // `extra`: no checkpoint has an entry of this name.
+  // Scans an entry that is not called a pickle. `extra`: no checkpoint has an entry of this name.
   void scan_other(const zip::Archive& zip, std::size_t index, const std::string& where,
                   bool extra) {
     const zip::Entry& entry = zip.entries()[index];
@@ -205,17 +206,17 @@ class ZipScan {
     if (!extra) return;
     if (is_archive(kind)) {
       collector_.unclear("nested-archive",
-                         "{}: an archive within the archive, which scan does not look into", where);
+                         "{}: an archive within the archive, whose content was not scanned", where);
     } else {
-      collector_.unclear("extra-entry", "{}: no checkpoint has this entry", where);
+      collector_.unclear("extra-entry", "{}: no checkpoint has an entry of this name", where);
     }
   }
 
-  // --- entries that the reader of zip archives refuses ---
+  // --- entries that zip::Archive refuses ---
 
   void scan_raw(const zip::Entry& part) {
     if (part.packed == 0 || !file_.budget.take(cost::kEntry)) return;
-    const std::string where = printable(part.name, 100) + ", by its bytes in the file";
+    const std::string where = printable(part.name, 100) + ", read directly from the file";
     const PartInput bytes(file_.input, part.offset, part.packed);
     if (!is_pickle_name(lower_case(part.name))) {
       if (part.stored) file_.pickles.unexpected(bytes, where);

@@ -5,7 +5,8 @@
 namespace aether2onnx {
 
 std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) noexcept {
-  // The pointer of an empty span may be null. libdeflate returns an initial value for null.
+  // The pointer of an empty span may be null. libdeflate returns its initial value for a null
+  // pointer, not `before`.
   return bytes.empty() ? before : libdeflate_crc32(before, bytes.data(), bytes.size());
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-// Clang 14 can't ask whether the processor has F16C.
+// Clang 14 can't test whether the processor has the F16C instructions.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define AETHER2ONNX_F16C
 #include <immintrin.h>
@@ -24,7 +24,7 @@ struct Row {
   std::string_view name;
 };
 
-// In the order of DType.
+// One row for each type, in the order of DType.
 constexpr std::array kRows = {
     Row{DType::float64, 8, "float64"},
     Row{DType::float32, 4, "float32"},
@@ -74,7 +74,7 @@ bool is_weight_dtype(DType dtype) noexcept {
 
 namespace {
 
-// The 16-bit formats: a sign, an exponent, a fraction.
+// The 16-bit formats have a sign, an exponent and a fraction.
 struct HalfFormat {
   static constexpr unsigned kFractionBits = 10;
   static constexpr int kMaxExponent = 15;
@@ -84,7 +84,7 @@ struct BFloat16Format {
   static constexpr int kMaxExponent = 127;
 };
 
-// The exponent's bits. Infinity and NaN have all of them set.
+// The bits of the exponent. In infinity and NaN, all these bits are set.
 template <typename Format>
 constexpr std::uint16_t kExponentMask = (0x7fffU << Format::kFractionBits) & 0x7fffU;
 
@@ -103,11 +103,11 @@ std::uint16_t round_to(double value) noexcept {
     return static_cast<std::uint16_t>(sign | (fraction != 0 ? quiet_nan : infinity));
   const int exponent = biased - 1023;
   if (exponent > Format::kMaxExponent) return static_cast<std::uint16_t>(sign | infinity);
-  // The value is below half of the smallest subnormal, or it is a float64 subnormal.
+  // The result is 0: the value is below half of the smallest subnormal, or a float64 subnormal.
   if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
-  // A normal number keeps `fraction_bits` bits below its leading one. A subnormal number keeps
-  // fewer. At most 53 bits are dropped.
+  // A normal number keeps `fraction_bits` bits below its leading 1 bit. A subnormal number keeps
+  // fewer bits. At most 53 bits are dropped.
   const std::uint64_t significand = fraction | (1ULL << 52U);
   const bool subnormal = exponent < min_exponent;
   const unsigned drop =
@@ -117,7 +117,7 @@ std::uint16_t round_to(double value) noexcept {
   const std::uint64_t half = 1ULL << (drop - 1);
   if (dropped > half || (dropped == half && (kept & 1U) != 0)) ++kept;
 
-  // In a normal number, the leading one of `kept` lies above the fraction and adds 1 to the
+  // In a normal number, the leading 1 bit of `kept` lies above the fraction and adds 1 to the
   // exponent field. A carry out of the fraction also adds 1.
   const std::uint64_t field =
       subnormal ? kept
@@ -136,7 +136,7 @@ float from_half_bits(std::uint16_t bits) noexcept {
   const std::uint32_t exponent = (bits >> 10U) & 0x1fU;
   const std::uint32_t fraction = bits & 0x3ffU;
   if (exponent == 0) {
-    // A subnormal number is fraction * 2^-24. float32 holds it exactly, as a normal number.
+    // A subnormal number is fraction * 2^-24, which is a normal number in float32.
     const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
     return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
   }
@@ -157,7 +157,7 @@ Word load(const std::byte* at) {
   return word;
 }
 
-// For each weight type: the stored word, the value of a word, and the word of a value.
+// One struct for each weight type. value() reads a stored word, narrow() makes a word.
 struct Float64 {
   using Word = std::uint64_t;
   static constexpr Word kExponentMask = 0x7ff0000000000000U;
@@ -211,8 +211,8 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
   return loss;
 }
 
-// Converts float32 to a 16-bit type. The result equals that of round_to(). There are no branches,
-// so compilers vectorize the loop around it.
+// Converts float32 to a 16-bit type. The result equals that of round_to(). The function has no
+// branches, so compilers vectorize the loop that calls it.
 std::uint16_t narrowed(std::uint32_t bits, HalfFormat /*format*/) noexcept {
   constexpr std::int32_t smallest_normal = 113 << 23;      // 2^-14
   constexpr std::int32_t rounds_to_infinity = 0x477ff000;  // 65520
@@ -224,7 +224,7 @@ std::uint16_t narrowed(std::uint32_t bits, HalfFormat /*format*/) noexcept {
   const std::uint32_t normal =
       (magnitude + 0xfffU + ((magnitude >> 13U) & 1U) - (112U << 23U)) >> 13U;
   // In float32, the last bit of a number from 0.5 to 1 is worth 2^-24. The last bit of a subnormal
-  // half is worth the same, so the addition rounds correctly.
+  // float16 number is worth the same, so the addition rounds correctly.
   const std::uint32_t subnormal =
       std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
       std::bit_cast<std::uint32_t>(0.5F);
@@ -242,7 +242,7 @@ std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
   return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
 }
 
-// Elements of one block: their counts fit 32 bits, and the block stays in the cache.
+// Elements of one block. The counts of a block fit into 32 bits, and a block fits into the cache.
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kFloatBytes = 4;
 constexpr std::size_t kHalfBytes = 2;
@@ -256,7 +256,7 @@ void narrow_each(const std::byte* from, std::byte* to, std::size_t length, Forma
 }
 
 #ifdef AETHER2ONNX_F16C
-// The processor converts eight numbers at a time, with the same rounding.
+// Converts eight numbers at a time with F16C. The processor rounds like narrowed().
 [[gnu::target("avx,f16c")]] void narrow_eights(const std::byte* from, std::byte* to,
                                                std::size_t length) {
   constexpr std::size_t width = 8;
@@ -282,7 +282,7 @@ void narrow_block(const std::byte* from, std::byte* to, std::size_t length, BFlo
   narrow_each(from, to, length, format);
 }
 
-// The losses in one block.
+// Counts of the numbers in one block that became infinite or NaN, subnormal, or zero.
 struct BlockCounts {
   std::uint32_t beyond = 0;  // infinite or NaN in the narrower type
   std::uint32_t subnormal = 0;
@@ -298,7 +298,7 @@ BlockCounts count_block(const std::byte* from, const std::byte* to, std::size_t 
     const std::uint32_t exponent = converted & kExponentMask<Format>;
     const std::uint32_t magnitude = converted & 0x7fffU;
     counts.beyond += exponent == kExponentMask<Format> ? 1U : 0U;
-    counts.subnormal += exponent == 0 ? 1U : 0U;  // zeros too; the next line subtracts them
+    counts.subnormal += exponent == 0 ? 1U : 0U;  // counts zeros too; the next line subtracts them
     counts.subnormal -= magnitude == 0 ? 1U : 0U;
     counts.flushed += magnitude == 0 ? 1U : 0U;
     counts.flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
@@ -324,7 +324,7 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
       const double value = Float32::value(load<std::uint32_t>(from + i * kFloatBytes));
       if (!std::isfinite(value)) {
         if (loss.not_finite++ == 0) loss.first_not_finite_index = begin + i;
-        // Processors keep different bits of a NaN.
+        // Processors differ in the bits of a NaN, so narrowed() makes the result.
         narrow_each(from + i * kFloatBytes, to + i * kHalfBytes, 1, Format{});
       } else if ((load<std::uint16_t>(to + i * kHalfBytes) & kExponentMask<Format>) ==
                  kExponentMask<Format>) {
@@ -338,7 +338,7 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
   return loss;
 }
 
-// The exponent alone tells whether a number is finite.
+// Counts the numbers that are not finite. The exponent alone shows whether a number is finite.
 template <typename Type>
 ConversionLoss check(std::span<const std::byte> source) {
   using Word = typename Type::Word;
@@ -373,7 +373,7 @@ ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<st
   }
 }
 
-// Calls `visit` with the weight type that `dtype` names.
+// Calls `visit` with the struct of the weight type `dtype`.
 template <typename Visit>
 auto visit_type(DType dtype, Visit visit) {
   switch (dtype) {

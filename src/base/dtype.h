@@ -34,10 +34,10 @@ enum class DType : std::uint8_t {
   float8_e5m2,
 };
 
-/// Bytes of one element.
+/// Returns the number of bytes of one element.
 std::size_t size_of(DType dtype) noexcept;
 
-/// PyTorch's name without "torch.", for example "float16".
+/// Returns PyTorch's name of the type without "torch.", for example "float16".
 std::string_view to_string(DType dtype) noexcept;
 
 /// Whether weights may have the type: float64, float32, float16 or bfloat16.
@@ -47,23 +47,23 @@ bool is_weight_dtype(DType dtype) noexcept;
 bool is_counter_dtype(DType dtype) noexcept;
 
 /// Rounds to IEEE 754 binary16, to nearest with ties to even. Values beyond 65519.99… become
-/// infinity. NaN stays NaN (quiet). Source: IEEE 754-2019, sections 3.4 and 4.3.1.
+/// infinity. NaN becomes a quiet NaN. Source: IEEE 754-2019, sections 3.4 and 4.3.1.
 std::uint16_t to_half_bits(double value) noexcept;
 
 /// Rounds to bfloat16, to nearest with ties to even. Values beyond 3.3961e38 become infinity. NaN
-/// stays NaN (quiet). bfloat16 has the exponent of binary32, thus its range and subnormals.
+/// becomes a quiet NaN. bfloat16 has the exponent of binary32, and thus its range and subnormals.
 std::uint16_t to_bfloat16_bits(double value) noexcept;
 
-/// The exact value of a binary16 number.
+/// Returns the exact value of a binary16 number.
 float from_half_bits(std::uint16_t bits) noexcept;
 
-/// The exact value of a bfloat16 number. It is the upper half of a binary32 number.
+/// Returns the exact value of a bfloat16 number, which is the upper half of a binary32 number.
 float from_bfloat16_bits(std::uint16_t bits) noexcept;
 
-/// The values that convert_elements() changed or check_elements() found.
+/// Counts of the values that convert_elements() changed or that check_elements() found.
 struct ConversionLoss {
   /// `overflows` counts finite values that became infinite. `not_finite` counts values that were
-  /// NaN or infinite before. Both keep the index of the first.
+  /// already NaN or infinite. Each count has the index of its first value.
   std::uint64_t overflows = 0;
   std::uint64_t first_overflow_index = 0;
   double first_overflow_value = 0;
@@ -76,8 +76,8 @@ struct ConversionLoss {
 };
 
 /// Appends the elements of `source` to `out` as elements of type `to`. Rounds once, to nearest with
-/// ties to even. Elements of equal types are copied and checked. Both types must be weight types.
-/// `source` is in native byte order.
+/// ties to even. If the types are equal, copies and checks the elements. Both types must be weight
+/// types. `source` is in native byte order.
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
 
@@ -87,7 +87,8 @@ ConversionLoss check_elements(std::span<const std::byte> source, DType dtype);
 /// Reverses the bytes of each element.
 void swap_byte_order(std::span<std::byte> elements, std::size_t element_size);
 
-/// The exact values of `source` as float64. `from` must be a weight type, in native byte order.
+/// Returns `source` as float64, without rounding. `from` must be a weight type, in native byte
+/// order.
 std::vector<double> to_doubles(std::span<const std::byte> source, DType from);
 
 }  // namespace aether2onnx

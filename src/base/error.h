@@ -1,5 +1,5 @@
 /// @file
-/// Throwing aether2onnx::Error with a formatted message.
+/// Functions that throw aether2onnx::Error with a formatted message.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -15,7 +15,7 @@
 
 namespace aether2onnx {
 
-/// The kind and the parts of a Diagnostic without its sentences.
+/// The kind of an error, and the parts of its Diagnostic without the text.
 struct Fault {
   ErrorKind kind = ErrorKind::internal;
   std::string code;
@@ -24,8 +24,8 @@ struct Fault {
   std::string found = {};
 };
 
-/// Throws Error. The sentences are formatted as by fmt::format. In a switch, each call stands in
-/// braces of its own: clang 14 would else destroy the Fault of another case.
+/// Throws Error. The text is formatted as by fmt::format. In a switch, put each call into its own
+/// braces: otherwise clang 14 destroys the Fault of another case.
 template <typename... Args>
 [[noreturn]] void fail(Fault fault, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(fault.kind,
@@ -33,7 +33,7 @@ template <typename... Args>
                          std::move(fault.found), fmt::format(format, std::forward<Args>(args)...)});
 }
 
-/// The sentences of several diagnostics.
+/// Returns the texts of several diagnostics.
 inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics) {
   std::vector<std::string> result;
   result.reserve(diagnostics.size());
@@ -41,11 +41,10 @@ inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics
   return result;
 }
 
-/// An option in the sentences of a diagnostic, "{option:io_type}".
+/// Returns an option as the text of a diagnostic contains it, "{option:io_type}".
 inline std::string option(std::string_view name) { return fmt::format("{{option:{}}}", name); }
 
-/// Throws Error(internal). For conditions that only a defect of aether2onnx can cause, whatever the
-/// input is.
+/// Throws Error(internal). For conditions that no input can cause, only a defect of aether2onnx.
 [[noreturn]] inline void defect(const char* what) {
   fail({ErrorKind::internal, "internal"},
        "internal error: {}\nThis is a defect of aether2onnx. Please report it.", what);
@@ -69,7 +68,7 @@ inline std::size_t to_size(std::uint64_t count) {
     fail({ErrorKind::limit, "limit-address-space", "",
           fmt::format("at most {} bytes", std::numeric_limits<std::size_t>::max()),
           fmt::format("{} bytes", count)},
-         "{} bytes are needed at once. This build can't address so many.", count);
+         "{} bytes are needed at once. This build can't address so many bytes.", count);
   }
   return static_cast<std::size_t>(count);
 }

@@ -16,10 +16,10 @@ struct Named {
   std::uint64_t highest;
 };
 
-// Pickle values have 32-bit numbers.
+// The values of a pickle have 32-bit index numbers.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
-constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // eleven days
+constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // about eleven days of 1 ns units
 
 constexpr std::array kNamed = {
     Named{"archive_entries", &Limits::archive_entries, kMostThings},

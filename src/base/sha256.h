@@ -10,14 +10,14 @@
 
 namespace aether2onnx {
 
-/// Hashes bytes that come in pieces.
+/// Computes the hash of bytes that come in pieces.
 class Sha256 {
  public:
-  /// Uses the processor's SHA instructions if it has them. `portable` turns them off for tests.
+  /// Uses the processor's SHA instructions, if it has any. Tests turn them off with `portable`.
   explicit Sha256(bool portable = false);
 
   void update(std::span<const std::byte> bytes);
-  /// Returns the hash as 64 lower-case hex digits and starts a new one.
+  /// Returns the hash as 64 lower-case hex digits and starts a new hash.
   std::string finish();
 
   /// Whether this processor has SHA instructions that Sha256 uses.
@@ -29,8 +29,8 @@ class Sha256 {
  private:
   void (*compress_)(State& state, std::span<const std::byte> blocks);
   State state_;
-  std::array<std::byte, kBlock> pending_{};  // an incomplete block
-  std::uint64_t size_ = 0;                   // of all bytes so far
+  std::array<std::byte, kBlock> pending_{};  // the bytes of an incomplete block
+  std::uint64_t size_ = 0;                   // the number of all bytes so far
 };
 
 }  // namespace aether2onnx

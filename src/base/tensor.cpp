@@ -7,7 +7,7 @@ namespace aether2onnx {
 
 namespace {
 
-// "[3, 0, 1, 1]" of the element at `index` of a row-major tensor.
+// Returns the position of the element at `index` of a row-major tensor: "[3, 0, 1, 1]".
 std::string position_text(std::uint64_t index, std::span<const std::int64_t> shape) {
   std::vector<std::int64_t> position(shape.size());
   for (std::size_t axis = shape.size(); axis-- > 0;) {
@@ -38,7 +38,7 @@ void check_loss(const ConversionLoss& loss, std::string_view name,
   if (loss.not_finite > 0) {
     fail({ErrorKind::precision, "weight-not-finite", std::string(name)},
          "the weight {} has {} that {} NaN or infinite, the first at {}.\n"
-         "The checkpoint is broken (the training diverged). Take an earlier one.",
+         "The checkpoint is broken (the training diverged). Take an earlier checkpoint.",
          name, plural(loss.not_finite, "element"), loss.not_finite == 1 ? "is" : "are",
          position_text(loss.first_not_finite_index, shape));
   }

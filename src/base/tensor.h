@@ -1,5 +1,5 @@
 /// @file
-/// Tensor data between the checkpoint and the new file, one tensor at a time.
+/// The data of tensors between the checkpoint and the new file, one tensor at a time.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 
 namespace aether2onnx {
 
-/// The elements of one tensor: row-major, native byte order.
+/// The elements of one tensor, row-major and in native byte order.
 struct TensorData {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
   std::vector<std::byte> bytes;
 };
 
-/// Reads or computes one tensor at each call. May throw Error. A graph holds loaders instead of
-/// weights, so only one weight is in memory at any time.
+/// A function that reads or computes one tensor at each call. May throw Error. A graph holds
+/// loaders instead of weights, so only one weight is in memory at any time.
 using TensorLoader = std::function<TensorData()>;
 
 /// Throws Error(precision) if `loss` counts elements that are NaN or infinite, or elements beyond
-/// the range of `to`. The message names the weight and the first such element. `remedy` is the line
-/// about what to do if elements are beyond the range.
+/// the range of `to`. The message names the weight and the first of these elements. `remedy` is the
+/// line of the message that tells what to do about elements beyond the range.
 void check_loss(const ConversionLoss& loss, std::string_view name,
                 std::span<const std::int64_t> shape, DType to, std::string_view remedy);
 

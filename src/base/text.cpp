@@ -15,11 +15,11 @@ struct CodeRange {
   char32_t last;
 };
 
-// Characters that a terminal acts on, or that show nothing, or that reorder a line. In the order of
-// their codes. Source: Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt),
+// Characters that control a terminal, are invisible, or reorder a line, in the order of their
+// codes. Source: Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt),
 // Default_Ignorable_Code_Point (DerivedCoreProperties.txt), line and paragraph separators,
-// interlinear annotations. Joiners within emojis are among them: a name with one looks like
-// another.
+// interlinear annotations. The list also has the joiners within emojis: two names that differ only
+// in a joiner look equal.
 constexpr std::array kInvisible = {
     CodeRange{0x0000, 0x001f},   CodeRange{0x007f, 0x009f},
     CodeRange{0x00ad, 0x00ad},    // soft hyphen
@@ -28,7 +28,7 @@ constexpr std::array kInvisible = {
     CodeRange{0x115f, 0x1160},    // Hangul fillers
     CodeRange{0x17b4, 0x17b5},    // Khmer inherent vowels
     CodeRange{0x180b, 0x180f},    // Mongolian variation selectors
-    CodeRange{0x200b, 0x200f},    // spaces of no width, joiners, direction marks
+    CodeRange{0x200b, 0x200f},    // zero-width spaces, joiners, direction marks
     CodeRange{0x2028, 0x202e},    // separators, direction embeddings and overrides
     CodeRange{0x2060, 0x206f},    // word joiner, invisible operators, direction isolates
     CodeRange{0x3164, 0x3164},    // Hangul filler
@@ -58,7 +58,7 @@ Utf8 first_character(std::string_view text) {
     return i < text.size() && at(i) >= low && at(i) <= high;
   };
   const auto bits = [&](std::size_t i) { return char32_t{at(i) & 0x3fU}; };
-  // The Unicode Standard, table 3-7: no overlong forms, no surrogates.
+  // Source: The Unicode Standard, table 3-7. Overlong forms and surrogates are invalid.
   if (lead >= 0xc2 && lead <= 0xdf && continues(1)) return {(lead & 0x1fU) << 6U | bits(1), 2};
   if (lead >= 0xe0 && lead <= 0xef &&
       continues(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) && continues(2)) {
@@ -74,7 +74,8 @@ Utf8 first_character(std::string_view text) {
 
 namespace {
 
-// Replaces the first character of `text` if it is not visible. Returns the rest of the text.
+// Appends the first character of `text` to `result`, or its bytes as \xNN if it is not visible.
+// Returns the rest of `text`.
 std::string_view append_visible(std::string& result, std::string_view text) {
   const Utf8 character = first_character(text);
   const std::size_t length = std::max<std::size_t>(character.length, 1);
@@ -156,7 +157,7 @@ std::string plural(std::uint64_t count, std::string_view noun) {
 
 namespace {
 
-// Removes the first part and the separator behind it from `text`.
+// Removes the first part and the separator after it from `text`. Returns this part.
 std::string_view take_part(std::string_view& text, char separator) {
   const std::size_t end = std::min(text.find(separator), text.size());
   const std::string_view part = text.substr(0, end);

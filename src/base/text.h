@@ -13,55 +13,55 @@
 
 namespace aether2onnx {
 
-/// A character at the start of a UTF-8 text. The length is 0 if the text begins with no well-formed
-/// character.
+/// The first character of a UTF-8 text, and its length in bytes. The length is 0 if the text does
+/// not begin with a well-formed character.
 struct Utf8 {
   char32_t code = 0;
   std::size_t length = 0;
 };
 Utf8 first_character(std::string_view text);
 
-/// Whether the character shows something and does nothing else. Control characters, marks of
-/// direction and all characters that Unicode lets programs ignore are not visible.
+/// Whether a program shows the character and does nothing else. Control characters, direction marks
+/// and all characters that Unicode lets programs ignore are not visible.
 bool is_visible(char32_t code);
 
 /// Makes a name from a file or a command line safe for a message. Replaces the bytes of invalid
-/// UTF-8 and of characters that are not visible by \xNN. Cuts the name after `limit` bytes.
+/// UTF-8 and of invisible characters by \xNN. Cuts the name after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-/// The same for a text of several lines, of any length.
+/// Makes a text of several lines and any length safe for a message, like printable().
 std::string printable_lines(std::string_view text);
 
-/// "13 bytes", "2.8 MB" (powers of 1000).
+/// Returns "13 bytes" or "2.8 MB" (powers of 1000).
 std::string human_bytes(std::uint64_t bytes);
 
-/// "1,388,963".
+/// Returns the number as "1,388,963".
 std::string with_thousands(std::uint64_t number);
 
-/// "(64, 96, 3, 3)", as PyTorch prints shapes; "()" for a scalar.
+/// Returns the shape as PyTorch prints it, "(64, 96, 3, 3)"; "()" for a scalar.
 std::string shape_text(std::span<const std::int64_t> shape);
 
-/// "4,4,4,4".
+/// Returns the parts with the separator between them, "4,4,4,4".
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator = ",");
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
-/// The parts of `text` between separators. Empty for an empty text. A separator at the end adds no
-/// part.
+/// Returns the parts of `text` between separators, or an empty list for an empty text. A separator
+/// at the end adds no part.
 std::vector<std::string_view> split(std::string_view text, char separator);
 
-/// Whether one of the parts of `words` is `word`.
+/// Whether `word` is one of the parts of `words` between the separators.
 bool is_one_of(std::string_view words, std::string_view word, char separator = ' ');
 
-/// The name of an enumerator. `names` has those of all enumerators, in their order. "" if `value`
-/// is no enumerator.
+/// Returns the name of the enumerator `value`, or "" if there is no such enumerator. `names` are
+/// the names of all enumerators, in the order of the enumerators.
 template <typename Enum, std::size_t count>
 constexpr std::string_view name_in(const std::array<std::string_view, count>& names, Enum value) {
   const auto number = static_cast<std::size_t>(value);
   return number < count ? names[number] : "";
 }
 
-/// The number that `text` is, in decimal. Returns nullopt if `text` is anything else, or the number
-/// does not fit.
+/// Reads `text` as a decimal number. Returns nullopt if `text` is anything else, or if the number
+/// does not fit into Number.
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number number{};
@@ -70,16 +70,17 @@ std::optional<Number> parse_number(std::string_view text) {
   return result.ec == std::errc{} && result.ptr == end ? std::optional(number) : std::nullopt;
 }
 
-/// Whether `text` has decimal digits and nothing else.
+/// Whether `text` consists of one or more decimal digits.
 bool only_digits(std::string_view text);
 
-/// "'a', 'b' and 3 more": the first `shown` names.
+/// Returns the first `shown` names, "'a', 'b' and 3 more".
 std::string first_names(const std::vector<std::string>& names, std::size_t shown = 6);
 
-/// The number of edits that turn one word into the other: a letter more, less, other or swapped.
+/// Returns the number of edits that turn `a` into `b`. An edit inserts, deletes or replaces a
+/// letter, or swaps two neighbouring letters.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-/// "1 key", "3 keys".
+/// Returns the count with the noun, "1 key" or "3 keys".
 std::string plural(std::uint64_t count, std::string_view noun);
 
 }  // namespace aether2onnx

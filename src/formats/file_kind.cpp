@@ -18,7 +18,7 @@ struct Signature {
   FileKind kind;
 };
 
-// Sources: the formats' own specifications.
+// The first bytes of each kind of file. Sources: the formats' own specifications.
 constexpr std::array kSignatures = {
     Signature{"PK\x03\x04"sv, FileKind::zip},
     Signature{"PK\x05\x06"sv, FileKind::zip_spanned},
@@ -60,7 +60,7 @@ bool is_text(std::string_view head) {
 bool is_torch_legacy(std::string_view head) {
   constexpr std::string_view number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv;
   constexpr std::string_view frame = "\x95\x0d\0\0\0\0\0\0\0"sv;
-  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // protocol 1
+  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // in protocol 1
   if (head.size() < 2 || head[0] != '\x80' || head[1] < 2 || head[1] > 5) return false;
   head.remove_prefix(2);
   if (head.starts_with(frame)) head.remove_prefix(frame.size());
@@ -69,15 +69,17 @@ bool is_torch_legacy(std::string_view head) {
 
 constexpr std::size_t kTarBlock = 512;
 
-// A number of a tar header as Python's tarfile reads the number, in any release: octal digits
-// before a zero byte, with spaces around, a sign, "0o" or underscores; or after byte 0x80 or 0xff a
-// number in base 256. Source: nti() in Lib/tarfile.py, and int() for base 8.
+// Returns the number in a field of a tar header, as any release of Python's tarfile module reads
+// the field; nullopt if the field is no number. The number has octal digits and ends at a zero
+// byte. Spaces around the digits, a sign, "0o" and underscores are allowed. If the first byte is
+// 0x80 or 0xff, the rest is a number in base 256. Source: nti() in Lib/tarfile.py, int() for base
+// 8.
 std::optional<std::int64_t> tar_number(std::string_view field) {
   const auto first = static_cast<unsigned char>(field[0]);
   if (first == 0x80 || first == 0xff) {
     std::int64_t number = 0;
     for (const char c : field.substr(1)) {
-      constexpr std::int64_t most = std::int64_t{1} << 54U;  // no checksum is as large
+      constexpr std::int64_t most = std::int64_t{1} << 54U;  // larger than any checksum
       number = std::min(number << 8U | static_cast<unsigned char>(c), most);
     }
     constexpr unsigned bits_of_checksum = 56;
@@ -95,7 +97,7 @@ std::optional<std::int64_t> tar_number(std::string_view field) {
     if (text.starts_with('_')) text.remove_prefix(1);
   }
   std::int64_t number = 0;
-  bool digit = false;  // the character before was a digit
+  bool digit = false;  // whether the previous character is a digit
   for (const char c : text) {
     if (c == '_' && digit) {
       digit = false;
@@ -109,9 +111,9 @@ std::optional<std::int64_t> tar_number(std::string_view field) {
   return negative ? -number : number;
 }
 
-// Whether Python's tarfile takes the first block for a header. The checksum is the sum of all bytes
-// with spaces in the checksum's own place; some old programs added signed bytes. Source:
-// TarInfo.frombuf() and calc_chksums() in Lib/tarfile.py.
+// Returns whether Python's tarfile module accepts the first block as a tar header. The checksum is
+// the sum of all bytes of the block, with the checksum's own bytes counted as spaces. Some old
+// programs summed signed bytes. Source: TarInfo.frombuf() and calc_chksums() in Lib/tarfile.py.
 bool is_tar_header(std::string_view head) {
   if (head.size() < kTarBlock) return false;
   constexpr std::size_t checksum_at = 148;
@@ -130,7 +132,7 @@ bool is_tar_header(std::string_view head) {
     sum_of_signed += byte < 0x80 ? byte : byte - 0x100;
   }
   if (empty || (*checksum != sum && *checksum != sum_of_signed)) return false;
-  // mode, uid, gid, size, mtime, devmajor, devminor
+  // The numeric fields of a tar header: mode, uid, gid, size, mtime, devmajor, devminor.
   struct Field {
     std::size_t at;
     std::size_t bytes;
@@ -146,7 +148,7 @@ bool has_ustar_mark(std::string_view head) {
   return head.size() >= 262 && head.substr(257, 5) == "ustar"sv;
 }
 
-// The first member of PyTorch's tar files had one of four names.
+// The first member of PyTorch's tar files has one of four names.
 FileKind kind_of_tar(std::string_view head) {
   for (const std::string_view member :
        {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
@@ -184,7 +186,7 @@ FileKind kind_of(std::string_view head, bool with_tar) {
   for (const Signature& signature : kSignatures) {
     if (head.starts_with(signature.bytes)) return signature.kind;
   }
-  // PyTorch tries tar before its own stream. A file that is both is the archive to PyTorch.
+  // PyTorch tries tar before its own stream. If a file is both, PyTorch reads the tar archive.
   if (with_tar && is_tar_header(head)) return kind_of_tar(head);
   if (is_torch_legacy(head)) return FileKind::torch_legacy;
   if (with_tar && has_ustar_mark(head)) return kind_of_tar(head);

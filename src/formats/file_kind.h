@@ -1,5 +1,5 @@
 /// @file
-/// Tells what a file is by its first bytes. A file's name says nothing about the content.
+/// Finds the kind of a file from its first bytes. The file's name says nothing about the content.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,10 +13,10 @@ enum class FileKind {
   zip,
   zip_spanned,   ///< A zip archive without entries, or one part of a split archive.
   torch_legacy,  ///< PyTorch's stream of pickles, the default before 1.6.
-  torch_tar,     ///< PyTorch's tar file, from before 0.1.10 (2016).
+  torch_tar,     ///< The tar file of PyTorch before 0.1.10 (2016).
   tar,
   safetensors,
-  pickle,  ///< A pickle that does not begin as PyTorch's files do.
+  pickle,  ///< A pickle that does not begin like PyTorch's files.
   onnx,
   gzip,
   seven_zip,
@@ -35,15 +35,15 @@ enum class FileKind {
   unknown,
 };
 
-/// Returns the kind of the file. If several readers would take the file, the first in the order of
-/// torch.load decides: zip, tar, then PyTorch's legacy stream.
+/// Returns the kind of the file. If the bytes fit several formats, the format that torch.load tries
+/// first decides: zip, then tar, then PyTorch's legacy stream.
 FileKind sniff(const Input& input);
 
-/// The kind of the file to readers that know no tar archives.
+/// Returns the kind of the file for a reader that does not support tar archives.
 FileKind sniff_without_tar(const Input& input);
 
-/// Whether Python's tarfile opens the file. A valid checksum in the first block is enough for that:
-/// archives of the oldest kind have no "ustar" in their header.
+/// Returns whether Python's tarfile module opens the file. A valid checksum in the first block is
+/// enough: the oldest tar archives have no "ustar" in their header.
 bool opens_as_tar(const Input& input);
 
 /// Returns the name of the file inside a gzip file; "" if the header states no name.

@@ -1,8 +1,8 @@
 /// @file
-/// Tensors as plain records: how files describe the tensors in them, and tensors to be written.
+/// Plain records for tensors: the tensors that a reader finds in a file, and the tensors to write.
 ///
-/// Owns the records that all formats with tensors share. Knows nothing of any one format, nor of
-/// the tensors' purpose.
+/// Owns the records that all formats with tensors share. The records contain nothing that only one
+/// format has, and nothing about the purpose of the tensors.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@ namespace aether2onnx::formats {
 
 struct Quantizer;
 
-/// The place of a tensor's elements in a storage. Readers check each record: the sizes multiply
-/// without overflow, every element lies within the storage, and the tensor has at most
-/// limits::kExpandedElements more elements than the storage.
+/// A tensor in a file: its type, its shape, and where its elements lie in a storage (a block of
+/// bytes in the file). Readers check each record: the sizes multiply without overflow, every
+/// element lies within the storage, and the tensor has at most limits::kExpandedElements more
+/// elements than the storage.
 struct Tensor {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
@@ -30,11 +31,11 @@ struct Tensor {
   std::int64_t storage_offset = 0;    ///< In elements.
   std::int64_t elements = 0;
   std::string storage;  ///< The storage's key.
-  /// Of a quantized tensor; null otherwise.
+  /// For a quantized tensor: how to compute its values. Null for any other tensor.
   std::shared_ptr<const Quantizer> quantizer;
 
   bool is_quantized() const { return quantizer != nullptr; }
-  /// The type of the elements once they are read: float32 for a quantized tensor.
+  /// The type of the elements after reading: float32 for a quantized tensor.
   DType read_dtype() const { return is_quantized() ? DType::float32 : dtype; }
 };
 
@@ -43,7 +44,7 @@ struct Tensor {
 struct Quantizer {
   double scale = 1;
   std::int64_t zero_point = 0;
-  std::optional<std::size_t> axis;    ///< If set, the tensors below count.
+  std::optional<std::size_t> axis;    ///< If set, `scales` and `zero_points` apply.
   std::optional<Tensor> scales;       ///< Rank 1, float64 or float32.
   std::optional<Tensor> zero_points;  ///< Rank 1, int64 or int32.
 };
@@ -53,11 +54,11 @@ struct Quantizer {
 struct Record {
   std::string name;
   std::optional<Tensor> tensor;
-  std::string problem;       ///< Without a tensor: the reason, "is None" for example.
+  std::string problem;       ///< If `tensor` is empty: why, for example "is None".
   std::string problem_code;  ///< The reason's stable code.
 };
 
-/// The bytes of a file's storages.
+/// Reads the bytes of a file's storages.
 class Storages {
  public:
   Storages() = default;
@@ -65,15 +66,15 @@ class Storages {
   Storages& operator=(const Storages&) = delete;
   virtual ~Storages() = default;
 
-  /// Bytes of the storage; nullopt if there is no storage of that key.
+  /// Returns the size of the storage in bytes; nullopt if no storage has the key.
   virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
-  /// Fills `out` from byte `offset` of the storage on, within size().
+  /// Fills `out` with bytes of the storage from byte `offset` on. size() must be large enough.
   virtual void read(std::string_view key, std::uint64_t offset, std::span<std::byte> out) const = 0;
-  /// Whether the elements' bytes are stored most significant first.
+  /// Returns whether each element is stored with the most significant byte first.
   virtual bool big_endian() const { return false; }
 };
 
-/// Texts beside the tensors, by name.
+/// Texts that a file contains in addition to tensors. Each pair is a name and a text.
 using Notes = std::vector<std::pair<std::string, std::string>>;
 
 /// A tensor to be written.
@@ -87,25 +88,25 @@ struct NewTensor {
 /// The content of a file to be written.
 struct Content {
   std::vector<NewTensor> tensors;
-  /// Names are letters and underscores. Readers find the notes in the file's metadata.
+  /// Texts for the file's metadata. Their names consist of letters and underscores.
   Notes notes;
 };
 
-/// Bytes of the tensor in the file.
+/// Returns the size of the tensor's elements in the file, in bytes.
 std::uint64_t byte_count(const NewTensor& tensor);
 
 /// Calls `tensor.load`, which must return the tensor's shape and type. Returns the elements as
 /// files store them: row-major, least significant byte first.
 std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
-/// Contradictions in a file that can be opened.
+/// The contradictions and the unused parts of a file that can be opened.
 struct Audit {
-  /// Tensors that contradict themselves or their storage: the place of each of the first 20 in the
-  /// pickle, and a sentence, "is a tensor …".
+  /// The first 20 tensors and references that contradict themselves or a storage. Each pair has the
+  /// byte offset in the pickle and the end of a sentence, "is a tensor …".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that no tensor refers to.
   std::vector<std::string> unused_storages;
-  /// The first byte that a loader doesn't read.
+  /// The offset of the first byte that a loader does not read.
   std::uint64_t end = 0;
 };
 

@@ -1,4 +1,4 @@
-// Modules to operators.
+// Translates modules into operators.
 
 #include "base/error.h"
 #include "graph/graph.h"
@@ -45,7 +45,7 @@ class Builder {
     return graph_.add_node(module_->path, op, std::move(inputs), std::move(attributes));
   }
 
-  // Adds a weight, with axes of size 1 appended up to `rank`.
+  // Adds a weight. Appends axes of size 1 to its shape until the rank is `rank`.
   ValueId weight(ParameterId id, std::size_t rank) {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
@@ -101,10 +101,10 @@ class Builder {
   }
 
   ValueId add(const network::ReparameterizedConv2d& /*conv*/) {
-    defect("a network that isn't fused");
+    defect("the network is not fused");
   }
 
-  ValueId add(const network::DeploymentNorm& /*norm*/) { defect("a network that isn't fused"); }
+  ValueId add(const network::DeploymentNorm& /*norm*/) { defect("the network is not fused"); }
 
   ValueId add(const network::ChannelAffine& affine) {
     const ValueId scaled = node("Mul", {input(0), channel_weight(affine.weight)});
@@ -118,8 +118,8 @@ class Builder {
     return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
-  // The standard form normalizes over the last axis of NHWC: TensorRT and ONNX Runtime have this
-  // operator, and also recognise it decomposed. channels_first needs no Transpose.
+  // The standard form normalizes over the last axis of NHWC. TensorRT and ONNX Runtime have this
+  // operator, and also recognise its decomposition. The form channels_first needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);
@@ -137,7 +137,7 @@ class Builder {
     return node("Transpose", {normalized}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}});
   }
 
-  // A projection at each pixel is a 1 x 1 convolution, which includes the bias.
+  // A Linear layer at each pixel equals a 1 x 1 convolution, which also adds the bias.
   ValueId add(const network::Linear& linear) {
     return convolution(linear.weight, linear.bias, 1, 1);
   }
@@ -175,7 +175,7 @@ class Builder {
     return node("LeakyRelu", {input(0)}, {{"alpha", static_cast<float>(activation.slope)}});
   }
 
-  // PyTorch's PixelShuffle takes the channels in the order column-row-depth.
+  // The mode CRD (column-row-depth) is the order of channels in PyTorch's PixelShuffle.
   ValueId add(const network::PixelShuffle& shuffle) {
     return node("DepthToSpace", {input(0)},
                 {{"blocksize", shuffle.factor}, {"mode", std::string("CRD")}});

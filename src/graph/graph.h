@@ -1,13 +1,13 @@
 /// @file
 /// The network as ONNX operators on named, typed, shaped values.
 ///
-/// This folder owns the representation, its shape inference, and the translation of modules into
-/// operators. Operators have the meaning of the newest opset; lower() replaces those that an older
-/// opset lacks. Only build() knows networks.
+/// This folder has the graph, its shape inference, and the translation of modules into operators.
+/// Operators are those of the newest opset; lower() replaces operators that an older opset does not
+/// have. Only build() uses the network.
 ///
-/// Names are part of the contract with users and stay the same from release to release. A node is
-/// called `<module path>/<operator>`, followed by _1, _2, … if the name is taken. The node's result
-/// is called `<node>_output`. A weight has its name in the state dict.
+/// Users rely on the names, so names stay the same from release to release. A node is called
+/// `<module path>/<operator>`, followed by _1, _2, … if the name is taken. The node's result is
+/// called `<node>_output`. A weight has its name in the state dict.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@
 
 namespace aether2onnx::graph {
 
-/// An axis whose size is known only when the model runs.
+/// The kind of an axis whose size is known only when the model runs; `none` for a fixed size.
 enum class Symbol : std::uint8_t { none, batch, height, width };
 
 /// One axis of a shape: a number, or a multiple of a symbol.
@@ -68,19 +68,20 @@ struct Initializer {
   bool is_parameter = false;  ///< Whether it is a weight of the network, not a formula's constant.
 };
 
-/// A graph in the order of execution: a node's inputs are made before the node.
+/// A graph. The nodes are in the order of execution: a node comes after the nodes of its inputs.
 class Graph {
  public:
   std::string name;
   std::int64_t scale = 1;  ///< Factor from the input's height and width to the output's.
 
   ValueId add_input(const std::string& input_name, DType dtype, Shape shape);
-  /// Adds a weight. `shape` may differ from the loader's, with the same number of elements.
+  /// Adds a weight. `shape` may differ from the shape that `load` returns, with the same number of
+  /// elements.
   ValueId add_parameter(const std::string& parameter_name, DType dtype,
                         std::span<const std::int64_t> shape, TensorLoader load);
-  /// Adds a scalar named "const/<value>", unless the graph has it already.
+  /// Adds a scalar named "const/<value>", unless the graph has this scalar already.
   ValueId add_constant(DType dtype, double number);
-  /// Adds an int64 vector named "const/axes", unless the graph has it already.
+  /// Adds an int64 vector named "const/axes", unless the graph has this vector already.
   ValueId add_axes(const std::vector<std::int64_t>& axes);
   /// Appends a node, and infers the type and shape of its result.
   ValueId add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
@@ -111,23 +112,23 @@ class Graph {
   std::map<std::string, int> names_;
 };
 
-/// Whether a node is a depthwise Conv: each group of channels makes one channel.
+/// Returns whether a node is a depthwise Conv: each group of channels makes one channel.
 bool is_depthwise(const Node& node);
 
-/// The part of the network to which a module belongs: the first name of its path and the numbers
-/// that follow it. "layers.0.1" for "layers.0.1.ffn.fc2", "conv_last" for "conv_last".
+/// Returns the part of the network to which a module belongs: the first name of its path and the
+/// numbers after this name. "layers.0.1" for "layers.0.1.ffn.fc2", "conv_last" for "conv_last".
 std::string block_of(std::string_view path);
 
-/// An operator that ONNX lacks, so lower() replaces it at every opset: LayerNormalization over axis
-/// 1 of (N, C, H, W), with scale and bias (C, 1, 1).
+/// LayerNormalization over axis 1 of (N, C, H, W), with scale and bias (C, 1, 1). ONNX has no such
+/// operator, so lower() replaces this operator at every opset.
 inline constexpr const char* kChannelNormalization = "ChannelNormalization";
 
-/// Type and shape of an operator's result. Throws Error(internal) if the inputs don't fit the
-/// operator, so that no wrong graph is ever written.
+/// Returns the type and shape of an operator's result. Throws Error(internal) if the inputs don't
+/// fit the operator, so that no wrong graph is ever written.
 Value infer(const std::string& op, const std::vector<const Value*>& inputs,
             const Attributes& attributes);
 
-/// The names of all operators that a graph may have, without Cast.
+/// Returns the names of all operators that a graph may have, except Cast and ChannelNormalization.
 const std::vector<std::string>& computing_operators();
 
 /// Translates a fused network to a float32 graph with one input `input` and one output `output`.

@@ -1,4 +1,4 @@
-// Shape inference.
+// Infers the type and the shape of each operator's result.
 
 #include <array>
 
@@ -26,28 +26,30 @@ bool is_size(const Dim& dim, std::int64_t size) { return dim == Dim::fixed(size)
 
 Shape same(const Inputs& inputs, const Attributes& /*attributes*/) { return inputs[0]->shape; }
 
-// Stride 1 and padding that keeps height and width.
+// A convolution has stride 1. Its padding must keep height and width.
 Shape conv(const Inputs& inputs, const Attributes& attributes) {
-  require(inputs.size() == 2 || inputs.size() == 3, "Conv without a weight");
+  require(inputs.size() == 2 || inputs.size() == 3, "Conv must have two or three inputs");
   const Shape& x = inputs[0]->shape;
   const Shape& w = inputs[1]->shape;
   const auto group = attribute<std::int64_t>(attributes, "group");
   const auto& kernel = attribute<Ints>(attributes, "kernel_shape");
   const auto& pads = attribute<Ints>(attributes, "pads");
   require(x.size() == 4 && w.size() == 4 && kernel.size() == 2 && pads.size() == 4,
-          "Conv of a rank other than 4");
+          "the input and the weight of Conv must have rank 4");
   require(is_size(x[1], w[1].value * group) && w[0].value % group == 0,
-          "Conv with a wrong number of channels");
-  require(is_size(w[2], kernel[0]) && is_size(w[3], kernel[1]), "Conv with a wrong kernel_shape");
+          "the channels of Conv's input and weight don't fit");
+  require(is_size(w[2], kernel[0]) && is_size(w[3], kernel[1]),
+          "the kernel_shape of Conv differs from its weight");
   require(pads[0] + pads[2] == kernel[0] - 1 && pads[1] + pads[3] == kernel[1] - 1,
-          "Conv that changes the picture's size");
-  require(inputs.size() == 2 || inputs[2]->shape == Shape{w[0]}, "Conv with a wrong bias");
+          "Conv must keep the picture's size");
+  require(inputs.size() == 2 || inputs[2]->shape == Shape{w[0]},
+          "the bias of Conv has a wrong size");
   return {x[0], w[0], x[2], x[3]};
 }
 
-// Like ONNX: shapes are aligned at the last axis; sizes must be equal or 1.
+// Broadcasts as ONNX does: shapes are aligned at the last axis; sizes must be equal or 1.
 Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
-  require(inputs.size() == 2, "a binary operator without two inputs");
+  require(inputs.size() == 2, "a binary operator must have two inputs");
   Shape longer = inputs[0]->shape;
   Shape shorter = inputs[1]->shape;
   if (longer.size() < shorter.size()) std::swap(longer, shorter);
@@ -55,7 +57,7 @@ Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
     Dim& a = longer[longer.size() - i];
     const Dim& b = shorter[shorter.size() - i];
     if (a == b || is_size(b, 1)) continue;
-    require(is_size(a, 1), "a binary operator on shapes that don't fit");
+    require(is_size(a, 1), "the shapes of a binary operator's inputs don't fit");
     a = b;
   }
   return longer;
@@ -64,7 +66,8 @@ Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
 Shape transpose(const Inputs& inputs, const Attributes& attributes) {
   const Shape& x = inputs[0]->shape;
   const Ints& permutation = attribute<Ints>(attributes, "perm");
-  require(permutation.size() == x.size(), "Transpose with a wrong perm");
+  require(permutation.size() == x.size(),
+          "the perm of Transpose must have one number for each axis");
   Shape result;
   for (const std::int64_t axis : permutation) {
     result.push_back(x.at(static_cast<std::size_t>(axis)));
@@ -74,19 +77,19 @@ Shape transpose(const Inputs& inputs, const Attributes& attributes) {
 
 Shape layer_normalization(const Inputs& inputs, const Attributes& attributes) {
   require(inputs.size() == 3 && attribute<std::int64_t>(attributes, "axis") == -1,
-          "LayerNormalization over other axes than the last");
+          "LayerNormalization must have three inputs and the axis -1");
   const Shape& x = inputs[0]->shape;
   require(!x.empty() && inputs[1]->shape == Shape{x.back()} && inputs[2]->shape == Shape{x.back()},
-          "LayerNormalization with a wrong scale or bias");
+          "the scale and bias of LayerNormalization must have the size of the last axis");
   return x;
 }
 
 Shape channel_normalization(const Inputs& inputs, const Attributes& /*attributes*/) {
   require(inputs.size() == 3 && inputs[0]->shape.size() == 4,
-          "ChannelNormalization of a rank other than 4");
+          "ChannelNormalization must have three inputs, the first of rank 4");
   const Shape each{inputs[0]->shape[1], Dim::fixed(1), Dim::fixed(1)};
   require(inputs[1]->shape == each && inputs[2]->shape == each,
-          "ChannelNormalization with a wrong scale or bias");
+          "the scale and bias of ChannelNormalization must be (C, 1, 1)");
   return inputs[0]->shape;
 }
 
@@ -94,22 +97,22 @@ Shape depth_to_space(const Inputs& inputs, const Attributes& attributes) {
   Shape x = inputs[0]->shape;
   const auto factor = attribute<std::int64_t>(attributes, "blocksize");
   require(x.size() == 4 && x[1].symbol == Symbol::none && x[1].value % (factor * factor) == 0,
-          "DepthToSpace with a wrong number of channels");
+          "the channels of DepthToSpace must be a multiple of blocksize * blocksize");
   x[1].value /= factor * factor;
   x[2].value *= factor;
   x[3].value *= factor;
   return x;
 }
 
-// The axes are an input from opset 18 on, and an attribute before.
+// The axes are an input from opset 18 on, and an attribute in older opsets.
 Shape reduce(const Inputs& inputs, const Attributes& attributes) {
   Shape x = inputs[0]->shape;
   const Ints& axes = inputs.size() > 1 ? inputs[1]->integers : attribute<Ints>(attributes, "axes");
   require(axes.size() == 1 && attribute<std::int64_t>(attributes, "keepdims") == 1,
-          "a reduction over several axes");
+          "a reduction must have one axis and keepdims 1");
   const auto rank = static_cast<std::int64_t>(x.size());
   const std::int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
-  require(axis >= 0 && axis < rank, "a reduction over an axis that isn't there");
+  require(axis >= 0 && axis < rank, "the axis of a reduction doesn't exist");
   x[static_cast<std::size_t>(axis)] = Dim::fixed(1);
   return x;
 }
@@ -118,38 +121,38 @@ Shape concat(const Inputs& inputs, const Attributes& attributes) {
   Shape result = inputs[0]->shape;
   const auto axis = static_cast<std::size_t>(attribute<std::int64_t>(attributes, "axis"));
   require(axis < result.size() && result[axis].symbol == Symbol::none,
-          "Concat along an axis that isn't there");
+          "the axis of Concat doesn't exist or has no fixed size");
   result[axis].value = 0;
   for (const Value* input : inputs) {
     Shape other = input->shape;
     require(other.size() == result.size() && other[axis].symbol == Symbol::none,
-            "Concat of tensors of other ranks");
+            "the inputs of Concat must have the same rank");
     result[axis].value += other[axis].value;
     other[axis] = result[axis];
-    require(other == result, "Concat of tensors that don't fit");
+    require(other == result, "the inputs of Concat may differ only in the size of its axis");
   }
   return result;
 }
 
 Shape global_pool(const Inputs& inputs, const Attributes& /*attributes*/) {
   Shape x = inputs[0]->shape;
-  require(x.size() == 4, "a pool of a rank other than 4");
+  require(x.size() == 4, "the input of GlobalAveragePool must have rank 4");
   x[2] = x[3] = Dim::fixed(1);
   return x;
 }
 
-// The matrix product over the last axis.
+// The shape of the matrix product over the last axis.
 Shape matmul(const Inputs& inputs, const Attributes& /*attributes*/) {
   require(inputs.size() == 2 && inputs[1]->shape.size() == 2 && !inputs[0]->shape.empty(),
-          "MatMul without a matrix");
+          "the second input of MatMul must be a matrix");
   Shape x = inputs[0]->shape;
-  require(x.back() == inputs[1]->shape[0], "MatMul of matrices that don't fit");
+  require(x.back() == inputs[1]->shape[0], "the sizes of MatMul's inputs don't fit");
   x.back() = inputs[1]->shape[1];
   return x;
 }
 
 struct Row {
-  std::string_view ops;  // with blanks between
+  std::string_view ops;  // names, separated by blanks
   Shape (*shape)(const Inputs& inputs, const Attributes& attributes);
 };
 
@@ -171,21 +174,21 @@ constexpr std::array kOperators = {
 
 Value infer(const std::string& op, const std::vector<const Value*>& inputs,
             const Attributes& attributes) {
-  require(!inputs.empty(), "an operator without inputs");
+  require(!inputs.empty(), "an operator must have inputs");
   for (const Value* input : inputs) {
     require(input->dtype == inputs[0]->dtype || !input->integers.empty(),
-            "an operator on inputs of two types");
+            "all inputs of an operator must have the same type");
   }
   DType dtype = inputs[0]->dtype;
   if (op == "Cast") {
     const auto to = onnx::dtype_of(static_cast<int>(attribute<std::int64_t>(attributes, "to")));
-    require(to && is_weight_dtype(*to), "a Cast to an unknown type");
+    require(to && is_weight_dtype(*to), "the target of a Cast must be a known weight type");
     dtype = *to;
   }
   for (const Row& row : kOperators) {
     if (is_one_of(row.ops, op)) return {{}, dtype, row.shape(inputs, attributes)};
   }
-  defect("an operator without shape inference");
+  defect("the shape inference of an operator is missing");
 }
 
 const std::vector<std::string>& computing_operators() {

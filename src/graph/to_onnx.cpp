@@ -25,7 +25,7 @@ onnx::Node node_record(const Graph& graph, const Node& node) {
   return record;
 }
 
-// Checks the weight, and converts it if its type is another one.
+// Loads and checks the weight. Converts the weight if its type is not `dtype`.
 TensorData load_as(const Initializer& initializer, const onnx::Tensor& tensor, DType dtype,
                    WeightLoss& loss) {
   TensorData data = initializer.load();
@@ -41,7 +41,7 @@ TensorData load_as(const Initializer& initializer, const onnx::Tensor& tensor, D
   check_loss(found, tensor.name, tensor.dims, dtype,
              dtype == DType::float16
                  ? fmt::format("Convert with {} mixed_fp16 or fp32.", option("fp_mode"))
-                 : "Such weights can't be deployed.");
+                 : "A model with such large weights cannot be deployed.");
   if (initializer.is_parameter) {
     loss.subnormal += found.subnormal;
     loss.flushed_to_zero += found.flushed_to_zero;
@@ -78,7 +78,7 @@ onnx::Model to_onnx(const Graph& graph, int opset, WeightLoss& loss) {
   model.producer_name = "aether2onnx";
   model.producer_version = version();
   model.domain = "aether2onnx";
-  // Without a version, ONNX Runtime shows 9223372036854775807.
+  // Without a model version, ONNX Runtime shows 9223372036854775807.
   model.model_version = 1;
   model.graph_name = graph.name;
   for (const ValueId id : graph.inputs()) model.inputs.push_back(value_info(graph, id));

@@ -1,5 +1,5 @@
 /// @file
-/// The records of an ONNX file, made from a lowered graph.
+/// Makes the records of an ONNX file from a graph that lower() has made.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace aether2onnx::graph {
 
-/// An axis as text: "64", "batch_size", "height" or "output_width". An axis between the input's
-/// size and the output's is called "height_x2" and so on.
+/// Returns an axis as text: "64", "batch_size", "height" or "output_width". An axis whose size is
+/// between those of input and output is named by its factor, for example "height_x2".
 std::string dim_text(const Dim& dim, const Graph& graph, ValueId value);
 
 /// Counts weights that the conversion to a type of 16 bits made subnormal or zero.
@@ -20,9 +20,9 @@ struct WeightLoss {
   std::uint64_t flushed_to_zero = 0;
 };
 
-/// Makes the model, but for its metadata. Each loader converts its weight to the type of the
-/// graph's value, and adds to `loss`, which must outlive the model. A loader throws
-/// Error(precision) if an element is NaN, infinite or beyond the range of that type.
+/// Returns the model without metadata. The loader of each weight converts the weight to the type of
+/// the graph's value, and counts losses in `loss`, which must outlive the model. A loader throws
+/// Error(precision) if an element is NaN, infinite or beyond the range of this type.
 onnx::Model to_onnx(const Graph& graph, int opset, WeightLoss& loss);
 
 }  // namespace aether2onnx::graph

@@ -1,4 +1,4 @@
-// The cost of a run of a network, and how far the network looks.
+// Computes the cost of one run of a network, and the receptive field of the network.
 
 #include <algorithm>
 #include <cmath>
@@ -10,10 +10,10 @@ namespace aether2onnx::network {
 
 namespace {
 
-// The size of a value, for one image.
+// The size of a feature map, for one image.
 struct Extent {
   double channels = 0;
-  double factor = 1;  // of height and of width
+  double factor = 1;  // from the image's height and width to those of the feature map
   double per_pixel() const { return channels * factor * factor; }
 };
 
@@ -58,7 +58,7 @@ double elements_of(const Parameter& parameter) {
   return elements;
 }
 
-// For each pixel of the module's output.
+// Returns the multiply-adds for each pixel of the module's output.
 double multiply_adds_of(const Network& network, const Module& module) {
   const auto elements = [&](ParameterId weight) {
     return elements_of(network.parameters.at(weight));
@@ -68,7 +68,7 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
     return elements(pair->large_weight) + elements(pair->small_weight);
   }
-  // Those of channel attention are per image, not per pixel.
+  // Channel attention is not counted: its multiply-adds are per image, not per pixel.
   if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
     return elements(pixels->weight);
   }
@@ -86,7 +86,7 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   for (std::size_t i = 0; i < network.modules.size(); ++i) {
     const Module& module = network.modules[i];
     const double made = extents[i + 1].per_pixel();
-    // The two convolutions of a pair make a value each before the sum.
+    // Each convolution of a pair makes a feature map, before the two feature maps are added.
     const bool pair = std::holds_alternative<ReparameterizedConv2d>(module.operation);
     const double within = pair ? made : 0;
     const double copies = rearranges(module) ? extents.at(module.inputs[0]).per_pixel() + made : 0;
@@ -103,7 +103,7 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   }
 }
 
-// The pixels that an operation looks at to each side of its own.
+// Returns how many pixels an operation reads to each side of its output pixel.
 double radius_of(const Operation& operation, const Network& network) {
   const auto half = [](std::int64_t kernel) { return static_cast<double>((kernel - 1) / 2); };
   if (const auto* conv = std::get_if<Conv2d>(&operation)) return half(conv->kernel);
@@ -119,7 +119,7 @@ double radius_of(const Operation& operation, const Network& network) {
 Reach reach_of(const Network& network) {
   const std::vector<Extent> extents = extents_of(network);
   Reach reach;
-  std::vector<double> pixels = {0};  // by value
+  std::vector<double> pixels = {0};  // by value: the radius in input pixels
   for (const Module& module : network.modules) {
     double most = 0;
     for (const ValueId input : module.inputs) most = std::max(most, pixels.at(input));
@@ -128,7 +128,7 @@ Reach reach_of(const Network& network) {
     reach.whole_picture =
         reach.whole_picture || std::holds_alternative<ChannelAttention>(module.operation);
   }
-  // A position within a shuffled pixel may look one pixel further.
+  // An output pixel of a pixel shuffle may depend on one input pixel more.
   constexpr double rounding = 1;
   reach.pixels = static_cast<std::int64_t>(std::ceil(pixels.back() + rounding));
   return reach;

@@ -36,11 +36,12 @@ TensorData stored(const Expression& expression, const state_dict::StateDict& sta
   return state_dict.read(entry_of(expression, state_dict));
 }
 
-// Element by element. A single element of `b` counts for all elements of `a`.
+// Combines two tensors element by element. A single element of `b` is used for all elements of `a`.
 template <typename Operator>
 Numbers combine(Numbers a, const Numbers& b, Operator combined) {
   const bool single = b.values.size() == 1;
-  require(single || a.values.size() == b.values.size(), "arithmetic on tensors of two sizes");
+  require(single || a.values.size() == b.values.size(),
+          "arithmetic needs two tensors of the same size");
   for (std::size_t i = 0; i < a.values.size(); ++i) {
     a.values[i] = combined(a.values[i], b.values[single ? 0 : i]);
   }
@@ -50,7 +51,7 @@ Numbers combine(Numbers a, const Numbers& b, Operator combined) {
 Numbers scale_rows(Numbers weight, const Numbers& factors) {
   const std::size_t rows = factors.values.size();
   require(!weight.shape.empty() && weight.shape.front() == static_cast<std::int64_t>(rows),
-          "factors for other rows than a weight has");
+          "a weight needs one factor for each row");
   const std::size_t row = rows == 0 ? 0 : weight.values.size() / rows;
   std::size_t at = 0;
   for (const double factor : factors.values) {
@@ -63,7 +64,7 @@ Numbers apply(const Numbers& matrix, const Numbers& vector) {
   const std::size_t columns = vector.values.size();
   require(matrix.shape.size() >= 2 && matrix.shape[1] == static_cast<std::int64_t>(columns) &&
               matrix.values.size() == static_cast<std::size_t>(matrix.shape[0]) * columns,
-          "a matrix times a vector of another size");
+          "the vector must have one element for each column of the matrix");
   Numbers product{{matrix.shape[0]}, {}};
   auto at = matrix.values.begin();
   for (std::int64_t row = 0; row < matrix.shape[0]; ++row) {
@@ -79,7 +80,8 @@ bool fits_float32(double value) {
          std::isinf(value);
 }
 
-// As a checkpoint holds it. A number beyond float32's range stays, so that the writer reports it.
+// Rounds the numbers to float32, as a checkpoint stores them. If a number is beyond float32's
+// range, rounds no number, so that the writer reports this number.
 Numbers rounded(Numbers numbers) {
   if (std::all_of(numbers.values.begin(), numbers.values.end(), fits_float32)) {
     for (double& value : numbers.values) value = static_cast<double>(static_cast<float>(value));
@@ -87,16 +89,16 @@ Numbers rounded(Numbers numbers) {
   return numbers;
 }
 
-// W[o, i, y, x] += w[o, i, y - c, x - c] with c = (K - k) / 2.
+// Computes W[o, i, y, x] += w[o, i, y - c, x - c] with c = (K - k) / 2.
 Numbers centred_add(Numbers large, const Numbers& small) {
   require(large.shape.size() == 4 && small.shape.size() == 4 && large.shape[0] == small.shape[0] &&
               large.shape[1] == small.shape[1],
-          "a sum of kernels of different layers");
+          "the two kernels have different numbers of channels");
   const auto outer = static_cast<std::size_t>(large.shape[2]);
   const auto inner = static_cast<std::size_t>(small.shape[2]);
   require(large.shape[3] == large.shape[2] && small.shape[3] == small.shape[2] && inner <= outer &&
               (outer - inner) % 2 == 0,
-          "a sum of kernels without a common middle");
+          "the two kernels have no common middle");
   const std::size_t begin = (outer - inner) / 2;
   const auto planes = static_cast<std::size_t>(large.shape[0] * large.shape[1]);
   for (std::size_t plane = 0; plane < planes; ++plane) {
@@ -144,7 +146,7 @@ Numbers compute(const Expression& expression, const state_dict::StateDict& state
       if (stored_dtype(expression, state_dict) == DType::float64) return operand(0);
       return rounded(operand(0));
   }
-  defect("an expression of an unknown kind");
+  defect("the expression has an unknown kind");
 }
 
 }  // namespace

@@ -12,11 +12,11 @@ namespace aether2onnx::network {
 
 namespace {
 
-// A place in the file that may state a number.
+// A text of the file that may contain a number, and a description of its origin.
 struct Source {
   const std::string* text;
   std::string where;
-  bool assumed = false;  // the file notes that the number was assumed
+  bool assumed = false;  // a note says that the number was an assumption
 };
 
 Source attribute_source(const FloatStateDict& file, const std::string& name) {
@@ -52,12 +52,14 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
     const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
       return Decided{*number,
-                     source.assumed ? fmt::format("{} says that it was assumed then", source.where)
-                                    : fmt::format("{} says so", source.where),
+                     source.assumed
+                         ? fmt::format("{} says that the value was an assumption", source.where)
+                         : fmt::format("stated in {}", source.where),
                      !source.assumed};
     }
-    warnings.push_back(fmt::format("{} has {} {}, which is no number above 0: left out",
-                                   source.where, what, printable(*source.text)));
+    warnings.push_back(
+        fmt::format("{} has {} {}, which is not a number above 0; the value is ignored",
+                    source.where, what, printable(*source.text)));
   }
   return std::nullopt;
 }
@@ -82,7 +84,7 @@ std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::st
     if (wanted && *text != "None") all.push_back({std::string(name), *text});
   }
   if (all.empty()) return std::nullopt;
-  // The order of a hash table must not show.
+  // Sorts, so that the result does not depend on the hash table's order.
   std::sort(all.begin(), all.end(),
             [](const Attribute& a, const Attribute& b) { return a.name < b.name; });
   for (const Attribute& other : all) {
@@ -90,7 +92,7 @@ std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::st
     if (same_value(first.text, other.text)) continue;
     fail({ErrorKind::unsupported, "network-attributes-differ", other.name, first.text, other.text},
          "the file is a pickled network whose attribute {} is {}, but {} is {}. All blocks must "
-         "have the same value.\nSave a network with one value.",
+         "have the same value.\nSave the network with the same value in all blocks.",
          printable(first.name), printable(first.text), printable(other.name),
          printable(other.text));
   }
@@ -127,8 +129,8 @@ Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                              {file.metadata("img_range"), "metadata"},
                              note_source(file, kImgRangeNote, "img_range")},
                             "img_range", warnings);
-  return found.value_or(
-      Decided{1, "the file does not say; every published network has it", true, false});
+  return found.value_or(Decided{
+      1, "the file does not contain the value; every published network has 1", true, false});
 }
 
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
@@ -141,9 +143,8 @@ Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, 
 void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
   if (!options.res_scale) return;
   fail({ErrorKind::mismatch, "network-option-unused", "res_scale"},
-       "{} {} was given, but the checkpoint is of generation {}. Its blocks add their output "
-       "without "
-       "a factor.\nLeave the option out.",
+       "{} {} was given, but the checkpoint is of generation {}. The blocks of this generation add "
+       "their output without a factor.\nLeave the option out.",
        option("res_scale"), *options.res_scale, generation);
 }
 
@@ -159,7 +160,7 @@ namespace {
 struct Claim {
   const char* where;
   const char* what;
-  const std::string* says;  // null if it says nothing
+  const std::string* says;  // null if the file does not have the value
   std::string found;
 };
 
@@ -192,8 +193,9 @@ std::vector<std::string> contradictions(const FloatStateDict& file, const Networ
   std::vector<std::string> lines;
   const auto tell = [&](const std::string& where, std::string_view what, std::string_view says,
                         std::string_view found) {
-    lines.push_back(fmt::format("{} says {} {}, but the tensors are of {}; the tensors count",
-                                where, what, printable(says), found));
+    lines.push_back(
+        fmt::format("{} says {} {}, but the shapes of the tensors show {}; the shapes are used",
+                    where, what, printable(says), found));
   };
   for (const Claim& claim : claims) {
     if (claim.says != nullptr && !same_value(*claim.says, claim.found)) {

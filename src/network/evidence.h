@@ -1,6 +1,6 @@
 /// @file
-/// Questions that the tensors leave open. An option decides them, then the file's own words, then a
-/// rule. Private to this folder.
+/// Decides facts that the tensors do not show. An option decides first, then other data of the
+/// file, then a default. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace aether2onnx::network {
 
-/// A number, and the reason for it.
+/// A number, and the reason for the number. `certain` and `stated` are as in Evidence.
 struct Decided {
   double value = 0;
   std::string because;
@@ -25,8 +25,8 @@ void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::
                   bool certain = true);
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
 
-/// Whether a fused checkpoint notes that the answer to a question was an assumption when the
-/// checkpoint was fused.
+/// Returns whether a note of the fused checkpoint lists the fact `what` ("res_scale") as an
+/// assumption. The assumption was made when the checkpoint was fused.
 bool was_assumed(const FloatStateDict& file, std::string_view what);
 
 /// An attribute of a pickled network.
@@ -35,31 +35,32 @@ struct Attribute {
   std::string text;
 };
 
-/// The attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>; if `of_body`, of the network
-/// itself too. Returns nullopt if no block has it. Throws Error(unsupported) if two of them differ.
+/// Returns the attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>, and of the network if
+/// `of_body`; nullopt if the attribute is missing. Throws Error(unsupported) if two values differ.
 std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::string_view suffix,
                                              bool of_body);
 
-/// "the attribute norm.eps of the pickled network"
+/// Returns "the attribute norm.eps of the pickled network" for "norm.eps".
 std::string place_of_attribute(std::string_view name);
 
-/// The option if it is set, else the number in a pickled network's attributes, in arch_config or in
-/// a fused checkpoint's note, else `otherwise`. A number in the file that is not above 0 is left
-/// out, with a line in `warnings`.
+/// Returns the first number that exists: the option, an attribute of a pickled network,
+/// arch_config, a fused checkpoint's note, `otherwise`. Skips a value in the file that is not a
+/// number above 0, and adds a line to `warnings`.
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings);
+/// As decide_res_scale(), but also reads metadata, before the note. The default is 1.
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings);
-/// Of deployment norms: the option, else the attribute of a pickled network, else `otherwise`.
+/// As decide_res_scale(), for the epsilon of deployment norms. Reads the attributes norm.eps only.
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                         std::vector<std::string>& warnings);
 
-/// Throws Error(mismatch) if the option is set. The network has no use for it.
+/// Throws Error(mismatch) if the option is set. The network does not use this option.
 void refuse_res_scale(const ReadOptions& options, std::string_view generation);
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 
-/// Compares arch_config, metadata and the scale's buffers with the facts that follow from the
-/// shapes. Returns one line for each contradiction.
+/// Compares arch_config, metadata and the buffers `scale` and `scale_tensor` with the facts that
+/// follow from the shapes. Returns one line for each contradiction.
 std::vector<std::string> contradictions(const FloatStateDict& file, const NetworkInfo& facts);
 
 }  // namespace aether2onnx::network

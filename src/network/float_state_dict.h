@@ -1,6 +1,6 @@
 /// @file
-/// The state dict of a float network: the entries that quantization left beside the weights are
-/// left out. Private to this folder.
+/// A state dict without the entries that quantization adds beside the weights. Private to this
+/// folder.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace aether2onnx::network {
 
 class FloatStateDict {
  public:
-  /// Leaves out the entries of fake-quant modules and observers, and in a network converted to int8
-  /// also the scales of activations. `state_dict` must outlive this object.
+  /// Drops the entries of fake-quant modules and observers, and in a network converted to int8 also
+  /// the scales and zero points of activations. `state_dict` must outlive this object.
   explicit FloatStateDict(const state_dict::StateDict& state_dict);
 
   std::span<const state_dict::Entry* const> entries() const { return entries_; }
@@ -35,34 +35,35 @@ class FloatStateDict {
   }
 
   Quantization quantization() const { return quantization_; }
-  /// How many entries are left out.
+  /// The number of dropped entries.
   std::size_t dropped() const { return dropped_.size(); }
 
-  /// Whether a module has this name, at any depth. The names are in PyTorch's notes of the modules,
-  /// in a pickled module, and in the keys of the dropped entries.
+  /// Returns whether a module at any depth has this name. Names of modules are in PyTorch's
+  /// `_metadata`, in a pickled module, and in the keys of the dropped entries.
   bool has_module(std::string_view name) const;
 
-  /// An attribute of the pickled network, or of a module in it: "norm.eps". Null if the file has no
-  /// such attribute, or None.
+  /// Returns an attribute of the pickled network or of one of its modules ("norm.eps"). Null if the
+  /// attribute is missing or None.
   const std::string* attribute(const std::string& name) const;
-  /// All attributes: names and texts.
+  /// All attributes of the pickled network: names and texts.
   const std::unordered_map<std::string_view, const std::string*>& attributes() const {
     return attributes_;
   }
 
-  // What the file says of itself: at its root, or in the dict `arch_config` or `metadata`. The
-  // attribute arch_config of a pickled network comes first; then the first of several counts. Null
-  // if the file says nothing or None.
-  const std::string* note(std::string_view name) const;  ///< At the root.
+  // These functions return a text from the file's root, from the dict `arch_config` or `metadata`.
+  // For arch_config(), the attribute arch_config of a pickled network comes first. If a name occurs
+  // several times, the first text counts. Null if the text is missing or None.
+  const std::string* note(std::string_view name) const;  ///< At the file's root.
   const std::string* arch_config(std::string_view name) const;
   const std::string* metadata(std::string_view name) const;
   bool has_arch_config() const;
-  /// Whether arch_config has this key, also with None.
+  /// Whether arch_config has this key, even if the value is None.
   bool arch_config_has(std::string_view name) const;
 
-  /// The elements of a small tensor of integers. Returns nullopt if there is no such tensor.
+  /// Returns the elements of an int64 tensor; nullopt if there is no int64 tensor `name`, or if the
+  /// tensor has more than 16 elements.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
-  /// The elements of a tensor of weights. Returns nullopt if there is no such tensor.
+  /// Returns the elements of a weight; nullopt if there is no weight `name`.
   std::optional<std::vector<double>> numbers(std::string_view name) const;
 
  private:

@@ -1,8 +1,8 @@
 // AetherNet, first generation: keys layers.<group>.<block>.…
 //
-// A block is a large-kernel depthwise convolution (trained as the sum of two), a LayerNorm over
-// the channels, a gated feed-forward of three projections, and a residual addition. The formulas
-// and eps values are from the published class definition.
+// A block is a large-kernel depthwise convolution (trained as the sum of two convolutions), a
+// LayerNorm over the channels, a gated feed-forward network of three Linear layers, and a residual
+// addition. The formulas and eps values are from the published class definition.
 
 #include <array>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr double kBlockNormEpsilon = 1e-6;
 constexpr double kBodyNormEpsilon = 1e-5;
 constexpr double kLeakySlope = 0.01;
-constexpr double kMeanOfThreeChannels = 0.5;  // Other numbers of channels have no mean.
+constexpr double kMeanOfThreeChannels = 0.5;  // 0 for another number of channels
 
 constexpr std::array kNames = {"G1"};
 
@@ -58,7 +58,7 @@ Dimensions measure(const FloatStateDict& file, const std::string& what) {
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    // The factor 3 exists only alone. A missing tensor counts as the usual factor 2.
+    // Only a single convolution can have the factor 3. A missing tensor counts as the usual 2.
     const auto out = measure.size(upsample_path(2 * i) + ".weight", 4, 0);
     const bool three = count == 1 && out && *out == 9 * d.last_width;
     d.upsampler.push_back({upsample_path(2 * i), d.last_width, three ? 3 : 2});

@@ -1,4 +1,4 @@
-// AetherNet, second generation ("aetherv2"): published, but it cannot run.
+// AetherNet, second generation ("aetherv2"). The published code cannot run.
 
 #include <array>
 
@@ -20,7 +20,7 @@ bool fits(const FloatStateDict& file) {
 Decision decide(const FloatStateDict& /*file*/, const ReadOptions& /*options*/) {
   fail({ErrorKind::unsupported, "network-cannot-run", kNames.front()},
        "the file is an AetherNet of generation G2. The published code of G2 can't run: its fusion "
-       "adds embed_dim channels to embed_dim times the number of stages.\n"
+       "adds a tensor of embed_dim channels to a tensor of embed_dim * stages channels.\n"
        "Nobody can have trained such a network; give a checkpoint of another generation.");
 }
 

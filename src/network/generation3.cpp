@@ -1,5 +1,5 @@
-// AetherNet, third generation: the fusion takes the outputs of the stages as they are, although the
-// file has a projection for each stage.
+// AetherNet, third generation. The fusion reads the outputs of the stages directly. The file also
+// has a projection (1 x 1 convolution) for each stage, which the network does not use.
 
 #include <array>
 
@@ -26,8 +26,8 @@ bool fits(const FloatStateDict& file) {
          keys.fusion_inputs == keys.embed_dim * keys.stages;
 }
 
-// With one stage the fusion has the same shapes as the fusion of G4. Then channel attention
-// decides.
+// With one stage, the fusions of G3 and G4 have the same shapes. Then the rank of the weights of
+// channel attention decides.
 bool is_likely(const FloatStateDict& file) {
   const StageKeys keys = stage_keys(file);
   return keys.stages > 1 || keys.attention_rank == 2;
@@ -43,13 +43,13 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
     return {name, named->because, named->certain};
   }
   if (keys.attention_rank == 2) {
-    return {name, "temperature of rank 0, channel attention of Linear"};
+    return {name, "temperature of rank 0, channel attention with Linear layers"};
   }
   return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same",
           false};
 }
 
-// The projections of the stages, which are not used.
+// Declares the projections of the stages, which the network does not use, as buffers.
 void declare_fusion_convs(NetworkWriter& net) {
   const auto count = static_cast<std::int64_t>(net.d.depths.size());
   const std::int64_t out = net.d.embed_dim / count;

@@ -1,4 +1,5 @@
-// AetherNet, fourth generation: the fusion takes a projection of each stage's output.
+// AetherNet, fourth generation. A projection (1 x 1 convolution) lies between each stage's output
+// and the fusion.
 
 #include <array>
 

@@ -1,5 +1,6 @@
-// AetherNet, fifth generation: the temperature multiplies. G5.0 splits the projections of the
-// stages evenly and has no buffer of the scale. G5.1 and G5.2 have this buffer and a res_scale.
+// AetherNet, fifth generation: the gate is multiplied by the temperature. In G5.0, the projections
+// of all stages have the same number of channels. G5.1 and G5.2 have a buffer `scale` and a factor
+// res_scale. G5.0 has neither.
 
 #include <array>
 
@@ -9,7 +10,7 @@ namespace aether2onnx::network {
 
 namespace {
 
-// G5.1 and G5.2 are one network: they have the same keys and compute the same.
+// G5.1 and G5.2 are the same network: keys and outputs are equal.
 constexpr std::array kFirstNames = {"G5.0"};
 constexpr std::array kNames = {"G5.1", "G5.2"};
 
@@ -36,18 +37,18 @@ bool fits(const FloatStateDict& file) {
 
 Decision decide_first(const FloatStateDict& file, const ReadOptions& /*options*/) {
   require_even_stages(stage_keys(file), kFirstNames.front());
-  return {kFirstNames.front(), "temperature of rank 1, no buffer of the scale"};
+  return {kFirstNames.front(), "temperature of rank 1, no buffer 'scale'"};
 }
 
 Decision decide(const FloatStateDict& file, const ReadOptions& options) {
-  Decision decision = {"G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 is the same"};
-  // The two differ in the name alone.
+  Decision decision = {"G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 is the same network"};
+  // G5.1 and G5.2 differ only in the name.
   if (const auto named = named_generation(file, options, kNames)) {
     decision.name = named->name;
     decision.because = named->because;
   }
-  decision.res_scale = {1, "the file does not say; it is the default of the network's class",
-                        false};
+  decision.res_scale = {
+      1, "the file does not contain the value; 1 is the default of the network's class", false};
   return decision;
 }
 

@@ -1,5 +1,5 @@
-// AetherNet "2.0.0 Definitive", between the fifth and the sixth generation: GELU, norms that fusion
-// never folds, and keys of its own.
+// AetherNet "2.0.0 Definitive", published between the fifth and the sixth generation. The gates use
+// GELU, fusion never folds the norms, and some keys exist only in this generation.
 
 #include <array>
 

@@ -1,4 +1,4 @@
-// AetherNet, sixth generation: error_comp is added after the fusion's convolution.
+// AetherNet, sixth generation: the weight error_comp is added after the fusion's convolution.
 
 #include <array>
 

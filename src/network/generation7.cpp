@@ -1,6 +1,6 @@
-// AetherNet, seventh generation, the last one published: the body's norm stands before the
-// shortcut's sum, and the image is divided by img_range before the mean is subtracted. The first
-// variant, G7a, has a temperature in each block and does not use it.
+// AetherNet, seventh and last published generation. The body's norm runs before the shortcut is
+// added. The image is divided by img_range before the mean is subtracted. G7a has a temperature in
+// each block, but does not use the temperature.
 
 #include <array>
 
@@ -30,7 +30,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   decision.settings.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
   const bool first = decision.name == kNames.front();
   decision.settings.without_temperature = first;
-  // A network converted to int8 has learned without the compensation, except for G7a.
+  // A network converted to int8 was trained without error_comp, except for G7a.
   decision.settings.without_error_comp = file.quantization() == Quantization::int8 && !first;
   return decision;
 }

@@ -1,4 +1,4 @@
-// The facts of a network: names, variants, and what follows from the facts.
+// The names of generations and variants, the facts of a network, and texts made from the facts.
 
 #include <algorithm>
 #include <array>
@@ -36,7 +36,7 @@ const std::vector<std::string>& generation_names() {
   return names;
 }
 
-// The last generation has the most variants, in the order of their size.
+// Begins with the last generation, which has the most variants, ordered by size.
 const std::vector<std::string>& named_variants() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;
@@ -62,7 +62,7 @@ bool has_name(const Generation& generation, std::string_view name) {
 
 namespace {
 
-// A small kernel of 0 is unknown and fits any variant.
+// A small kernel of 0 means that the size is unknown. An unknown size fits any variant.
 bool is_variant(const Variant& variant, const NetworkInfo& facts) {
   const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
     return !wanted || *wanted == found;
@@ -107,7 +107,7 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
     const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
     lines.push_back(
         fmt::format("{} {} is an assumption: {}{}", evidence.what, evidence.value, evidence.because,
-                    folded ? "" : fmt::format(". {} sets another", option(evidence.what))));
+                    folded ? "" : fmt::format(". {} sets another value", option(evidence.what))));
   }
   return lines;
 }

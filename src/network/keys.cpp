@@ -51,7 +51,7 @@ Measure::Measure(const FloatStateDict& file, std::string start, std::string what
   if (fused_keys > 0 && unfused_keys > 0) {
     fail({ErrorKind::mismatch, "network-partly-fused"},
          "only some blocks of the {} are fused: the file has {} of fused convolutions "
-         "(conv.fused_conv) and {} of unfused ones (conv.lk_conv, conv.sk_conv, biases).\n"
+         "(conv.fused_conv) and {} of unfused convolutions (conv.lk_conv, conv.sk_conv, biases).\n"
          "Give the checkpoint from before fusion, or fuse the whole checkpoint.",
          what_, plural(fused_keys, "key"), plural(unfused_keys, "key"));
   }
@@ -69,7 +69,7 @@ std::optional<std::int64_t> Measure::size(const std::string& key, std::size_t ra
   if (found > limits::kLayerWidth) {
     fail({ErrorKind::limit, "network-tensor-size", key, with_thousands(limits::kLayerWidth),
           shape_text(entry->tensor->shape)},
-         "the tensor {} has the shape {}. The largest size of an axis is {}.", key,
+         "the tensor {} has the shape {}. The largest allowed size of an axis is {}.", key,
          shape_text(entry->tensor->shape), with_thousands(limits::kLayerWidth));
   }
   return found;
@@ -107,7 +107,8 @@ void require_odd(std::int64_t kernel, const char* which) {
   if (kernel % 2 != 0) return;
   fail({ErrorKind::mismatch, "network-kernel", which, "an odd size", fmt::format("{}", kernel)},
        "the file is an AetherNet with a {} kernel of {} x {}. Only an odd kernel keeps the size of "
-       "the picture.\nSuch a network cannot run in PyTorch either; check how it was trained.",
+       "the picture.\nSuch a network cannot run in PyTorch either. Check how the network was "
+       "trained.",
        which, kernel, kernel);
 }
 
@@ -162,8 +163,8 @@ Dimensions Measure::blocks(const char* gate, const char* main, std::size_t rank)
   return d;
 }
 
-// A fused checkpoint may note what it was fused from. The note counts only if it is, to the letter,
-// the text that fused_from() makes of some small kernel.
+// Reads the small kernel and the epsilon of norms from the note `fused_from` of a fused checkpoint.
+// The note counts only if fused_from() returns exactly this text for some small kernel.
 void Measure::read_fused_from(Dimensions& d) const {
   const std::string* note = file_.note(kFusedFromNote);
   if (note == nullptr) return;

@@ -85,7 +85,7 @@ ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const c
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
-  // G5x has the biases in these convolutions.
+  // Only in G5x, the biases belong to lk_conv and sk_conv.
   if (std::string_view(large_bias) != "lk_conv.bias") no_bias(path + ".lk_conv", channels);
   if (std::string_view(small_bias) != "sk_conv.bias") no_bias(path + ".sk_conv", channels);
   return add(path, unfused, {input});
@@ -101,7 +101,8 @@ ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
   return add(path, Scale{settings.img_range, {}, true}, {input});
 }
 
-// The attributes of PyTorch's own layers in a pickled network that change the layers' outputs.
+// Returns the attributes that PyTorch's own layers must have in a pickled network, because these
+// attributes change the layers' outputs.
 std::vector<NetworkWriter::ExpectedAttribute> NetworkWriter::expected_attributes() const {
   std::vector<ExpectedAttribute> expected;
   for (const Module& module : network_.modules) {
@@ -160,7 +161,7 @@ void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string
   for (const ExpectedAttribute& want : expected_attributes()) {
     const std::string* is = file.attribute(want.name);
     if (is == nullptr || *is == want.value) continue;
-    found("network-attribute", want.name, "another layer", want.value, printable(*is));
+    found("network-attribute", want.name, "wrong attribute", want.value, printable(*is));
   }
   for (const Entry* entry : file.entries()) {
     if (known.contains(entry->name)) continue;

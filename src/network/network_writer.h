@@ -1,5 +1,5 @@
 /// @file
-/// Writes a description: the modules, their parameters, and the keys that the state dict must have.
+/// Writes a Network: the modules, their parameters, and the keys that the state dict must have.
 /// Private to this folder.
 #pragma once
 
@@ -12,54 +12,54 @@
 
 namespace aether2onnx::network {
 
-/// The value of the image.
+/// The value that holds the input image.
 inline constexpr ValueId kImage = 0;
 
 class NetworkWriter {
  public:
-  /// `file` tells which buffers exist. It is null for a graph, which has no buffers.
+  /// `file` is the checkpoint with the buffers. Null for an ONNX graph, which has no buffers.
   NetworkWriter(const Dimensions& dimensions, const Settings& settled, const FloatStateDict* file)
       : d(dimensions), settings(settled), file_(file) {}
 
   const Dimensions& d;
   const Settings& settings;
 
-  /// A stored weight. The key is the name unless another one is given.
+  /// Adds a stored weight. Without the argument `key`, the weight's key is `name`.
   ParameterId parameter(const std::string& name, std::vector<std::int64_t> shape);
   ParameterId parameter(const std::string& name, const std::string& key,
                         std::vector<std::int64_t> shape);
   void set_value(ParameterId parameter, Expression value) {
     network_.parameters.at(parameter).value = std::move(value);
   }
-  /// An unused tensor. Its shape is checked all the same.
+  /// Adds a tensor that the network does not use. check_strictly() checks the shape of the tensor.
   void buffer(const std::string& name, std::vector<std::int64_t> shape);
   void buffer_if_there(const std::string& name);
 
-  /// The layer has no bias. In a file converted to int8, a bias of zeros may stand in its place:
-  /// PyTorch's engine qnnpack packs zeros if the float layer has none.
+  /// The layer has no bias. Only a file converted to int8 may have a bias of zeros here: PyTorch's
+  /// engine qnnpack packs zeros if the float layer has no bias.
   /// Source: aten/src/ATen/native/quantized/cpu/qconv_prepack.cpp and qlinear_prepack.cpp.
   void no_bias(const std::string& path, std::int64_t out);
 
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 
-  // Layers with the weights `path`.weight and `path`.bias.
+  // Add layers with the weights `path`.weight and `path`.bias.
   ValueId conv(const std::string& path, std::int64_t out, std::int64_t in, std::int64_t kernel,
                ValueId input);
-  /// The same with the weights `key`.weight and `key`.bias.
+  /// As conv(), but the state dict has the keys `key`.weight and `key`.bias.
   ValueId conv_at(const std::string& path, const std::string& key, std::int64_t out,
                   std::int64_t in, std::int64_t kernel, ValueId input);
   ValueId linear(const std::string& path, std::int64_t out, std::int64_t in, ValueId input);
   ValueId layer_norm(const std::string& path, double epsilon, ValueId input);
-  /// The depthwise convolution of a block: one fused convolution, or the sum of two. The biases of
-  /// the two have these keys below `path`.
+  /// Adds the depthwise convolution of a block: one fused convolution, or the sum of two. The keys
+  /// of the two biases are `path`.`large_bias` and `path`.`small_bias`.
   ValueId depthwise(const std::string& path, ValueId input, const char* large_bias = "lk_bias",
                     const char* small_bias = "sk_bias");
 
   ValueId multiply_by_range(const char* path, ValueId input);
   ValueId divide_by_range(const char* path, ValueId input);
 
-  /// Throws Error(mismatch) with every difference between the state dict and the written network.
-  /// `what` names the network.
+  /// Throws Error(mismatch), with every difference, if the state dict does not fit the written
+  /// network. `what` is the network's name in the error message.
   void check_strictly(const FloatStateDict& file, const std::string& what) const;
 
   Network take() { return std::move(network_); }

@@ -1,5 +1,5 @@
 /// @file
-/// The names of the notes in a fused checkpoint: facts that its tensors do not show.
+/// The names of the notes in a fused checkpoint. A note is a fact that the tensors do not show.
 ///
 /// fuse writes the notes, recognition reads them, and scan accepts files with exactly these notes.
 #pragma once
@@ -15,8 +15,8 @@ inline constexpr std::string_view kGenerationNote = "generation";
 inline constexpr std::string_view kResScaleNote = "res_scale";
 inline constexpr std::string_view kImgRangeNote = "img_range";
 
-/// The names of the notes above whose values were assumptions, "generation,res_scale". They stay
-/// assumptions after fusion.
+/// This note lists the facts that were assumptions during fusion, for example
+/// "generation,res_scale". In the fused checkpoint, these facts are still assumptions.
 inline constexpr std::string_view kAssumedNote = "assumed";
 
 inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote, kImgRangeNote,

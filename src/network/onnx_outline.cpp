@@ -16,7 +16,7 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
-// Operators that make no step: they compute shapes, formulas and elementwise values.
+// Operators that are no step of an outline. They compute shapes, formulas and elementwise values.
 constexpr std::string_view kSilent =
     "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
     "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
@@ -34,7 +34,7 @@ bool is_all(const Ints& numbers, std::int64_t wanted) {
                      [wanted](std::int64_t number) { return number == wanted; });
 }
 
-// A value of the file, by its name there, and its shape.
+// A weight: its name in the file, and its shape.
 struct Weight {
   std::string_view name;
   Ints shape;
@@ -44,7 +44,7 @@ class Outliner {
  public:
   explicit Outliner(const onnx::Model& model) {
     for (const onnx::Tensor& tensor : model.initializers) weights_[tensor.name] = tensor.dims;
-    // A file exported without its weights names them among its inputs.
+    // A file that was exported without weights lists the weights among its inputs.
     for (const onnx::ValueInfo& input : model.inputs) {
       if (auto shape = fixed_shape(input)) weights_.emplace(input.name, std::move(*shape));
     }
@@ -68,7 +68,8 @@ class Outliner {
     return shape;
   }
 
-  // Finds the weight of an operator. It may be transposed, cast or quantized on its way there.
+  // Finds the weight behind an operator's input. Casts, transpositions and quantizations may lie
+  // between the weight and the operator.
   std::optional<Weight> weight(std::string_view name) const {
     bool transposed = false;
     for (int followed = 0; followed < 4; ++followed) {
@@ -105,7 +106,7 @@ class Outliner {
     } else if (node.op_type == "LeakyRelu") {
       outline_.steps.push_back({StepKind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
-      // CRD is PyTorch's order of the channels. Factor 0 stands for another order.
+      // CRD is PyTorch's order of the channels. Another order gets the factor 0.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
@@ -123,7 +124,7 @@ class Outliner {
     }
   }
 
-  // Adds a step that no network has.
+  // Adds a step that no network has, so that recognition fails.
   void take_unknown() { outline_.steps.push_back({}); }
 
   void take_convolution(const onnx::Node& node) {
@@ -143,9 +144,9 @@ class Outliner {
         {StepKind::convolution, std::string(kernel->name), kernel->shape, groups, 1});
   }
 
-  // A part of a depthwise kernel, as ConvertOptions::split_kernels_over makes them: the parts of
-  // one kernel read the same value and keep the picture's size. The first part covers the kernel's
-  // first row and column, so its padding tells the kernel's size.
+  // Takes a part of a depthwise kernel that ConvertOptions::split_kernels_over has split. All parts
+  // of a kernel read the same value and keep the picture's size. The first part covers the kernel's
+  // first row and column, so the first part's padding shows the kernel's size.
   void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
                  std::int64_t groups) {
     const Ints& shape = part.shape;
@@ -173,7 +174,7 @@ class Outliner {
 
   std::unordered_map<std::string_view, Ints> weights_;
   std::unordered_map<std::string_view, const onnx::Node*> makers_;
-  std::unordered_map<std::string_view, std::int64_t> in_parts_;  // by input: groups of the kernel
+  std::unordered_map<std::string_view, std::int64_t> in_parts_;  // by input: the kernel's groups
   Outline outline_;
 };
 

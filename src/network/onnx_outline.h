@@ -1,5 +1,5 @@
 /// @file
-/// The outline of an ONNX file's graph, by which a network is recognised.
+/// Reads the outline of an ONNX file's graph. recognise() recognises a network by its outline.
 #pragma once
 
 #include "formats/onnx/onnx.h"
@@ -7,7 +7,7 @@
 
 namespace aether2onnx::network {
 
-/// The graph's steps that have weights or move pixels, in the order of execution.
+/// Returns the steps of the graph in the order of execution, and the counts of other operators.
 Outline outline_of(const onnx::Model& model);
 
 }  // namespace aether2onnx::network

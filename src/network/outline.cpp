@@ -1,5 +1,5 @@
-// Recognises the network of an ONNX graph: reads the dimensions off its steps, describes the
-// network of these dimensions in each generation, and compares the steps of both.
+// Recognises the network of an ONNX graph. Reads the dimensions from the graph's steps, writes the
+// Network with these dimensions in each generation, and compares the steps of graph and Network.
 
 #include <algorithm>
 #include <numeric>
@@ -15,7 +15,7 @@ namespace {
 using StepKind = OutlineStep::Kind;
 using Shape = std::vector<std::int64_t>;
 
-// --- the steps of a description -----------------------------------------------------------------
+// --- the steps of a Network ---------------------------------------------------------------------
 
 Outline outline_of(const Network& network) {
   Outline outline;
@@ -50,8 +50,7 @@ Outline outline_of(const Network& network) {
   return outline;
 }
 
-// (out, in) of a projection. Exporters may write a projection as a 1 x 1 convolution. Empty for
-// another step.
+// Returns (out, in) of a matrix product or of a 1 x 1 convolution. Empty for any other step.
 Shape projection(const OutlineStep& step) {
   Shape shape = step.shape;
   if (step.groups != 1 || shape.size() < 2) return {};
@@ -69,14 +68,14 @@ bool same_step(const OutlineStep& a, const OutlineStep& b) {
 
 // --- the dimensions of a graph ------------------------------------------------------------------
 
-// The steps of a network in the order in which a description lists them, and the facts that the
+// The steps of a graph in the order in which a Network lists its modules, and the facts that the
 // steps show.
 struct Reading {
-  Dimensions d;  // without depths
+  Dimensions d;  // all dimensions except depths
   std::vector<OutlineStep> steps;
-  std::vector<std::string> names;    // of each block's large kernel
-  std::vector<std::int64_t> depths;  // if a projection follows each stage
-  std::int64_t groups = 0;           // 0 if the graph does not tell
+  std::vector<std::string> names;    // weight names of each block's large kernel
+  std::vector<std::int64_t> depths;  // set if a projection follows each stage
+  std::int64_t groups = 0;           // number of groups of blocks; 0 if unknown
 };
 
 bool is_depthwise(const OutlineStep& step, std::int64_t width) {
@@ -98,7 +97,7 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps[at].shape.empty()) return 0;
   d.hidden_dim = steps[at].shape[0];
   at += 3;
-  // The middle of channel attention is narrower than the block, unlike the stages' projections.
+  // Only channel attention reduces embed_dim channels and then expands the channels again.
   const Shape reduce = projection(steps[at]);
   if (!reduce.empty() && reduce[0] < d.embed_dim &&
       projection(steps[at + 1]) == Shape{d.embed_dim, reduce[0]}) {
@@ -112,7 +111,7 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   return at;
 }
 
-// Reads the steps behind the body: two convolutions, perhaps a LeakyReLU, the upsampler, conv_last.
+// Reads the steps after the body: two convolutions, perhaps a LeakyReLU, the upsampler, conv_last.
 bool read_upsampler(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 3 || steps.back().shape.size() != 4) return false;
   d.last_width = steps.back().shape[1];
@@ -145,15 +144,15 @@ std::optional<Reading> read(const Outline& outline) {
   const std::size_t length = read_block(std::span(steps).subspan(1), d);
   if (length == 0) return std::nullopt;
 
-  // A graph may have the projection of a stage's output behind the stage. A description has the
-  // projections of all stages behind the last stage, and then the fusion.
+  // In a graph, the projection of a stage's output may follow the stage. A Network has the
+  // projections of all stages after the last stage, and then the fusion.
   reading.steps.push_back(steps[0]);
   std::vector<OutlineStep> projections;
   std::int64_t since_projection = 0;
   std::size_t at = 1;
   while (at < steps.size()) {
     if (steps.size() - at > length && is_depthwise(steps[at], d.embed_dim)) {
-      // The large kernel may be either operand of the sum. A description has it first.
+      // A graph may have the small kernel of a pair first. A Network has the large kernel first.
       if (!d.fused && steps[at].shape[2] != d.large_kernel) std::swap(steps[at], steps[at + 1]);
       reading.names.push_back(steps[at].name);
       reading.steps.insert(reading.steps.end(), &steps[at], &steps[at] + length);
@@ -167,7 +166,7 @@ std::optional<Reading> read(const Outline& outline) {
     }
   }
   if (reading.names.empty()) return std::nullopt;
-  // The last projection is the fusion. G3 has none for its stages. G1 has no fusion, and LayerNorm.
+  // The last projection is the fusion. G3 has only this projection. G1 has LayerNorm and no fusion.
   d.layer_norm = outline.layer_norms > 0 || projections.empty();
   if (!projections.empty()) {
     if (since_projection != 0) return std::nullopt;
@@ -184,7 +183,7 @@ std::optional<Reading> read(const Outline& outline) {
 
 // --- how the blocks are grouped -----------------------------------------------------------------
 
-// By the names of weights, <start><group>.<block>.…; empty if these are other names.
+// Reads the depths from the names of weights, <start><group>.<block>.… Empty for other names.
 std::vector<std::int64_t> depths_by_names(const std::vector<std::string>& names,
                                           std::string_view start) {
   std::vector<std::int64_t> depths;
@@ -216,7 +215,7 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
       candidates.push_back(d.depths);
     }
   }
-  // As even as possible.
+  // The last candidate distributes the blocks as evenly as possible.
   const std::int64_t groups = std::clamp<std::int64_t>(reading.groups, 1, blocks);
   candidates.emplace_back();
   for (std::int64_t i = 0; i < groups; ++i) {
@@ -258,9 +257,10 @@ std::optional<Network> recognise_as(const Generation& generation, const Reading&
   }
   if (!generation.keys_tell_all) {
     add_evidence(network.facts, "generation", name,
-                 noted ? "the file's metadata"
-                       : "the file does not name its generation; of the generations with such a "
-                         "graph the latest counts",
+                 noted
+                     ? "the file's metadata"
+                     : "the file does not name its generation; this is the latest generation with "
+                       "such a graph",
                  noted);
   }
   return network;
@@ -274,8 +274,8 @@ std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint
   std::optional<Network> found;
   for (const Generation* generation : generations()) {
     auto network = recognise_as(*generation, *reading, outline, hint);
-    // Graphs of several generations have the same steps. The generation that the file notes counts,
-    // or else the latest one.
+    // Graphs of several generations may have the same steps. Then the generation in the file's
+    // metadata counts, or else the latest generation.
     if (network && has_name(*generation, hint.generation)) return network;
     if (network) found = std::move(network);
   }

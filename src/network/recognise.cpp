@@ -49,7 +49,7 @@ ValueId Network::add(std::string path, Operation operation, std::vector<ValueId>
 
 namespace {
 
-// Whether a key has this part: at the key's start after '^', at its end before '$'.
+// Returns whether a key contains `part`. "^part" must begin the key, and "part$" must end the key.
 bool has_key(const StateDict& state_dict, std::string_view part) {
   const bool at_start = part.starts_with('^');
   const bool at_end = part.ends_with('$');
@@ -63,8 +63,8 @@ bool has_key(const StateDict& state_dict, std::string_view part) {
   });
 }
 
-// Fingerprints of networks whose files people often have beside those of AetherNet: parts of keys,
-// one of which a file must have.
+// Fingerprints of other networks that people often use. `keys` lists parts of keys, separated by
+// blanks. A file that has one of these parts contains the network `name`.
 struct OtherNetwork {
   std::string_view keys;
   const char* name;
@@ -79,7 +79,7 @@ constexpr std::array kOtherNetworks = {
 };
 constexpr const char* kCompact = "a compact network (SRVGGNetCompact)";
 
-// Null for a network without a fingerprint.
+// Returns null if no fingerprint fits the file.
 const char* name_of_other(const StateDict& state_dict) {
   for (const OtherNetwork& other : kOtherNetworks) {
     for (const std::string_view part : split(other.keys, ' ')) {
@@ -121,7 +121,8 @@ std::string names_of(const Generation& generation) {
   return text;
 }
 
-// The row that the user names. The file must have its keys.
+// Returns the row of the generation that the user names; null if the keys fit no row. Throws
+// Error(mismatch) if the keys fit only other rows.
 const Generation* asked_for(const FloatStateDict& file, const std::string& name) {
   const Generation* asked = nullptr;
   std::string fitting;
@@ -129,11 +130,11 @@ const Generation* asked_for(const FloatStateDict& file, const std::string& name)
     if (has_name(*generation, name)) asked = generation;
     if (generation->fits(file)) fitting += (fitting.empty() ? "" : ", ") + names_of(*generation);
   }
-  require(asked != nullptr, "options that weren't validated");
+  require(asked != nullptr, "the option generation was not validated");
   if (!fitting.empty() && !asked->fits(file)) {
     fail({ErrorKind::mismatch, "network-generation", "generation", name, fitting},
          "{} {} was given, but the checkpoint's keys are those of {}.\n"
-         "Leave the option out (the checkpoint has the value), or give the right file.",
+         "Leave the option out (the checkpoint shows its generation), or give the right file.",
          option("generation"), name, fitting);
   }
   return fitting.empty() ? nullptr : asked;
@@ -155,30 +156,32 @@ const Generation* generation_of(const FloatStateDict& file, const ReadOptions& o
 
 // --- the description ----------------------------------------------------------------------------
 
-// Whether the statistics of deployment norms are folded into weight and bias, and the reason.
+// Returns whether the statistics of deployment norms are already folded, and the reason.
 std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const Dimensions& d,
                                               DeploymentNorm::WhenFused when_fused) {
   if (when_fused != DeploymentNorm::WhenFused::kept) {
     const auto fused = attribute_of_blocks(file, "norm.fused", true);
     if (fused && (fused->text == "True" || fused->text == "False")) {
-      return {fused->text == "True", place_of_attribute(fused->name) + " says so"};
+      return {fused->text == "True", "stated in " + place_of_attribute(fused->name)};
     }
   }
   switch (when_fused) {
     case DeploymentNorm::WhenFused::kept:
-      return {false, "the generation never folds them"};
+      return {false, "this generation never folds the statistics"};
     case DeploymentNorm::WhenFused::folded_without_statistics:
-      return {!d.has_statistics, d.has_statistics ? "running_mean and running_var are there"
-                                                  : "no running_mean and running_var are left"};
+      return {!d.has_statistics, d.has_statistics ? "the file has running_mean and running_var"
+                                                  : "the file has no running_mean and running_var"};
     case DeploymentNorm::WhenFused::folded_with_statistics:
       break;
   }
   const std::string* built_fused = file.arch_config("fused_init");
   if (d.fused && built_fused != nullptr && *built_fused == "True") {
-    return {false, "arch_config has fused_init: built fused, and never folded"};
+    return {false,
+            "arch_config has fused_init: the network was built fused, and its norms were "
+            "never folded"};
   }
-  return {d.fused, d.fused ? "the convolutions are fused, and norms with them"
-                           : "the convolutions aren't fused, nor are norms"};
+  return {d.fused, d.fused ? "the convolutions are fused, so the norms are folded"
+                           : "the convolutions aren't fused, so the norms aren't folded"};
 }
 
 void settle_norms(const FloatStateDict& file, const ReadOptions& options, const Decision& decision,
@@ -196,8 +199,8 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
       add_evidence(
           facts, "norm_eps",
           {d.noted_norm_eps,
-           "folded into weight and bias; the note of the fused checkpoint says that it was "
-           "assumed then",
+           "folded into weight and bias; the note of the fused checkpoint says that the epsilon "
+           "was an assumption",
            false});
     }
     return;
@@ -207,7 +210,7 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
   facts.numbers["norm_eps"] = eps.value;
 }
 
-// Decides the questions that the tensors leave open.
+// Decides the facts that the tensors do not show.
 Settings settle(const FloatStateDict& file, const ReadOptions& options,
                 const Generation& generation, const Decision& decision, const Dimensions& d,
                 NetworkInfo& facts, std::vector<std::string>& warnings) {
@@ -224,12 +227,14 @@ Settings settle(const FloatStateDict& file, const ReadOptions& options,
   add_evidence(facts, "img_range", img_range);
   facts.numbers["img_range"] = img_range.value;
   if (decision.settings.without_error_comp) {
-    add_evidence(facts, "error_comp", "left out", "the network in int8 doesn't use it");
+    add_evidence(facts, "error_comp", "left out",
+                 "the int8 form of this network does not use error_comp");
   }
   if (file.dropped() > 0 && !generation.keys_tell_all) {
-    add_evidence(facts, "quantization", std::string(to_string(file.quantization())),
-                 fmt::format("{} entries of fake-quant, observers and activation scales left out",
-                             file.dropped()));
+    add_evidence(
+        facts, "quantization", std::string(to_string(file.quantization())),
+        fmt::format("{} entries of fake-quant modules, observers and activation scales are ignored",
+                    file.dropped()));
   }
   facts.quantization = file.quantization();
   Settings settings = decision.settings;
@@ -271,9 +276,9 @@ Network recognise(const StateDict& state_dict, const ReadOptions& options) {
   Network network = describe(*generation, file, options);
   if (file.quantization() == Quantization::int8 && !options.dequantize) {
     fail({ErrorKind::unsupported, "network-int8", "dequantize"},
-         "the file is an AetherNet {} converted to int8. Int8 operators in an ONNX file "
-         "(QuantizeLinear, DequantizeLinear) come with a later version.\n"
-         "Give {} to convert its weights as float numbers, or give the float checkpoint.",
+         "the file is an AetherNet {} converted to int8. This version cannot write int8 "
+         "operators (QuantizeLinear, DequantizeLinear); a later version will.\n"
+         "Give {} to convert the weights to float numbers, or give the float checkpoint.",
          network.facts.generation, option("dequantize"));
   }
   return network;

@@ -15,14 +15,14 @@ constexpr std::array kNames = {"G6.0", "G6.1", "G7a", "G7b", "G7c", "G7d"};
 constexpr double kEarlyNormEpsilon = 1e-5;
 constexpr double kNormEpsilon = 1e-4;
 
-// A module that the class of a generation has.
+// A module that the PyTorch class of a generation has.
 struct Mark {
   const char* module;
   const char* generation;
 };
 
-// The first mark in the file counts. A training file shows only modules with observers, and a
-// dequantizing module has none. The blocks of G7c have a quant_mul_scalar without use.
+// The first mark that the file has decides. A training file shows only modules with observers, and
+// a dequantizing module has no observer. The blocks of G7c also have an unused quant_mul_scalar.
 constexpr std::array kSeventhMarks = {
     Mark{"temp_dequant", "G7c"},   Mark{"temp_quant", "G7c"},       Mark{"res_quant", "G7c"},
     Mark{"upsample_quant", "G7c"}, Mark{"quant_mul_scalar", "G7b"}, Mark{"residual_quant", "G7a"}};
@@ -41,8 +41,8 @@ bool temperatures_are_one(const FloatStateDict& file) {
   return found;
 }
 
-// Training leaves the temperatures of G7a at 1, because its gates do not use them. The epsilon of
-// norms is 1e-5 in G7a and G7b, 1e-4 in G7c and G7d.
+// Chooses among G7a to G7d. Training leaves the temperatures of G7a at 1, because the gates do not
+// use them. The epsilon of norms is 1e-5 in G7a and G7b, 1e-4 in G7c and G7d.
 Decision seventh(const FloatStateDict& file, const std::string& because) {
   if (!file.has("model_version")) return {"G7d", because};
   if (file.arch_config_has("arch_option")) {
@@ -54,19 +54,19 @@ Decision seventh(const FloatStateDict& file, const std::string& because) {
     }
   }
   if (temperatures_are_one(file)) {
-    return {"G7a", because + ", every temperature is 1: only G7a does not train them"};
+    return {"G7a", because + ", every temperature is 1: only G7a does not train the temperatures"};
   }
   Decision decision = {"G7c",
                        because +
-                           ", trained temperatures; G7b and G7c have the same keys, and nothing in "
-                           "the file tells which of the two it is (a G7a has them too, if its "
-                           "training began from another network)",
+                           ", trained temperatures; G7b and G7c have the same keys, and the file "
+                           "does not show its generation (a G7a also has trained "
+                           "temperatures if its training began from another network)",
                        false};
   decision.norm_eps.certain = false;
   return decision;
 }
 
-// The class by the names of modules; an empty name if they do not tell.
+// Chooses the generation by the names of modules. The name is empty if no module fits.
 Decision by_modules(const FloatStateDict& file) {
   for (const char* module :
        {"body_norm_quant", "norm_quant", "body_norm_dequant", "norm_dequant", "upsample_dequant"}) {
@@ -92,25 +92,24 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
   }
   if (version) {
     Decision decision = {
-        "G7c", fmt::format("buffer model_version {}, which isn't known", join(*version, ".")),
+        "G7c", fmt::format("buffer model_version {}, an unknown version", join(*version, ".")),
         false};
     decision.norm_eps.certain = false;
     return decision;
   }
   if (Decision decision = by_modules(file); !decision.name.empty()) return decision;
   if (file.has_arch_config()) return {"G7d", "scale_tensor and arch_config, no version buffers"};
-  // Only deployment norms have statistics, and weights of rank 4.
+  // Only deployment norms have weights of rank 4, and only deployment norms have statistics.
   const state_dict::Entry* weight = file.find("norm.weight");
   const bool deployment = weight != nullptr && weight->tensor && weight->tensor->shape.size() == 4;
   if (deployment && file.has("stages.0.0.conv.fused_conv.weight")) {
     if (stage_keys(file).has_statistics) {
-      return {"G6.0", "fused, and running_mean and running_var are left"};
+      return {"G6.0", "fused, and the file has running_mean and running_var"};
     }
-    return {"G7d", "fused, and no running_mean and running_var are left"};
+    return {"G7d", "fused, and the file has no running_mean and running_var"};
   }
-  // norm_eps follows from the generation. It is no open question of its own.
-  return {"G7d",
-          "G6.0 and G7d have the same keys, and nothing in the file tells which of the two it is",
+  // norm_eps follows from the generation, so norm_eps itself is not an assumption.
+  return {"G7d", "G6.0 and G7d have the same keys, and the file does not show its generation",
           false};
 }
 
@@ -130,8 +129,8 @@ Decision decide_scale_tensor(const FloatStateDict& file, const ReadOptions& opti
     const bool early = decision.name == "G7a" || decision.name == "G7b";
     decision.norm_eps.value = early ? kEarlyNormEpsilon : kNormEpsilon;
     decision.norm_eps.because = decision.norm_eps.certain
-                                    ? "that of " + decision.name
-                                    : "G7a and G7b have 1e-05, G7c and G7d this";
+                                    ? "the value of " + decision.name
+                                    : "G7a and G7b have 1e-05, G7c and G7d have 0.0001";
   }
   return decision;
 }

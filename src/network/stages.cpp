@@ -75,7 +75,7 @@ std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
     const bool assumed = was_assumed(file, "generation");
     return NamedGeneration{*note,
                            assumed
-                               ? "the note of the fused checkpoint says that it was assumed then"
+                               ? "the note of the fused checkpoint says that it was an assumption"
                                : "the note of the fused checkpoint",
                            !assumed};
   }
@@ -86,7 +86,8 @@ Decided res_scale_of_presets(std::int64_t embed_dim) {
   constexpr std::int64_t narrow = 64;
   const bool is_narrow = embed_dim <= narrow;
   return {is_narrow ? 0.2 : 0.1,
-          fmt::format("the file does not say; published networks with an embed_dim {} have it",
+          fmt::format("the file does not contain the value; published networks with an embed_dim "
+                      "{} have this value",
                       is_narrow ? "of 64 and below" : "above 64"),
           false};
 }
@@ -116,8 +117,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
       return file.has(path + ".weight") || file.has(path + ".bias");
     });
     if (there == places.end() && i >= least) continue;
-    // Lists the convolutions that are missing before this one, so that the check of all keys names
-    // them.
+    // First adds the missing convolutions with a lower index, so that check_strictly() reports the
+    // missing keys.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }

@@ -1,4 +1,4 @@
-// Files, as far as all systems are alike: which files are inputs, putting files in place.
+// The part of files.h that is the same on all systems: which files are inputs, saving files.
 
 #include "port/files.h"
 
@@ -23,7 +23,7 @@ using system::Kind;
 using system::Outcome;
 using system::shown;
 
-// --- questions --------------------------------------------------------------------------------
+// --- paths ------------------------------------------------------------------------------------
 
 bool exists(const fs::path& path) {
   const Kind kind = system::kind_of(path);
@@ -43,7 +43,7 @@ void FilesRead::add(const fs::path& path) { files_.emplace_back(identity_of(path
 void FilesRead::check(const fs::path& target, const char* example) const {
   const FileIdentity identity = identity_of(target);
   const auto is_target = [&](const auto& file) {
-    // Another program may have replaced the file since.
+    // Another program may have replaced the input file after add().
     return file.first == identity || identity_of(file.second) == identity;
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);
@@ -62,12 +62,12 @@ FileInput::FileInput(const fs::path& path, const std::atomic<bool>* cancelled)
   const Outcome opened = file_->open(path);
   if (opened.problem == Outcome::Problem::missing) {
     fail({ErrorKind::io, "file-missing", path.string()},
-         "{}: there is no such file.\nCheck the path. It is relative to {}.", shown(path),
+         "{}: there is no such file.\nCheck the path. Relative paths start in {}.", shown(path),
          shown(io::absolute(path.filename()).parent_path()));
   }
   if (opened.problem == Outcome::Problem::in_use) {
     fail({ErrorKind::io, "file-locked", path.string(), "", opened.text},
-         "{}: another program keeps the file from being read: {}.\n"
+         "{}: another program has locked the file: {}.\n"
          "Close the file in that program.",
          shown(path), opened.text);
   }
@@ -155,7 +155,7 @@ void check_name(const fs::path& path) {
   const std::string problem = name_problem(name);
   if (problem.empty()) return;
   fail({ErrorKind::io, "file-name", path.string(), "", name},
-       "{}: the system can't hold a file of this name: {}.\nGive another name.", shown(path),
+       "{}: the system does not allow a file with this name: {}.\nGive another name.", shown(path),
        problem);
 }
 
@@ -173,7 +173,7 @@ void check_can_be_replaced(const fs::path& target) {
   if (outcome.problem == Outcome::Problem::read_only) {
     fail({ErrorKind::io, "file-read-only", target.string()},
          "{}: the file is marked as read-only, so it isn't replaced.\n"
-         "Remove the mark, or give another name.",
+         "Remove the read-only mark, or give another name.",
          shown(target));
   }
 }
@@ -194,13 +194,13 @@ void check_target(const fs::path& target, const FilesRead& read, const char* exa
 
 namespace {
 
-// A name that messages suggest in place of `target`.
+// Returns a file name that messages suggest instead of `target`.
 std::string other_name(const fs::path& target) { return "other" + shown(target.extension()); }
 
 }  // namespace
 
-// One unfinished file, buffered. It is at `path` and will be at `target`, which messages call
-// `shown_as`.
+// One unfinished output file, with a buffer. The file is at `path` until put_in_place() renames it
+// to `target`. Messages about writing show the path `shown_as`.
 class StagedFiles::File final : public Output {
  public:
   File(fs::path path, fs::path target, fs::path shown_as, const FilesRead& read,
@@ -236,8 +236,8 @@ class StagedFiles::File final : public Output {
     if (closed.failed()) failed(closed);
   }
 
-  // Throws Error(io) if the file may not take its place. A file that was not written needs no
-  // place.
+  // Throws Error(io) if the file may not be renamed to `target_`. Does nothing if no file was
+  // written.
   void check_place() const {
     if (!opened_) return;
     check_is_no_special_file(target_, other_name(target_).c_str());
@@ -247,7 +247,7 @@ class StagedFiles::File final : public Output {
 
   void put_in_place() {
     if (!opened_) return;
-    // Like the file that it replaces, for the same readers.
+    // The new file gets the rights of the old file, so that the same users can read the new file.
     const Outcome rights = system::take_rights(path_, target_);
     if (rights.failed()) cannot_be_placed(rights);
     const Outcome renamed = system::rename(path_, target_);
@@ -259,7 +259,7 @@ class StagedFiles::File final : public Output {
   [[noreturn]] void cannot_be_placed(const Outcome& why) const {
     if (why.problem == Outcome::Problem::in_use) in_use(target_);
     fail({ErrorKind::io, "file-rename", target_.string(), "", why.text},
-         "{}: the finished file can't be put in place: {}.", shown(target_), why.text);
+         "{}: the finished file can't be saved under this name: {}.", shown(target_), why.text);
   }
 
   void flush() {
@@ -311,7 +311,7 @@ namespace {
 [[noreturn]] void no_place(const fs::path& target, const char* what, const fs::path& path,
                            const std::string& why) {
   fail({ErrorKind::io, "file-place", path.string(), "", why},
-       "{}: can't {} {}: {}.\nChoose a place that you may write to.", shown(target), what,
+       "{}: can't {} {}: {}.\nChoose a folder that you may write to.", shown(target), what,
        shown(path), why);
 }
 
@@ -346,7 +346,8 @@ void CreatedFolders::undo() {
 
 namespace {
 
-// A link stays, and the file that it points to is replaced or created.
+// Returns the path behind the symbolic link `target`. So the link remains, and the file behind the
+// link is replaced or created. Returns `target` itself if the path is no link.
 fs::path behind_links(const fs::path& target) {
   if (auto file = system::behind_links(target)) return *file;
   fail({ErrorKind::io, "file-link", target.string()},
@@ -360,10 +361,11 @@ StagedFiles::StagedFiles(const fs::path& target, FilesRead read, const std::atom
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
   created_folders_ = std::make_unique<CreatedFolders>(parent, target);
-  // Only now "new/../net.pth" leads to net.pth.
+  // The path "new/../net.pth" leads to net.pth only now, after the folder "new" was created.
   check_target(target_, read_, other_name(target_).c_str());
 
-  // No other conversion has this name: it contains the process's number and a count.
+  // The folder's name contains the number of this process and a count, so that no other conversion
+  // has the same name.
   static std::atomic<unsigned> count = 0;
   for (;;) {
     const fs::path folder =
@@ -406,7 +408,7 @@ fs::path StagedFiles::candidate() const { return folder_ / target_.filename(); }
 void StagedFiles::commit() {
   external_data_->check_place();
   model_->check_place();
-  // The weights come first: no program may see the model without its weights.
+  // The weights are renamed first, so that no program sees the model without its weights.
   external_data_->put_in_place();
   model_->put_in_place();
   created_folders_->keep();

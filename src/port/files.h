@@ -1,9 +1,9 @@
 /// @file
-/// Files: reading a checkpoint, asking about paths, putting finished files in place.
+/// Files: looks up paths, reads checkpoints, and saves finished files under their final names.
 ///
-/// No other folder asks the file system. files.cpp has the part that all systems share,
-/// posix_files.cpp and windows_files.cpp the rest. The build for WebAssembly leaves these files
-/// out: its callers use MemoryInput and an Output of their own.
+/// Only this folder calls the file system. files.cpp has the part that all systems share;
+/// posix_files.cpp and windows_files.cpp have the rest. The build for WebAssembly omits these three
+/// files: its callers use MemoryInput, and their own classes derived from Output.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -26,34 +26,34 @@ class OldFile;
 
 namespace aether2onnx::io {
 
-// --- questions --------------------------------------------------------------------------------
+// --- paths ------------------------------------------------------------------------------------
 
-// These functions follow symbolic links. None throws: a path that the system cannot look up counts
-// as missing.
+// These functions follow symbolic links and do not throw. A path that the system cannot look up
+// counts as missing.
 
 bool exists(const std::filesystem::path& path);
-/// Whether `path` is a regular file.
+/// Returns whether `path` is a regular file.
 bool is_file(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
-/// Returns nullopt if `path` is not a file.
+/// Returns the size in bytes; nullopt if `path` is not a file.
 std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
-/// When the file was last written, in local time: "12:31" for today, else "2026-11-28 12:31".
-/// Returns "" if `path` is not a file.
+/// Returns the time of the last write to the file, in local time: "12:31" for today, else
+/// "2026-11-28 12:31". Returns "" if the time is unknown, for example if there is no such file.
 std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
 
-/// Why the system can't hold a file or folder with this name: on Windows '<', '"' and others, a dot
-/// at the end, the names of devices. Returns "" if the system can.
+/// Returns why the system forbids this name for a file or folder, or "" if the name is allowed.
+/// Windows forbids some characters ('<', '"', …), a dot at the end, and the names of devices.
 std::string name_problem(const std::string& name);
 
-/// Tells files apart. Paths that lead to the same file have equal identities: by symbolic links, by
-/// hard links, in other letters where the file system ignores their case. A missing file has the
-/// identity of its folder and its name.
+/// The identity of a file. All paths of one file have equal identities: symbolic links, hard links,
+/// and other letter cases if the file system ignores case. A missing file has the identity of its
+/// folder, and its own name.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t number = 0;
-  std::string name;  ///< "" for a file that exists.
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
+  std::string name;  ///< The name of a missing file. Else "", or "#" and a number on ReFS.
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 mistakes the comparison's 0 for a pointer
   friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
 };
 FileIdentity identity_of(const std::filesystem::path& path);
@@ -63,19 +63,19 @@ struct Listing {
   std::string problem;                       ///< Why `paths` is incomplete; "" if it is complete.
 };
 
-/// Lists one folder, without the contents of the folders in it.
+/// Returns the files and folders directly in `folder`, without the contents of subfolders.
 Listing list_folder(const std::filesystem::path& folder);
 
-/// The files that a task reads. Whoever writes a file asks here first, once the folders of the
-/// output exist: no output replaces a file of the list.
+/// The list of files that a task reads. No output may replace a file of the list. Code that writes
+/// a file must call check() first, after the folders of the output exist.
 class FilesRead {
  public:
   FilesRead() = default;
   explicit FilesRead(std::span<const std::filesystem::path> paths);
 
   void add(const std::filesystem::path& path);
-  /// Throws Error(io) if `target` leads to one of the files. Messages suggest the file name
-  /// `example`.
+  /// Throws Error(io) if `target` leads to a file of the list. The message suggests `example` as
+  /// another file name.
   void check(const std::filesystem::path& target, const char* example) const;
 
  private:
@@ -84,13 +84,13 @@ class FilesRead {
 
 // --- reading ----------------------------------------------------------------------------------
 
-/// The SHA-256 of the bytes of all `inputs`, one after the other, in lower-case hex. Calls
+/// Returns the SHA-256 of the bytes of all `inputs`, one after the other, in lower-case hex. Calls
 /// `progress` with the number of bytes hashed so far.
 std::string sha256_of(std::span<const Input* const> inputs,
                       const std::function<void(std::uint64_t)>& progress);
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
-/// A file. Reads at a position do not disturb each other, so several threads may read.
+/// A file that is read. Several threads may call read() at the same time.
 class FileInput final : public Input {
  public:
   /// Throws Error(io) if `path` isn't a regular file or can't be opened. If `cancelled` becomes
@@ -100,7 +100,7 @@ class FileInput final : public Input {
   ~FileInput() override;
   std::uint64_t size() const override { return size_; }
   void read(std::uint64_t offset, std::span<std::byte> out) const override;
-  /// Throws Error(io) if the file's size or time of modification changed since it was opened.
+  /// Throws Error(io) if the file's size or time of modification changed after the file was opened.
   void check_unchanged() const;
 
  private:
@@ -111,22 +111,22 @@ class FileInput final : public Input {
   const std::atomic<bool>* cancelled_;
 };
 
-/// The bytes of a stream.
+/// The bytes that were read from a stream.
 struct StreamBytes {
   std::string bytes;
-  bool too_long = false;  ///< There are more bytes; `bytes` has the first of them.
-  std::string problem;    ///< Why the stream can't be read; "" if it was read.
+  bool too_long = false;  ///< Whether the stream has more bytes than `bytes`.
+  std::string problem;    ///< Why reading failed; "" if there was no error.
 
-  /// Adds bytes as long as there are at most `most`. Returns false once there are more.
+  /// Appends `more` to `bytes`, up to `most` bytes in all. Returns false if `more` does not fit.
   bool append(std::string_view more, std::size_t most);
 };
 
 /// Reads a file, a pipe or a device to its end, at most `most` bytes. Throws Error(cancelled) as
-/// soon as `cancelled`, which may be null, becomes true, even while no bytes come.
+/// soon as `cancelled` becomes true, even while no bytes arrive. `cancelled` may be null.
 StreamBytes read_stream(const std::filesystem::path& path, std::size_t most,
                         const std::atomic<bool>* cancelled);
 
-/// Opens the files beside a checkpoint: the shards of a sharded one.
+/// Opens files in the folder of a checkpoint (shards) or of an ONNX model (external data).
 class Siblings {
  public:
   Siblings() = default;
@@ -139,15 +139,15 @@ class Siblings {
   virtual std::unique_ptr<Input> open(const std::string& name) const = 0;
 };
 
-/// The files in the folder of `path`.
+/// Opens the files in the folder of the file `path`.
 class FolderSiblings final : public Siblings {
  public:
-  /// `cancelled` as for FileInput.
+  /// `cancelled` has the meaning that it has in FileInput.
   explicit FolderSiblings(const std::filesystem::path& path,
                           const std::atomic<bool>* cancelled = nullptr)
       : folder_(path.parent_path()), cancelled_(cancelled) {}
   std::unique_ptr<Input> open(const std::string& name) const override;
-  /// The files that were opened. A file may occur several times.
+  /// Returns the files that open() opened. A file may occur several times.
   const std::vector<std::filesystem::path>& opened() const { return opened_; }
 
  private:
@@ -158,19 +158,19 @@ class FolderSiblings final : public Siblings {
 
 // --- writing ----------------------------------------------------------------------------------
 
-/// Throws Error(io) if no file can be saved as `target`: the system can't hold the name, the path
-/// is a folder, another thing that isn't a regular file, one of the files `read`, or a file that
-/// another program keeps from being replaced. Changes nothing. Messages suggest the file
-/// name `example`.
+/// Throws Error(io) if no file can be saved as `target`: the system forbids the name, the path is a
+/// folder or another object that isn't a regular file, the file is one of the files in `read`, or
+/// the file can't be replaced (read-only, or in use by another program). Changes nothing. Messages
+/// suggest `example` as another file name.
 void check_target(const std::filesystem::path& target, const FilesRead& read, const char* example);
 
-/// The missing folders above a new file. The destructor removes the empty ones again unless keep()
-/// was called.
+/// Creates the missing parent folders of a new file. The destructor removes those of them that are
+/// empty, unless keep() was called.
 class CreatedFolders {
  public:
   CreatedFolders() = default;
-  /// Creates `folder` and the missing folders above it. Throws Error(io), which names `target`, the
-  /// file or folder that the user asked for.
+  /// Creates `folder` and its missing parent folders. Throws Error(io) if this fails. The message
+  /// names `target`, the file or folder that the user asked for.
   CreatedFolders(const std::filesystem::path& folder, const std::filesystem::path& target);
   CreatedFolders(const CreatedFolders&) = delete;
   CreatedFolders& operator=(const CreatedFolders&) = delete;
@@ -185,35 +185,37 @@ class CreatedFolders {
   bool kept_ = false;
 };
 
-/// Files on their way to their place. They are written to a temporary folder beside the target,
-/// under their final names, so that the model finds its external data there. commit() renames them.
-/// Without commit() the destructor removes the files and every created folder.
+/// A model file and its external data while they are being written. Both files are first in a
+/// temporary folder beside the target, under their final names, so that the model finds its
+/// external data. commit() moves both to their final folder. Without commit(), the destructor
+/// removes the files and every created folder.
 ///
-/// A file that replaces another gets the mode of the old file, and its owner and group if the
-/// system permits that.
+/// A file that replaces an old file gets the access rights of the old file, and its owner and group
+/// if the system permits the change.
 class StagedFiles {
  public:
-  /// Creates the missing folders above `target` and the temporary folder. Throws Error(io) if the
-  /// target then leads to one of the files `read`. `cancelled` as for FileInput.
+  /// Creates the missing parent folders of `target` and the temporary folder. Then throws Error(io)
+  /// for the reasons of check_target(). `cancelled` has the meaning that it has in FileInput.
   StagedFiles(const std::filesystem::path& target, FilesRead read,
               const std::atomic<bool>* cancelled = nullptr);
   StagedFiles(const StagedFiles&) = delete;
   StagedFiles& operator=(const StagedFiles&) = delete;
   ~StagedFiles();
 
-  /// Takes the model file's bytes.
+  /// Returns the output for the bytes of the model file.
   Output& model();
-  /// Takes the external data's bytes. The file exists only if bytes are written to it.
+  /// Returns the output for the external data. The file is created only if bytes are written.
   Output& external_data();
-  /// The file name of the external data, without a folder: the target's name and ".data".
+  /// Returns the file name of the external data, without a folder: the target's name and ".data".
   std::string external_data_name() const;
-  /// Announces that another program writes the model, to candidate(). The model is removed or put
-  /// in place like a model written through model().
+  /// Call this function if another program writes the model file, to the path candidate(). The file
+  /// is then renamed or removed like a file that was written to model().
   void leave_to_another_program();
-  /// Ends writing. From now on candidate() is the complete model.
+  /// Ends writing. From now on the file at candidate() is the complete model.
   void close();
   std::filesystem::path candidate() const;
-  /// Renames the files into place. Throws Error(io) if a place leads to one of the files `read`.
+  /// Renames the files to their final paths. Throws Error(io) if a path leads to a file in `read`,
+  /// or if a file there can't be replaced.
   void commit();
 
  private:

@@ -1,4 +1,4 @@
-// The port for WebAssembly, which has no files, no threads and no other programs.
+// The functions of port.h for WebAssembly, which has no files, no threads and no other programs.
 
 #include <utility>
 

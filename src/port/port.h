@@ -2,8 +2,8 @@
 /// The services of an operating system: threads, signals, processes, libraries, the terminal,
 /// memory, the environment. Files are in files.h.
 ///
-/// No other folder includes a header of an operating system. Each system has its implementation:
-/// posix*.cpp for POSIX, windows*.cpp for Windows, memory.cpp for WebAssembly, which has no such
+/// Only this folder includes headers of operating systems. posix*.cpp implement the services on
+/// POSIX systems, windows*.cpp on Windows. memory.cpp is for WebAssembly, which has no such
 /// services.
 #pragma once
 
@@ -27,19 +27,19 @@ namespace aether2onnx::port {
 
 // --- threads ----------------------------------------------------------------------------------
 
-/// Work that may run on a thread of its own.
+/// A task that start() can run on a separate thread.
 class Beside {
  public:
   Beside();
   Beside(const Beside&) = delete;
   Beside& operator=(const Beside&) = delete;
-  /// Waits for work that runs. Work that has not begun never runs.
+  /// If the task is running, waits for its end. A task that has not begun never runs.
   ~Beside();
 
-  /// Starts `work`. Call start() at most once. `work` runs in finish() if `on_own_thread` is false
-  /// or the system has no more threads.
+  /// Starts the task `work`. Call start() at most once. If `on_own_thread` is false or the system
+  /// can create no more threads, finish() runs the task.
   void start(std::function<void()> work, bool on_own_thread);
-  /// Waits until the work is done. Rethrows the exception of the work.
+  /// Waits until the task has ended. Rethrows the exception that the task threw.
   void finish();
 
  private:
@@ -47,15 +47,15 @@ class Beside {
   std::unique_ptr<State> state_;
 };
 
-/// Calls a function as soon as a flag becomes true, on a thread of its own.
+/// Watches a flag on a separate thread. Calls a function as soon as the flag becomes true.
 class Watch {
  public:
-  /// `act` must not throw and is called once at most. A flag that is null never becomes true. A
-  /// system without threads watches nothing.
+  /// Calls `act` at most once. `act` must not throw. Never calls `act` if `flag` is null or the
+  /// system has no threads.
   Watch(const std::atomic<bool>* flag, std::function<void()> act);
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
-  /// Ends the watching. Waits for `act` if it runs.
+  /// Stops watching. If `act` is running, waits for its end.
   ~Watch();
 
  private:
@@ -63,11 +63,11 @@ class Watch {
   std::unique_ptr<State> state_;
 };
 
-/// Runs `work` on up to `threads` threads at the same time and waits for all of them. The caller's
-/// thread is one of them. `work` must not throw.
+/// Calls `work` on up to `threads` threads at the same time, the caller's thread included. Returns
+/// when all calls have returned. `work` must not throw.
 void run_on_threads(std::size_t threads, const std::function<void()>& work);
 
-/// The number of processors, at least 1.
+/// Returns the number of processors, at least 1.
 std::size_t processors();
 
 // --- start and end of the program -------------------------------------------------------------
@@ -78,30 +78,32 @@ inline constexpr bool kIsWindows = true;
 inline constexpr bool kIsWindows = false;
 #endif
 
-/// The words of the command line in UTF-8, from the arguments of main(). On Windows, where shells
-/// leave that to programs, a word with '*' or '?' becomes the sorted paths that match it, if any.
-/// main() calls this first: on Windows it also keeps libraries of the current folder from being
-/// loaded.
+/// Returns the arguments of the command line in UTF-8. `count` and `values` are those of main(). On
+/// Windows, replaces an argument with '*' or '?' by the sorted paths that match, if any: Windows
+/// shells leave this task to programs. main() must call this function first, because on Windows it
+/// also stops the loading of libraries from the current folder.
 std::vector<std::string> arguments(int count, char** values);
 
-/// Waits for a key if the program's window would vanish with the program, and with it what was
-/// printed: on Windows after a file was dropped onto the program.
+/// On Windows, waits for a key if the window closes when the program ends, for example after a file
+/// was dropped onto the program. Otherwise the user could not read the output.
 void keep_window_open();
 
-/// From now on SIGINT, SIGTERM and SIGHUP only set the returned flag, so that the running task can
-/// clean up. Another such signal a second or more after the first ends the program at once.
-/// SIGPIPE and SIGXFSZ are ignored, so that writing fails with an error instead. On Windows:
-/// Ctrl-C, Ctrl-Break, the closing of the console's window, and the end of the session.
+/// Handles signals and returns a flag. From now on SIGINT, SIGTERM and SIGHUP only set the flag, so
+/// that the running task can clean up. Another of these signals, a second or more after the first,
+/// ends the program at once. SIGPIPE and SIGXFSZ are ignored, so that a write fails with an error
+/// instead. On Windows, the signals are Ctrl-C, Ctrl-Break, the closing of the console window, and
+/// the end of the session.
 const std::atomic<bool>& cancel_on_signals();
 
-/// From now on the end of standard input, a pipe, sets the flag of cancel_on_signals() as well: the
-/// program that wrote to the pipe closed it or ended.
+/// Watches standard input, which must be a pipe. If the program at the other end of the pipe ends
+/// or closes the pipe, sets the flag of cancel_on_signals().
 void cancel_when_input_ends();
 
-/// The flag of cancel_on_signals().
+/// Returns the flag of cancel_on_signals().
 const std::atomic<bool>& cancelled_by_signal();
 
-/// Ends the program by the signal that set the flag. Returns if no signal came.
+/// Ends the program with the signal that set the flag of cancel_on_signals(). Returns if no signal
+/// set the flag.
 void end_by_signal();
 
 // --- processes --------------------------------------------------------------------------------
@@ -110,25 +112,25 @@ void end_by_signal();
 struct ProcessEnd {
   int exit_code = -1;   ///< -1 if a signal ended the program.
   std::string signal;   ///< "signal 9 (Killed)"; "" if no signal ended the program.
-  bool killed = false;  ///< The signal was SIGKILL.
+  bool killed = false;  ///< Whether the signal was SIGKILL.
   bool crashed = false;
 };
 
-/// A running program, started without a shell. Only one may run at a time. Its standard input is
-/// empty.
+/// A running program, started without a shell. Only one program may run at a time. The program's
+/// standard input is empty.
 class Process {
  public:
-  /// Starts the program at the path `words[0]` with the other words as its arguments. The program's
-  /// output replaces the content of the file `log`.
+  /// Starts the program at the path `words[0]`; the other elements of `words` are its arguments.
+  /// The output of the program replaces the content of the file `log`.
   ///
-  /// Throws Error(io) if `log` can't be written or is one of the files `read`, or if the program
-  /// can't be started.
+  /// Throws Error(io) if `log` can't be written or is one of the files in `read`, or if the
+  /// program can't be started.
   Process(const std::vector<std::string>& words, const std::filesystem::path& log,
           const io::FilesRead& read);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  /// Ends the program and all programs that it started, if they still run. Asks them to end, and
-  /// kills them after some seconds.
+  /// Ends the program and all programs that it started, if they are still running. Asks them to
+  /// end, and kills them after 5 seconds.
   ~Process();
 
   /// Waits at most `time` for the end of the program. Returns nullopt if the program still runs.
@@ -138,17 +140,18 @@ class Process {
   std::optional<ProcessEnd> end_;
 };
 
-/// Runs a program and returns its standard output, at most `most` bytes. Ends the program after
-/// `time`, or as soon as `enough` returns true for the text so far. Returns "" if the program can't
-/// be started. `enough` may throw.
+/// Runs the program `words[0]` with the other `words` as arguments. Returns its standard output, at
+/// most `most` bytes. Ends the program after `time`, or as soon as `enough` returns true for the
+/// output until then. Returns "" if the program can't be started. `enough` may throw.
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough);
 
-/// What the file names of programs end in: ".exe" on Windows.
+/// The ending of the file names of programs: ".exe" on Windows.
 inline constexpr const char* kProgramSuffix = kIsWindows ? ".exe" : "";
 
-/// Whether `path` is a file that this process may run. On Windows only ".exe": the others are run
-/// by a shell, which gives characters in the arguments a meaning.
+/// Returns whether `path` is a file that this process may run. On Windows the file must end in
+/// ".exe": a shell runs files with other endings, and shells interpret special characters in
+/// arguments.
 bool is_executable(const std::filesystem::path& path);
 
 // --- libraries --------------------------------------------------------------------------------
@@ -156,10 +159,10 @@ bool is_executable(const std::filesystem::path& path);
 /// A shared library. It stays loaded until the program ends.
 struct Library {
   void* handle = nullptr;
-  std::string problem;  ///< Why the library can't be loaded.
+  std::string problem;  ///< Why the library can't be loaded; "" if it is loaded.
 };
 
-/// Loads the library at `path`. The system searches its own folders for a name without a folder.
+/// Loads the library at `path`. For a name without a folder, searches the system's folders.
 Library load_library(const std::filesystem::path& path);
 
 /// Returns the function `name`, or null if the library has no such function.
@@ -167,27 +170,28 @@ void* find_symbol(const Library& library, const char* name);
 
 // --- the program and the machine --------------------------------------------------------------
 
-/// The folder of the running program; empty if unknown.
+/// Returns the folder of the running program; empty if unknown.
 std::filesystem::path program_folder();
 
-/// The absolute folders of the environment variable PATH. What relative ones hold depends on the
-/// current folder, and is not run unasked.
+/// Returns the absolute folders in the environment variable PATH. Omits relative folders: their
+/// programs depend on the current folder, and must not run unless the user asks for them.
 std::vector<std::filesystem::path> folders_of_path();
 
-/// The value of an environment variable, "" if it is not set.
+/// Returns the value of an environment variable; "" if the variable is not set.
 std::string environment(const char* name);
 /// Sets an environment variable unless it is set already.
 void set_environment_default(const char* name, const char* value);
 
 /// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
-/// disk), or if a signal of cancel_on_signals() came while the stream took no bytes.
+/// disk), or if a signal of cancel_on_signals() arrived while the stream accepted no bytes.
 bool write_text(std::FILE* stream, std::string_view text);
 
-/// Whether the stream is a terminal that knows escape sequences.
+/// Returns whether the stream is a terminal. On Windows, also switches on escape sequences, and
+/// returns false if the terminal does not support them.
 bool is_terminal(std::FILE* stream);
 
-/// Bytes that this process can still allocate: the smallest of the system's free memory and all
-/// limits on the process. Nullopt if all are unknown.
+/// Returns the number of bytes that this process can still allocate: the smallest of the system's
+/// free memory and all limits on the process. Returns nullopt if all of these are unknown.
 std::optional<std::uint64_t> available_memory();
 
 /// Makes the allocator keep freed memory instead of returning it to the system.

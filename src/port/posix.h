@@ -1,5 +1,5 @@
 /// @file
-/// Shared by the POSIX files of the port.
+/// Declarations that the POSIX files of this folder share.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -21,18 +21,19 @@ namespace aether2onnx::port {
 /// The signals that ask the program to end.
 inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
 
-/// Kills the program that port::Process runs, if there is one. Async-signal-safe.
+/// Kills the program that port::Process runs, and the programs that it started, if any.
+/// Async-signal-safe.
 void kill_running_process() noexcept;
 
 }  // namespace aether2onnx::port
 
 namespace aether2onnx::posix {
 
-/// The system's text for an error number.
+/// Returns the system's message for an error number.
 inline std::string reason(int error) { return std::generic_category().message(error); }
 
-/// Throws Error(cancelled) if `cancelled` is true. A call that a signal interrupted is repeated
-/// only after this check. `cancelled` may be null.
+/// Throws Error(cancelled) if `cancelled` is true. Call this function before you repeat a system
+/// call that a signal interrupted. `cancelled` may be null.
 inline void check_interrupted(const std::atomic<bool>* cancelled) {
   Context{{}, nullptr, cancelled}.check_cancelled();
 }
@@ -45,7 +46,7 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { close(); }
   int number() const { return number_; }
-  /// Leaves the closing to the caller.
+  /// Returns the number of the descriptor. The caller must close it.
   int release() { return std::exchange(number_, -1); }
   void close() {
     if (number_ >= 0) ::close(number_);

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using posix::check_interrupted;
 using posix::reason;
 
-// --- the calls of files.cpp -------------------------------------------------------------------
+// --- the functions of system.h ----------------------------------------------------------------
 
 namespace system {
 
@@ -65,7 +65,7 @@ Kind kind_of(const fs::path& path) {
 }
 
 std::optional<fs::path> behind_links(const fs::path& path) {
-  constexpr int most = 40;  // Linux follows as many
+  constexpr int most = 40;  // Linux also follows at most 40 links
   std::error_code ignored;
   fs::path at = path;
   for (int links = 0; fs::is_symlink(at, ignored); ++links) {
@@ -154,7 +154,7 @@ Outcome take_rights(const fs::path& made, const fs::path& old) {
     const bool both = ::chown(made.c_str(), before.st_uid, before.st_gid) == 0;
     const bool same_group = both || now.st_gid == before.st_gid ||
                             ::chown(made.c_str(), same_owner, before.st_gid) == 0;
-    // Another group may do no more than everybody.
+    // If the file gets another group than the old file, this group gets only the rights of others.
     if (!same_group) mode = (mode & ~group) | ((mode & others) << 3U);
   }
   if (mode == (now.st_mode & all)) return {};
@@ -173,7 +173,7 @@ unsigned long process_number() { return static_cast<unsigned long>(::getpid()); 
 
 namespace io {
 
-// --- questions --------------------------------------------------------------------------------
+// --- paths ------------------------------------------------------------------------------------
 
 std::optional<std::uint64_t> file_size(const fs::path& path) {
   std::error_code error;

@@ -21,7 +21,7 @@
 #include "port/posix.h"
 #include "port/system.h"
 
-extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX doesn't declare it
+extern "C" char** environ;  // NOLINT(readability-redundant-declaration): no POSIX header has it
 
 namespace aether2onnx::port {
 
@@ -33,7 +33,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The process group of the running program, 0 if no program runs. A signal handler reads it.
+// The process group of the running program, 0 if no program runs. A signal handler reads this
+// variable.
 std::atomic<pid_t> running = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
@@ -71,7 +72,7 @@ class SpawnSettings {
     sigset_t usual{};
     sigemptyset(&usual);
     for (const int signal : {SIGPIPE, SIGXFSZ})
-      sigaddset(&usual, signal);  // this program ignores them
+      sigaddset(&usual, signal);  // this program ignores these two
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setflags(
         &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -93,7 +94,7 @@ class SpawnSettings {
   posix_spawnattr_t attributes_{};
 };
 
-// Starts the program and stores it in `running`. Returns 0 or an error number.
+// Starts the program and stores its process group in `running`. Returns 0 or an error number.
 int start(std::vector<std::string> words, int output, int errors) {
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -130,7 +131,7 @@ std::optional<ProcessEnd> reap() {
   int status = 0;
   if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
   running = 0;
-  ::kill(-pid, SIGKILL);  // programs that it started and that still run
+  ::kill(-pid, SIGKILL);  // the programs that `pid` started and that are still running
   return end_of(status);
 }
 
@@ -143,8 +144,8 @@ void kill_running_process() noexcept {
 
 namespace {
 
-// Sends the signal to the running program and all programs that it started, and waits for its end.
-// Kills them after some seconds.
+// Sends the signal to the running program and to all programs that it started. Waits at most 5
+// seconds for the end of the program, and then kills all programs that are still running.
 void end_running_process(int signal) noexcept {
   constexpr int patience = 5000;  // milliseconds; the GPU driver can delay the end of trtexec
   constexpr int step = 20;
@@ -161,7 +162,8 @@ void end_running_process(int signal) noexcept {
   running = 0;
 }
 
-// The ends are closed in a new program.
+// Creates a pipe. The programs that this process starts do not inherit its ends. Returns 0, or -1
+// if the system creates no pipe.
 int make_pipe(std::array<int, 2>& ends) {
 #if defined(__APPLE__)
   if (::pipe(ends.data()) != 0) return -1;
@@ -186,7 +188,8 @@ struct Killer {
        option("log"));
 }
 
-// Opens the log. An old log is emptied once it is known to be a regular file and none of `read`.
+// Opens the log file. Empties an old log only after a check: it must be a regular file and none of
+// the files in `read`.
 int open_log(const std::filesystem::path& log, const io::FilesRead& read) {
   // O_NONBLOCK: opening a FIFO must not wait for a reader.
   const int number = ::open(log.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
@@ -245,7 +248,7 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     pollfd wanted{out.number(), POLLIN, 0};
     if (left <= 0) break;
-    // A signal interrupts the waiting, so that `enough` is asked again.
+    // A signal interrupts the waiting, so that `enough` is called again.
     if (::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, step))) <= 0) continue;
     std::array<char, 4096> buffer{};
     const ssize_t got = ::read(out.number(), buffer.data(), buffer.size());

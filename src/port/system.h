@@ -1,6 +1,6 @@
 /// @file
-/// The calls of the operating system that files.cpp is made of, with the same meaning on every
-/// system. posix_files.cpp and windows_files.cpp implement them.
+/// The file functions of the operating system that files.cpp uses. They have the same meaning on
+/// every system. posix_files.cpp and windows_files.cpp implement them.
 #pragma once
 
 #include <atomic>
@@ -15,35 +15,36 @@
 
 namespace aether2onnx::system {
 
-/// How a call ended.
+/// The result of a call of the operating system.
 struct Outcome {
   enum class Problem { none, missing, exists, full, in_use, read_only, other };
   Problem problem = Problem::none;
-  std::string text = {};  ///< The system's sentence, "" without a problem.
+  std::string text = {};  ///< The system's error message, or "".
 
   bool failed() const { return problem != Problem::none; }
 };
 
-/// A path for messages.
+/// Returns a path that is safe for messages, see printable().
 inline std::string shown(const std::filesystem::path& path) {
   return printable(path.string(), 4096);
 }
 
-/// What a path leads to, behind symbolic links. `unknown` if the system doesn't say.
+/// The kind of object that a path leads to, through symbolic links. `unknown` if the system does
+/// not report the kind.
 enum class Kind { missing, unknown, file, folder, other };
 Kind kind_of(const std::filesystem::path& path);
 
-/// The file or folder that the symbolic links at `path` lead to; it may be missing. Nullopt if the
-/// links lead nowhere.
+/// Follows the symbolic links at `path`, and returns the path of the file or folder behind them,
+/// which may be missing. Returns nullopt if the links lead nowhere, for example in a circle.
 std::optional<std::filesystem::path> behind_links(const std::filesystem::path& path);
 
-/// `only_mine`: other users may not look into the folder.
+/// Creates a folder. `only_mine` denies access to other users; Windows ignores this argument.
 Outcome make_folder(const std::filesystem::path& path, bool only_mine);
 /// Removes an empty folder.
 void remove_folder(const std::filesystem::path& path) noexcept;
 void remove_file(const std::filesystem::path& path) noexcept;
 
-/// A file that is read.
+/// A file that is opened for reading.
 class OldFile {
  public:
   OldFile() = default;
@@ -54,15 +55,15 @@ class OldFile {
   struct Facts {
     Kind kind = Kind::other;
     std::uint64_t size = 0;
-    std::int64_t modified = 0;  ///< In nanoseconds.
+    std::int64_t modified = 0;  ///< Time of the last write, in nanoseconds.
   };
 
   /// Opens a file or folder. Opening a pipe doesn't wait for its other end.
   Outcome open(const std::filesystem::path& path);
-  /// Nullopt if the system doesn't say.
+  /// Returns facts about the open file; nullopt if the system reports none.
   std::optional<Facts> facts() const;
-  /// Reads the first bytes of `out` from `offset` on and drops them from `out`. Reads none at the
-  /// end of the file. `cancelled` as in NewFile.
+  /// Reads bytes from `offset` on into the start of `out`, and drops the filled part from `out`.
+  /// Reads no bytes at the end of the file. For `cancelled`, see NewFile::write_some().
   Outcome read_some(std::uint64_t offset, std::span<std::byte>& out,
                     const std::atomic<bool>* cancelled) const;
 
@@ -78,10 +79,11 @@ class NewFile {
   NewFile& operator=(const NewFile&) = delete;
   ~NewFile();
 
-  /// Creates the file. Fails if there is one.
+  /// Creates the file. Fails if the path exists.
   Outcome create(const std::filesystem::path& path);
-  /// Writes the first bytes of `bytes`, at least one, and drops them from `bytes`. Throws
-  /// Error(cancelled) if a signal interrupts the call and `cancelled`, which may be null, is true.
+  /// Writes at least one byte from the start of `bytes`, and drops the written bytes from `bytes`.
+  /// Throws Error(cancelled) if a signal interrupts the call and `cancelled` is true. `cancelled`
+  /// may be null.
   Outcome write_some(std::span<const std::byte>& bytes, const std::atomic<bool>* cancelled);
   Outcome close();
 
@@ -89,18 +91,18 @@ class NewFile {
   std::intptr_t handle_ = -1;
 };
 
-/// Gives the file at `made` the rights of the file at `old`, if that exists, and its owner if the
-/// system permits that. `made` takes the place of `old` next.
+/// Copies the access rights of the file `old` to the file `made`, if `old` exists. Copies the owner
+/// too, if the system permits the change. The caller then replaces `old` by `made`.
 Outcome take_rights(const std::filesystem::path& made, const std::filesystem::path& old);
 
-/// Whether the system would replace the file at `path`: another program may have it open, and on
-/// Windows a file may be marked as read-only.
+/// Checks whether the system would replace the file at `path`. On Windows, fails if another program
+/// has the file open or if the file is marked as read-only.
 Outcome can_be_replaced(const std::filesystem::path& path);
 
-/// Renames a file. Replaces a file at `to` as a whole.
+/// Renames a file. Replaces an existing file at `to` as a whole.
 Outcome rename(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// The number of this process.
+/// Returns the number (PID) of this process.
 unsigned long process_number();
 
 }  // namespace aether2onnx::system

@@ -1,4 +1,4 @@
-// Threads, on every system that has them.
+// The thread functions of port.h, for every system that has threads.
 
 #include <algorithm>
 #include <condition_variable>
@@ -38,7 +38,7 @@ void Beside::start(std::function<void()> work, bool on_own_thread) {
   if (!on_own_thread) return;
   try {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
-  } catch (const std::system_error&) {  // no more threads: finish() does the work
+  } catch (const std::system_error&) {  // can't create a thread: finish() runs `work`
   }
 }
 
@@ -72,7 +72,7 @@ Watch::Watch(const std::atomic<bool>* flag, std::function<void()> act) {
   try {
     state_->thread = std::thread(
         [state = state_.get(), flag, act = std::move(act)] { state->watch(*flag, act); });
-  } catch (const std::system_error&) {  // no more threads: the task looks at the flag later
+  } catch (const std::system_error&) {  // can't create a thread: the task checks the flag itself
   }
 }
 
@@ -92,7 +92,7 @@ void run_on_threads(std::size_t threads, const std::function<void()>& work) {
     try {
       others.emplace_back(work);
     } catch (const std::system_error&) {
-      break;  // fewer threads do the same work
+      break;  // can't create a thread: fewer threads do the same work
     }
   }
   work();

@@ -1,5 +1,5 @@
-// Running other programs on Windows. The program and all that it starts are in a job. The system
-// ends the job together with this process, however this process ends.
+// Running other programs on Windows. The program and all programs that it starts are in a job.
+// Windows ends the job when this process ends, whatever the reason is.
 
 #include <fmt/format.h>
 
@@ -26,19 +26,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The running program and its job. Null if no program runs. A handler of the console reads `job`.
+// The running program and its job. Null if no program runs. The handler of console events reads
+// `job`.
 std::atomic<HANDLE> job = nullptr;
 std::atomic<HANDLE> running = nullptr;
 DWORD running_number = 0;
 
-// A word as CommandLineToArgvW() and the C runtime split it from a line again.
+// Returns one argument, quoted for a command line that CommandLineToArgvW() and the C runtime
+// split.
 std::wstring quoted(const std::string& word) {
   const std::wstring text = wide(word);
   if (!text.empty() && text.find_first_of(L" \t\n\v\"") == std::wstring::npos) return text;
   std::wstring line = L"\"";
   std::size_t backslashes = 0;
   for (const wchar_t c : text) {
-    // Backslashes before a quotation mark count double.
+    // Backslashes before a quotation mark must be doubled.
     if (c == L'"') line.append(backslashes + 1, L'\\');
     backslashes = c == L'\\' ? backslashes + 1 : 0;
     line += c;
@@ -60,7 +62,7 @@ Handle make_job() {
   return made;
 }
 
-// The handles that a new program inherits, and no others.
+// The settings for a new program. The program inherits the given handles and no others.
 class Inherited {
  public:
   Inherited(HANDLE input, HANDLE output, HANDLE errors) {
@@ -100,12 +102,12 @@ DWORD start(const std::vector<std::string>& words, HANDLE output, HANDLE errors)
   for (const std::string& word : words) line += (line.empty() ? L"" : L" ") + quoted(word);
   const Handle nul = open_nul();
   Inherited inherited(nul.get(), output, errors == INVALID_HANDLE_VALUE ? nul.get() : errors);
-  // An own group: Ctrl-C reaches this program alone, which then ends the other. Without a console
-  // the new program would open a window.
+  // The new program is in a process group of its own: Ctrl-C then reaches only this program, which
+  // ends the new one. CREATE_NO_WINDOW: without a console the new program would open a window.
   const bool has_console = ::GetConsoleCP() != 0;
   const DWORD flags = CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT | CREATE_NEW_PROCESS_GROUP |
                       (has_console ? 0 : CREATE_NO_WINDOW);
-  // The name as it was found: the system appends no ".exe" and searches no folder.
+  // The path of the program is complete: Windows appends no ".exe" and searches no folder.
   const std::wstring program = native(std::filesystem::path(words.front()));
   PROCESS_INFORMATION process{};
   Handle made = make_job();
@@ -122,13 +124,13 @@ DWORD start(const std::vector<std::string>& words, HANDLE output, HANDLE errors)
   return ERROR_SUCCESS;
 }
 
-// Ends what the program started and still runs, and forgets the program.
+// Ends the program and all programs that it started. Resets `job` and `running`.
 void forget() noexcept {
   constexpr UINT ended = 1;
   const Handle ending(job.exchange(nullptr));
   const Handle process(running.exchange(nullptr));
   if (ending) ::TerminateJobObject(ending.get(), ended);
-  // Its files can be removed as soon as it has ended.
+  // The program's files can be removed only after the program has ended.
   constexpr DWORD patience = 5000;
   if (process) ::WaitForSingleObject(process.get(), patience);
 }
@@ -188,7 +190,8 @@ struct Killer {
        option("log"));
 }
 
-// Opens the log. An old log is emptied once it is known to be a regular file and none of `read`.
+// Opens the log file. Empties an old log only after a check: it must be a regular file and none of
+// the files in `read`.
 Handle open_log(const std::filesystem::path& log, const io::FilesRead& read) {
   const std::string problem = io::name_problem(log.filename().string());
   if (!problem.empty()) cannot_log(log, problem);
@@ -218,7 +221,8 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
 Process::~Process() {
   const HANDLE process = running;
   if (end_ || process == nullptr) return;
-  // Asks the program to end, as far as it shares this program's console.
+  // Asks the program to end. Windows delivers the event only if the program shares this program's
+  // console.
   constexpr DWORD patience = 5000;  // the GPU driver can delay the end of trtexec
   if (::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, running_number) != FALSE) {
     ::WaitForSingleObject(process, patience);

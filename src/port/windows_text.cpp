@@ -1,4 +1,4 @@
-// Texts and paths on Windows: UTF-8 and UTF-16, paths of any length, the sentences for errors.
+// Texts and paths on Windows: UTF-8 and UTF-16, paths of any length, the messages for errors.
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@ namespace windows {
 std::wstring wide(std::string_view text) {
   const int size = static_cast<int>(text.size());
   if (size == 0) return {};
-  std::wstring result(text.size(), L'\0');  // no character has more units than bytes
+  std::wstring result(text.size(), L'\0');  // UTF-16 has no more units than UTF-8 has bytes
   const int count = ::MultiByteToWideChar(CP_UTF8, 0, text.data(), size, result.data(), size);
   result.resize(static_cast<std::size_t>(count));
   return result;
@@ -34,8 +34,8 @@ std::string narrow(std::wstring_view text) {
 
 namespace {
 
-// `call` writes a text into a buffer of the given size and returns its length, or the size that it
-// needs.
+// Returns the text that `call` writes into a buffer of the given size. `call` returns the length of
+// the text, or the required size if the buffer is too small.
 template <typename Call>
 std::wstring text_of(Call call) {
   std::wstring text(MAX_PATH, L'\0');
@@ -63,7 +63,7 @@ constexpr std::wstring_view kShare = L"\\\\";
 std::wstring native(const fs::path& path) {
   const std::wstring& text = path.native();
   if (text.empty() || starts_with(text, kAnyLength)) return text;
-  // Resolves "C:name" and "\name", "." and "..", and turns '/' to '\'.
+  // GetFullPathNameW resolves "C:name", "\name", "." and "..", and replaces '/' by '\'.
   std::wstring full = text_of([&](wchar_t* buffer, DWORD size) {
     return ::GetFullPathNameW(text.c_str(), size, buffer, nullptr);
   });

@@ -1,4 +1,4 @@
-// Names a file that isn't read, and says what to do.
+// Errors for files that are no checkpoint. The messages name the kind of file and say what to do.
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ namespace {
 
 using formats::FileKind;
 
-// Whether the name is that of a checkpoint.
+// Returns whether the name has the ending of a checkpoint.
 bool is_checkpoint_name(std::string_view name) {
   constexpr std::string_view endings[] = {".pth", ".pt", ".ckpt", ".bin", ".safetensors"};
   return std::any_of(std::begin(endings), std::end(endings),
@@ -26,24 +26,26 @@ bool is_checkpoint_name(std::string_view name) {
   fail({ErrorKind::unsupported, "file-gzip", printable(name)},
        "the file is compressed with gzip{}.\nUnpack it ({}) and give {}.",
        name.empty() ? "" : fmt::format("; inside is '{}'", printable(name)),
-       tar ? "tar -xzf" : "gunzip", tar ? "the checkpoint in it" : "the result");
+       tar ? "tar -xzf" : "gunzip", tar ? "the checkpoint in it" : "the unpacked file");
 }
 
-// A zip archive without a data.pkl at PyTorch's place.
+// Throws the error for a zip archive without `<folder>/data.pkl`, where torch.save() writes
+// data.pkl.
 [[noreturn]] void explain_zip(const zip::Archive& zip) {
   const auto& entries = zip.entries();
   for (const zip::Entry& entry : entries) {
     if (is_checkpoint_name(entry.name)) {
       fail({ErrorKind::unsupported, "zip-of-checkpoint", printable(entry.name)},
-           "the file is a zip archive with '{}' in it.\nUnpack it and give that file.",
+           "the file is a zip archive with '{}' in it.\nUnpack the archive and give that file.",
            printable(entry.name));
     }
   }
   for (const zip::Entry& entry : entries) {
     if (entry.name != "data.pkl" && !entry.name.ends_with("/data.pkl")) continue;
     fail({ErrorKind::unsupported, "zip-repacked", printable(entry.name)},
-         "the file is a checkpoint that was unpacked and zipped again in another way: its '{}' "
-         "should lie in one folder.\nGive the file that torch.save wrote, or zip that one folder.",
+         "the file is a checkpoint that was unpacked and zipped again with other paths: its '{}' "
+         "must be in one folder (FOLDER/data.pkl).\n"
+         "Give the file that torch.save wrote, or zip that folder.",
          printable(entry.name));
   }
   std::string names;
@@ -97,16 +99,16 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     case FileKind::seven_zip: {
       fail(
           {ErrorKind::unsupported, "file-7z"},
-          "the file is a 7-Zip archive. PyTorch doesn't write such files; some made to look like a "
-          "checkpoint carry malware.\nUnpack it only if you trust where it comes from.");
+          "the file is a 7-Zip archive. PyTorch doesn't write 7-Zip files; some 7-Zip files that "
+          "look like a checkpoint contain malware.\nUnpack the file only if you trust its source.");
     }
     case FileKind::xz: {
       fail({ErrorKind::unsupported, "file-xz"},
-           "the file is compressed with xz.\nUnpack it (unxz) and give the result.");
+           "the file is compressed with xz.\nUnpack it (unxz) and give the unpacked file.");
     }
     case FileKind::zstd: {
       fail({ErrorKind::unsupported, "file-zstd"},
-           "the file is compressed with zstd.\nUnpack it (unzstd) and give the result.");
+           "the file is compressed with zstd.\nUnpack it (unzstd) and give the unpacked file.");
     }
     case FileKind::rar: {
       fail({ErrorKind::unsupported, "file-rar"},
@@ -114,7 +116,7 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     }
     case FileKind::bzip2: {
       fail({ErrorKind::unsupported, "file-bzip2"},
-           "the file is compressed with bzip2.\nUnpack it (bunzip2) and give the result.");
+           "the file is compressed with bzip2.\nUnpack it (bunzip2) and give the unpacked file.");
     }
     case FileKind::hdf5: {
       fail({ErrorKind::unsupported, "file-hdf5"},
@@ -129,20 +131,20 @@ void explain(FileKind kind, const Input& input, const Context& context) {
            "the file is a picture, not a checkpoint.\nGive the model's .pth file.");
     }
     case FileKind::html: {
-      fail(
-          {ErrorKind::unsupported, "file-web-page"},
-          "the file is a web page, not a checkpoint: the download saved a page with a link to it.\n"
-          "Open the page and use its download button, or the link to the raw file.");
+      fail({ErrorKind::unsupported, "file-web-page"},
+           "the file is a web page, not a checkpoint: the download saved a page with a link to "
+           "the checkpoint.\n"
+           "Open the page and use its download button, or the link to the raw file.");
     }
     case FileKind::json: {
       fail({ErrorKind::unsupported, "file-json"},
-           "the file is JSON text, not a checkpoint (a failed download often leaves such an "
-           "answer).\n"
+           "the file is JSON text, not a checkpoint (a failed download often saves a JSON "
+           "error message).\n"
            "Download it again.");
     }
     case FileKind::git_lfs_pointer: {
       fail({ErrorKind::unsupported, "file-git-lfs"},
-           "the file is a Git LFS pointer, a small text that stands for the checkpoint.\n"
+           "the file is a Git LFS pointer, a small text file instead of the checkpoint.\n"
            "Fetch it with 'git lfs pull', or download the file from the web page of the "
            "repository.");
     }
@@ -158,7 +160,8 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     case FileKind::unknown: {
       fail({ErrorKind::unsupported, "file-unknown"},
            "the file is no PyTorch checkpoint: its first bytes fit no known format.\n"
-           "Give a file that torch.save wrote (.pth); if this is one, download or copy it again.");
+           "Give a file that torch.save wrote (.pth). If torch.save wrote this file, "
+           "download or copy it again.");
     }
     case FileKind::torch_legacy:
     case FileKind::safetensors:

@@ -26,10 +26,10 @@ constexpr std::string_view kWrappers =
     "network net net_g_state_dict generator_state_dict model_state network_g module shadow_params "
     "shadow student best_state_dict";
 
-// The most state dicts that are searched for in a file. Honest files have a few.
+// The maximum number of state dicts that are listed for a file. Normal files have a few.
 constexpr std::size_t kPlaces = 1000;
 
-// A state dict, or a module with a state dict.
+// A value in the pickle that is a state dict or a module, and its path: keys with '/' between them.
 struct Place {
   ValueId value;
   std::string path;
@@ -40,7 +40,7 @@ class Finder {
   Finder(const Document& document, const Context& context)
       : document_(document), context_(context) {}
 
-  // Whether the value holds the tensors of a network directly.
+  // Returns whether the value is a module, or a dict with a tensor that may be a weight.
   bool is_place(ValueId value) const {
     if (is_module(document_, value)) return true;
     if (!is_dict(document_, value)) return false;
@@ -51,25 +51,26 @@ class Finder {
     });
   }
 
-  // From now on, single numbers and tensors of integers count as well.
+  // From now on, is_place() also counts single numbers and tensors of integers.
   void count_any_tensor() { any_tensor_ = true; }
 
-  // Searches the usual wrappers in `at`, then `at` itself. Every value is visited once, so that
-  // references in a circle end.
+  // Searches the values under the usual keys (kWrappers) in `at`, then `at` itself. Visits every
+  // value only once, so that the search ends even if references form a circle.
   std::optional<Place> search(const Place& at) {
     std::unordered_set<ValueId> seen;
     return search(at, 0, seen);
   }
 
-  // Every place whose path has only texts for keys, in the order of the file. The states of
-  // optimizers are left out.
+  // Returns every Place whose path has only texts as keys: outer levels first, each level in the
+  // order of the file. Omits the states of optimizers.
   std::vector<Place> all_places() const;
 
-  // The place of the path `key`. Sets `rest` to the part of `key` that names there must begin with.
+  // Returns the Place at the path `key`. Sets `rest` to the end of `key` if this end is the start
+  // of names in the Place.
   std::optional<Place> resolve(std::string_view key, std::string& rest);
 
  private:
-  // The values to search next: the items of a dict, the attributes of an object.
+  // Returns the values to search next: the items of a dict, the attributes of an object.
   std::vector<Item> children(ValueId value) const {
     if (is_module(document_, value)) return {};
     if (is_dict(document_, value)) return counted(items_of(document_, value));
@@ -77,8 +78,8 @@ class Finder {
     return attributes ? counted(items_of(document_, *attributes)) : std::vector<Item>{};
   }
 
-  // Counts the items that were read. Values may share their items, so a small file may have very
-  // many.
+  // Counts the items that were read. Throws Error(limit) if they are too many: values may share
+  // their items, so even a small file may have very many.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
     if (effort_ > 8 * context_.limits.pickle_items) {
@@ -121,14 +122,14 @@ std::optional<Place> Finder::search(const Place& at, int depth,
     if (auto found = search(inner, depth + 1, seen)) return found;
   }
   if (is_place(at.value)) return at;
-  // A single key of any name.
+  // Follows a single key, whatever its name is.
   if (items.size() != 1) return std::nullopt;
   return search({items[0].second, joined(at.path, key_text(document_, items[0].first))}, depth + 1,
                 seen);
 }
 
 std::vector<Place> Finder::all_places() const {
-  // Nodes keep keys. Only a place gets a path.
+  // A Node has only its last key. path_of() makes the whole path, but only for a Place.
   struct Node {
     ValueId value;
     ValueId key;
@@ -136,7 +137,7 @@ std::vector<Place> Finder::all_places() const {
     int depth;
   };
   std::vector<Node> nodes = {{document_.root(), 0, 0, 0}};
-  std::unordered_map<ValueId, bool> seen;  // whether it is a place
+  std::unordered_map<ValueId, bool> seen;  // whether the value is a Place
   const auto path_of = [&](std::size_t node) {
     std::string path;
     for (; node != 0; node = nodes[node].parent) {
@@ -169,7 +170,7 @@ std::vector<Place> Finder::all_places() const {
 std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
   ValueId at = document_.root();
   std::string_view left = key;
-  // Keys may have a slash in them: of the keys that fit, the longest is followed.
+  // Keys may contain a slash. If several keys fit, the longest key is followed.
   for (int depth = 0; !left.empty() && depth <= limits::kWrapperDepth; ++depth) {
     std::string longest;
     std::optional<ValueId> next;
@@ -254,7 +255,8 @@ std::vector<std::string> paths_of(const std::vector<Place>& places) {
   return paths;
 }
 
-// A usual wrapper, else the root, else the only place.
+// Returns the state dict under a usual key, else the root, else the only Place. Throws
+// Error(mismatch) if there are several Places.
 Place choose(Finder& finder, const Document& document, const std::vector<Place>& places) {
   if (auto found = finder.search({document.root(), ""})) return *found;
   if (places.size() == 1) return places[0];
@@ -266,7 +268,7 @@ Place choose(Finder& finder, const Document& document, const std::vector<Place>&
            paths);
 }
 
-// The named values of a state dict or module; repeated keys occur repeatedly.
+// Returns the named values of a state dict or module, including values with equal names.
 std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
                                          const Context& context) {
   if (is_module(document, dict)) return module_entries(document, dict, context);
@@ -290,7 +292,8 @@ std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
   return values;
 }
 
-// A dict has no key twice. But the number 1 and the text '1' would be one name.
+// Throws Error(malformed) if two entries have the same name. The number 1 and the text '1' are two
+// keys of a dict, but the same name.
 void check_names(const std::vector<Entry>& entries) {
   std::unordered_set<std::string_view> names;
   for (const Entry& entry : entries) {
@@ -303,7 +306,8 @@ void check_names(const std::vector<Entry>& entries) {
   }
 }
 
-// Reads numbers and short texts: "iter", "epoch" and the like, also in dicts ("arch_config/scale").
+// Reads numbers and short texts: for example "iter" and "epoch" at the root, and
+// "arch_config/scale" in a dict.
 class FactReader {
  public:
   explicit FactReader(const Document& document) : document_(document) {}
@@ -315,7 +319,7 @@ class FactReader {
 
  private:
   static constexpr std::size_t kMost = 1000;
-  static constexpr std::size_t kItems = 200;  // of a dict below the root
+  static constexpr std::size_t kItems = 200;  // at most in a dict below the root
   static constexpr int kDepth = 2;
 
   void read_dict(ValueId dict, const std::string& path, int depth) {
@@ -342,7 +346,7 @@ class FactReader {
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 
-// The keys of a state dict's attribute `_metadata`, which maps the path of each module to a
+// Returns the keys of a state dict's attribute `_metadata`, which maps the path of each module to a
 // version. Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::string> modules_of(const Document& document, ValueId dict, const Limits& limits) {
   std::vector<std::string> modules;
@@ -376,7 +380,7 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
     const std::string_view key = without_slashes(*options.params_key);
     chosen = finder.resolve(key, start_of_names);
     if (!chosen) {
-      unknown_params_key(*options.params_key, "there is no state dict there", paths_of(places));
+      unknown_params_key(*options.params_key, "the key leads to no state dict", paths_of(places));
     }
   } else if (places.empty()) {
     chosen = finder.search({root, ""});
@@ -392,7 +396,7 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
   parts.wrapper = chosen->path;
   if (!start_of_names.empty()) {
     if (!keep_those_under(parts.entries, start_of_names)) {
-      unknown_params_key(*options.params_key, "there is no state dict there", paths_of(places));
+      unknown_params_key(*options.params_key, "the key leads to no state dict", paths_of(places));
     }
     parts.wrapper = joined(parts.wrapper, start_of_names);
   }

@@ -1,4 +1,5 @@
-// The attributes of a pickled network: facts that no tensor holds.
+// Reads the attributes of the modules in a pickled network, for example numbers and short texts. No
+// tensor holds these facts.
 
 #include <algorithm>
 
@@ -16,9 +17,9 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-constexpr std::size_t kAttributes = 1000;              // of a module; honest ones have dozens
-constexpr std::size_t kItems = 200;                    // of a dict
-constexpr std::size_t kBytes = std::size_t{32} << 20;  // of all names and texts
+constexpr std::size_t kAttributes = 1000;              // at most in a module; most have dozens
+constexpr std::size_t kItems = 200;                    // at most in a dict
+constexpr std::size_t kBytes = std::size_t{32} << 20;  // at most for all names and texts
 
 [[noreturn]] void too_many() {
   fail({ErrorKind::limit, "state-dict-attributes", {}, human_bytes(kBytes)},
@@ -33,7 +34,7 @@ class FactWalk {
   FactWalk(const Document& document, const Context& context)
       : document_(document), context_(context) {}
 
-  // Appends the paths of all modules and their attributes to `parts`.
+  // Sets `parts.modules` to the paths of all modules, and `parts.attributes` to their attributes.
   void read(ValueId root, StateDict::Parts& parts) {
     pending_.push_back({root, "", 0});
     while (!pending_.empty()) {
@@ -57,7 +58,8 @@ class FactWalk {
     std::size_t depth;
   };
 
-  // Counts what was read. Modules may share their dicts, so a small file may have very many names.
+  // Counts the bytes that were read, and throws Error(limit) if they are too many. Modules may
+  // share their dicts, so a small file may have very many names.
   void take(std::size_t bytes) {
     constexpr std::size_t overhead = 32;
     bytes_ += bytes + overhead;
@@ -83,7 +85,7 @@ class FactWalk {
         read_modules(module, value);
       } else if (name.starts_with('_') || name == "training" ||
                  module.path.size() + name.size() > limits::kNameBytes) {
-        continue;  // the bookkeeping of every module
+        continue;  // internal attributes of every module, and very long names
       } else if (is_dict(document_, value)) {
         read_dict(joined(module.path, name), value);
       } else {
@@ -106,7 +108,7 @@ class FactWalk {
   void read_modules(const Pending& module, ValueId modules) {
     if (!is_dict(document_, modules) || module.depth >= limits::kModuleDepth) return;
     const std::vector<Item> items = items_of(document_, modules);
-    for (std::size_t i = items.size(); i-- > 0;) {  // the last is taken first
+    for (std::size_t i = items.size(); i-- > 0;) {  // backwards: `pending_` is a stack
       take(0);
       const auto& [key, value] = items[i];
       if (document_.kind(value) == Kind::none) continue;

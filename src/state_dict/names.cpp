@@ -14,8 +14,8 @@ namespace aether2onnx::state_dict {
 namespace {
 
 // The names that torch.compile, FSDP, activation checkpointing and DeepSpeed give to the module
-// that they wrap. They wrap parts of a network too, so these names stand anywhere in a key. No
-// network uses such a name for a module of its own.
+// that they wrap. These tools wrap parts of a network too, so the names can be anywhere in a key.
+// No network uses these names for its own modules.
 constexpr std::array<std::string_view, 4> kWrapperModules = {
     "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module."};
 
@@ -23,8 +23,8 @@ constexpr std::array<std::string_view, 4> kWrapperModules = {
 // to the module that they wrap.
 constexpr std::string_view kParallel = "module.";
 
-// The names that training frameworks give to the network within the module that they train. Such a
-// name is a prefix only if all keys share it.
+// The names that training frameworks give to the network within the module that they train. A name
+// of this list is a prefix only if all keys begin with the same name.
 constexpr std::array<std::string_view, 16> kContainers = {
     "net_g_ema.",  "net_g.",  "netG_ema.",   "netG.",   "generator_ema.", "generator.",
     "ema_model.",  "ema.",    "model_ema.",  "model.",  "network.",       "net.",
@@ -94,8 +94,8 @@ void check_unique(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     if (++seen[entry.name] > 1) {
       fail({ErrorKind::unsupported, "state-dict-key-twice", printable(entry.name)},
-           "the key '{}' stands in the file twice, with and without a prefix such as 'module.'.\n"
-           "Save the state dict with one of them.",
+           "the file has the key '{}' twice, with and without a prefix such as 'module.'.\n"
+           "Save the state dict with only one of the two.",
            printable(entry.name));
     }
   }
@@ -135,7 +135,7 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
-  // Attributes outside the prefix are those of the wrappers.
+  // Attributes whose names lack the prefix belong to the wrappers.
   keep_facts_under(parts, parts.prefix);
   for (auto& attribute : parts.attributes) remove_wrappers_within(attribute.first);
   // AveragedModel's counter (torch.optim.swa_utils) is no part of the network.
@@ -162,7 +162,7 @@ void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
   }
   const std::string offer = shown.empty() ? "nothing" : first_names(shown, 20);
   mismatch({ErrorKind::mismatch, "state-dict-params-key", "params_key", offer, printable(key)},
-           fmt::format("{} {}: {}. On offer: {}.\n"
+           fmt::format("{} {}: {}. Available: {}.\n"
                        "Give one of these ('/' is the root of the file), or leave the option out.",
                        option("params_key"), printable(key), what_is_wrong, offer),
            shown);

@@ -1,4 +1,4 @@
-// From a file of any kind to a state dict.
+// Opens a file of any kind as a state dict.
 
 #include "base/text.h"
 #include "formats/file_kind.h"
@@ -23,7 +23,7 @@ StateDict::Parts parts_of(torch::File file, const char* container, const Input& 
   return parts;
 }
 
-// All names of a safetensors file are at the root: a params_key can only be the start of names.
+// A safetensors file has no nested dicts, so a params_key can only be the start of tensor names.
 StateDict::Parts parts_of(safetensors::File file, const Input& input, const OpenOptions& options,
                           const Context& context) {
   StateDict::Parts parts;
@@ -37,7 +37,7 @@ StateDict::Parts parts_of(safetensors::File file, const Input& input, const Open
   if (options.params_key) {
     const std::string_view key = without_slashes(*options.params_key);
     if (!key.empty() && !keep_those_under(parts.entries, key)) {
-      unknown_params_key(*options.params_key, "no name in the file begins so", {""});
+      unknown_params_key(*options.params_key, "no tensor name begins with this key", {""});
     }
     parts.wrapper = key;
   }

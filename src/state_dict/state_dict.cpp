@@ -24,7 +24,7 @@ const Entry* StateDict::find(std::string_view name) const {
 
 namespace {
 
-// An axis of a tensor. Axes of size 1 are left out, outermost first.
+// An axis of a tensor. Lists of axes begin with the outermost axis and omit axes of size 1.
 struct Axis {
   std::int64_t size;
   std::int64_t stride;
@@ -47,14 +47,15 @@ bool is_contiguous(std::span<const Axis> axes) {
   return true;
 }
 
-// The count of elements in memory from the tensor's first to its last element, both included.
+// Returns the number of elements in memory from the tensor's first to its last element, both
+// included.
 std::int64_t extent(std::span<const Axis> axes) {
   std::int64_t last = 0;
   for (const Axis& axis : axes) last += (axis.size - 1) * axis.stride;
   return last + 1;
 }
 
-// Copies the elements of `window` into row-major order.
+// Returns the elements of `window` in row-major order.
 std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const Axis> axes,
                               std::size_t elements, std::size_t element_size) {
   std::vector<std::byte> out(elements * element_size);
@@ -110,7 +111,7 @@ void append_as(std::span<const std::byte> bytes, auto& out) {
   }
 }
 
-// The elements of an integer type.
+// Returns the elements of a tensor of an integer type.
 std::vector<std::int64_t> to_integers(const TensorData& data) {
   std::vector<std::int64_t> values;
   switch (data.dtype) {
@@ -138,7 +139,8 @@ std::vector<std::int64_t> to_integers(const TensorData& data) {
 
 namespace {
 
-// As PyTorch does before it dequantizes.
+// Throws Error(malformed) if a zero point is outside the range of `dtype`. PyTorch makes the same
+// check before it dequantizes.
 void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
   std::int64_t least = INT32_MIN;
   std::int64_t most = INT32_MAX;
@@ -159,8 +161,8 @@ void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
 
 }  // namespace
 
-// As in PyTorch: scales are stored in float64 and rounded to float32, as are the steps, before the
-// multiplication.
+// Computes as PyTorch does. Scales are stored in float64. Scales and steps (integer - zero point)
+// are rounded to float32 before the multiplication.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
   const Quantizer& quantizer = *tensor.quantizer;
   const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));

@@ -1,9 +1,10 @@
 /// @file
-/// The named tensors of a checkpoint: described first, then read one at a time; and written.
+/// Reads and writes the named tensors of a checkpoint. Describes all tensors first, then reads one
+/// tensor at a time.
 ///
-/// Owns the step from any container to a state dict: wrappers around it, prefixes of names, and the
-/// explanation of files that have none. Only the descriptions are in memory until a tensor is read.
-/// Knows nothing of the tensors' purpose.
+/// Finds the state dict in any container, removes wrappers and prefixes of names, and explains
+/// files without a state dict. Only descriptions are in memory until a tensor is read. Does not
+/// know the purpose of the tensors.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -33,12 +34,12 @@ using Entry = formats::Record;
 
 /// The options of open().
 struct OpenOptions {
-  /// The place of the state dict in the file: keys with '/' between them ("model/state_dict"). The
+  /// The path of the state dict in the file: keys with '/' between them ("model/state_dict"). The
   /// last key may be the start of names in a flat state dict: "net_g" for "net_g.body.weight". ""
-  /// and "/" mean the root. Unset: open() finds the place.
+  /// and "/" mean the root of the file. If unset, open() searches for the state dict.
   std::optional<std::string> params_key;
-  /// Opens the shards of a sharded checkpoint. Only open() uses it. Null if the checkpoint lies in
-  /// memory.
+  /// Opens the shards of a sharded checkpoint. Only open() uses this pointer. Null if the
+  /// checkpoint is in memory.
   const io::Siblings* siblings = nullptr;
 };
 
@@ -46,46 +47,47 @@ struct OpenOptions {
 class StateDict {
  public:
   /// Recognises the file by its content and describes its state dict. `input` must outlive the
-  /// result. Throws Error(unsupported), which says what the file is, if the file is no checkpoint
-  /// that is read; Error(malformed) if the file is damaged; Error(mismatch) if
-  /// OpenOptions::params_key leads to no state dict.
+  /// result. Throws Error(unsupported) if the file is no checkpoint that this program reads; the
+  /// message names the kind of file. Throws Error(malformed) if the file is damaged, and
+  /// Error(mismatch) if OpenOptions::params_key leads to no state dict.
   static StateDict open(const Input& input, const OpenOptions& options, const Context& context);
 
-  /// In the order of the file, names without prefixes such as "module.".
+  /// Returns the entries in the order of the file. The names have no prefixes such as "module.".
   const std::vector<Entry>& entries() const { return parts_.entries; }
   const Entry* find(std::string_view name) const;
 
-  /// The elements of an entry that has a tensor: row-major, native byte order. A quantized tensor
-  /// is dequantized to float32, as by PyTorch's Tensor.dequantize().
+  /// Returns the elements of an entry that has a tensor: row-major, native byte order. Dequantizes
+  /// a quantized tensor to float32, as PyTorch's Tensor.dequantize() does.
   TensorData read(const Entry& entry) const;
 
-  /// For example "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards".
+  /// The kind of file: "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards", …
   const std::string& container() const { return parts_.container; }
-  /// The keys that lead to the state dict, "params_ema" or "model/state_dict"; "" for the root.
+  /// The keys that lead to the state dict, such as "model/state_dict"; "" for the root of the file.
   const std::string& wrapper() const { return parts_.wrapper; }
-  /// The keys that lead to the other state dicts in the file, in the order of the file.
+  /// The keys that lead to the other state dicts in the file; outer levels first, then file order.
   const std::vector<std::string>& other_wrappers() const { return parts_.other_wrappers; }
   /// The prefix that the names had in the file; "" if none.
   const std::string& prefix() const { return parts_.prefix; }
   /// The keys at the root of the file.
   const std::vector<std::string>& root_keys() const { return parts_.root_keys; }
-  /// Facts beside the tensors, not made printable. Of a pickle: numbers and short texts at the root
-  /// ("iter", "50000") and in dicts there ("arch_config/depths", "4,4,4,4"), and notes in the
-  /// archive. Of a safetensors file: its __metadata__. Truth values and None are as in Python.
+  /// Names and texts that the file holds beside the tensors, not made printable. From a pickle:
+  /// numbers and short texts at the root ("iter", "50000") and in dicts at the root
+  /// ("arch_config/depths", "4,4,4,4"), and short texts in other records of the archive. From a
+  /// safetensors file: `__metadata__`. Truth values and None are written as in Python.
   const formats::Notes& metadata() const { return parts_.metadata; }
-  /// The paths of the network's modules, including modules without tensors, without prefixes such
-  /// as "module.". Empty unless the file holds the network as a pickled module, or PyTorch noted
-  /// the modules' versions in the state dict's `_metadata`.
+  /// The paths of the network's modules, without prefixes such as "module.". Includes modules
+  /// without tensors. Known only if the file holds the network as a pickled module, or if the state
+  /// dict has the attribute `_metadata` with the versions of the modules; else empty.
   const std::vector<std::string>& modules() const { return parts_.modules; }
-  /// The first 20 names in a pickle that run code, start programs, or reach files and networks when
-  /// PyTorch loads the file. Printable.
+  /// The first 20 global names in a pickle that run code, start programs, or reach files and
+  /// networks when PyTorch loads the file. Printable.
   const std::vector<std::string>& dangerous_names() const { return parts_.dangerous_names; }
   /// The attributes of a pickled module and of the modules in it: numbers, truth values, None,
-  /// short texts, lists of these ("stages.0.0.res_scale", "0.1"), and dicts of these
-  /// ("arch_config/depths", "4,4,4,4"). Names have no prefixes such as "module."; a repeated name's
-  /// last text counts. Not made printable. Empty for a file without a pickled module.
+  /// short texts, lists of these values ("stages.0.0.res_scale", "0.1"), and dicts of these values
+  /// ("arch_config/depths", "4,4,4,4"). Names have no prefixes such as "module.". If a name occurs
+  /// twice, its last text counts. Not made printable. Empty for a file without a pickled module.
   const formats::Notes& attributes() const { return parts_.attributes; }
-  /// Every file of the checkpoint: the opened file, then the shards, by name.
+  /// Every file of the checkpoint: the opened file, then the shards, sorted by name.
   const std::vector<const Input*>& files() const { return parts_.files; }
 
   /// The result of opening a container.
@@ -101,7 +103,7 @@ class StateDict {
     std::vector<std::string> modules;
     std::vector<std::string> dangerous_names;
     formats::Notes attributes;
-    std::vector<const Input*> files;  ///< `storages` owns all but the first.
+    std::vector<const Input*> files;  ///< `storages` owns all files except the first.
   };
   StateDict(Parts parts, Context context);
 
@@ -114,8 +116,8 @@ class StateDict {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
-/// Checks all tensors of a checkpoint without reading their elements. Throws as StateDict::open(),
-/// but needs no state dict.
+/// Checks all tensors of a checkpoint without reading their elements. Throws the errors of
+/// StateDict::open(), but needs no state dict.
 Audit audit(const Input& input, const io::Siblings* siblings, const Context& context);
 
 /// The result of write().
@@ -125,12 +127,12 @@ struct Written {
   std::uint64_t weights_flushed_to_zero = 0;
 };
 
-/// Writes a checkpoint. Loaders of weights may return any weight type, which is converted; loaders
-/// of integers return the type in the file. Calls `progress` with the bytes of the tensors written
-/// and their total.
+/// Writes a checkpoint. The loader of a weight may return any weight type; write() converts the
+/// elements to the type in the file. The loader of an integer tensor must return the type in the
+/// file. Calls `progress` with the number of tensor bytes written until now, and with the total.
 ///
-/// Throws Error(precision), which names the tensor, if an element is NaN, infinite or beyond the
-/// range of its type in the file.
+/// Throws Error(precision) if an element is NaN, infinite, or beyond the range of its type in the
+/// file. The message names the tensor.
 Written write(const Content& content, CheckpointFormat format, Output& output,
               const std::function<void(std::uint64_t, std::uint64_t)>& progress);
 

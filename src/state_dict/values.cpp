@@ -48,7 +48,7 @@ bool is_dict(const Document& document, ValueId value) {
 
 std::vector<Item> items_of(const Document& document, ValueId dict) {
   std::vector<Item> items;
-  // Python 2 passes an OrderedDict its items as the one argument, a list of pairs.
+  // Python 2 passes the items of an OrderedDict as the only argument, a list of pairs.
   if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1) {
     for (const ValueId item : document.elements(document.arguments(dict)[0])) {
       const auto pair = document.elements(item);
@@ -81,7 +81,8 @@ std::optional<ValueId> find_key(const Document& document, ValueId dict, std::str
 
 namespace {
 
-// The attributes of an object that may be a module. Modules have a few dozen attributes.
+// Returns the attributes of an object that may be a module; nullopt if there are too many. Modules
+// have a few dozen attributes.
 std::optional<ValueId> module_attributes(const Document& document, ValueId value) {
   constexpr std::size_t most = 1000;
   const auto attributes = attributes_of(document, value);
@@ -145,8 +146,8 @@ class ModuleWalk {
       if (visited >= context_.limits.state_dict_entries) too_many();
       if (module.depth > limits::kModuleDepth) {
         fail({ErrorKind::limit, "state-dict-depth", {}, fmt::format("{}", limits::kModuleDepth)},
-             "the network in the file has modules nested over {} deep.\nSave the weights alone: "
-             "torch.save(net.state_dict(), 'weights.pth').",
+             "the network in the file has modules nested over {} levels deep.\n"
+             "Save the weights alone: torch.save(net.state_dict(), 'weights.pth').",
              limits::kModuleDepth);
       }
       visit(module);
@@ -184,7 +185,8 @@ class ModuleWalk {
     if (effort_ > 2 * context_.limits.pickle_items) too_many();
   }
 
-  // The items of one of a module's dicts, without absent parameters and modules, which are None.
+  // Returns the items of the module's dict `dict`. Omits items with the value None: these
+  // parameters and modules are absent.
   std::vector<Item> items(ValueId attributes, std::string_view dict) {
     const auto found = find_key(document_, attributes, dict);
     if (!found || !is_dict(document_, *found)) return {};
@@ -198,7 +200,7 @@ class ModuleWalk {
   std::unordered_set<std::string> non_persistent_buffers(ValueId attributes) {
     std::unordered_set<std::string> names;
     auto set = find_key(document_, attributes, "_non_persistent_buffers_set");
-    // Before protocol 4, a set is a call of the class with a list.
+    // Before pickle protocol 4, a set is stored as a call of its class with a list.
     if (set && document_.kind(*set) == Kind::object && document_.arguments(*set).size() == 1) {
       set = document_.arguments(*set)[0];
     }
@@ -208,7 +210,7 @@ class ModuleWalk {
     return names;
   }
 
-  // The tensors and modules directly in a module. Read once for each module.
+  // The tensors and modules directly in a module. own() reads them once for each module.
   struct Own {
     std::vector<Item> tensors;
     std::vector<Item> modules;
@@ -236,7 +238,7 @@ class ModuleWalk {
     }
     const std::vector<Item>& modules = module.modules;
     if (pending_.size() + modules.size() > context_.limits.state_dict_entries) too_many();
-    for (std::size_t i = modules.size(); i-- > 0;) {  // the last is taken first
+    for (std::size_t i = modules.size(); i-- > 0;) {  // backwards: `pending_` is a stack
       pending_.push_back({modules[i].second,
                           joined(at.prefix, key_text(document_, modules[i].first) + "."),
                           at.depth + 1});

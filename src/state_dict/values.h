@@ -1,5 +1,5 @@
 /// @file
-/// Dicts, objects and modules among the inert values of a pickle. Private to this folder.
+/// Finds dicts, objects and modules among the values of a parsed pickle. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -13,36 +13,37 @@ namespace aether2onnx::state_dict {
 
 using Item = std::pair<pickle::ValueId, pickle::ValueId>;
 
-/// Whether the value is a dict, or a call whose object was filled as a dict is (OrderedDict,
-/// defaultdict, EasyDict, …).
+/// Returns whether the value is a dict, or an object that the pickle fills with items like a dict
+/// (OrderedDict, defaultdict, EasyDict, …).
 bool is_dict(const pickle::Document& document, pickle::ValueId value);
 
-/// The items of a dict in the order of the pickle; repeated keys occur repeatedly.
+/// Returns the items of a dict in the order of the pickle, including items with equal keys.
 std::vector<Item> items_of(const pickle::Document& document, pickle::ValueId dict);
 
-/// The __dict__ of an object; nullopt if the pickle sets none.
+/// Returns the __dict__ of an object; nullopt if the pickle sets no __dict__.
 std::optional<pickle::ValueId> attributes_of(const pickle::Document& document,
                                              pickle::ValueId object);
 
-/// Whether `value` is a pickled torch.nn.Module: an object with _parameters and _modules.
+/// Returns whether `value` is a pickled torch.nn.Module: an object with _parameters and _modules.
 bool is_module(const pickle::Document& document, pickle::ValueId value);
 
-/// The value of the text `key` in a dict. As in Python, the last of equal keys counts.
+/// Returns the value of the text `key` in a dict, or nullopt. As in Python, the last of equal keys
+/// counts.
 std::optional<pickle::ValueId> find_key(const pickle::Document& document, pickle::ValueId dict,
                                         std::string_view key);
 
-/// A key as part of a name. Returns a description, "<a tuple>", of a key that is longer than
-/// limits::kNameBytes, or neither a text nor a number.
+/// Returns a key as a text for a part of a name. If a key is longer than limits::kNameBytes, or
+/// neither a text nor a whole number, returns a description such as "<a tuple>".
 std::string key_text(const pickle::Document& document, pickle::ValueId key);
 
-/// A value that is a fact about a network or its training, as Python's str() writes the value: a
-/// number, a truth value, None, a short text, or "4,4,4,4" for a short list or tuple of these.
-/// Returns nullopt for any other value.
+/// Returns the text of a value that can be a fact about a network or its training: a number, a
+/// truth value or None as in Python, a short text, or "4,4,4,4" for a short list or tuple of these
+/// values. Returns nullopt for any other value.
 std::optional<std::string> fact_text(const pickle::Document& document, pickle::ValueId value);
 
-/// The items that the state_dict() of a pickled module would hold: the module's parameters and
-/// buffers, then those of the modules in it. Throws Error(limit) if modules are nested too deeply
-/// (in a circle, for example) or are too many.
+/// Returns the items that the state_dict() of a pickled module would hold: the module's parameters
+/// and buffers, then those of the modules in it. Throws Error(limit) if modules are nested too
+/// deeply (in a circle, for example), or if there are too many modules or items.
 /// Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::pair<std::string, pickle::ValueId>> module_entries(
     const pickle::Document& document, pickle::ValueId module, const Context& context);

@@ -7,14 +7,14 @@ namespace aether2onnx::state_dict {
 
 namespace {
 
-// Converts the elements to the type in the file.
+// Returns the tensor's elements, converted to the type in the file.
 TensorData converted(const NewTensor& tensor, Written& written) {
   TensorData data = tensor.load();
   if (!is_weight_dtype(tensor.dtype)) return data;
   TensorData result{tensor.dtype, std::move(data.shape), {}};
   const ConversionLoss loss = convert_elements(data.bytes, data.dtype, tensor.dtype, result.bytes);
   check_loss(loss, tensor.name, tensor.shape, tensor.dtype,
-             fmt::format("Write it with {} {}.", option("dtype"),
+             fmt::format("Write the checkpoint with {} {}.", option("dtype"),
                          tensor.dtype == DType::float16 ? "float32" : "float64"));
   written.weights_subnormal += loss.subnormal;
   written.weights_flushed_to_zero += loss.flushed_to_zero;
@@ -34,7 +34,7 @@ Written write(const Content& content, CheckpointFormat format, Output& output,
   in_file.notes = content.notes;
   for (const NewTensor& tensor : content.tensors) {
     const auto load = [&, source = &tensor] {
-      // The writer loads a tensor once it has written all earlier tensors.
+      // The writer calls `load` only after it has written all earlier tensors.
       if (loaded > 0) progress(loaded, total);
       loaded += byte_count(*source);
       return converted(*source, written);

@@ -161,7 +161,7 @@ TEST_F(Batch, TwoArgumentsAreACheckpointAndItsModelUnlessBothAreCheckpoints) {
   EXPECT_EQ(run("a.pth b.pth").exit_code, 0);
   EXPECT_EQ(test::read_file(folder_ / "b.pth"), before);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "2x_b_fp32_1x3x64x64_op17.onnx"));
-  expect_refused("a.pth out.onnx --output_dir out", 2, "out.onnx: the file is no checkpoint");
+  expect_refused("a.pth out.onnx --output_dir out", 2, "out.onnx: the file is not a checkpoint");
   expect_refused("in out", 2, "aether2onnx in --output_dir out");
   expect_refused("in --output_onnx_path x.onnx", 2, "in is a folder");
   expect_refused("a.pth --output_onnx_path x.onnx --output_dir out", 2, "x.onnx names one model");
@@ -179,9 +179,9 @@ TEST_F(Batch, NameTemplates) {
             0);
   EXPECT_EQ(files("out"), std::vector<std::string>{"custom-a-2-fp16-17-1x3x64x64_io_fp32.onnx"});
   expect_refused("a.pth --name_template '{name}.onnx'", 2, "there is no placeholder {name}");
-  expect_refused("a.pth --name_template '{stem.onnx'", 2, "a brace has no partner");
-  expect_refused("a.pth --name_template 'stem}.onnx'", 2, "a brace has no partner");
-  expect_refused("a.pth --name_template '{{stem}}.onnx'", 2, "a brace has no partner");
+  expect_refused("a.pth --name_template '{stem.onnx'", 2, "a { or } is missing");
+  expect_refused("a.pth --name_template 'stem}.onnx'", 2, "a { or } is missing");
+  expect_refused("a.pth --name_template '{{stem}}.onnx'", 2, "a { or } is missing");
   expect_refused("a.pth --name_template '../{stem}.onnx'", 2, "a name without a folder");
   expect_refused("a.pth --name_template '{stem}.pth'", 2, "must end in .onnx");
 }

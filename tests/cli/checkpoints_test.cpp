@@ -72,7 +72,7 @@ TEST_F(Checkpoints, TheWrapperIsToldAndCanBeChosen) {
   const CommandResult unknown = run("model.pth c.onnx --params_key params");
   EXPECT_EQ(unknown.exit_code, 1);
   EXPECT_TRUE(contains(unknown.err, "--params_key params")) << unknown.err;
-  EXPECT_TRUE(contains(unknown.err, "On offer: 'params_ema'")) << unknown.err;
+  EXPECT_TRUE(contains(unknown.err, "Available: 'params_ema'")) << unknown.err;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "c.onnx"));
 }
 

@@ -94,7 +94,7 @@ TEST_F(Config, DryRunWritesNothingAndSaysWhy) {
        {"recognised  AetherNet G1", "pairs of depthwise convolutions", "fp16  (run.toml)",
         "17  (default)", "custom  (checkpoint)", "32 to 512, usually 512  (run.toml)",
         "32 to 256, usually 256  (--dynamic_shapes, command line)",
-        "would write new/out.onnx  (there is no such file)", "nothing was written"}) {
+        "would write new/out.onnx  (the file does not exist)", "nothing was written"}) {
     EXPECT_TRUE(contains(result.out, text)) << text << '\n' << result.out;
   }
   const auto json = nlohmann::json::parse(run(command + "--json").out, nullptr, false);
@@ -115,16 +115,17 @@ TEST_F(Config, DryRunOnWhatIsThere) {
   };
   ASSERT_EQ(run("model.pth out.onnx").exit_code, 0);
   const auto bytes = test::read_file(folder_ / "out.onnx");
-  EXPECT_EQ(action(""), "replace: it exists, made from this checkpoint with these options");
-  EXPECT_EQ(action("--skip_existing"), "skip: it was made from this checkpoint with these options");
+  EXPECT_EQ(action(""), "replace: the file exists, made from this checkpoint with these options");
+  EXPECT_EQ(action("--skip_existing"),
+            "skip: the file was made from this checkpoint with these options");
   EXPECT_EQ(action("--skip_existing --opset 20"),
-            "replace: it exists; its opset_version is 17, not 20");
-  EXPECT_EQ(action("--fp_mode fp16"), "replace: it exists; its precision is fp32, not fp16");
+            "replace: the file exists; its opset_version is 17, not 20");
+  EXPECT_EQ(action("--fp_mode fp16"), "replace: the file exists; its precision is fp32, not fp16");
   EXPECT_EQ(action("--opt_height 32"),
-            "replace: it exists; its min_shape is input:1x3x64x64, not input:1x3x32x64");
+            "replace: the file exists; its min_shape is input:1x3x64x64, not input:1x3x32x64");
   EXPECT_EQ(test::read_file(folder_ / "out.onnx"), bytes);
   test::write_text(folder_ / "out.onnx", "hello");
-  EXPECT_EQ(action(""), "replace: it exists; it can't be read as an ONNX file");
+  EXPECT_EQ(action(""), "replace: the file exists; it can't be read as an ONNX file");
 }
 
 TEST_F(Config, DryRunFindsWhatFails) {

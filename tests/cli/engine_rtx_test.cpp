@@ -138,8 +138,8 @@ TEST_F(RtxBuild, WrongPythonsAndVersions) {
   expect("--build --python ./no/such", 1, "there is no such program");
   expect("--build --python no_such_python", 1, "no such program in PATH");
   expect("--build --python /bin/ls", 1, "is no Python 3.8 or newer");
-  expect("--build --device 0" + with, 2, "--device doesn't go with --for tensorrt-rtx");
-  expect("--build --timing_cache t" + with, 2, "--timing_cache doesn't go with");
+  expect("--build --device 0" + with, 2, "--device can't be used with --for tensorrt-rtx");
+  expect("--build --timing_cache t" + with, 2, "--timing_cache can't be used with");
   expect("--build --save_engine fixed16.onnx" + with, 1, "the input itself");
   expect("--build --compute_capabilities 10.3" + with, 1, "builds for 7.5, 8.0, 8.6, 8.9, 12.0");
   const CommandResult other =

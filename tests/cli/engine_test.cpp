@@ -317,7 +317,7 @@ TEST_F(EngineCommand, FindsTrtexec) {
   EXPECT_EQ(version_and_word("", in_path + at_home + "FAKE_TRT_MODE=mute"), "10 trtexec");
   EXPECT_EQ(version_and_word("", "PATH='in path':$PATH FAKE_TRT_VERSION=8601"), "10 trtexec");
   expect_failure("fixed.onnx --trtexec missing", 1, "--trtexec missing");
-  expect_failure("fixed.onnx --trtexec fixed.onnx", 1, "may not be run");
+  expect_failure("fixed.onnx --trtexec fixed.onnx", 1, "is not executable");
   expect_failure("fixed.onnx --trtexec /bin/true", 1, "[TensorRT v100300]");
 }
 

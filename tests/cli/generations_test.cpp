@@ -60,7 +60,7 @@ TEST_F(GenerationsCommand, ArchConfigLeavesNothingOpen) {
   EXPECT_EQ(report["network"]["res_scale"], 0.15);
   EXPECT_EQ(report["network"]["norm_eps"], 1e-4);
   const CommandResult inspected = run("inspect model.pth");
-  EXPECT_TRUE(contains(inspected.out, "res_scale 0.15: arch_config says so")) << inspected.out;
+  EXPECT_TRUE(contains(inspected.out, "res_scale 0.15: stated in arch_config")) << inspected.out;
   EXPECT_TRUE(contains(inspected.out, "generation G7d: ")) << inspected.out;
   const CommandResult model = run("inspect out.onnx --json");
   EXPECT_EQ(json::parse(model.out)["onnx"]["metadata"]["res_scale"], "0.15");

@@ -76,7 +76,7 @@ TEST_F(Refusals, UnknownAndAmbiguousOptions) {
   expect_failure("model.pth --opset_versoin 17", 2, "did you mean --opset_version?");
   expect_failure("model.pth --frobnicate", 2, "there is no option --frobnicate");
   expect_failure("model.pth --opt 3", 2, "--opt is ambiguous");
-  expect_failure("model.pth a.onnx b.onnx", 2, "a.onnx: the file is no checkpoint");
+  expect_failure("model.pth a.onnx b.onnx", 2, "a.onnx: the file is not a checkpoint");
   expect_failure("", 2, "no checkpoint was given");
 }
 

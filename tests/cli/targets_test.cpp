@@ -104,7 +104,7 @@ TEST_F(ForTarget, WrongNamesAndModesAreWrongUsage) {
   };
   fails("model.pth m.onnx --for tensort", "The nearest names: tensorrt");
   fails("model.pth m.onnx --for ncnn,", "there is no such target");
-  fails("model.pth m.onnx --for ncnn --fp_mode fp16", "--for ncnn runs fp32.");
+  fails("model.pth m.onnx --for ncnn --fp_mode fp16", "--for ncnn allows fp32.");
   fails("model.pth m.onnx --for onnxruntime,tensorrt --fp_mode bf16",
         "onnxruntime does not run this precision");
   fails("model.pth m.onnx --for tensorrt:8.6,vsmlrt", "Convert once for each target.");
@@ -144,8 +144,8 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
     EXPECT_TRUE(contains(result.err, part)) << result.err;
   };
   fails("fixed.onnx --for tensorrt-rtx --precision fp16", 1, "only from the ONNX file");
-  fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run doesn't go with --for tensorrt-rtx");
-  fails("fixed.onnx --build", 2, "--build doesn't go with --for tensorrt");
+  fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run can't be used with --for tensorrt-rtx");
+  fails("fixed.onnx --build", 2, "--build can't be used with --for tensorrt");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 9.0", 2, "9.x (Hopper)");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "since 7.5");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "must be 7.5");
@@ -162,7 +162,8 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
                 .exit_code,
             0);
   fails("bf16.onnx --for tensorrt-rtx --compute_capabilities 7.5,8.9", 1,
-        "contains bfloat16, which GPUs of compute capability 7.5 lack; 8.0 and newer have it");
+        "contains bfloat16. GPUs of compute capability 7.5 cannot compute in this type; 8.0 and "
+        "newer can");
   EXPECT_EQ(run("bf16.onnx --for tensorrt-rtx --compute_capabilities 8.0").exit_code, 0);
 }
 

@@ -144,7 +144,7 @@ void add_legacy_cases(Cases& cases) {
       with_view("(" + text("1") + integer(0) + integer(count) + "t"), "torch-tensor",
       "a storage and a part of one", ScanResult::found);
   add("reference_as_in_a_zip", forged([](Parts& p) { p.object.erase(p.object.find("NtQ"), 1); }),
-      "torch-tensor", "other of PyTorch's two formats", ScanResult::found);
+      "torch-tensor", "PyTorch's other file format", ScanResult::found);
 }
 
 }  // namespace aether2onnx::corpus

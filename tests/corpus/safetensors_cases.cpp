@@ -54,9 +54,9 @@ void add_safetensors_cases(Cases& cases) {
       "safetensors-shape");
   add("sizes_and_bytes_differ",
       file_of(one(R"("dtype":"F32","shape":[5],"data_offsets":[0,16])"), 16), "safetensors-size",
-      "(5) of F32 has 16 bytes");
+      "has 16 bytes, a wrong size for the shape (5) and the type F32");
   add("half_a_byte", file_of(one(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])"), 2),
-      "safetensors-size", "(3) of F4 has 2 bytes");
+      "safetensors-size", "has 2 bytes, a wrong size for the shape (3) and the type F4");
   add("bytes_behind", file_of(one(good), 17), "safetensors-behind",
       "1 byte behind its last tensor");
   add("cut", file_of(one(good), 15), "safetensors-truncated");

@@ -199,7 +199,7 @@ void add_reference_cases(Cases& cases) {
   add("two_counts", checkpoint(pickle(state_dict(opcodes(twice)))), "should have");
   twice = as_record(sample()[1], 1);
   twice.storage_class = "HalfStorage";
-  add("two_classes", checkpoint(pickle(state_dict(opcodes(twice)))), "two different things");
+  add("two_classes", checkpoint(pickle(state_dict(opcodes(twice)))), "different types or sizes");
 }
 
 }  // namespace

@@ -111,13 +111,13 @@ TEST_F(Faults, CallsThatFail) {
   const std::string arguments = "model.pth old.onnx";
   expect_clean_failures(arguments, "write", EIO, "writing failed after");
   expect_clean_failures(arguments, "close", ENOSPC, "writing failed after");
-  expect_clean_failures(arguments, "rename", EACCES, "can't be put in place");
+  expect_clean_failures(arguments, "rename", EACCES, "can't be saved under this name");
   expect_clean_failures(arguments, "create", EROFS, "writing failed after 0 bytes");
   expect_clean_failures(arguments, "mkdir", EROFS, "can't write into");
   expect_clean_failures("model.pth new/folder/out.onnx", "mkdir", EACCES, "can't ");
   test::write_text(folder_ / "old.onnx", "old");
   fs::permissions(folder_ / "old.onnx", fs::perms::owner_read | fs::perms::owner_write);
-  expect_clean_failures(arguments, "chmod", EPERM, "can't be put in place");
+  expect_clean_failures(arguments, "chmod", EPERM, "can't be saved under this name");
 }
 
 TEST_F(Faults, AnOwnerThatMayNotBeKeptChanges) {
@@ -342,7 +342,7 @@ TEST_F(Faults, FoldersThatMayNotBeWrittenTo) {
                                 "fuse model.pth locked/out.pth"}) {
     const CommandResult result = run(arguments, as);
     EXPECT_EQ(result.exit_code, 1) << result.err;
-    EXPECT_TRUE(contains(result.err, "Choose a place that you may write to")) << result.err;
+    EXPECT_TRUE(contains(result.err, "Choose a folder that you may write to")) << result.err;
   }
   fs::permissions(folder_ / "model.pth", fs::perms::none);
   const CommandResult unreadable = run("model.pth out.onnx", as);

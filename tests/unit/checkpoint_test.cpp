@@ -315,7 +315,7 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
   };
   EXPECT_EQ(message_of(floats("x.bias", {2, 2}, {1, 2, 3, 70000}, DType::float16)),
             "the weight x.bias has 1 element beyond the range of fp16 (largest 65504): 70000 at "
-            "[1, 1].\nWrite it with dtype float32.");
+            "[1, 1].\nWrite the checkpoint with dtype float32.");
   EXPECT_EQ(message_of(floats("x", {1}, {3.4e38F}, DType::bfloat16)).substr(0, 60),
             "the weight x has 1 element beyond the range of bf16 (largest");
   EXPECT_EQ(
@@ -325,7 +325,7 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
     EXPECT_EQ(
         message_of(floats("x", {3}, {1, std::nanf(""), HUGE_VALF}, type), "weight-not-finite"),
         "the weight x has 2 elements that are NaN or infinite, the first at [1].\n"
-        "The checkpoint is broken (the training diverged). Take an earlier one.");
+        "The checkpoint is broken (the training diverged). Take an earlier checkpoint.");
   }
 }
 

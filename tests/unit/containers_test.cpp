@@ -268,11 +268,11 @@ TEST(Safetensors, SizesThatDoNotFit) {
     expect_malformed(file_of(one(fields)), code, fact);
   };
   refused(R"("dtype":"F32","shape":[5],"data_offsets":[0,16])", "safetensors-size",
-          "'w' (5) of F32 has 16 bytes");
+          "'w' has 16 bytes, a wrong size for the shape (5) and the type F32");
   refused(R"("dtype":"F16","shape":[4],"data_offsets":[0,16])", "safetensors-size",
-          "'w' (4) of F16 has 16 bytes");
+          "'w' has 16 bytes, a wrong size for the shape (4) and the type F16");
   refused(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])", "safetensors-size",
-          "'w' (3) of F4 has 2 bytes");
+          "'w' has 2 bytes, a wrong size for the shape (3) and the type F4");
   refused(R"("dtype":"F32","shape":[4],"data_offsets":[16,0])", "safetensors-size");
   refused(R"("dtype":"F32","shape":[3],"data_offsets":[4,16])", "safetensors-layout",
           "begins at byte 4");
@@ -282,9 +282,9 @@ TEST(Safetensors, SizesThatDoNotFit) {
   refused(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16])",
           "safetensors-shape");
   refused(R"("dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0])", "safetensors-size",
-          "of F32 has");
+          "and the type F32");
   refused(R"("dtype":"F32","shape":[4],"data_offsets":[18446744073709551600,18446744073709551615])",
-          "safetensors-size", "'w' (4) of F32 has 15 bytes");
+          "safetensors-size", "'w' has 15 bytes, a wrong size for the shape (4) and the type F32");
   std::string dimensions = "1";
   for (int i = 0; i < 64; ++i) dimensions += ",1";
   refused(R"("dtype":"F32","shape":[)" + dimensions + R"(],"data_offsets":[0,4])",
@@ -390,12 +390,12 @@ TEST_F(Shards, MustAgreeWithTheIndex) {
   };
   const std::string contradiction = "safetensors-index-contradiction";
   says(R"("weight":"two","bias":"one")", contradiction,
-       "weight is in 'one', not where the index says");
+       "weight is in 'one', but the index names another file");
   says(R"("weight":"one","bias":"two","more":"two")", contradiction, "more isn't in 'two'");
   siblings_.files["two"] = tools::write_safetensors(two_tensors());
   says(R"("weight":"one","bias":"two")", contradiction,
-       "weight is in 'two', not where the index says");
-  says(R"("bias":"two")", contradiction, "weight is in 'two', which the index doesn't say");
+       "weight is in 'two', but the index names another file");
+  says(R"("bias":"two")", contradiction, "weight is in 'two', but the index does not list it");
   siblings_.files["two"].pop_back();
   says(R"("bias":"two")", "safetensors-truncated", "'two': ");
   siblings_.files["two"] = tools::write_checkpoint(two_tensors());

@@ -352,7 +352,8 @@ TEST(Fuse, NamesTheSumBeyondTheRange) {
   EXPECT_EQ(
       caught.message.substr(0, 88),
       "net_g.pth: the weight layers.0.1.conv.fused_conv.bias has 1 element beyond the range of ");
-  EXPECT_NE(caught.message.find("at [2].\nWrite it with dtype float32."), std::string::npos);
+  EXPECT_NE(caught.message.find("at [2].\nWrite the checkpoint with dtype float32."),
+            std::string::npos);
   EXPECT_NO_THROW(fuse_as(checkpoint, WeightType::float32));
 }
 

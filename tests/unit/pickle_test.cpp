@@ -210,14 +210,14 @@ TEST(Pickle, MalformedPicklesAreRefusedWithTheReason) {
   expect_malformed("}K\x01"s + "a."s, "pickle-container");
   expect_malformed("K\x01}b."s, "pickle-state", "sets the state of the number 1");
   expect_malformed("h\x05."s, "pickle-memo", "memo entry 5, which was never set");
-  expect_malformed("]r\xff\xff\xff\xff."s, "pickle-memo", "memo entry 4294967295 out of turn");
+  expect_malformed("]r\xff\xff\xff\xff."s, "pickle-memo", "memo entry 4294967295, a number");
   expect_malformed("X\xff\xff\xff\xff."s, "pickle-truncated",
                    "ends within a string (4,294,967,295 bytes wanted");
   expect_malformed("\x8d\xff\xff\xff\xff\xff\xff\xff\xff."s, "pickle-truncated");
   expect_malformed("\x8b\xff\xff\xff\xff."s, "pickle-length");
   expect_malformed("T\xff\xff\xff\xff."s, "pickle-length");
   expect_malformed("\x95\xff\x00\x00\x00\x00\x00\x00\x00."s, "pickle-frame");
-  expect_malformed("\x80\x06."s, "pickle-protocol", "protocol above 5");
+  expect_malformed("\x80\x06."s, "pickle-protocol", "protocol is above 5");
   expect_malformed("K\x01K\x02\x93."s, "pickle-global");
   expect_malformed("(o."s, "pickle-global");
   expect_malformed("I1_000\n."s, "pickle-number");

@@ -186,7 +186,7 @@ TEST(Wrappers, AnUnknownKeyIsAnErrorThatNamesWhatThereIs) {
     const Caught caught = catch_error([&] { open_sample("wrapper_gan.pth", key); });
     EXPECT_EQ(caught.kind, ErrorKind::mismatch) << key;
     EXPECT_EQ(caught.code, "state-dict-params-key") << key;
-    EXPECT_NE(caught.message.find("On offer: 'net_d', 'net_g', 'net_g_ema'"), std::string::npos)
+    EXPECT_NE(caught.message.find("Available: 'net_d', 'net_g', 'net_g_ema'"), std::string::npos)
         << caught.message;
     EXPECT_EQ(caught.findings, (Paths{"net_d", "net_g", "net_g_ema"}));
   }

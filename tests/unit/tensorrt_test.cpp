@@ -457,12 +457,12 @@ TEST(EngineModelOfAFile, InputsThatAreNoImagesAreRefused) {
                                              {"1", "3", "64", "64", "1"}}) {
     file = file_of("fp32", false, true);
     file.inputs[0].dims = dims;
-    expect(file, "engine-input-shape", "fixed channels");
+    expect(file, "engine-input-shape", "fixed number of channels");
   }
   for (const char* size : {"0", "-1", "99999999999999999999"}) {
     file = file_of("fp32", false, false);
     file.inputs[0].dims[2] = size;
-    expect(file, "engine-input-shape", "is no size");
+    expect(file, "engine-input-shape", "is no valid size");
   }
   for (const int type : {0, 2, 7, 11, 99}) {
     file = file_of("fp32", false, false);

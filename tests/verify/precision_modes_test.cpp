@@ -84,7 +84,7 @@ TEST_F(Modes, OverflowIsFoundInFp16AndAvoidedInMixedFp16) {
   EXPECT_FALSE(saved());
   EXPECT_TRUE(contains(plain.err, "not finite")) << plain.err;
   EXPECT_TRUE(contains(plain.err, "The first block that differs is layers.0.1")) << plain.err;
-  EXPECT_TRUE(contains(plain.out, "close to or beyond the 65504 of float16: layers.0.1 ("))
+  EXPECT_TRUE(contains(plain.out, "close to or beyond 65504, the limit of float16: layers.0.1 ("))
       << plain.out;
   EXPECT_TRUE(contains(plain.out, "--fp_mode mixed_fp16")) << plain.out;
 

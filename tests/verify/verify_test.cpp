@@ -62,7 +62,7 @@ TEST_F(Verify, AStaticModelPasses) {
   // An estimate comes first, the verdict last.
   EXPECT_TRUE(contains(result.out, "of the value, about ")) << result.out;
   EXPECT_TRUE(contains(result.out, "against the rounding noise of float32")) << result.out;
-  EXPECT_TRUE(contains(result.out, "equal       out.onnx computes what ")) << result.out;
+  EXPECT_TRUE(contains(result.out, "equal       out.onnx computes the same as ")) << result.out;
 }
 
 TEST_F(Verify, ADynamicModelIsCheckedAtTheEndsAndBetween) {

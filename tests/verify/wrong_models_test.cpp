@@ -246,7 +246,7 @@ TEST_F(WrongModel, WithoutNamesItSaysThatItCannotTellWhere) {
   });
   const CommandResult result = run("verify wrong.onnx --against model.pth");
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_NE(result.err.find("The place where the difference begins is unknown"), std::string::npos)
+  EXPECT_NE(result.err.find("The first block that differs is unknown"), std::string::npos)
       << result.err;
 }
 
@@ -405,7 +405,7 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
       EXPECT_NEAR(size, 0.17, 1e-5);
     }
     const std::string text = fmt::format(
-        "The first block that differs is the output, behind the last module, by {:.1e}", size);
+        "The first block that differs is the output, after the last module, by {:.1e}", size);
     EXPECT_NE(result.err.find(text), std::string::npos) << result.err;
     const std::string report = test::read_text(folder_ / "report.html");
     EXPECT_NE(report.find(text), std::string::npos);

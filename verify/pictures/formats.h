@@ -1,5 +1,5 @@
 /// @file
-/// The formats of the module that reads and writes pictures.
+/// The functions of the picture module for PNG and JPEG.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// JPEG by libjpeg-turbo.
+// Reads and writes JPEG with libjpeg-turbo.
 
 #include <turbojpeg.h>
 
@@ -48,7 +48,7 @@ void turn_upright(Raster& picture, int orientation) {
   if (orientation == 1) return;
   const bool swapped = is_on_its_side(orientation);
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 ||
-                          orientation == 8;  // the stored columns, from the last one
+                          orientation == 8;  // reads the stored columns from the last to the first
   const bool from_bottom =
       orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   Raster turned;
@@ -80,7 +80,7 @@ unsigned to_8_bits(const Raster& picture, std::size_t at) {
   return picture.bits == 8 ? value : (value * 255 + 32767) / 65535;
 }
 
-// The colours as JPEG has them: 8 bits, no alpha.
+// Returns the colours as JPEG needs them: 8 bits, and white in place of transparency.
 std::vector<unsigned char> opaque_bytes(const Raster& picture) {
   const int colours = picture.colours();
   std::vector<unsigned char> bytes;
@@ -120,7 +120,7 @@ Raster read_jpeg(std::string_view file) {
   picture.height = static_cast<std::size_t>(header.height);
   picture.channels = header.is_grey ? 1 : 3;
   picture.allocate();
-  // A small file can have thousands of scans that all count for the whole picture.
+  // A small file can have thousands of scans, and each scan costs the time of the whole picture.
   if (tjDecompress2(decoder.get(), reinterpret_cast<const unsigned char*>(file.data()), file.size(),
                     picture.bytes.data(), header.width, 0, header.height,
                     header.is_grey ? TJPF_GRAY : TJPF_RGB,

@@ -1,5 +1,5 @@
 /// @file
-/// The segments of a JPEG file before its pixels: EXIF's orientation, and the ICC profile.
+/// Reads the segments of a JPEG file before its pixels: EXIF's orientation and the ICC profile.
 ///
 /// Sources: JPEG, ITU-T T.81, B.1.1; EXIF 2.32, 4.6.4 (tag 274); ICC.1:2010, B.4.
 #pragma once
@@ -12,10 +12,10 @@ namespace aether2onnx::verify::pictures {
 struct JpegMarkers {
   /// 1 to 8 as in EXIF: 1 upright, 3 upside down, 6 and 8 on a side, the others mirrored.
   int orientation = 1;
-  std::string icc_profile;  ///< Empty if there is none, or only a part of one.
+  std::string icc_profile;  ///< Empty if there is no profile, or only a part of a profile.
 };
 
-/// Never fails: damaged segments are left out.
+/// Reads the segments before the pixels. Never fails: damaged segments are left out.
 JpegMarkers read_markers(std::string_view file);
 
 /// Puts an ICC profile into a JPEG file that begins with a JFIF segment. A profile that is too long

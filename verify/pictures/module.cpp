@@ -1,5 +1,5 @@
-// The module that reads and writes pictures: PNG by libpng, JPEG by libjpeg-turbo. It links nothing
-// of the program.
+// The module that reads and writes pictures: PNG with libpng, JPEG with libjpeg-turbo. The module
+// links no code of the program.
 
 #include "formats.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// What a file is that is neither PNG nor JPEG, by its first bytes.
+// Names the format of a file that is neither PNG nor JPEG, from its first bytes.
 std::string other_format(std::string_view file) {
   if (file.empty()) return "it is empty";
   if (file.starts_with("RIFF") && file.substr(0, 12).ends_with("WEBP")) return "it is a WebP";

@@ -1,4 +1,4 @@
-// PNG by libpng.
+// Reads and writes PNG with libpng.
 
 #include <png.h>
 
@@ -13,8 +13,9 @@ namespace aether2onnx::verify::pictures {
 
 namespace {
 
-// libpng reports errors by longjmp(). No frame that is left so has an object with a destructor: all
-// such objects are in the frames of read_png() and write_png(), which call setjmp().
+// libpng reports errors with longjmp(), which skips destructors. So no function between setjmp()
+// and libpng has an object with a destructor. Such objects are in the callers of the functions that
+// call setjmp().
 struct Failure {
   std::string message;
   std::exception_ptr of_sink;
@@ -35,7 +36,7 @@ void on_warning(png_structp /*png*/, png_const_charp /*message*/) {}
 
 // --- reading ----------------------------------------------------------------------------------
 
-// Profiles and texts are compressed: a small file can hold gigabytes of them.
+// The largest chunk in bytes. Profiles and texts are compressed: a small file can hold gigabytes.
 constexpr png_alloc_size_t kLargestChunk = 8U << 20U;
 
 struct Source {
@@ -63,7 +64,7 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  // What the file has, once palettes are colours. Allocates nothing by the size of the picture.
+  // Reads the header; palettes count as colours. Allocates no memory for the picture's pixels.
   PictureHeader header() {
     PictureHeader header;
     // NOLINTNEXTLINE(cert-err52-cpp): libpng's way to report an error
@@ -116,11 +117,11 @@ class Reader {
   void read_rows(png_bytepp rows, std::size_t row_bytes) {
     // NOLINTNEXTLINE(cert-err52-cpp): as above
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
-    png_set_expand(png_);  // palettes, 1 to 4 bits, transparent colours
+    png_set_expand(png_);  // expands palettes, 1 to 4 bits and transparent colours
     if constexpr (std::endian::native == std::endian::little) png_set_swap(png_);
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
-    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "rows of another length");
+    if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected row length");
     png_read_image(png_, rows);
     png_read_end(png_, nullptr);
   }
@@ -170,7 +171,7 @@ class Writer {
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
     png_set_write_fn(png_, &target_, put_bytes, flush_nothing);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    // A profile that does not fit is left out, and the picture is still written.
+    // A profile that does not fit the picture is left out, and the picture is still written.
     png_set_benign_errors(png_, 1);
     constexpr std::array types = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA,
                                   PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};

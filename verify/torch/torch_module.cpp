@@ -27,7 +27,7 @@ const at::Tensor& of(const Value& value) {
   return value ? value.content<at::Tensor>() : none;
 }
 
-// libtorch's own exceptions mean nothing to the program.
+// Converts libtorch's exceptions to std::runtime_error: the program knows no types of libtorch.
 template <typename Work>
 auto guarded(const Work& work) {
   try {
@@ -38,9 +38,9 @@ auto guarded(const Work& work) {
   }
 }
 
-// libtorch looks for CUDA once, at the first question. Then libtorch_cuda.so must be loaded, which
-// no library of the CPU's half asks for. libtorch_cpu.so loads it here, and so also finds it in its
-// own folder.
+// libtorch looks for CUDA only once, at the first query. libtorch_cuda.so must be loaded by then,
+// but no CPU library of libtorch loads it. Here libtorch_cpu.so loads the library, and so also
+// finds it in the folder of libtorch_cpu.so.
 std::string load_cuda() {
   try {
     constexpr bool stays_loaded = true;

@@ -1,13 +1,13 @@
 /// @file
-/// A 16-bit model without the roundings of its results.
+/// Converts a 16-bit model to float32 without rounding the results of operators.
 #pragma once
 
 #include "formats/onnx/onnx.h"
 
 namespace aether2onnx::onnx {
 
-/// As emulate_half_types(), but only the weights have 16 bits: no result is rounded. A constant
-/// that is the square root of 2, or its inverse, but for its rounding becomes that number.
+/// Like emulate_half_types(), but rounds no result: only the weights keep their 16-bit values. If a
+/// constant is the rounded square root of 2 or its inverse, the model gets that number in float32.
 std::string widen_half_types(const Input& input, const Model& model, const io::Siblings* siblings);
 
 }  // namespace aether2onnx::onnx

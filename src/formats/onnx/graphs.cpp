@@ -1,5 +1,5 @@
-// Graphs, nodes and attributes to records. Graphs within graphs are read as well: nothing in the
-// file is without a record.
+// Reads graphs, nodes and attributes into records. Also reads graphs within graphs, so that every
+// node and tensor in the file has a record.
 
 #include <algorithm>
 #include <array>
@@ -24,8 +24,8 @@ struct ValueField {
   bool may_be_missing;
 };
 
-// The field that holds a value of each type. Writers of proto3 leave out numbers of 0, and every
-// writer leaves out empty lists.
+// For each type of attribute, the field that contains the value. Writers of proto3 leave out
+// numbers that are 0, and every writer leaves out empty lists.
 constexpr std::array kValueFields = {
     ValueField{attribute_proto::f, attribute_proto::type_float, true},
     ValueField{attribute_proto::i, attribute_proto::type_int, true},
@@ -50,20 +50,22 @@ bool holds_value(std::uint32_t field) {
 
 }  // namespace
 
-// An attribute while its fields are read: its type and value, as far as known.
+// The type and the value of an attribute, as far as they have been read.
 struct GraphReader::Value {
   std::int64_t type = 0;
-  std::uint32_t field = 0;  // that holds the value; 0 for none
+  std::uint32_t field = 0;  // the field with the value; 0 for none
   bool is_reference = false;
   std::optional<AttributeValue> simple = {};
   std::vector<std::int64_t> integers = {};
   std::optional<Tensor> tensor = {};
 
-  // Some readers go by the type, others by the field that is there.
+  // Throws if the attribute's `type` differs from the field that is set: some ONNX readers use
+  // `type`, others use the field.
   void check(bool in_function, std::uint64_t at, Source& source) const {
     if (is_reference) {
-      if (!in_function) bad_attribute("that refers to a function's, outside of functions", at);
-      if (field != 0) bad_attribute("that has a value and refers to another attribute", at);
+      if (!in_function)
+        bad_attribute("that refers to a function's attribute, outside a function", at);
+      if (field != 0) bad_attribute("that has a value and also refers to another attribute", at);
       return;
     }
     if (type == 0) bad_attribute("without a type", at);
@@ -72,7 +74,7 @@ struct GraphReader::Value {
     const bool is_known = row != kValueFields.end();
     if (!is_known) source.add_unknown(fmt::format("an attribute of the type {}", type), at);
     if (field != 0 && (!is_known || field != row->field)) {
-      bad_attribute("whose value is not of its type", at);
+      bad_attribute("whose value does not have the type that the attribute states", at);
     }
     if (is_known && field == 0 && !row->may_be_missing) bad_attribute("without a value", at);
   }

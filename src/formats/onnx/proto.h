@@ -1,6 +1,6 @@
 /// @file
 /// Private to this folder: field numbers and enumerators of ONNX's messages (source:
-/// onnx/onnx.proto in ONNX's repository), and messages made of records.
+/// onnx/onnx.proto in ONNX's repository), and functions that make messages from records.
 #pragma once
 
 #include <string>
@@ -119,12 +119,12 @@ enum { dim = 1 };
 enum { dim_value = 1, dim_param = 2 };
 }  // namespace type_proto
 
-/// Turns elements from the host's byte order to the file's, which is little-endian, or back.
+/// Converts elements between the host's byte order and the file's byte order, little-endian.
 void convert_byte_order(std::vector<std::byte>& elements, DType dtype);
 
 std::string node_message(const Node& node);
 
-/// The fields of a TensorProto before the elements: dims, data_type, name.
+/// Returns the fields of a TensorProto before the elements: dims, data_type, name.
 std::string tensor_head(const Tensor& tensor);
 
 }  // namespace aether2onnx::onnx

@@ -1,5 +1,5 @@
-// The whole file to a Model. Whatever is in the file has a record, or is checked and left out:
-// documentation, shapes of values within the graph, devices.
+// Reads the whole file into a Model. The reader checks, but does not keep, documentation, shapes of
+// values within the graph, and devices.
 
 #include <algorithm>
 #include <array>
@@ -57,22 +57,23 @@ void take_function(Fields fields, Model& model) {
           fmt::format("byte {}", fields.place()),
           {},
           function.name},
-         "the ONNX file defines the function '{}' twice, at byte {}. Readers take the first one or "
-         "the last one.",
+         "the ONNX file defines the function '{}' twice, at byte {}. Some readers use the first "
+         "definition, others the last.",
          printable(function.name, 100), fields.place());
   }
   model.functions.push_back(std::move(function));
 }
 
-// `versions` has the operator sets so far. The same version twice says nothing new.
+// `versions` has the versions of the operator sets so far. An operator set may occur again with the
+// same version.
 void take_opset(Fields fields, std::map<std::string, std::int64_t>& versions, Model& model) {
   auto [domain, version] = opset(fields);
   const auto [known, is_new] = versions.emplace(is_onnx_domain(domain) ? "" : domain, version);
   if (!is_new && known->second != version) {
     fail({ErrorKind::malformed, "onnx-opset-twice", fmt::format("byte {}", fields.place()),
           fmt::format("{}", known->second), fmt::format("{}", version)},
-         "the ONNX file says that it uses version {} and version {} of the operators of '{}', at "
-         "byte {}. Readers take the first one, the last one or the highest.",
+         "the ONNX file states two versions, {} and {}, of the operators in the domain '{}', at "
+         "byte {}. Some readers use the first version, others the last or the highest.",
          known->second, version, printable(domain, 100), fields.place());
   }
   model.opsets.emplace_back(std::move(domain), version);

@@ -1,5 +1,5 @@
 /// @file
-/// Private to this folder: the readers of messages, one a kind.
+/// Private to this folder: functions that read messages into records, one for each kind of message.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 
 namespace aether2onnx::onnx {
 
-/// Names that may occur once in a part of the file.
+/// A set of names that must be unique in a part of the file.
 class Names {
  public:
   explicit Names(const char* what) : what_(what) {}
 
-  /// Throws Error(malformed) if the name was added before. Things without a name don't count.
+  /// Adds a name; ignores an empty name. Throws Error(malformed) if the name was added before.
   void add(std::string name, std::uint64_t at);
 
  private:
@@ -31,13 +31,14 @@ std::pair<std::string, std::string> string_entry(Fields fields);
 std::pair<std::string, std::int64_t> opset(Fields fields);
 ValueInfo value_info(Fields fields);
 Tensor tensor(Fields fields);
-/// Adds both parts of the tensor to `tensors`. Returns the name, which is that of the values.
+/// Adds both parts (values and indices) to `tensors`. Returns the name, which is the name of the
+/// values.
 std::string sparse_tensor(Fields fields, std::vector<Tensor>& tensors);
 
 /// Reads graphs and bodies of functions.
 class GraphReader {
  public:
-  /// Where the records of a graph go.
+  /// The lists that receive the records of a graph.
   struct Place {
     std::vector<Node>& nodes;
     std::vector<Tensor>& constants;
@@ -47,11 +48,12 @@ class GraphReader {
 
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}
 
-  /// Returns the graph's name. Adds the graph's inputs and outputs if there are lists for them.
+  /// Reads a graph and returns its name. Adds the inputs and outputs to the lists that are not
+  /// null.
   std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
                          std::vector<ValueInfo>* outputs = nullptr);
   void take_node(Fields fields);
-  /// Takes the default of a function's attribute.
+  /// Reads the default value of a function's attribute.
   void take_default(Fields fields);
 
  private:

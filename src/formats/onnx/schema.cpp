@@ -1,6 +1,6 @@
-// Source: onnx/onnx.proto of ONNX 1.23 (IR version 14) in ONNX's repository. Files of older
-// versions have fewer of these fields. Reserved numbers, and TensorProto.segment, which no writer
-// emits, are left out.
+// The table of ONNX's messages and fields. Source: onnx/onnx.proto of ONNX 1.23 (IR version 14) in
+// ONNX's repository. Older versions have fewer of these fields. The table leaves out reserved
+// numbers, and TensorProto.segment, which no writer emits.
 
 #include "formats/onnx/schema.h"
 

@@ -37,12 +37,12 @@ enum class Kind : std::uint8_t {
   simple_dim,
 };
 
-/// What a field holds.
+/// The kind of value that a field contains.
 enum class Form : std::uint8_t {
   int64,
   int32,
   uint64,
-  choice,  ///< An enumerator; protobuf stores it as int32.
+  choice,  ///< An enumerator, which protobuf stores as int32.
   real,    ///< float
   real64,  ///< double
   bytes,   ///< A text or bytes.
@@ -56,13 +56,13 @@ struct FieldRow {
   Form form;
   bool repeated = false;
   Kind content = Kind::model;  ///< The message in the field, if the form is Form::message.
-  bool alternative = false;    ///< One of a group of fields of which a message has at most one.
+  bool alternative = false;    ///< In a oneof group: a message has at most one field of it.
 };
 
-/// The row of a field; null if ONNX does not define the field.
+/// Returns the row of a field; null if ONNX does not define the field.
 const FieldRow* find_field(Kind message, std::uint64_t number);
 
-/// "NodeProto", as in onnx.proto.
+/// Returns the name of the message in onnx.proto, for example "NodeProto".
 std::string_view name_of(Kind message);
 
 }  // namespace aether2onnx::onnx

@@ -1,5 +1,5 @@
-// Element types, and the elements of a tensor in an ONNX file. onnx.proto says which field holds
-// which type.
+// Reads the elements of a tensor in an ONNX file. onnx.proto defines which field contains the
+// elements of each type.
 
 #include <array>
 #include <bit>
@@ -17,7 +17,7 @@ namespace {
 struct Type {
   int number;  // TensorProto.DataType
   DType dtype;
-  int field;  // holds the elements if raw_data doesn't
+  int field;  // the field with the elements of a tensor without raw_data
 };
 
 constexpr std::array kTypes = {
@@ -61,7 +61,7 @@ const Type* find_type(int data_type) {
   return nullptr;
 }
 
-// A tensor whose elements don't fit its shape.
+// Throws the error for a tensor whose elements do not fit its shape.
 [[noreturn]] void misfit(const Tensor& tensor, const std::string& expected,
                          const std::string& found) {
   fail({ErrorKind::malformed, "onnx-tensor-size", tensor.name, expected, found},
@@ -69,7 +69,7 @@ const Type* find_type(int data_type) {
        shape_text(tensor.dims), expected, found);
 }
 
-// The number of bytes that the shape takes.
+// Returns the number of bytes that the elements of the shape need.
 std::uint64_t bytes_of(const Tensor& tensor, DType dtype) {
   const auto elements = checked_product(tensor.dims);
   const auto bytes = elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
@@ -93,8 +93,8 @@ std::uint64_t number_of(const Tensor& tensor, const std::string& text, std::uint
   const auto number = parse_number<std::uint64_t>(text);
   if (!number) {
     fail({ErrorKind::malformed, "onnx-external-place", tensor.name, {}, text},
-         "the tensor {} has external data at '{}', which is no number.", printable(tensor.name),
-         printable(text, 40));
+         "the tensor {} has the offset or length '{}' of external data, which is no number.",
+         printable(tensor.name), printable(text, 40));
   }
   return *number;
 }
@@ -104,14 +104,14 @@ std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
   const std::string shown = printable(tensor.external_file);
   if (!is_beside(tensor.external_file)) {
     fail({ErrorKind::unsupported, "onnx-external-folder", tensor.name, {}, tensor.external_file},
-         "its data are in '{}', in another folder. External data are read only from the model's "
-         "folder.",
+         "the tensor's data are in '{}', in another folder. External data are read only from the "
+         "model's folder.",
          shown);
   }
   const auto file = siblings == nullptr ? nullptr : siblings->open(tensor.external_file);
   if (file == nullptr) {
     fail({ErrorKind::io, "onnx-external-missing", tensor.name, tensor.external_file},
-         "its data are in '{}', which is missing.", shown);
+         "the tensor's data are in the file '{}', which is missing.", shown);
   }
   const std::uint64_t offset = number_of(tensor, tensor.external_offset, 0);
   const std::uint64_t length = number_of(tensor, tensor.external_bytes, bytes);
@@ -120,7 +120,7 @@ std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
   }
   if (offset > file->size() || bytes > file->size() - offset) {
     fail({ErrorKind::malformed, "onnx-external-place", tensor.name, fmt::format("{}", bytes)},
-         "its data reach beyond the end of '{}'.", shown);
+         "the tensor's data reach beyond the end of the file '{}'.", shown);
   }
   return read_bytes(*file, offset, bytes);
 }
@@ -131,7 +131,7 @@ class Integers {
   Integers(std::vector<std::byte>& out, std::size_t element_size, std::uint64_t most)
       : out_(out), element_size_(element_size), most_(most) {}
 
-  // Returns false if the bytes are no varints, or too many.
+  // Returns false if the bytes are no varints, or contain too many numbers.
   bool take(std::span<const std::byte> bytes) {
     std::uint64_t number = 0;
     unsigned shift = 0;
@@ -164,16 +164,16 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
   Integers numbers(result, size_of(type.dtype), bytes);
   for (const Tensor::Piece& piece : tensor.pieces) {
     if (piece.field != static_cast<std::uint64_t>(type.field)) {
-      misfit(tensor, fmt::format("elements of {}", to_string(type.dtype)), "others");
+      misfit(tensor, fmt::format("elements of {}", to_string(type.dtype)), "other elements");
     }
     if (!integers && piece.bytes > bytes - result.size()) {
-      misfit(tensor, plural(bytes, "byte"), "more");
+      misfit(tensor, plural(bytes, "byte"), "more bytes");
     }
     const auto content = read_bytes(file, piece.offset, piece.bytes);
     if (!integers) {
       result.insert(result.end(), content.begin(), content.end());
     } else if (!numbers.take(content)) {
-      misfit(tensor, plural(bytes / size_of(type.dtype), "number"), "others");
+      misfit(tensor, plural(bytes / size_of(type.dtype), "number"), "other content");
     }
   }
   return result;
@@ -181,7 +181,8 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
 
 }  // namespace
 
-// Windows drops dots and spaces at the end of a name, and "C:name" is a file on another drive.
+// Windows drops dots and spaces at the end of a name, and "C:name" is a file on another drive. Such
+// names are not beside the model on every system.
 bool is_beside(const std::string& external_file) {
   if (external_file.find_first_not_of(". ") == std::string::npos) return false;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
@@ -223,7 +224,7 @@ TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblin
   if (type == nullptr) {
     const std::string found = type_text(tensor.data_type);
     fail({ErrorKind::unsupported, "onnx-tensor-type", tensor.name, {}, found},
-         "its type isn't read ({}).", found);
+         "the type of the tensor is not supported ({}).", found);
   }
   const std::uint64_t bytes = bytes_of(tensor, type->dtype);
   TensorData data{type->dtype, tensor.dims, {}};

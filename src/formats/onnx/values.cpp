@@ -10,12 +10,14 @@ namespace aether2onnx::onnx {
 namespace {
 
 [[noreturn]] void bad_external_data(const Tensor& tensor, const char* what, std::uint64_t at) {
-  fail({ErrorKind::malformed, "onnx-external-data", tensor.name, {}, fmt::format("byte {}", at)},
-       "the tensor '{}' of the ONNX file {}, at byte {}. Readers disagree on its elements.",
-       printable(tensor.name, 100), what, at);
+  fail(
+      {ErrorKind::malformed, "onnx-external-data", tensor.name, {}, fmt::format("byte {}", at)},
+      "the tensor '{}' of the ONNX file {}, at byte {}. Readers disagree on the tensor's elements.",
+      printable(tensor.name, 100), what, at);
 }
 
-// The record tells names from sizes by their characters.
+// Returns whether an axis's name looks like a size. ValueInfo::dims holds both as texts, so the
+// name would be read as a size.
 bool looks_like_a_size(const std::string& name) {
   return name.find_first_not_of("-0123456789") == std::string::npos && !name.empty();
 }
@@ -27,7 +29,7 @@ std::string dim(Fields fields) {
     if (fields.number() != type_proto::dim_param) continue;
     result = fields.text();
     if (!looks_like_a_size(result)) continue;
-    fields.source().add_unknown(fmt::format("an axis of the name '{}'", printable(result, 40)),
+    fields.source().add_unknown(fmt::format("an axis with the name '{}'", printable(result, 40)),
                                 fields.begin());
     result.clear();
   }
@@ -45,8 +47,8 @@ void tensor_type(Fields fields, ValueInfo& value) {
   }
 }
 
-// The entries of external data. Source: docs/ExternalData.md in ONNX's repository; "basepath" was
-// there before 1.5, ONNX Runtime adds "prepacked_…".
+// Reads an entry of external data. Source: docs/ExternalData.md in ONNX's repository. The key
+// "basepath" is from before 1.5. ONNX Runtime adds keys "prepacked_…".
 void external_entry(Fields fields, Names& keys, Tensor& tensor) {
   Source& source = fields.source();
   const std::uint64_t at = fields.place();
@@ -70,8 +72,8 @@ void Names::add(std::string name, std::uint64_t at) {
   const auto [place, is_new] = names_.insert(std::move(name));
   if (is_new) return;
   fail({ErrorKind::malformed, "onnx-name-twice", fmt::format("byte {}", at), {}, *place},
-       "the ONNX file has two {} of the name '{}', at byte {}. Readers take the first one or the "
-       "last one.",
+       "the ONNX file has two {} with the name '{}', at byte {}. Some readers use the first, "
+       "others the last.",
        what_, printable(*place, 100), at);
 }
 
@@ -147,8 +149,7 @@ Tensor tensor(Fields fields) {
       case tensor_proto::data_location:
         is_external = fields.integer() == tensor_proto::location_external;
         if (fields.integer() > tensor_proto::location_external || fields.integer() < 0) {
-          fields.source().add_unknown("a place of elements that ONNX does not define",
-                                      fields.begin());
+          fields.source().add_unknown("a data_location that ONNX does not define", fields.begin());
         }
         break;
       default:
@@ -158,8 +159,9 @@ Tensor tensor(Fields fields) {
   const std::uint64_t at = fields.place();
   if (has_entries != is_external) {
     bad_external_data(result,
-                      is_external ? "has external data without a file"
-                                  : "names external data, but does not say that it has any",
+                      is_external
+                          ? "has external data without a file"
+                          : "has entries for external data, but its data_location is not EXTERNAL",
                       at);
   }
   if (is_external && result.external_file.empty()) {

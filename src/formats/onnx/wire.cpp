@@ -1,5 +1,5 @@
-// Bytes to fields. The walk goes by positions and skips the bytes of weights, so memory grows with
-// the description alone, not with the model.
+// Reads fields from bytes. The reader skips the bytes of weights. Memory is needed only for the
+// description of the model, not for the weights.
 
 #include "formats/onnx/wire.h"
 
@@ -16,7 +16,7 @@ namespace aether2onnx::onnx {
 namespace {
 
 constexpr std::uint64_t kWindow = 4096;
-constexpr std::uint64_t kHighestNumber = (1U << 29U) - 1;  // of a field
+constexpr std::uint64_t kHighestNumber = (1U << 29U) - 1;  // the highest field number
 constexpr unsigned kGroupBegin = 3;
 constexpr unsigned kGroupEnd = 4;
 
@@ -60,8 +60,8 @@ void Source::count_part() {
   const std::uint64_t most = context_.limits.onnx_parts;
   if (++parts_ <= most) return;
   fail({ErrorKind::limit, "onnx-parts", {}, fmt::format("{}", most)},
-       "the ONNX file has more than {} parts, the most that are read.\n{}", with_thousands(most),
-       limits::how_to_raise("onnx_parts"));
+       "the ONNX file has over {} parts (fields and numbers in lists), more than the limit.\n{}",
+       with_thousands(most), limits::how_to_raise("onnx_parts"));
 }
 
 void Source::add_unknown(std::string what, std::uint64_t position) {
@@ -87,7 +87,7 @@ bool Fields::next() {
     const unsigned wire = tag & 7U;
     if (wire == kGroupBegin || wire == kGroupEnd) {
       fail({ErrorKind::malformed, "onnx-group", fmt::format("byte {}", at)},
-           "the ONNX file has a group, at byte {}. No part of ONNX is a group.", at);
+           "the ONNX file has a protobuf group, at byte {}. ONNX defines no groups.", at);
     }
     wire_ = static_cast<Wire>(wire);
     row_ = find_field(kind_, number);
@@ -139,13 +139,13 @@ bool Fields::fits_wire() const {
   }
 }
 
-// The current field against its row.
+// Checks the current field against its row in the table of ONNX's fields.
 void Fields::check_row(std::uint64_t tag_at) {
   if (!fits_wire()) {
     fail(
         {ErrorKind::malformed, "onnx-wire-type", fmt::format("byte {}", tag_at), field_name(*row_)},
-        "the ONNX file has the field {} with another wire type than its own, at byte {}. Some "
-        "readers see the field, others don't.",
+        "the ONNX file has the field {} with a wrong wire type, at byte {}. Some readers read the "
+        "field, others ignore the field.",
         field_name(*row_), tag_at);
   }
   if (!row_->repeated) {
@@ -153,8 +153,8 @@ void Fields::check_row(std::uint64_t tag_at) {
     if ((seen_ & bit) != 0) {
       fail({ErrorKind::malformed, "onnx-field-twice", fmt::format("byte {}", tag_at),
             field_name(*row_)},
-           "the ONNX file has the single field {} twice in one message, at byte {}. Readers take "
-           "the last one, the first one, or join both.",
+           "the ONNX file has the field {} twice in one message, at byte {}; once is allowed. Some "
+           "readers use the first value, some the last, others join both values.",
            field_name(*row_), tag_at);
     }
     seen_ |= bit;
@@ -163,7 +163,8 @@ void Fields::check_row(std::uint64_t tag_at) {
     if (alternative_ != nullptr) {
       fail({ErrorKind::malformed, "onnx-alternatives", fmt::format("byte {}", tag_at),
             field_name(*alternative_), field_name(*row_)},
-           "the ONNX file has {} and {} in one message, at byte {}. Only one of them may be there.",
+           "the ONNX file has {} and {} in one message, at byte {}. A message may have only one of "
+           "these fields.",
            field_name(*alternative_), field_name(*row_), tag_at);
     }
     alternative_ = row_;
@@ -176,19 +177,20 @@ void Fields::check_row(std::uint64_t tag_at) {
   unopened_ = row_->form == Form::message;
 }
 
-// Protobuf cuts a number of such a field to 32 bits.
+// Throws if a number does not fit its field. Protobuf cuts the numbers of int32 and enum fields to
+// 32 bits.
 void Fields::check_value(std::uint64_t value, std::uint64_t at) const {
   if (row_->form != Form::int32 && row_->form != Form::choice) return;
   constexpr std::uint64_t highest = 0x7fffffff;
   if (value <= highest || ~value <= highest) return;
   fail({ErrorKind::malformed, "onnx-number", fmt::format("byte {}", at), field_name(*row_),
         fmt::format("{}", value)},
-       "the ONNX file has {} in the field {}, at byte {}. The field holds 32 bits, and readers cut "
-       "the number.",
+       "the ONNX file has the number {} in the field {}, at byte {}. The field has 32 bits, and "
+       "readers cut the number to 32 bits.",
        value, field_name(*row_), at);
 }
 
-// Repeated numbers in one field. The elements of a weight may stand here.
+// Checks the list of numbers in a packed field. The elements of a weight may be such a list.
 void Fields::check_packed() {
   const std::uint64_t width = row_->form == Form::real ? 4 : row_->form == Form::real64 ? 8 : 0;
   if (width != 0) {
@@ -222,12 +224,13 @@ void Fields::take_integers(std::vector<std::int64_t>& out) {
 
 Fields Fields::message() {
   unopened_ = false;
-  // Protobuf's parsers refuse messages that are nested deeper.
+  // Protobuf's parsers reject messages that are nested deeper than this.
   constexpr int deepest = 100;
   if (depth_ == deepest) {
     fail({ErrorKind::malformed, "onnx-depth", fmt::format("byte {}", begin_),
           fmt::format("at most {}", deepest)},
-         "the ONNX file nests messages deeper than {}, at byte {}. No reader takes the file.",
+         "the ONNX file has messages that are nested more than {} levels deep, at byte {}. No "
+         "reader accepts the file.",
          deepest, begin_);
   }
   return {source_, row_->content, begin_, next_, depth_ + 1};
@@ -241,18 +244,18 @@ std::uint64_t Fields::read_varint() {
     const std::uint8_t byte = source_.at(next_++);
     number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
     if (byte >= 0x80) continue;
-    // The last byte may be 0 only if it is the only one; the tenth byte has room for one bit.
+    // The last byte may be 0 only in a number of one byte. The tenth byte has room for one bit.
     if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1)) break;
     return number;
   }
   fail({ErrorKind::malformed, "onnx-varint", fmt::format("byte {}", at)},
-       "the ONNX file has a number in another encoding than the shortest, at byte {}. Readers "
-       "disagree on such a number.",
+       "the ONNX file has a number in more bytes than necessary, at byte {}. Readers disagree on "
+       "such numbers.",
        at);
 }
 
 void Fields::take(std::uint64_t length) {
-  if (length > end_ - next_) damaged("a part of it reaches beyond its end", begin_);
+  if (length > end_ - next_) damaged("a field reaches beyond the end of its message", begin_);
   begin_ = next_;
   next_ += length;
 }

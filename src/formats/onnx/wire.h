@@ -1,11 +1,11 @@
 /// @file
-/// Private to this folder: protobuf's wire format, in the one form that writers emit.
+/// Private to this folder: a strict reader of protobuf's wire format.
 ///
-/// Protobuf's parsers accept much that no writer emits, and each parser in its own way: numbers in
-/// more bytes than needed, a single field that occurs twice (numbers: the last counts; messages:
-/// all are merged), a known field of another wire type. Such a file has two meanings, so it is
-/// refused here, with the byte's place. Source: "Encoding" and "Proto Serialization Is Not
-/// Canonical" in protobuf's documentation.
+/// The reader accepts only the form that protobuf writers produce. Protobuf's parsers also accept
+/// other forms, but differ: numbers in more bytes than needed, a field that occurs twice without
+/// being repeated (the last number counts; messages are merged), a known field with another wire
+/// type. Such a file has two meanings, so this reader throws an error with the byte's offset.
+/// Source: "Encoding" and "Proto Serialization Is Not Canonical" in protobuf's documentation.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -20,7 +20,8 @@
 
 namespace aether2onnx::onnx {
 
-/// The file's bytes, read through a window, and what the whole file has in common.
+/// Reads the file's bytes through a buffer. Counts the parts of the file and lists the unknown
+/// parts.
 class Source {
  public:
   Source(const Input& input, const Context& context, std::vector<UnknownPart>& unknown)
@@ -31,11 +32,11 @@ class Source {
     if (position < start_ || position - start_ >= buffer_.size()) move_window(position);
     return static_cast<std::uint8_t>(buffer_[static_cast<std::size_t>(position - start_)]);
   }
-  /// Throws Error(limit) if the text is longer than Limits::onnx_text.
+  /// Reads a text from the file. Throws Error(limit) if `length` exceeds Limits::onnx_text.
   std::string text(std::uint64_t position, std::uint64_t length) const;
-  /// Counts a part of the file. Throws Error(limit) beyond Limits::onnx_parts.
+  /// Counts one field or one number of a list. Throws Error(limit) beyond Limits::onnx_parts.
   void count_part();
-  /// Remembers a part that ONNX does not define.
+  /// Adds a part that ONNX does not define to the list of unknown parts.
   void add_unknown(std::string what, std::uint64_t position);
 
  private:
@@ -49,18 +50,18 @@ class Source {
   std::uint64_t parts_ = 0;
 };
 
-/// The fields of one message, in the order of the file.
+/// Goes through the fields of one message, in the order of the file.
 class Fields {
  public:
-  /// The file's message.
+  /// Goes through the whole file, which is one message.
   Fields(Source& source, Kind kind) : Fields(source, kind, 0, source.size(), 0) {}
 
-  /// Goes to the next field that ONNX defines. Returns false at the message's end. A message in a
-  /// field that the caller did not open is checked all the same.
+  /// Moves to the next field that ONNX defines. Returns false at the message's end. If the caller
+  /// did not read the message in the previous field, next() checks that message.
   bool next();
 
   std::uint32_t number() const { return row_->number; }
-  /// Whether the field is one of repeated numbers that stand in one field.
+  /// Returns whether the field is packed: one field with all numbers of a list.
   bool is_packed() const {
     return wire_ == Wire::length && row_->form != Form::bytes && row_->form != Form::message;
   }
@@ -68,14 +69,14 @@ class Fields {
   std::int64_t integer() const { return static_cast<std::int64_t>(value_); }
   float real();
   std::string text() const { return source_.text(begin_, length()); }
-  /// Appends the integer, or the packed integers, to `out`.
+  /// Appends the field's integer, or all integers of a packed field, to `out`.
   void take_integers(std::vector<std::int64_t>& out);
   Fields message();
 
-  /// The content of the field, without tag and length.
+  /// The offset and length of the field's content, without tag and length bytes.
   std::uint64_t begin() const { return begin_; }
   std::uint64_t length() const { return next_ - begin_; }
-  /// The place of the message in the file.
+  /// The offset of the message in the file.
   std::uint64_t place() const { return place_; }
   Source& source() { return source_; }
 
@@ -105,8 +106,8 @@ class Fields {
   Wire wire_ = Wire::varint;
   std::uint64_t value_ = 0;
   std::uint64_t begin_ = 0;
-  std::uint32_t seen_ = 0;                 // single fields so far, one bit each
-  const FieldRow* alternative_ = nullptr;  // the field of the group that the message has
+  std::uint32_t seen_ = 0;                 // fields so far that may occur once, one bit each
+  const FieldRow* alternative_ = nullptr;  // the message's field of a oneof group
 };
 
 }  // namespace aether2onnx::onnx

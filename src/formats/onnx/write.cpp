@@ -1,4 +1,5 @@
-// Records to bytes. External data: docs/ExternalData.md in ONNX's repository.
+// Writes records as an ONNX file. Source for external data: docs/ExternalData.md in ONNX's
+// repository.
 
 #include <protozero/pbf_writer.hpp>
 #include <protozero/varint.hpp>
@@ -16,7 +17,7 @@ namespace {
 
 using protozero::pbf_writer;
 
-// ONNX's documentation wants tensors in external data to begin at multiples of this.
+// In external data, each tensor begins at a multiple of this, as ONNX's documentation asks.
 constexpr std::uint64_t kExternalAlignment = 4096;
 
 std::string attribute_message(const std::string& name, const AttributeValue& value) {
@@ -87,7 +88,7 @@ void append_field_header(std::string& out, std::uint32_t field, std::uint64_t le
   protozero::write_varint(std::back_inserter(out), length);
 }
 
-// A tensor, and its place in the file or in external data.
+// A tensor to write, its size, and its offset if it goes to external data.
 struct Placed {
   const Tensor* tensor = nullptr;
   std::uint64_t bytes = 0;
@@ -106,7 +107,8 @@ Placed place(const Tensor& tensor) {
   return {&tensor, *bytes};
 }
 
-// The initializer's field up to the elements. External elements aren't in the field.
+// Returns the initializer's field without the elements at its end. External elements are not in the
+// field.
 std::string field_of(const Placed& placed, const std::string& external_name) {
   std::string message = tensor_head(*placed.tensor);
   if (placed.external_offset) {
@@ -123,7 +125,7 @@ std::string field_of(const Placed& placed, const std::string& external_name) {
   return header + message;
 }
 
-// The graph's fields before the initializers.
+// Returns the graph's fields before the initializers.
 std::string nodes_part(const Model& model) {
   std::string part;
   pbf_writer writer(part);
@@ -132,7 +134,7 @@ std::string nodes_part(const Model& model) {
   return part;
 }
 
-// The graph's fields behind the initializers.
+// Returns the graph's fields behind the initializers.
 std::string values_part(const Model& model) {
   std::string part;
   pbf_writer writer(part);
@@ -145,7 +147,7 @@ std::string values_part(const Model& model) {
   return part;
 }
 
-// The model's fields before the graph, and the header of the graph.
+// Returns the model's fields before the graph, and the header of the graph.
 std::string model_head(const Model& model, std::uint64_t graph_bytes) {
   std::string head;
   pbf_writer writer(head);
@@ -159,7 +161,7 @@ std::string model_head(const Model& model, std::uint64_t graph_bytes) {
   return head;
 }
 
-// The model's fields behind the graph.
+// Returns the model's fields behind the graph.
 std::string model_tail(const Model& model, const Metadata& metadata) {
   std::string tail;
   for (const auto& [domain, version] : model.opsets) {
@@ -218,9 +220,8 @@ class Writer {
   void move_outside(std::uint64_t size) {
     if (output_.external_data == nullptr) {
       fail({ErrorKind::limit, "onnx-file-size", {}, {}, fmt::format("{}", size)},
-           "the model would take {}, more than an ONNX file may have. This call has no second file "
-           "for "
-           "external data.",
+           "the model would take {}, more than an ONNX file may have. The caller gave no second "
+           "file for external data.",
            human_bytes(size));
     }
     std::uint64_t offset = 0;

@@ -11,7 +11,7 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// Bytes of the first piece of an Input. The pickles at the head of a legacy stream are shorter.
+// The size of the first piece of an Input. The pickles at the head of a legacy stream are shorter.
 constexpr std::size_t kFirstPiece = 4096;
 
 }  // namespace

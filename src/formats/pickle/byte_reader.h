@@ -1,5 +1,5 @@
 /// @file
-/// The bytes of a pickle, read from their source piece by piece. Private to this folder.
+/// Reads the bytes of a pickle from their source, piece by piece. Private to this folder.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,9 +13,9 @@
 
 namespace aether2onnx::pickle {
 
-/// Returns the bytes in order. A pickle doesn't state its length, and in PyTorch's legacy stream
+/// Returns the bytes in order. A pickle does not state its length, and in PyTorch's legacy stream
 /// gigabytes of tensors follow the pickle. The reader therefore reads an Input in pieces that start
-/// small and grow. All pieces stay in `kept`, since texts point into them.
+/// small and grow. All pieces stay in `kept`, because texts point into the pieces.
 class ByteReader {
  public:
   /// Reads from `bytes`.
@@ -25,11 +25,11 @@ class ByteReader {
   ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input, std::uint64_t offset,
              const Context& context);
 
-  /// Bytes returned so far.
+  /// The number of bytes returned so far.
   std::uint64_t position() const { return window_start_ + at_; }
-  /// Bytes left in the source.
+  /// The number of bytes left in the source.
   std::uint64_t left() const { return total_ - position(); }
-  /// The pickle's first byte within the source.
+  /// The offset of the pickle's first byte in the source.
   std::uint64_t origin() const { return origin_; }
 
   /// Returns the next `count` bytes, count <= left(). Throws Error(limit) if the pickle is longer
@@ -41,12 +41,12 @@ class ByteReader {
     return bytes;
   }
 
-  /// Returns the text before the next newline, and takes the newline too. Returns nullopt if no
+  /// Returns the text before the next newline and moves behind the newline. Returns nullopt if no
   /// newline follows.
   std::optional<std::string_view> take_line();
 
  private:
-  // Moves the window so that the next `wanted` bytes lie in it.
+  // Moves the window so that it contains the next `wanted` bytes.
   void refill(std::uint64_t wanted);
 
   const Context& context_;
@@ -61,8 +61,8 @@ class ByteReader {
 };
 
 /// Decodes Python's raw-unicode-escape: bytes are characters of Latin-1, and the only escapes are
-/// \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash begins no escape of a character. Python
-/// reads such a backslash as itself, but depending on how many stand before it.
+/// \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash does not begin an escape of a character.
+/// How Python reads such a backslash depends on the number of backslashes before it.
 std::optional<std::string> decode_raw_unicode(std::string_view text);
 
 }  // namespace aether2onnx::pickle

@@ -1,4 +1,4 @@
-// The opcodes, one by one.
+// Executes the opcodes of a pickle.
 
 #include "formats/pickle/machine.h"
 
@@ -95,28 +95,29 @@ std::string_view Machine::take_text(std::uint64_t size, const char* what) {
 std::string_view Machine::take_line(const char* what) {
   const auto line = reader_.take_line();
   if (!line) {
-    malformed({ErrorKind::malformed, "pickle-truncated"}, "{} has no end", what);
+    malformed({ErrorKind::malformed, "pickle-truncated"}, "the end of {} is missing", what);
   }
   return *line;
 }
 
-// A pickler writes POP or POP_MARK only for a value that contains itself: while the pickler wrote
-// the parts, the value came into the memo. A GET follows. Source: Lib/pickle.py, save_tuple and
-// save_reduce.
+// Reports a dropped value if no GET follows. A pickler writes POP or POP_MARK only for a value that
+// contains itself: the value came into the memo while the pickler wrote the parts. The pickler then
+// drops the parts and writes a GET. Source: Lib/pickle.py, save_tuple and save_reduce.
 void Machine::check_pop(unsigned char opcode) {
   const bool is_pop = opcode == kPop || opcode == kPopMark;
   const bool is_get = opcode == kGet || opcode == kBinGet || opcode == kLongBinGet;
   if (popped_ && !is_pop && !is_get) {
-    irregular({ErrorKind::malformed, "pickle-thrown-away"}, "a value is thrown away before it");
+    irregular({ErrorKind::malformed, "pickle-thrown-away"},
+              "a value is dropped before this opcode");
   }
   popped_ = is_pop;
 }
 
 // A frame tells a reader how many bytes to read at once. Every pickler ends a frame between two
-// opcodes. If a frame ends within an opcode's argument, CPython's C unpickler drops the rest of
-// the frame and reads on behind it; other unpicklers read the argument. The file would then be
-// two pickles. A frame within a frame has the same effect. So has a frame that reaches beyond
-// STOP if another pickle follows.
+// opcodes. If a frame ends within an opcode's argument, CPython's C unpickler drops the rest of the
+// frame and reads on behind the frame; other unpicklers read the argument. The file would then be
+// two pickles. The same holds for a frame within a frame, and for a frame that reaches beyond STOP
+// if another pickle follows.
 // Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
 void Machine::begin_frame() {
   if (opcode_at_ < frame_end_) {
@@ -138,7 +139,7 @@ void Machine::check_frame() const {
 void Machine::take_protocol() {
   document_.protocol_ = take_byte("the protocol");
   if (document_.protocol_ > kHighestProtocol) {
-    malformed({ErrorKind::malformed, "pickle-protocol"}, "it is of a protocol above {}",
+    malformed({ErrorKind::malformed, "pickle-protocol"}, "its protocol is above {}",
               kHighestProtocol);
   }
   if (opcode_at_ != 0) {
@@ -393,7 +394,8 @@ void Machine::execute_call(unsigned char opcode) {
       break;
     case kPersId: {
       // PyTorch's references are tuples, which this opcode can't hold.
-      irregular({ErrorKind::malformed, "pickle-reference"}, "a reference is a line of text");
+      irregular({ErrorKind::malformed, "pickle-reference"},
+                "a reference is a line of text, not a tuple");
       push_text(Kind::string, take_line("a reference"));
       push_persistent_id();
       break;

@@ -1,6 +1,6 @@
 /// @file
-/// The machine that reads a pickle: its stack, its memo and the values that it makes. Private to
-/// this folder.
+/// The machine that reads a pickle, with its stack, its memo and the values that the pickle
+/// describes. Private to this folder.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,15 @@
 
 namespace aether2onnx::pickle {
 
-/// Executes the opcodes of a pickle as data: the stack holds indices of values in a Document.
+/// Reads the opcodes of a pickle as data: the stack holds indices of values in a Document.
 class Machine {
  public:
   Machine(Document& document, ByteReader& reader, const Context& context);
 
-  /// Throws Error(malformed), with the byte, or Error(limit).
+  /// Reads the pickle. Throws Error(malformed) with the offset of the byte, or Error(limit).
   void run();
-  /// Keeps the values before the first error, the error as Document::problem(), and irregularities.
+  /// Reads the pickle up to the first error. Keeps the values before the error and the
+  /// irregularities. Document::problem() is the error's message.
   void run_as_far_as_possible();
 
  private:
@@ -39,14 +40,14 @@ class Machine {
   }
   [[noreturn]] void refuse(Fault fault, const std::string& what) const;
 
-  // Notes a place that no pickler writes, or refuses the place.
+  // Reports something that no pickler writes: throws in run(), else adds an Irregularity.
   template <typename... Args>
   void irregular(const Fault& fault, fmt::format_string<Args...> what, Args&&... args) {
     note_irregular(fault, fmt::format(what, std::forward<Args>(args)...));
   }
   void note_irregular(Fault fault, std::string what);
 
-  // `subject` is the limit's name.
+  // Throws Error(limit). `subject` is the limit's name.
   [[noreturn]] void beyond_limit(const char* subject, std::uint64_t most, const char* what) const;
 
   // --- reading ---
@@ -55,12 +56,12 @@ class Machine {
   unsigned char take_byte(const char* what) {
     return std::to_integer<unsigned char>(take(1, what).front());
   }
-  // A little-endian number of `size` bytes, up to 8.
+  // Reads a little-endian number of `size` bytes, up to 8.
   std::uint64_t take_unsigned(std::size_t size, const char* what);
-  // Sizes of 4 bytes are signed in some opcodes.
+  // Reads a size of 4 bytes, which is signed in some opcodes. Throws if the size is negative.
   std::uint64_t take_signed_size(const char* what);
   std::string_view take_text(std::uint64_t size, const char* what);
-  // Returns the text before the next newline, and takes the newline too.
+  // Returns the text before the next newline and moves behind the newline.
   std::string_view take_line(const char* what);
   void begin_frame();
   // Throws if a frame ends within the opcode that was just read.
@@ -73,13 +74,14 @@ class Machine {
   Value& value(ValueId id) { return document_.values_[id]; }
   ValueId add(Kind kind);
   Document::Container& container(ValueId id);
-  // Counts the places in all containers. One or two bytes put a value into another container.
+  // Counts the values in all containers and throws at the limit. One or two bytes of a pickle can
+  // put a value into a further container.
   void hold(std::size_t count);
 
   void push_integer(std::int64_t number);
   void push_real(double number);
   void push_text(Kind kind, std::string_view text);
-  // `old`: by an opcode of Python 2.
+  // `old`: an opcode of Python 2 makes the string.
   void push_string(std::string_view text, bool old);
   void push_global(std::string_view module, std::string_view name);
   void push_sequence(Kind kind, std::span<const ValueId> elements);
@@ -103,15 +105,17 @@ class Machine {
   // --- stack, marks, memo ---
 
   void push(ValueId id);
-  // The lowest index that pop() may take. The values above the last mark are the arguments of a
-  // later opcode. Python keeps them on a separate stack, so pop() must not reach below the mark.
+  // Returns the lowest index that pop() may take. The values above the last mark are the arguments
+  // of a later opcode. Python keeps these values on a separate stack, so pop() must not reach below
+  // the mark.
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   ValueId pop();
   ValueId top() const;
   void push_mark();
-  // Removes the last mark and returns the values above it. They are valid until the next call.
+  // Removes the last mark and returns the values above the mark. The span is valid until the next
+  // call.
   std::span<const ValueId> pop_mark();
-  // The opcode POP.
+  // Executes the opcode POP.
   void drop();
   void put(std::uint64_t slot);
   void get(std::uint64_t slot);
@@ -127,13 +131,13 @@ class Machine {
 
   // --- what Python would make of the values ---
 
-  // Python reads the value now. It must not change any more, nor must the lists, sets, dicts and
-  // objects in it.
+  // Marks a value that Python reads now. From now on, the value must not change. The same holds for
+  // the lists, sets, dicts and objects in the value.
   void use(ValueId value);
-  // Python reads the state now. The state itself must not change any more, nor, if the state is a
-  // tuple, the containers in the tuple. Values within them may still change.
+  // Marks an object's state, which Python reads now. From now on, the state must not change. If the
+  // state is a tuple, the containers in the tuple must not change either; values in these may.
   void use_state(ValueId state);
-  // Whether Python can use the value as a key of a dict or element of a set.
+  // Reports a value that Python cannot use as a key of a dict or an element of a set.
   void check_key(ValueId key, const char* of);
   void check_repeated_keys();
   void check_depth();
@@ -150,9 +154,9 @@ class Machine {
   ByteReader& reader_;
   bool strict_ = true;
   std::uint64_t opcode_at_ = 0;
-  bool popped_ = false;          // by the opcode before
-  std::uint64_t frame_end_ = 0;  // of the last frame
-  std::size_t held_ = 0;         // in all containers
+  bool popped_ = false;          // whether the previous opcode was POP or POP_MARK
+  std::uint64_t frame_end_ = 0;  // the end of the last frame
+  std::size_t held_ = 0;         // the number of values in all containers
   std::vector<ValueId> stack_;
   std::vector<std::size_t> marks_;
   std::vector<ValueId> above_mark_;

@@ -1,4 +1,4 @@
-// Numbers and texts: how picklers write them, and nothing else.
+// Reads numbers and texts, only in the forms that picklers write.
 
 #include <algorithm>
 #include <bit>
@@ -10,8 +10,8 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// Whether Python's repr() writes an integer so. Other forms are other numbers in some readers: C's
-// strtol takes 0100 for 64.
+// Returns whether the text is an integer as Python's repr() writes it. Some readers read other
+// forms as other numbers: C's strtol reads 0100 as 64.
 bool is_plain_integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
@@ -19,8 +19,8 @@ bool is_plain_integer(std::string_view text) {
   return text.size() == 1 ? !(negative && text == "0") : text[0] != '0';
 }
 
-// Whether the text is UTF-8. `surrogates`: as Python's surrogatepass, with which Python 3 reads its
-// own texts.
+// Returns whether the text is UTF-8. `surrogates`: also allow surrogates, as Python 3 does for its
+// own texts (error handler surrogatepass).
 bool is_utf8(std::string_view text, bool surrogates) {
   while (!text.empty()) {
     std::size_t length = first_character(text).length;
@@ -50,7 +50,7 @@ std::int64_t Machine::parse_decimal(std::string_view text) {
   if (!number) not_a_number(text);
   if (!is_plain_integer(text)) {
     irregular({ErrorKind::malformed, "pickle-number", {}, {}, printable(text, 40)},
-              "the number '{}' is written in a way that readers take for different numbers",
+              "the number '{}' is written in a form that readers read as different numbers",
               printable(text, 40));
   }
   return *number;
@@ -64,7 +64,7 @@ std::uint64_t Machine::parse_slot(std::string_view text) {
   return static_cast<std::uint64_t>(slot);
 }
 
-// INT: a decimal number; 00 and 01 are False and True.
+// Executes INT: a decimal number; 00 and 01 are False and True.
 void Machine::push_int_line(std::string_view text) {
   if (text == "00" || text == "01") {
     push(text == "01" ? true_ : false_);
@@ -73,10 +73,10 @@ void Machine::push_int_line(std::string_view text) {
   }
 }
 
-// LONG: a decimal number with an L behind it.
+// Executes LONG: a decimal number with an L behind it.
 void Machine::push_long_line(std::string_view text) {
-  // Python's own limit on the digits of a number that it reads. Older versions need time that
-  // grows with the square of the digits.
+  // Python's own limit on the digits of a number. For longer numbers, older versions of Python need
+  // time that grows with the square of the digits.
   constexpr std::size_t most_digits = 4300;
   if (!text.ends_with('L')) not_a_number(text);
   text.remove_suffix(1);
@@ -99,7 +99,7 @@ void Machine::push_float_line(std::string_view text) {
   push_real(*number);
 }
 
-// LONG1 and LONG4: two's complement, little-endian, of any length.
+// Executes LONG1 and LONG4: an integer of any length, two's complement, little-endian.
 void Machine::push_long(std::uint64_t size) {
   const auto bytes = take(size, "a number");
   if (size > 8) {
@@ -140,14 +140,15 @@ void Machine::push_text(Kind kind, std::string_view text) {
   push(id);
 }
 
-// A text of Python 2 is bytes. PyTorch decodes it as UTF-8, or as the caller of torch.load says.
+// A text of Python 2 is bytes. PyTorch decodes the bytes as UTF-8, or with the encoding that the
+// caller passes to torch.load.
 void Machine::push_string(std::string_view text, bool old) {
   const bool is_text = is_utf8(text, !old);
   if (!is_text && !old) irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
   push_text(is_text || !old ? Kind::string : Kind::bytes, text);
 }
 
-// STRING: a Python string literal in quotes. Of its escapes, readers make different texts.
+// Executes STRING: a Python string literal in quotes. Readers decode escapes differently.
 void Machine::push_string_line(std::string_view text) {
   const bool quoted = text.size() >= 2 && (text.front() == '\'' || text.front() == '"') &&
                       text.back() == text.front();
@@ -161,7 +162,8 @@ void Machine::push_string_line(std::string_view text) {
   push_string(text, true);
 }
 
-// UNICODE: a line in raw-unicode-escape. Picklers write each backslash of the text as \u005c.
+// Executes UNICODE: a line in raw-unicode-escape. Picklers write each backslash of the text as
+// \u005c.
 void Machine::push_unicode_line(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c != '\\' && static_cast<unsigned char>(c) < 0x80;

@@ -1,4 +1,4 @@
-// The machine's values: stack, memo, containers, and what Python would make of them.
+// The machine's values: stack, memo, containers, and how Python would read the values.
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,8 @@ namespace aether2onnx::pickle {
 namespace {
 
 constexpr std::size_t kIrregularities = 20;
-// Values in a tuple that is a key, all together. Python hashes a tuple anew each time, so tuples in
-// tuples could take it hours.
+// The most values in a tuple that is a key, including the values of inner tuples. Python computes a
+// tuple's hash at each use, so a tuple of nested tuples could take Python hours.
 constexpr std::size_t kKeyValues = 100;
 bool is_container(Kind kind) {
   return kind == Kind::tuple || kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
@@ -164,7 +164,7 @@ std::span<const ValueId> Machine::pop_mark() {
 }
 
 void Machine::drop() {
-  // Python's POP removes the mark if nothing lies above the mark.
+  // Python's POP removes the last mark if no value lies above that mark.
   if (!marks_.empty() && stack_.size() == marks_.back()) {
     marks_.pop_back();
   } else {
@@ -173,11 +173,12 @@ void Machine::drop() {
 }
 
 // Picklers number memo entries from 0 or 1 on, and each entry takes at least one byte. An entry's
-// number is therefore below the count of bytes before the entry. A larger number is forged; it
+// number is therefore below the count of bytes before the entry. A larger number is forged and
 // would make the memo larger than the file.
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
-    malformed({ErrorKind::malformed, "pickle-memo"}, "it sets memo entry {} out of turn", slot);
+    malformed({ErrorKind::malformed, "pickle-memo"},
+              "it sets memo entry {}, a number that is too high here", slot);
   }
   const auto at = static_cast<std::size_t>(slot);
   if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);
@@ -203,9 +204,9 @@ void Machine::get(std::uint64_t slot) {
 
 // --- operations on containers ---
 
-// Returns the container on top of the stack, which changes now. Lists and sets take elements, dicts
-// take items. The record of a call takes both, since an OrderedDict or a defaultdict is such a
-// record.
+// Returns the container on top of the stack, for an opcode that changes the container. Lists and
+// sets accept elements, dicts accept items. The record of a call accepts both, since an OrderedDict
+// or a defaultdict is the record of a call.
 ValueId Machine::top_container(bool takes_items) {
   const ValueId id = top();
   const Kind kind = document_.kind(id);
@@ -259,7 +260,8 @@ void Machine::build() {
     malformed({ErrorKind::malformed, "pickle-state", {}, {}, describe(document_, target)},
               "it sets the state of {}", describe(document_, target));
   }
-  // A call may have taken the object already: its state can lead to a bound method of the object.
+  // The object may already be used: a call may have read the object, since the object's state can
+  // lead to a bound method of the object.
   if (value(target).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"}, "{} gets a second state",
               describe(document_, target));
@@ -277,7 +279,7 @@ void Machine::use(ValueId id) {
     pending_.pop_back();
     if (value(next).used || !is_container(document_.kind(next))) continue;
     value(next).used = true;
-    // An object was complete before, or becomes so by the opcodes that follow its own.
+    // The parts of an object are not marked, since later opcodes may still complete the object.
     if (document_.kind(next) == Kind::object || document_.kind(next) == Kind::persistent_id) {
       continue;
     }
@@ -287,8 +289,8 @@ void Machine::use(ValueId id) {
   }
 }
 
-// An object's state may lead back to objects that are still in the making: a module's state names
-// the modules in it, and these may name the module. So only the state itself is complete.
+// An object's state may refer to objects that are not complete yet: a module's state names the
+// modules in it, and these may name the module. So only the state itself is complete.
 void Machine::use_state(ValueId state) {
   if (!is_container(document_.kind(state))) return;
   value(state).used = true;
@@ -324,7 +326,7 @@ void Machine::check_key(ValueId key, const char* of) {
       return;
   }
   if (++tuple_keys_ > limits::kTupleKeys) {
-    no_key("a tuple, set or large number, as are many others");
+    no_key("one of too many tuples, sets and large numbers");
     return;
   }
   if (document_.kind(key) != Kind::tuple) return;
@@ -352,7 +354,7 @@ void Machine::check_key(ValueId key, const char* of) {
 
 namespace {
 
-// A number as Python compares keys: 1, 1.0 and True are one key.
+// Returns a number so that equal keys of Python give equal results: 1, 1.0 and True are one key.
 std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) {
   if (document.kind(key) == Kind::boolean) return {false, document.boolean(key) ? 1 : 0};
   if (document.kind(key) == Kind::integer) return {false, document.integer(key)};
@@ -364,16 +366,16 @@ std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) 
   return {true, std::bit_cast<std::int64_t>(real)};
 }
 
-// The first key of a dict that stands in it twice. Sorted, not hashed: a forged file can't make the
-// work grow with the square of the keys.
+// Returns a key that a dict has twice; nullopt if there is none. Sorts the keys and does not hash
+// them: a forged file cannot make the work grow with the square of the number of keys.
 std::optional<ValueId> repeated_key(const Document& document,
                                     std::span<const std::pair<ValueId, ValueId>> pairs) {
   std::vector<ValueId> ids;
   ids.reserve(pairs.size());
   for (const auto& [key, item] : pairs) ids.push_back(key);
   std::sort(ids.begin(), ids.end());
-  // The same value twice. The values left are distinct, so that their texts are parts of the
-  // pickle.
+  // First compare the values themselves. Distinct values have texts in distinct parts of the
+  // pickle, so all texts together are not longer than the pickle.
   const auto same = std::adjacent_find(ids.begin(), ids.end());
   if (same != ids.end()) return *same;
   std::vector<std::pair<std::string_view, ValueId>> texts;
@@ -416,8 +418,8 @@ void Machine::check_repeated_keys() {
   }
 }
 
-// Python's picklers go into values by recursion, so they write none that lie deeper than Python's
-// stack. The check visits values in a pickler's order.
+// Python's picklers write nested values by recursion, so no pickler writes values that are nested
+// deeper than Python's stack. The check visits the values in the order of a pickler.
 void Machine::check_depth() {
   struct At {
     ValueId id;
@@ -432,8 +434,8 @@ void Machine::check_depth() {
     seen[at.id] = true;
     if (at.depth > limits::kPickleDepth) {
       opcode_at_ = value(at.id).at;
-      irregular({ErrorKind::malformed, "pickle-depth"}, "a value lies over {} deep in others",
-                limits::kPickleDepth);
+      irregular({ErrorKind::malformed, "pickle-depth"},
+                "a value is nested more than {} levels deep", limits::kPickleDepth);
       return;
     }
     const std::size_t first = pending.size();

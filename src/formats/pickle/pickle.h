@@ -1,13 +1,13 @@
 /// @file
-/// Pickles read as data: the values that a pickle describes, without making any of them.
+/// Reads pickles as data: returns the values that a pickle describes and makes no Python objects.
 ///
 /// Owns the pickle machine, which reads protocols 0 to 5. A global becomes its two names. A call
 /// becomes a record of the callable and its arguments. Nothing is executed or imported, so a pickle
 /// is either read or refused. Knows nothing of tensors.
 ///
-/// A pickle is read only as a pickler of Python 2 or 3 writes pickles. Readers differ about the
-/// rest: in a number with leading zeros, an escape in a string, a list that changes after a call
-/// took the list, one reader finds another value than the next. Such a place is an Irregularity.
+/// A pickle is read only in the forms that picklers of Python 2 and 3 write. In other forms,
+/// readers find different values: in a number with leading zeros, an escape in a string, a list
+/// that changes after a call took the list. Such a form is an Irregularity.
 ///
 /// All values live in one arena and refer to each other by index. A repeated reference copies
 /// nothing, and no function here recurses. Shared, deeply nested and cyclic structures therefore
@@ -43,19 +43,19 @@ enum class Kind : std::uint8_t {
   list,
   set,
   dict,
-  global,         ///< A name, "module" and "name" in it.
+  global,         ///< An imported name: a module and a name in the module.
   object,         ///< The record of a call (REDUCE, NEWOBJ, INST, OBJ).
   persistent_id,  ///< A reference to an object outside the pickle, a storage for example.
 };
 
-/// The opcode by which an object was made.
+/// The opcode that made an object.
 enum class CallForm : std::uint8_t { reduce, newobj, newobj_ex, obj, inst };
 
-/// A place in a pickle that no pickler writes.
+/// Something in a pickle that no pickler writes.
 struct Irregularity {
-  std::uint64_t offset = 0;  ///< Of the opcode, from the beginning of the pickle's source.
+  std::uint64_t offset = 0;  ///< The opcode's offset in the pickle's source.
   std::string code;
-  std::string text;  ///< "a dict has the key 'params' twice"
+  std::string text;  ///< For example "a dict has the key 'params' twice".
 };
 
 /// A parsed pickle.
@@ -63,7 +63,7 @@ class Document {
  public:
   Document(Document&&) noexcept = default;
   Document& operator=(Document&&) noexcept = default;
-  Document(const Document&) = delete;  // texts point into the pickle's own bytes
+  Document(const Document&) = delete;  // texts point into `bytes_`
   Document& operator=(const Document&) = delete;
   ~Document() = default;
 
@@ -73,15 +73,15 @@ class Document {
   /// Parses the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads in
   /// pieces of up to 256 KiB and stops after the piece with STOP.
   static Document parse(const Input& input, std::uint64_t offset, const Context& context);
-  /// Parses as parse() does, but keeps the values before the first error: root() is then None and
-  /// problem() is the error's message. Reads on behind an irregularity and keeps the first 20 of
-  /// them. Throws only what Input::read() throws, and Error(cancelled).
+  /// Parses like parse(), but keeps the values before the first error: root() is then None and
+  /// problem() is the error's message. Reads on behind an irregularity and keeps the first 20
+  /// irregularities. Throws only what Input::read() throws, and Error(cancelled).
   static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
                                            const Context& context);
 
-  /// The reason why the pickle wasn't read to its end; "" if it was.
+  /// The reason why the pickle was not read to its end; "" if the pickle was read to its end.
   const std::string& problem() const { return problem_; }
-  /// The limit that problem() is about, for example "pickle_bytes"; "" for any other problem.
+  /// The name of the limit in problem(), for example "pickle_bytes"; "" for any other problem.
   const std::string& exceeded_limit() const { return exceeded_limit_; }
   const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
@@ -89,35 +89,37 @@ class Document {
   int protocol() const { return protocol_; }
 
   ValueId root() const { return root_; }
-  /// Bytes up to and including STOP. If there is a problem(): bytes before the opcode with it.
+  /// The number of bytes up to and including STOP. If there is a problem(): the number of bytes
+  /// before the opcode with the problem.
   std::size_t consumed() const { return consumed_; }
 
   Kind kind(ValueId value) const { return values_[value].kind; }
   bool boolean(ValueId value) const { return values_[value].number != 0; }
   std::int64_t integer(ValueId value) const { return values_[value].number; }
   double real(ValueId value) const { return std::bit_cast<double>(values_[value].number); }
-  /// The opcode that made the value, from the beginning of the pickle's source. Values without
-  /// content of their own (None, True, False, the empty tuple) have no place: 0.
+  /// The offset, in the pickle's source, of the opcode that made the value. None, True, False and
+  /// the empty tuple are one value for all uses; their offset is the offset of the pickle.
   std::uint64_t offset(ValueId value) const { return origin_ + values_[value].at; }
-  /// Of a string or bytes; not necessarily valid UTF-8.
+  /// The content of a string or of bytes; not necessarily valid UTF-8.
   std::string_view text(ValueId value) const { return values_[value].text; }
-  /// Of a tuple, list or set; of an object the elements that were appended to it.
+  /// The elements of a tuple, list or set; for an object, the elements that were appended to it.
   std::span<const ValueId> elements(ValueId value) const;
-  /// Of a dict; of an object the items that were set on it. In order, a repeated key repeated.
+  /// The items of a dict; for an object, the items that were set on it. In the order of the pickle;
+  /// a repeated key occurs repeatedly.
   std::span<const std::pair<ValueId, ValueId>> pairs(ValueId value) const;
-  /// Of a global.
+  /// The two names of a global.
   std::string_view module(ValueId value) const { return values_[value].text; }
   std::string_view name(ValueId value) const { return values_[value].second_text; }
-  /// Whether `value` is the global `module.name`.
+  /// Returns whether `value` is the global `module.name`.
   bool is_global(ValueId value, std::string_view module, std::string_view name) const;
-  /// Of an object: the opcode that made it, the callable, and the elements of the tuple of
+  /// For an object: the opcode that made it, the callable, and the elements of the tuple of
   /// arguments.
   CallForm form(ValueId value) const { return values_[value].form; }
   ValueId callable(ValueId value) const { return values_[value].first; }
   std::span<const ValueId> arguments(ValueId value) const;
-  /// Of an object: the state set on it by BUILD.
+  /// For an object: the state that BUILD set on it; nullopt if there is none.
   std::optional<ValueId> state(ValueId value) const;
-  /// Of a persistent id: the id itself.
+  /// For a persistent id: the id itself.
   ValueId persistent(ValueId value) const { return values_[value].first; }
 
   std::size_t value_count() const { return values_.size(); }
@@ -132,13 +134,13 @@ class Document {
   struct Value {
     Kind kind = Kind::none;
     CallForm form = CallForm::reduce;
-    bool used = false;     // a call, a state or a reference has read the value
-    std::uint32_t at = 0;  // of the opcode, from the pickle's first byte
+    bool used = false;     // Python has read the value, see Machine::use()
+    std::uint32_t at = 0;  // the opcode's offset from the pickle's first byte
     std::uint32_t container = kNoContainer;
-    ValueId first = kNoValue;   // callable; persistent id
-    ValueId second = kNoValue;  // arguments
+    ValueId first = kNoValue;   // an object's callable; a persistent id's id
+    ValueId second = kNoValue;  // an object's arguments
     ValueId state = kNoValue;
-    std::int64_t number = 0;  // of a real: its bits
+    std::int64_t number = 0;  // of a real: the bits of the double
     std::string_view text;
     std::string_view second_text;
   };
@@ -147,8 +149,8 @@ class Document {
     std::vector<std::pair<ValueId, ValueId>> pairs;
   };
 
-  std::vector<std::vector<std::byte>> bytes_;  // the views point into these bytes
-  std::deque<std::string> unescaped_;          // or into these texts, which had escapes
+  std::vector<std::vector<std::byte>> bytes_;  // the texts of values point into these bytes
+  std::deque<std::string> unescaped_;  // or into these texts, which had escapes in the pickle
   std::vector<Value> values_;
   std::vector<Container> containers_;
   ValueId root_ = 0;
@@ -160,7 +162,7 @@ class Document {
   std::string exceeded_limit_;
 };
 
-/// "a list", "the number 7", "torch.FloatStorage": for messages.
+/// Describes a value for messages: "a list", "the number 7", "torch.FloatStorage".
 std::string describe(const Document& document, ValueId value);
 
 }  // namespace aether2onnx::pickle

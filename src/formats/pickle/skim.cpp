@@ -1,5 +1,5 @@
-// The opcodes of bytes that may be a pickle. Source: Modules/_pickle.c and Lib/pickle.py of CPython
-// 2.7 to 3.13.
+// Reads the opcodes of bytes that may be a pickle. Source: Modules/_pickle.c and Lib/pickle.py of
+// CPython 2.7 to 3.13.
 
 #include "formats/pickle/skim.h"
 
@@ -16,21 +16,24 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// More opcodes, marks or memo entries than a file of another format has by chance.
+// The most opcodes that skim() reads, and so the most marks and memo entries. No file of another
+// format has so many by chance.
 constexpr std::uint64_t kMostOpcodes = 1'000'000;
-// Nested tuples or lists that Python may fail to free, although the pickle breaks off.
+// The number of nested tuples or lists above which Python may fail to free them, even if the pickle
+// is incomplete.
 constexpr std::uint64_t kMostContainers = 1000;
-// A pickle of so few opcodes that leaves one plain value may be another format by chance. So may be
-// an empty container: the first three bytes of a header's length can be "}." or "(t.".
+// If a pickle has at most this many opcodes and one plain value as result, the file may be of
+// another format by chance. The same holds for a container as result: the first three bytes of the
+// length of a safetensors header can be "}." or "(t.".
 constexpr std::uint64_t kFewOpcodes = 16;
 constexpr std::uint64_t kFewOpcodesOfContainer = 3;
-// Bytes of a module's name, or of a number in digits. Longer lines are neither.
+// The most bytes of a line with a module's name or a number. Longer lines are neither.
 constexpr std::size_t kLongestLine = 4096;
 
-// Kinds of values, as far as Python's next step depends on the kind.
+// The kinds of values that make a difference for Python's next step.
 enum class Tag : std::uint8_t { none, plain, text, magic_number, container };
 
-// The file's bytes, read through a window.
+// Reads the file's bytes through a buffer.
 class Window {
  public:
   Window(const Input& input, const Context& context) : input_(input), context_(context) {}
@@ -59,14 +62,15 @@ class Window {
   std::vector<std::byte> buffer_;
 };
 
-// Whether all characters may belong to a number that Python reads from a text.
+// Returns whether all characters may belong to a number that Python reads from a text.
 bool may_be_number(std::string_view text) {
   constexpr std::string_view characters = "0123456789abcdefABCDEFxXoO+-._nNiItTyYlL \t\r\v\f";
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-// Whether a module can have this name. Bytes that only look like an import have other characters:
-// the header of a safetensors file has quotes, tensors have zeros and bytes that are not UTF-8.
+// Returns whether a module can have this name. Bytes that only look like an import have other
+// characters: the header of a safetensors file has quotes, tensors have zeros and bytes that are
+// not UTF-8.
 bool may_be_module(std::string_view text) {
   if (text.empty() || text.size() > kLongestLine) return false;
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -99,7 +103,7 @@ class Skimmer {
   }
 
  private:
-  // Whether a pickle of so many opcodes with that result is more than chance.
+  // Returns whether a pickle with this number of opcodes and this result is more than chance.
   bool is_no_chance(Tag result) const {
     return opcodes_ > kFewOpcodes || result == Tag::magic_number ||
            (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
@@ -114,7 +118,7 @@ class Skimmer {
     return value;
   }
 
-  // A length in `bytes` bytes, and as many bytes behind it.
+  // Reads a length of `bytes` bytes and skips as many bytes as the length states.
   std::optional<std::uint64_t> skip_counted(std::size_t bytes) {
     const auto length = number(bytes);
     if (!length || *length > window_.left()) return std::nullopt;
@@ -122,7 +126,7 @@ class Skimmer {
     return length;
   }
 
-  // The text before the next newline, cut short.
+  // Returns the text before the next newline, without the part beyond kLongestLine.
   std::optional<std::string> line() {
     std::string text;
     while (window_.left() > 0) {
@@ -133,7 +137,7 @@ class Skimmer {
     return std::nullopt;
   }
 
-  // CPython reads numbers as texts of C, which end at a zero byte.
+  // Reads the text of a number. CPython reads such a text as a C string, which ends at a zero byte.
   std::optional<std::string> number_line() {
     auto text = line();
     if (text) text->resize(std::min(text->size(), text->find('\0')));
@@ -167,7 +171,7 @@ class Skimmer {
     return true;
   }
 
-  // Replaces `count` values by one.
+  // Replaces `count` values by one value.
   bool replace(std::size_t count, Tag tag) {
     if (!has(count)) return false;
     stack_.resize(stack_.size() - count);
@@ -261,7 +265,7 @@ class Skimmer {
     }
   }
 
-  // PyTorch's magic number, or any other.
+  // Reads an integer, which may be PyTorch's magic number.
   bool push_long(std::optional<std::uint64_t> length) {
     if (!length || *length > window_.left()) return false;
     constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -275,7 +279,7 @@ class Skimmer {
 
   bool push_number_line() {
     const auto text = number_line();
-    constexpr std::size_t most_digits = 18;  // of a number below the magic one
+    constexpr std::size_t most_digits = 18;  // longer numbers may be the magic number
     return text && may_be_number(*text) &&
            push(text->size() > most_digits ? Tag::magic_number : Tag::plain);
   }
@@ -336,8 +340,8 @@ class Skimmer {
 
   bool is_container_on_top() const { return has(1) && stack_.back() == Tag::container; }
 
-  // Without an imported name no value can be called, so every call ends the pickle. An extension
-  // code is a registered name, and nothing registers names.
+  // Every call ends the pickle, because Python calls only imported names and an import ends skim().
+  // An extension code refers to a registered name, and no program has registered a name.
   bool step_of_call(unsigned char opcode) {
     switch (opcode) {
       case kGlobal:

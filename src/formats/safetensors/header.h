@@ -14,14 +14,14 @@
 
 namespace aether2onnx::safetensors {
 
-/// A tensor of a header. The reader has checked that the tensor's bytes lie within the file, belong
-/// to no other tensor, and are as many as type and shape state.
+/// A tensor of a header. The reader has checked that the tensor's bytes lie within the file and
+/// belong to no other tensor, and that their number fits the type and the shape.
 struct Tensor {
   std::string name;
-  std::string dtype;  ///< As in the file, "F16".
+  std::string dtype;  ///< The type's name in the file, for example "F16".
   std::vector<std::int64_t> shape;
   std::int64_t elements = 0;
-  std::uint64_t offset = 0;  ///< From the start of the file.
+  std::uint64_t offset = 0;  ///< Of the first byte, from the start of the file.
   std::uint64_t bytes = 0;
 };
 
@@ -33,13 +33,13 @@ struct Header {
 /// Reads and checks the header.
 Header read_header(const Input& input, const Context& context);
 
-/// The tensor as a record. Its type may be a type that isn't read.
+/// Returns the tensor as a record. If the type is not supported, the record has only a problem.
 formats::Record record_of(const Tensor& tensor);
 
-/// The format's name of a type, "F16".
+/// Returns the format's name of a type, for example "F16".
 std::string_view type_name(DType dtype);
 
-/// The bytes of tensors. A storage's key is the tensor's name.
+/// Reads the bytes of tensors. Each tensor is a storage; the key is the tensor's name.
 class TensorBytes final : public formats::Storages {
  public:
   /// Adds a tensor; its name must be new.

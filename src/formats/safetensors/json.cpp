@@ -13,7 +13,7 @@ namespace aether2onnx::safetensors {
 
 namespace {
 
-// The bytes of an input, read part by part.
+// Reads the bytes of an input in chunks.
 class Source {
  public:
   Source(const Input& input, std::uint64_t offset, std::uint64_t size)
@@ -31,7 +31,7 @@ class Source {
 
   void advance() { ++at_; }
 
-  // The place of the first zero byte.
+  // The position of the first zero byte; nullopt if none was read.
   std::optional<std::size_t> zero() const { return zero_; }
 
  private:
@@ -53,7 +53,7 @@ class Source {
   std::optional<std::size_t> zero_;
 };
 
-// What the library reads from: an input iterator over a Source; without a Source, the end.
+// The input iterator that the JSON library reads: over a Source, or the end if the Source is null.
 class SourceIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -82,7 +82,7 @@ class SourceIterator {
   Source* source_;
 };
 
-// Passes the library's events on.
+// Passes the events of the JSON library to a JsonEvents.
 class Reader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit Reader(JsonEvents& events) : events_(events) {}
@@ -120,7 +120,7 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
 bool JsonEvents::enter() {
   if (++depth_ > limits::kJsonDepth) {
     fail({ErrorKind::limit, "json-depth", {}, fmt::format("{}", limits::kJsonDepth)},
-         "the JSON in the file is nested over {} deep.", limits::kJsonDepth);
+         "the JSON in the file is nested more than {} levels deep.", limits::kJsonDepth);
   }
   return true;
 }
@@ -135,7 +135,7 @@ bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size, Jso
   Source source(input, offset, size);
   const bool whole =
       nlohmann::json::sax_parse(SourceIterator(&source), SourceIterator(nullptr), &reader);
-  // The library ends at a zero byte and ignores the rest.
+  // The JSON library stops at a zero byte and ignores the bytes behind it.
   events.error_at_ = source.zero().value_or(reader.error_at());
   return whole && !source.zero();
 }

@@ -1,6 +1,6 @@
 /// @file
-/// JSON read strictly, event by event, without a tree in memory. Private to this folder. Only
-/// json.cpp includes the JSON library, whose templates take long to compile.
+/// A strict reader of JSON, which reports events and builds no tree in memory. Private to this
+/// folder. Only json.cpp includes the JSON library, whose templates take long to compile.
 #pragma once
 
 #include <aether2onnx/io.h>
@@ -11,8 +11,9 @@
 
 namespace aether2onnx::safetensors {
 
-/// Receives the events of a JSON text. Each function throws Error, or returns whether to read on. A
-/// function that a derived class doesn't define passes its event to other().
+/// Receives the events of a JSON text. Each function returns whether to read on, or throws Error.
+/// string() and number_unsigned() pass their event to other() if a derived class does not define
+/// them.
 class JsonEvents {
  public:
   JsonEvents() = default;
@@ -20,8 +21,8 @@ class JsonEvents {
   JsonEvents& operator=(const JsonEvents&) = delete;
   virtual ~JsonEvents() = default;
 
-  /// A name in an object. A function that keeps the name or a text copies it: the string may have
-  /// room for a much longer one.
+  /// The name of a member of an object. To keep a name or a text, copy the string, do not move it:
+  /// its capacity may be much larger than its length.
   virtual bool key(const std::string& name) = 0;
   virtual bool string(const std::string& /*text*/) { return other("a text"); }
   /// An integer of 0 or more.
@@ -30,10 +31,10 @@ class JsonEvents {
   virtual bool end_object() { return leave(); }
   virtual bool start_array(std::size_t /*size*/) { return enter(); }
   virtual bool end_array() { return leave(); }
-  /// A value that no other function takes; `what` describes it.
+  /// Any other value; `what` describes the value.
   virtual bool other(const char* what) = 0;
 
-  /// The first byte that is no JSON.
+  /// The position, in the text, of the first byte that is no JSON.
   std::size_t error_at() const { return error_at_; }
 
  protected:
@@ -50,8 +51,8 @@ class JsonEvents {
   std::size_t error_at_ = 0;
 };
 
-/// Reads `size` bytes of the input from `offset` on, part by part. The text is UTF-8. Returns false
-/// if the text is no JSON.
+/// Reads `size` bytes of the input from `offset` on, in chunks, as JSON in UTF-8. Calls `events`
+/// for the content. Returns false if the bytes are no such JSON.
 bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size, JsonEvents& events);
 
 }  // namespace aether2onnx::safetensors

@@ -1,4 +1,5 @@
-// A safetensors file: eight bytes with the length of the header, the header in JSON, the elements.
+// Reads a safetensors file: eight bytes with the length of the header, the header in JSON, the
+// elements.
 
 #include "formats/safetensors/safetensors.h"
 
@@ -19,19 +20,19 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 
-// Bytes of a text in __metadata__ that is kept. Facts about a network are numbers, lists and names;
-// trainers store whole logs there.
+// The most bytes of a text in __metadata__ that is kept. The facts about a network are numbers,
+// lists and names. Longer texts, for example whole logs of trainers, are left out.
 constexpr std::size_t kNoteBytes = 4096;
 
 template <typename... Args>
 [[noreturn]] void damaged(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
   fail(std::move(fault),
        "the safetensors file is damaged or forged: {}.\n"
-       "Download or copy it again, or save it anew.",
+       "Download or copy the file again, or save it again.",
        fmt::format(what, std::forward<Args>(args)...));
 }
 
-// The format's element types. Tensors of a type without a DType aren't read.
+// An element type of the format. Tensors of a type without a DType are not read.
 struct ElementType {
   std::string_view name;
   std::uint64_t bits;
@@ -69,8 +70,9 @@ const ElementType* element_type(std::string_view name) {
   return found == kElementTypes.end() ? nullptr : &*found;
 }
 
-// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}. Offsets count from
-// the end of the header until check_layout() moves them. `bytes` is the end until check_size().
+// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}. Tensor::offset
+// counts from the end of the header until check_layout() changes it. Tensor::bytes is the end
+// offset until check_size() changes it.
 class HeaderEvents final : public JsonEvents {
  public:
   explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
@@ -161,7 +163,7 @@ class HeaderEvents final : public JsonEvents {
 
   bool other(const char* what) override {
     damaged({ErrorKind::malformed, "safetensors-structure", {}, {}, what},
-            "its header has {} where none belongs{}", what,
+            "its header has {} in a wrong position{}", what,
             header_.tensors.empty() ? "" : fmt::format(", after the name '{}'", tensor_name()));
   }
 
@@ -175,7 +177,7 @@ class HeaderEvents final : public JsonEvents {
             printable(name));
   }
 
-  // `count`: how many `things` there are before the one of this name.
+  // Throws if `name` is too long, or if `count`, the number of earlier `things`, is at the limit.
   void check_count(const std::string& name, std::size_t count, const char* things) const {
     if (name.size() > limits::kNameBytes) {
       fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
@@ -189,7 +191,7 @@ class HeaderEvents final : public JsonEvents {
     }
   }
 
-  // Fails if two names are equal.
+  // Throws if two names are equal.
   static void check_names(std::vector<std::string_view> names, std::string_view in) {
     std::sort(names.begin(), names.end());
     const auto same = std::adjacent_find(names.begin(), names.end());
@@ -248,7 +250,7 @@ class HeaderEvents final : public JsonEvents {
   int offsets_ = 0;
 };
 
-// Turns the end offset into a length and checks it against type and shape.
+// Turns the end offset into a length and checks the length against type and shape.
 void check_size(Tensor& tensor) {
   const std::string name = printable(tensor.name);
   if (tensor.bytes < tensor.offset) {
@@ -262,16 +264,16 @@ void check_size(Tensor& tensor) {
   }
   tensor.elements = *elements;
   const ElementType* type = element_type(tensor.dtype);
-  if (type == nullptr) return;  // a type that is newer than this program; record_of() tells so
+  if (type == nullptr) return;  // a type newer than this program; record_of() reports it
   const auto bits = checked_multiply(static_cast<std::uint64_t>(*elements), type->bits);
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes) {
     damaged({ErrorKind::malformed, "safetensors-size", name, {}, fmt::format("{}", tensor.bytes)},
-            "'{}' {} of {} has {}", name, shape_text(tensor.shape), type->name,
-            plural(tensor.bytes, "byte"));
+            "'{}' has {}, a wrong size for the shape {} and the type {}", name,
+            plural(tensor.bytes, "byte"), shape_text(tensor.shape), type->name);
   }
 }
 
-// The tensors must fill the file behind the header, without holes or overlaps.
+// Throws if the tensors do not fill the file behind the header, or have holes or overlaps.
 void check_layout(Header& header, std::uint64_t data_begin, std::uint64_t data_bytes) {
   std::vector<Tensor*> in_order;
   for (Tensor& tensor : header.tensors) {
@@ -336,7 +338,7 @@ Header read_header(const Input& input, const Context& context) {
   if (first[0] != std::byte{'{'}) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
   }
-  // Python's loaders of pickles would read another file. No writer makes such a header.
+  // Python's pickle loaders would read other content from the file. No writer makes such a header.
   if (pickle::skim(input, context).is_pickle()) {
     damaged({ErrorKind::malformed, "safetensors-pickle"}, "its first bytes are also a pickle");
   }

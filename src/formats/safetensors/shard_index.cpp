@@ -1,5 +1,5 @@
-// A checkpoint in several safetensors files. An index in JSON has a "weight_map": for each tensor's
-// name the name of a file beside the index.
+// Reads a checkpoint in several safetensors files (shards). The index, a JSON file, has a
+// "weight_map": for each tensor's name the name of a file in the index's folder.
 
 #include <algorithm>
 #include <map>
@@ -25,7 +25,7 @@ template <typename... Args>
        fmt::format(what, std::forward<Args>(args)...));
 }
 
-// Reads "weight_map" of a JSON object and ignores the rest of the text.
+// Reads "weight_map" of a JSON object and ignores all other members.
 class IndexEvents final : public JsonEvents {
  public:
   explicit IndexEvents(const Limits& limits) : limits_(limits) {}
@@ -85,7 +85,7 @@ class IndexEvents final : public JsonEvents {
   bool other(const char* what) override {
     if (in_map_) {
       damaged_index({ErrorKind::malformed, "safetensors-index-file", printable(tensor_), {}, what},
-                    "'{}' leads to {}, not to a file", printable(tensor_), what);
+                    "'{}' has {} instead of the name of a file", printable(tensor_), what);
     }
     return true;
   }
@@ -100,7 +100,8 @@ class IndexEvents final : public JsonEvents {
   std::unordered_map<std::string, std::string> weight_map_;
 };
 
-// Shards lie beside their index. A name that may lead to another folder is forged.
+// Throws if a name may lead to another folder. Shards lie in the folder of their index, so such a
+// name is forged.
 void check_file_name(const std::string& name) {
   constexpr std::size_t longest = 255;
   const bool plain = !name.empty() && name.size() <= longest && name != "." && name != ".." &&
@@ -108,11 +109,12 @@ void check_file_name(const std::string& name) {
                      printable(name, longest) == name;
   if (!plain) {
     damaged_index({ErrorKind::malformed, "safetensors-index-file", {}, {}, printable(name)},
-                  "it names the file '{}', which can't be a file beside it", printable(name));
+                  "it names the file '{}', which can't be a file in the index's folder",
+                  printable(name));
   }
 }
 
-// The names of the shards, in the order of their bytes, each with its count of tensors.
+// Returns the names of the shards, sorted by their bytes, each with its number of tensors.
 std::map<std::string, std::size_t> shards_of(
     const std::unordered_map<std::string, std::string>& weight_map, const Limits& limits) {
   std::map<std::string, std::size_t> shards;
@@ -161,7 +163,8 @@ std::vector<std::unique_ptr<Input>> open_all(const std::map<std::string, std::si
       std::move(findings));
 }
 
-// `findings`: one for each tensor that isn't in the file that the index names.
+// Throws the error with `findings`: one for each tensor that is not in the file that the index
+// names.
 [[noreturn]] void contradiction(std::vector<Diagnostic> findings) {
   std::sort(findings.begin(), findings.end(),
             [](const Diagnostic& a, const Diagnostic& b) { return a.text < b.text; });
@@ -229,8 +232,8 @@ std::optional<File> open_shards(const Input& input, const io::Siblings* siblings
       if (mapped == weight_map.end() || mapped->second != name) {
         misplaced(tensor.name,
                   fmt::format("{} is in '{}', {}", printable(tensor.name), printable(name),
-                              mapped == weight_map.end() ? "which the index doesn't say"
-                                                         : "not where the index says"));
+                              mapped == weight_map.end() ? "but the index does not list it"
+                                                         : "but the index names another file"));
         continue;
       }
       ++found;

@@ -1,4 +1,5 @@
-// safetensors: the length of a JSON header (8 bytes), the header, the tensors without gaps.
+// Writes a safetensors file: eight bytes with the length of the header, the header in JSON, and the
+// elements of the tensors without gaps.
 
 #include <algorithm>
 #include <numeric>
@@ -33,8 +34,8 @@ std::string json_string(const std::string& text) {
   return json + '"';
 }
 
-// The order of the reference implementation: types with larger elements first, so that all elements
-// are aligned; then by name.
+// Returns the tensors in the order of the reference implementation: types with larger elements
+// first, so that all elements are aligned; then by name.
 std::vector<const NewTensor*> writing_order(const std::vector<NewTensor>& tensors) {
   std::vector<const NewTensor*> order(tensors.size());
   std::iota(order.begin(), order.end(), tensors.data());
@@ -47,7 +48,8 @@ std::vector<const NewTensor*> writing_order(const std::vector<NewTensor>& tensor
 }
 
 std::string make_header(const Content& content, const std::vector<const NewTensor*>& order) {
-  // "format" names the framework that saved the tensors. transformers refuses files without it.
+  // "format" names the framework that saved the tensors. transformers refuses files without
+  // "format".
   std::string header = R"({"__metadata__":{"format":"pt")";
   for (const auto& [name, text] : content.notes) {
     header += "," + json_string(name) + ":" + json_string(text);
@@ -69,7 +71,7 @@ std::string make_header(const Content& content, const std::vector<const NewTenso
           {},
           fmt::format("{}", kLargestHeader),
           fmt::format("{}", header.size())},
-         "the names and shapes of the tensors take {}; a safetensors file has room for {}.\n"
+         "the names and shapes of the tensors take {}; a safetensors file allows at most {}.\n"
          "Write a .pth file.",
          human_bytes(header.size()), human_bytes(kLargestHeader));
   }

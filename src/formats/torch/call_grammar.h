@@ -14,19 +14,20 @@
 
 namespace aether2onnx::torch {
 
-/// Compares calls with the table.
+/// Compares calls with the table of known names.
 class Matcher {
  public:
   explicit Matcher(const pickle::Document& document) : document_(document) {}
 
-  /// Whether a writer calls the row's names with this opcode and these arguments.
+  /// Returns whether a writer calls the names of the row with this opcode and these arguments.
   bool is_called_as(const Row& row, pickle::CallForm form,
                     std::span<const pickle::ValueId> arguments);
 
-  /// Whether numpy writes the call, for elements that the table leaves out: texts, dates, objects.
+  /// Returns whether numpy may have written the call for elements that the table leaves out: texts,
+  /// dates, objects.
   bool may_be_honest(pickle::ValueId object);
 
-  /// Whether the value is one that `word` of the table means.
+  /// Returns whether the value matches `word`, which is a word of the table.
   bool fits(std::string_view word, pickle::ValueId value);
 
  private:
@@ -38,22 +39,23 @@ class Matcher {
   bool is_between(pickle::ValueId value, std::int64_t least, std::int64_t most) const;
   bool is_offset(pickle::ValueId value) const;
   bool is_text(pickle::ValueId value, std::string_view text) const;
-  // A value without parts.
+  // Returns whether the value has no parts.
   bool is_plain(pickle::ValueId value) const;
   bool is_call_of(pickle::ValueId value, std::string_view module, std::string_view name) const;
-  // Counts visits: the same list may be an argument of many calls.
+  // Counts visited values; returns false above a limit, since many calls may have the same list.
   bool may_visit(std::size_t values);
 
   bool are_counts(pickle::ValueId value);
   bool are_items(pickle::ValueId value);
   bool are_keys(pickle::ValueId value);
-  // Whether the value is a dict of texts, none of which is `reserved` or begins with two
-  // underscores.
+  // Returns whether the value is a dict with texts as keys. No key may be one of the `reserved`
+  // words or begin with two underscores.
   bool are_fields(pickle::ValueId value, std::string_view reserved);
   bool are_fields_of_dict(pickle::ValueId value);
   bool are_fields_of_layer(pickle::ValueId value);
   bool are_attributes(pickle::ValueId value);
-  // Whether the value is a dict or OrderedDict of texts with None or what fits.
+  // Returns whether the value is a dict or OrderedDict with texts as keys. Each item must be None
+  // or a value for which `fits` returns true.
   template <typename Fits>
   bool is_table(pickle::ValueId value, Fits fits);
   bool are_hooks(pickle::ValueId value);

@@ -1,6 +1,6 @@
 /// @file
-/// The calls in a pickle, compared with the table of known names. Private to this folder; torch.h
-/// has find_misuses().
+/// Questions about the calls in a pickle, for the comparison with the table of known names. Private
+/// to this folder; torch.h declares find_misuses().
 #pragma once
 
 #include <optional>
@@ -9,22 +9,24 @@
 
 namespace aether2onnx::torch {
 
-/// The global that names a class: the value itself, or that in PyTorch's reference to a class with
-/// its source text. Returns nullopt if the value is neither.
+/// Returns the global that names a class. The value is the global itself, or PyTorch's reference to
+/// a class, which has the global and the source text. Returns nullopt for any other value.
 std::optional<pickle::ValueId> class_name(const pickle::Document& document, pickle::ValueId value);
 
-/// The global by which an object was made: class_name() of the callable.
+/// Returns the global that a pickle calls to make the object: class_name() of the callable.
 std::optional<pickle::ValueId> callable_name(const pickle::Document& document,
                                              pickle::ValueId object);
 
-/// Whether an object may be a key of a dict or an element of a set: Python can hash it, it equals
-/// no text, and no file can give many such objects one hash. Objects of unknown names may.
+/// Returns whether an object may be a key of a dict or an element of a set: Python can hash the
+/// object, the object equals no text, and no file can give many such objects one hash. Returns true
+/// for objects of unknown names.
 bool may_be_key(const pickle::Document& document, pickle::ValueId object);
 
-/// Whether the value is a numpy.dtype of plain numbers.
+/// Returns whether the value is a numpy.dtype of plain numbers.
 bool has_plain_numbers(const pickle::Document& document, pickle::ValueId dtype);
 
-/// Whether the value is the call of OrderedDict with which PyTorch says that a tensor has no hooks.
+/// Returns whether the value is a call that makes an empty OrderedDict. PyTorch writes this call
+/// for a tensor without hooks.
 bool is_empty_ordered_dict(const pickle::Document& document, pickle::ValueId value);
 
 }  // namespace aether2onnx::torch

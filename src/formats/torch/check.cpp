@@ -1,4 +1,4 @@
-// Whether a file is as PyTorch writes it.
+// Checks that a file is as PyTorch writes it.
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ void check_as_written(const File& file) {
   const auto& [offset, problem] = found.contradictions.front();
   fail({ErrorKind::malformed, "torch-tensor", {}, {}, problem},
        "the file contradicts itself: at byte {} its pickle has an entry that {}.\n"
-       "Download or copy it again, or save it anew with torch.save.",
+       "Download or copy the file again, or save it again with torch.save.",
        offset, problem);
 }
 

@@ -1,4 +1,4 @@
-// The table: one place for all names that writers put into pickles.
+// The table of all names that writers put into pickles. The comments at the rows name the sources.
 
 #include "formats/torch/known_names.h"
 
@@ -13,6 +13,31 @@ namespace aether2onnx::torch {
 
 namespace {
 
+// Row::calls is in a small language. '|' separates alternatives; a call must match one of them. An
+// alternative begins with the opcode: R is REDUCE, N is NEWOBJ. Then one word follows for each
+// argument. '?' at the end of a word: the argument may be missing. '*': any number of arguments may
+// match the word. '/': the argument matches one of the words beside the slash. '-' has no meaning
+// and only joins the parts of one word. '=' precedes the exact content. Row::state is one word.
+// Row::filled is "items" (SETITEM may set items) or "elements" (APPEND may add elements).
+// - none, bool, int, real, text, list, dict, tuple: any value of this type. empty: the tuple ().
+//   one-zero: the tuple (0,). text=X: the text X. latin: a text of characters below U+0100.
+// - count: an integer from 0 on. step: an integer except 0. short-number: a short text of a number.
+//   days, seconds, microseconds: an integer in the range that a timedelta has for this part.
+// - bytes: bytes as any protocol writes them. bytes=N: N bytes. date, time, date-time: the bytes of
+//   such an object. timezone: a call of this class. offset: a call of timedelta, below one day.
+// - counts: a tuple of counts, or torch.Size. sizes: counts whose product fits 64 bits.
+// - items: a list of pairs with distinct texts as keys. keys: a list of elements for a set.
+// - fields, layer-fields, attributes: the attributes of an OrderedDict, of a layer, of a tensor.
+// - storage: a reference to a storage. tensor: a call that makes a tensor. hooks: an empty
+//   OrderedDict. metadata: a dict of the flags neg and conj. quantizer: (scheme, scale, …). sparse:
+//   (indices, values, size, …). layout: a call of _get_layout. layout-name, device: a text that
+//   names a layout or a kind of device.
+// - function: the name of a function that makes a tensor. type: a class of tensors. dtype: an
+//   element type. version: TorchVersion. ndarray, object: this class. text-class: the class str.
+//   class: a class that may have a state, or an unknown class. factory: None or a plain class.
+// - one-number: all arguments are (dtype, bytes of one number). array: all arguments are (bytes,
+//   dtype, shape, order). element-type: numpy's text for a type, "f4". dtype-state, array-state:
+//   the state of a numpy.dtype or numpy.ndarray.
 constexpr std::array kRows = {
     // torch/_utils.py and torch/_tensor.py, Tensor._reduce_ex_internal
     Row{"torch._utils", "_rebuild_tensor", Role::rebuild, "R storage count sizes counts"},
@@ -33,7 +58,7 @@ constexpr std::array kRows = {
         "R function type tuple attributes"},
     Row{"torch._tensor torch.tensor", "_rebuild_from_type", Role::rebuild,
         "R function type tuple attributes"},
-    // Its sizes lie in tensors, which a file could forge.
+    // The sizes of this tensor are in other tensors, which a file could forge.
     Row{"torch._utils", "_rebuild_nested_tensor", Role::rebuild, "R tensor tensor tensor tensor",
         "", "", false},
     Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
@@ -56,7 +81,8 @@ constexpr std::array kRows = {
         "ShortStorage",
         Role::of_torch, ""},
     Row{"torch.storage", "UntypedStorage _UntypedStorage", Role::of_torch, ""},
-    // torch/csrc/Dtype.cpp, QScheme.cpp and MemoryFormat.cpp: reduced to their names
+    // PyTorch pickles these objects as names: torch/csrc/Dtype.cpp, QScheme.cpp and
+    // MemoryFormat.cpp
     Row{"torch",
         "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 "
         "complex32 complex64 complex128 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16 "
@@ -72,24 +98,25 @@ constexpr std::array kRows = {
     Row{"torch._utils",
         "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
         Role::of_torch, ""},
-    // The types of old tensors, in settings
+    // Old tensor types, which occur in saved settings
     Row{"torch torch.cuda",
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         Role::of_torch, ""},
-    // str with attributes: torch/torch_version.py
+    // TorchVersion is a str with attributes: torch/torch_version.py
     Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
-    // The field _backend of modules: torch/nn/backends/thnn.py, before 1.5
+    // The value of the field _backend of modules before 1.5: torch/nn/backends/thnn.py
     Row{"torch.nn.backends.thnn", "_get_thnn_function_backend", Role::plain, "R"},
 
-    // Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the items.
+    // Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the items as an
+    // argument.
     Row{"collections", "OrderedDict", Role::plain, "R|R items", "items", "fields"},
     Row{"collections", "Counter", Role::plain, "R dict"},
     Row{"collections", "defaultdict", Role::plain, "R|R factory", "items"},
     Row{"collections", "deque", Role::plain, "R|R list|R empty count/none|R list count/none",
         "elements"},
-    // Objects/: setobject.c, bytearrayobject.c, bytesobject.c, rangeobject.c, sliceobject.c; as
-    // protocols below 4 write them
+    // Calls as protocols below 4 write them: setobject.c, bytearrayobject.c, bytesobject.c,
+    // rangeobject.c and sliceobject.c in Objects/
     Row{"builtins __builtin__", "set frozenset", Role::plain, "R keys"},
     Row{"builtins __builtin__", "bytearray", Role::plain, "R|R latin text=latin-1|R bytes"},
     Row{"builtins __builtin__", "bytes", Role::plain, "R"},
@@ -131,7 +158,7 @@ constexpr std::array kRows = {
         "complex64 complex128",
         Role::plain, ""},
 
-    // torch/nn/modules/: Module.__setstate__ takes the fields
+    // torch/nn/modules/. The state is a dict of the layer's fields, for Module.__setstate__.
     Row{"torch.nn.modules.activation",
         "ReLU ReLU6 LeakyReLU PReLU GELU SiLU Mish ELU Sigmoid Tanh Softmax Softplus Hardswish "
         "Hardsigmoid Hardtanh GLU MultiheadAttention",
@@ -162,7 +189,7 @@ constexpr std::array kRows = {
     Row{"torch.nn.parallel.data_parallel", "DataParallel", Role::layer, "N", "", "layer-fields"},
 };
 
-// "module\nname": no known module or name contains a newline.
+// Returns "module\nname". No known module or name contains a newline.
 std::string key_of(std::string_view module, std::string_view name) {
   std::string key(module);
   key += '\n';
@@ -181,7 +208,7 @@ const Row* find_row(std::string_view module, std::string_view name) {
     }
     return result;
   }();
-  // A long name isn't searched, copied and hashed for each of its uses.
+  // A name that is too long for the table is not copied and hashed for each of its uses.
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes ||
       module.find('\n') != std::string_view::npos) {
     return nullptr;

@@ -11,27 +11,25 @@
 namespace aether2onnx::torch {
 
 enum class Role : std::uint8_t {
-  rebuild,   ///< a function that makes a tensor
-  of_torch,  ///< another name by which PyTorch describes tensors
-  plain,     ///< plain values of Python and numpy
-  layer,     ///< a module of torch.nn
+  rebuild,   ///< A function that makes a tensor.
+  of_torch,  ///< Another name that PyTorch uses to describe tensors.
+  plain,     ///< Plain values of Python and numpy.
+  layer,     ///< A module of torch.nn.
 };
 
-/// A row of the table. `calls` has the alternatives, separated by '|'. Each begins with the opcode:
-/// R is REDUCE, N is NEWOBJ. Then comes a word for each argument (see Matcher::fits); '?' behind a
-/// word: may be missing; '*': any number. Without alternatives the name is a value and never
-/// called.
+/// A row of the table. `calls` and `state` are in a small language, which the comment above the
+/// table in known_names.cpp explains.
 struct Row {
-  std::string_view modules;
-  std::string_view names;
+  std::string_view modules;  ///< The modules that have the names, separated by spaces.
+  std::string_view names;    ///< The names, separated by spaces.
   Role role;
-  std::string_view calls;
-  std::string_view filled = {};  ///< "items" by SETITEM, "elements" by APPEND
-  std::string_view state = {};   ///< a word for the argument of BUILD
-  bool judged = true;            ///< false: no argument of such a call can be judged
+  std::string_view calls;        ///< The calls that writers make; "" if the name is never called.
+  std::string_view filled = {};  ///< What may be put into the result: "items" or "elements".
+  std::string_view state = {};   ///< The word for the argument of BUILD; "": no BUILD.
+  bool judged = true;            ///< false: the arguments of a call cannot be judged.
 };
 
-/// The row that has exactly this module and name; null if there is none.
+/// Returns the row with exactly this module and name; null if there is none.
 const Row* find_row(std::string_view module, std::string_view name);
 
 }  // namespace aether2onnx::torch

@@ -72,7 +72,7 @@ std::optional<DType> StorageId::dtype() const {
 
 std::optional<std::size_t> StorageId::element_size() const {
   if (untyped()) return 1;
-  // A byte holds several elements, and PyTorch counts the bytes.
+  // One byte holds several elements. PyTorch counts these bytes, not the elements.
   if (module == "torch" && (name == "QUInt4x2Storage" || name == "QUInt2x4Storage")) return 1;
   const auto type = dtype();
   return type ? std::optional(size_of(*type)) : std::nullopt;

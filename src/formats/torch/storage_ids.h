@@ -14,10 +14,10 @@ namespace aether2onnx::torch {
 /// A reference to a storage: the persistent id ('storage', class, key, location, elements[, view]).
 /// Source: torch/serialization.py, persistent_id of _save and _legacy_save.
 struct StorageId {
-  std::string_view module;  ///< Of the class.
-  std::string_view name;
+  std::string_view module;  ///< The module of the storage's class.
+  std::string_view name;    ///< The name of the storage's class.
   std::string_view key;
-  std::uint64_t elements = 0;  ///< Of the whole storage; of an UntypedStorage: bytes.
+  std::uint64_t elements = 0;  ///< In the whole storage; for an UntypedStorage: bytes.
 
   /// A part of a storage, used as a storage of its own: (key, offset in elements, elements). Files
   /// from before PyTorch 0.4 have such parts.
@@ -28,19 +28,19 @@ struct StorageId {
   };
   std::optional<View> view;
 
-  /// Of the class UntypedStorage.
+  /// Returns whether the class is UntypedStorage.
   bool untyped() const;
-  /// The elements' type; nullopt if the class is untyped or unknown.
+  /// Returns the elements' type; nullopt if the class is untyped or unknown.
   std::optional<DType> dtype() const;
-  /// Bytes of one element, 1 for an untyped storage; nullopt if the class is unknown.
+  /// Returns the bytes of one element, 1 for an untyped storage; nullopt if the class is unknown.
   std::optional<std::size_t> element_size() const;
 };
 
-/// Returns nullopt if `value` is no well-formed reference to a storage, or if the view reaches
-/// beyond the storage.
+/// Reads a reference to a storage. Returns nullopt if `value` is no well-formed reference, or if
+/// the view reaches beyond the storage.
 std::optional<StorageId> storage_id(const pickle::Document& document, pickle::ValueId value);
 
-/// The name of the storage class for a type, "FloatStorage".
+/// Returns the name of the storage class for a type, for example "FloatStorage".
 std::string_view storage_class(DType dtype);
 
 }  // namespace aether2onnx::torch

@@ -35,21 +35,23 @@ void StorageTable::check_consistent(const StorageId& id) {
   if (known.dtype() != id.dtype() || known.untyped() != id.untyped() ||
       known.elements != id.elements) {
     no_tensor("torch-tensor-conflict",
-              "is a tensor on storage '{}', of which the file says two different things",
+              "is a tensor on storage '{}', for which the file has two different types or sizes",
               printable(id.key));
   }
   const bool is_view = known_views_.contains(id.key);
   if (is_view || (id.view && known_storages_.contains(id.view->key))) {
-    no_tensor("torch-tensor-conflict", "is a tensor on '{}', which is a storage and a part of one",
+    no_tensor("torch-tensor-conflict",
+              "is a tensor on '{}', which is both a storage and a part of one",
               printable(is_view ? id.key : id.view->key));
   }
   if (!id.view) return;
   const StorageId& view = known_views_.emplace(id.view->key, id).first->second;
   if (view.key != id.key || view.view->offset != id.view->offset ||
       view.view->elements != id.view->elements) {
-    no_tensor("torch-tensor-conflict",
-              "is a tensor on part '{}' of a storage, of which the file says two different things",
-              printable(id.view->key));
+    no_tensor(
+        "torch-tensor-conflict",
+        "is a tensor on part '{}' of a storage, for which the file has two different descriptions",
+        printable(id.view->key));
   }
 }
 

@@ -17,8 +17,8 @@
 
 namespace aether2onnx::torch {
 
-/// The reason why a value is no well-formed tensor. tensor_records.cpp catches it and keeps it in a
-/// Record.
+/// The exception for a value that is no well-formed tensor. tensor_records.cpp catches the
+/// exception and stores the reason in a Record.
 struct NotATensor {
   std::string code;
   std::string problem;
@@ -29,16 +29,17 @@ template <typename... Args>
   throw NotATensor{code, fmt::format(format, std::forward<Args>(args)...)};
 }
 
-/// A storage or a view of one.
+/// A storage, or a view (a part of a storage).
 struct Storage {
   std::string key;
-  std::optional<DType> dtype;  ///< unset for UntypedStorage
-  std::uint64_t elements = 0;  ///< of the whole storage; of an UntypedStorage: bytes
-  std::uint64_t first = 0;     ///< the view's first element
-  std::uint64_t usable = 0;    ///< the view's elements
+  std::optional<DType> dtype;  ///< Unset for UntypedStorage.
+  std::uint64_t elements = 0;  ///< In the whole storage; for an UntypedStorage: bytes.
+  std::uint64_t first = 0;     ///< The view's first element.
+  std::uint64_t usable = 0;    ///< The number of elements in the view.
 };
 
-/// Throws NotATensor for references that no tensor can have.
+/// Remembers all storages that the pickle refers to. The functions throw NotATensor for a reference
+/// that no tensor can have.
 class StorageTable {
  public:
   StorageTable(const pickle::Document& document, const formats::Storages& storages)
@@ -46,12 +47,12 @@ class StorageTable {
 
   Storage storage(pickle::ValueId value);
 
-  /// All references to one storage must agree on its type and size. The same holds for views. In a
-  /// stream, PyTorch keeps storages and views in one table, so that no key may be both.
+  /// Throws if two references to one storage or view disagree on its type, size or offset. Throws
+  /// if a key names both a storage and a view: in a stream, PyTorch keeps both in one table.
   void check_consistent(const StorageId& id);
 
-  /// Checks that the file has as many bytes of the storage as a reference states. An empty storage
-  /// may be missing, but must not be too short.
+  /// Throws if the file has fewer bytes of the storage than a reference states. A storage without
+  /// elements may be missing.
   void check_promise(std::string_view key, std::uint64_t elements,
                      std::optional<std::size_t> element_size) const;
 

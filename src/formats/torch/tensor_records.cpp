@@ -1,4 +1,4 @@
-// The calls by which a pickle rebuilds its tensors, described and checked.
+// Describes and checks the calls with which a pickle rebuilds its tensors.
 // Source: torch/_utils.py.
 
 #include <array>
@@ -32,10 +32,11 @@ constexpr std::array kDTypes = {
     DType::float8_e4m3fn, DType::float8_e5m2,
 };
 
-// A parameter is a call around a tensor. Calls around each other are followed this deep.
+// A parameter is a call whose argument is a tensor's call. Nested calls are followed this deep.
 constexpr int kNestedCalls = 4;
 
-// "_rebuild_tensor_v2"; "" if the value is no call of PyTorch's rebuild functions.
+// Returns the called function, for example "_rebuild_tensor_v2"; "" if the value is no call of
+// PyTorch's rebuild functions.
 std::string_view rebuild_function(const Document& document, ValueId value) {
   if (document.kind(value) != Kind::object) return {};
   const ValueId callable = document.callable(value);
@@ -64,12 +65,13 @@ class TensorRecords {
     return record;
   }
 
-  // A reference to a storage, whether a tensor uses it or not. Returns the problem, or "".
+  // Checks a reference to a storage, even if no tensor uses the reference. `parts` is the expected
+  // number of parts. Returns the problem, or "".
   std::string check_reference(ValueId value, std::size_t parts) {
     const auto id = storage_id(document_, value);
     if (!id) return "";
     if (document_.elements(document_.persistent(value)).size() != parts) {
-      return fmt::format("refers to storage '{}' as the other of PyTorch's two formats does",
+      return fmt::format("refers to storage '{}' in the form of PyTorch's other file format",
                          printable(id->key));
     }
     try {
@@ -83,14 +85,14 @@ class TensorRecords {
 
  private:
   Tensor tensor(ValueId value) {
-    std::optional<ValueId> requires_grad;  // as the parameter around the tensor says
+    std::optional<ValueId> requires_grad;  // of the parameter that contains the tensor
     for (int depth = 0; depth < kNestedCalls; ++depth) {
       std::string_view function = rebuild_function(document_, value);
       if (function.empty()) {
         no_tensor("torch-no-tensor", "is {}, not a tensor", torch::describe(document_, value));
       }
       auto arguments = document_.arguments(value);
-      // (function, type, arguments, attributes): a tensor with attributes of its own.
+      // A tensor with its own attributes has the arguments (function, type, arguments, attributes).
       if (function.starts_with("_rebuild_from_type") && arguments.size() > 2) {
         function = document_.kind(arguments[0]) == Kind::global ? document_.name(arguments[0]) : "";
         arguments = document_.elements(arguments[2]);
@@ -138,8 +140,8 @@ class TensorRecords {
               printable(function));
   }
 
-  // The metadata of a tensor may say that the storage holds the elements negated or conjugated.
-  // Only complex numbers can be conjugated.
+  // Throws if the metadata of a tensor says that the storage holds the elements negated or
+  // conjugated. Only complex numbers can be conjugated.
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
@@ -160,7 +162,7 @@ class TensorRecords {
     return dtype == DType::complex64 || dtype == DType::complex128;
   }
 
-  // PyTorch computes gradients of floating-point and complex numbers only.
+  // Throws if a tensor requires gradients but is neither floating-point nor complex, as in PyTorch.
   void check_gradient(ValueId requires_grad, DType dtype) const {
     const bool wanted =
         document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
@@ -171,7 +173,7 @@ class TensorRecords {
     }
   }
 
-  // (storage, storage_offset, size, stride, …)
+  // The arguments are (storage, storage_offset, size, stride, …).
   Tensor typed_tensor(std::span<const ValueId> arguments, bool quantized = false) {
     if (arguments.size() < 4) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
@@ -190,7 +192,7 @@ class TensorRecords {
     return laid_out(lies_in, *lies_in.dtype, arguments);
   }
 
-  // (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …)
+  // The arguments are (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …).
   Tensor tensor_of_untyped_storage(std::span<const ValueId> arguments) {
     if (arguments.size() < 7) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
@@ -222,7 +224,8 @@ class TensorRecords {
 
   // --- quantized tensors ---
 
-  // (per_tensor_affine, scale, zero_point) or (per_channel_affine, scales, zero_points, axis).
+  // Reads (per_tensor_affine, scale, zero_point) or (per_channel_affine, scales, zero_points,
+  // axis).
   std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value) {
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)
                                                             : std::span<const ValueId>{};
@@ -248,7 +251,7 @@ class TensorRecords {
           document_.kind(parts[3]) == Kind::integer ? document_.integer(parts[3]) : -1;
       if (axis < 0 || axis >= static_cast<std::int64_t>(quantized.shape.size())) {
         no_tensor("torch-tensor-quantized",
-                  "is a quantized tensor with scales for an axis that isn't there");
+                  "is a quantized tensor with scales for an axis that does not exist");
       }
       result.axis = static_cast<std::size_t>(axis);
       const std::int64_t size = quantized.shape[*result.axis];
@@ -258,7 +261,7 @@ class TensorRecords {
       const DType zero_type = result.zero_points->dtype;
       if (is_scheme(4, "per_channel_affine_float_qparams") && is_weight_dtype(scale_type) &&
           is_weight_dtype(zero_type)) {
-        no_tensor("torch-tensor-kind", "is a tensor that is quantized as embeddings are");
+        no_tensor("torch-tensor-kind", "is a tensor with the quantization of embeddings");
       }
       if (!is_scheme(4, "per_channel_affine") ||
           (scale_type != DType::float64 && scale_type != DType::float32) ||
@@ -366,7 +369,7 @@ class TensorRecords {
                 shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
                 available);
     }
-    // PyTorch allocates a quantized tensor by its sizes before it looks at the storage.
+    // PyTorch allocates a quantized tensor from its sizes before PyTorch checks the storage.
     const bool quantized = tensor.dtype == DType::qint8 || tensor.dtype == DType::quint8 ||
                            tensor.dtype == DType::qint32;
     if (quantized && tensor.elements > available) {
@@ -395,7 +398,7 @@ bool may_be_weight(const Document& document, ValueId value) {
   for (int depth = 0; depth < kNestedCalls && is_tensor(document, value); ++depth) {
     auto arguments = document.arguments(value);
     if (arguments.size() > 2 && document.kind(arguments[0]) == Kind::global) {
-      arguments = document.elements(arguments[2]);  // of _rebuild_from_type
+      arguments = document.elements(arguments[2]);  // the arguments of the inner call
     }
     if (arguments.empty()) return true;
     if (is_tensor(document, arguments[0])) {
@@ -439,7 +442,7 @@ std::string describe(const Document& document, ValueId value) {
 
 formats::Audit audit(const File& file) {
   constexpr std::size_t most = 20;
-  constexpr std::size_t most_problems = 10'000;  // each costs some microseconds
+  constexpr std::size_t most_problems = 10'000;  // each problem costs some microseconds
   std::size_t problems = 0;
   const Document& document = file.document;
   formats::Audit result;

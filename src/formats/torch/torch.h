@@ -1,5 +1,5 @@
 /// @file
-/// Files of torch.save: read, audited and written.
+/// Reads, audits and writes files of torch.save.
 ///
 /// Owns PyTorch's two containers (the zip archive of 1.6 and later, and the older stream of
 /// pickles), the references to storages, the calls by which a pickle rebuilds its tensors, and the
@@ -23,11 +23,12 @@ namespace aether2onnx::torch {
 /// The storages of a file, and the records beside its pickle.
 class Storages : public formats::Storages {
  public:
-  /// The keys of all storages.
+  /// Returns the keys of all storages.
   virtual std::vector<std::string> keys() const = 0;
-  /// Short texts in the folder of PyTorch's own records. write() puts its notes there.
+  /// Returns the short texts in the folder `.data`, where PyTorch keeps its own records. write()
+  /// puts its notes there.
   virtual formats::Notes notes() const { return {}; }
-  /// The first byte that torch.load doesn't read.
+  /// Returns the offset of the first byte that torch.load does not read.
   virtual std::uint64_t end() const = 0;
 };
 
@@ -35,22 +36,25 @@ class Storages : public formats::Storages {
 struct File {
   pickle::Document document;  ///< The pickled object.
   std::unique_ptr<Storages> storages;
-  /// The parts of a reference to a storage: 5 in a zip container, 6 in a stream.
+  /// The number of parts of a reference to a storage: 5 in a zip container, 6 in a stream.
   std::size_t reference_parts = 5;
 };
 
-/// Opens PyTorch's zip container. Returns nullopt if the archive has no data.pkl at PyTorch's
-/// place. `input` must outlive the result. Throws Error(malformed, unsupported, limit).
+/// Opens PyTorch's zip container. Returns nullopt if the archive has no `<folder>/data.pkl`, where
+/// torch.save() writes the pickle. `input` must outlive the result. Throws Error(malformed,
+/// unsupported, limit).
 std::optional<File> open_zip(const Input& input, const Context& context);
 
-/// Opens PyTorch's stream of pickles and storages, from before 1.6. Otherwise as open_zip().
+/// Opens PyTorch's stream of pickles and storages, from before 1.6. `input` must outlive the
+/// result. Throws the same errors as open_zip().
 File open_legacy(const Input& input, const Context& context);
 
-/// Whether the value is a call that rebuilds a tensor, well-formed or not.
+/// Returns whether the value is a call that rebuilds a tensor, well-formed or not.
 bool is_tensor(const pickle::Document& document, pickle::ValueId value);
 
-/// Whether the value is a tensor, well-formed or not, of a shape and type that weights have. Single
-/// numbers and integers aren't weights: counters, metrics and states of random generators are such.
+/// Returns whether the value is a tensor, well-formed or not, of a shape and type that weights
+/// have. Single numbers and integers are not weights, but counters, metrics or states of random
+/// generators.
 bool may_be_weight(const pickle::Document& document, pickle::ValueId value);
 
 using NamedValue = std::pair<std::string, pickle::ValueId>;
@@ -61,21 +65,21 @@ std::vector<formats::Record> describe_tensors(const pickle::Document& document,
                                               const formats::Storages& storages,
                                               const std::vector<NamedValue>& values);
 
-/// "a list", "an object of torch.nn.modules.linear.Linear": pickle::describe(), and classes that
-/// the legacy stream stores together with their source text.
+/// Describes a value like pickle::describe(): "a list". Also knows objects whose class the legacy
+/// stream stores with its source text: "an object of torch.nn.modules.linear.Linear".
 std::string describe(const pickle::Document& document, pickle::ValueId value);
 
-/// The verdict on a name that a pickle imports.
+/// Returns the verdict on a name that a pickle imports.
 Verdict verdict_of(std::string_view module, std::string_view name);
 
-/// A use of a known name, or a reference, that no writer makes. A loader would run code that its
-/// authors never tried so, and could make other values than this reader. Other names have no
-/// grammar: they stay names.
+/// A use of a name in the table of known names, or a reference, that no writer makes. A loader
+/// would run code in a way that the code's authors never tried, and could make other values than
+/// this reader. Uses of all other names are not judged.
 struct Misuse {
   pickle::ValueId value = 0;  ///< The object, key or reference.
   std::string code;
-  std::string text;  ///< "collections.OrderedDict is called with (the number 5)"
-  /// false: a writer may make the call, but nothing tells whether the file is harmless.
+  std::string text;  ///< For example "collections.OrderedDict is called with (the number 5)".
+  /// false: a writer may make the call, but its arguments do not show whether the call is harmless.
   bool is_certain = true;
 };
 
@@ -86,13 +90,13 @@ void find_misuses(const pickle::Document& document,
 /// Checks all tensors of the file, and all references to storages, without reading elements.
 formats::Audit audit(const File& file);
 
-/// Throws Error(malformed) unless the pickled object is as writers of PyTorch write it: every call
-/// of a known name (see find_misuses()), and everything that audit() checks. PyTorch would refuse
-/// the file, or could load other tensors from it than this reader.
+/// Throws Error(malformed) if a known name has a certain Misuse, or if audit() finds a
+/// contradiction. PyTorch would refuse such a file, or could load other tensors from the file than
+/// this reader.
 void check_as_written(const File& file);
 
-/// The first 20 names in the pickle that run code, start programs, or reach files and networks when
-/// PyTorch loads the file. Printable.
+/// Returns the first 20 names in the pickle that run code, start programs, or reach files and
+/// networks when PyTorch loads the file. The names are printable.
 std::vector<std::string> dangerous_names(const pickle::Document& document);
 
 /// Writes a zip container with a bare state dict, as torch.save does. Returns the count of bytes.

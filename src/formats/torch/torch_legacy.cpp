@@ -1,6 +1,6 @@
-// PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False): five pickles
-// (a magic number, the protocol, facts about the writing system, the object, the storages' keys).
-// Then follows each storage: the count of elements in 64 bits, and the elements.
+// Reads PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False): five
+// pickles (a magic number, the protocol, facts about the writing system, the object, the storages'
+// keys). Then follows each storage: the count of elements in 64 bits, and the elements.
 // Source: torch/serialization.py, _legacy_save and _legacy_load.
 
 #include <array>
@@ -26,13 +26,13 @@ template <typename... Args>
 [[noreturn]] void damaged_stream(Fault fault, fmt::format_string<Args...> what, Args&&... args) {
   fail(std::move(fault),
        "the checkpoint (PyTorch's format from before 1.6) is damaged: {}.\n"
-       "Download or copy it again, or save it anew with torch.save.",
+       "Download or copy the file again, or save it again with torch.save.",
        fmt::format(what, std::forward<Args>(args)...));
 }
 
 class LegacyStorages final : public Storages {
  public:
-  // Finds the storages that `object` refers to. They lie from byte `at` of `input` on.
+  // Finds the storages that `object` refers to. The first storage begins at byte `at` of `input`.
   LegacyStorages(const Input& input, std::uint64_t at, const Document& object, const Document& keys)
       : input_(input), at_(at) {
     find_storages(keys, described_storages(object));
@@ -44,7 +44,7 @@ class LegacyStorages final : public Storages {
     return result;
   }
 
-  // The end of the last storage.
+  // Returns the end of the last storage.
   std::uint64_t end() const override { return at_; }
 
   std::optional<std::uint64_t> size(std::string_view key) const override {
@@ -65,8 +65,8 @@ class LegacyStorages final : public Storages {
     std::uint64_t bytes;
   };
 
-  // The storages that the object refers to, by key. The optimizer's storages are needed too: only
-  // the size of each storage tells where the next storage begins.
+  // Returns the storages that the object refers to, by key. The optimizer's storages are needed
+  // too: only the size of each storage determines where the next storage begins.
   static std::unordered_map<std::string_view, StorageId> described_storages(
       const Document& object) {
     std::unordered_map<std::string_view, StorageId> storages;
@@ -77,7 +77,7 @@ class LegacyStorages final : public Storages {
       const bool of_storage = object.kind(id) == Kind::tuple && !parts.empty() &&
                               object.kind(parts[0]) == Kind::string &&
                               object.text(parts[0]) == "storage";
-      if (!of_storage) continue;  // a class with its source text
+      if (!of_storage) continue;  // a reference to a class
       const auto storage = storage_id(object, value);
       if (!storage) {
         damaged_stream({ErrorKind::malformed, "torch-storage-reference"},
@@ -89,8 +89,8 @@ class LegacyStorages final : public Storages {
               printable(storage->key),
               {},
               printable(storage->name)},
-             "the checkpoint has a storage of the unknown type {}.{}, so the places of the later "
-             "storages are unknown.\nSave the weights alone: torch.save(net.state_dict(), "
+             "the checkpoint has a storage of the unknown type {}.{}, so the positions of the "
+             "later storages are unknown.\nSave the weights alone: torch.save(net.state_dict(), "
              "'weights.pth').",
              printable(storage->module), printable(storage->name));
       }
@@ -99,7 +99,8 @@ class LegacyStorages final : public Storages {
                           known->second.element_size() == storage->element_size();
       if (!agrees) {
         damaged_stream({ErrorKind::malformed, "torch-storage-conflict", printable(storage->key)},
-                       "it says two different things of storage '{}'", printable(storage->key));
+                       "it has two different sizes or types for storage '{}'",
+                       printable(storage->key));
       }
     }
     return storages;
@@ -120,8 +121,8 @@ class LegacyStorages final : public Storages {
     return count;
   }
 
-  // Goes from storage to storage and reads only the counts. PyTorch is less strict: it leaves a
-  // storage without a key in the list filled with the bytes that were in memory.
+  // Goes from storage to storage and reads only the counts. PyTorch is less strict: if the list has
+  // no key for a storage, PyTorch fills the storage with the bytes that were in memory.
   void find_storages(const Document& keys,
                      const std::unordered_map<std::string_view, StorageId>& described) {
     const ValueId list = keys.root();
@@ -154,9 +155,10 @@ class LegacyStorages final : public Storages {
       }
       const auto bytes = checked_multiply<std::uint64_t>(count, *storage->second.element_size());
       if (!bytes || *bytes > input_.size() - at_) {
-        damaged_stream({ErrorKind::malformed, "torch-legacy-truncated", printable(key)},
-                       "it ends within storage '{}' ({} elements, of which {} are left)",
-                       printable(key), count, human_bytes(input_.size() - at_));
+        damaged_stream(
+            {ErrorKind::malformed, "torch-legacy-truncated", printable(key)},
+            "it ends within storage '{}' ({} elements, but only {} are left in the file)",
+            printable(key), count, human_bytes(input_.size() - at_));
       }
       if (!storages_.emplace(key, Range{at_, *bytes}).second) {
         damaged_stream({ErrorKind::malformed, "torch-legacy-keys", printable(key)},
@@ -194,13 +196,13 @@ void check_protocol(const Document& document) {
           fmt::format("{}", kProtocol),
           fmt::format("{}", document.integer(root))},
          "the checkpoint is of protocol {} of PyTorch's format from before 1.6; {} is read.\n"
-         "Save it anew with a release of PyTorch.",
+         "Save it again with a release of PyTorch.",
          document.integer(root), kProtocol);
   }
 }
 
-// `little_endian` in this pickle is about the writing machine. PyTorch writes the elements
-// little-endian on every machine and doesn't look at the flag.
+// Throws if the facts are no dict. The fact `little_endian` describes the writing machine and is
+// not used: PyTorch writes the elements little-endian on every machine and ignores the fact.
 void check_system(const Document& document) {
   const ValueId root = document.root();
   if (document.kind(root) == Kind::dict) return;

@@ -1,4 +1,4 @@
-// The zip container of PyTorch 1.6 and later.
+// Reads the zip container of PyTorch 1.6 and later.
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -16,12 +16,12 @@ constexpr int kHighestVersion = 10;
 
 // The records that describe the container are a few bytes long.
 constexpr std::uint64_t kSmallRecord = 64;
-// A note is a line of text.
+// The most bytes of a note, which is a line of text.
 constexpr std::uint64_t kNoteBytes = 200;
 constexpr std::size_t kNotes = 20;
 
-// The folder of all entries, with its slash; "" if the archive has none with a data.pkl. PyTorch
-// names the folder after the file as it was first saved.
+// Returns the folder of all entries, with its slash; "" if no folder has a data.pkl. PyTorch names
+// the folder after the file's name at the first save.
 std::string find_root(const zip::Archive& zip) {
   std::vector<std::string> roots;
   for (const zip::Entry& entry : zip.entries()) {
@@ -35,13 +35,13 @@ std::string find_root(const zip::Archive& zip) {
   if (roots.size() > 1) {
     fail({ErrorKind::malformed, "torch-two-checkpoints", printable(roots[1])},
          "the archive has two checkpoints in it, '{}' and '{}'. PyTorch would read only one of "
-         "them.\nSave the checkpoint anew with torch.save.",
+         "them.\nSave the checkpoint again with torch.save.",
          printable(roots[0]), printable(roots[1]));
   }
   if (zip.find(roots[0] + "constants.pkl")) {
     fail({ErrorKind::unsupported, "torch-script"},
          "the file is TorchScript (made by torch.jit.save), which holds a program, not a "
-         "checkpoint.\nGive the .pth file that it was made from.");
+         "checkpoint.\nUse the .pth file from which the program was made.");
   }
   return roots[0];
 }
@@ -125,7 +125,7 @@ class ZipStorages final : public Storages {
     return fmt::format("{}data/{}", root_, key);
   }
 
-  // A small text record without its newline; nullopt if there is no such entry.
+  // Returns a small text record without its newline; nullopt if there is no such entry.
   std::optional<std::string> record(std::string_view name,
                                     std::uint64_t most = kSmallRecord) const {
     const auto entry = zip_->find(root_ + std::string(name));
@@ -142,7 +142,7 @@ class ZipStorages final : public Storages {
     if (!text) {
       fail({ErrorKind::malformed, "torch-version-missing", "version"},
            "the checkpoint is incomplete: its 'version' record is missing.\n"
-           "Download or copy it again, or save it anew with torch.save.");
+           "Download or copy the file again, or save it again with torch.save.");
     }
     const auto version = parse_number<int>(*text);
     if (!version) {
@@ -153,12 +153,12 @@ class ZipStorages final : public Storages {
       fail({ErrorKind::unsupported, "torch-container-version", "version",
             fmt::format("{}..{}", kLowestVersion, kHighestVersion), *text},
            "the checkpoint's container is of version {}; versions {} to {} are read.\n"
-           "Save it anew with a release of PyTorch.",
+           "Save it again with a release of PyTorch.",
            *version, kLowestVersion, kHighestVersion);
     }
   }
 
-  // PyTorch 1.6 to 2.0 wrote no record. Those files are little-endian.
+  // PyTorch 1.6 to 2.0 wrote no record 'byteorder'. Those files are little-endian.
   bool read_byte_order() const {
     const auto text = record("byteorder");
     if (!text || *text == "little") return false;

@@ -1,5 +1,4 @@
-// The verdict on a name that a pickle imports: on the table, known to be dangerous, or another
-// name.
+// Judges a name that a pickle imports: a known name, a dangerous name, or another name.
 
 #include <algorithm>
 #include <array>
@@ -13,9 +12,9 @@ namespace aether2onnx::torch {
 
 namespace {
 
-// Modules that run code, start programs, or reach files, networks and the interpreter itself, with
-// everything below them. Names from modules that are missing here are suspicious all the same.
-// torch.hub and the modules behind it are parts of modules that also have allowed names.
+// Modules that run code, start programs, or reach files, networks and the interpreter itself. Their
+// submodules are dangerous too. Names from modules that are missing here are still suspicious. The
+// modules from torch.hub on are parts of packages that also have allowed names.
 constexpr std::string_view kDangerousModules =
     "os posix nt sys subprocess _posixsubprocess commands popen2 pty platform shutil socket "
     "_socket ssl socketserver urllib urllib2 urllib3 requests httplib http httpx aiohttp ftplib "
@@ -63,7 +62,8 @@ Verdict verdict_of(std::string_view module, std::string_view name) {
     const bool of_torch = row->role == Role::rebuild || row->role == Role::of_torch;
     return of_torch ? Verdict::tensors : Verdict::harmless;
   }
-  // No known name is so long, and one long text can be named a million times.
+  // No known name is longer than this limit. A pickle could use one long text a million times, and
+  // comparing that text each time would be slow.
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes) {
     return Verdict::suspicious;
   }

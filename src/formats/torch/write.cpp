@@ -1,6 +1,6 @@
-// PyTorch's zip container with a bare state dict, as torch.save writes it.
-// Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that it takes),
-// Python's pickletools.
+// Writes PyTorch's zip container with a bare state dict, as torch.save does.
+// Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that PyTorch
+// reads), Python's pickletools.
 
 #include <cstdint>
 #include <string_view>
@@ -20,13 +20,14 @@ using formats::NewTensor;
 // The folder of all entries. torch.save uses this name if the file has no name of its own.
 constexpr const char* kRoot = "archive/";
 
-// EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
+// The opcodes for tuples of 0 to 3 values: EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
 constexpr std::string_view kTuples = ")\x85\x86\x87";
 
-// Writes protocol 2. A repeated text or global refers to the first one, as in Python's pickler.
+// Writes protocol 2. A repeated text or global becomes a reference to the first occurrence, as in
+// Python's pickler.
 class Pickler {
  public:
-  void global(const std::string& name) {  // "module name"
+  void global(const std::string& name) {  // `name` is "module name"
     if (recalled(name)) return;
     const std::size_t space = name.find(' ');
     out_ += 'c' + name.substr(0, space) + '\n' + name.substr(space + 1) + '\n';
@@ -34,7 +35,7 @@ class Pickler {
   }
 
   void text(const std::string& value) {
-    const std::string key = '\'' + value;  // no global has such a name
+    const std::string key = '\'' + value;  // no global's name begins with a quote
     if (recalled(key)) return;
     out_ += 'X';
     append(value.size(), 4);
@@ -75,7 +76,7 @@ class Pickler {
     for (unsigned i = 0; i < bytes; ++i) out_ += static_cast<char>((number >> (8 * i)) & 0xffU);
   }
 
-  // BINPUT and LONG_BINPUT, BINGET and LONG_BINGET.
+  // Writes BINPUT or LONG_BINPUT, or BINGET or LONG_BINGET. The long opcodes are for large indices.
   void memo(char short_opcode, char long_opcode, std::size_t index) {
     const bool is_short = index <= 0xff;
     out_ += is_short ? short_opcode : long_opcode;
@@ -106,8 +107,9 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
   return strides;
 }
 
-// OrderedDict of name: _rebuild_tensor_v2(('storage', class, key, 'cpu', elements), offset 0,
-// shape, strides, requires_grad False, OrderedDict()); storage i has the key "i".
+// Returns the pickle of an OrderedDict. Each item is name: _rebuild_tensor_v2(('storage', class,
+// key, 'cpu', elements), offset 0, shape, strides, requires_grad False, OrderedDict()). The key of
+// storage i is "i".
 std::string pickle_state_dict(const std::vector<NewTensor>& tensors) {
   Pickler pickler;
   pickler.global("collections OrderedDict");
@@ -147,7 +149,7 @@ std::uint64_t write(const formats::Content& content, Output& output) {
     zip.add(fmt::format("{}data/{}", kRoot, i), load_little_endian(content.tensors[i]));
   }
   add_text("version", "3\n");
-  // PyTorch keeps records of its own in this folder and ignores all others.
+  // PyTorch keeps its own records in the folder `.data` and ignores all other files in the folder.
   for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
   return zip.finish();
 }

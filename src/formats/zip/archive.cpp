@@ -24,14 +24,15 @@ struct DecompressorCloser {
 [[noreturn]] void refuse(const Irregularity& irregularity) {
   const bool unsupported = irregularity.severity == Severity::unsupported;
   Diagnostic diagnostic = irregularity.diagnostic;
-  diagnostic.text += unsupported ? "\nUnpack the archive with another program and give the "
-                                   "checkpoint from inside."
+  diagnostic.text += unsupported ? "\nUnpack the archive with another program and use the "
+                                   "checkpoint in it."
                                  : "\nThe zip archive is damaged or forged. Download or copy the "
-                                   "file again, or save the checkpoint anew with torch.save.";
+                                   "file again, or save the checkpoint again with torch.save.";
   throw Error(unsupported ? ErrorKind::unsupported : ErrorKind::malformed, std::move(diagnostic));
 }
 
-// A broken archive is called malformed even if an entry is encrypted or compressed otherwise.
+// Throws if an irregularity is more than a note. Contradictions and damage come first: such an
+// archive is malformed even if an entry is also encrypted or compressed in another way.
 void check(const Audit& found, std::uint64_t file_size) {
   if (!found.has_end) {
     fail({ErrorKind::malformed, "zip-cut-off"},
@@ -59,7 +60,7 @@ struct Archive::State {
   std::vector<Entry> entries;
   std::unordered_map<std::string_view, std::size_t> by_name;
   std::vector<bool> crc_checked;
-  // The deflated entry that was read last.
+  // The index and the content of the deflated entry that was read last.
   std::optional<std::size_t> inflated_entry;
   std::unique_ptr<std::byte[]> inflated;
 
@@ -109,7 +110,7 @@ void Archive::State::inflate(std::size_t index) {
     fail({ErrorKind::limit, "zip-inflated-size", entry.name, human_bytes(limits::kInflatedBytes),
           human_bytes(most)},
          "The archive's compressed entry '{}' has {}; at most {} are read.\n"
-         "Save the checkpoint anew with torch.save, which does not compress.",
+         "Save the checkpoint again with torch.save, which does not compress.",
          printable(entry.name), human_bytes(most), human_bytes(limits::kInflatedBytes));
   }
   context.check_cancelled();
@@ -121,7 +122,8 @@ void Archive::State::inflate(std::size_t index) {
   const std::unique_ptr<libdeflate_decompressor, DecompressorCloser> decompressor(
       libdeflate_alloc_decompressor());
   if (!decompressor) throw std::bad_alloc();
-  // Not filled with zeros: a forged size then costs no memory before the stream reaches it.
+  // The buffer is not filled with zeros, so a forged size takes no memory beyond the stream's
+  // bytes.
   auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
   std::size_t consumed = 0;
   std::size_t produced = 0;

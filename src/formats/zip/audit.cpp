@@ -1,4 +1,4 @@
-// Reads everything of a zip archive but the data of the entries. The checks are the cases in which
+// Reads everything of a zip archive except the data of the entries. Checks the cases in which
 // readers of zip archives are known to differ. Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10,
 // sections 4.3 to 4.5.
 
@@ -20,7 +20,7 @@ constexpr unsigned kAes = 99;  // the method of entries that are encrypted by AE
 
 constexpr unsigned kFlagEncrypted = 1U << 0U;
 constexpr unsigned kFlagDescriptor = 1U << 3U;
-// Patch data, strong encryption, masked headers.
+// Flags of entries that are not read: patch data, strong encryption, masked headers.
 constexpr unsigned kFlagsNotRead = 1U << 5U | 1U << 6U | 1U << 13U;
 
 constexpr unsigned kUnicodeNameField = 0x7075;
@@ -28,18 +28,18 @@ constexpr unsigned kUnicodeNameField = 0x7075;
 // An entry as the directory or a local header describes it.
 struct Header {
   std::string name;
-  unsigned version = 0;  // that a reader must understand
+  unsigned version = 0;  // the version of the format that a reader must support
   unsigned flags = 0;
   unsigned method = 0;
-  std::uint32_t time = 0;  // and date
+  std::uint32_t time = 0;  // time and date
   std::uint32_t crc = 0;
   std::uint64_t packed = 0;
   std::uint64_t size = 0;
-  std::uint64_t begin = 0;  // of the local header
-  std::uint64_t data = 0;   // behind the local header; unknown to the directory
+  std::uint64_t begin = 0;  // offset of the local header
+  std::uint64_t data = 0;   // offset of the data; not in the directory
 
   Header() = default;
-  // The two kinds of header are alike from the version on, which is at `at`.
+  // Reads the fields that both kinds of header have in common, from the version at `at` on.
   Header(const Bytes& bytes, std::size_t at)
       : version(bytes.two(at)),
         flags(bytes.two(at + 2)),
@@ -89,18 +89,19 @@ class Auditor {
                     "The end record says {} entries in all and {} on this disk.", end.entries,
                     end.disk_entries);
     }
-    directory_ = end.directory_end;  // if there is none, gaps are looked for up to here
+    directory_ = end.directory_end;  // without a directory, the search for gaps ends here
     if (end.directory_bytes > end.directory_end ||
         end.directory > end.directory_end - end.directory_bytes) {
       findings_.add(contradiction, "zip-directory", "The directory does not lie within the file.");
       return;
     }
     directory_ -= end.directory_bytes;
-    // If data precedes the archive, every position in the archive is too small by its length.
+    // If data precedes the archive, every position in the archive is too small by the data's
+    // length.
     shift_ = directory_ - end.directory;
     if (shift_ > 0) {
       findings_.add(contradiction, "zip-before",
-                    "{} stand before the archive, or between the directory and the end record.",
+                    "{} lie before the archive, or between the directory and the end record.",
                     plural(shift_, "byte"));
     }
     const Limits& most = context_.limits;
@@ -110,7 +111,7 @@ class Auditor {
            human_bytes(end.directory_bytes), human_bytes(most.directory_bytes),
            limits::how_to_raise("directory_bytes"));
     }
-    // An end record before the directory belongs to an archive within an entry.
+    // An end record before the directory belongs to another archive, which is the data of an entry.
     const auto ends = std::count_if(end.ends.begin(), end.ends.end(),
                                     [&](std::uint64_t at) { return at >= directory_; });
     if (ends > 1) {
@@ -152,7 +153,7 @@ class Auditor {
     header.begin = checked_add(header.begin, shift_).value_or(header.begin);
     if (directory.two(at + 34) != 0) {
       findings_.add_entry(contradiction, "zip-disks", header.name,
-                          "The entry {} is said to lie on another disk.");
+                          "The directory says that the entry {} is on another disk.");
     }
     constexpr std::uint32_t dos_folder = 0x10;
     if (header.size > 0 && (header.name.ends_with('/') || (attributes & dos_folder) != 0)) {
@@ -170,7 +171,7 @@ class Auditor {
     return header;
   }
 
-  // Reads from the zip64 field those of `numbers` that are too large for the header.
+  // Reads the extra fields. The zip64 field has those of `numbers` that do not fit the header.
   void read_extra(const Bytes& bytes, std::size_t at, std::size_t length, const std::string& name,
                   std::initializer_list<std::uint64_t*> numbers, Header* local = nullptr) {
     const bool needed =
@@ -232,8 +233,9 @@ class Auditor {
                         "The zip64 field of the entry {} repeats numbers of the header.");
   }
 
-  // PyTorch's writer places sizes behind the data. A local header's zip64 field has the size of an
-  // entry of 4 GiB as well, and the place of an entry beyond 4 GiB. The packed size is then 0.
+  // Returns whether the zip64 field is one that PyTorch writes for large entries. PyTorch writes
+  // sizes behind the data. In the local header, PyTorch also writes a zip64 field: the size of an
+  // entry of at least 4 GiB, with 0 as packed size, and the offset of an entry beyond 4 GiB.
   // Source: mz_zip_writer_add_mem_ex_v2 in miniz.
   bool is_of_giant(const Bytes& bytes, std::size_t at, std::size_t size, Header& local) const {
     const bool has_sizes = size == 16 || size == 24;
@@ -261,10 +263,10 @@ class Auditor {
       const auto [known, is_new] = by_lower_case.emplace(std::move(lower), &name);
       if (!is_new && *known->second == name) {
         findings_.add_entry(contradiction, "zip-two-of-one-name", name,
-                            "Two entries have the name {}. Readers take different ones.");
+                            "Two entries have the name {}. Readers use different entries.");
       } else if (!is_new) {
         findings_.add_entry(contradiction, "zip-case", name,
-                            "The names {} and {} differ only in case. PyTorch takes both for the "
+                            "The names {} and {} differ only in case. For PyTorch, both are the "
                             "same name.",
                             Findings::quote(*known->second));
       }
@@ -294,7 +296,7 @@ class Auditor {
 
   std::optional<Header> local_header(std::uint64_t at) {
     context_.check_cancelled();
-    constexpr std::uint64_t usual_names = 200;  // so that one read is enough
+    constexpr std::uint64_t usual_names = 200;  // bytes, so that one read is usually enough
     if (!has(at, kLocalBytes)) return std::nullopt;
     Bytes bytes(input_, at, std::min(kLocalBytes + usual_names, input_.size() - at));
     if (bytes.four(0) != kLocal) return std::nullopt;
@@ -328,7 +330,7 @@ class Auditor {
     const std::optional<Header> local = local_header(central.begin);
     if (!local) {
       findings_.add_entry(contradiction, "zip-local-header", name,
-                          "The entry {} has no local header where the directory says.");
+                          "The entry {} has no local header at the position in the directory.");
       return;
     }
     compare(central, *local);
@@ -340,7 +342,7 @@ class Auditor {
     }
     if (!stored && central.size / limits::kInflation > central.packed) {
       findings_.add_entry(damage, "zip-inflation", name,
-                          "The entry {} can't inflate from {} to {}, as the directory says.",
+                          "The directory says that {} inflates from {} to {}, which is impossible.",
                           human_bytes(central.packed), human_bytes(central.size));
     }
     const std::uint64_t left = input_.size() - local->data;
@@ -361,7 +363,7 @@ class Auditor {
                           "The local header of the entry {} has another {} than the directory.",
                           what);
     };
-    // If a descriptor follows the data, the local header may have zeros in place of numbers.
+    // If a descriptor follows the data, the local header may have zeros instead of these numbers.
     const bool later = (central.flags & kFlagDescriptor) != 0;
     const auto numbers_differ = [&](std::uint64_t here, std::uint64_t there) {
       return here != there && !(later && here == 0);
@@ -383,8 +385,8 @@ class Auditor {
   // --- the bytes between entries ---
 
   struct Place {
-    std::uint64_t begin = 0;  // of the local header
-    std::uint64_t end = 0;    // of the data
+    std::uint64_t begin = 0;  // offset of the local header
+    std::uint64_t end = 0;    // end of the data
     const Header* header = nullptr;
   };
 
@@ -405,7 +407,8 @@ class Auditor {
     check_gap(at, directory_);
   }
 
-  // A descriptor is a signature that may be missing, the checksum, and two sizes of 32 or 64 bits.
+  // Returns the size of the entry's descriptor: an optional signature, the checksum, and two sizes
+  // of 32 or 64 bits. Returns 0 if there is no descriptor.
   std::uint64_t descriptor_bytes(const Place& place) {
     const Header& header = *place.header;
     if ((header.flags & kFlagDescriptor) == 0) return 0;
@@ -432,7 +435,7 @@ class Auditor {
       if (!hidden || hidden->data > end) break;
       findings_.add_entry(contradiction, "zip-unlisted", hidden->name,
                           "The archive has an entry {} that the directory does not list.");
-      // An entry whose length stands in a descriptor may reach to the end of the gap.
+      // If only a descriptor has the entry's length, the entry may reach to the end of the gap.
       const std::uint64_t left = end - hidden->data;
       const std::uint64_t packed = hidden->packed == 0 ? left : std::min(hidden->packed, left);
       result_.entries.push_back({hidden->name, hidden->size, packed, hidden->data, hidden->crc,

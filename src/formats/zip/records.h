@@ -1,5 +1,5 @@
 /// @file
-/// What the readers and the writer of a zip archive's records share. Private to this folder.
+/// Definitions that the readers and the writer of zip archives share. Private to this folder.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kEndBytes = 22;
 inline constexpr std::uint64_t kEnd64Bytes = 56;
 inline constexpr std::uint64_t kLocator64Bytes = 20;
 
-// A header has these values in place of a number that a zip64 record or field holds.
+// A header has one of these values if a zip64 record or field has the real number.
 inline constexpr std::uint64_t k16 = 0xffff;
 inline constexpr std::uint64_t k32 = 0xffffffff;
 inline constexpr unsigned kZip64Field = 0x0001;
@@ -34,7 +34,7 @@ inline constexpr unsigned kStored = 0;
 inline constexpr unsigned kDeflated = 8;
 inline constexpr unsigned kFlagUtf8 = 1U << 11U;
 
-/// Little-endian numbers in a piece of the archive.
+/// Reads little-endian numbers and texts from a piece of the archive.
 class Bytes {
  public:
   Bytes(const Input& input, std::uint64_t offset, std::uint64_t size) : bytes_(to_size(size)) {
@@ -60,7 +60,7 @@ class Bytes {
   std::vector<std::byte> bytes_;
 };
 
-/// Collects irregularities.
+/// Collects the irregularities of an archive.
 class Findings {
  public:
   template <typename... Args>
@@ -69,7 +69,7 @@ class Findings {
     push(severity, code, {}, fmt::format(format, std::forward<Args>(args)...));
   }
 
-  /// The quoted name of the entry is the first argument of the format.
+  /// Adds an irregularity of an entry. The first argument of the format is the entry's quoted name.
   template <typename... Args>
   void add_entry(Severity severity, const char* code, const std::string& name,
                  fmt::format_string<std::string, Args...> format, Args&&... args) {
@@ -84,7 +84,7 @@ class Findings {
 
  private:
   void push(Severity severity, const char* code, std::string subject, std::string text) {
-    // Each severity has a bound of its own, so that notes can't crowd out a contradiction.
+    // Each severity has its own maximum, so that many notes cannot suppress a contradiction.
     constexpr int most = 100;
     if (++counts_.at(static_cast<std::size_t>(severity)) > most) return;
     all_.push_back({severity, {code, std::move(subject), {}, {}, std::move(text)}});
@@ -94,7 +94,7 @@ class Findings {
   std::array<int, 4> counts_{};
 };
 
-/// What the end of an archive says.
+/// The content of the records at the end of an archive.
 struct End {
   std::vector<std::uint64_t> ends;    ///< Positions of all end records, the last first.
   std::uint64_t directory = 0;        ///< Position of the directory.
@@ -104,7 +104,7 @@ struct End {
   std::uint64_t disk_entries = 0;  ///< Entries on this disk.
 };
 
-/// Reads the end records. Returns nullopt if the file has none.
+/// Reads the end records. Returns nullopt if the file has no end record.
 std::optional<End> read_end(const Input& input, Findings& findings);
 
 }  // namespace aether2onnx::zip

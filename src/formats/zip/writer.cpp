@@ -14,8 +14,8 @@ constexpr std::uint64_t kAlignment = 64;         // torch/csrc: kFieldAlignment
 constexpr std::uint64_t kPaddingField = 0x4246;  // "FB", as in PyTorch's files
 constexpr std::uint64_t kFieldHeader = 4;
 
-constexpr std::uint64_t kVersion = 20;            // 2.0: folders
-constexpr std::uint64_t kVersionZip64 = 45;       // 4.5
+constexpr std::uint64_t kVersion = 20;            // version 2.0, which has folders
+constexpr std::uint64_t kVersionZip64 = 45;       // version 4.5, which has zip64
 constexpr std::uint64_t kDate = (1U << 5U) | 1U;  // 1 January 1980
 
 void append(std::string& out, std::uint64_t number, unsigned bytes) {
@@ -33,7 +33,7 @@ void Writer::put(std::span<const std::byte> bytes) {
   position_ += bytes.size();
 }
 
-// The part of a local header and of a directory entry that is the same in both.
+// Returns the fields that a local header and a directory entry have in common.
 std::string Writer::common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const {
   std::string fields;
   append(fields, zip64 ? kVersionZip64 : kVersion, 2);
@@ -77,7 +77,7 @@ void Writer::add(const std::string& name, std::span<const std::byte> content) {
 }
 
 std::string Writer::directory_entry(const Entry& entry, std::uint64_t begin) const {
-  std::string numbers;  // those that have no room in the header, in this order
+  std::string numbers;  // the numbers that do not fit the header, in this order
   if (entry.size >= thresholds_.number) {
     append(numbers, entry.size, 8);
     append(numbers, entry.packed, 8);
@@ -92,10 +92,10 @@ std::string Writer::directory_entry(const Entry& entry, std::uint64_t begin) con
   const bool zip64 = !extra.empty();
   std::string record;
   append(record, kCentral, 4);
-  append(record, zip64 ? kVersionZip64 : kVersion, 2);  // made by; no file system's attributes
+  append(record, zip64 ? kVersionZip64 : kVersion, 2);  // made by; no attributes of a file system
   record += common_fields(entry, extra.size(), zip64);
-  append(record, 0, 2);  // comment
-  append(record, 0, 2);  // disk
+  append(record, 0, 2);  // length of the comment
+  append(record, 0, 2);  // number of the disk
   append(record, 0, 2);  // internal attributes
   append(record, 0, 4);  // external attributes
   append(record, short_form(begin), 4);
@@ -108,29 +108,29 @@ std::string Writer::end(std::uint64_t directory, std::uint64_t directory_size) c
   if (count >= thresholds_.entries || directory_size >= thresholds_.number ||
       directory >= thresholds_.number) {
     append(record, kEnd64, 4);
-    append(record, kEnd64Bytes - 12, 8);  // bytes that follow
+    append(record, kEnd64Bytes - 12, 8);  // bytes of the record that follow
     append(record, kVersionZip64, 2);
     append(record, kVersionZip64, 2);
-    append(record, 0, 4);  // this disk
-    append(record, 0, 4);  // the directory's
+    append(record, 0, 4);  // number of this disk
+    append(record, 0, 4);  // number of the directory's disk
     append(record, count, 8);
     append(record, count, 8);
     append(record, directory_size, 8);
     append(record, directory, 8);
     append(record, kLocator64, 4);
-    append(record, 0, 4);  // disk
+    append(record, 0, 4);  // number of the disk with the zip64 record
     append(record, directory + directory_size, 8);
-    append(record, 1, 4);  // disks
+    append(record, 1, 4);  // count of disks
   }
   const std::uint64_t short_count = count >= thresholds_.entries ? k16 : count;
   append(record, kEnd, 4);
-  append(record, 0, 2);  // this disk
-  append(record, 0, 2);  // the directory's
+  append(record, 0, 2);  // number of this disk
+  append(record, 0, 2);  // number of the directory's disk
   append(record, short_count, 2);
   append(record, short_count, 2);
   append(record, short_form(directory_size), 4);
   append(record, short_form(directory), 4);
-  append(record, 0, 2);  // comment
+  append(record, 0, 2);  // length of the comment
   return record;
 }
 

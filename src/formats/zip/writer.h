@@ -1,6 +1,6 @@
 /// @file
-/// Writes a zip archive of stored entries from front to back. Each entry leaves at once, so that
-/// only one tensor is in memory and an Output, which takes bytes in order, is enough.
+/// Writes a zip archive of stored (uncompressed) entries from front to back. Each entry is written
+/// at once: only one tensor is in memory, and an Output, which takes bytes in order, is enough.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,9 @@ struct Thresholds {
   std::uint64_t entries = 0xffff;     ///< Of counts of entries.
 };
 
-/// Every entry has the same time, 1 January 1980: the same entries give the same bytes. The data of
-/// an entry begins at a multiple of 64 bytes, as in PyTorch's files, which are mapped into memory.
+/// Writes one archive. Every entry has the time 1 January 1980, so that the same entries give the
+/// same bytes. The data of an entry begins at a multiple of 64 bytes, as in PyTorch's files, which
+/// are mapped into memory.
 class Writer {
  public:
   /// `output` must outlive the writer. Tests lower the `thresholds` to write small zip64 archives.
@@ -30,7 +31,7 @@ class Writer {
 
   /// Appends an entry. `name` is UTF-8.
   void add(const std::string& name, std::span<const std::byte> content);
-  /// Writes the directory and returns the archive's size. Requires that no call follows.
+  /// Writes the directory and returns the archive's size. No other call may follow.
   std::uint64_t finish();
 
  private:
@@ -39,13 +40,13 @@ class Writer {
   std::string common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const;
   std::string directory_entry(const Entry& entry, std::uint64_t begin) const;
   std::string end(std::uint64_t directory, std::uint64_t directory_size) const;
-  /// Returns the number, or 0xffffffff if the number belongs into a zip64 field.
+  /// Returns the number, or 0xffffffff if the number must go into a zip64 field.
   std::uint64_t short_form(std::uint64_t number) const;
 
   Output& output_;
   Thresholds thresholds_;
   std::vector<Entry> entries_;
-  std::vector<std::uint64_t> begins_;  // of the local headers
+  std::vector<std::uint64_t> begins_;  // the offsets of the local headers
   std::uint64_t position_ = 0;
 };
 

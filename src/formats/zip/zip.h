@@ -1,5 +1,5 @@
 /// @file
-/// Zip archives: one reader, which finds every contradiction between the parts of an archive.
+/// Reads zip archives and finds every contradiction between the parts of an archive.
 ///
 /// The reader knows nothing of the entries' content. Source: PKWARE's APPNOTE.TXT 6.3.10.
 #pragma once
@@ -26,26 +26,26 @@ struct Entry {
   bool stored = true;        ///< Not compressed.
 };
 
-/// What an irregularity does to a reading of the archive.
+/// How an irregularity affects readers of the archive.
 enum class Severity {
-  note,           ///< Nothing: readers agree about every entry.
+  note,           ///< No effect: readers agree about every entry.
   damage,         ///< Archive refuses the file. No attack uses the damage.
-  unsupported,    ///< Archive refuses the file. Other programs may read it.
+  unsupported,    ///< Archive refuses the file. Other programs may read the file.
   contradiction,  ///< Archive refuses the file. Readers may see different entries.
 };
 
 /// A place where an archive contradicts itself, or where readers are known to differ.
 struct Irregularity {
   Severity severity = Severity::contradiction;
-  Diagnostic diagnostic;  ///< The text is one line, the subject an entry's name or empty.
+  Diagnostic diagnostic;  ///< `text` is one line, `subject` an entry's name or empty.
 };
 
 /// What audit() finds in a file.
 struct Audit {
   bool has_end = false;  ///< The file has the record that ends a zip archive.
   std::vector<Irregularity> irregularities;
-  /// The directory's entries in their order, then entries that the directory does not list. Names
-  /// come from the local headers. All bytes lie within the file.
+  /// The directory's entries in their order, then entries that the directory does not list. The
+  /// names are from the local headers. The bytes of every entry lie within the file.
   std::vector<Entry> entries;
 };
 
@@ -53,8 +53,8 @@ struct Audit {
 /// Throws what Input::read() throws, and Error(limit) if the directory exceeds the limits.
 Audit audit(const Input& input, const Context& context);
 
-/// Whether any reader of zip archives finds a directory of at least one entry from the end of
-/// `input`, whatever the first bytes are.
+/// Returns whether any reader of zip archives finds a directory with at least one entry. Readers
+/// search from the end of `input`, so the first bytes do not matter.
 bool has_directory(const Input& input);
 
 /// A zip archive whose parts agree. An entry's CRC is checked when the entry is first read.
@@ -69,7 +69,7 @@ class Archive {
   ~Archive();
 
   const std::vector<Entry>& entries() const;
-  /// Returns the index of the entry of exactly that name.
+  /// Returns the index of the entry with exactly this name; nullopt if there is none.
   std::optional<std::size_t> find(std::string_view name) const;
 
   /// Reads the whole entry. Throws Error(limit) if the entry is larger than `limit` bytes.

@@ -1,4 +1,4 @@
-// Other forms of the same graph, for programs that run them faster.
+// Changes a graph to other forms that some programs run faster.
 
 #include <algorithm>
 #include <array>
@@ -31,8 +31,8 @@ std::int64_t group_of(const Node& node) {
 constexpr std::int64_t kPart = 7;
 constexpr std::int64_t kLargest = 2 * kPart - 1;
 
-// A part of the kernel along one axis: `kPart` rows from `begin` on, of which those before `fresh`
-// belong to the part before.
+// A part of the kernel along one axis: `kPart` rows from `begin` on. The rows before `fresh` belong
+// to the previous part and are zero in this part.
 struct Part {
   std::int64_t begin = 0;
   std::int64_t fresh = 0;
@@ -40,14 +40,14 @@ struct Part {
 
 std::array<Part, 2> parts_of(std::int64_t kernel) { return {{{0, 0}, {kernel - kPart, kPart}}}; }
 
-// The elements of one part of a kernel (C, 1, K, K), as (C, 1, kPart, kPart).
+// Returns the loader of one part (C, 1, kPart, kPart) of a kernel (C, 1, K, K).
 TensorLoader part_of(TensorLoader load, std::int64_t channels, std::int64_t kernel, Part rows,
                      Part columns) {
   return [load = std::move(load), channels, kernel, rows, columns] {
     const TensorData whole = load();
     const std::size_t size = size_of(whole.dtype);
     require(whole.bytes.size() == static_cast<std::size_t>(channels * kernel * kernel) * size,
-            "a depthwise kernel of another size");
+            "the depthwise kernel has a wrong size");
     TensorData part{whole.dtype, {channels, 1, kPart, kPart}, {}};
     part.bytes.resize(static_cast<std::size_t>(channels * kPart * kPart) * size);
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -120,13 +120,13 @@ class Splitter {
 const Ints kToChannelsLast = {0, 2, 3, 1};
 const Ints kToChannelsFirst = {0, 3, 1, 2};
 
-// (O, I, 1, 1) as (I, O).
+// Returns a loader that transposes the weight (O, I, 1, 1) to (I, O).
 TensorLoader transposed(TensorLoader load, std::int64_t rows, std::int64_t columns) {
   return [load = std::move(load), rows, columns] {
     const TensorData before = load();
     const std::size_t size = size_of(before.dtype);
     require(before.bytes.size() == static_cast<std::size_t>(rows * columns) * size,
-            "a projection of another size");
+            "the weight of the projection has a wrong size");
     TensorData after{before.dtype, {columns, rows}, {}};
     after.bytes.resize(before.bytes.size());
     for (std::int64_t row = 0; row < rows; ++row) {
@@ -160,7 +160,8 @@ class Projector {
     return node.op == "Transpose" && std::get<Ints>(node.attributes.at("perm")) == kToChannelsFirst;
   }
 
-  // A 1 x 1 convolution at each pixel. The attention's convolutions on a mean over all pixels stay.
+  // Returns whether a node is a 1 x 1 convolution at each pixel. The convolutions of channel
+  // attention are not, because they read a mean over all pixels.
   bool is_projection(const Node& node) const {
     if (node.op != "Conv" || group_of(node) != 1 || !is_constant(node.inputs[1])) return false;
     if (node.inputs.size() > 2 && !is_constant(node.inputs[2])) return false;
@@ -171,7 +172,7 @@ class Projector {
     return weight[2] == one && weight[3] == one && !of_mean;
   }
 
-  // An element-wise operator whose feature maps all have the channels last.
+  // Returns whether a node is an element-wise operator on scalars and on values with channels last.
   bool is_between(const Node& node) const {
     static constexpr std::array<std::string_view, 10> names = {
         "Add", "Sub", "Mul", "Div", "Cast", "Gelu", "Erf", "Sigmoid", "Relu", "LeakyRelu"};
@@ -198,7 +199,7 @@ class Projector {
     return known->second;
   }
 
-  // A value of the source, with the channels last or first.
+  // Returns the target's value for a value of the source, with the channels last or first.
   ValueId use(ValueId value, bool last, const std::string& path) {
     const ValueId made = rewriter_.use(value, type_of(value), path);
     if (is_constant(value) || is_last_[value] == last) return made;
@@ -235,14 +236,14 @@ class Projector {
 
   Rewriter rewriter_;
   std::vector<bool>
-      is_last_;  // by value of the source: whether its channels are last in the target
-  std::map<ValueId, ValueId> transposed_;  // by value of the target
+      is_last_;  // by value of the source: true if its channels are last in the target
+  std::map<ValueId, ValueId> transposed_;  // by value of the target: its Transpose
 };
 
 }  // namespace
 
 Graph split_kernels_over(const Graph& graph, int size) {
-  require(size >= kPart, "kernels that are no larger than their parts");
+  require(size >= kPart, "the kernels must be larger than their parts");
   return Splitter(graph, size).run();
 }
 

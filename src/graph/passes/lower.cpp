@@ -1,4 +1,4 @@
-// Operators that older opsets lack.
+// Replaces the operators that older opsets do not have.
 
 #include <numbers>
 
@@ -77,26 +77,26 @@ class Lowerer {
     return add(op, {x}, std::move(attributes));
   }
 
-  // Over the last axis.
+  // Normalizes over the last axis.
   ValueId layer_normalization(const Node& node) {
     const ValueId centred = centre(node, -1);
     return scale(node, centred, add("Pow", {centred, constant(centred, 2)}), -1);
   }
 
-  // Over the channels of (N, C, H, W). The square is a product: NVIDIA's AutoCast would take the
-  // chain with a Pow for a LayerNormalization, and normalize over C, H and W.
+  // Normalizes over the channels of (N, C, H, W). The square is a Mul, not a Pow: NVIDIA's AutoCast
+  // replaces the operators with a Pow by a LayerNormalization, which normalizes over C, H and W.
   ValueId channel_normalization(const Node& node) {
     const ValueId centred = centre(node, 1);
     return scale(node, centred, add("Mul", {centred, centred}), 1);
   }
 
-  // The statistics are float32, as with stash_type 1.
+  // Subtracts the mean. The statistics are float32, as with stash_type 1.
   ValueId centre(const Node& node, std::int64_t axis) {
     const ValueId x = rewriter_.cast(input(node, 0), DType::float32, node.path);
     return add("Sub", {x, reduce("ReduceMean", x, axis)});
   }
 
-  // The normalized value is cast back before scale and bias.
+  // Casts the normalized value back to the node's type, before scale and bias.
   ValueId scale(const Node& node, ValueId centred, ValueId squared, std::int64_t axis) {
     const ValueId variance = reduce("ReduceMean", squared, axis);
     const auto epsilon = std::get<float>(node.attributes.at("epsilon"));
@@ -117,8 +117,8 @@ class Lowerer {
 }  // namespace
 
 Graph lower(const Graph& graph, int opset, GeluForm gelu) {
-  require(opset >= kMinOpset && opset <= kMaxOpset, "an opset out of range");
-  require(gelu == GeluForm::erf || opset >= kMinOpsetOfGelu, "a Gelu that the opset lacks");
+  require(opset >= kMinOpset && opset <= kMaxOpset, "the opset is out of range");
+  require(gelu == GeluForm::erf || opset >= kMinOpsetOfGelu, "the opset has no Gelu");
   return Lowerer(graph, opset, gelu).run();
 }
 

@@ -1,6 +1,6 @@
 /// @file
-/// The passes on graphs, and the order in which they run. Each makes a new graph of an old one.
-/// Passes know operators, and no network.
+/// The passes on graphs, and the order in which they run. Each pass makes a new graph from an old
+/// graph. Passes use operators, but no knowledge of networks.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,7 +13,7 @@
 
 namespace aether2onnx::graph {
 
-/// The type of convolutions, and of every operator that isn't sensitive.
+/// Returns the type of convolutions and of every operator that is not sensitive to rounding.
 DType compute_type(Precision precision);
 
 /// The decisions of type(), for reports.
@@ -27,47 +27,47 @@ struct TypeDecisions {
   std::vector<std::string> out_of_range;
 };
 
-/// Gives a float32 graph the types that `options` asks for.
+/// Gives the values of a float32 graph the types that `options` require.
 ///
-/// An operator has one type: all its inputs and its output have that type. Strongly typed TensorRT
-/// networks require this. A Cast stands between an operator and a value of another type. A value is
-/// cast to a type only once, however many operators take it. A cast value is never cast again.
-/// Weights are converted when they are written, to the type that their value has in the graph.
+/// All inputs and the output of an operator have the same type. Strongly typed TensorRT networks
+/// require this. If an operator needs a value in another type, a Cast converts the value. A value
+/// is cast to a type only once, for all operators together. A cast value is never cast again. The
+/// writer converts each weight to the type of its value in the graph.
 ///
-/// fp16, bf16: every operator has that type, like a PyTorch network after .half(). The statistics
-/// of normalizations stay float32, by stash_type or by the operators that lower() makes.
+/// fp16, bf16: every operator has 16 bits, like a PyTorch network after .half(). The statistics of
+/// normalizations stay float32, because of stash_type or of the operators that lower() adds.
 /// mixed_fp16, mixed_bf16: normalizations, means over the whole picture and additions of constants
 /// (the image's mean) are float32. All other operators have 16 bits. Operators that pass values on
-/// take whichever type avoids a Cast. mixed_bf16 has only 8 bits of precision, so it also keeps in
-/// float32 the sums of feature maps and the convolutions that read and make the image.
+/// take whichever type avoids a Cast. bfloat16 has only 8 bits of precision. Therefore mixed_bf16
+/// also keeps in float32 the sums of feature maps and the convolutions that read or make the image.
 /// docs/precision.md has the measurements.
 /// In every mode, a sum or a normalization is float32 if one of its inputs is float32, and the
 /// operators of ConvertOptions::fp32_operators are float32.
 ///
 /// `read_weights`: whether mixed_fp16 looks for weights beyond float16's range.
-/// Throws Error(mismatch) if the network lacks a path of ConvertOptions::fp32_blocks.
+/// Throws Error(mismatch) if the network has no part for a path in ConvertOptions::fp32_blocks.
 Graph type(const Graph& graph, const ConvertOptions& options, bool read_weights,
            TypeDecisions& decisions);
 
 /// Replaces each depthwise convolution with a kernel of K x K, size < K <= 13, by the sum of four
-/// convolutions of 7 x 7. `size` is at least 7. The parts cover the kernel's corners. Where two
-/// parts overlap, the later one has zeros. The types of the graph stay.
+/// convolutions of 7 x 7. `size` is at least 7. Each part covers a corner of the kernel. In the
+/// overlap of two parts, the later part has zeros. The types of the graph stay the same.
 ///
 /// cuDNN has a fast float16 kernel for depthwise convolutions up to 7 x 7 (docs/performance.md).
 Graph split_kernels_over(const Graph& graph, int size);
 
 /// Replaces 1 x 1 convolutions on feature maps by MatMul and Add on NHWC. The element-wise
-/// operators between two projections become NHWC as well. A Transpose stands where a value in the
-/// other order is needed, once for each value. The types of the graph stay.
+/// operators between two such MatMuls use NHWC as well. If an operator needs a value in the other
+/// order, a Transpose is added, one for each value. The types of the graph stay the same.
 Graph projections_as_matmul(const Graph& graph);
 
-/// Replaces operators that `opset` lacks by operators that it has. Names and weights stay. Gelu
-/// came with opset 20, LayerNormalization with 17. From opset 18 on, the axes of reductions are an
-/// input. All other operators in use are the same from kMinOpset to kMaxOpset. With GeluForm::erf,
-/// Gelu is replaced at every opset.
+/// Replaces operators that `opset` does not have by operators of `opset`. Names and weights stay.
+/// Gelu came with opset 20, LayerNormalization with 17. From opset 18 on, the axes of reductions
+/// are an input. All other operators in use are the same from kMinOpset to kMaxOpset. With
+/// GeluForm::erf, Gelu is replaced at every opset.
 Graph lower(const Graph& graph, int opset, GeluForm gelu);
 
-/// Runs all passes.
+/// Runs all passes that `options` require.
 Graph run_passes(const Graph& graph, const ConvertOptions& options, bool read_weights,
                  TypeDecisions& decisions);
 

@@ -1,5 +1,5 @@
 /// @file
-/// The helper of all passes: makes a new graph of an old one, node by node.
+/// The helper of all passes: makes a new graph from an old graph, node by node.
 #pragma once
 
 #include <map>
@@ -12,30 +12,30 @@
 
 namespace aether2onnx::graph {
 
-/// Copies a graph in the order of its nodes. A pass decides what becomes of each node.
+/// Copies a graph in the order of its nodes. A pass decides how to replace each node.
 class Rewriter {
  public:
   /// `old` must outlive the rewriter. Inputs and outputs of the new graph have the type `edge`;
-  /// without it, their own.
+  /// without `edge`, they keep their types.
   explicit Rewriter(const Graph& old, std::optional<DType> edge = std::nullopt);
 
   const Graph& source;
   Graph target;
 
-  /// The initializer of a value of `source`; null if the value has none.
+  /// Returns the initializer of a value of `source`; null if the value has no initializer.
   const Initializer* initializer(ValueId value) const;
 
-  /// Returns what stands for a value of `source` in the new graph, in the type `dtype`: a copy of
-  /// an initializer in that type, or the value itself, or its Cast.
+  /// Returns the value in the new graph that replaces a value of `source`, in the type `dtype`: a
+  /// copy of the initializer, or the result of a node, with a Cast if the type differs.
   ValueId use(ValueId value, DType dtype, const std::string& path);
 
   /// Returns a value of the new graph in the type `dtype`. A value is cast to a type only once.
   ValueId cast(ValueId value, DType dtype, const std::string& path);
 
-  /// Copies a node. All its inputs get the type `dtype`; without it, they keep their own.
+  /// Copies a node. All its inputs get the type `dtype`; without `dtype`, they keep their types.
   ValueId copy(const Node& node, std::optional<DType> dtype = std::nullopt);
 
-  /// Calls `replace` with each node. It returns the value that stands for the node's output.
+  /// Calls `replace` with each node. `replace` returns the value that replaces the node's output.
   template <typename Replace>
   Graph run(Replace replace) {
     for (const Node& node : source.nodes()) made_[node.output] = replace(node);
@@ -47,7 +47,7 @@ class Rewriter {
 
   std::optional<DType> edge_;
   std::map<ValueId, const Initializer*> initializers_;
-  std::map<ValueId, ValueId> made_;  // by value of the source: what stands for it
+  std::map<ValueId, ValueId> made_;  // by value of the source: its replacement
   std::map<std::pair<ValueId, DType>, ValueId> copies_;
   std::map<std::pair<ValueId, DType>, ValueId> casts_;
 };

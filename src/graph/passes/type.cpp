@@ -1,4 +1,4 @@
-// The types of a graph's values.
+// Decides the types of a graph's values.
 
 #include <algorithm>
 #include <cmath>
@@ -89,14 +89,14 @@ class Typer {
 
   DType type_of(const Node& node) const { return types_[node.output]; }
 
-  // Decides the type of each node. A follower has the type of its input, or the 16-bit type if all
-  // users of its result have that type.
+  // Decides the type of each node. A follower (see is_follower) has the type of its input.
+  // However, if all readers of its result have the 16-bit type, the follower has this type.
   void decide() {
     std::vector<const Node*> followers;
     for (const Node& node : source_.nodes()) {
       DType type = own_type(node);
       if (type != DType::float32 && takes_float32(node)) {
-        // A sum keeps the range of its terms, and a normalization needs no Cast before it.
+        // A float32 sum keeps the range of a float32 input. A normalization then needs no Cast.
         if (is_sum(node) || is_normalization(node)) type = DType::float32;
         if (is_follower(node)) {
           type = DType::float32;
@@ -155,8 +155,8 @@ class Typer {
            });
   }
 
-  // Whether a convolution reads the image or makes it. Only the mean and followers may stand
-  // between the convolution and the graph's edge.
+  // Returns whether a convolution reads the input image or makes the output image. Only the image's
+  // mean and followers may come between the convolution and the graph's input or output.
   bool touches_image(const Node& node) const {
     return node.op == "Conv" && (reads_image(node.inputs[0]) || makes_image(node.output));
   }
@@ -202,7 +202,7 @@ class Typer {
   bool read_weights_;
   TypeDecisions& decisions_;
   Rewriter rewriter_;
-  std::vector<DType> types_;  // by value: the type of the node that makes it
+  std::vector<DType> types_;  // by value: the type of the node that makes the value
 };
 
 }  // namespace

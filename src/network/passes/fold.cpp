@@ -1,4 +1,4 @@
-// Takes modules into the weights of convolutions.
+// Folds modules into the weights of convolutions.
 
 #include <algorithm>
 #include <map>
@@ -13,7 +13,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// Folds a module into a convolution of the result, or keeps it for the convolutions that follow.
+// Folds each module into the convolution before it, or into the convolutions after the module.
 class Fold {
  public:
   explicit Fold(Network network) : net_(std::move(network)) {
@@ -30,13 +30,13 @@ class Fold {
   }
 
  private:
-  // A shift or scale of a value whose consumers are all convolutions.
+  // A shift or scale that waits for the convolutions that read its output.
   struct Waiting {
     std::optional<Expression> shift;
     std::optional<Scale> scale;
   };
 
-  // The value of the result that stands for the module's value; nullopt to copy the module.
+  // Returns the value of the result that replaces the module's value; nullopt to copy the module.
   std::optional<ValueId> rewrite(const Module& module, ValueId value) {
     bool folded = false;
     if (const auto* shift = std::get_if<ChannelShift>(&module.operation)) {
@@ -57,7 +57,7 @@ class Fold {
 
   // --- parameters ---
 
-  // A weight of a fused checkpoint is rounded there, before any further arithmetic.
+  // Rounds a computed weight as a fused checkpoint stores it, before any further arithmetic.
   static Expression as_in_checkpoint(Expression value) {
     return value.kind == Kind::stored ? value : Expression::of(Kind::rounded, std::move(value));
   }
@@ -66,13 +66,13 @@ class Fold {
     return as_in_checkpoint(net_.source.parameters.at(id).value);
   }
 
-  // A parameter of the result as an operand.
+  // Returns the formula of a parameter of the result, for use as an operand.
   Expression result_value(ParameterId id) const {
     const Expression& value = net_.result.parameters.at(id).value;
     return changed_.contains(id) ? value : as_in_checkpoint(value);
   }
 
-  // Replaces a parameter of the result by `kind` of it and the operand.
+  // Replaces a parameter of the result by the operation `kind` on the parameter and the operand.
   void change(ParameterId id, Kind kind, Expression operand) {
     Expression value = Expression::of(kind, result_value(id), std::move(operand));
     changed_.insert(id);
@@ -96,8 +96,8 @@ class Fold {
 
   // --- folding ---
 
-  // The result's module that makes the only input of a module, if it is a convolution and no other
-  // module takes its output.
+  // Returns the convolution in the result that makes the input of a module. Returns null if no
+  // convolution makes the input, or if another module also reads the input.
   Module* conv_before(const Module& module) {
     if (consumers_.at(module.inputs[0]).size() != 1) return nullptr;
     Module* before = net_.maker(net_.value(module.inputs[0]));
@@ -130,8 +130,8 @@ class Fold {
     return true;
   }
 
-  // Folds a scale into the convolution before it, through attention if the scale is positive: then
-  // the means and maxima that attention takes are scaled as well.
+  // Folds a scale into the convolution before the scale. Between the two, attention may lie if the
+  // scale is positive: the means and maxima of attention are then scaled by the same factor.
   bool fold_backward(const Module& module, const Scale& scale) {
     std::vector<ParameterId> compensated;
     ValueId at = module.inputs[0];
@@ -151,7 +151,7 @@ class Fold {
       } else {
         return false;
       }
-      // Attention is never folded itself, so that its input in the source is the right one.
+      // Attention modules are never folded, so module `at` - 1 of the source is this attention.
       at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
@@ -168,8 +168,8 @@ class Fold {
     return true;
   }
 
-  // Whether all consumers of the value are convolutions. With `points`, each must be 1 x 1 and have
-  // no groups.
+  // Returns whether all consumers of the value are convolutions. If `points`, the convolutions must
+  // also be 1 x 1 and without groups.
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
     const bool is_output = value == net_.source.modules.size();
@@ -203,9 +203,9 @@ class Fold {
 
   Rewriter net_;
   Folded folded_;
-  std::set<ParameterId> changed_;                      // of the result
-  std::vector<std::vector<const Module*>> consumers_;  // of the source's values
-  std::map<ValueId, Waiting> waiting_;                 // of the source's values
+  std::set<ParameterId> changed_;                      // parameters of the result
+  std::vector<std::vector<const Module*>> consumers_;  // by value of the source
+  std::map<ValueId, Waiting> waiting_;                 // by value of the source
 };
 
 }  // namespace

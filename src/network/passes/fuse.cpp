@@ -1,4 +1,4 @@
-// Makes one module of each pair of convolutions, and takes statistics up into weight and bias.
+// Replaces each pair of convolutions by one, and folds statistics into weight and bias.
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ ValueId fuse(Rewriter& net, const Module& module, const ReparameterizedConv2d& p
   const auto& parameters = net.source.parameters;
   const Parameter& large = parameters.at(pair.large_weight);
   const Parameter& large_bias = parameters.at(pair.large_bias);
-  // The fused convolution stands in the place of the first of these parameters.
+  // The fused convolution gets the position of the first of these two parameters.
   const std::size_t position = std::min(large.position, large_bias.position);
   const auto add = [&](const char* name, const Parameter& big, ParameterId small, Kind kind) {
     const ParameterId id =

@@ -35,7 +35,8 @@ ValueId Rewriter::put(const Module& module, std::string path, Operation operatio
   return result.add(std::move(path), std::move(operation), std::move(inputs));
 }
 
-// weight / sqrt(running_var + epsilon), and bias - running_mean * that.
+// The new weight is weight / sqrt(running_var + epsilon). The new bias is
+// bias - running_mean * new weight.
 Affine affine_of(const Network& network, const DeploymentNorm& norm) {
   const auto value = [&](ParameterId id) { return network.parameters.at(id).value; };
   Expression deviation = Expression::of(

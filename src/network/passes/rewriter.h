@@ -1,5 +1,5 @@
 /// @file
-/// Makes a new network from the modules of another one. Private to the passes.
+/// Makes a new network from the modules of another network. Private to the passes.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace aether2onnx::network {
 
-/// Goes through the modules of `source` in their order and makes `result`. Parameters that no
-/// module of the result uses drop out.
+/// Visits the modules of `source` in their order and makes `result`. `result` has only the
+/// parameters that its modules use.
 class Rewriter {
  public:
   explicit Rewriter(Network network);
@@ -19,8 +19,8 @@ class Rewriter {
   const Network source;
   Network result;
 
-  /// Calls `rewrite` with each module and its value. It returns the value of the result that stands
-  /// for the module's value, or nullopt to copy the module.
+  /// Calls `rewrite` with each module and the module's value. `rewrite` returns the value of the
+  /// result that replaces the module's value, or nullopt to copy the module.
   template <typename Rewrite>
   void run(Rewrite rewrite) {
     for (std::size_t i = 0; i < source.modules.size(); ++i) {
@@ -29,25 +29,25 @@ class Rewriter {
     }
   }
 
-  /// The value of the result that stands for a value of the source.
+  /// Returns the value of the result that replaces a value of the source.
   ValueId value(ValueId source_value) const { return values_.at(source_value); }
-  /// The module that makes a value of the result; null for the image.
+  /// Returns the module that makes a value of the result; null for the image.
   Module* maker(ValueId result_value) {
     return result_value == 0 ? nullptr : &result.modules.at(result_value - 1);
   }
 
-  /// Copies a parameter to the result when it is first used. Returns its id there.
+  /// Copies a parameter to the result at its first use. Returns the parameter's id in the result.
   ParameterId take(ParameterId id);
-  /// Adds a parameter with the name, shape and position of a parameter of the source.
+  /// Adds a parameter with `value` and the name, shape and position of a parameter of the source.
   ParameterId replace(ParameterId id, Expression value);
   /// Copies a module with its parameters.
   ValueId copy(Module module);
-  /// Adds an operation in the place of a module. Its parameters are those of the result.
+  /// Adds an operation that replaces a module. The parameters of the operation are in the result.
   ValueId put(const Module& module, std::string path, Operation operation);
 
  private:
-  std::vector<std::optional<ParameterId>> parameters_;  // of the source, as ids of the result
-  std::vector<ValueId> values_ = {0};                   // of the source, as values of the result
+  std::vector<std::optional<ParameterId>> parameters_;  // by source id: result id
+  std::vector<ValueId> values_ = {0};                   // by source value: result value
 };
 
 /// A deployment norm as x * weight + bias for each channel.
