@@ -1,5 +1,5 @@
-// ONNX files changed byte by byte. Fields that have no record here stay as they are, so this code
-// works on messages, not on records: a file of any exporter keeps its functions and attributes.
+// Changes ONNX files at the level of protobuf messages, not of records. Fields that have no record
+// are copied unchanged, so a file of any exporter keeps its functions and attributes.
 
 #include "formats/onnx/emulate.h"
 
@@ -33,12 +33,13 @@ bool is_floating(std::int64_t type) {
   return is_half(type) || type == tensor_proto::type_float || type == tensor_proto::type_double;
 }
 
-// Whether the reader's current field is a message or a text with the number `tag`.
+// Returns whether the reader's current field is a message or a text with the number `tag`.
 bool is_delimited(const pbf_reader& reader, std::uint32_t tag) {
   return reader.tag() == tag && reader.wire_type() == pbf_wire_type::length_delimited;
 }
 
-// Copies the reader's current field unchanged. Reading a value may reset the reader's tag.
+// Copies the reader's current field unchanged. Saves the tag first, since reading a value may reset
+// the reader's tag.
 void copy_field(pbf_reader& reader, pbf_writer& writer) {
   const std::uint32_t tag = reader.tag();
   switch (reader.wire_type()) {
@@ -57,7 +58,8 @@ void copy_field(pbf_reader& reader, pbf_writer& writer) {
   }
 }
 
-// Copies a message. For each field, `change` may consume it, write something else and return true.
+// Copies a message. For each field, `change` may read the field, write something else and return
+// true. If `change` returns false, the field is copied.
 template <typename Change>
 std::string copy_message(data_view message, Change change) {
   std::string result;
@@ -69,7 +71,7 @@ std::string copy_message(data_view message, Change change) {
   return result;
 }
 
-// Copies a message, and calls `change` to replace the content of each field `tag`.
+// Copies a message and calls `change` to replace the content of each field `tag`.
 template <typename Change>
 std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   return copy_message(message, [&](pbf_reader& reader, pbf_writer& writer) {
@@ -79,7 +81,7 @@ std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   });
 }
 
-// Copies a message whose field `tag` is an element type, with float32 in place of a 16-bit type.
+// Copies a message whose field `tag` is an element type. Replaces a 16-bit type by float32.
 std::string with_wide_type(data_view message, std::uint32_t tag) {
   return copy_message(message, [tag](pbf_reader& reader, pbf_writer& writer) {
     if (reader.tag() != tag || reader.wire_type() != pbf_wire_type::varint) return false;
@@ -89,7 +91,7 @@ std::string with_wide_type(data_view message, std::uint32_t tag) {
   });
 }
 
-// Copies a ValueInfoProto, with float32 in place of a 16-bit element type.
+// Copies a ValueInfoProto and replaces a 16-bit element type by float32.
 std::string with_wide_value(data_view value) {
   return with_changed(value, value_info_proto::type, [](data_view type) {
     return with_changed(type, type_proto::tensor_type, [](data_view tensor) {
@@ -126,14 +128,14 @@ class Emulator {
   }
 
  private:
-  // The graph may be split into several messages, which count as one graph.
+  // Rewrites a graph message. A file may split its graph into several messages.
   std::string rewrite(data_view graph) {
     std::string added;
     if (!std::exchange(begun_, true)) {
       pbf_writer writer(added);
       for (const std::string& name : rounded_inputs_) round(writer, name, name, name + kRounded);
       for (const Tensor& tensor : model_.initializers) {
-        if (is_half(tensor.data_type)) add_widened(writer, tensor);
+        if (is_half(tensor.data_type) || !tensor.external_file.empty()) add_tensor(writer, tensor);
       }
     }
     return added += copy_message(graph, [this](pbf_reader& reader, pbf_writer& writer) {
@@ -154,14 +156,14 @@ class Emulator {
                is_delimited(reader, graph_proto::output)) {
       writer.add_message(tag, with_wide_value(reader.get_view()));
     } else if (tag == graph_proto::value_info) {
-      reader.skip();  // ONNX Runtime infers the types anew
+      reader.skip();  // ONNX Runtime infers these types itself
     } else {
       return false;
     }
     return true;
   }
 
-  // Makes `to` from `from`: rounded to the 16-bit type of `name`, as float32.
+  // Adds the value `to`: the value `from` rounded to the 16-bit type of `name`, as float32.
   void round(pbf_writer& graph, const std::string& name, const std::string& from,
              const std::string& to) const {
     const std::string half = name + kHalf;
@@ -169,40 +171,49 @@ class Emulator {
     add_cast(graph, to + "_from_half", half, to, tensor_proto::type_float);
   }
 
-  void add_widened(pbf_writer& graph, const Tensor& tensor) const {
-    const TensorData data = read_tensor(tensor, input_, siblings_);
-    std::vector<std::byte> wide;
-    convert_elements(data.bytes, data.dtype, DType::float32, wide);
-    if (!rounds_) restore_root(wide);
-    convert_byte_order(wide, DType::float32);
-    std::string message = tensor_head({tensor.name, tensor_proto::type_float, tensor.dims});
+  // Adds a tensor, widened if its type has 16 bits, with its elements inside the file.
+  void add_tensor(pbf_writer& graph, const Tensor& tensor) {
+    TensorData data = read_tensor(tensor, input_, siblings_);
+    int type = tensor.data_type;
+    if (is_half(type)) {
+      std::vector<std::byte> wide;
+      convert_elements(data.bytes, data.dtype, DType::float32, wide);
+      if (!rounds_) restore_root(wide);
+      data = {DType::float32, data.shape, std::move(wide)};
+      type = tensor_proto::type_float;
+    }
+    convert_byte_order(data.bytes, data.dtype);
+    std::string message = tensor_head({tensor.name, type, tensor.dims});
     pbf_writer(message).add_bytes(tensor_proto::raw_data,
-                                  reinterpret_cast<const char*>(wide.data()), wide.size());
+                                  reinterpret_cast<const char*>(data.bytes.data()),
+                                  data.bytes.size());
     graph.add_message(graph_proto::initializer, message);
+    added_.insert(tensor.name);
   }
 
-  // GELU of decomposed operators divides by the root of 2, or multiplies by its inverse. The
-  // rounding of that constant is no mistake.
+  // A GELU of simple operators divides by the square root of 2, or multiplies by its inverse. Gives
+  // this constant the value of float32, without the rounding to 16 bits.
   static void restore_root(std::vector<std::byte>& elements) {
     float number = 0;
     if (elements.size() != sizeof(number)) return;
     std::memcpy(&number, elements.data(), sizeof(number));
     for (const float root : {1.4142135F, 0.70710677F}) {
-      constexpr float unit = 0x1p-8F;  // of bfloat16, the coarser type
+      constexpr float unit = 0x1p-8F;  // the rounding of bfloat16, the coarser type
       if (std::abs(number - root) <= unit * root) number = root;
     }
     std::memcpy(elements.data(), &number, sizeof(number));
   }
 
-  static void add_initializer(pbf_writer& graph, data_view message) {
+  void add_initializer(pbf_writer& graph, data_view message) const {
     pbf_reader reader(message);
-    while (reader.next(tensor_proto::data_type, pbf_wire_type::varint)) {
-      if (is_half(reader.get_enum())) return;  // add_widened() has written it
+    std::string name;
+    while (reader.next(tensor_proto::name, pbf_wire_type::length_delimited)) {
+      name = reader.get_string();
     }
-    graph.add_bytes(graph_proto::initializer, message);
+    if (!added_.contains(name)) graph.add_bytes(graph_proto::initializer, message);
   }
 
-  // A node's result has the type of its first floating-point input.
+  // Returns the type of a node's result: usually the type of the first floating-point input.
   int made_type(const Node& node) const {
     if (node.op_type == "Cast") {
       const auto to = node.attributes.find("to");
@@ -221,8 +232,8 @@ class Emulator {
   void add_node(pbf_writer& graph, data_view message, const Node& node) {
     if (node.op_type == "Constant" && node.outputs.size() == 1 &&
         types_.contains(node.outputs[0])) {
-      // The reader lists its tensor with the initializers.
-      if (!is_half(types_.at(node.outputs[0]))) graph.add_bytes(graph_proto::node, message);
+      // onnx::read() lists the tensor of a Constant node with the initializers.
+      if (!added_.contains(node.outputs[0])) graph.add_bytes(graph_proto::node, message);
       return;
     }
     const int type = made_type(node);
@@ -260,8 +271,9 @@ class Emulator {
   std::string bytes_;
   bool begun_ = false;
   std::size_t next_node_ = 0;
-  std::map<std::string, int> types_;  // of the values made so far
+  std::map<std::string, int> types_;  // the types of the values so far
   std::set<std::string> rounded_inputs_;
+  std::set<std::string> added_;  // the tensors that add_tensor() has written
 };
 
 }  // namespace
