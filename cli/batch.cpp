@@ -48,8 +48,8 @@ void guarded(BatchItem& item, const std::function<void()>& work) {
   item.seconds += seconds_since(start);
 }
 
-// Calls `work` for every open item, on `jobs` threads. The calling thread is one of them. `work`
-// must not throw.
+// Calls `work` for every item that is open (without a result), on `jobs` threads, including the
+// calling thread. `work` must not throw.
 void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
                    const std::function<void(BatchItem&)>& work) {
   std::atomic<std::size_t> next = 0;
@@ -61,7 +61,7 @@ void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
   task_context().check_cancelled();
 }
 
-// The bar on a terminal.
+// The progress bar.
 class Progress {
  public:
   Progress(Console& console, const std::vector<BatchItem>& items)
@@ -96,8 +96,8 @@ class Progress {
 
 // --- before the work --------------------------------------------------------------------------
 
-// The checkpoints in a folder in the order of their names, without the folders in it. Hidden files
-// are left out: unfinished downloads are among them.
+// Returns the checkpoints in a folder, sorted by name. Folders inside the folder are not searched.
+// Hidden files are skipped, because unfinished downloads are often hidden.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   const auto [paths, problem] = io::list_folder(folder);
   std::vector<fs::path> found;
@@ -129,7 +129,7 @@ std::vector<BatchItem> collect(const std::vector<fs::path>& inputs) {
   return items;
 }
 
-// Recognises the checkpoint and decides on the model's name.
+// Recognises the network in the checkpoint and chooses the model's name.
 void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplate& names) {
   guarded(item, [&] {
     ConvertReport& report = item.conversion.report;
@@ -141,7 +141,7 @@ void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplat
   });
 }
 
-// Throws Error(usage) if two models would have one name, or a model the name of a checkpoint.
+// Throws Error(usage) if two models would have one path, or a model would replace a checkpoint.
 void check_for_collisions(const std::vector<BatchItem>& items) {
   std::map<io::FileIdentity, const BatchItem*> outputs;
   std::map<io::FileIdentity, const BatchItem*> inputs;
@@ -158,7 +158,7 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     if (!is_new) {
       fail({ErrorKind::usage, "command-output-twice", output.string()},
            "{} and {} would both be saved as {}. Nothing was converted.\nConvert them in separate "
-           "calls, each with its own --output_dir, or name them apart with --name_template.",
+           "calls, each with its own --output_dir, or give other names with --name_template.",
            shown(other->second->input), shown(item.input), shown(output));
     }
     const auto source = inputs.find(other->first);
@@ -183,7 +183,8 @@ std::size_t jobs_of(const ConvertRequest& request) {
 
 // --- the batch --------------------------------------------------------------------------------
 
-// With --skip_existing, skips the item if its model is up to date. Returns whether to convert.
+// Returns whether to convert the item. With --skip_existing, an item with a current model is
+// skipped.
 bool is_to_be_made(BatchItem& item, const ConvertRequest& request) {
   if (!request.batch.skip_existing) return true;
   ConvertReport& report = item.conversion.report;
@@ -200,7 +201,7 @@ void convert_all(std::vector<BatchItem>& items, const ConvertRequest& request,
   std::optional<Verification> verification;
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Progress progress(console, items);
-  // A comparison uses every core, so verified items follow each other.
+  // A comparison uses every core, so items with a comparison run one after the other.
   for_each_open(items, verification ? 1 : jobs, [&](BatchItem& item) {
     Comparison comparison;
     guarded(item, [&] {
@@ -238,7 +239,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
     std::optional<io::CreatedFolders> folders;
     if (request.batch.output_dir && count(items, Result::failed) < items.size()) {
       folders.emplace(*request.batch.output_dir, *request.batch.output_dir);
-      check_for_collisions(items);  // "new/.." leads somewhere only now
+      check_for_collisions(items);  // now "new" exists, so "new/.." can be resolved
     }
     convert_all(items, request, invocation, jobs, console);
     if (folders && count(items, Result::saved) > 0) folders->keep();
@@ -249,12 +250,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
     print_result(batch_json(items, request, seconds),
                  plural(count(items, Result::saved), "model") + " saved");
   }
-  if (count(items, Result::failed) > 0) return kFailed;
-  const bool as_assumed = std::any_of(items.begin(), items.end(), [](const BatchItem& item) {
-    return item.conversion.verification &&
-           item.conversion.verification->at("verdict") == "equal-as-assumed";
-  });
-  return as_assumed ? kAsAssumed : kDone;
+  return batch_exit_code(items);
 }
 
 }  // namespace aether2onnx::cli

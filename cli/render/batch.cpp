@@ -18,7 +18,7 @@ std::string duration(double seconds) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// The columns of UTF-8 text on a terminal, at one column a character.
+// Returns the width of UTF-8 text on a terminal, if each character takes one column.
 std::size_t columns(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
@@ -107,6 +107,15 @@ std::size_t count(const std::vector<BatchItem>& items, Result result) {
       items.begin(), items.end(), [&](const BatchItem& item) { return item.result == result; }));
 }
 
+int batch_exit_code(const std::vector<BatchItem>& items) {
+  if (count(items, Result::failed) > 0) return kFailed;
+  const bool as_assumed = std::any_of(items.begin(), items.end(), [](const BatchItem& item) {
+    return item.conversion.verification &&
+           item.conversion.verification->at("verdict") == "equal-as-assumed";
+  });
+  return as_assumed ? kAsAssumed : kDone;
+}
+
 Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& request,
                 double seconds) {
   const std::size_t failed = count(items, Result::failed);
@@ -119,7 +128,7 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
           {"skipped", count(items, Result::skipped)},
           {"failed", failed},
           {"seconds", seconds},
-          {"exit_code", failed == 0 ? kDone : kFailed}};
+          {"exit_code", batch_exit_code(items)}};
 }
 
 void print_batch(Console& console, const std::vector<BatchItem>& items,

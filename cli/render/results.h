@@ -1,6 +1,6 @@
 /// @file
-/// The results of the commands as text and as JSON. Nothing here does work or knows the command
-/// line's parser.
+/// Prints the results of the commands as text, or returns them as JSON. These functions do no other
+/// work, and do not use the parser of the command line.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -22,33 +22,33 @@ namespace aether2onnx::cli {
 
 // --- convert ----------------------------------------------------------------------------------
 
-/// A finished conversion, and the commands that go on from there.
+/// A finished conversion, and the commands that the user may run next.
 struct Conversion {
   ConvertReport report;
-  std::string replaced;  ///< When the replaced file was written; "" without such a file.
-  std::shared_ptr<const Json> verification;  ///< Null without a comparison.
-  std::string verify_command;                ///< Empty after a comparison.
+  std::string replaced;  ///< When the replaced file was written; "" if no file was replaced.
+  std::shared_ptr<const Json> verification;  ///< The comparison; null if none was made.
+  std::string verify_command;                ///< Empty if the model was compared.
   std::string trtexec_command;
   std::string engine_command;
 };
-/// What --for has set, and why.
+/// Prints the options that --for has set, and why.
 void print_settings(Console& console, const ConvertRequest& request);
 void add_targets(Json& json, const ConvertRequest& request);
 void print_conversion(Console& console, const ConvertRequest& request,
                       const Conversion& conversion);
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion);
 
-/// "out.onnx", or "out.onnx, replacing the one of 12:31".
+/// Returns "out.onnx", or "out.onnx, replacing the file of 12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
-/// "fp32, fixed 1x3x64x64, opset 17". If precision or shape is at its default, the text also names
-/// the usual alternatives and their options.
+/// Returns "fp32, fixed 1x3x64x64, opset 17". If the precision or the shape is the default, the
+/// text also names the usual alternatives and their options.
 std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
-/// The checkpoint beside its model: operators, parameters, inputs and outputs.
+/// Returns a table that compares the checkpoint and the model: sizes, types, inputs, operators.
 std::string model_table(const ConvertReport& report);
 
-/// The effect of a conversion on its output.
+/// What a conversion will do with the output file.
 struct OutputPlan {
   std::string action;  ///< "write", "replace" or "skip".
   std::string why;
@@ -57,7 +57,7 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
                 const OutputPlan& plan);
 Json plan_json(const ConvertRequest& request, const ConvertReport& planned, const OutputPlan& plan);
 
-/// One checkpoint of a batch. Only the thread that works on it touches it.
+/// One checkpoint of a batch. Only the thread that converts the checkpoint uses the object.
 struct BatchItem {
   enum class Result { open, saved, skipped, failed };
   std::filesystem::path input;
@@ -68,23 +68,24 @@ struct BatchItem {
   double seconds = 0;
 };
 std::size_t count(const std::vector<BatchItem>& items, BatchItem::Result result);
+int batch_exit_code(const std::vector<BatchItem>& items);
 void print_batch(Console& console, const std::vector<BatchItem>& items,
                  const ConvertRequest& request, double seconds);
 Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& request, double seconds);
 
 // --- verify -----------------------------------------------------------------------------------
 
-/// Who judges, how long it takes, and what is assumed.
+/// Prints the model and the reference, the tolerance, the estimated time, and the assumptions.
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
-/// A line for each shape. `warn` adds a warning if float16 is close to its largest value.
+/// Prints a line for each shape. With `warn`, warns of values close to float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
-/// The verdict on a model that is equal, and the assumptions that it depends on.
+/// Returns the verdict on a model that is equal, with the assumptions behind the verdict.
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint);
-/// An error that lists the shapes that failed, or names the suspicious part.
+/// Returns an error that lists the shapes that failed, or names the suspicious part.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
-/// "layers.0.3 (largest value 1.2e+05)", with the largest values in `details`.
+/// Returns the blocks with the largest values in `details`: "layers.0.3 (largest value 1.2e+05)".
 std::string blocks_text(const std::vector<std::string>& blocks, const Json& details);
 
 // --- the other commands -----------------------------------------------------------------------
@@ -96,18 +97,18 @@ void print_inspection(Console& console, const InspectRequest& request,
 Json inspection_json(const Inspection& inspection, bool with_tensors);
 
 void print_check(Console& console, const std::filesystem::path& file, const CheckReport& report);
-/// The findings of at least `least`, one line each.
+/// Returns the findings with the severity `least` or a higher severity, one line each.
 std::string findings_text(const CheckReport& report, Severity least);
 Json check_json(const CheckReport& report, int exit_code);
 
-/// One picture; the failure, if any, takes the place of the rest.
+/// The result for one picture. If `failure` is set, `upscaled` is empty.
 struct UpscaleResult {
   std::filesystem::path picture;
   std::filesystem::path target;
   verify::UpscaledPicture upscaled;
   std::optional<Failure> failure;
 };
-/// The model, for the JSON output.
+/// Facts about the model, for the JSON output.
 struct UpscaleFacts {
   std::string description;
   std::int64_t scale = 0;
@@ -120,7 +121,7 @@ void print_upscaled(Console& console, const UpscaleResult& result);
 Json upscale_json(const UpscaleRequest& request, const UpscaleFacts& facts,
                   const std::vector<UpscaleResult>& results);
 
-/// A scanned file; the failure, if any, takes the place of the report.
+/// A scanned file. If `failure` is set, `report` is empty.
 struct Scanned {
   std::filesystem::path file;
   ScanReport report;
@@ -129,8 +130,8 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// The model and the version of TensorRT. `origin` says who named the version. `trtexec` and
-/// `python` may be empty.
+/// Returns the model and the version of TensorRT. `origin` says where the version comes from.
+/// `trtexec` and `python` may be empty.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
                  const std::filesystem::path& trtexec, const std::filesystem::path& python);

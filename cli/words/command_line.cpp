@@ -19,12 +19,22 @@
 
 namespace aether2onnx::cli {
 
+namespace {
+
+// Whether the arguments before the first "--" contain the option.
+bool has_option(const std::vector<std::string>& arguments, std::string_view option) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::find(arguments.begin(), end, option) != end;
+}
+
+}  // namespace
+
 bool wants_json(const std::vector<std::string>& arguments) {
-  return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  return has_option(arguments, "--json");
 }
 
 bool is_supervised(const std::vector<std::string>& arguments) {
-  return std::find(arguments.begin(), arguments.end(), "--supervised") != arguments.end();
+  return has_option(arguments, "--supervised");
 }
 
 namespace {
@@ -37,7 +47,7 @@ std::vector<std::string> long_names(const CLI::App& app) {
   return names;
 }
 
-// An option takes about 30 bytes.
+// The largest size of a file for --config. An option takes about 30 bytes.
 constexpr std::size_t kConfigBytes = std::size_t{1} << 20U;
 
 // Reads the file of --config, which may be a pipe. `name` is the file's name for messages.
@@ -73,7 +83,7 @@ struct CommandLine::Parser {
   }
 
   std::string config;                // the file of --config
-  std::vector<std::string> in_file;  // options that the file decided
+  std::vector<std::string> in_file;  // options whose values come from the file
   CLI::App app{"", "aether2onnx"};
   std::string command;
   std::string description;
@@ -85,29 +95,29 @@ struct CommandLine::Parser {
   std::vector<std::string> positionals;
   TypedNames typed;
   std::vector<std::function<void()>> steps;
-  std::map<std::string, std::vector<std::string>> offered;  // by option: values for the shells
+  std::map<std::string, std::vector<std::string>> offered;  // for each option: completions
   bool help = false;
   bool help_all = false;
   bool version = false;
 
-  // The call that lists all options.
+  // Returns the command that lists all options.
   std::string help_call() const {
     return fmt::format("aether2onnx{} {}", command == "convert" ? "" : " " + command,
                        in_short.empty() ? "--help" : "--help-all");
   }
   bool wants_answer() const { return help || help_all || version; }
-  // Refuses "-" as a file.
+  // Throws Error(usage) if a file is called "-", which usually means standard input.
   void refuse_streams() const;
   // Throws Error(usage) for an error of CLI11.
   [[noreturn]] void refuse(const CLI::ParseError& error) const;
-  // The text with the first "--fp_mode" as it was typed: "--dtype (here --fp_mode)".
+  // Returns `text`, in which "--dtype (here --fp_mode)" replaces `name` if the user typed --dtype.
   std::string as_typed(std::string text, const std::string& name) const;
-  // Runs `work`. Errors name options as they were typed, and the file of --config if the option is
-  // from there.
+  // Runs `work`. Changes an Error(usage) of `work`, so that the message contains the option as the
+  // user typed it, or the file of --config if this file contains the option.
   void name_options(const std::function<void()>& work) const;
 };
 
-// Reads the file of --config as CLI11 does (TOML), and refuses unknown keys.
+// Reads the file of --config with CLI11's reader for TOML. Throws Error(usage) for unknown keys.
 class CommandLine::ConfigFile final : public CLI::ConfigTOML {
  public:
   explicit ConfigFile(Parser& parser) : parser_(parser) {}
@@ -123,10 +133,11 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     const std::string file = parser_.config_name();
     const std::string key = printable(item.name);
     if (!item.parents.empty()) {
-      fail({ErrorKind::usage, "option-section", item.fullname()},
-           "{}: '{}' stands in a section, but options have none.\nWrite name = value, one a line, "
-           "as in fp_mode = \"fp16\".",
-           file, printable(item.fullname()));
+      fail(
+          {ErrorKind::usage, "option-section", item.fullname()},
+          "{}: '{}' is in a section, but options have no sections.\nWrite one option on each line, "
+          "as in fp_mode = \"fp16\".",
+          file, printable(item.fullname()));
     }
     std::string name = item.name;
     std::replace(name.begin(), name.end(), '-', '_');
@@ -149,14 +160,14 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
            "{}: {} has {} values, one is expected.", file, key, item.inputs.size());
     }
     item.name = name;
-    if (!option->empty()) return;  // the command line counts
+    if (!option->empty()) return;  // the value on the command line is used
     if (parser_.from_file(name)) {
       fail({ErrorKind::usage, "option-twice", name}, "{}: {} is given twice.", file, key);
     }
     parser_.in_file.push_back(name);
   }
 
-  // Answers a key that another program has.
+  // Throws Error(usage) if `key` is an option of another program. The message names our option.
   void refuse_other_name(const std::string& file, const std::string& key) const {
     for (const OtherName& row : other_names()) {
       if (!is_one_of(row.typed, lower_case(key)) || row.only_for_files) continue;
@@ -322,8 +333,8 @@ void CommandLine::add_help() {
 void CommandLine::add_printing(Printing& printing, const std::string& verbose_text) {
   parser_->app
       .add_option("--config", parser_->config,
-                  "Read options from this TOML file, name = value;\n"
-                  "those on the command line count for more")
+                  "Read options from this TOML file with lines name = value.\n"
+                  "Options on the command line take precedence")
       ->group("Configuration")
       ->type_name("FILE")
       ->configurable(false);
@@ -331,13 +342,13 @@ void CommandLine::add_printing(Printing& printing, const std::string& verbose_te
   group(kPrintingGroup);
   if (!verbose_text.empty()) add_flag("--verbose", printing.verbose, verbose_text);
   add_flag("--quiet", printing.quiet, "Print errors only");
-  // The program must know how to print errors before it reads anything.
+  // --json is not allowed in the file, because an error in the file must be printed as JSON, too.
   parser_->add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
       ->configurable(false);
   parser_
       ->add_flag("--supervised", printing.supervised,
-                 "For programs that run this one: events on stderr, one JSON\n"
-                 "object a line; the end of standard input cancels the work")
+                 "For programs that run aether2onnx: print events on stderr, one\n"
+                 "JSON object a line. The end of standard input cancels the work")
       ->configurable(false);
   add_help();
 }
@@ -408,8 +419,8 @@ void CommandLine::refuse_assignment(const std::string& word) const {
   });
   if (!is_option && !is_other) return;
   fail({ErrorKind::usage, "option-dashes", name, "--" + name, word},
-       "{}: an option begins with two dashes, as in --{}. A file is written without a name in "
-       "front of it.\nRun {} for all options.",
+       "{}: an option begins with two dashes, as in --{}. For a file, give only the file's name, "
+       "without \"name=\".\nRun {} for all options.",
        printable(word), printable(word), parser_->help_call());
 }
 
@@ -463,7 +474,7 @@ std::optional<Answer> CommandLine::parse(const std::vector<std::string>& argumen
   std::vector<std::string> resolved = resolve_names(
       arguments, {long_names(parser_->app), parser_->scripts_own, parser_->help_call()},
       parser_->typed);
-  std::reverse(resolved.begin(), resolved.end());  // CLI11 takes the arguments from the end
+  std::reverse(resolved.begin(), resolved.end());  // CLI11 expects the last argument first
   try {
     parser_->name_options([&] { parser_->app.parse(resolved); });
     if (!parser_->config.empty() && !parser_->wants_answer()) {

@@ -249,6 +249,11 @@ TEST_P(Guesses, AreNeverCalledProven) {
   expect_assumed(as_given + " --verify_onnx", "option");
   expect_assumed("verify right.onnx --against model.pth", "metadata");
   expect_assumed("verify right.onnx --against model.pth" + guess.option, "option");
+  // A batch answers the same.
+  const CommandResult batch =
+      run("model.pth --output_dir batch --shape 1x3x12x9 --verify_onnx --json" + guess.option);
+  EXPECT_EQ(batch.exit_code, 3) << batch.err;
+  EXPECT_EQ(Json::parse(batch.out)["exit_code"], 3) << batch.out;
   // The model of the default is another one.
   EXPECT_EQ(run("verify plain.onnx --against model.pth" + guess.option).exit_code, 1);
 
