@@ -8,8 +8,9 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <utility>
 
-// The functions come from the library that is loaded below.
+// With this macro, the API's functions come from the library that is loaded below.
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
@@ -27,7 +28,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint32_t kApiVersion = 20;  // that of ONNX Runtime 1.20
+constexpr std::uint32_t kApiVersion = 20;  // the API of ONNX Runtime 1.20
 constexpr const char* kEnvironmentVariable = "AETHER2ONNX_ONNXRUNTIME";
 #if defined(_WIN32)
 constexpr std::array kLibraryNames = {"onnxruntime.dll"};
@@ -38,9 +39,9 @@ constexpr std::array kLibraryNames = {"libonnxruntime.so.1", "libonnxruntime.so"
 #endif
 
 constexpr const char* kHowToGet =
-    "Get it from your distribution (libonnxruntime), from npm (onnxruntime-node), or from the "
-    "project's releases,\nand name the library with --onnxruntime_library or "
-    "AETHER2ONNX_ONNXRUNTIME.";
+    "Get ONNX Runtime from your distribution (libonnxruntime), from npm (onnxruntime-node), or "
+    "from ONNX Runtime's releases.\nGive the library's path with --onnxruntime_library or the "
+    "environment variable AETHER2ONNX_ONNXRUNTIME.";
 
 struct Library {
   port::Library library;
@@ -66,17 +67,17 @@ Library find_library(const fs::path& explicit_path) {
   for (const fs::path& beside : {folder, folder / "../lib", folder / AETHER2ONNX_MODULE_FOLDER}) {
     for (const char* name : kLibraryNames) {
       if (!folder.empty() && io::exists(beside / name)) {
-        return open_named(beside / name, "its place beside the program");
+        return open_named(beside / name, "the search beside the program");
       }
     }
   }
   for (const char* name : kLibraryNames) {
-    if (port::kIsWindows) break;  // Windows has an older one of its own
+    if (port::kIsWindows) break;  // Windows itself has an older ONNX Runtime
     port::Library library = port::load_library(name);
     if (library.handle != nullptr) return {std::move(library), name};
   }
   fail({ErrorKind::io, "verify-no-onnxruntime", kLibraryNames[0]},
-       "ONNX Runtime isn't installed (no {}).\n{}", kLibraryNames[0], kHowToGet);
+       "ONNX Runtime isn't installed: {} was not found.\n{}", kLibraryNames[0], kHowToGet);
 }
 
 std::string describe_type(ONNXTensorElementDataType type) {
@@ -86,24 +87,38 @@ std::string describe_type(ONNXTensorElementDataType type) {
   return fmt::format("ONNX type {}", static_cast<int>(type));
 }
 
-void ORT_API_CALL collect_warning(void* parameter, OrtLoggingLevel level, const char* /*category*/,
-                                  const char* /*id*/, const char* /*location*/,
-                                  const char* message) {
-  if (level < ORT_LOGGING_LEVEL_WARNING) return;
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  static_cast<std::vector<std::string>*>(parameter)->emplace_back(message);
+// The warnings of the session that is being loaded. ONNX Runtime allows one environment per
+// process and logs from several threads.
+class Warnings {
+ public:
+  void add(const char* message) {
+    const std::lock_guard lock(mutex_);
+    lines_.emplace_back(message);
+  }
+  // Returns the warnings since the last call.
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+Warnings& warnings() {
+  static Warnings instance;
+  return instance;
 }
 
-// ONNX Runtime allows one environment a process. Its warnings go to the session that is being
-// loaded.
-std::vector<std::string>& log() {
-  static std::vector<std::string> lines;
-  return lines;
+void ORT_API_CALL collect_warning(void* /*parameter*/, OrtLoggingLevel level,
+                                  const char* /*category*/, const char* /*id*/,
+                                  const char* /*location*/, const char* message) {
+  if (level >= ORT_LOGGING_LEVEL_WARNING) warnings().add(message);
 }
 
 Ort::Env& environment() {
-  static Ort::Env env(ORT_LOGGING_LEVEL_WARNING, "aether2onnx", collect_warning, &log());
+  static Ort::Env env(ORT_LOGGING_LEVEL_WARNING, "aether2onnx", collect_warning, nullptr);
   return env;
 }
 
@@ -140,7 +155,8 @@ OnnxRuntime::OnnxRuntime(const fs::path& explicit_path) {
       reinterpret_cast<GetApiBase>(port::find_symbol(library.library, "OrtGetApiBase"));
   if (get_base == nullptr) {
     fail({ErrorKind::unsupported, "verify-onnxruntime-version", path_},
-         "{} isn't ONNX Runtime: it has no OrtGetApiBase.\n{}", printable(path_, 4096), kHowToGet);
+         "{} isn't ONNX Runtime: the library has no function OrtGetApiBase.\n{}",
+         printable(path_, 4096), kHowToGet);
   }
   const OrtApiBase* base = get_base();
   version_ = base->GetVersionString();
@@ -153,7 +169,7 @@ OnnxRuntime::OnnxRuntime(const fs::path& explicit_path) {
   Ort::InitApi(api);
 }
 
-// The library stays loaded, because its threads may outlive every object of ours.
+// The library stays loaded, because its threads may outlive every object of this program.
 OnnxRuntime::~OnnxRuntime() = default;
 
 const OnnxRuntime& OnnxRuntime::load(const fs::path& explicit_path) {
@@ -179,7 +195,7 @@ const std::vector<std::string>& Session::warnings() const { return state_->warni
 
 namespace {
 
-// Frees provider options through the library's own functions.
+// Owns provider options, and frees them with the library's own function.
 template <typename Options>
 using ProviderOptions = std::unique_ptr<Options, void(ORT_API_CALL*)(Options*)>;
 
@@ -206,9 +222,9 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 
-// Without the arena, a session holds no more memory than it needs and returns the memory after each
-// run. The threads of a session do not spin between runs, because PyTorch needs the processors
-// then.
+// Without the arena, ONNX Runtime's own allocator, a session holds no more memory than it needs and
+// returns the memory after each run. The threads of a session do not spin between runs, because
+// PyTorch needs the processors between runs.
 Ort::SessionOptions session_options(const Device& device) {
   Ort::SessionOptions options;
   options.DisableCpuMemArena();
@@ -222,9 +238,9 @@ template <typename Create>
 Session open_session(Create create) {
   return explained("to load the model", [&] {
     auto state = std::make_unique<Session::State>();
-    log().clear();
+    warnings().take();
     state->session.emplace(create());
-    state->warnings = log();
+    state->warnings = warnings().take();
 
     Ort::AllocatorWithDefaultOptions allocator;
     const auto describe = [](const std::string& name, const Ort::TypeInfo& type) {
@@ -255,7 +271,7 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-// A model that squares four numbers.
+// Returns the bytes of a model that squares one number, a tensor of shape (1, 1, 1, 1).
 std::string trial_model() {
   const int type = onnx::data_type_of(DType::float32);
   const std::vector<std::string> dims(4, "1");
@@ -290,7 +306,7 @@ void OnnxRuntime::check(const Device& device) const {
     fail({ErrorKind::unsupported, "verify-no-provider", to_string(device), wanted,
           join(offered, ", ")},
          "{}: ONNX Runtime {} ({}) has no {}, only {}.\nUse {} cpu, or give a library with "
-         "GPU support by {}.",
+         "GPU support with {}.",
          to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
          option("device"), option("onnxruntime_library"));
   }
@@ -322,7 +338,7 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
 
 namespace {
 
-// Converts the values to a tensor of a 16-bit type. `storage` holds the elements.
+// Converts the values to a tensor of a 16-bit type. `storage` holds the tensor's elements.
 template <typename Half, typename ToBits>
 Ort::Value make_half_tensor(const FloatTensor& tensor, std::vector<std::uint16_t>& storage,
                             ToBits to_bits) {
@@ -364,7 +380,7 @@ FloatTensor to_floats(const Ort::Value& value) {
   return tensor;
 }
 
-// Ends the run if the flag becomes true. ONNX Runtime then stops before its next operator.
+// Runs the session. If `cancelled` becomes true, ONNX Runtime stops before its next operator.
 std::vector<Ort::Value> run_session(Ort::Session& session, const char* input,
                                     const Ort::Value& feed, const std::vector<const char*>& outputs,
                                     const std::atomic<bool>* cancelled) {

@@ -50,11 +50,12 @@ constexpr std::int64_t kSameRequest = 1000;  // milliseconds
 
 extern "C" void cancel_on_signal(int signal) {
   const int saved = errno;
-  int none = 0;
-  if (first_signal.compare_exchange_strong(none, signal)) {
-    first_time = milliseconds();
+  const std::int64_t now = milliseconds();
+  std::int64_t first = 0;
+  if (first_time.compare_exchange_strong(first, now)) {
+    first_signal = signal;
     cancelled = true;
-  } else if (milliseconds() - first_time >= kSameRequest) {
+  } else if (now - first >= kSameRequest) {
     kill_running_process();
     ::signal(signal, SIG_DFL);
     ::raise(signal);
@@ -78,7 +79,8 @@ const std::atomic<bool>& cancel_on_signals() {
     action.sa_flags = 0;  // a blocked call ends with EINTR
     ::sigaction(signal, &action, nullptr);
   }
-  // Beyond a file size limit write() fails with EFBIG. The error message is that of a full disk.
+  // If a file reaches the size limit of the process, write() fails with EFBIG. The user then sees
+  // the message for a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
   // A conversion continues if the program that reads its log ends.
   ::signal(SIGPIPE, SIG_IGN);
@@ -88,9 +90,9 @@ const std::atomic<bool>& cancel_on_signals() {
 void cancel_when_input_ends() {
   try {
     std::thread([] {
-      // The signals go to the other threads: their calls must be interrupted.
+      // Blocks all signals in this thread: signals must interrupt calls of the other threads.
       sigset_t all{};
-      sigfillset(&all);  // a macro on macOS
+      sigfillset(&all);  // a macro on macOS, so without "::"
       ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
       std::array<char, 256> buffer{};
       ssize_t got = 0;
@@ -99,7 +101,7 @@ void cancel_when_input_ends() {
       } while (got > 0 || (got < 0 && errno == EINTR));
       ::kill(::getpid(), SIGTERM);
     }).detach();
-  } catch (const std::system_error&) {  // no more threads: only signals cancel
+  } catch (const std::system_error&) {  // can't create a thread: only signals cancel the task
   }
 }
 
@@ -152,7 +154,7 @@ std::vector<fs::path> folders_of_path() {
 
 std::string environment(const char* name) {
   const char* value =
-      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): only the start sets variables
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): variables are set only at the start
   return value == nullptr ? "" : value;
 }
 
@@ -160,7 +162,7 @@ void set_environment_default(const char* name, const char* value) { ::setenv(nam
 
 bool write_text(std::FILE* stream, std::string_view text) {
   constexpr int step = 50;                // milliseconds
-  constexpr std::size_t most = PIPE_BUF;  // a writable pipe takes as many at once
+  constexpr std::size_t most = PIPE_BUF;  // a writable pipe accepts this many bytes
   if (std::fflush(stream) != 0) return false;
   const int number = ::fileno(stream);
   while (!text.empty()) {
@@ -187,7 +189,7 @@ std::optional<std::uint64_t> first_number(const std::string& path) {
   return std::nullopt;
 }
 
-// Reads the line "MemAvailable:   22 kB" of /proc/meminfo.
+// Returns the free memory, from the line "MemAvailable:   22 kB" of /proc/meminfo.
 std::optional<std::uint64_t> system_bytes() {
   std::ifstream file("/proc/meminfo");
   std::string name;
@@ -208,12 +210,12 @@ std::optional<std::uint64_t> group_bytes(const std::string& limit, const std::st
   return *most > *now ? *most - *now : 0;
 }
 
-// The rest of the limit on the address space that `ulimit -v` sets.
+// Returns the unused part of the limit on the address space that `ulimit -v` sets.
 std::optional<std::uint64_t> address_bytes() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
   const auto pages = first_number("/proc/self/statm");
-  constexpr std::uint64_t page = 4096;
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t used = pages.value_or(0) * page;
   return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
 }

@@ -1,5 +1,5 @@
 /// @file
-/// Shared by the Windows files of the port.
+/// Declarations that the Windows files of this folder share.
 #pragma once
 
 #ifndef NOMINMAX
@@ -16,15 +16,15 @@
 
 namespace aether2onnx::windows {
 
-/// UTF-8 and UTF-16. What is no text becomes U+FFFD.
+/// Convert UTF-8 to UTF-16, and UTF-16 to UTF-8. Invalid parts of a text become U+FFFD.
 std::wstring wide(std::string_view text);
 std::string narrow(std::wstring_view text);
 
-/// The path as the system's calls take it: absolute, of any length ("\\?\C:\…", "\\?\UNC\…").
-/// Devices keep their form ("\\.\NUL").
+/// Returns the path in the form for system calls: absolute, with a prefix that allows any length
+/// ("\\?\C:\…", "\\?\UNC\…"). The paths of devices have another prefix ("\\.\NUL").
 std::wstring native(const std::filesystem::path& path);
 
-/// The system's sentence for an error number, without the dot at its end.
+/// Returns the system's message for an error number, without the dot at the end.
 std::string reason(DWORD error);
 
 /// An open file, process, thread, job or pipe.
@@ -51,10 +51,10 @@ class Handle {
   HANDLE handle_ = INVALID_HANDLE_VALUE;
 };
 
-/// Opens a file, folder or device to ask about it. Follows links unless `itself` is true.
-Handle open_for_questions(const std::filesystem::path& path, bool itself = false);
+/// Opens a file, folder or device to read its attributes. Follows links.
+Handle open_for_questions(const std::filesystem::path& path);
 
-/// Ends the program that port::Process runs and all programs that it started, if there is one.
+/// Ends the program that port::Process runs, and all programs that it started, if there are any.
 void end_running_job() noexcept;
 
 }  // namespace aether2onnx::windows

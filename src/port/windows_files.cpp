@@ -1,4 +1,5 @@
-// Files on Windows. Every call is one for UTF-16 and gets an absolute path of any length.
+// Files on Windows. Every system call is the version for UTF-16 and gets an absolute path, which
+// may have any length.
 
 #include <algorithm>
 #include <array>
@@ -22,16 +23,15 @@ using windows::reason;
 
 namespace windows {
 
-Handle open_for_questions(const fs::path& path, bool itself) {
+Handle open_for_questions(const fs::path& path) {
   constexpr DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-  const DWORD flags = FILE_FLAG_BACKUP_SEMANTICS | (itself ? FILE_FLAG_OPEN_REPARSE_POINT : 0);
   return Handle(::CreateFileW(native(path).c_str(), FILE_READ_ATTRIBUTES, share, nullptr,
-                              OPEN_EXISTING, flags, nullptr));
+                              OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
 }
 
 }  // namespace windows
 
-// --- the calls of files.cpp -------------------------------------------------------------------
+// --- the functions of system.h ----------------------------------------------------------------
 
 namespace system {
 
@@ -71,7 +71,7 @@ Kind kind_of_attributes(DWORD attributes) {
   return (attributes & FILE_ATTRIBUTE_DEVICE) != 0 ? Kind::other : Kind::file;
 }
 
-// Reads the attributes of an open file. Nullopt for devices and pipes.
+// Returns the attributes of an open file; nullopt for devices and pipes.
 std::optional<BY_HANDLE_FILE_INFORMATION> information_of(HANDLE handle) {
   BY_HANDLE_FILE_INFORMATION information{};
   if (::GetFileType(handle) != FILE_TYPE_DISK) return std::nullopt;
@@ -79,8 +79,8 @@ std::optional<BY_HANDLE_FILE_INFORMATION> information_of(HANDLE handle) {
   return information;
 }
 
-// Programs that guard or index files open a new file for moments. Repeats `call` for about a
-// second while a file is in use.
+// Repeats `call` for about a second while a file is in use. Virus scanners and indexing programs
+// open a new file for a short time.
 template <typename Call>
 Outcome patiently(Call call) {
   constexpr int attempts = 6;
@@ -97,7 +97,7 @@ Outcome patiently(Call call) {
 
 constexpr DWORD kNoAttributes = INVALID_FILE_ATTRIBUTES;
 
-// FILE_FLAG_BACKUP_SEMANTICS: a folder can be opened as well.
+// Opens a file for reading. FILE_FLAG_BACKUP_SEMANTICS: a folder can be opened as well.
 Handle open_for_reading(const fs::path& path) {
   return Handle(::CreateFileW(native(path).c_str(), GENERIC_READ,
                               FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
@@ -126,7 +126,7 @@ Kind kind_of(const fs::path& path) {
 std::optional<fs::path> behind_links(const fs::path& path) {
   const DWORD attributes = ::GetFileAttributesW(native(path).c_str());
   if (attributes == kNoAttributes || (attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return path;
-  // Files of cloud folders are reparse points as well. The system resolves every kind.
+  // Links are reparse points, and files of cloud folders as well. Windows resolves all kinds.
   const Handle handle = open_for_questions(path);
   if (!handle) return std::nullopt;
   std::wstring name(limits::kChunkBytes / sizeof(wchar_t), L'\0');
@@ -219,11 +219,11 @@ Outcome NewFile::close() {
 }
 
 // The new file inherited the rights of its folder. If the old file has rights of its own, the new
-// file gets them.
+// file gets the old file's rights.
 Outcome take_rights(const fs::path& made, const fs::path& old) {
   DWORD size = 0;
   ::GetFileSecurityW(native(old).c_str(), DACL_SECURITY_INFORMATION, nullptr, 0, &size);
-  if (size == 0) return {};  // there is no old file, or the file system has no rights
+  if (size == 0) return {};  // there is no old file, or the file system stores no rights
   std::vector<std::byte> rights(size);
   if (::GetFileSecurityW(native(old).c_str(), DACL_SECURITY_INFORMATION, rights.data(), size,
                          &size) == FALSE) {
@@ -261,7 +261,7 @@ namespace io {
 
 using windows::open_for_questions;
 
-// --- questions --------------------------------------------------------------------------------
+// --- paths ------------------------------------------------------------------------------------
 
 std::optional<std::uint64_t> file_size(const fs::path& path) {
   const Handle handle = open_for_questions(path);
@@ -296,7 +296,7 @@ std::string name_problem(const std::string& name) {
   constexpr std::string_view forbidden = "<>:\"/\\|?*";
   if (name.empty() || name == "." || name == "..") return {};
   for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20) return "it has a control character";
+    if (static_cast<unsigned char>(c) < 0x20) return "the name has a control character";
     if (forbidden.find(c) != std::string_view::npos) {
       return fmt::format("Windows allows no '{}' in names", c);
     }
@@ -304,7 +304,7 @@ std::string name_problem(const std::string& name) {
   if (name.back() == '.' || name.back() == ' ') {
     return "Windows drops a dot or space at the end of a name";
   }
-  // The system takes "nul.onnx" for the device as well, and superscript digits for digits.
+  // Windows treats "nul.onnx" as the device NUL too, and superscript digits as digits.
   std::string stem = name.substr(0, name.find('.'));
   stem.erase(stem.find_last_not_of(' ') + 1);
   std::transform(stem.begin(), stem.end(), stem.begin(),
@@ -317,7 +317,7 @@ std::string name_problem(const std::string& name) {
   if (stem.starts_with("COM") || stem.starts_with("LPT")) {
     device = std::find(numbers.begin(), numbers.end(), stem.substr(3)) != numbers.end();
   }
-  return device ? fmt::format("{} is a device of Windows", stem) : "";
+  return device ? fmt::format("{} is the name of a Windows device", stem) : "";
 }
 
 namespace {
@@ -327,7 +327,7 @@ std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
   if (!handle) return std::nullopt;
   FILE_ID_INFO id{};
   if (::GetFileInformationByHandleEx(handle.get(), FileIdInfo, &id, sizeof id) != FALSE) {
-    std::array<std::uint64_t, 2> parts{};  // NTFS uses the first one, ReFS both
+    std::array<std::uint64_t, 2> parts{};  // NTFS uses only the first part, ReFS uses both
     static_assert(sizeof parts == sizeof id.FileId);
     std::copy_n(reinterpret_cast<const std::byte*>(&id.FileId), sizeof parts,
                 reinterpret_cast<std::byte*>(parts.data()));
@@ -341,7 +341,7 @@ std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
                       {}};
 }
 
-// Names that differ in the case of their letters alone are the same.
+// Returns the name in capital letters. Windows ignores the case of letters in file names.
 std::string folded(const std::wstring& name) {
   std::wstring upper(name.size(), L'\0');
   const int size = static_cast<int>(name.size());
@@ -409,7 +409,7 @@ StreamBytes read_stream(const fs::path& path, std::size_t most,
     const BOOL read =
         ::ReadFile(file.get(), buffer.data(), static_cast<DWORD>(buffer.size()), &got, nullptr);
     const DWORD error = read == FALSE ? ::GetLastError() : ERROR_SUCCESS;
-    if (error == ERROR_OPERATION_ABORTED) continue;  // Ctrl-C at a console
+    if (error == ERROR_OPERATION_ABORTED) continue;  // Ctrl-C was pressed at a console
     const bool end = error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF;
     if (error != ERROR_SUCCESS && !end) result.problem = reason(error);
     if (error != ERROR_SUCCESS || got == 0) return result;

@@ -4,7 +4,7 @@
 #include "port/port.h"
 #include "port/windows.h"
 
-// The C runtime's, after the system's headers.
+// This header of the C runtime must follow the system's headers.
 #include <io.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ bool has_wildcards(const std::string& name) {
   return name.find_first_of("*?") != std::string::npos;
 }
 
-// The sorted paths that match a path with wildcards in its last part.
+// Returns the sorted paths that match `pattern`, a path with wildcards in its last part.
 std::vector<std::string> matches(const fs::path& pattern) {
   std::vector<std::string> found;
   WIN32_FIND_DATAW entry{};
@@ -49,7 +49,7 @@ std::vector<std::string> matches(const fs::path& pattern) {
 }  // namespace
 
 std::vector<std::string> arguments(int count, char** values) {
-  // No box that waits for a click if a drive is missing.
+  // If a drive is missing, Windows must show no dialog box that waits for a click.
   ::SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX);
   ::SetDllDirectoryW(L"");
   ::SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_APPLICATION_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
@@ -72,7 +72,7 @@ void keep_window_open() {
   const HANDLE input = ::GetStdHandle(STD_INPUT_HANDLE);
   DWORD mode = 0;
   DWORD processes[2] = {};
-  // The console is there for this process alone: no shell started the program.
+  // Waits only if no other process uses the console: then no shell started the program.
   if (::GetConsoleMode(input, &mode) == FALSE || !is_terminal(stdout) ||
       ::GetConsoleProcessList(processes, 2) != 1) {
     return;
@@ -94,11 +94,12 @@ constexpr ULONGLONG kSameRequest = 1000;  // milliseconds, as on POSIX
 std::atomic<bool> cancelled = false;
 std::atomic<ULONGLONG> first_time = 0;
 
-// The thread that write_text() writes from, and how many writes there were.
+// The thread in which write_text() writes, and the count of its writes.
 std::atomic<HANDLE> writing = nullptr;
 std::atomic<unsigned> writes = 0;
 
-// Once the task is cancelled, ends writes into a pipe that nobody reads.
+// Runs on a separate thread after the task is cancelled. Ends writes into a pipe that no program
+// reads.
 DWORD WINAPI end_stuck_writes(void* /*unused*/) {
   constexpr DWORD step = 50;  // milliseconds
   unsigned before = 0;
@@ -111,17 +112,20 @@ DWORD WINAPI end_stuck_writes(void* /*unused*/) {
   }
 }
 
-// The system calls the handler on a thread of its own.
+// Windows calls this handler on a separate thread.
 BOOL WINAPI cancel_on_event(DWORD event) {
   const bool final = event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT;
-  if (!cancelled.exchange(true)) {
-    first_time = ::GetTickCount64();
+  const ULONGLONG now = ::GetTickCount64();
+  ULONGLONG first = 0;
+  if (first_time.compare_exchange_strong(first, now)) {
+    cancelled = true;
     Handle(::CreateThread(nullptr, 0, end_stuck_writes, nullptr, 0, nullptr));
-  } else if (!final && ::GetTickCount64() - first_time >= kSameRequest) {
+  } else if (!final && now - first >= kSameRequest) {
     windows::end_running_job();
     ::TerminateProcess(::GetCurrentProcess(), kControlC);
   }
-  // The window closes or the session ends: the system ends the program as soon as this returns.
+  // If the window closes or the session ends, Windows ends the program when this handler returns.
+  // So the handler sleeps until the task has cleaned up.
   if (final) ::Sleep(INFINITE);
   return TRUE;
 }
@@ -155,8 +159,9 @@ void end_by_signal() {
 // --- libraries --------------------------------------------------------------------------------
 
 Library load_library(const fs::path& path) {
-  // With a folder: the library's folder serves its own dependencies. Without one: the program's
-  // folder, then the system's. The current folder and PATH are never searched.
+  // If `path` has a folder, Windows searches this folder for the dependencies of the library. If
+  // not, Windows searches the program's folder, then the system's folder. Windows never searches
+  // the current folder or PATH.
   const HMODULE module =
       path.has_parent_path()
           ? ::LoadLibraryExW(io::absolute(path).c_str(), nullptr,
@@ -221,7 +226,7 @@ HANDLE handle_of(std::FILE* stream) {
 
 bool write_console(HANDLE console, std::string_view text) {
   const std::wstring units = wide(text);
-  constexpr std::size_t most = 8192;  // older consoles take 64 KB at once
+  constexpr std::size_t most = 8192;  // older consoles accept at most 64 KB at once
   for (std::size_t at = 0; at < units.size();) {
     std::size_t count = std::min(most, units.size() - at);
     const bool splits_pair =
@@ -252,7 +257,7 @@ bool write_bytes(HANDLE file, std::string_view text) {
   return true;
 }
 
-// The current thread, for end_stuck_writes().
+// Stores the current thread in `writing` for end_stuck_writes(), until the destructor runs.
 class Writing {
  public:
   Writing() {
@@ -295,7 +300,7 @@ std::optional<std::uint64_t> available_memory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof status;
   if (::GlobalMemoryStatusEx(&status) == FALSE) return std::nullopt;
-  // What can be committed, and what fits without paging.
+  // ullAvailPageFile is the memory that can be committed. ullAvailPhys fits without paging.
   std::uint64_t least =
       std::min({status.ullAvailPhys, status.ullAvailPageFile, status.ullAvailVirtual});
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
