@@ -18,10 +18,11 @@ import tempfile
 SOURCE, PROGRAM, MAKE_SAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3]
 DOCUMENTS = [SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(SOURCE.glob("docs/*.md"))
 WRONG_USAGE = 2
-UNDERSTOOD_AFTER = 5  # seconds: wrong usage ends a command at once, a verification takes long
+UNDERSTOOD_AFTER = 2  # seconds: wrong usage ends a command at once, a verification takes long
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
 OURS = re.compile(r"^(\$ )?aether2onnx( |$)")
 failures, counts = [], {"run": 0, "parse": 0, "show": 0}
+understood = set()  # commands that many documents have
 
 
 def complain(document, line, text):
@@ -50,6 +51,8 @@ def set_up(folder):
 
 
 def parse(document, line, command, folder, may_lack_files=False):
+    if command in understood:
+        return
     result = shell(command, folder, UNDERSTOOD_AFTER)
     words = shlex.split(command, comments=True)
     lacks_files = (may_lack_files and result.returncode == WRONG_USAGE and
@@ -57,6 +60,8 @@ def parse(document, line, command, folder, may_lack_files=False):
     # scan's exit code 2 is a result.
     if result.returncode == WRONG_USAGE and words[1:2] != ["scan"] and not lacks_files:
         complain(document, line, f"{command}\n{result.stdout}")
+    else:
+        understood.add(command)
 
 
 def commands_of(text):
