@@ -31,9 +31,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// --- work -------------------------------------------------------------------------------------
+// --- running a step of the work for each checkpoint of a batch --------------------------------
 
-// Runs `work`. An exception becomes the item's failure.
+// Runs `work`, a step for one checkpoint, and adds the time to item.seconds. If `work` throws, the
+// checkpoint's result is `failed`, and item.failure holds the error.
 void guarded(BatchItem& item, const std::function<void()>& work) {
   const auto start = Clock::now();
   try {
@@ -48,8 +49,8 @@ void guarded(BatchItem& item, const std::function<void()>& work) {
   item.seconds += seconds_since(start);
 }
 
-// Calls `work` for every item that is open (without a result), on `jobs` threads, including the
-// calling thread. `work` must not throw.
+// Calls `work` for every checkpoint that has no result yet (Result::open). Uses `jobs` threads,
+// including the calling thread. `work` must not throw. Throws Error(cancelled) after a signal.
 void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
                    const std::function<void(BatchItem&)>& work) {
   std::atomic<std::size_t> next = 0;
@@ -61,7 +62,7 @@ void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
   task_context().check_cancelled();
 }
 
-// The progress bar.
+// Prints the progress bar of a batch: how many checkpoints are done, and how many of them failed.
 class Progress {
  public:
   Progress(Console& console, const std::vector<BatchItem>& items)
@@ -94,10 +95,11 @@ class Progress {
   std::size_t failed_ = 0;
 };
 
-// --- before the work --------------------------------------------------------------------------
+// --- the steps before the first checkpoint is converted ---------------------------------------
 
-// Returns the checkpoints in a folder, sorted by name. Folders inside the folder are not searched.
-// Hidden files are skipped, because unfinished downloads are often hidden.
+// Returns the checkpoints in `folder`, sorted by name. Subfolders are not searched. Hidden files
+// (names that begin with a dot) are skipped, because unfinished downloads are often hidden. Throws
+// Error(io) if the folder contains no checkpoint or cannot be read.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   const auto [paths, problem] = io::list_folder(folder);
   std::vector<fs::path> found;
@@ -129,7 +131,7 @@ std::vector<BatchItem> collect(const std::vector<fs::path>& inputs) {
   return items;
 }
 
-// Recognises the network in the checkpoint and chooses the model's name.
+// Determines which network a checkpoint contains, and the path of the ONNX file. Writes no file.
 void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplate& names) {
   guarded(item, [&] {
     ConvertReport& report = item.conversion.report;
@@ -141,7 +143,8 @@ void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplat
   });
 }
 
-// Throws Error(usage) if two models would have one path, or a model would replace a checkpoint.
+// Throws Error(usage) if two checkpoints of the batch would be saved as the same ONNX file, or if
+// an ONNX file would replace another checkpoint of the batch.
 void check_for_collisions(const std::vector<BatchItem>& items) {
   std::map<io::FileIdentity, const BatchItem*> outputs;
   std::map<io::FileIdentity, const BatchItem*> inputs;
@@ -181,10 +184,10 @@ std::size_t jobs_of(const ConvertRequest& request) {
   return static_cast<std::size_t>(jobs);
 }
 
-// --- the batch --------------------------------------------------------------------------------
+// --- the conversion of all checkpoints --------------------------------------------------------
 
-// Returns whether to convert the item. With --skip_existing, an item with a current model is
-// skipped.
+// Returns whether to convert the checkpoint. With --skip_existing, returns false and sets the
+// result `skipped` if an ONNX file exists that was made from this checkpoint with the same options.
 bool is_to_be_made(BatchItem& item, const ConvertRequest& request) {
   if (!request.batch.skip_existing) return true;
   ConvertReport& report = item.conversion.report;
@@ -201,7 +204,7 @@ void convert_all(std::vector<BatchItem>& items, const ConvertRequest& request,
   std::optional<Verification> verification;
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Progress progress(console, items);
-  // A comparison uses every core, so items with a comparison run one after the other.
+  // With --verify_onnx, one checkpoint at a time: the comparison of one model uses all CPU cores.
   for_each_open(items, verification ? 1 : jobs, [&](BatchItem& item) {
     Comparison comparison;
     guarded(item, [&] {
@@ -239,7 +242,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
     std::optional<io::CreatedFolders> folders;
     if (request.batch.output_dir && count(items, Result::failed) < items.size()) {
       folders.emplace(*request.batch.output_dir, *request.batch.output_dir);
-      check_for_collisions(items);  // now "new" exists, so "new/.." can be resolved
+      check_for_collisions(items);  // again: the folder exists now, so "folder/.." can be resolved
     }
     convert_all(items, request, invocation, jobs, console);
     if (folders && count(items, Result::saved) > 0) folders->keep();

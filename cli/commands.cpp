@@ -51,7 +51,8 @@ constexpr std::array kCommands = {
     command<ManualRequest>("manual", "Print the manual page", "man options json"),
 };
 
-// Names of commands in other programs, and the name of our command for each.
+// Names that commands have in other programs, each with the aether2onnx command for the same work.
+// An error message suggests this command.
 constexpr std::array kOtherCommands = {
     std::pair{"export", "convert"},  std::pair{"info", "inspect"},
     std::pair{"show", "inspect"},    std::pair{"describe", "inspect"},

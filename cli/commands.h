@@ -1,5 +1,5 @@
 /// @file
-/// The table of the program's commands.
+/// Declares the table of the program's commands, such as `convert` and `verify`.
 #pragma once
 
 #include <span>
@@ -10,37 +10,37 @@ namespace aether2onnx::cli {
 
 struct Command {
   const char* name = "";
-  /// What the command does: one line without a full stop, for lists of commands.
+  /// What the command does, in one line without a full stop. The help prints the line.
   const char* summary = "";
-  /// The allowed arguments, "bash zsh fish", if the command takes no files. Otherwise empty.
+  /// The allowed arguments, split by spaces: "bash zsh fish". Empty if the arguments are files.
   const char* choices = "";
   void (*describe_as)(const char* own_name, const UseCommandLine& use) = nullptr;
   int (*run_as)(const char* own_name, const Invocation& invocation) = nullptr;
 
-  /// Calls `use` with the command's options.
+  /// Calls `use` with a command-line parser that contains the options of the command.
   void describe(const UseCommandLine& use) const { describe_as(name, use); }
-  /// Does the work of the command. Returns the exit code; throws Error on failure.
+  /// Runs the command with invocation.arguments. Returns the exit code; throws Error on failure.
   int run(const Invocation& invocation) const { return run_as(name, invocation); }
 };
 
-/// Returns all commands. The first is `convert`, whose name the user may omit.
+/// Returns all commands. The first command is `convert`, whose name the user may omit.
 std::span<const Command> commands();
 
-/// The command that the first argument selects.
+/// The command that the first argument on the command line selects, see command_of().
 struct Meant {
   const Command* command = nullptr;
-  bool is_named = false;  ///< Whether this argument is the command's name.
+  bool is_named = false;  ///< Whether the first argument is the command's name.
 };
 
-/// Returns the command that `first_word` names. For an option or a file, returns the first command.
-/// To convert a file called "verify", type ./verify. Throws Error(usage) if the word is no command,
-/// no option and no file: no file has this name, and the name contains neither a dot nor a slash.
+/// Returns the command that `first_word` names, or `convert` if `first_word` is an option or a
+/// file. Words with a dot, slash or "=" are never a command: for a file called "verify", type
+/// ./verify. Throws Error(usage) if `first_word` is no command, no option and no file.
 Meant command_of(const std::string& first_word);
 
-/// Throws Error(usage): there is no such command. The message names the most similar command.
+/// Throws Error(usage), because `word` is not a command. The message suggests a similar command.
 [[noreturn]] void refuse_command(const std::string& word);
 
-/// Returns the command called `name`, in upper or lower case, or null if there is none.
+/// Returns the command called `name`, in upper or lower case; null if there is no such command.
 const Command* find_command(const std::string& name);
 
 }  // namespace aether2onnx::cli

@@ -12,7 +12,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Work that is shorter shows no progress: the lines of the steps are enough.
+// Times for progress. on_progress() shows nothing in the first kProgressAfter, because short work
+// needs none. Terminals are updated every kProgressEvery; other logs get a line every kLineEvery.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 constexpr auto kLineEvery = std::chrono::milliseconds(10000);
@@ -53,7 +54,7 @@ Console::~Console() { clear_progress(); }
 void Console::plain(const std::string& text) {
   if (quiet_) return;
   clear_progress();
-  // The conversion continues if the log is closed, so the result of write_text() is ignored.
+  // The result of write_text() is ignored, because a command continues even if the log is closed.
   port::write_text(stream_, printable_lines(spelled(text)) + "\n");
 }
 
@@ -98,7 +99,7 @@ void Console::on_work(std::string_view name, const std::string& what, double sha
   const auto now = std::chrono::steady_clock::now();
   if (!work_started_) work_started_ = last_progress_ = now;
   event({{"event", "work"}, {"name", name}, {"what", what}, {"share", share}});
-  // A terminal shows the first line of new work at once.
+  // On a terminal, the first line about a new piece of work (`what`) is printed without waiting.
   const auto every = terminal_ ? kProgressEvery : kLineEvery;
   const bool is_new = terminal_ && what != last_work_;
   if (quiet_ || (!is_new && now - last_progress_ < every)) return;
@@ -126,7 +127,7 @@ void Console::show_progress(const std::string& text) {
 void Console::clear_progress() {
   if (!progress_shown_) return;
   port::write_text(stream_,
-                   "\r\x1b[K");  // Only terminals show progress, so the escape sequence is safe.
+                   "\r\x1b[K");  // Clears the line. Only terminals show progress.
   progress_shown_ = false;
 }
 

@@ -1,5 +1,5 @@
 /// @file
-/// Prints the log: one line for each step, and progress on a terminal. Also prints the help.
+/// Prints the log of a command: a line for each finished step, and progress. Also prints the help.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,13 +17,13 @@
 namespace aether2onnx::cli {
 
 /// Prints the log: lines such as "saved       out.onnx", and progress on a terminal. With
-/// --supervised, prints events on stderr instead: for each step, warning and progress report, one
-/// JSON object on one line.
+/// --supervised (another program runs aether2onnx), prints events on stderr instead of the log: one
+/// JSON object on one line for each step, note and progress report.
 class Console final : public Observer {
  public:
   /// The log goes to stdout. With --json, the log goes to stderr. With --quiet, there is no log.
   explicit Console(const Printing& printing);
-  /// The log goes to `stream`.
+  /// The log goes to `stream`, stdout or stderr. With --quiet, there is no log.
   Console(const Printing& printing, std::FILE* stream);
   ~Console() override;
 
@@ -33,11 +33,12 @@ class Console final : public Observer {
   void on_step(const Step& step) override;
   void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override;
   void on_warning(const Diagnostic& warning) override;
-  /// Prints a line that begins with "note".
+  /// Prints `text` in a line of the log that begins with "note".
   void note(const std::string& text);
 
-  /// Shows that `share` (0 to 1) of the work is done and that `what` comes next. The line ends with
-  /// an estimate of the remaining time. If the log is no terminal, prints a line every ten seconds.
+  /// Prints progress of the work `name`: the share `share` (0 to 1) is done, and `what` is in
+  /// progress. The line ends with an estimate of the remaining time. If the log is no terminal,
+  /// prints a line at most every ten seconds.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -49,7 +50,7 @@ class Console final : public Observer {
   std::FILE* stream_;
   bool quiet_;
   bool terminal_;
-  bool events_;  // whether to print JSON events instead of text
+  bool events_;  // whether to print JSON events (--supervised) instead of the log
   bool progress_shown_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_progress_ = started_;
@@ -57,15 +58,15 @@ class Console final : public Observer {
   std::string last_work_;
 };
 
-/// Returns the context of a task: the limits, the observer, the flag that a signal sets to cancel
-/// the task, and the other files that the task reads.
+/// Returns the settings for a function of the library: `limits`, `observer`, the flag that a signal
+/// sets to cancel the work, and `inputs`, further files that no output may replace.
 Context task_context(const Limits& limits = {}, Observer* observer = nullptr,
                      const std::vector<std::filesystem::path>& inputs = {});
 
-/// Returns `text` with each {option:io_type} of the library replaced by "--io_type".
+/// Returns `text`, in which "--io_type" replaces {option:io_type}, the library's form of an option.
 std::string spelled(const std::string& text);
 
-/// Prints help or the version. Returns the exit code.
+/// Prints the answer, such as the help or the version, on stdout. Returns the exit code.
 int print_answer(const Answer& answer);
 
 }  // namespace aether2onnx::cli

@@ -14,14 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Thrown to end a conversion before the model is saved. If `error` is null, the conversion is
-// repeated with more parts in float32. Stopped is not an Error, because the library adds the
-// checkpoint's name to every Error.
+// Thrown to end a conversion before the ONNX file is saved. `error` is the reason. If `error` is
+// null, the conversion is repeated with more parts of the network in float32. Stopped is not
+// derived from Error, because the library adds the checkpoint's name to every Error.
 struct Stopped {
   std::exception_ptr error;
 };
 
-// Follows a repeated conversion and prints only the steps whose results change.
+// Prints the log of a repeated conversion: progress, and the steps "typed" and "written". All other
+// steps give the same results as in the first conversion.
 class RepeatObserver final : public Observer {
  public:
   explicit RepeatObserver(Console& console) : console_(console) {}
@@ -36,7 +37,8 @@ class RepeatObserver final : public Observer {
   Console& console_;
 };
 
-// Throws Error(usage) if the report would be written over the model or its external data.
+// Throws Error(usage) if the HTML report (--report) would replace the ONNX file `model`, or the
+// file of its external data.
 void check_report(const ConvertRequest& request, const fs::path& model) {
   if (!request.verification.report) return;
   const io::FileIdentity report = io::identity_of(*request.verification.report);
@@ -50,9 +52,9 @@ void check_report(const ConvertRequest& request, const fs::path& model) {
   }
 }
 
-// Converts and compares, and repeats both while the comparison proposes more parts for float32.
-// Sets `output` to the model's path, and `replaced` to the time of the file that the model
-// replaces.
+// Converts a checkpoint and compares the ONNX file with the checkpoint. Repeats both steps while
+// the comparison finds more parts of the network that need float32. Sets `output` to the ONNX
+// file's path, and `replaced` to the time of the older file that the ONNX file replaces.
 ConvertReport convert_verified(const ConvertRequest& request, VerificationTask task,
                                fs::path& output, std::string& replaced,
                                const Verification& verification, Comparison& comparison,
@@ -84,7 +86,7 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
                           task_context(request.limits, observer, request.inputs), before_save);
     } catch (const Stopped& stopped) {
       if (stopped.error) std::rethrow_exception(stopped.error);
-      // The loop ends, because every turn adds parts, and the network has a finite number of parts.
+      // The loop ends: every repetition adds parts, and a network has a finite number of parts.
       const std::vector<std::string>& more = comparison.fp32_blocks;
       console.line("float32",
                    blocks_text(more, *comparison.details) +
@@ -96,8 +98,8 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
   }
 }
 
-// Returns the error of a failed comparison. The text also reports what happened to the model: with
-// --keep_failed, this function saves the model as NAME.failed.onnx.
+// Returns `error`, the error of a failed comparison, with a sentence about the ONNX file added.
+// With --keep_failed, converts again and saves the ONNX file as NAME.failed.onnx.
 ProgramError after_failure(const ConvertRequest& request, const fs::path& input,
                            const fs::path& output, const ProgramError& error) {
   Diagnostic diagnostic = error.diagnostic;

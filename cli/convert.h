@@ -1,5 +1,5 @@
 /// @file
-/// Converts one checkpoint, or a batch of several checkpoints.
+/// Converts one checkpoint to ONNX, or a batch of several checkpoints.
 #pragma once
 
 #include "render/results.h"
@@ -7,21 +7,21 @@
 
 namespace aether2onnx::cli {
 
-/// Converts `input` to `output`. If `verification` is not null, compares the model before saving. A
-/// model that differs is saved only with --keep_failed, under another name. Sets `comparison` even
-/// if the model differs and the function throws.
+/// Converts the checkpoint `input` to the ONNX file `output`. If `verification` is not null,
+/// compares both files before saving. A model that differs is saved only with --keep_failed, under
+/// another name. Sets `comparison`, even if the function throws because the model differs.
 Conversion convert_one(const ConvertRequest& request, const Invocation& invocation,
                        const std::filesystem::path& input, const std::filesystem::path& output,
                        const Verification* verification, Comparison& comparison, Console* console);
 
-/// Returns what a conversion will do with planned.output.path. Throws Error(io) if this path cannot
-/// be written.
+/// Returns whether a conversion will write, replace or skip the file planned.output.path, and why.
+/// Throws Error(io) if no file can be saved at this path.
 OutputPlan plan_output(const ConvertRequest& request, const std::filesystem::path& input,
                        const ConvertReport& planned);
 
-/// Converts all of request.batch.inputs. A failed checkpoint does not stop the others. Problems of
-/// the whole batch (a folder without checkpoints, two inputs for one output) are thrown before
-/// anything is written. Returns the exit code.
+/// Converts all checkpoints in request.batch.inputs, even if one of them fails. Before writing
+/// anything, throws Error for a problem of the whole batch: a folder without checkpoints, or two
+/// checkpoints with the same output. Returns the exit code.
 int run_batch(const ConvertRequest& request, const Invocation& invocation, Console& console);
 
 }  // namespace aether2onnx::cli

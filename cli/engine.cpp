@@ -18,21 +18,24 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The program that builds, if any, and where TensorRT's version comes from.
+// The program that builds the engine: trtexec, a Python, or none. `origin` names the source of
+// TensorRT's version: the program's path, an option such as "--for", or "assumed".
 struct Choice {
   std::optional<Trtexec> trtexec;
   std::optional<RtxPython> python;
   std::string origin;
 };
 
-// Returns whether `found` is the version `asked`. Missing parts of `asked` match any number.
+// Returns whether the installed version `found` fits the requested version `asked`. A part that is
+// missing in `asked` matches any number: 10 matches 10.3.0.
 bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
   constexpr int unsaid = TensorRtVersion::kNewest;
   return found.major == asked.major && (asked.minor == unsaid || asked.minor == found.minor) &&
          (asked.patch == unsaid || asked.patch == found.patch);
 }
 
-// Sets `version` to the version of TensorRT for RTX. With --build, chooses the Python that builds.
+// Sets `version` to the version of TensorRT for RTX: from --for, or the newest version. With
+// --build, finds the Python that builds the engine, and takes the version from this Python.
 Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
   Choice choice;
   version = request.version.value_or(newest_tensorrt_rtx());
@@ -108,7 +111,7 @@ void add(std::vector<std::string>& notes, const std::vector<std::string>& more) 
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
-// Returns the files that the builder must not write to.
+// Returns the files that no output may replace: model, files that options name, and the programs.
 io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
                          const Choice& choice) {
   io::FilesRead files = judge::engine::files_read(model);
@@ -134,7 +137,7 @@ std::string capabilities_text(const EngineOptions& options) {
   return join(names, ", ");
 }
 
-// Builds the engine. Returns what was done: "model.engine was saved".
+// Builds the engine with trtexec or Python. Returns a text for messages: "model.engine was saved".
 std::string build(const EngineRequest& request, const Choice& choice, const EngineModel& model,
                   const EngineOptions& options, const io::FilesRead& read, Console& console,
                   Json& json) {
@@ -165,7 +168,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
   EngineModel model = read_engine_model(request.model, task_context());
   apply_shape(request, model, notes);
   EngineOptions options = request.options;
-  if (request.build) {  // reports an impossible build before searching for a Python
+  if (request.build) {  // throws if the build is impossible, before searching for a Python
     options.version = request.version.value_or(newest_tensorrt_rtx());
     tensorrt_rtx_command(model, options);
   }
@@ -219,7 +222,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
   }
   json["notes"] = notes;
-  // Without --run and --build, stdout contains only the text, also with --quiet.
+  // Without --run and --build, stdout contains only `text`, the result. So the log goes to stderr.
   const bool builds = request.run || request.build;
   const bool to_stdout = builds && !request.printing.json;
   Console console(request.printing, to_stdout ? stdout : stderr);

@@ -20,11 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// In bytes. An engine has a header and at least one kernel, so a smaller file is incomplete.
+// The smallest size of a complete engine file, in bytes. A smaller file is incomplete, because an
+// engine has a header and at least one GPU kernel.
 constexpr std::uint64_t kSmallestEngine = 1024;
 
-// Returns the first and the last bytes of a file, at most `part` bytes each. Returns "" if the file
-// can't be read: trtexec may have removed the file.
+// Returns the first `part` bytes and the last `part` bytes of a file, or a short file completely.
+// Returns "" if the file cannot be read, for example because trtexec removed the file.
 std::string ends_of(const fs::path& path, std::uint64_t part) {
   try {
     const io::FileInput file(path);
@@ -41,7 +42,8 @@ std::string ends_of(const fs::path& path, std::uint64_t part) {
   }
 }
 
-// Returns "what" in an event of rtx_builder.py, {"event": "progress", "what": "…"}, or "".
+// Returns the value of "what" in a line that rtx_builder.py printed: {"event": "progress", "what":
+// "…"}. Returns "" if the line has no such value.
 std::string what_of_event(const std::string& line) {
   const Json event = Json::parse(line, nullptr, false);
   if (!event.is_object()) return {};
@@ -49,7 +51,7 @@ std::string what_of_event(const std::string& line) {
   return what != event.end() && what->is_string() ? what->get<std::string>() : "";
 }
 
-// Returns the last line of the log, without the time and level "[11/24/2026-11:20:00] [I] ".
+// Returns the last line of the file `log`, without the time and level "[11/24/2026-11:20:00] [I] ".
 std::string last_line(const fs::path& log) {
   constexpr std::uint64_t enough = 2048;
   constexpr std::size_t most_shown = 60;
@@ -127,7 +129,7 @@ BuiltEngine build_engine(const EngineBuilder& builder, const fs::path& engine,
   };
   check_places();
   io::StagedFiles staged(built.engine, read, &port::cancelled_by_signal());
-  check_places();  // now "new" exists, so "new/../model.onnx" can be resolved
+  check_places();  // again: the engine's folder exists now, so "folder/../x.engine" can be resolved
   staged.leave_to_another_program();
 
   const auto started = std::chrono::steady_clock::now();

@@ -1,5 +1,5 @@
 /// @file
-/// Runs a program that builds an engine.
+/// Runs a program that builds a TensorRT engine: trtexec, or Python with TensorRT for RTX.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -15,12 +15,12 @@
 
 namespace aether2onnx::cli {
 
-/// A program that builds an engine, such as trtexec.
+/// A program that builds a TensorRT engine, such as trtexec.
 struct EngineBuilder {
-  std::string name;  ///< The name in messages: "trtexec".
+  std::string name;  ///< The program's name in messages: "trtexec".
   TensorRtVersion version;
-  std::string machine;  ///< The owner of the memory that the builder uses: "GPU" or "computer".
-  /// Returns the command (the program's path, then its arguments) that writes the file `engine`.
+  std::string machine;  ///< Whose memory the build uses, for messages: "GPU" or "computer".
+  /// Returns the command line (program's path, then arguments) that writes the engine to `engine`.
   std::function<std::vector<std::string>(const std::filesystem::path& engine)> words;
 };
 
@@ -31,12 +31,12 @@ struct BuiltEngine {
   double seconds = 0;
 };
 
-/// Runs the builder, which writes the engine under a temporary name. Renames the complete engine to
-/// `engine`. After a failure, an older engine is unchanged. If `log` is empty, the log is the
-/// engine's name with ".log" added. The engine, the log and the timing cache of `options` replace
-/// no file of `read`.
+/// Runs `builder`, which writes the engine under a temporary name, then renames the engine to
+/// `engine`. After a failure, an older engine is unchanged. The builder's messages go to `log`; if
+/// `log` is empty, to `engine` with ".log" added. Throws Error if the engine, the log or the timing
+/// cache in `options` would replace a file in `read`.
 ///
-/// Throws Error(engine) if the builder fails. The message contains the reason, found in the log.
+/// Throws ProgramError("engine") if the builder fails. The message has the reason from the log.
 BuiltEngine build_engine(const EngineBuilder& builder, const std::filesystem::path& engine,
                          const EngineOptions& options, const std::filesystem::path& log,
                          const io::FilesRead& read, Console& console);

@@ -16,10 +16,12 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// A reason for a failure. `texts` are messages of trtexec, TensorRT for RTX, their libraries or the
-// loader, in lower case. The first matching symptom is used, so causes come before their effects.
-// {0} is the builder's name. {1} names the device or computer whose memory is full. Sources: the
-// code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder of TensorRT for RTX 1.7.1.
+// A known reason why building an engine fails. `texts` are parts of messages, in lower case, of
+// trtexec, TensorRT for RTX, their libraries or the system's loader. The first row of kSymptoms
+// with a text in the output is used, so rows of causes come before rows of their effects. In `what`
+// and `remedy`, {0} is the builder's name, and {1} is the device or computer whose memory is full.
+// Sources: the code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder of TensorRT for
+// RTX 1.7.1.
 struct Symptom {
   std::array<std::string_view, 5> texts;
   const char* what = "";
@@ -90,13 +92,13 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) {
-    const bool is_event = line.starts_with('{');  // an event of rtx_builder.py
+    const bool is_event = line.starts_with('{');  // a JSON event of rtx_builder.py
     if (!is_event && line.find_first_not_of(" \t\r") != std::string::npos) lines.push_back(line);
   }
   return lines;
 }
 
-// Returns the lines that are marked as errors ([E]) or fatal errors ([F]).
+// Returns the lines of the builder's output that are errors ([E]) or fatal errors ([F]).
 std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   std::vector<std::string> errors;
   std::copy_if(lines.begin(), lines.end(), std::back_inserter(errors), [](const std::string& line) {
@@ -105,7 +107,7 @@ std::vector<std::string> errors_of(const std::vector<std::string>& lines) {
   return errors;
 }
 
-// Returns the option that trtexec refused: the name after "Unknown option: ", or "".
+// Returns the option that trtexec refused (the name after "Unknown option: "), or "" if none.
 std::string unknown_option(const std::vector<std::string>& lines) {
   constexpr std::string_view before = "Unknown option: ";
   for (const std::string& line : lines) {

@@ -1,5 +1,5 @@
 /// @file
-/// The types for the program's command line, options, errors and exit codes.
+/// Declares types for the program's command line, options, errors and exit codes.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,11 +13,12 @@ namespace aether2onnx::cli {
 
 class CommandLine;
 
-/// The exit codes of the program. kAsAssumed: done, but the verdict depends on assumptions.
+/// The exit codes of the program. kAsAssumed: the model equals the checkpoint if assumptions about
+/// the network are true.
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kAsAssumed = 3 };
 
-/// An error of a kind that the library does not have. `name` is the kind in the JSON output:
-/// "engine" or "verification".
+/// An error of the program for which the library has no ErrorKind. `name` is the kind in the JSON
+/// output: "engine" (building an engine failed) or "verification" (comparing failed).
 struct ProgramError : Error {
   ProgramError(std::string kind_name, Diagnostic what, std::vector<Diagnostic> all_findings = {})
       : Error(ErrorKind::unsupported, std::move(what), std::move(all_findings)),
@@ -26,10 +27,10 @@ struct ProgramError : Error {
   std::string name;
 };
 
-/// The command line that started the program, in parts.
+/// The command line that started aether2onnx: the program, the command and the arguments.
 struct Invocation {
-  std::string program;  ///< The program as the user typed it, for commands in messages.
-  std::string command;  ///< The command's name, "" if none was typed.
+  std::string program;  ///< aether2onnx as the user typed it, for command lines in messages.
+  std::string command;  ///< The command's name; "" if the user typed no name.
   std::vector<std::string> arguments;
 };
 
@@ -38,15 +39,15 @@ struct Answer {
   std::string text;
 };
 
-/// The values of the options --quiet, --json, --verbose and --supervised.
+/// The values of the options that choose what to print: --quiet, --json, --verbose, --supervised.
 struct Printing {
   bool quiet = false;
   bool json = false;
   bool verbose = false;
-  bool supervised = false;  ///< Another program runs aether2onnx and reads events.
+  bool supervised = false;  ///< Another program runs aether2onnx and reads JSON events.
 };
 
-/// An option that the user gave, and where it was given.
+/// An option that the user gave on the command line or in a configuration file (--config).
 struct GivenOption {
   std::string name;        ///< The name without dashes: "fp_mode".
   std::string value;       ///< The value as the user wrote it; "true" or "false" for flags.
@@ -54,21 +55,21 @@ struct GivenOption {
   std::string group = {};  ///< The option's heading in the help.
 };
 
-/// An option as the help describes it.
+/// A description of an option, for the help, the manual page and the shells' completion.
 struct OptionDescription {
   std::vector<std::string> names;  ///< The names with dashes: "-h", "--help".
   std::string group;
   std::string description;  ///< The text, with the line breaks of the help.
-  std::string type;         ///< The value in the help: "FILE", "N", "fp32|fp16"; "" for flags.
-  std::vector<std::string> offered = {};  ///< Values for completion, instead of those in `type`.
+  std::string type;         ///< The kind of the value: "FILE", "N", "fp32|fp16"; "" for flags.
+  std::vector<std::string> offered = {};  ///< Values for completion, if `type` has none.
 };
 
-/// Returns whether --json is on the command line. Needed before parsing, because parsing may fail.
+/// Returns whether --json is in `arguments`. Needed before parsing, because parsing may fail.
 bool wants_json(const std::vector<std::string>& arguments);
-/// Returns whether --supervised is on the command line. Needed before parsing, too.
+/// Returns whether --supervised is in `arguments`. Needed before parsing, because parsing may fail.
 bool is_supervised(const std::vector<std::string>& arguments);
 
-/// A function that gets the options of a command. No arguments have been parsed.
+/// A function that gets the command-line parser of a command, before any arguments are parsed.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 
 }  // namespace aether2onnx::cli

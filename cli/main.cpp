@@ -1,4 +1,4 @@
-// The program: runs the command, and turns an error into text and an exit code.
+// The main program: runs the command, and turns an exception into a message and an exit code.
 
 #include <cstdio>
 #include <cstdlib>
@@ -27,7 +27,7 @@ int run_program(const std::string& program, const std::vector<std::string>& word
     return dispatch(program, words);
   } catch (...) {
     const Failure failure = current_failure();
-    // The cancelled task has already removed its unfinished files.
+    // A cancelled command has already removed its unfinished files, so the program can end at once.
     if (failure.kind == to_string(ErrorKind::cancelled)) port::end_by_signal();
     return print_failure(failure, json);
   }

@@ -1,5 +1,5 @@
 /// @file
-/// The table of all commands' options, for the completion scripts and the manual page.
+/// Returns the options of all commands, as a table, completion scripts or manual pages.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace aether2onnx::cli {
 
-/// One command, with its options in the order of the help. Each description is one line.
+/// A command with its options, in the order of the help. Each option's description is one line.
 struct CommandOptions {
   Command command;
   std::string usage;
@@ -18,11 +18,11 @@ struct CommandOptions {
 
 std::vector<CommandOptions> option_table();
 
-/// Returns `text` with a backslash before each character of `special`.
+/// Returns `text` with a backslash before each character that occurs in `special`.
 std::string escaped(const std::string& text, const std::string& special);
 
-/// These functions return the completion script of a shell, the manual page for man, or a page in
-/// Markdown: the table of all options, or the table of all fields of --json.
+/// These functions return a shell's completion script, the manual page for `man`, or a page in
+/// Markdown: all options (options_page), or all fields in the output of --json (json_page).
 std::string bash_script(const std::vector<CommandOptions>& table);
 std::string zsh_script(const std::vector<CommandOptions>& table);
 std::string fish_script(const std::vector<CommandOptions>& table);

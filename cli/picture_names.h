@@ -8,7 +8,7 @@
 
 namespace aether2onnx::cli {
 
-/// Endings of pictures in lower case: `upscale` reads kPictureEndings, but not kOtherPictures.
+/// Endings of picture files, in lower case: `upscale` can read only kPictureEndings.
 inline constexpr std::array kPictureEndings = {".png", ".jpg", ".jpeg"};
 inline constexpr std::array kOtherPictures = {".webp", ".gif",  ".bmp", ".tif", ".tiff",
                                               ".avif", ".heic", ".jxl", ".jfif"};

@@ -1,7 +1,7 @@
 /// @file
-/// The requests of the commands: their arguments and options as values. For each request,
-/// add_words() adds the options that fill the request in, and run() does the work and prints the
-/// result.
+/// Declares a request for each command: a struct with the values of the command's arguments and
+/// options. For each struct, add_words() adds the options that set its values to the parser, and
+/// run() does the work and prints the result.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -18,7 +18,7 @@
 
 namespace aether2onnx::cli {
 
-/// The options for the input's shape: --dynamic_shapes, --shape, --min_…, --opt_…, --max_….
+/// The values of --dynamic_shapes, --shape, --min_…, --opt_… and --max_…: the input's shape.
 struct ShapeRequest {
   struct Sizes {
     std::optional<std::int64_t> min;
@@ -32,7 +32,8 @@ struct ShapeRequest {
 
 inline constexpr std::uint64_t kDefaultSeed = 2025;
 
-/// The options for comparing an ONNX model with the reference, the network in the checkpoint.
+/// The options for comparing an ONNX model with the reference: the checkpoint's network, computed
+/// by PyTorch or by aether2onnx itself.
 struct VerificationRequest {
   std::optional<double> atol;
   std::optional<double> rtol;
@@ -48,21 +49,22 @@ struct VerificationRequest {
   std::optional<std::string> onnxruntime_library;
 };
 
-/// The options that are only for a batch, a conversion of several checkpoints.
+/// The options that are only for a batch, which is a conversion of several checkpoints.
 struct BatchRequest {
-  std::vector<std::filesystem::path> inputs;  ///< Files and folders.
-  std::optional<std::string> output_dir;      ///< If unset: the folder of each input.
+  std::vector<std::filesystem::path> inputs;  ///< Checkpoints, and folders of checkpoints.
+  std::optional<std::string> output_dir;      ///< If unset: the folder of each checkpoint.
   std::optional<std::string> name_template;
   std::optional<std::int64_t> jobs;
   bool skip_existing = false;
 };
 
 struct ConvertRequest {
-  /// If true, run() converts `batch.inputs` instead of `input`. `output` then requires one input.
+  /// If true, run() converts all of `batch.inputs`, and ignores `input`. `output` is then empty,
+  /// unless there is only one checkpoint.
   bool is_batch = false;
   BatchRequest batch;
   std::filesystem::path input;
-  std::filesystem::path output;  ///< If empty: default_output_name() in the input's folder.
+  std::filesystem::path output;  ///< If empty: default_output_name() beside the checkpoint.
   ConvertOptions options;
   std::vector<TargetVersion> targets;
   std::vector<TargetChoice::Setting> settings;  ///< The options that --for set, and why.
@@ -73,13 +75,13 @@ struct ConvertRequest {
   VerificationRequest verification;
   Printing printing;
   std::vector<GivenOption> given;
-  std::vector<std::filesystem::path> inputs;  ///< Other files that the task reads, see Context.
-  std::vector<std::string> notes;             ///< Notes about the options, one line each.
+  std::vector<std::filesystem::path> inputs;  ///< Other files to read, which no output may replace.
+  std::vector<std::string> notes;             ///< Notes to print about the options, one line each.
 };
 
 struct FuseRequest {
   std::filesystem::path input;
-  std::filesystem::path output;  ///< If empty: default_fused_name() in the input's folder.
+  std::filesystem::path output;  ///< If empty: default_fused_name() beside the checkpoint.
   FuseOptions options;
   Limits limits;
   std::vector<std::filesystem::path> inputs;
@@ -127,12 +129,12 @@ struct EngineRequest {
   EngineOptions options;
   ShapeRequest shape;
   bool run = false;    ///< Whether to run trtexec.
-  bool build = false;  ///< Whether to build with NVIDIA's Python package.
+  bool build = false;  ///< Whether to build with NVIDIA's package TensorRT for RTX.
   std::optional<std::string> python;
   std::filesystem::path log;
   std::vector<std::filesystem::path> inputs;
   Printing printing;
-  std::vector<std::string> notes;  ///< Notes about the options, one line each.
+  std::vector<std::string> notes;  ///< Notes to print about the options, one line each.
 };
 
 enum class PictureType { png, jpeg };
@@ -142,8 +144,8 @@ std::string_view to_string(PictureType type) noexcept;
 
 struct UpscaleRequest {
   std::filesystem::path model;                  ///< A checkpoint or an ONNX file.
-  std::vector<std::filesystem::path> pictures;  ///< Files and folders.
-  std::filesystem::path output;                 ///< If empty: the folder of each picture.
+  std::vector<std::filesystem::path> pictures;  ///< Picture files, and folders of pictures.
+  std::filesystem::path output;                 ///< Path of results; if empty, beside each picture.
   bool output_is_file = false;                  ///< Whether `output` is a file, not a folder.
   PictureType type = PictureType::png;
   std::optional<std::int64_t> quality;

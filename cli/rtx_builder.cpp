@@ -20,11 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The package's name on PyPI. The package installs the bindings and libraries for the newest CUDA.
+// The name of NVIDIA's Python package TensorRT for RTX on PyPI. Installing the package also
+// installs the Python bindings and the libraries for the newest CUDA.
 constexpr const char* kPackage = "tensorrt-rtx";
 constexpr const char* kProduct = "TensorRT for RTX";
 
-// Returns the events in the output of rtx_builder.py. Other lines come from libraries.
+// Returns the events that the script rtx_builder.py printed: JSON objects, one on each line. Skips
+// other lines, which are messages of libraries.
 std::vector<Json> events_of(const std::string& output) {
   std::vector<Json> events;
   std::istringstream stream(output);
@@ -41,7 +43,7 @@ std::string text_in(const Json& event, const char* name) {
 }
 
 std::string ask(const fs::path& program) {
-  constexpr std::chrono::seconds patience(60);  // the libraries are large, the disk may be slow
+  constexpr std::chrono::seconds patience(60);  // long, because large libraries load slowly
   constexpr std::size_t most = 1U << 16U;
   return port::output_of({program.string(), "-c", kRtxBuilderText, "ask"}, patience, most,
                          [](const std::string& /*text*/) {
@@ -60,8 +62,8 @@ std::vector<int> capabilities_in(const Json& event) {
   return capabilities;
 }
 
-// Returns what a Python reports about its package. Throws ProgramError if the package is missing,
-// cannot be loaded or is too old.
+// Runs the Python `program` and returns its version and its package TensorRT for RTX. Throws
+// ProgramError if the package is missing, cannot be loaded or is older than 1.5.
 RtxPython look_into(const fs::path& program) {
   RtxPython result;
   result.program = program;
@@ -115,7 +117,8 @@ RtxPython look_into(const fs::path& program) {
                                             shown(program))});
 }
 
-// On Windows, the system's python3.exe only opens the Microsoft Store, so python.exe comes first.
+// Returns the possible names of Python's program. On Windows, python.exe comes first, because the
+// system's python3.exe only opens the Microsoft Store.
 std::vector<std::string> names_of_python() {
   if (port::kIsWindows) return {"python.exe", "python3.exe"};
   return {"python3", "python"};
@@ -131,13 +134,13 @@ std::vector<fs::path> pythons() {
   };
   for (const fs::path& folder : port::folders_of_path()) {
     look_in(folder);
-    if (!found.empty()) break;  // the Python that a shell would run
+    if (!found.empty()) break;  // found the Python that a shell would run
   }
   if (const fs::path folder = port::program_folder(); !folder.empty()) look_in(folder);
   return found;
 }
 
-// Returns the program that --python names. A name without a folder is searched in PATH.
+// Returns the path of the program in --python. A name without a folder is searched in PATH.
 fs::path python_named(const std::string& given) {
   fs::path path = given;
   if (path.has_parent_path()) {

@@ -14,25 +14,25 @@
 
 namespace aether2onnx::cli {
 
-/// A Python that can load the package TensorRT for RTX.
+/// A Python that can load NVIDIA's package TensorRT for RTX.
 struct RtxPython {
   std::filesystem::path program;
   std::string python;             ///< Python's version, "3.13.0".
-  std::string module;             ///< The package's module, "tensorrt_rtx_bindings".
+  std::string module;             ///< The name of the package's module, "tensorrt_rtx_bindings".
   TensorRtVersion version;        ///< The version of TensorRT for RTX.
-  std::vector<int> capabilities;  ///< Compute capabilities of the package, sorted; 86 is 8.6.
+  std::vector<int> capabilities;  ///< GPUs to build for, sorted; 86 is compute capability 8.6.
 };
 
-/// Returns the Python that `given` names: a path, or a name that is searched in PATH. By default,
-/// tries python3 or python in PATH, then beside this program, where pip installs the program.
+/// Returns the Python `given`: a path, or a name that is searched in PATH. By default, tries
+/// python3 or python in PATH, then in the folder of aether2onnx, where pip installs programs.
 ///
-/// Throws Error(engine) if there is no such Python, if Python lacks the package, or if the package
+/// Throws ProgramError("engine") if there is no such Python, or if its TensorRT for RTX is missing,
 /// does not work or is older than 1.5. The message says what was found and what to install.
 RtxPython find_rtx_python(const std::optional<std::string>& given);
 
-/// Returns the builder that runs in `python`.
+/// Returns the builder that builds an engine of `model` with the package in `python`.
 ///
-/// Throws Error(unsupported) if the package does not build for a requested compute capability.
+/// Throws Error(unsupported) if the package cannot build for a compute capability in `options`.
 EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
                           const EngineOptions& options);
 

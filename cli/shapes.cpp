@@ -15,7 +15,8 @@ namespace {
 
 using Size = std::optional<std::int64_t>;
 
-// The options of one axis, and the part of --shape that is for the axis.
+// The options for one axis of the input (batch size, height or width), and the part of --shape that
+// is for this axis.
 struct AxisWords {
   std::string name;
   ShapeRequest::Sizes given;
@@ -54,7 +55,8 @@ std::int64_t to_number(const std::string& text, const std::string& shape) {
   return number;
 }
 
-// Throws Error(usage) if a given size is out of range. Defaults are adapted to given sizes later.
+// Throws Error(usage) if a size that the user gave is less than 1 or more than kLargestSize.
+// Default sizes are not checked here; dynamic_axis() adapts them to the given sizes.
 void check_given(const AxisWords& axis) {
   for (const auto& [size, which] :
        {std::pair{axis.given.min, "min"}, {axis.given.opt, "opt"}, {axis.given.max, "max"}}) {
@@ -90,8 +92,8 @@ void check_fixed(const AxisWords& axis, const std::string& shape) {
   }
 }
 
-// Returns the three axes, each with its part of --shape. If --shape contains a number of channels,
-// `channels` is set to this number.
+// Returns the options for batch size, height and width, each with its part of --shape. If --shape
+// contains a number of channels, sets `channels` to this number.
 std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) {
   std::array<AxisWords, 3> axes;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -128,8 +130,9 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   return axes;
 }
 
-// Returns whether the usual size (opt) is less than a fourth of the max that the user gave. By
-// default, the usual size is a fourth of max.
+// Returns whether usual.opt is less than a fourth of the given --max_height or --max_width. In the
+// default sizes, opt is a fourth of max. Always false for the batch size, for a fixed axis, and if
+// the user gave --opt_….
 bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   constexpr std::int64_t far = 4;
   const auto& [min, opt, max] = axis.given;
@@ -137,8 +140,9 @@ bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   return is_picture && axis.dynamic && !opt && max && *max > far * usual.opt;
 }
 
-// Returns the range of a dynamic axis. Sizes that the user gave are kept. The other sizes come from
-// `usual`, and change if they do not fit. With `opt_is_max`, opt is max unless the user gave opt.
+// Returns the range of a dynamic axis. The sizes that the user gave are used unchanged. Missing
+// sizes come from `usual`, and change with a line in `notes` if they do not fit the given sizes. If
+// `opt_is_max` is true and --opt_… was not given, opt is the largest size (max).
 Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
                   std::vector<std::string>& notes) {
   const auto& [min, opt, max] = axis.given;

@@ -29,12 +29,14 @@ bool consists_of(std::string_view text, std::string_view others) {
        printable(word, kLongestPath), what, to_string(shell));
 }
 
-// Throws Error(unsupported) if `word` contains a character that a terminal would act on.
+// Throws Error(unsupported) if `word` contains an invisible character, such as a control character,
+// because a line for `shell` (PowerShell or cmd) cannot contain invisible characters.
 void check_is_text(Shell shell, const std::string& word) {
   if (printable(word, word.size()) != word) not_for(shell, word, "one of its characters");
 }
 
-// Quotes a word for bash. Characters that a terminal would act on become escapes in $'…'.
+// Returns `word` quoted for bash. If `word` contains invisible characters, such as control
+// characters, the result is $'…' with escapes, because a terminal could act on these characters.
 std::string bash_word(const std::string& word) {
   if (consists_of(word, "-_./=:,+@%")) return word;
   const bool printable_as_is = printable(word, word.size()) == word;
@@ -53,9 +55,9 @@ std::string bash_word(const std::string& word) {
   return quoted + "'";
 }
 
-// Quotes a word for PowerShell, unless the word is simple: PowerShell splits "-a.b" at the dot, and
-// gives ',', '=', ':' and '@' a meaning. The curved quotation marks U+2018 to U+201B end a text
-// like straight quotation marks, so all of these marks are doubled.
+// Returns `word` in quotes for PowerShell, except words of letters, digits, '-', '_' and '/'.
+// Unquoted, "-a.b" is split at the dot, and ',', '=', ':' and '@' have a meaning. In quotes, the
+// curved marks U+2018 to U+201B also end the text, so all quotation marks are doubled.
 std::string powershell_word(const std::string& word) {
   if (consists_of(word, "-_/")) return word;
   check_is_text(Shell::powershell, word);
@@ -72,9 +74,9 @@ std::string powershell_word(const std::string& word) {
   return quoted + "'";
 }
 
-// Quotes a word for cmd, which acts only on '%' inside double quotes. On Windows, the started
-// program splits the line into arguments. For the program, a backslash before the closing quote
-// would escape the quote, so such backslashes are doubled.
+// Returns `word` in double quotes for cmd. Inside double quotes, cmd acts only on '%', which is
+// refused. On Windows, the started program itself splits the command line into arguments. The
+// program reads \" as a quotation mark, so backslashes before the closing quote are doubled.
 std::string cmd_word(const std::string& word) {
   if (word.find('%') != std::string::npos) not_for(Shell::cmd, word, "the character %");
   if (word.find('"') != std::string::npos) not_for(Shell::cmd, word, "the character \"");
@@ -93,7 +95,7 @@ std::string word_of(const std::string& word, Shell shell) {
 }  // namespace
 
 Shell usual_shell() {
-  // Git for Windows and MSYS2 set the variable MSYSTEM. cmd sets PROMPT.
+  // Git for Windows and MSYS2 set the environment variable MSYSTEM in bash. cmd sets PROMPT.
   if (!port::kIsWindows || !port::environment("MSYSTEM").empty()) return Shell::bash;
   return port::environment("PROMPT").empty() ? Shell::powershell : Shell::cmd;
 }
@@ -107,7 +109,7 @@ std::string shell_line(const std::vector<std::string>& words, Shell shell) {
   std::string line;
   for (const std::string& word : words) {
     const std::string quoted = word_of(word, shell);
-    // In PowerShell a quoted text is a value; '&' calls the value as a program.
+    // PowerShell only prints a line that begins with a quoted text. With '&', it runs the program.
     if (line.empty() && shell == Shell::powershell && quoted.starts_with('\'')) line = "&";
     line += (line.empty() ? "" : " ") + quoted;
   }

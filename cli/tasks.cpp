@@ -1,4 +1,4 @@
-// The commands fuse, verify, inspect, check and scan.
+// Implements the commands fuse, verify, inspect, check and scan.
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The exit codes of scan.
+// The exit codes of `scan`: the file is only data, contains more than data, or is not understood.
 constexpr int kClean = 0;
 constexpr int kFound = 1;
 constexpr int kUnclear = 2;

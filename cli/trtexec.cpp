@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <vector>
 
 #include "port/files.h"
@@ -20,14 +22,15 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "trtexec";
 
-// The folders of trtexec in TensorRT's packages and containers. Windows has no such folders: NVIDIA
-// publishes only zip files for Windows.
+// The folders where TensorRT's packages and containers for Linux install trtexec. Windows has no
+// such folders, because NVIDIA publishes only zip files for Windows.
 constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "/opt/tensorrt/bin",
                                                       "/usr/local/tensorrt/bin"};
-// Where users unpack NVIDIA's archives. An archive contains one folder, such as TensorRT-10.3.0.26.
+// Users unpack NVIDIA's archives in this folder, for example as TensorRT-10.3.0.26.
 constexpr const char* kUnpackedIn = port::kIsWindows ? "C:\\" : "/usr/local";
 
-// Returns the version, which trtexec prints first with any arguments. --help uses no GPU.
+// Returns the version of the trtexec `program`, or nullopt. trtexec prints its version first, with
+// any arguments. The argument is --help, because trtexec then uses no GPU.
 std::optional<TensorRtVersion> version_of(const fs::path& program) {
   constexpr std::chrono::seconds patience(10);
   constexpr std::size_t most = 4096;
@@ -39,9 +42,23 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// Returns whether a version is one of TensorRT for RTX, whose releases are 1.x. The program of
-// TensorRT for RTX has other options than trtexec.
+// Returns whether `version` is a version of TensorRT for RTX, whose releases are 1.x. The program
+// of TensorRT for RTX has other options than trtexec, so it must not be used as trtexec.
 bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
+
+// Returns the numbers in a name: 10, 3, 0, 26 for TensorRT-10.3.0.26.
+std::vector<std::uint64_t> numbers_in(const std::string& name) {
+  std::vector<std::uint64_t> numbers;
+  const char* end = name.data() + name.size();
+  for (const char* at = name.data(); at != end; ++at) {
+    std::uint64_t number = 0;
+    const auto [behind, problem] = std::from_chars(at, end, number);
+    if (problem != std::errc{}) continue;
+    numbers.push_back(number);
+    at = behind - 1;
+  }
+  return numbers;
+}
 
 std::vector<fs::path> usual_folders() {
   std::vector<fs::path> folders;
@@ -52,12 +69,15 @@ std::vector<fs::path> usual_folders() {
   if (!port::kIsWindows) {
     folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
   }
-  std::vector<fs::path> unpacked;  // in reverse order of the names
+  std::multimap<std::vector<std::uint64_t>, fs::path> unpacked;  // by version
   for (const fs::path& path : io::list_folder(kUnpackedIn).paths) {
-    if (path.filename().string().starts_with("TensorRT")) unpacked.push_back(path / "bin");
+    const std::string name = path.filename().string();
+    if (name.starts_with("TensorRT")) unpacked.emplace(numbers_in(name), path / "bin");
   }
-  std::sort(unpacked.rbegin(), unpacked.rend());
-  folders.insert(folders.end(), unpacked.begin(), unpacked.end());
+  // The newest version comes first.
+  for (auto each = unpacked.rbegin(); each != unpacked.rend(); ++each) {
+    folders.push_back(each->second);
+  }
   return folders;
 }
 
@@ -70,7 +90,7 @@ Trtexec trtexec_at(const fs::path& path) {
                    fmt::format("--trtexec {}: there is no such program, or it is not executable.",
                                shown(path))});
   }
-  // The system would search a name without a slash in PATH.
+  // "./" is added, because the system would search a program's name without a slash in PATH.
   const fs::path program = path.has_parent_path() ? path : "." / path;
   const auto version = version_of(program);
   if (!version) {
@@ -111,7 +131,7 @@ std::optional<Trtexec> find_trtexec() {
 }
 
 std::string usual_trtexec_folders() {
-  if (port::kIsWindows) return "C:\\TensorRT*\\bin, %TENSORRT_HOME%\\bin and %TENSORRT_ROOT%\\bin";
+  if (port::kIsWindows) return R"(C:\TensorRT*\bin, %TENSORRT_HOME%\bin and %TENSORRT_ROOT%\bin)";
   return fmt::format("{}, /usr/local/TensorRT*/bin, $TENSORRT_HOME/bin and $TENSORRT_ROOT/bin",
                      fmt::join(kUsualFolders, ", "));
 }

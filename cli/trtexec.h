@@ -12,25 +12,25 @@
 
 namespace aether2onnx::cli {
 
-/// A trtexec that runs and prints its version.
+/// A program trtexec that was run and printed its version.
 struct Trtexec {
   std::filesystem::path program;
-  std::string word;  ///< "trtexec" if the program is in PATH, else the program's path.
+  std::string word;  ///< For command lines: "trtexec" if found in PATH, else the path.
   TensorRtVersion version;
 };
 
-/// Returns the trtexec at `path`. Throws Error(engine) if the program does not run, prints no
-/// version or belongs to TensorRT for RTX.
+/// Returns the trtexec at `path`. Throws ProgramError("engine") if the program does not run, prints
+/// no version or belongs to TensorRT for RTX.
 Trtexec trtexec_at(const std::filesystem::path& path);
 
-/// Returns the first trtexec that runs. Searches the folders of PATH, then bin of TENSORRT_HOME and
-/// TENSORRT_ROOT, then the folders of TensorRT's packages and containers.
+/// Returns the first trtexec that prints its version, or nullopt. Searches PATH, then bin in
+/// TENSORRT_HOME and TENSORRT_ROOT, then the usual folders of TensorRT's packages and archives.
 std::optional<Trtexec> find_trtexec();
 
 /// Returns the folders that find_trtexec() searches after PATH, as text for messages.
 std::string usual_trtexec_folders();
 
-/// Returns the builder that runs `trtexec`. options.version must be the version of `trtexec`.
+/// Returns the builder that runs `trtexec` on `model`. options.version must be trtexec.version.
 EngineBuilder trtexec_builder(const Trtexec& trtexec, const EngineModel& model,
                               const EngineOptions& options);
 

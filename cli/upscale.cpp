@@ -1,4 +1,4 @@
-// The command `upscale`: enlarges pictures.
+// Implements the command `upscale`, which enlarges pictures with a checkpoint or an ONNX file.
 
 #include <fmt/format.h>
 
@@ -25,15 +25,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kUsualQuality = 95;
-// Limits of the comparison page, which must open on a phone: the number of pictures, and the
-// longest side of each picture in pixels. The side is kSmallSide if there are more than
-// kFewPictures.
+// Limits of the HTML page of --compare, so that a phone can open the page: the largest number of
+// pictures, and the longest side of each picture in pixels. If there are more than kFewPictures,
+// the longest side is kSmallSide instead of kLargeSide.
 constexpr std::size_t kMostCompared = 24;
 constexpr std::size_t kLargeSide = 1600;
 constexpr std::size_t kSmallSide = 800;
 constexpr std::size_t kFewPictures = 4;
 
-// Returns the model's name as it is in the names of the results: "model" for 2x_model.onnx.
+// Returns the model's name for the names of results: "model" for 2x_model.onnx. The scale is left
+// out, because the names of results contain the scale anyway: photo_2x_model.png.
 std::string model_stem(const fs::path& model, std::int64_t scale) {
   std::string stem = checkpoint_stem(model);
   const std::string prefix = fmt::format("{}x_", scale);
@@ -46,13 +47,14 @@ std::string result_suffix(const UpscaleRequest& request, std::int64_t scale) {
   return fmt::format("_{}x_{}", scale, model_stem(request.model, scale));
 }
 
-// The files in the given folders that are not enlarged.
+// The pictures in the given folders that `upscale` does not enlarge.
 struct LeftOut {
-  std::vector<std::string> other_pictures;  // names of pictures in other formats
-  std::size_t results = 0;                  // number of results of earlier calls
+  std::vector<std::string> other_pictures;  // names of pictures that are not PNG or JPEG
+  std::size_t results = 0;                  // number of pictures that earlier runs wrote
 };
 
-// Returns the pictures in a folder, without the results of earlier calls.
+// Returns the PNG and JPEG files in `folder`, except pictures that earlier runs of `upscale` wrote
+// (names that end in `suffix`). Adds pictures that are left out to `left_out`.
 std::vector<fs::path> pictures_of_folder(const fs::path& folder, const std::string& suffix,
                                          LeftOut& left_out) {
   std::vector<fs::path> pictures;
@@ -90,7 +92,8 @@ struct Job {
   fs::path target;
 };
 
-// Returns one job for each picture, even if a picture is given twice.
+// Returns one job for each picture that the user named, or whose folder the user named. A picture
+// that was named twice has only one job.
 std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string& suffix,
                                Console& console) {
   std::vector<Job> jobs;
@@ -120,8 +123,9 @@ std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string&
   return jobs;
 }
 
-// Chooses the name of each result. If the results of two pictures would have the same name, the
-// names also contain the endings of the pictures.
+// Sets the path of each result in `jobs`. If two results would have the same path, the endings of
+// the pictures are added to the names: photo_png, photo_jpg. Throws Error(usage) if two paths are
+// still equal.
 void name_results(const UpscaleRequest& request, const std::string& suffix,
                   std::vector<Job>& jobs) {
   if (request.output_is_file && jobs.size() > 1) {
@@ -224,7 +228,7 @@ class Upscaling {
       what = fmt::format("{} of {}, {}", results_.size() + 1, jobs_.size(), what);
     }
     if (tiles.count > 1) what += fmt::format(", {} tiles", tiles.count);
-    constexpr double long_work = 5;  // seconds
+    constexpr double long_work = 5;  // seconds; longer work is announced in the log
     if (share == 0 && estimate > long_work) {
       console_.line("upscaling", fmt::format("{}, about {:.0f} s", what, estimate));
     }

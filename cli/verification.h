@@ -1,5 +1,5 @@
 /// @file
-/// Compares ONNX files with their checkpoints.
+/// Compares ONNX files with the checkpoints that they were made from.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,43 +17,43 @@
 
 namespace aether2onnx::cli {
 
-/// One model to compare with its checkpoint.
+/// An ONNX model to compare with its checkpoint.
 struct VerificationTask {
   std::filesystem::path checkpoint;
-  ReadOptions reading;  ///< The same options as for the conversion.
+  ReadOptions reading;  ///< How to read the checkpoint, as for the conversion.
   Limits limits;
   std::vector<std::filesystem::path> inputs;  ///< Other files that the report must not replace.
   std::filesystem::path model;
   std::string model_name;  ///< The model's name in messages.
-  /// The input shapes (N, C, H, W). If empty, shapes in the range of the model.
+  /// The input shapes (N, C, H, W) to compare at. If empty, shapes in the model's range of sizes.
   std::vector<std::array<std::int64_t, 4>> shapes;
-  std::string command;        ///< The command line, for the report.
+  std::string command;        ///< The command line, for the HTML report.
   bool check_source = false;  ///< Whether to report a model that was made from another checkpoint.
-  bool repeated = false;      ///< Whether this comparison is a repetition.
-  /// The parts that are in float32. If set, the comparison may propose more parts for float32.
+  bool repeated = false;      ///< Whether the model was converted again and is compared again.
+  /// The parts of the network that are in float32. If set, run() may propose more such parts.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
 
-/// The result of a comparison.
+/// The result of comparing a model with its checkpoint.
 struct Comparison {
   std::shared_ptr<const Json> details;  ///< Null if no comparison was made.
   bool failed = false;
-  /// Whether the model is equal only if the assumptions in `details` are true.
+  /// Whether the model is equal only if the assumptions in `details` about the network are true.
   bool as_assumed = false;
-  /// More parts that should be in float32, because half precision cannot hold or resolve the
-  /// values.
+  /// More parts of the network that should be in float32, because their values are too large for 16
+  /// bits or are rounded too coarsely.
   std::vector<std::string> fp32_blocks;
 };
 
 class Verification {
  public:
-  /// Loads ONNX Runtime and finds the device. Throws Error(verification) if a part is missing; the
-  /// message says how to get the part. `asked_by` is the option or command that needs a comparison.
+  /// Loads ONNX Runtime and finds the device. Throws ProgramError if one of them is missing; the
+  /// message tells how to get it. `asked_by` is the option or command that needs a comparison.
   Verification(const VerificationRequest& request, const std::string& asked_by, Console& console);
 
-  /// Compares the model at every shape. Prints a line for each shape and the verdict, unless the
-  /// comparison proposes parts for float32. Throws Error(verification) if the model is not equal;
-  /// `comparison` is complete in this case, too.
+  /// Compares the model with the checkpoint at every shape. Prints a line for each shape and the
+  /// verdict, unless `comparison` proposes parts for float32. If the model is not equal, throws
+  /// ProgramError("verification"), but sets `comparison` first.
   void run(const VerificationTask& task, Console& console, Comparison& comparison) const;
 
  private:

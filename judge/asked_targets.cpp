@@ -60,7 +60,7 @@ std::optional<Range> parse_versions(std::string_view text) {
 
 namespace {
 
-// Returns the targets that have versions, "tensorrt, …, onnxruntime and onnxruntime-cuda".
+// Returns the names of targets with versions, "tensorrt, …, onnxruntime and onnxruntime-cuda".
 std::string names_with_versions() {
   std::vector<std::string> names;
   for (const TargetRow& row : target_rows()) {
@@ -79,7 +79,7 @@ Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
          "{} {}:{}: a version looks like 10, 8.6 or 8.6.1. Only {} have versions.", option("for"),
          row.name, printable(wanted.version, 40), names_with_versions());
   }
-  // TensorRT for RTX has the versions 1.x. TensorRT has the versions 4 and newer.
+  // The version shows the product: TensorRT for RTX has the versions 1.x, TensorRT 4 and newer.
   constexpr Version first = version(4);
   const bool is_rtx = versions->below <= first;
   const Target meant = is_rtx ? Target::tensorrt_rtx : Target::tensorrt;
@@ -148,14 +148,14 @@ std::vector<TargetInfo> targets() {
 
 namespace {
 
-constexpr std::string_view kTrtexec = "trtexec";  // another name of tensorrt
+constexpr std::string_view kTrtexec = "trtexec";  // another name of the target tensorrt
 
-// Throws Error(usage). The message lists the names that are most similar to `name`.
+// Throws Error(usage): no target has this name. The message lists the most similar names.
 [[noreturn]] void fail_unknown(std::string_view name) {
   std::vector<std::string> names;
   for (const judge::TargetRow& row : judge::target_rows()) names.emplace_back(row.name);
   const std::string all = join(names, ", ");
-  constexpr std::size_t longest = 60;  // the longest text that gets suggestions
+  constexpr std::size_t longest = 60;  // no suggestions for longer texts
   if (name.size() > longest) names.clear();
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     return edit_distance(a, name) < edit_distance(b, name);

@@ -1,4 +1,4 @@
-// Chooses the convert options that suit the requested targets.
+// Chooses the options of convert that suit the requested targets (programs that run ONNX files).
 
 #include <algorithm>
 
@@ -17,15 +17,15 @@ constexpr int kUsualOpset = 17;
 // In these versions, TensorRT failed to build engines for a range of sizes if the model has
 // LayerNormalization between Transposes.
 constexpr Range kFailsOnDynamic = between(version(8, 6), version(9, 3));
-// These versions refuse some grouped float16 convolutions: NVIDIA/TensorRT#4838.
+// TensorRT 11.2 and newer refuse some grouped float16 convolutions: NVIDIA/TensorRT#4838.
 constexpr Range kRefusesGroupedHalf = since(version(11, 2));
 
 bool is_bfloat16(Precision precision) { return graph::compute_type(precision) == DType::bfloat16; }
 
 bool has_16_bits(Precision precision) { return precision != Precision::fp32; }
 
-// Returns whether the target runs models of this precision. bfloat16 models need opset 22, so one
-// of the requested versions of TensorRT must read opset 22.
+// Returns whether the target runs models of this precision. bfloat16 models need opset 22, so at
+// least one of the requested versions of TensorRT must read opset 22.
 bool runs(const Asked& asked, Precision precision) {
   if (!contains(asked.row->precisions, precision)) return false;
   if (!is_bfloat16(precision) || asked.row->runtime != Target::tensorrt) return true;
@@ -83,7 +83,7 @@ class Chooser {
     return found == asked_.end() ? nullptr : &*found;
   }
 
-  // Records the value that an option gets. `by` is the target whose preference decided.
+  // Records that an option gets `value`, and `why` the target `by` prefers this value.
   void took(const char* option_name, const std::string& value, const Asked& by,
             std::string_view why) {
     choice_.settings.push_back({option_name, value, fmt::format("{}: {}", by.text, why)});
@@ -154,15 +154,15 @@ class Chooser {
     return is_bfloat16(options().precision) ? kMinOpsetOfBfloat16 : kUsualOpset;
   }
 
-  // Returns the newest opset that all targets read in this form, but at most the wanted opset.
+  // Returns the newest opset that all targets read in this graph form, at most the wanted opset.
   int opset_of_all(GraphForm form) {
     int newest = wanted_opset();
     for (const Asked& each : asked_) newest = std::min(newest, opset_of(each, form));
     return newest;
   }
 
-  // Returns the newest opset for this target. bfloat16 needs opset 22. If some versions of the
-  // target run bfloat16, other versions with older opsets do not lower the result.
+  // Returns the newest opset that all requested versions of this target read. Exception: bfloat16
+  // needs opset 22, so returns 22 for a bfloat16 model if one of the versions runs bfloat16.
   int opset_of(const Asked& asked, GraphForm form) {
     const int newest = newest_opset(asked, form);
     const bool excused = is_bfloat16(options().precision) && newest > 0 &&
@@ -181,8 +181,8 @@ class Chooser {
       choose_opset(form);
       return;
     }
-    // The first loop tries each target's preferred form, with an opset as new as the first target's
-    // opset. The second loop accepts older opsets.
+    // The first loop tries each target's preferred graph form, and takes a form in which all
+    // targets read the first target's opset. The second loop also accepts older opsets.
     const int usual =
         std::min(wanted_opset(), opset_of(asked_.front(), asked_.front().row->form.value));
     for (const Asked& by : asked_) {
@@ -193,8 +193,8 @@ class Chooser {
         return take_form(by);
       }
     }
-    // Here no form runs on all targets, or the caller's opset is too new for a target in every
-    // form.
+    // Here no graph form runs on all targets, or the caller's opset is too new for a target in
+    // every form.
     const GraphForm form = asked_.front().row->form.value;
     if (options().opset_version) return take_form(asked_.front());
     const Asked* other =

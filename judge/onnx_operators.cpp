@@ -58,8 +58,8 @@ constexpr std::string_view kMl =
     "TreeEnsembleRegressor ZipMap";
 
 // The operators of the domain com.microsoft. Source: ONNX Runtime's docs/ContribOperators.md, and
-// the operators that ONNX Runtime 1.30 registers. EPContext and Snpe load programs: kLoaders has
-// them.
+// the operators that ONNX Runtime 1.30 registers. Without EPContext and Snpe, which load programs
+// and are in kLoaders.
 constexpr std::string_view kMicrosoft =
     "Attention AttnLSTM BeamSearch BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu "
     "BifurcationDetector BitmaskBiasDropout BitmaskDropout CDist CausalConvWithState "
@@ -85,7 +85,7 @@ constexpr std::string_view kMicrosoft =
     "SparseToDenseMatMul Tokenizer TorchEmbedding TransposeMatMul Trilu UnfoldTensor Unique "
     "VarlenCausalConvWithState WhisperBeamSearch WordConvEmbedding";
 
-// The operators of com.microsoft.nchwc. Source: ONNX Runtime's nchwc_schema_defs.cc.
+// The operators of the domain com.microsoft.nchwc. Source: ONNX Runtime's nchwc_schema_defs.cc.
 constexpr std::string_view kBlocked =
     "AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample";
 
@@ -94,8 +94,8 @@ struct Library {
   std::string_view operators;
 };
 
-// The domain com.ms.internal.nhwc has operators of ONNX and of com.microsoft, for tensors with the
-// channels last. Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
+// The operators of each domain. com.ms.internal.nhwc repeats operators of ONNX and of com.microsoft
+// for tensors with the channels last. Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
 constexpr std::array kLibraries = {
     Library{"", kOnnx},
     Library{"", kOnnxRuntimeOwn},
@@ -132,9 +132,10 @@ struct Loader {
   std::string_view text;
 };
 
-// Sources: EP-Context-Design, ORTModule_PythonOp_Notes.md, PyOp.md, ContribOperators.md (Snpe),
-// ORT_Use_Triton_Kernel.md in ONNX Runtime's documentation; PyTorch's exporter for ATen;
-// onnxruntime-extensions for the operators that send their input to a server.
+// Operators that load or call a program. Sources: EP-Context-Design, ORTModule_PythonOp_Notes.md,
+// PyOp.md, ContribOperators.md (Snpe), ORT_Use_Triton_Kernel.md in ONNX Runtime's documentation;
+// PyTorch's exporter for ATen; onnxruntime-extensions for the operators that send their input to a
+// server.
 constexpr std::array kLoaders = {
     Loader{"com.microsoft", "EPContext", "loads a compiled program for a device"},
     Loader{"com.microsoft", "PythonOp", "calls a Python function by its name"},
@@ -178,8 +179,8 @@ std::optional<std::size_t> called_by(const onnx::Model& model, const onnx::Node&
   return static_cast<std::size_t>(called - model.functions.data());
 }
 
-// Returns the number of nodes after every call is replaced by the function's nodes. `sizes` has the
-// number of nodes of each function that was already counted.
+// Returns how many nodes `nodes` become if each call of a function is replaced by the function's
+// nodes. `sizes` has this number for each function that was already counted.
 std::uint64_t size_of(const onnx::Model& model, const std::vector<onnx::Node>& nodes,
                       const std::vector<std::uint64_t>& sizes) {
   std::uint64_t size = 0;
@@ -204,8 +205,8 @@ std::string full_name(const onnx::Node& node) {
   return onnx::is_onnx_domain(node.domain) ? node.op_type : node.domain + "." + node.op_type;
 }
 
-// Counts a function after all functions that it calls. If some functions are never counted, a
-// function calls itself, directly or through others.
+// Counts the nodes of a function only after those of all functions that it calls. If some functions
+// can never be counted, a function calls itself, directly or through other functions.
 std::uint64_t expanded_nodes(const onnx::Model& model) {
   const std::size_t count = model.functions.size();
   std::vector<std::vector<std::size_t>> callers(count);

@@ -1,6 +1,6 @@
 /// @file
-/// Tables of ONNX operators: which only compute, and which load or call a program. The folders
-/// check and scan share these tables.
+/// Tables of ONNX operators: those that only compute, and those that load or call a program. The
+/// commands check and scan share these tables.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,7 +17,7 @@ namespace aether2onnx::judge {
 enum class Power {
   computes,  ///< Computes its outputs from its inputs and attributes, and does nothing else.
   loads,    ///< Loads or calls a program: code, a compiled model, a function by its name, a server.
-  unknown,  ///< The tables lack the operator, for example an operator of another library.
+  unknown,  ///< Not in the tables, for example an operator of another library.
 };
 
 Power power_of(const onnx::Node& node);
@@ -25,18 +25,18 @@ Power power_of(const onnx::Node& node);
 /// programs run the function, and others run the operator.
 bool replaces_operator(const onnx::Function& function);
 
-/// Returns what a node of Power::loads does, "calls a Python function by its name"; else "".
+/// Returns what the node loads or calls: "calls a Python function by its name"; else "".
 std::string_view load_text(const onnx::Node& node);
 
-/// Returns the operator's name, "Conv", with the domain if the operator is not ONNX's own,
+/// Returns the operator's name: "Conv" for an operator of ONNX itself, else with the domain,
 /// "com.microsoft.EPContext". The text may have unprintable characters.
 std::string full_name(const onnx::Node& node);
 
 /// The result of expanded_nodes() if a function calls itself, directly or through other functions.
 inline constexpr std::uint64_t kEndless = ~std::uint64_t{0};
-/// Returns the number of nodes after runtimes have replaced each call by the function's nodes.
+/// Returns the number of nodes if each call of a function is replaced by the function's nodes.
 std::uint64_t expanded_nodes(const onnx::Model& model);
-/// No published model has more nodes. With more nodes, a runtime would run out of memory.
+/// More nodes than this would exhaust a runtime's memory. No published model has as many.
 inline constexpr std::uint64_t kTooManyNodes = 10'000'000;
 
 }  // namespace aether2onnx::judge

@@ -1,8 +1,8 @@
-// The tables of targets, opsets and operators. Sources for TensorRT's opsets: docs/operators.md in
-// each release of onnx-tensorrt. Sources for ONNX Runtime's opsets and IR versions: the ONNX
-// release with which each version of ONNX Runtime was built, and the table of released versions in
-// ONNX's Versioning.md. Sources for operators: ONNX's Operators.md; docs/operators.md and
-// docs/Changelog.md of onnx-tensorrt.
+// The tables of targets (programs that run ONNX files), opsets and operators. Sources for
+// TensorRT's opsets: docs/operators.md in each release of onnx-tensorrt. Sources for ONNX Runtime's
+// opsets and IR versions: the ONNX release with which each version of ONNX Runtime was built, and
+// the table of released versions in ONNX's Versioning.md. Sources for operators: ONNX's
+// Operators.md; docs/operators.md and docs/Changelog.md of onnx-tensorrt.
 
 #include "judge/targets.h"
 
@@ -35,7 +35,7 @@ constexpr std::string_view kFloat32Sums =
     "an extra GPU kernel: 106 kernels, but 89 with float32 convolutions (aether_small)";
 constexpr std::string_view kClip32 = "the plugin takes only float32 clips";
 
-// One row for each target. The facts are from documentation, or were seen in the program itself.
+// One row for each target, in the order of Target. Sources: documentation, source code or runs.
 constexpr std::array kTargets = {
     TargetRow{.target = Target::tensorrt,
               .name = "tensorrt",
@@ -306,7 +306,8 @@ constexpr std::array kOperators = {
     OperatorRow{"DynamicQuantizeLinear", 11, kNoEnd},
 };
 
-// Returns kFirst if the first row has the number: versions before that row are out of use.
+// Returns the first version that reads the opset (or IR version) `number`; kNoEnd if no version
+// does. Returns kFirst if the number is in the first row: versions before this row are out of use.
 Version first_that_reads(std::span<const Row> rows, std::int64_t number) {
   for (const Row& row : rows) {
     if (number <= row.newest) return &row == rows.data() ? kFirst : row.from;

@@ -1,7 +1,7 @@
 /// @file
-/// The tables of targets. A target is a program that runs ONNX files. The tables have its names,
-/// the opsets that each version reads, and the convert options that suit the target. The folders
-/// check and engine share these tables.
+/// The tables of targets, which are the programs that run ONNX files: the names of each target, the
+/// opsets that each version reads, and the options of convert that suit the target. The commands
+/// check, convert and engine share these tables.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -27,11 +27,11 @@ constexpr Version number_of(const TensorRtVersion& version) {
   return judge::version(version.major, version.minor, version.patch);
 }
 
-/// TensorRT computes in bfloat16 from this version on.
+/// TensorRT can compute in bfloat16 from this version on.
 inline constexpr Version kBfloat16 = version(9);
-/// trtexec has --stronglyTyped from this version on.
+/// trtexec has the option --stronglyTyped from this version on.
 inline constexpr Version kStrongTyping = version(9, 1);
-/// From this version on, TensorRT takes every type from the file. --fp16, --bf16, --int8 are gone.
+/// From this TensorRT on, the ONNX file sets all types. --fp16, --bf16 and --int8 do not exist.
 inline constexpr Version kOnlyStrongTyping = version(11);
 
 /// A range of versions: `from` and newer, but older than `below`.
@@ -49,11 +49,11 @@ constexpr Range since(Version from) { return {from, kNoEnd}; }
 constexpr Range before(Version below) { return {kFirst, below}; }
 constexpr Range between(Version from, Version below) { return {from, below}; }
 
-/// Returns "below 8.6", "11.0 or newer" or "8.6 or newer, below 9.3"; "" for all versions.
+/// Returns the range as text, for example "8.6 or newer, below 9.3"; "" for all versions.
 std::string range_text(const Range& range);
 
-/// Returns the numbers in a version, {8, 6, 1} for "8.6.1". There are one to four numbers, and the
-/// first three have at most two digits each. Returns an empty list if `text` is no version.
+/// Returns the numbers in the version `text`, {8, 6, 1} for "8.6.1"; an empty list if `text` is no
+/// version. A version has one to four numbers; the first three have at most two digits each.
 std::vector<int> version_parts(std::string_view text);
 
 /// Returns the versions that `text` names: "8" is every 8.x, "8.6" is every 8.6.x, "8.6.1" is only
@@ -81,42 +81,42 @@ enum class EngineRoute {
   own,           ///< Nothing: the target itself builds an engine from the ONNX file.
 };
 
-/// A value that a target prefers, and the reason. The reason is a sentence without a full stop.
+/// The value of an option that a target prefers, and why: a sentence without a full stop.
 template <typename Value>
 struct Preferred {
   Value value{};
   std::string_view why = {};
 };
 
-/// A program that runs ONNX files.
+/// A target: a program that runs ONNX files, and the options of convert that suit the program.
 struct TargetRow {
   Target target = Target::tensorrt;
   std::string_view name;
   std::string_view title;
   std::string_view program;
-  /// The runtime inside the program, as a target: its rules apply to this target, too. The same as
-  /// `target` if the program contains no other target.
+  /// The target that is the runtime inside this program: rules about the runtime apply to the
+  /// program, too. Equal to `target` if the program contains no other target.
   Target runtime = Target::tensorrt;
-  /// Whether rules depend on the program's version.
+  /// Whether rules depend on the program's version. If so, users may write "tensorrt:8.6".
   bool has_versions = false;
-  /// The versions that count if the caller names no version. Older versions are out of use.
+  /// The versions that are meant if the caller names no version. Older versions are not in use.
   Range current = all_versions();
   bool by_default = false;
   /// Whether the program gives the model one picture of 1 or 3 channels at a time.
   bool is_player = false;
   EngineRoute engine = EngineRoute::none;
 
-  // The options of convert that suit the target.
+  // The options of convert that suit the target. newest_opset() lowers the opsets for old versions.
   Precisions precisions = 0;
   Preferred<Precision> precision = {};
   Preferred<GraphForm> form = {};
-  int standard_opset = kMaxOpset;        ///< Newest opset in this graph form; 0: does not run.
-  int channels_first_opset = kMaxOpset;  ///< newest_opset() lowers both for old versions.
-  Preferred<bool> fp32_io = {};          ///< Whether input and output must be float32.
-  bool fixed_runs = true;                ///< Whether a model with one fixed size runs.
+  int standard_opset = kMaxOpset;        ///< Newest opset in graph form standard. 0: does not run.
+  int channels_first_opset = kMaxOpset;  ///< Newest opset in form channels_first. 0: does not run.
+  Preferred<bool> fp32_io = {};          ///< Whether the model's input and output must be float32.
+  bool fixed_runs = true;                ///< Whether models with one fixed input size run.
   std::string_view why_dynamic = {};
   Preferred<Projections> projections = {};
-  /// For 16-bit models: larger depthwise kernels are split. 0: no kernel is split.
+  /// For 16-bit models: depthwise kernels wider than this are split. 0: no kernel is split.
   Preferred<int> split_kernels_over = {};
   /// For mixed_bf16: whether depthwise convolutions compute in float32.
   Preferred<bool> float32_depthwise = {};
@@ -128,32 +128,34 @@ struct TargetRow {
 std::span<const TargetRow> target_rows();
 const TargetRow& row_of(Target target);
 
-/// A target that the caller requested, with the requested versions.
+/// A target (program that runs ONNX files) that the caller requested, with the requested versions.
 struct Asked {
   const TargetRow* row = nullptr;
   Range versions;
-  std::string text;  ///< The text of to_string(TargetVersion), "tensorrt:8.6".
+  std::string text;  ///< The target as users write it, "tensorrt:8.6".
   bool has_version = false;
 };
-/// Returns the requested targets. vsmlrt-any becomes the five plugins of vs-mlrt. Throws
-/// Error(usage) if a version is malformed or does not belong to its target.
+/// Returns the targets in `wanted` with their versions. Replaces vsmlrt-any by the five plugins of
+/// vs-mlrt. Throws Error(usage) if a version is malformed or does not belong to its target.
 std::vector<Asked> asked_targets(const std::vector<TargetVersion>& wanted);
 
-/// Returns the newest opset that the oldest requested version reads for models of this graph form;
-/// 0 if the target does not run this form.
+/// Returns the newest opset that the oldest requested version of the target reads for models of
+/// this graph form; 0 if the target does not run this form.
 int newest_opset(const Asked& asked, GraphForm form);
 
-/// The next two functions return the first version of TensorRT's parser, or of ONNX Runtime, that
-/// reads this opset: kFirst if every version in use reads the opset, kNoEnd if no known version
-/// does.
+/// Returns the first version of TensorRT that reads files of this opset. Returns kFirst if all
+/// versions in use read the opset, kNoEnd if no known version does.
 Version first_tensorrt_of_opset(std::int64_t opset);
+/// Returns the first version of ONNX Runtime that reads files of this opset. Returns kFirst if all
+/// versions in use read the opset, kNoEnd if no known version does.
 Version first_onnxruntime_of_opset(std::int64_t opset);
-/// Returns the first version of ONNX Runtime that reads this IR version; kFirst, kNoEnd as above.
+/// Returns the first version of ONNX Runtime that reads files of this IR version. Returns kFirst if
+/// all versions in use read the IR version, kNoEnd if no known version does.
 Version first_onnxruntime_of_ir(std::int64_t ir);
 /// Returns the newest opset that this version of TensorRT reads.
 int newest_opset_of_tensorrt(Version version);
 
-/// An operator that is missing in some opsets and in some versions of TensorRT.
+/// An operator of ONNX that some opsets do not have and some versions of TensorRT do not import.
 struct OperatorRow {
   std::string_view name;
   std::int64_t opset;  ///< The first opset with this operator.

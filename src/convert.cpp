@@ -1,5 +1,5 @@
-// The steps of a conversion. Read this file first to understand the program. The first steps are in
-// pipeline.cpp.
+// Runs the steps of a conversion from a checkpoint to an ONNX file; pipeline.cpp has the first
+// steps. Read this file first to understand the program.
 
 #include <algorithm>
 #include <map>
@@ -19,7 +19,8 @@ namespace aether2onnx {
 
 namespace {
 
-// With `plan`, a conversion reads no weights and computes no hash of the checkpoint.
+// With `plan`, a conversion builds the graph, but reads no weights and computes no hash. With
+// `use`, the conversion does all work.
 enum class Purpose { plan, use };
 
 constexpr std::size_t kSha256Digits = 64;
@@ -59,7 +60,7 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   return result;
 }
 
-// Returns the counts above 0 with their nouns: "16 norms, 3 factors".
+// Returns a text with all counts above 0 and their nouns: "16 norms, 3 factors".
 std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*>> counts) {
   std::vector<std::string> parts;
   for (const auto& [count, noun] : counts) {
@@ -68,7 +69,8 @@ std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*
   return join(parts, ", ");
 }
 
-// Returns the model's doc_string, which tools show: "AetherNet G1, aether_small x2. Input …".
+// Returns the doc_string of the ONNX model, which viewers show: "AetherNet G1, aether_small x2.
+// Input …".
 std::string description(const NetworkInfo& network) {
   const std::string times = network.scale == 1 ? "" : fmt::format("{}", network.scale);
   return fmt::format(
@@ -89,10 +91,11 @@ std::string summary(const graph::TypeDecisions& typed, Precision precision) {
 
 // --- the conversion ---------------------------------------------------------------------------
 
-// The constructor builds the graph from the checkpoint. write() then writes the model.
+// A conversion. The constructor builds the graph from the checkpoint. write() then writes the
+// model.
 class Conversion {
  public:
-  // `siblings` opens files in the checkpoint's folder; null for a checkpoint in memory.
+  // `siblings` opens shards in the checkpoint's folder; null for a checkpoint in memory.
   Conversion(const Input& input, const io::Siblings* siblings, const ConvertOptions& options,
              const Context& context, Purpose purpose = Purpose::use)
       : options_(options),
@@ -106,7 +109,8 @@ class Conversion {
   ConvertReport& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    // The hash is ready only after the weights are written, so the metadata first contain zeros.
+    // The checkpoint's hash is ready only after the weights are written, so the metadata first
+    // contain zeros. onnx::write() writes the metadata again at the end.
     report_.source.sha256.assign(kSha256Digits, '0');
     model_.metadata = metadata::entries(report_);
     const onnx::Written written = onnx::write(model_, output,
@@ -204,7 +208,7 @@ std::string checkpoint_stem(const std::filesystem::path& input) {
 std::string shape_name(const InputShape& shape, std::int64_t channels) {
   const auto& [batch, height, width] = shape;
   const std::string picture = fmt::format("{}x{}", height.max, width.max);
-  const std::string whole = fmt::format("{}x{}x{}", batch.max, channels, picture);
+  std::string whole = fmt::format("{}x{}x{}", batch.max, channels, picture);
   if (!shape.is_dynamic()) return whole;
   std::string letters;
   if (batch.dynamic) letters += 'B';
@@ -266,7 +270,7 @@ std::string default_output_name(std::string_view stem, const NetworkInfo& networ
 
 namespace {
 
-// Opens the checkpoint, builds the graph, decides the output's path, and calls `work`.
+// Opens the checkpoint, builds the graph, sets the path of the output, and calls `work`.
 template <typename Work>
 ConvertReport with_conversion(const std::filesystem::path& input,
                               const std::filesystem::path& output, const ConvertOptions& options,
@@ -326,7 +330,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   }
   std::string difference = metadata::difference(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
-  // This comparison comes last because hashing takes the longest.
+  // The hashes of the checkpoints are compared last, because hashing takes the longest.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
       made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);

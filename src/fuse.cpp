@@ -1,4 +1,4 @@
-// Fuses a checkpoint with the first steps of a conversion, and writes the fused weights.
+// Fuses a checkpoint (the first steps are those of a conversion) and writes the fused weights.
 
 #include <algorithm>
 
@@ -33,11 +33,11 @@ DType dtype_in_file(WeightType type, DType stored) {
   defect("an unknown type of weights");
 }
 
-// The constructor lists the fused weights of the checkpoint. write() then writes the fused
-// checkpoint.
+// The fusion of one checkpoint. The constructor lists the fused weights. write() then computes the
+// weights and writes the fused checkpoint.
 class FusionRun {
  public:
-  // `siblings` opens files in the checkpoint's folder; null for a checkpoint in memory.
+  // `siblings` opens shards in the checkpoint's folder; null for a checkpoint in memory.
   FusionRun(const Input& input, const io::Siblings* siblings, const FuseOptions& options,
             const Context& context)
       : options_(options),
@@ -107,8 +107,9 @@ class FusionRun {
     report_.convolutions = fusion_.convolutions;
   }
 
-  // Returns the facts for the fused checkpoint. A fact that only an option states becomes
-  // uncertain, because the fused checkpoint does not show that an option stated this fact.
+  // Returns the description of the network for the notes in the fused checkpoint. A setting
+  // (res_scale, …) from an option is marked as an assumption unless the source file states the same
+  // value.
   NetworkInfo with_own_evidence() const {
     NetworkInfo facts = report_.network;
     const auto doubt = [&](std::string_view what, bool given, const NetworkInfo& own) {
@@ -138,12 +139,12 @@ class FusionRun {
       return network::recognise(checkpoint_.state_dict(), reading).facts;
     } catch (const Error& error) {
       if (must_pass_on(error)) throw;
-      return {};  // the checkpoint is not recognised without the option
+      return {};  // without the option, the checkpoint is not recognised
     }
   }
 
-  // Returns the tensor of a buffer. Statistics get the type of the weights; other buffers keep
-  // their type.
+  // Returns the tensor that is written for a buffer (a stored tensor that is no weight). A buffer
+  // of a floating-point type gets the type of the weights. Other buffers keep their type.
   state_dict::NewTensor buffer_tensor(const network::Buffer& buffer) const {
     const state_dict::Entry* entry = checkpoint_.state_dict().find(buffer.key);
     require(entry != nullptr && entry->tensor, "the state dict has no tensor for a buffer");
@@ -179,10 +180,10 @@ class FusionRun {
   pipeline::Checkpoint checkpoint_;
   network::Fused fusion_;
   state_dict::Content content_;
-  std::optional<DType> rounded_sums_;  // type of sums of 16-bit weights, unset if there are none
+  std::optional<DType> rounded_sums_;  // type of the sums of 16-bit weights; unset without sums
 };
 
-// Returns the format for the ending of the file's name, or nullopt for an unknown ending.
+// Returns the format that the ending of the file's name stands for; nullopt for an unknown ending.
 std::optional<CheckpointFormat> format_of(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](char c) {

@@ -1,4 +1,4 @@
-// Inspection of checkpoints and ONNX files.
+// Implements inspect(): describes the network, tensors and cost in a checkpoint or an ONNX file.
 
 #include <algorithm>
 #include <array>
@@ -42,14 +42,14 @@ std::vector<std::pair<std::string, std::string>> training(const state_dict::Stat
   return found;
 }
 
-// Rounds to a whole number. Numbers of 2^64 and above become 2^64 - 1.
+// Returns `number`, rounded to a whole number. Numbers of 2^64 and above become 2^64 - 1.
 std::uint64_t whole(double number) {
   constexpr double limit = 18446744073709551615.0;
   return number >= limit ? ~std::uint64_t{0} : static_cast<std::uint64_t>(std::llround(number));
 }
 
-// Returns the cost of a network whose weights and feature maps have elements of `element_size`
-// bytes.
+// Returns the work and memory of a network whose weights and feature maps have elements of
+// `element_size` bytes.
 NetworkCost cost_of(const network::Network& network, std::string precision,
                     std::size_t element_size) {
   constexpr double megapixel = 1e6;
@@ -66,7 +66,7 @@ NetworkCost cost_of(const network::Network& network, std::string precision,
 
 class Inspector {
  public:
-  // `siblings` opens files in the folder of the inspected file; null for a file in memory.
+  // `siblings` opens shards and external data in the file's folder; null for a file in memory.
   Inspector(const Input& input, const io::Siblings* siblings, const InspectOptions& options,
             const Context& context)
       : input_(input), siblings_(siblings), options_(options), context_(context) {}
@@ -128,7 +128,7 @@ class Inspector {
       for (const std::string& line : network.warnings) {
         result_.warnings.push_back({.code = "network-contradiction", .text = line});
       }
-      // By default the converter writes fp32, so the cost is that of fp32.
+      // The reported cost is that of an fp32 model, because convert() writes fp32 by default.
       take_cost(std::move(network), std::string(to_string(Precision::fp32)), sizeof(float));
     } catch (const Error& error) {
       if (must_pass_on(error) || error.kind == ErrorKind::io) throw;
@@ -173,8 +173,8 @@ class Inspector {
     const std::string& precision = result_.onnx->precision;
     result_.warnings = metadata::contradictions(file, precision, network->facts);
     result_.network = network->facts;
-    // The feature maps have the type of most weights.
-    std::map<std::size_t, double> elements;  // key: the size of an element in bytes
+    // The cost assumes that the feature maps have the element size of most weights.
+    std::map<std::size_t, double> elements;  // key: bytes of one element
     for (const onnx::Tensor& tensor : file.initializers) {
       if (const auto dtype = onnx::dtype_of(tensor.data_type); dtype && is_weight(tensor)) {
         elements[size_of(*dtype)] += static_cast<double>(elements_of(tensor));
@@ -192,7 +192,8 @@ class Inspector {
 
   // --- tensors ---
 
-  // Adds a tensor to the result. If its elements can't be read, `problem` is the reason.
+  // Adds the tensor `name`, which `describe` fills in, to the result. If `describe` can't read the
+  // elements, InspectedTensor::problem becomes the reason.
   template <typename Describe>
   void add_tensor(const std::string& name, std::size_t total, Describe describe) {
     InspectedTensor tensor;

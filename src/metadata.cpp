@@ -16,7 +16,7 @@ using Entries = std::vector<std::pair<std::string, std::string>>;
 
 constexpr const char* kFp32Blocks = "fp32_blocks";
 
-// Metadata keys that are written only if the value is unusual.
+// The metadata keys that entries() writes only if the value is not the usual value.
 constexpr std::array<const char*, 12> kOptionalKeys = {
     "io_type",        "graph_form", "projections",    "split_kernels_over", "gelu",
     "fp32_operators", "norm_type",  "depthwise_fp32", "channel_attention",  "spatial_attention",
@@ -82,7 +82,7 @@ Entries entries(const ConvertReport& report) {
   if (!graph.fp32_operators.empty()) add("fp32_operators", join(graph.fp32_operators, ","));
   if (graph.depthwise_fp32) add("depthwise_fp32", "true");
   if (!graph.fp32_blocks.empty()) add(kFp32Blocks, join(graph.fp32_blocks, ","));
-  // If the file has several state dicts: the name of the converted state dict.
+  // If the checkpoint has several state dicts, this entry names the converted state dict.
   if (!report.source.other_wrappers.empty()) {
     add("source_state_dict",
         report.source.wrapper.empty() ? "/" : printable(report.source.wrapper));
@@ -101,7 +101,7 @@ std::string tensor_text(const onnx::ValueInfo& value) {
   return fmt::format("{} [{}]", value.name, join(value.dims, ", "));
 }
 
-// Returns the names and shapes of the tensors: "input [1, 3, 64, 64], …".
+// Returns a text with the names and shapes of the tensors: "input [1, 3, 64, 64], …".
 template <typename Tensor>
 std::string tensors_text(const std::vector<Tensor>& tensors) {
   std::vector<std::string> texts;
@@ -109,7 +109,8 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
   return join(texts, ", ");
 }
 
-// Whether the list "a,b" has all `wanted` parts. With `may_be_more`, other parts are allowed.
+// Returns whether a list of modules, "a,b", has all modules in `wanted` and no others. With
+// `may_be_more`, other modules are allowed.
 bool same_blocks(std::string_view list, const std::vector<std::string>& wanted, bool may_be_more) {
   const std::vector<std::string_view> parts = split(list, ',');
   const std::set<std::string_view> blocks(parts.begin(), parts.end());
@@ -159,7 +160,7 @@ std::string difference(const onnx::Model& file, const ConvertReport& planned,
 
 namespace {
 
-// Reads the numbers in "4,4,4,4". Returns an empty list if the text has another form.
+// Returns the numbers in a text such as "4,4,4,4", or an empty list if a part is no number.
 std::vector<std::int64_t> numbers_of(std::string_view text) {
   std::vector<std::int64_t> numbers;
   for (const std::string_view part : split(text, ',')) {
@@ -183,13 +184,13 @@ Assumed assumed(const onnx::Model& file) {
   if (text("architecture").empty() || text("generation").empty()) return {};
   Assumed assumed;
   assumed.generation = text("generation");
-  // A missing number is 1, because entries() omits 1. For a damaged number, the result is nullopt.
+  // Returns 1 for a missing key, because entries() omits the value 1; nullopt for a damaged number.
   const auto number = [&](const char* key) {
     return text(key).empty() ? std::optional<double>(1) : parse_number<double>(text(key));
   };
   assumed.res_scale = number("res_scale");
   assumed.img_range = number("img_range");
-  // network::fused_from() writes the epsilon at the end: "…; norms with eps 0.0001".
+  // The value of fused_from may end with the epsilon of norms: "…; norms with eps 0.0001".
   const std::string fused_from = text("fused_from");
   constexpr std::string_view eps = " eps ";
   const std::size_t at = fused_from.find(eps);
@@ -204,7 +205,7 @@ Assumed assumed(const onnx::Model& file) {
 
 namespace {
 
-// Returns the choice for which to_string() returns `name`, or nullopt.
+// Returns the value in `choices` for which to_string() returns `name`; nullopt if there is none.
 template <typename Choice>
 std::optional<Choice> choice(std::string_view name, std::initializer_list<Choice> choices) {
   for (const Choice each : choices) {
@@ -232,7 +233,8 @@ std::vector<std::int64_t> sizes_of(std::string text) {
   return numbers_of(text);
 }
 
-// Returns the shape of the model's input. The ranges of dynamic axes are from the metadata.
+// Returns the shape of the model's input, with the ranges of dynamic axes from the metadata.
+// Returns nullopt if the model or its metadata do not have the form that aether2onnx writes.
 std::optional<InputShape> shape_of(const onnx::Model& file) {
   const std::vector<const onnx::ValueInfo*> inputs = onnx::open_inputs(file);
   if (inputs.size() != 1 || inputs[0]->dims.size() != 4) return std::nullopt;
@@ -329,10 +331,10 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
                                        NetworkInfo& network) {
   const NetworkInfo noted = metadata::network(file);
   if (noted.architecture != network.architecture) return {};
-  // The graph of a fused network does not show the small kernel. If this kernel was unusual, the
-  // model type in the metadata is "custom".
+  // The graph of a fused network does not show the small kernel. If this kernel's size was unusual,
+  // the model type is "custom", which only the metadata show.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
-  // These numbers are folded into the weights, so the graph does not show them.
+  // The graph does not show res_scale and img_range, because both are folded into the weights.
   network.numbers = noted.numbers;
   Entries facts = network_entries(network);
   facts.emplace_back("precision", precision);

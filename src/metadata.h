@@ -14,7 +14,7 @@
 
 namespace aether2onnx::metadata {
 
-/// One shape of the input's profile (min, opt or max): its metadata key and its member of Axis.
+/// One input shape (min, opt or max) for TensorRT: the metadata key, and the member of Axis.
 struct ProfileEnd {
   const char* key;
   std::int64_t Axis::*size;
@@ -22,20 +22,20 @@ struct ProfileEnd {
 inline constexpr std::array<ProfileEnd, 3> kProfile = {
     {{"min_shape", &Axis::min}, {"opt_shape", &Axis::opt}, {"max_shape", &Axis::max}}};
 
-/// Returns a shape of the profile, "1x3x64x64". `end` selects min, opt or max of dynamic axes.
+/// Returns an input shape as text, "1x3x64x64". `end` selects min, opt or max of dynamic axes.
 std::string shape_text(const InputShape& shape, std::int64_t channels, std::int64_t Axis::*end);
 
-/// Returns the metadata of a converted model, in a fixed order.
+/// Returns the keys and texts of a converted model's metadata, in a fixed order.
 std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& report);
 
-/// Compares an existing ONNX file with the planned one: metadata, opset, inputs and outputs.
-/// Returns the first difference in a few words, or "". Ignores the source's name and hash.
-/// why_outdated() explains `more_fp32_blocks`.
+/// Compares the ONNX file `file` with the conversion `planned`: metadata, opset, inputs and
+/// outputs. Returns the first difference in a few words; "" if there is none. Does not compare the
+/// source's name and hash. For `more_fp32_blocks`, see why_outdated().
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
 
-/// The answers in the metadata to the questions that a checkpoint may leave open. Unset if the
-/// metadata were not written by aether2onnx.
+/// The settings of the network in an ONNX file's metadata that a checkpoint's tensors may not show.
+/// All members are unset if aether2onnx did not write the metadata.
 struct Assumed {
   std::optional<std::string> generation;
   std::optional<double> res_scale;
@@ -45,19 +45,19 @@ struct Assumed {
 Assumed assumed(const onnx::Model& file);
 
 /// Returns the options of the conversion that made the model, read from the metadata. Leaves the
-/// ReadOptions unset. Returns nullopt if the metadata were not written by aether2onnx, or have a
-/// value that this version does not know.
+/// ReadOptions unset. Returns nullopt if aether2onnx did not write the metadata, or if a value is
+/// unknown to this version of aether2onnx.
 std::optional<ConvertOptions> options(const onnx::Model& file);
 
-/// Compares the facts about the network's size in the metadata with `network`. Returns a sentence
-/// about the first difference, or "".
+/// Compares the network's sizes in the metadata (scale, embed_dim, …) with those of `network`.
+/// Returns a sentence about the first difference; "" if there is none.
 std::string other_network(const onnx::Model& file, const NetworkInfo& network);
 
-/// Returns the facts about the network that are in the metadata. Other facts stay empty.
+/// Returns architecture, generation, model type, depths and numbers in the metadata, nothing else.
 NetworkInfo network(const onnx::Model& file);
 
-/// Returns the contradictions between the metadata and `network`, which was read from the graph.
-/// Copies facts that the graph does not show from the metadata to `network`.
+/// Returns the contradictions between the metadata and `network`, which was recognised in the
+/// graph. First copies values that the graph does not show from the metadata to `network`.
 std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::string& precision,
                                        NetworkInfo& network);
 

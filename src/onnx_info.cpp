@@ -23,7 +23,7 @@ namespace {
 
 using TypeCounts = std::map<std::string, std::uint64_t>;
 
-// Returns the types as text, the most frequent first: "float16 + float32".
+// Returns the names of the types in `counts`, the most frequent first: "float16 + float32".
 std::string types_text(const TypeCounts& counts) {
   std::vector<std::string> types;
   for (const auto& [type, count] : pipeline::by_frequency(counts)) types.push_back(type);
@@ -38,14 +38,15 @@ TypeCounts weight_types(const onnx::Model& file) {
   return types;
 }
 
-// Returns the precision if weights and inputs have one type. For several types, returns the
-// precision in the metadata if the types fit this precision, or else the names of the types.
+// Returns "fp32", "fp16" or "bf16" if weights and inputs have one type. For several types, returns
+// the precision in the metadata if a file of this precision can have these types, or else the names
+// of the types.
 std::string precision_text(const onnx::Model& file) {
   TypeCounts types = weight_types(file);
   for (const onnx::ValueInfo* input : onnx::open_inputs(file)) {
     if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
   }
-  // Whether a file of `precision` can have these types: the precision's own type, maybe float32.
+  // Whether a file of `precision` can have these types: its convolutions' type, maybe float32.
   const auto possible = [&types](Precision precision) {
     const std::string own(to_string(graph::compute_type(precision)));
     return types.contains(own) &&

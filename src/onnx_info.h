@@ -1,5 +1,5 @@
 /// @file
-/// Makes the public description of an ONNX file.
+/// Describes an ONNX file with the structures of the public headers.
 #pragma once
 
 #include <aether2onnx/inspect.h>
@@ -8,17 +8,17 @@
 
 namespace aether2onnx {
 
-/// Returns all facts about the file except the name, the size and the hash.
+/// Both functions describe the ONNX file, without the file's name, size and hash.
 SourceInfo describe_source(const onnx::Model& file);
 OnnxInfo describe_onnx(const onnx::Model& file);
 
-/// Describes an input or output. An axis of unknown size is "?".
+/// Describes an input or output of the graph. The size of an axis is "?" if unknown.
 TensorInfo describe_value(const onnx::ValueInfo& value);
 
-/// Whether the tensor is a weight: neither a scalar nor a shape.
+/// Whether the tensor is a weight, and not a scalar or a list of integers such as a shape.
 bool is_weight(const onnx::Tensor& tensor);
 
-/// Returns the number of elements, or 0 if this number overflows 64 bits.
+/// Returns the number of the tensor's elements, or 0 if this number overflows 64 bits.
 std::uint64_t elements_of(const onnx::Tensor& tensor);
 
 }  // namespace aether2onnx

@@ -1,4 +1,4 @@
-// Functions of public types that all tasks use: version, errors, options.
+// Implements functions of the public headers for all tasks: version, names, errors, option checks.
 
 #include <algorithm>
 #include <array>
@@ -143,7 +143,7 @@ void check_axis(const Axis& axis, const std::string& name) {
   check_order(opt, max);
 }
 
-// The expected value of an option that states a fact about the checkpoint.
+// The expected value in the message of fail_range(), for an option that the checkpoint determines.
 constexpr const char* kOrLeftOut = "{}, or be left out (the value is read from the checkpoint)";
 
 void check_name(const char* name, const std::optional<std::string>& value,

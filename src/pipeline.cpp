@@ -183,8 +183,8 @@ namespace aether2onnx {
 
 namespace {
 
-// Returns the chosen state dict and the other state dicts: " ('params_ema'; also in the file:
-// 'params')".
+// Returns a text with the chosen state dict and the other state dicts: " ('params_ema'; also in the
+// file: 'params')".
 std::string choice_text(const SourceInfo& source) {
   constexpr std::size_t shown = 4;
   std::vector<std::string> others = source.other_wrappers;
@@ -212,7 +212,7 @@ std::string summary(const NetworkInfo& network) {
       network.fused ? fmt::format("{}", network.large_kernel)
                     : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
       network.fused ? "fused" : "unfused");
-  // The text omits usual values.
+  // The text contains these settings only if the values are unusual.
   if (network.has("channel_attention")) text += ", channel attention";
   if (network.has("spatial_attention")) text += ", spatial attention";
   if (network.norm_type == NormType::deployment) text += ", deployment norms";

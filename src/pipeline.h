@@ -1,5 +1,5 @@
 /// @file
-/// The first steps of every task that reads a checkpoint, and the report of the steps.
+/// Runs the first steps of every task that reads a checkpoint, and reports the steps.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -22,20 +22,21 @@
 
 namespace aether2onnx::pipeline {
 
-/// Measures the time of the steps, adds steps and warnings to a report, and calls the observer.
+/// Records a task: measures the time of its steps, adds steps and warnings to the task's report,
+/// and calls the observer.
 class Journal {
  public:
-  /// The lists and the context must outlive the journal.
+  /// `steps` and `warnings` are lists in the report. All arguments must outlive the Journal.
   Journal(std::vector<Step>& steps, std::vector<Diagnostic>& warnings, const Context& context)
       : steps_(steps), warnings_(warnings), context_(context) {}
 
   const Context& context() const { return context_; }
 
-  /// Ends a step: reports it with the time since the last step.
+  /// Reports that the step `name` has ended, with the time since the end of the previous step.
   void step(std::string name, std::string summary);
   void progress(std::string_view name, std::uint64_t done, std::uint64_t total) const;
   void warn(Diagnostic warning);
-  /// Adds a warning whose sentences are formatted as by fmt::format.
+  /// Adds a warning. Formats the text of the warning as fmt::format does.
   template <typename... Args>
   void warn(Diagnostic warning, fmt::format_string<Args...> format, Args&&... args) {
     warning.text = fmt::format(format, std::forward<Args>(args)...);
@@ -50,19 +51,19 @@ class Journal {
   Clock::time_point started_ = Clock::now();
 };
 
-/// Computes the SHA-256 of a checkpoint's files. This takes as long as all other work, so a second
-/// thread does it. The caller's thread does it if the system has no more threads, or if the caller
-/// provides the Input, which may not support two threads.
+/// Computes the SHA-256 of a checkpoint's files on a second thread, because hashing takes as long
+/// as all other work. Hashes on the caller's thread if the system has no more threads, or if the
+/// caller provides the Input, because this Input may not support two threads.
 class SourceHash {
  public:
   SourceHash() = default;
   SourceHash(const SourceHash&) = delete;
   SourceHash& operator=(const SourceHash&) = delete;
-  /// Ends the computation early if get() was not called.
+  /// Stops hashing early if get() was not called.
   ~SourceHash();
 
-  /// The files must stay open until get() or the destructor returns. Uses a second thread only if
-  /// `beside` is true.
+  /// Starts to hash `files`, which must stay open until get() or the destructor returns. Uses a
+  /// second thread only if `beside` is true.
   void start(std::vector<const Input*> files, bool beside, const Context& context);
   /// Returns the hash in lower-case hex. Throws the errors of Input::read().
   std::string get();
@@ -76,8 +77,8 @@ class SourceHash {
 /// Runs the step "read": reads a checkpoint's state dict and hashes the checkpoint's files.
 class Checkpoint {
  public:
-  /// `input` must outlive the object. `siblings` opens files in the input's folder; null for an
-  /// input in memory. Fills in `source` except for its name and its hash. The hash is computed only
+  /// `input` must outlive the Checkpoint. `siblings` opens shards in the input's folder; null for
+  /// an input in memory. Fills in `source` without the name and the hash. The hash is computed only
   /// if `hashed` is true.
   Checkpoint(const Input& input, const io::Siblings* siblings, const ReadOptions& options,
              bool hashed, SourceInfo& source, Journal& journal);
@@ -90,43 +91,43 @@ class Checkpoint {
   state_dict::StateDict open(const Input& input, const io::Siblings* siblings,
                              const ReadOptions& options, bool hashed, const Context& context);
 
-  // Most checkpoints are one file, whose hash can start before the state dict is read. The state
-  // dict may own the other files. So parts_hash_ is destroyed before state_dict_ closes these
-  // files.
+  // If the checkpoint is one file, input_hash_ starts before the state dict is read. parts_hash_
+  // hashes index and shards. The order of the members matters: parts_hash_ must be destroyed before
+  // state_dict_, which owns the shards.
   SourceHash input_hash_;
   state_dict::StateDict state_dict_;
   SourceHash parts_hash_;
   bool in_parts_ = false;
 };
 
-/// Returns the hash of the checkpoint `input`, read with the params_key of `planned`.
+/// Returns the SHA-256 of the checkpoint `input`, opened with the params_key of `planned`.
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context);
 
-/// Runs the steps "recognised" and "fused". Fills in `network`.
+/// Runs the steps "recognised" and "fused": fills in `network`, and returns the fused network.
 network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal);
 
-/// Returns a warning if PyTorch would run code, start programs, or reach files and networks when it
-/// loads the checkpoint, because the checkpoint names functions for these tasks.
+/// Returns a warning if the checkpoint's pickle names functions with which PyTorch would run code,
+/// start programs, or reach files and networks while loading. Returns nullopt otherwise.
 std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_dict);
 
-/// Returns the paths of the checkpoint `input` and of the shards that were opened until now.
+/// Returns the paths of the checkpoint `input` and of the shards that `siblings` has opened.
 std::vector<std::filesystem::path> paths_of(const std::filesystem::path& input,
                                             const io::FolderSiblings& siblings);
-/// Returns the files of paths_of() and Context::inputs, which no output may replace.
+/// Returns the files that no output may replace: those of paths_of() and Context::inputs.
 io::FilesRead files_read(const std::filesystem::path& input, const io::FolderSiblings& siblings,
                          const Context& context);
 
-/// Warns if any of `weights` weights became subnormal or zero in `type`, float16 or bfloat16.
+/// Adds a warning if some of `weights` weights became subnormal or zero in `type` (16 bits).
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal);
 
-/// Returns all facts about the checkpoint except the name and the hash.
+/// Describes the checkpoint, without its name and its hash.
 SourceInfo describe(const state_dict::StateDict& state_dict);
 
-/// Sorts by count, the largest first, then by key.
+/// Returns the pairs in `counts` sorted by count, the largest first, then by key.
 template <typename Key>
 std::vector<std::pair<Key, std::uint64_t>> by_frequency(
     const std::map<Key, std::uint64_t>& counts) {
@@ -136,11 +137,11 @@ std::vector<std::pair<Key, std::uint64_t>> by_frequency(
   return sorted;
 }
 
-/// Returns the types as text, the most frequent first: "float16 + float32".
+/// Returns the names of the types, the most frequent first: "float16 + float32".
 std::string dtypes_text(const std::vector<DType>& dtypes);
 
-/// Runs `work`. If its error is about the content of the source, the message begins with the
-/// source's name.
+/// Returns the result of `work`. If `work` throws an Error about the content of a file, the message
+/// then begins with `source`, the file's name. Lack of memory becomes Error(limit).
 template <typename Work>
 auto naming(const std::string& source, Work work) {
   try {

@@ -10,13 +10,13 @@ namespace aether2onnx {
 
 namespace {
 
-// float8_e5m2 is the upper half of a binary16 number.
+// Returns the value of a float8_e5m2 number, which is the upper half of a binary16 number.
 float from_float8_e5m2(std::uint8_t bits) {
   return from_half_bits(static_cast<std::uint16_t>(unsigned{bits} << 8U));
 }
 
-// float8_e4m3 has exponent bias 7, no infinity, and NaN with all bits set except the sign. Source:
-// Micikevicius et al., "FP8 formats for deep learning", 2022.
+// Returns the value of a float8_e4m3 number: exponent bias 7, no infinity, and NaN with all bits
+// set except the sign. Source: Micikevicius et al., "FP8 formats for deep learning", 2022.
 double from_float8_e4m3(std::uint8_t bits) {
   if ((bits & 0x7fU) == 0x7fU) return std::nan("");
   const int exponent = (bits >> 3) & 0xf;
@@ -31,7 +31,8 @@ double plain(Word word) {
   return static_cast<double>(word);
 }
 
-// Computes the statistics of elements of type Word. value(word) is the number in one element.
+// Fills in the statistics of `tensor`. `data` has elements of type Word; value(word) returns the
+// number in an element.
 template <typename Word, typename Value>
 void count(const TensorData& data, InspectedTensor& tensor, Value value) {
   std::uint64_t finite = 0;

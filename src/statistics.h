@@ -1,5 +1,5 @@
 /// @file
-/// Statistics of a tensor's elements.
+/// Computes minimum, maximum and mean of a tensor's elements, and counts NaN and infinities.
 #pragma once
 
 #include <aether2onnx/inspect.h>

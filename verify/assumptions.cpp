@@ -19,7 +19,7 @@ const Evidence* find(const NetworkInfo& facts, std::string_view what) {
   return found == facts.evidence.end() ? nullptr : &*found;
 }
 
-// Returns whether the network has the fact `what`, but the checkpoint does not state its value.
+// Returns whether the network has the setting `what`, whose value the checkpoint does not state.
 bool is_open(const NetworkInfo& facts, std::string_view what) {
   const Evidence* evidence = find(facts, what);
   return evidence != nullptr && !(evidence->certain && evidence->stated);
@@ -37,8 +37,8 @@ bool is_given(const ReadOptions& options, std::string_view what) {
   return options.img_range.has_value();
 }
 
-// Returns the facts that the checkpoint states, and the defaults for all other facts. If
-// `generation` is set, the network is recognised as this generation.
+// Returns the settings of the network from the checkpoint alone, with defaults for settings that
+// the checkpoint lacks. If `generation` is set, the network is recognised as this generation.
 NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOptions& given,
                           const std::optional<std::string>& generation) {
   ReadOptions bare;
@@ -48,7 +48,8 @@ NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOpt
   return network::recognise(state_dict, bare).facts;
 }
 
-// Returns whether the checkpoint's keys fit the generation. Anybody can write metadata.
+// Returns whether the checkpoint's keys fit the generation. The generation comes from the metadata
+// of the model, which anybody can write.
 bool suits(const state_dict::StateDict& state_dict, const ReadOptions& given,
            const std::string& generation) {
   if (!is_generation(generation)) return false;
@@ -84,8 +85,8 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
-  // A generation in the options also decides norm_eps. If the metadata name the default generation,
-  // the option stays unset, so that norm_eps remains undecided.
+  // A generation in the options also determines norm_eps. If the metadata name the default
+  // generation, `taken.generation` stays unset, so that norm_eps stays an assumption.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

@@ -1,5 +1,5 @@
 /// @file
-/// The assumptions of a comparison: facts about the network that the checkpoint does not decide.
+/// Finds the assumptions of a comparison: settings of a network that its checkpoint does not show.
 #pragma once
 
 #include <string>
@@ -11,28 +11,28 @@
 
 namespace aether2onnx::verify {
 
-/// A fact that the checkpoint does not decide, or decides differently. A comparison shows that the
-/// model computes the same as PyTorch if the fact is true. No comparison can prove the fact.
+/// A setting of the network that the checkpoint lacks or contradicts. A comparison shows that the
+/// model is equal to PyTorch if `value` is right. No comparison can show that `value` is right.
 struct Assumption {
-  std::string what;     ///< The fact: "generation", "res_scale", "norm_eps" or "img_range".
-  std::string value;    ///< The value that the comparison uses: "G7d".
-  std::string origin;   ///< Source of the value: "option", "metadata" (of the model) or "default".
-  std::string because;  ///< Why the checkpoint does not decide the fact, or the checkpoint's value.
+  std::string what;     ///< The setting: "generation", "res_scale", "norm_eps" or "img_range".
+  std::string value;    ///< The value of the setting in the comparison: "G7d".
+  std::string origin;   ///< Source of `value`: "option", "metadata" (of the model) or "default".
+  std::string because;  ///< Why the checkpoint lacks `value`, or the checkpoint's other value.
 };
 
 /// Returns the assumption as text: "generation G6.0, as the model's metadata say: …".
 std::string text_of(const Assumption& assumption);
 
-/// The result of settle(): the network in the checkpoint, if the assumptions are true.
+/// The result of settle(): the network in the checkpoint, and the assumptions about this network.
 struct Settled {
   network::Network network;
   std::vector<Assumption> assumptions;
-  ReadOptions reading;  ///< The user's options, completed from the model's metadata.
+  ReadOptions reading;  ///< The user's options, completed with values of the model's metadata.
 };
 
-/// Recognises the network in the checkpoint. `given` are the user's options. If neither the options
-/// nor the checkpoint decide a fact, the model's metadata decide, because they record how the model
-/// was made. Throws the errors of network::recognise().
+/// Returns the network in the checkpoint. `given` are the user's options. If neither the options
+/// nor the checkpoint contain a setting, the value in the metadata of `model` is used, because the
+/// metadata record how the model was made. Throws the errors of network::recognise().
 Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model,
                const ReadOptions& given);
 

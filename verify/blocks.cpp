@@ -12,7 +12,8 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// A block's error counts as a jump if it is at least this many times the largest earlier error.
+// A block is the first that differs if its error is at least this many times the largest error of
+// all earlier blocks.
 constexpr double kJump = 10;
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
@@ -22,8 +23,8 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string module_path(const std::string& node_name) {
-  // Each name between slashes is a module within the module before. PyTorch's exporter repeats the
-  // name of a container that has no forward pass of its own, as in "layers.0/layers.0.1".
+  // Each name between slashes is a submodule of the name before. PyTorch's exporter repeats the
+  // name of a container without a forward pass (ModuleList), as in "layers.0/layers.0.1".
   std::string path;
   std::string parent;
   std::size_t begin = node_name.starts_with('/') ? 1 : 0;
@@ -117,7 +118,7 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
             "The names of the model's nodes do not contain the names of the network's blocks. The "
             "first block that differs is unknown."};
   }
-  // After the last module, only the output of the network is compared.
+  // Returns the name of a part for messages. The part kOutputPart is the output of the network.
   const auto name_of = [](const std::string& path) {
     return path == kOutputPart ? "the output, after the last module" : path;
   };

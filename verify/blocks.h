@@ -1,5 +1,5 @@
 /// @file
-/// Finds the place in the network at which two implementations begin to differ.
+/// Finds the first part of the network in which the ONNX model and the reference differ.
 #pragma once
 
 #include <map>
@@ -13,46 +13,46 @@
 
 namespace aether2onnx::verify {
 
-/// The difference between the outputs of one part of the network.
+/// The difference between the model's and the reference's output of a part (a block or a layer).
 struct BlockDifference {
   std::string path;
   double max_absolute = 0;
-  double relative = 0;  ///< max_absolute divided by the reference's largest absolute value.
+  double relative = 0;  ///< `max_absolute` / the reference's largest absolute value.
 };
 
-/// The path of the PyTorch module that a node belongs to, from the node's name. The converter names
-/// nodes "layers.0.1/Add", PyTorch's exporter "/layers.0/layers.0.1/ffn/Mul_1". Returns "" for
-/// other names.
+/// Returns the path of the PyTorch module in a node's name: "layers.0.1" for "layers.0.1/Add", as
+/// this converter names nodes; "layers.0.1.ffn" for "/layers.0/layers.0.1/ffn/Mul_1", as PyTorch's
+/// exporter does. Returns "" if the name contains no path.
 std::string module_path(const std::string& node_name);
 
-/// Maps the path of each module in `paths` to the name of its output value in the model: the output
-/// of the module's last node. Modules that no node name mentions are left out.
+/// Returns a map from each path in `paths` to the name of the module's output in the model, which
+/// is the output of the module's last node. Leaves out modules whose path is in no node name.
 std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths);
 
-/// The name of the last part: the nodes after the network's last module, up to the output.
+/// The path of the last part: the nodes after the network's last module, up to the output.
 inline constexpr const char* kOutputPart = "output";
 
-/// Compares the outputs of one part. An output of the candidate in NHWC is recognised by its shape.
+/// Compares two outputs of the part `path`. A `candidate` in NHWC is recognised by its shape.
 BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
                               const DoubleTensor& reference);
 
-/// Runs the candidate and the reference, and compares the outputs of each block.
+/// Runs the ONNX model and the reference on `input`, and compares their outputs of each part.
 std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
                                             const Reference& reference, const FloatTensor& input);
 
-/// The first block whose error is much larger than the errors of all blocks before.
+/// The first block whose error is much larger than the errors of all earlier blocks.
 struct FirstDifference {
   std::string path;  ///< Empty if no block stands out.
-  std::string text;  ///< A sentence that names the block.
+  std::string text;  ///< The result in a sentence for the user.
 };
 
-/// Finds the first differing block. `floor` is the usual relative error in the model's precision.
+/// Finds the first block that differs. `floor` is the usual relative error of a correct block.
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor);
 
-/// Returns the parts in which the error of a half precision model grows most, except the parts in
-/// `already`. Returns as many parts as `already` has, at least one. Returns an empty list if the
-/// error grows in no other part.
+/// Returns the parts in which the error of a 16-bit model grows most, except the parts in
+/// `already`, which are float32. The list has at most as many parts as `already`, at least one. The
+/// list is empty if the error grows in no part but those in `already`.
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
                                          const std::vector<std::string>& already);
 

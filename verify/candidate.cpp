@@ -23,7 +23,8 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {
-    // ONNX Runtime checks types and shapes before it looks for operators: both are right here.
+    // ONNX Runtime looks for operators after it has checked types and shapes. So the file is valid,
+    // and only an operator for a 16-bit type is missing.
     if (!emulated_) throw;
   }
   if (emulated_) {
@@ -67,7 +68,7 @@ std::vector<FloatTensor> Candidate::run_exposed(const FloatTensor& input,
           .open(bytes(results) + onnx::additional_outputs(additional),
                 io::absolute(path_).parent_path(), device_)
           .run(input, names, cancelled_);
-  // `values` may contain a name twice.
+  // Returns the outputs in the order of `values`, which may contain a name twice.
   std::vector<FloatTensor> wanted;
   wanted.reserve(values.size());
   for (const std::string& value : values) {

@@ -1,6 +1,6 @@
 /// @file
-/// The ONNX file that is compared with the reference. If the device computes a 16-bit model in
-/// float32, the model also runs with emulated 16-bit roundings.
+/// Runs the ONNX file that is compared with the reference. If ONNX Runtime computes a 16-bit model
+/// in float32, a copy of the model also runs, which rounds every result to 16 bits.
 #pragma once
 
 #include <atomic>
@@ -15,31 +15,31 @@ namespace aether2onnx::verify {
 
 class Candidate {
  public:
-  /// `model` describes the file at `path`. On the CPU, ONNX Runtime runs most float16 operators in
-  /// float32 and has no bfloat16 operators. So on the CPU, a float16 model also runs in the form
-  /// that onnx::emulate_half_types() makes, and a bfloat16 model runs only in this form. Throws
-  /// Error(unsupported) if ONNX Runtime refuses the file.
+  /// Loads the file at `path`, which `model` describes. On the CPU, ONNX Runtime computes most
+  /// float16 operators in float32 and has no bfloat16 operators. So the CPU also runs the copy that
+  /// onnx::emulate_half_types() makes, which rounds every result to 16 bits. A bfloat16 model runs
+  /// only as this copy. Throws Error(unsupported) if ONNX Runtime refuses the file.
   ///
   /// If `cancelled`, which may be null, becomes true, a run ends soon with Error(cancelled).
   Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::Model& model,
             const Device& device, const std::atomic<bool>* cancelled = nullptr);
 
-  /// Returns the outputs of the one or two ways to run the model.
+  /// Runs the model as it is, with results rounded to 16 bits, or both, and returns the outputs.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
-  /// Whether the results of 16-bit operators are rounded to 16 bits.
+  /// Whether a 16-bit model rounds the results of its operators to 16 bits when the CPU runs it.
   enum class Results { rounded, exact };
 
-  /// Returns the values named in `values`, which operators within the model compute. `results`
-  /// selects whether the roundings to 16-bit types are emulated or left out.
+  /// Runs the model and returns the values with the names in `values`, which are outputs of any
+  /// operators of the model. `results` matters only for a 16-bit model on the CPU.
   std::vector<FloatTensor> run_exposed(const FloatTensor& input,
                                        const std::vector<std::string>& values,
                                        Results results = Results::rounded) const;
 
-  /// Frees the sessions of run(). After this call, run() must not be called.
+  /// Frees the ONNX Runtime sessions of run(). After this call, run() must not be called.
   void end_runs();
 
-  /// Names the library and the device, "ONNX Runtime 1.20.0, CPU", and how 16-bit types run.
+  /// Returns the library, the device and how 16-bit types run: "ONNX Runtime 1.20.0, CPU".
   std::string description() const;
 
  private:

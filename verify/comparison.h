@@ -1,5 +1,5 @@
 /// @file
-/// Measures the difference between the outputs of two implementations.
+/// Measures the difference between the output of the ONNX model and the output of the reference.
 #pragma once
 
 #include <array>
@@ -10,22 +10,22 @@
 
 namespace aether2onnx::verify {
 
-/// The bins of absolute differences: below 1e-9, [1e-9, 1e-8), …, [1e-1, 1), 1 and above.
+/// Bins of the histogram of absolute differences: < 1e-9, [1e-9, 1e-8), …, [1e-1, 1), >= 1.
 inline constexpr std::size_t kHistogramBins = 11;
 
 struct Comparison {
   double max_absolute = 0;
   double mean_absolute = 0;
-  double max_relative = 0;          ///< Only of elements whose reference value is not 0.
-  std::vector<std::int64_t> worst;  ///< Index of the element that exceeds its tolerance most.
-  double psnr = 0;                  ///< In dB, for values from 0 to 1; infinite if equal.
-  std::uint64_t outside = 0;  ///< Elements with |a - b| > atol + rtol * |b| or not finite values.
+  double max_relative = 0;          ///< Of elements whose reference value is not 0.
+  std::vector<std::int64_t> worst;  ///< Index with the largest difference minus tolerance.
+  double psnr = 0;                  ///< In dB, for the peak value 1; infinite if equal.
+  std::uint64_t outside = 0;        ///< Elements outside of the tolerance, NaN or infinite.
   std::array<std::uint64_t, kHistogramBins> histogram{};
   bool passed = false;
 };
 
-/// Compares a candidate (a) with a reference (b). The comparison fails if the shapes differ, or if
-/// any value is NaN or infinite.
+/// Compares the ONNX model's output (a) with the reference's output (b). The comparison fails if an
+/// element has |a - b| > atol + rtol * |b|, is NaN or infinite, or if the shapes differ.
 Comparison compare(const FloatTensor& candidate, const DoubleTensor& reference, double atol,
                    double rtol);
 

@@ -44,7 +44,8 @@ button[aria-pressed=true] { background: #245a8c; border-color: #245a8c; color: #
   body { color: #ddd; background: #1b1b1d; } p { color: #aaa; } .view { border-color: #444; } }
 )";
 
-// Without the script, the page shows the left half of "before" and the right half of "after".
+// The script moves the border between "before" and "after", and zooms. If a browser runs no
+// scripts, the page shows the left half of "before" and the right half of "after".
 constexpr const char* kPageScript = R"(
 'use strict';
 for (const section of document.querySelectorAll('section')) {
@@ -90,8 +91,8 @@ for (const section of document.querySelectorAll('section')) {
 }
 )";
 
-// Returns the hash with which the page allows its own script. Source: Content Security Policy Level
-// 3, 6.7.
+// Returns the SHA-256 of the script in base 64. The page's security policy allows only the script
+// with this hash. Source: Content Security Policy Level 3, 6.7.
 std::string script_hash(std::string_view script) {
   Sha256 sha;
   sha.update(std::as_bytes(std::span(script)));
@@ -107,7 +108,7 @@ std::string script_hash(std::string_view script) {
 
 std::string picture_section(const BeforeAndAfter& picture) {
   const auto image = [](const char* name, const std::string& png) {
-    return fmt::format("<img class=\"{0}\" alt=\"{0}\" src=\"data:image/png;base64,{1}\">", name,
+    return fmt::format(R"(<img class="{0}" alt="{0}" src="data:image/png;base64,{1}">)", name,
                        base64(png));
   };
   return fmt::format(

@@ -1,5 +1,5 @@
 /// @file
-/// Converts the details of a comparison to JSON, and lists the facts about the model in its report.
+/// Converts the results of a comparison to JSON, and lists facts about the model for the report.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +18,7 @@ namespace aether2onnx::verify {
 
 using Json = nlohmann::ordered_json;
 
-/// Returns the number, or null if the number is not finite: JSON has no infinity.
+/// Returns the number as JSON; null if the number is infinite or NaN, which JSON does not have.
 Json number(double value);
 
 Json to_json(const Comparison& comparison, const Run& run);
@@ -26,20 +26,20 @@ Json to_json(const std::vector<Assumption>& assumptions);
 Json to_json(const PartError& part);
 Json to_json(const BlockRange& block);
 
-/// Returns "same" (whether the model was made from this checkpoint; null if the metadata have no
-/// hash) and "name" (the name of the file that the model was made from).
+/// Returns "same" (whether the checkpoint has the hash in the model's metadata; null if there is no
+/// hash) and "name" (the file name of the model's source in the metadata, or "").
 Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint);
 
-/// Returns the sentences about a suspicious part. `cause` names the measured rounding and is the
-/// subject of a sentence: "Rounding to float16".
+/// Returns sentences about a part whose error is suspicious. `cause` names the measured rounding as
+/// the subject of a sentence: "Rounding to float16".
 std::string text_of(const PartError& part, const std::string& cause);
 
-/// Returns a sentence for each fact that the model's metadata and the comparison disagree about.
-/// Each sentence begins with a space. Returns "" if no fact differs.
+/// Returns a sentence for each fact in which model metadata and comparison differ (source file,
+/// generation, res_scale). Each sentence begins with a space. Returns "" if no fact differs.
 std::string contradictions(const onnx::Model& model, const state_dict::StateDict& checkpoint,
                            const NetworkInfo& facts);
 
-/// Returns the names and values of the report's table about the model.
+/// Returns the rows (name, value) of the table about the model in the report.
 std::vector<std::pair<std::string, std::string>> facts_of(const onnx::Model& model,
                                                           const std::filesystem::path& path,
                                                           const network::Network& network,

@@ -12,13 +12,14 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// The limits of error / noise. For root mean squares, correct files of all generations, graph
-// forms, opsets and precisions stay below 4. The largest error depends more on the order of
-// summation.
+// A part of the network is suspicious if its error is more than this many times its rounding noise:
+// for root mean squares, and for largest errors. In correct files of all generations, options,
+// opsets and precisions, root mean squares stay below 4 times the noise. Largest errors depend more
+// on the order of summation.
 constexpr double kSuspicious = 8;
 constexpr double kSuspiciousLargest = 24;
 
-// The largest relative error of rounding the result of one operation.
+// Returns the largest relative error of rounding one result to the type `arithmetic`.
 double unit_of(Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::float64:
@@ -34,7 +35,7 @@ double unit_of(Arithmetic arithmetic) {
 }
 
 struct Distance {
-  double mean_square = 0;  // root mean square
+  double mean_square = 0;  // root mean square of the differences
   double largest = 0;
 };
 
@@ -45,7 +46,7 @@ Distance distance_of(const std::vector<A>& values, const std::vector<double>& ex
   for (std::size_t i = 0; i < exact.size(); ++i) {
     const double difference = std::abs(static_cast<double>(values[i]) - exact[i]);
     sum += difference * difference;
-    // The negated comparison is also true for NaN.
+    // The negated comparison is also true if `difference` is NaN, so NaN is not skipped.
     if (!(difference <= distance.largest)) distance.largest = difference;
   }
   distance.mean_square =
@@ -69,8 +70,8 @@ FloatTensor channels_first(const FloatTensor& tensor) {
   return result;
 }
 
-// Returns the candidate's value in the layout of the exact value, or nullopt if no layout fits. If
-// both layouts have the same shape, the layout that is closer to the exact value is returned.
+// Returns `found`, a value of the ONNX model, in the layout NCHW of `exact`; nullopt if no layout
+// has the shape of `exact`. If both NCHW and NHWC have this shape, chooses the closer values.
 std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTensor& found) {
   std::optional<FloatTensor> best;
   if (found.shape == exact.shape) best = found;
@@ -85,13 +86,15 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
   return best;
 }
 
-// Measures the parts in runs of the reference that give each part the candidate's values as inputs.
+// Measures the error and the noise of all parts during runs of the reference. The functions return
+// the ONNX model's output of a part, which the reference then uses as the input of the next part.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
       : found_(std::move(found)), unit_(unit) {}
 
-  // Takes the exact output of a part. Returns the candidate's output, or null if unknown.
+  // Measures the error of a part from its exact output. Returns the ONNX model's output of the
+  // part, or null if this output is unknown or has another shape.
   const std::vector<float>* exact(const std::string& path, const DoubleTensor& output) {
     const auto at = found_.find(path);
     if (at == found_.end()) return nullptr;
@@ -107,7 +110,7 @@ class Parts {
     const Distance size = distance_of(zeros, output.values);
     const Distance error = distance_of(at->second.values, output.values);
     sizes_[path] = size;
-    // Keeps the error, for which a float is precise enough, and not the exact output.
+    // Saves memory: keeps the error, for which a float is precise enough, not the exact output.
     std::vector<float>& errors = errors_[path];
     errors.resize(output.values.size());
     for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -118,8 +121,8 @@ class Parts {
     return &at->second.values;
   }
 
-  // Takes the output of a part from a reference that rounds. The noise becomes `weight` times the
-  // distance of this output from the exact output, if this is more than the noise known so far.
+  // Measures the noise of a part from its output in a reference that rounds: `weight` times the
+  // distance from the exact output. The part keeps the largest noise of all calls.
   const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
                                     double weight = 1) {
     const auto at = errors_.find(path);
@@ -131,8 +134,8 @@ class Parts {
     }
     const Distance noise = distance_of(output.values, exact);
     const Distance& size = sizes_.at(path);
-    // The smallest noise, in roundings of one operation: a part may round nothing, or by chance
-    // less.
+    // The lower limit for the noise of a part, in relative rounding errors of one operation. A
+    // limit is needed because the noise may be zero, or very small by chance.
     constexpr double share = 0.125;
     for (PartError& part : parts_) {
       if (part.path != path) continue;
@@ -162,7 +165,7 @@ class Parts {
   std::vector<PartError> parts_;
 };
 
-// Returns the paths of the network's parts, from a run on a single pixel.
+// Runs the reference on a single pixel, and returns the paths of the network's parts.
 std::vector<std::string> paths_of(const Reference& reference, std::int64_t channels) {
   BlockOutputs blocks;
   const FloatTensor pixel{{1, channels, 1, 1},
@@ -210,8 +213,8 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
     parts.rounded(kOutputPart, output, weight);
   };
   add_noise(judges.rounding, 1);
-  // An exporter that fuses or folds weights rounds other numbers than the reference. Correct files
-  // stay below 2 times this effect. The constant turns the factor 8 of is_suspicious() into 4.
+  // An exporter that combines weights rounds other numbers than the reference. In correct files,
+  // the error stays below 2 times this effect. This constant makes the limit 4 times, not 8 times.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

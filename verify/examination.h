@@ -1,16 +1,16 @@
 /// @file
-/// Compares the error of each part of a network with the rounding noise of that part.
+/// Compares the error of each part of a network with the rounding noise of that part. A part is a
+/// block, or a layer outside of the blocks.
 ///
-/// A tolerance that rounding never exceeds hides mistakes that are smaller than the tolerance. The
-/// noise of a part is far smaller than this tolerance: each part gets the inputs that the candidate
-/// itself computed, so that the errors of earlier parts do not add up. The exact output for these
-/// inputs comes from the reference in float64. The noise is the error of the reference in the
-/// arithmetic of the model: float32, or float32 with every result rounded to 16 bits.
+/// A tolerance that rounding never exceeds hides small mistakes. The noise of one part is far
+/// smaller than this tolerance: each part of the reference gets the inputs that the ONNX model
+/// computed, so that errors of earlier parts do not add up. The error of a part is the model's
+/// distance from the reference in float64. The noise is the same distance of a reference in the
+/// number type of the model: float32, or float32 with every result rounded to 16 bits.
 ///
 /// The roundings of 16-bit results hide a wrong epsilon or one wrong weight of a kernel. Therefore
-/// a 16-bit model is examined a second time, without the roundings of its results. Only the
-/// roundings of its weights remain: the reference rounds the checkpoint's weights, and the model
-/// has the weights that the exporter rounded.
+/// a 16-bit model is examined a second time, without the roundings of results. Then only the
+/// weights are rounded: the checkpoint's by the reference, and the model's by the exporter.
 #pragma once
 
 #include <string>
@@ -24,9 +24,9 @@
 
 namespace aether2onnx::verify {
 
-/// The error and the noise of one part, relative to the exact output. `error` and `noise` are
-/// ratios of root mean squares, `largest_error` and `largest_noise` are ratios of largest
-/// magnitudes.
+/// The error and the rounding noise of one part, divided by the size of the part's exact output.
+/// `error` and `noise` are ratios of root mean squares, `largest_error` and `largest_noise` are
+/// ratios of largest magnitudes.
 struct PartError {
   std::string path;
   double error = 0;
@@ -34,24 +34,25 @@ struct PartError {
   double largest_error = 0;
   double largest_noise = 0;
 
-  /// error / noise; 0 if the noise is 0.
+  /// Returns the error as a multiple of the noise; 0 if the noise is 0.
   double times() const;
-  /// Whether the error is too large to be noise.
+  /// Returns whether the error is too large to come from rounding.
   bool is_suspicious() const;
 };
 
-/// The references with which examine() compares the candidate.
+/// The reference implementations with which examine() compares the ONNX model.
 struct Judges {
   const Reference& exact;     ///< Computes in float64.
   const Reference& rounding;  ///< Computes in `arithmetic`.
   Arithmetic arithmetic = Arithmetic::float32;
-  /// Computes in float64 with other weights that the model may have instead; may be null.
+  /// Computes in float64 with weights that the model may have instead of the weights of `exact`,
+  /// such as unrounded weights; may be null.
   const Reference* other_weights = nullptr;
 };
 
-/// Runs the candidate, and measures the error and the noise of each part. A part that no node of
-/// the model names is measured together with the next part. Parts whose noise is not finite are
-/// left out.
+/// Runs the candidate (the ONNX model) on `input`, and returns the error and the noise of each
+/// part. If no node name contains a part's path, this part is measured together with the next part.
+/// Parts whose noise is NaN or infinite are left out.
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
                                const Judges& judges, const FloatTensor& input,
                                Candidate::Results results = Candidate::Results::rounded);

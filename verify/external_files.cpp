@@ -9,7 +9,7 @@ namespace aether2onnx::verify {
 
 void check_external_files(const onnx::Model& model) {
   for (const std::string& name : onnx::external_files(model)) {
-    // On Linux, a backslash is a part of a file's name; on Windows, a backslash separates folders.
+    // std::filesystem knows the system's separators: a backslash separates folders only on Windows.
     const std::filesystem::path path(name);
     if (path.filename() == path && name != "." && name != "..") continue;
     fail({ErrorKind::unsupported, "onnx-external-folder", "", "a plain name", name},

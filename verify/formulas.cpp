@@ -24,7 +24,8 @@ bool is_bias(const Value& bias, std::int64_t outputs) {
   return !bias || bias.shape() == Shape{outputs};
 }
 
-// Whether every axis has the same size in both shapes, or the size 1 in one of the shapes.
+// Returns whether the shapes can be combined as in PyTorch, with at most 4 axes. Counted from the
+// last axis, both sizes must be equal, or one size must be 1.
 bool can_be_joined(const Shape& a, const Shape& b) {
   const std::size_t rank = std::min(a.size(), b.size());
   for (std::size_t i = 1; i <= rank; ++i) {

@@ -1,5 +1,5 @@
 /// @file
-/// Tensor formulas for the forward passes of the reference, for every implementation of Operations.
+/// The tensor functions of the reference's forward passes, for every implementation of Operations.
 /// The functions throw Error(mismatch) if the shapes of their arguments do not fit.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace aether2onnx::verify {
 
-/// Convolution with stride 1 and zero padding of half the kernel. `bias` may be an empty Value.
+/// A convolution with stride 1 and zero padding of half the kernel. `bias` may be an empty Value.
 Value conv2d(const Value& x, const Value& weight, const Value& bias, std::int64_t groups = 1);
 /// Normalizes over the channels of each pixel.
 Value layer_norm(const Value& x, const Value& weight, const Value& bias, double epsilon);
@@ -33,7 +33,7 @@ Value operator*(double a, const Value& b);
 Value operator*(const Value& a, double b);
 Value operator/(const Value& a, double b);
 
-/// Concatenates along the channels.
+/// Concatenates feature maps along the channels.
 Value concatenate(const std::vector<Value>& parts);
 Value pixel_shuffle(const Value& x, std::int64_t factor);
 Value mean_over_pixels(const Value& x);

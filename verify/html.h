@@ -1,5 +1,5 @@
 /// @file
-/// Encodes text and bytes for the HTML pages.
+/// Encodes text and bytes for HTML pages.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace aether2onnx::verify {
 
-/// Escapes `text` for an element or a quoted attribute. Invisible characters become \xNN.
+/// Escapes `text` for an HTML element or a quoted attribute. Invisible characters become \xNN.
 std::string escape(std::string_view text);
 
 /// Encodes bytes in base 64, for data URLs.

@@ -26,7 +26,8 @@ using Json = nlohmann::ordered_json;
 // The largest side of a picture in the page, in pixels of the network's output.
 constexpr std::int64_t kLargestSide = 768;
 
-// Cuts the middle out of a batch's first image: 3 channels if there are 3, else the first channel.
+// Returns the middle of a batch's first image, at most `side` pixels wide and high: 3 channels if
+// there are 3, else the first channel. `map` returns the value for an element's index.
 template <typename T, typename Map>
 FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   const std::int64_t channels = tensor.shape[1] == 3 ? 3 : 1;
@@ -47,8 +48,8 @@ FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   return part;
 }
 
-// The largest round factor (1, 2 or 5 times a power of ten) that keeps the largest difference below
-// white.
+// Returns the factor that makes a picture of differences visible: the largest of 1, 2 or 5 times a
+// power of ten for which the largest difference stays at most 1 (white).
 double amplification_for(double largest) {
   if (!(largest > 0) || !std::isfinite(largest)) return 1;
   const double wanted = 1 / largest;
@@ -130,7 +131,7 @@ std::string verdict_table(const Json& details) {
   return html + "</table>\n";
 }
 
-// Returns the CSS class and the sentence of the banner.
+// Returns the CSS class and the sentence of the banner that shows the verdict.
 std::pair<const char*, const char*> banner(const std::string& verdict) {
   if (verdict == "equal") return {"passed", "Equal: the ONNX model computes what PyTorch does."};
   if (verdict == "equal-as-assumed") {
@@ -177,7 +178,7 @@ std::string part_table(const char* name, const Json& parts) {
   return html + "</table>\n";
 }
 
-// Shows the error of each part of the network and the part's rounding noise.
+// Returns the section of the report with the error and the rounding noise of each part.
 std::string noise_section(const Json& noise) {
   std::string html = "<h2>The error of each part and its rounding noise</h2>\n";
   if (noise["parts"].empty()) {
@@ -198,7 +199,7 @@ std::string noise_section(const Json& noise) {
          part_table("unrounded", noise["unrounded_parts"]);
 }
 
-// Lists the differences between the model and a new conversion.
+// Returns the section of the report with the differences between the model and a new conversion.
 std::string rewriting_section(const Json& rewriting) {
   std::string html = "<h2>The model compared with a new conversion of the checkpoint</h2>\n";
   if (rewriting["compared"] != true) {
@@ -220,7 +221,7 @@ std::string rewriting_section(const Json& rewriting) {
   return html + "</table>\n";
 }
 
-// Draws a bar for each bin of absolute differences, summed over all results.
+// Returns an SVG with a bar for each bin of absolute differences, summed over all results.
 std::string histogram(const Json& details) {
   std::array<std::uint64_t, kHistogramBins> counts{};
   std::uint64_t total = 0;
@@ -275,7 +276,8 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
-// Lists how many times the largest value of each part is below the largest float16 number.
+// Returns a table with the largest value of each part, and how many times larger the largest
+// float16 number (65504) is.
 std::string range_table(const Json& details) {
   std::string html =
       "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>65504 / largest value</th>"

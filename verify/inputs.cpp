@@ -66,7 +66,7 @@ std::optional<std::int64_t> to_size_of_axis(std::string_view text) {
   return valid ? std::optional(number) : std::nullopt;
 }
 
-// Parses a shape that the converter wrote, such as "input:1x3x32x32"; nullopt for other texts.
+// Returns the shape in a metadata text, "1x3x32x32" or "input:1x3x32x32"; nullopt if there is none.
 std::optional<Sizes> parse_profile(const std::string* text) {
   if (text == nullptr) return std::nullopt;
   std::string_view rest = *text;
@@ -83,7 +83,7 @@ std::optional<Sizes> parse_profile(const std::string* text) {
   return sizes;
 }
 
-// The smallest, the optimal and the largest size of each axis.
+// The smallest, the optimal and the largest sizes (N, C, H, W) of a model's input.
 struct Profile {
   Sizes min;
   Sizes opt;
@@ -92,7 +92,7 @@ struct Profile {
 };
 
 Profile profile_of(const onnx::Model& model, std::int64_t channels) {
-  // Old exporters also list the initializers as inputs.
+  // Leaves out weights: old exporters also list the initializers as inputs.
   std::vector<const onnx::ValueInfo*> inputs;
   for (const onnx::ValueInfo& input : model.inputs) {
     const bool constant =
@@ -133,12 +133,12 @@ Profile profile_of(const onnx::Model& model, std::int64_t channels) {
   return profile;
 }
 
-// Returns an odd size of at least `min` + `above`, if the range contains such a size.
+// Returns the smallest odd size from `min` + `above` on, but at most `max`.
 std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above) {
   return std::clamp<std::int64_t>((min + above) | 1, min, max);
 }
 
-// Returns the odd size nearest to `wanted` in the range, if the range contains an odd size.
+// Returns the odd size from `min` to `max` that is nearest to `wanted`; `min` if no size is odd.
 std::int64_t odd_near(std::int64_t wanted, std::int64_t min, std::int64_t max) {
   const std::int64_t size = std::clamp(std::max(wanted, min) | 1, min, max);
   return size % 2 == 0 && size > min ? size - 1 : size;
@@ -196,8 +196,8 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
 
 namespace {
 
-// Returns which of `size` source pixels becomes pixel `at` of `wanted` pixels. A larger source is
-// cut to its middle; a smaller source is mirrored at its edges.
+// Returns the source pixel, of `size` pixels, that becomes pixel `at` of `wanted` pixels. A larger
+// source is cut to its middle; a smaller source is mirrored at its edges.
 std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted) {
   if (wanted <= size) return at + (size - wanted) / 2;
   const std::size_t period = 2 * size;

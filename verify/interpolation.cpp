@@ -7,7 +7,8 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// Source: R. Keys, Cubic convolution interpolation for digital image processing (1981), a = -0.5.
+// Returns the weight of a source pixel at this distance. Source: R. Keys, Cubic convolution
+// interpolation for digital image processing (1981), a = -0.5.
 float cubic_weight(float distance) {
   const float d = std::abs(distance);
   if (d <= 1) return (1.5F * d - 2.5F) * d * d + 1;
@@ -24,7 +25,7 @@ std::size_t nearest_position(std::int64_t at, std::size_t size) {
 
 Bicubic::Bicubic(const Raster& picture, std::size_t factor) : picture_(picture), factor_(factor) {
   for (std::size_t phase = 0; phase < factor; ++phase) {
-    // The centre of the enlarged pixel, in pixels of the small picture.
+    // The centre of the enlarged pixel, measured in pixels of the small picture.
     const float centre = (static_cast<float>(phase) + 0.5F) / static_cast<float>(factor) - 0.5F;
     const float below = std::floor(centre);
     Taps taps;
@@ -52,8 +53,8 @@ unsigned Bicubic::at(std::size_t x, std::size_t y, int channel) const {
     }
     sum += down.weights[static_cast<std::size_t>(i)] * line;
   }
-  const float largest = static_cast<float>(picture_.largest());
-  return static_cast<unsigned>(std::clamp(sum, 0.0F, largest) + 0.5F);
+  const auto largest = static_cast<float>(picture_.largest());
+  return static_cast<unsigned>(std::lround(std::clamp(sum, 0.0F, largest)));
 }
 
 }  // namespace aether2onnx::verify

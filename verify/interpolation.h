@@ -1,5 +1,5 @@
 /// @file
-/// Enlarges a picture without a network.
+/// Enlarges a picture by interpolation, without a network.
 #pragma once
 
 #include <array>
@@ -21,9 +21,9 @@ class Bicubic {
   unsigned at(std::size_t x, std::size_t y, int channel) const;
 
  private:
-  // The four source positions for a position of the enlarged picture, and their weights.
+  // The four source pixels on one axis for a pixel of the enlarged picture, and their weights.
   struct Taps {
-    std::int64_t first = 0;  // relative to the enlarged position divided by the factor
+    std::int64_t first = 0;  // relative to the enlarged pixel's position / factor
     std::array<float, 4> weights{};
   };
 

@@ -9,23 +9,23 @@
 
 namespace aether2onnx::verify {
 
-/// The most bytes that a comparison needs, with weights and libraries.
+/// The most bytes that a comparison needs, including weights and libraries.
 struct MemoryEstimate {
-  /// Bytes if freed memory returns to the system at once.
+  /// Bytes if the allocator returns freed memory to the system at once.
   std::uint64_t frugal = 0;
-  /// Bytes if freed memory is kept for the next feature map. This is several times faster, but
-  /// needs several times more memory.
+  /// Bytes if the allocator keeps freed memory for the next feature map. This makes a run several
+  /// times faster, but needs several times more memory than `frugal`.
   std::uint64_t roomy = 0;
 };
 
-/// Estimates one run on an input of this shape. The results are upper bounds by design. A value
-/// counts from its creation to its last use. Every convolution also counts a copy of its input and
-/// output, because both libraries rearrange channels. `element_size` is the size of the reference's
-/// numbers in bytes: 4 or 8.
+/// Estimates the memory of one run on an input of the shape `sizes`. The results are upper bounds.
+/// A feature map takes memory from its creation to its last use. Each convolution also takes a copy
+/// of its input and output, because ONNX Runtime and libtorch rearrange channels. `element_size` is
+/// the size of a number in the reference, in bytes: 4 or 8.
 MemoryEstimate estimate_memory(const network::Network& network, const Sizes& sizes,
                                std::size_t element_size);
 
-/// Returns the multiply-adds of one run. Estimates of the progress and the time use this number.
+/// Returns the number of multiply-adds of one run, for estimates of progress and time.
 double estimate_work(const network::Network& network, const Sizes& sizes);
 
 }  // namespace aether2onnx::verify

@@ -22,7 +22,8 @@ fs::path find_module(const char* name) {
   return {};
 }
 
-// Returns the function `symbol` of a module, or null with the reason in `why_not`.
+// Returns the function `symbol` of the module `name`, or null with the reason in `why_not`.
+// `package` is the Debian package of the module.
 void* find_function(const char* name, const char* symbol, const char* package,
                     std::string& why_not) {
   const fs::path path = find_module(name);
@@ -44,9 +45,9 @@ void* find_function(const char* name, const char* symbol, const char* package,
   return function;
 }
 
-// Tells OpenBLAS the type of the processor. In Debian 12, PyTorch's OpenBLAS treats newer
-// processors like the oldest ones, and so reaches only a fifth of their speed. OpenBLAS reads this
-// variable when it is loaded.
+// Sets an environment variable that OpenBLAS (the matrix library of PyTorch) reads when it is
+// loaded: the type of the processor. Without the variable, PyTorch's OpenBLAS in Debian 12 treats
+// newer processors like the oldest ones, and reaches only a fifth of their speed.
 void name_processor_for_openblas() {
 #if defined(__x86_64__) && defined(__GNUC__)
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,5 +1,5 @@
 /// @file
-/// Loads the modules: shared libraries whose dependencies the program itself does not need.
+/// Loads the modules: optional shared libraries that use libtorch, or libpng and libjpeg-turbo.
 #pragma once
 
 #include <string>

@@ -10,7 +10,8 @@
 #include <optional>
 #include <utility>
 
-// With this macro, the API's functions come from the library that is loaded below.
+// With this macro, the C++ header uses the API that the constructor of OnnxRuntime passes to
+// Ort::InitApi(), and links no library.
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
@@ -72,7 +73,7 @@ Library find_library(const fs::path& explicit_path) {
     }
   }
   for (const char* name : kLibraryNames) {
-    if (port::kIsWindows) break;  // Windows itself has an older ONNX Runtime
+    if (port::kIsWindows) break;  // this would find the older ONNX Runtime of Windows
     port::Library library = port::load_library(name);
     if (library.handle != nullptr) return {std::move(library), name};
   }
@@ -87,15 +88,15 @@ std::string describe_type(ONNXTensorElementDataType type) {
   return fmt::format("ONNX type {}", static_cast<int>(type));
 }
 
-// The warnings of the session that is being loaded. ONNX Runtime allows one environment per
-// process and logs from several threads.
+// Collects the warnings that ONNX Runtime logs while it loads a session. ONNX Runtime allows one
+// environment with one log function per process, and logs from several threads.
 class Warnings {
  public:
   void add(const char* message) {
     const std::lock_guard lock(mutex_);
     lines_.emplace_back(message);
   }
-  // Returns the warnings since the last call.
+  // Returns the warnings since the last call of take().
   std::vector<std::string> take() {
     const std::lock_guard lock(mutex_);
     return std::exchange(lines_, {});
@@ -195,7 +196,7 @@ const std::vector<std::string>& Session::warnings() const { return state_->warni
 
 namespace {
 
-// Owns provider options, and frees them with the library's own function.
+// Owns the options of an execution provider, and frees them with a function of ONNX Runtime.
 template <typename Options>
 using ProviderOptions = std::unique_ptr<Options, void(ORT_API_CALL*)(Options*)>;
 
@@ -203,7 +204,7 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   if (device.provider == Provider::cpu) return;
   const OrtApi& api = Ort::GetApi();
   const std::string index = std::to_string(device.index);
-  // TensorRT's provider has no option for TF32, see set_up().
+  // TensorRT's provider has no option for TF32, so it gets only the first key; see set_up().
   const std::array<const char*, 2> keys = {"device_id", "use_tf32"};
   const std::array<const char*, 2> values = {index.c_str(), device.tf32 ? "1" : "0"};
   if (device.provider == Provider::tensorrt) {
@@ -222,9 +223,9 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   options.AppendExecutionProvider_CUDA_V2(*made);
 }
 
-// Without the arena, ONNX Runtime's own allocator, a session holds no more memory than it needs and
-// returns the memory after each run. The threads of a session do not spin between runs, because
-// PyTorch needs the processors between runs.
+// Returns the options of a session. Without the arena (the allocator of ONNX Runtime), a session
+// holds no more memory than it needs, and returns the memory after each run. The session's threads
+// do not spin (wait actively) between runs, because PyTorch then needs the processors.
 Ort::SessionOptions session_options(const Device& device) {
   Ort::SessionOptions options;
   options.DisableCpuMemArena();
@@ -233,7 +234,7 @@ Ort::SessionOptions session_options(const Device& device) {
   return options;
 }
 
-// Opens a session by calling `create`, and describes its inputs and outputs.
+// Returns the session that `create` makes, with descriptions of its inputs and outputs.
 template <typename Create>
 Session open_session(Create create) {
   return explained("to load the model", [&] {
@@ -271,7 +272,7 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-// Returns the bytes of a model that squares one number, a tensor of shape (1, 1, 1, 1).
+// Returns the bytes of the model that check() runs. It squares a tensor of shape (1, 1, 1, 1).
 std::string trial_model() {
   const int type = onnx::data_type_of(DType::float32);
   const std::vector<std::string> dims(4, "1");
@@ -312,7 +313,7 @@ void OnnxRuntime::check(const Device& device) const {
   }
   gpu_provider = true;
   try {
-    environment();  // the functions of the providers need the environment
+    environment();  // must exist before a provider is used
     open(trial_model(), {}, device).run({{1, 1, 1, 1}, {1}});
   } catch (const Error& error) {
     fail({ErrorKind::unsupported, "verify-device-fails", to_string(device)},
@@ -338,7 +339,8 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
 
 namespace {
 
-// Converts the values to a tensor of a 16-bit type. `storage` holds the tensor's elements.
+// Converts the values to a tensor of a 16-bit type. `storage` gets the elements of the tensor, and
+// must outlive the tensor.
 template <typename Half, typename ToBits>
 Ort::Value make_half_tensor(const FloatTensor& tensor, std::vector<std::uint16_t>& storage,
                             ToBits to_bits) {
@@ -380,7 +382,8 @@ FloatTensor to_floats(const Ort::Value& value) {
   return tensor;
 }
 
-// Runs the session. If `cancelled` becomes true, ONNX Runtime stops before its next operator.
+// Runs the session. If `cancelled` becomes true, ONNX Runtime stops before its next operator, and
+// Error(cancelled) is thrown.
 std::vector<Ort::Value> run_session(Ort::Session& session, const char* input,
                                     const Ort::Value& feed, const std::vector<const char*>& outputs,
                                     const std::atomic<bool>* cancelled) {
@@ -423,7 +426,7 @@ std::vector<FloatTensor> Session::run(const FloatTensor& input,
     } else if (inputs()[0].dtype == "bfloat16") {
       feed = make_half_tensor<Ort::BFloat16_t>(input, halves, to_bfloat16_bits);
     } else {
-      // ONNX Runtime only reads its inputs.
+      // The const_cast is safe, because ONNX Runtime only reads its inputs.
       feed = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(input.values.data()),
                                              input.values.size(), input.shape.data(),
                                              input.shape.size());

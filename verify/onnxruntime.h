@@ -1,5 +1,5 @@
 /// @file
-/// ONNX Runtime. The program finds and loads the library while it runs and does not link it.
+/// Runs models in ONNX Runtime, a library that the program finds and loads at run time.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -42,24 +42,26 @@ class NotImplemented : public Error {
   using Error::Error;
 };
 
-/// A loaded ONNX Runtime library, 1.20 or newer. A process can load only one.
+/// A loaded ONNX Runtime library, 1.20 or newer. A process can load only one such library.
 class OnnxRuntime {
  public:
-  /// Loads the library. If `explicit_path` is not empty, only this file is tried. Otherwise, if the
-  /// environment variable AETHER2ONNX_ONNXRUNTIME is set, only the file in it is tried. Otherwise
-  /// the search goes through the program's folder, the folder lib beside the program's folder, the
-  /// folder of the modules, and the system's library folders, never the current folder. Throws
-  /// Error if there is no library, or if the library is too old.
+  /// Loads the library at the first call. If `explicit_path` is not empty, only this file is tried.
+  /// Otherwise, if the environment variable AETHER2ONNX_ONNXRUNTIME is set, only the file that the
+  /// variable names is tried. Otherwise the search goes through the program's folder, the folder
+  /// lib beside the program's folder, the folder of the modules, and the system's library folders,
+  /// never the current folder. Throws Error if there is no library, or if the library is too old.
   static const OnnxRuntime& load(const std::filesystem::path& explicit_path);
 
   const std::string& version() const { return version_; }
   const std::string& path() const { return path_; }
 
-  /// Runs a small model on the device. Throws Error(unsupported) if the run fails. The error names
-  /// the device, and the library's execution providers if the wanted provider is missing.
+  /// Runs a small model on a GPU; does nothing for the CPU. Throws Error(unsupported) if the run
+  /// fails. The error names the device and, if its provider is missing, the library's execution
+  /// providers.
   void check(const Device& device) const;
 
-  /// Whether check() loaded an execution provider for GPUs. Libraries are never unloaded.
+  /// Returns whether any call of check() so far loaded an execution provider for GPUs. The answer
+  /// stays true, because libraries are never unloaded.
   static bool has_gpu_provider();
 
   /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
@@ -79,7 +81,7 @@ class OnnxRuntime {
   std::string path_;
 };
 
-/// A loaded model.
+/// A model that ONNX Runtime has loaded.
 class Session {
  public:
   struct State;
@@ -99,7 +101,7 @@ class Session {
   /// Error(unsupported) if the run fails, and Error(cancelled) soon after `cancelled`, which may be
   /// null, becomes true.
   FloatTensor run(const FloatTensor& input, const std::atomic<bool>* cancelled = nullptr) const;
-  /// Runs a model with one input and returns the outputs with these names.
+  /// Runs a model with one input, and returns the outputs named in `output_names`.
   std::vector<FloatTensor> run(const FloatTensor& input,
                                const std::vector<std::string>& output_names,
                                const std::atomic<bool>* cancelled = nullptr) const;

@@ -1,7 +1,7 @@
 /// @file
 /// The tensor operations with which the reference is written. There are two implementations: plain
 /// loops in the program (plain_operations.h) and libtorch in a module (torch_module.h). The module
-/// links no code of the program, so this header defines everything.
+/// links no code of the program, so this header contains all code that the module needs.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace aether2onnx::verify {
 
 class Operations;
 
-/// A tensor of one implementation. Copies share the elements, which never change. A Value that is
-/// constructed without arguments is empty: it holds no tensor.
+/// A tensor that an implementation of Operations made. Copies share the elements, which never
+/// change. A Value that is constructed without arguments is empty: it holds no tensor.
 class Value {
  public:
   Value() = default;
@@ -29,7 +29,8 @@ class Value {
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t size(std::size_t axis) const { return shape_.at(axis); }
   const Operations& operations() const { return *operations_; }
-  /// The tensor in the implementation's own type. Only this implementation may call content().
+  /// Returns the tensor as the type that the implementation stored, such as at::Tensor. Only the
+  /// implementation that made the Value may call this function, because the type is not checked.
   template <typename Content>
   const Content& content() const {
     return *static_cast<const Content*>(content_.get());
@@ -41,12 +42,12 @@ class Value {
   std::shared_ptr<const void> content_;
 };
 
-/// Functions of each element. gelu: x * (1 + erf(x / sqrt 2)) / 2. silu: x * sigmoid(x).
+/// Functions of single elements. gelu: x * (1 + erf(x / sqrt 2)) / 2. silu: x * sigmoid(x).
 enum class Unary { gelu, silu, relu, sigmoid, square_root };
 enum class Binary { add, subtract, multiply, divide };
 
-/// The interface of an implementation. Feature maps are (N, C, H, W). The caller checks the shapes.
-/// An implementation throws std::exception if its library fails. Only one thread may use an object.
+/// The interface of the tensor operations. Feature maps are (N, C, H, W). The caller checks shapes.
+/// A function throws std::exception if a library fails. Only one thread may use an object.
 class Operations {
  public:
   Operations() = default;
@@ -54,32 +55,33 @@ class Operations {
   Operations& operator=(const Operations&) = delete;
   virtual ~Operations() = default;
 
-  /// Names the implementation, the type and the device: "PyTorch 1.13.1, float32, CPU".
+  /// Returns the implementation, the number type and the device: "PyTorch 1.13.1, float32, CPU".
   virtual std::string description() const = 0;
 
   virtual Value make(const std::vector<std::int64_t>& shape, const double* values) const = 0;
   virtual std::vector<double> read(const Value& value) const = 0;
-  /// The largest magnitude of all elements; infinite if an element is not finite.
+  /// Returns the largest magnitude of all elements; infinity if an element is infinite or NaN.
   virtual double largest_magnitude(const Value& value) const = 0;
 
-  /// Cross-correlation with stride 1, dilation 1 and zero padding of half the kernel. The weight
-  /// has the shape (O, I / groups, K, K) with odd K, the bias (O) or none. `groups` is 1, or I for
-  /// a depthwise convolution, where O = I.
+  /// A convolution (cross-correlation) with stride 1, dilation 1 and zero padding of half the
+  /// kernel, from I to O channels. The weight is (O, I / groups, K, K) with odd K, the bias is (O)
+  /// or empty. `groups` is 1, or I for a depthwise convolution, where O = I.
   virtual Value convolution(const Value& x, const Value& weight, const Value& bias,
                             std::int64_t groups) const = 0;
   /// Normalizes over the channels of each pixel, with the biased variance. Weight and bias: (C).
   virtual Value layer_norm(const Value& x, const Value& weight, const Value& bias,
                            double epsilon) const = 0;
-  /// A linear layer over the channels of each pixel. Weight: (O, I). Bias: (O) or none.
+  /// A linear layer over the channels of each pixel. Weight: (O, I). Bias: (O) or empty.
   virtual Value linear(const Value& x, const Value& weight, const Value& bias) const = 0;
   virtual Value apply(Unary operation, const Value& x) const = 0;
   /// Returns x if x > 0, else slope * x, for each element.
   virtual Value leaky_relu(const Value& x, double slope) const = 0;
   /// Combines two tensors of rank 4 at most. Axes of size 1 are repeated, as in PyTorch.
   virtual Value combine(Binary operation, const Value& a, const Value& b) const = 0;
-  /// Concatenates along the channels.
+  /// Concatenates feature maps along the channels.
   virtual Value concatenate(const std::vector<Value>& parts) const = 0;
-  /// Channel c * r * r + i * r + j at (y, x) becomes channel c at (y * r + i, x * r + j).
+  /// PyTorch's pixel_shuffle, with r = `factor`: channel c * r * r + i * r + j at (y, x) becomes
+  /// channel c at (y * r + i, x * r + j).
   virtual Value pixel_shuffle(const Value& x, std::int64_t factor) const = 0;
   virtual Value mean_over_pixels(const Value& x) const = 0;       ///< Shape (N, C, 1, 1).
   virtual Value mean_over_channels(const Value& x) const = 0;     ///< Shape (N, 1, H, W).

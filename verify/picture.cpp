@@ -42,7 +42,7 @@ int paeth(int left, int up, int corner) {
   return to_up <= to_corner ? up : corner;
 }
 
-// Compresses the rows in zlib's format. Before each row is the number of its filter: 4, Paeth.
+// Returns the rows of a PNG in zlib's format. Each row begins with the number of its filter, Paeth.
 std::string compressed_rows(const std::vector<unsigned char>& bytes, std::size_t row_bytes,
                             std::size_t pixel_bytes) {
   std::string filtered;
@@ -130,7 +130,8 @@ std::string encode_png(const FloatTensor& picture) {
   std::string header;
   append_number(header, static_cast<std::uint32_t>(picture.shape[3]));
   append_number(header, static_cast<std::uint32_t>(picture.shape[2]));
-  // 8 bits per channel; RGB or grey; deflate, adaptive filters, not interlaced.
+  // The rest of the header: 8 bits per channel; RGB or grey; deflate, adaptive filters, no
+  // interlace.
   header += std::string{8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
   std::string png = "\x89PNG\r\n\x1a\n";
   append_chunk(png, "IHDR", header);

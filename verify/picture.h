@@ -1,5 +1,5 @@
 /// @file
-/// Pictures as tensors. A module reads picture files; the program itself encodes PNG.
+/// Converts picture files, which an optional module decodes, to tensors, and tensors to PNG.
 #pragma once
 
 #include <filesystem>
@@ -9,9 +9,9 @@
 
 namespace aether2onnx::verify {
 
-/// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes
-/// decide the format. Grey becomes RGB; alpha is composed on black. Throws Error(io) if the file is
-/// neither PNG nor JPEG, is damaged or is too large; Error(unsupported) if the module that reads
+/// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes show
+/// the format. Grey becomes RGB; transparent pixels are put on black. Throws Error(io) if the file
+/// is neither PNG nor JPEG, is damaged or is too large; Error(unsupported) if the module that reads
 /// pictures is not installed.
 FloatTensor load_picture(const std::filesystem::path& path);
 

@@ -1,7 +1,7 @@
 /// @file
-/// The module with libpng and libjpeg-turbo, libaether2onnx_pictures.so, which reads and writes
-/// pictures. The program loads the module if it is installed. The module links nothing of the
-/// program.
+/// The interface of the picture module, libaether2onnx_pictures.so, which reads and writes pictures
+/// with libpng and libjpeg-turbo. The program loads the module if it is installed. The module links
+/// no code of the program.
 #pragma once
 
 #include <array>
@@ -16,22 +16,22 @@
 
 namespace aether2onnx::verify {
 
-/// The largest picture that is read, in pixels.
+/// The largest number of pixels in a picture that the module reads.
 inline constexpr std::uint64_t kLargestPicture = 1U << 28U;
 
 enum class PictureFormat { png, jpeg };
 
-/// The colour information in a file: how to interpret the file's samples.
+/// The colour information in a picture file: how to interpret the samples (values) of its pixels.
 struct ColourSpace {
-  std::string icc_profile;  ///< Empty if the file has none.
-  // Chunks of PNG, as libpng returns them. Integers are in units of 1/100000.
+  std::string icc_profile;  ///< Empty if the file has no profile.
+  // The PNG chunks sRGB, gAMA and cHRM, as libpng returns them; the last two in units of 1/100000.
   std::optional<int> srgb_intent;
   std::optional<std::int32_t> gamma;
   std::optional<std::array<std::int32_t, 8>> chromaticities;
 };
 
-/// The facts in the header of a picture. Width and height are those of the shown picture: EXIF's
-/// orientation is applied.
+/// The content of a picture file's header. Width and height are those of the upright picture, after
+/// the rotation that EXIF's orientation asks for.
 struct PictureHeader {
   PictureFormat format = PictureFormat::png;
   std::uint64_t width = 0;
@@ -40,16 +40,17 @@ struct PictureHeader {
   int bits = 8;      ///< Bits of a sample: 8 or 16.
 };
 
-/// A decoded picture: rows of pixels, and all samples of a pixel together. A 16-bit sample has the
-/// machine's byte order. Alpha is the last channel; the colours are not multiplied by alpha.
+/// A decoded picture: the rows of pixels, with all samples (channel values) of a pixel together. A
+/// 16-bit sample has the machine's byte order. Alpha is the last channel; the colours are not
+/// multiplied by alpha.
 struct Raster {
   std::size_t width = 0;
   std::size_t height = 0;
-  int channels = 3;  ///< As in PictureHeader.
+  int channels = 3;  ///< 1 to 4, as in PictureHeader.
   int bits = 8;
   std::vector<std::uint8_t> bytes;
   ColourSpace colour;
-  /// The warning of a decoder that decoded the picture nevertheless; "" if there is no warning.
+  /// The decoder's warning about a damaged file that it decoded nevertheless; "" if there is none.
   std::string warning;
 
   bool has_alpha() const { return channels == 2 || channels == 4; }
@@ -73,24 +74,24 @@ struct Raster {
       std::memcpy(bytes.data() + 2 * at, &two, sizeof two);
     }
   }
-  /// Allocates the memory for all samples.
+  /// Allocates `bytes` for all samples, and sets them to 0.
   void allocate() { bytes.assign(samples() * static_cast<std::size_t>(bits / 8), 0); }
 };
 
-/// Receives the bytes of a file in their order.
+/// A function that gets the bytes of a written file, one piece after the other.
 using PictureSink = std::function<void(std::string_view bytes)>;
 
-/// The functions of the module, which its exported function returns. Program and module are built
-/// together: the exported function's name changes with the interface. All functions throw
-/// std::exception with the reason of a failure.
+/// The functions of the picture module, which the module's only exported function returns. The name
+/// of this exported function changes with the interface, so that the program uses no module of
+/// another version. All functions throw std::exception with the reason of a failure.
 struct PictureModule {
-  /// Reads the header of a file. The first bytes decide the format.
+  /// Reads the header of a picture file. The first bytes of the file show its format.
   PictureHeader (*describe)(std::string_view file) = nullptr;
-  /// Decodes a file. Palettes become RGB, 1, 2 and 4 bits become 8, transparent colours become
-  /// alpha.
+  /// Decodes a picture file. Palettes become RGB; 1, 2 and 4 bits become 8; transparent colours
+  /// become alpha.
   Raster (*read)(std::string_view file) = nullptr;
   void (*write_png)(const Raster& picture, const PictureSink& sink) = nullptr;
-  /// Writes a JPEG. Alpha is composed on white, 16 bits become 8. `quality` is 1 to 100.
+  /// Writes a JPEG. Transparent pixels are put on white, 16 bits become 8. `quality` is 1 to 100.
   void (*write_jpeg)(const Raster& picture, int quality, const PictureSink& sink) = nullptr;
 };
 

@@ -23,7 +23,7 @@ std::size_t axis(const Shape& shape, std::size_t index) {
   return static_cast<std::size_t>(shape[index]);
 }
 
-// Calls `work` with 0 to count - 1, on all processors. `work` must not throw.
+// Calls work(0) to work(count - 1) on all processors. `work` must not throw.
 template <typename Work>
 void in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next = 0;
@@ -32,8 +32,8 @@ void in_parallel(std::size_t count, const Work& work) {
   });
 }
 
-// As in_parallel(), but `work` gets ranges of indices, because one index is little work. A range
-// has at least `least` indices.
+// As in_parallel(), but calls work(begin, end) for ranges of indices, because the work for one
+// index is too little for a call. A range has at least `least` indices if `count` allows.
 template <typename Work>
 void in_ranges(std::size_t count, const Work& work) {
   constexpr std::size_t least = 1U << 14U;
@@ -49,17 +49,18 @@ void in_ranges(std::size_t count, const Work& work) {
   }
 }
 
-// How to round to a 16-bit type. The largest exponent of the type is not applied.
+// How to round a float to a 16-bit type. Values beyond the range of the type stay finite.
 struct Rounding {
   int dropped_bits = 0;  // mantissa bits of a float that are dropped; 0: no rounding
   // Below this magnitude, float16 has subnormals. Their spacing is that of floats from 0.5 to 1.
-  // bfloat16 has the exponents of float.
+  // bfloat16 has the exponents of float and needs no such limit.
   float smallest_normal = 0;
 };
 constexpr Rounding kToFloat16 = {13, 0x1p-14F};
 constexpr Rounding kToBfloat16 = {16, 0};
 
-// Rounds to nearest, ties to even.
+// Returns `value` rounded to the nearest number of a 16-bit type. In the middle between two
+// numbers, returns the number whose last mantissa bit is 0 (ties to even).
 float rounded_to(const Rounding& rounding, float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   constexpr std::uint32_t infinity = 0x7f800000U;
@@ -253,7 +254,7 @@ class PlainOperations final : public Operations {
 
   static T sigmoid(T v) { return 1 / (1 + std::exp(-v)); }
 
-  // Rounds to 16 bits if this object computes in float16 or bfloat16.
+  // Returns `value`, rounded to 16 bits if this object computes in float16 or bfloat16.
   T rounded(T value) const {
     if constexpr (std::is_same_v<T, float>) {
       if (rounding_.dropped_bits > 0) return rounded_to(rounding_, value);
@@ -291,7 +292,7 @@ class PlainOperations final : public Operations {
       });
       return made(a.shape(), std::move(out));
     }
-    // Axes are counted from the last one. A repeated axis has a stride of 0.
+    // Axes are counted from the last axis. An axis of size 1 is repeated, with a stride of 0.
     using Axes = std::array<std::size_t, 4>;
     const auto sizes_of = [](const Value& value) {
       Axes sizes = {1, 1, 1, 1};
@@ -348,8 +349,8 @@ class PlainOperations final : public Operations {
   }
 
   // Computes a convolution by its definition. The picture gets a border of zeros. Then the distance
-  // in memory from a pixel to its neighbour is the same for all pixels, so that long runs of pixels
-  // are summed at once. The sums for the border are left out.
+  // in memory from a pixel to the pixel under a weight of the kernel is the same for all pixels, so
+  // that one loop sums a long run of pixels. The sums for pixels of the border are left out.
   Value convolve(const Value& x, const std::vector<T>& weight, const Value& bias,
                  std::size_t outputs, std::size_t kernel, bool depthwise) const {
     const std::size_t images = axis(x.shape(), 0);
@@ -374,7 +375,7 @@ class PlainOperations final : public Operations {
     const std::size_t taps = kernel * kernel;
     const std::size_t inputs = depthwise ? 1 : channels;
     const std::size_t terms = inputs * taps;
-    const std::size_t run = row * (height - 1) + width;  // from the first to the last pixel
+    const std::size_t run = row * (height - 1) + width;  // values from the first to the last pixel
     constexpr std::size_t tile = 512;
     const std::size_t tiles = (run + tile - 1) / tile;
     const std::size_t together = depthwise ? 1 : 2;  // output channels that are computed at once
@@ -388,7 +389,7 @@ class PlainOperations final : public Operations {
       const std::size_t count = std::min(tile, run - begin);
       const std::size_t first = group * together;
       const bool pair = first + 1 < std::min(outputs, first + together);
-      // The loop below fills the elements that are used.
+      // Not initialized, because the loop below fills the elements that are used.
       std::array<std::array<T, tile>, 2> sums;  // NOLINT(cppcoreguidelines-pro-type-member-init)
       for (std::size_t o = 0; o < (pair ? 2U : 1U); ++o) {
         std::fill_n(sums[o].begin(), count, bias ? of(bias)[first + o] : T(0));
@@ -402,7 +403,7 @@ class PlainOperations final : public Operations {
         for (; filled < most && term < terms; ++filled) {
           Step<T>& step = steps[filled];
           for (std::size_t i = 0; i < kTerms; ++i, ++term) {
-            // Terms after the last one are 0 times the first pixels.
+            // The last step is filled up with terms of weight 0, whose input is the first pixels.
             const bool there = term < terms;
             const std::size_t tap = there ? term % taps : 0;
             const std::size_t input = there ? term / taps : 0;

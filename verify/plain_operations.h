@@ -1,5 +1,5 @@
 /// @file
-/// The operations of the reference as loops that follow their definitions, without any library.
+/// The tensor operations of the reference as plain loops, without any library.
 #pragma once
 
 #include <memory>
@@ -8,14 +8,14 @@
 
 namespace aether2onnx::verify {
 
-/// The type in which an implementation of the operations computes.
+/// The number type in which the operations compute.
 enum class Arithmetic {
   float64,
   float32,
-  /// float32, with every weight, input and result rounded to 16 bits. Normalizations and
-  /// activations are computed as their decomposed operators, and the result of every step is
-  /// rounded. The exponents keep the range of float32: the errors come from the shorter mantissa
-  /// alone, not from the smaller range of 16 bits.
+  /// float16 and bfloat16: computes in float32, and rounds every weight, input and result to 16
+  /// bits. Normalizations and activations round each step, as if the step were an operator of its
+  /// own. Values beyond the range of float16 stay finite, so that the errors come from the shorter
+  /// mantissa alone.
   float16,
   bfloat16,
 };

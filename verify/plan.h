@@ -1,5 +1,5 @@
 /// @file
-/// The inputs of a comparison, and the memory that the comparison needs.
+/// Plans the runs of a comparison, and estimates the memory that these runs need.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 
 namespace aether2onnx::verify {
 
-// A run on one input. The input is made when the run begins, to save memory.
+// A run of the model and the reference. To save memory, make() makes the input when the run begins.
 struct Run {
   std::string kind;  // "noise", "picture", or a file's name
   Sizes sizes{};
@@ -29,10 +29,11 @@ struct Run {
 };
 
 /// Returns the runs that the request asks for, in the order of the report. Throws Error(mismatch)
-/// if a shape has another number of channels than the network.
+/// if a shape in the request has another number of channels than the network, `channels`.
 std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels);
 
-/// Returns the memory of the largest run. Throws Error(limit) if a run needs more than `available`.
+/// Returns the memory of the largest run. Throws Error(limit) if a run needs more bytes than
+/// `available`. `element_size` is the size of a number in the reference, in bytes.
 MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
                             std::size_t element_size, std::uint64_t available);
 

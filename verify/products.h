@@ -1,6 +1,6 @@
 /// @file
-/// Sums of products, which take most of the time of a comparison. Only plain_operations.cpp, which
-/// is compiled with more optimization than other files, includes this header.
+/// Computes sums of products, most of the work of a comparison. Only plain_operations.cpp, which is
+/// compiled with more optimization than other files, includes this header.
 #pragma once
 
 #include <array>
@@ -8,10 +8,11 @@
 
 namespace aether2onnx::verify {
 
-// The number of terms in one step of a sum. So few weights and sums fit into the registers.
+// The number of products that one step adds to a sum. With so few products, all weights and sums of
+// a step fit into the processor's registers.
 constexpr std::size_t kTerms = 4;
 
-// Adds four inputs times their weights to each of two sums, for `count` neighbouring pixels.
+// One step of a convolution: four inputs, and their weights for the sums of two output channels.
 template <typename T>
 struct Step {
   std::array<const T*, kTerms> inputs{};
@@ -39,7 +40,8 @@ A2O_INLINE void add_steps(const Step<T>* steps, std::size_t step_count, T* __res
   }
 }
 
-// `second` is null if there is only one sum, as in a depthwise convolution.
+// Adds the products of the steps to the sums of `count` neighbouring pixels. `second` is null if
+// there is only one sum, as in a depthwise convolution.
 template <typename T>
 using AddProducts = void (*)(const Step<T>* steps, std::size_t step_count, T* first, T* second,
                              std::size_t count);

@@ -16,7 +16,7 @@ namespace aether2onnx::verify {
 namespace {
 
 struct Row {
-  std::string_view generation;  // the name that network::recognise() uses
+  std::string_view generation;  // as in NetworkInfo::generation
   Forward forward;
 };
 
@@ -62,7 +62,7 @@ class Recorder final : public Trace {
     if (probe_.blocks != nullptr) {
       probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
     }
-    // The output of this part is the input of the next part.
+    // The next part's largest value includes the input of the next part, which is this output.
     largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
     return output;
   }
@@ -113,10 +113,11 @@ Value depthwise(const Weights& w, const std::string& path, const Value& x,
 
 namespace {
 
-// Rounds weights. A weight beyond the type's range is unchanged: the layer of the weight is
-// float32.
+// Rounds weights to a 16-bit type. A weight beyond the range of the type stays unchanged, because
+// the exporter keeps the layer of such a weight in float32.
 class Rounder {
  public:
+  // The default seed gives the same numbers in every run. NOLINTNEXTLINE(cert-msc51-cpp)
   explicit Rounder(WeightRounding rounding) : rounding_(rounding) {}
 
   double operator()(double value) {
@@ -132,7 +133,7 @@ class Rounder {
 
  private:
   WeightRounding rounding_;
-  std::mt19937_64 generator_;  // default seed: the same numbers in every run
+  std::mt19937_64 generator_;
 };
 
 }  // namespace

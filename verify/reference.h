@@ -1,9 +1,10 @@
 /// @file
 /// The reference: computes the network's forward pass with the tensors of the checkpoint, as the
-/// specification of AetherNet defines it. The reference and the converter share the reader of the
-/// checkpoint, but not the fusion and the graph: a mistake in these two shows as a difference. Each
-/// generation has a file, reference_<generation>.cpp, and a row in reference.cpp. The forward
-/// passes are written once; libtorch or plain loops compute their operations.
+/// specification of AetherNet defines it. Reference and converter share the code that reads the
+/// checkpoint, but not the code for fusion and graph: a mistake in these two shows as a difference.
+/// Each generation (version of AetherNet) has a file, reference_<generation>.cpp, and a row in the
+/// table of reference.cpp. The forward passes are written once; libtorch or plain loops compute
+/// their operations.
 #pragma once
 
 #include <atomic>
@@ -29,28 +30,29 @@ using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
 struct Probe {
   /// Receives the outputs of the network's parts.
   BlockOutputs* blocks = nullptr;
-  /// Receives the largest magnitudes of the parts.
+  /// Receives the largest magnitude of the values in each part.
   Ranges* ranges = nullptr;
-  /// Called with the output of each part. If the function returns other values, the next parts get
-  /// these values. Then each part's output depends on this part alone.
+  /// Called with the output of each part. If the function returns values (not null), the next parts
+  /// get these values instead of the output. Then an error in a part changes no later part.
   std::function<const std::vector<float>*(const std::string& path, const DoubleTensor& output)>
       replace = nullptr;
-  /// Called after each layer.
+  /// Called after each layer, to report progress.
   std::function<void()> on_layer = nullptr;
 };
 
 /// How the weights of a reference are rounded: not at all, or to 16 bits.
 struct WeightRounding {
   DType type = DType::float32;  ///< float16 or bfloat16; any other type: no rounding.
-  /// Whether each weight also moves by up to one rounding, at random. If an exporter adds or
-  /// multiplies weights before it rounds them, the direction of each rounding is unknown.
+  /// Whether each rounded weight is also changed at random, by up to one relative rounding error.
+  /// If an exporter adds or multiplies weights before rounding, the exact rounding is unknown.
   bool dithered = false;
 };
 
 class Reference {
  public:
-  /// Loads the weights. Only the facts of `network` are used. If `cancelled`, which may be null,
-  /// becomes true, a run ends with Error(cancelled) after the current layer.
+  /// Loads the weights in `state_dict`. Of `network`, only the facts (settings) are used. If
+  /// `cancelled` (may be null) becomes true, a run ends with Error(cancelled) after the current
+  /// layer.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
             std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled = nullptr,
             WeightRounding weights = {});
@@ -58,12 +60,12 @@ class Reference {
   Reference& operator=(const Reference&) = delete;
   ~Reference();
 
-  /// Returns the network's output for an input (N, C, H, W). An unfused checkpoint runs through
-  /// both branches of each block. Only one thread may call run() at a time.
+  /// Returns the network's output for an input (N, C, H, W). If the checkpoint is not fused,
+  /// computes both parallel convolutions of each block. Only one thread may call run() at a time.
   DoubleTensor run(const FloatTensor& input, const Probe& probe = {}) const;
   DoubleTensor run(const DoubleTensor& input, const Probe& probe = {}) const;
 
-  /// Names what computes the reference: "PyTorch 1.13.1, float32, CPU".
+  /// Returns what computes the reference: "PyTorch 1.13.1, float32, CPU".
   std::string description() const;
 
  private:

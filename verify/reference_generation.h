@@ -1,5 +1,5 @@
 /// @file
-/// The functions and types for the forward pass of a generation. Only the reference uses them.
+/// The functions and types for the forward pass of a generation (version of AetherNet).
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -11,17 +11,17 @@
 
 namespace aether2onnx::verify {
 
-/// Receives the outputs of the network's parts.
+/// Receives the values of a forward pass. A part is a block, or a layer outside of the blocks.
 class Trace {
  public:
   Trace() = default;
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// Receives the output of a part. All values since the previous part belong to this part. Returns
-  /// the value with which the forward pass continues.
+  /// Receives the output of a part. All values since the previous call of block() are values of
+  /// this part. Returns the value with which the forward pass continues.
   virtual Value block(const std::string& path, Value output) = 0;
-  /// Receives a value within a part.
+  /// Receives a value that a part computes before its output.
   virtual void value(const Value& value) = 0;
 };
 
@@ -29,11 +29,12 @@ class Trace {
 class Weights {
  public:
   std::unordered_map<std::string, Value> tensors;
-  /// Facts that no tensor holds: the generation, norm_eps, res_scale, img_range, quantization…
+  /// The settings of the network, which its tensors may not show: generation, norm_eps, …
   NetworkInfo facts;
   Trace* trace = nullptr;
 
-  /// Passes a value that is not the output of a layer to the trace, and returns the value.
+  /// Passes a value within a part to the trace, and returns the value. The functions for layers,
+  /// such as conv(), call seen() themselves.
   Value seen(Value value) const;
 
   /// Returns the tensor `name`. Throws Error(mismatch) if there is no such tensor.
@@ -42,16 +43,16 @@ class Weights {
   double img_range() const { return facts.number("img_range", 1); }
 };
 
-// Compute the layer of the module at `path`, with the tensors `path`.weight and `path`.bias. The
+// Computes the layer of the module at `path`, with the tensors `path`.weight and `path`.bias. The
 // trace receives the layer's output.
 Value conv(const Weights& w, const std::string& path, const Value& x);
 Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps);
 Value linear(const Weights& w, const std::string& path, const Value& x);
 
 /// Computes the depthwise convolution of a block at `path`. A fused checkpoint has one convolution,
-/// fused_conv. An unfused checkpoint has two, lk_conv and sk_conv, whose outputs are added;
-/// `large_bias` and `small_bias` are the keys of their biases. The trace does not receive the
-/// output.
+/// fused_conv. An unfused checkpoint has a large and a small one, lk_conv and sk_conv, whose
+/// outputs are added; `large_bias` and `small_bias` are the keys of their biases. The trace does
+/// not receive the output.
 Value depthwise(const Weights& w, const std::string& path, const Value& x,
                 const std::string& large_bias = "lk_bias",
                 const std::string& small_bias = "sk_bias");

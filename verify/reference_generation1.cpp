@@ -1,4 +1,5 @@
-// G1, the first generation. The numbers are the steps of the forward pass in the specification.
+// The reference implementation of G1, the first generation of AetherNet. Numbers in comments are
+// the steps of the forward pass in AetherNet's specification.
 
 #include "reference_generation.h"
 

@@ -1,5 +1,5 @@
-// G3: the fusion layer gets the outputs of the stages directly. The file has fusion_convs, but the
-// network does not use them.
+// The reference implementation of the generation G3. The fusion layer gets the outputs of the
+// stages directly: the checkpoint has layers fusion_convs, but the network does not use them.
 
 #include "reference_stages.h"
 

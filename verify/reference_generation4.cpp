@@ -1,4 +1,5 @@
-// G4: like G3, but uses fusion_convs. Channel attention has convolutions in place of linear layers.
+// The reference implementation of the generation G4: like G3, but uses the layers fusion_convs, and
+// has convolutions instead of Linear layers in channel attention.
 
 #include "reference_stages.h"
 

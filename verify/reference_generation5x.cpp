@@ -1,4 +1,5 @@
-// G5x, the "Clean Architecture": GELU, biases in the branches, no activation before the upsampler.
+// The reference implementation of the generation G5x, the "Clean Architecture": GELU in the gates,
+// biases in both branches of a block, no activation before the upsampler.
 
 #include "reference_stages.h"
 

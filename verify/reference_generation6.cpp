@@ -1,4 +1,5 @@
-// G6.0 and G6.1. The numbers are the steps of the forward pass in the specification.
+// The reference implementation of the generations G6.0 and G6.1. Numbers in comments are the steps
+// of the forward pass in AetherNet's specification.
 
 #include "reference_stages.h"
 

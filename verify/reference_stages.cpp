@@ -52,7 +52,8 @@ Value block(const Weights& w, const std::string& path, const Value& x, const Blo
   y = feed_forward(w, path + ".ffn", y, kind);
   const bool channel = w.has(path + ".channel_attn.fc.0.weight");
   const bool spatial = w.has(path + ".spatial_attn.conv.weight");
-  // Without attention, the converter folds res_scale into the convolution's weights.
+  // Without attention, the model has no value for this y, because the converter folds res_scale
+  // into the convolution's weights.
   if (channel || spatial) w.seen(y);
   if (channel) y = channel_attention(w, path + ".channel_attn", y, kind);
   if (spatial) y = spatial_attention(w, path + ".spatial_attn", y);
@@ -134,7 +135,8 @@ Value tail(const Weights& w, const Value& x, Trace& trace) {
   std::vector<UpsampleStep> steps;
   for (int i = 0;; ++i) {
     const std::string path = "upsample.blocks." + std::to_string(2 * i);
-    // One revision of the network put each convolution and its shuffle into one module.
+    // In one revision of the network, each convolution and its shuffle are one module, so the
+    // convolution has another key.
     const std::string alias = "upsample.blocks." + std::to_string(i) + ".0";
     const std::string key = w.has(alias + ".weight") ? alias : path;
     if (!w.has(key + ".weight")) break;

@@ -1,6 +1,6 @@
 /// @file
-/// The parts that the later generations (those with keys "stages.*") share in the specification.
-/// Only the reference uses these parts.
+/// Computes the parts that the later generations of AetherNet (with keys "stages.*") have in
+/// common. Only the reference uses these functions.
 #pragma once
 
 #include <string>
@@ -10,22 +10,23 @@
 
 namespace aether2onnx::verify {
 
-/// The differences between the blocks of the generations.
+/// Selects a variant of the block, because the generations of AetherNet have different blocks.
 struct BlockKind {
-  bool divides_by_temperature = false;  ///< gate / temperature; else gate * temperature.
-  bool gelu = false;                    ///< The gate's activation is the exact GELU; else SiLU.
-  bool linear_attention = false;        ///< Channel attention has Linear layers; else 1 x 1 convs.
-  bool attention_bias = false;          ///< The layers of channel attention have biases.
-  bool without_temperature = false;     ///< The gate is not scaled.
-  bool branch_biases = false;  ///< Keys lk_conv.bias and sk_conv.bias; else lk_bias, sk_bias.
+  bool divides_by_temperature = false;  ///< gate / temperature; if false, gate * temperature.
+  bool gelu = false;                 ///< The gate's activation is the exact GELU; if false, SiLU.
+  bool linear_attention = false;     ///< Channel attention has Linear layers, not 1 x 1 convs.
+  bool attention_bias = false;       ///< The layers of channel attention have biases.
+  bool without_temperature = false;  ///< No temperature scales the gate.
+  bool branch_biases = false;  ///< Keys lk_conv.bias, sk_conv.bias; if false, lk_bias, sk_bias.
   double res_scale = 1;        ///< The factor of each block's residual branch.
 };
 
-/// Computes the norm of the body or of a block: LayerNorm2d, or stored statistics and an affine
-/// function. The trace does not receive the output.
+/// Computes the norm at `path`: LayerNorm over the channels, or a normalization with stored mean
+/// and variance (unless folded), then weight and bias. The trace does not receive the output.
 Value normalized(const Weights& w, const std::string& path, const Value& x);
 
-/// Runs the stages one after the other on `x` and returns the output of each.
+/// Runs the stages (groups of blocks) one after the other, from the input `x`, and returns the
+/// output of each stage.
 std::vector<Value> run_stages(const Weights& w, const Value& x, const BlockKind& kind,
                               Trace& trace);
 
@@ -41,12 +42,12 @@ Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& sh
 /// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
   std::string key;      ///< Key of the convolution's weights, without ".weight".
-  std::string conv;     ///< Path of the convolution's part in the trace.
-  std::string shuffle;  ///< Path of the shuffle's part in the trace.
+  std::string conv;     ///< Path with which the trace gets the convolution's output.
+  std::string shuffle;  ///< Path with which the trace gets the shuffle's output.
 };
 
-/// Computes the upsampler. The factor of each shuffle follows from the shapes; a factor of 1 means
-/// no shuffle.
+/// Computes the upsampler. The factor of each shuffle follows from the shapes of the weights; a
+/// factor of 1 means no shuffle.
 Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
 /// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not

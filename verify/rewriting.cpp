@@ -30,7 +30,8 @@ Initializers by_name(const onnx::Model& model) {
   return initializers;
 }
 
-// Whether the two graphs consist of the same nodes, values and shapes of weights.
+// Returns whether both models have the same nodes, and weights of the same names, types and shapes.
+// Attributes of nodes and elements of weights may differ.
 bool same_structure(const onnx::Model& a, const onnx::Model& b) {
   const auto same_node = [](const onnx::Node& x, const onnx::Node& y) {
     return x.name == y.name && x.op_type == y.op_type && x.domain == y.domain &&
@@ -64,7 +65,7 @@ std::string text_of(const onnx::AttributeValue* value) {
       *value);
 }
 
-// The largest relative error of one rounding to a type of weights; 0 for other types.
+// Returns the largest relative error of rounding a weight to this type; 0 if this is no float type.
 double unit_of_type(DType dtype) {
   switch (dtype) {
     case DType::float64:
@@ -80,7 +81,8 @@ double unit_of_type(DType dtype) {
   }
 }
 
-// Describes the difference of the elements; "" if no difference counts.
+// Describes how the elements of two weights differ. Returns "" if they do not differ, or by no more
+// than rounding and `exact` is false.
 std::string difference_of(const TensorData& found, const TensorData& expected, bool exact) {
   if (found.bytes == expected.bytes) return "";
   const double unit = unit_of_type(expected.dtype);
@@ -90,7 +92,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
   double squares = 0;
   for (const double value : b) squares += value * value;
   const double usual = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(1, b.size())));
-  // The allowed roundings of a weight: sums whose terms cancel each other lose some bits.
+  // The largest allowed error of a weight, in relative rounding errors of one operation. It is more
+  // than 1, because a sum whose terms cancel loses some bits.
   constexpr double roundings = 8;
   std::uint64_t count = 0;
   std::size_t worst = 0;
@@ -110,7 +113,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
                      plural(b.size(), "element"), worst, a[worst], b[worst]);
 }
 
-// Returns the model of a new conversion, with loaders as weights. `loss` must outlive the model.
+// Converts the checkpoint and returns the model, whose weights are functions that load them. The
+// functions use `loss`, which must outlive the model.
 onnx::Model converted(const state_dict::StateDict& checkpoint, const ConvertOptions& options,
                       const Context& context, graph::WeightLoss& loss) {
   std::vector<Step> steps;

@@ -60,8 +60,8 @@ Setup set_up(const Settings& settings) {
 
   const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
                    device_index(device), settings.tf32};
-  // TensorRT's provider has no option that turns TF32 off, so this variable does. NVIDIA's
-  // libraries read the variable when they are loaded. The variable does not turn TF32 on.
+  // TensorRT's provider has no option for TF32, so an environment variable turns TF32 off. NVIDIA's
+  // libraries read the variable when they are loaded. The variable cannot turn TF32 on.
   if (!settings.tf32) port::set_environment_default("NVIDIA_TF32_OVERRIDE", "0");
   try {
     setup.runtime->check(gpu);
@@ -70,7 +70,7 @@ Setup set_up(const Settings& settings) {
       fail({ErrorKind::unsupported, "verify-device", device}, "{} {}: {}", option("device"), device,
            error.diagnostic.text);
     }
-    return setup;  // the user did not ask for a GPU
+    return setup;  // uses the CPU, because the user did not ask for a GPU
   }
   setup.device = gpu;
   const std::string why_not =
@@ -97,7 +97,7 @@ double speed_of(const Operations& operations) {
   const std::vector<double> numbers(channels * channels * side * side, 0.5);
   const Value image = operations.make({1, channels, side, side}, numbers.data());
   const Value weight = operations.make({channels, channels, 3, 3}, numbers.data());
-  conv2d(image, weight, Value());  // the first call takes longer
+  conv2d(image, weight, Value());  // not measured, because the first call takes longer
   const auto start = std::chrono::steady_clock::now();
   conv2d(image, weight, Value());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

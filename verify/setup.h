@@ -18,20 +18,21 @@ struct Setup {
   const TorchModule* torch = nullptr;  // null: the built-in reference
   bool float64 = false;
   Device device;
-  int reference_device = -1;
+  int reference_device = -1;  // number of the GPU that computes the reference; -1: CPU
   std::vector<std::string> notes;
 };
 
-/// Loads the libraries and finds the device. Throws Error if one of them is missing.
+/// Loads the libraries and finds the device. Throws Error if ONNX Runtime is missing, or if PyTorch
+/// or a GPU is missing that the settings ask for.
 Setup set_up(const Settings& settings);
 
-/// Makes libtorch load its CUDA library. Returns "", or the reason why libtorch can't use CUDA.
+/// Makes libtorch load its CUDA library. Returns "" if libtorch can use CUDA, otherwise the reason.
 std::string problem_of_cuda(const TorchModule& torch);
 
 /// Creates the operations that compute the reference.
 std::unique_ptr<Operations> operations_of(const Setup& setup);
 
-/// Measures the multiply-adds per second of the operations.
+/// Measures how many multiply-adds per second the operations compute.
 double speed_of(const Operations& operations);
 
 }  // namespace aether2onnx::verify

@@ -1,5 +1,5 @@
 /// @file
-/// Tensors that go into and come out of the two implementations.
+/// The tensors that are inputs and outputs of the ONNX model and of the reference.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,9 @@ struct TensorOf {
   std::vector<T> values;
 };
 
-/// The type of the input and of the candidate's output.
+/// The type of inputs and of the ONNX model's outputs.
 using FloatTensor = TensorOf<float>;
-/// The type of the reference's output, in whichever precision the reference computes.
+/// The type of the reference's outputs, also if the reference computes in float32.
 using DoubleTensor = TensorOf<double>;
 
 inline std::size_t count_elements(const std::vector<std::int64_t>& shape) {

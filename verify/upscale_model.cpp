@@ -20,7 +20,7 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// The memory of a session for a picture of 8 x 8, measured with ONNX Runtime 1.30.
+// The bytes of a session for a picture of 8 x 8 pixels, measured with ONNX Runtime 1.30.
 constexpr double kLibraryBytes = 250e6;
 // The side of the trial picture that shows the scale of a model with dynamic shapes.
 constexpr std::int64_t kTrialSize = 32;
@@ -37,7 +37,7 @@ class TextOutput final : public Output {
   std::string text_;
 };
 
-// Collects the warnings of a conversion.
+// Collects the warnings of a conversion as lines of text.
 class WarningList final : public Observer {
  public:
   explicit WarningList(std::vector<std::string>& lines) : lines_(lines) {}
@@ -47,7 +47,7 @@ class WarningList final : public Observer {
   std::vector<std::string>& lines_;
 };
 
-// Returns 1 for "cuda:1", and 0 if `device` has no number.
+// Returns the number of a GPU: 1 for "cuda:1", and 0 if `device` has no number.
 int number_of_gpu(const std::string& device) {
   int number = 0;
   const std::size_t colon = device.find(':');
@@ -87,7 +87,8 @@ double bytes_of_weights(const onnx::Model& model) {
   return elements * sizeof(float);
 }
 
-// Only these words in ONNX Runtime's message distinguish a lack of memory from other failures.
+// Returns whether ONNX Runtime's message reports a lack of memory. Only these words in the message
+// distinguish a lack of memory from other failures.
 bool is_lack_of_memory(const std::string& message) {
   constexpr std::array words = {"llocate memory", "out of memory", "bad_alloc", "bad allocation",
                                 "std::length_error"};
@@ -95,18 +96,18 @@ bool is_lack_of_memory(const std::string& message) {
                      [&](const char* text) { return message.find(text) != std::string::npos; });
 }
 
-// Returns the description of the network without the reasons of its recognition.
+// Returns the description of the network, without the reasons for which it was recognised.
 std::string network_text(const NetworkInfo& network) {
   const std::string text = summary(network);
   return text.substr(0, text.find("; "));
 }
 
-// Returns nullopt for a dynamic channel, height or width, whose size is -1.
+// Returns the size of an axis; nullopt for a dynamic axis, whose size is -1.
 std::optional<std::int64_t> fixed_size(std::int64_t size) {
   return size > 0 ? std::optional(size) : std::nullopt;
 }
 
-// Returns the options to convert to a model that accepts every height and width.
+// Returns the options of a conversion to a model that accepts every height and width.
 ConvertOptions options_for_any_size(const ReadOptions& reading) {
   constexpr std::int64_t largest = 65536;
   constexpr std::int64_t usual = 64;
@@ -183,7 +184,8 @@ void UpscaleModel::describe(const onnx::Model& model) {
   // ONNX Runtime computes 16-bit types in float32 and holds the values in both types.
   const double copies = onnx::has_half_types(model) ? 1.5 : 1;
   if (!known) {
-    // Feature maps of the input's size, and feature maps of a usual upsampler's output size.
+    // The numbers of feature maps that are assumed to be in memory at the same time: maps of the
+    // input's size, and maps of the output's size of a usual upsampler.
     constexpr double small_maps = 6;
     constexpr double large_maps = 3;
     constexpr double usual_width = 64;
@@ -227,7 +229,7 @@ void UpscaleModel::read_shapes() {
   }
 }
 
-// Finds the scale, and measures the time per pixel.
+// Finds the scale, and measures the time per pixel in a trial run, if the shapes are dynamic.
 void UpscaleModel::try_out() {
   const std::vector<std::int64_t>& output = session_->outputs()[0].shape;
   const bool is_static = fixed_height_ && fixed_width_ && output.size() == 4 && output[1] > 0 &&
@@ -245,7 +247,7 @@ void UpscaleModel::try_out() {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     };
     double seconds = timed_run();
-    if (seconds < 1) seconds = timed_run();  // the first run takes longer
+    if (seconds < 1) seconds = timed_run();  // the first run takes longer than later runs
     seconds_per_pixel_ = seconds / static_cast<double>(height * width);
   }
   const std::string found = join(shape, "x");
@@ -271,7 +273,7 @@ void UpscaleModel::try_out() {
 FloatTensor UpscaleModel::run(const FloatTensor& input) const {
   FloatTensor filled;
   const FloatTensor* taken = &input;
-  if (batch_ > 1) {  // the other pictures of a fixed batch are black
+  if (batch_ > 1) {  // fills the fixed batch with black pictures
     filled = input;
     filled.shape[0] = batch_;
     filled.values.resize(count_elements(filled.shape));

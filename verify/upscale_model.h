@@ -18,7 +18,7 @@
 namespace aether2onnx::verify {
 
 struct UpscaleModelRequest {
-  /// A checkpoint, or an ONNX file of any exporter: one input and one output, (N, C, H, W).
+  /// A checkpoint, or an ONNX file of any exporter with one input and one output (N, C, H, W).
   std::filesystem::path model;
   ReadOptions reading;  ///< How to read a checkpoint.
   Limits limits;
@@ -36,25 +36,26 @@ class UpscaleModel {
  public:
   /// Loads the model; a checkpoint is converted in memory. Throws Error if the file cannot be read,
   /// ONNX Runtime is missing or refuses the model, or the model does not enlarge pictures of 1 or 3
-  /// channels. `cancelled`, which may be null, ends the loading and each run with Error(cancelled).
+  /// channels. If `cancelled`, which may be null, becomes true, loading and runs end with
+  /// Error(cancelled).
   UpscaleModel(const UpscaleModelRequest& request, const std::atomic<bool>* cancelled);
 
-  /// Enlarges a picture (1, C, H, W). Throws Error; OutOfMemory if the device lacks memory.
+  /// Enlarges a picture (1, C, H, W). Throws Error, and OutOfMemory if the device lacks memory.
   FloatTensor run(const FloatTensor& input) const;
 
   std::int64_t channels() const { return channels_; }
   std::int64_t scale() const { return scale_; }
-  /// The only height or width that the model takes; nullopt if it takes any.
+  /// The only height or width that the model accepts; nullopt if the model accepts any.
   std::optional<std::int64_t> fixed_height() const { return fixed_height_; }
   std::optional<std::int64_t> fixed_width() const { return fixed_width_; }
-  /// How far around a pixel the network looks; nullopt for an unknown network.
+  /// The receptive field (pixels around a pixel); nullopt if the network is not recognised.
   const std::optional<network::Reach>& reach() const { return reach_; }
   /// Bytes that a run on `pixels` input pixels needs in addition to the weights: an upper bound for
-  /// known networks, an estimate for other networks.
+  /// networks that were recognised, an estimate for other networks.
   double bytes_for(double pixels) const { return bytes_per_pixel_ * pixels; }
-  /// Bytes of the libraries and the weights.
+  /// Bytes of the libraries and the weights, for any number of pixels.
   double fixed_bytes() const { return fixed_bytes_; }
-  /// Seconds of a run per pixel of the input, measured in a small trial run; 0 if unknown.
+  /// Seconds of a run per pixel of the input, measured in a small trial run; 0 without a trial run.
   double seconds_per_pixel() const { return seconds_per_pixel_; }
 
   /// The network: "AetherNet G1, aether_small x2, …" or "an unknown network, x2, 3 channels".
@@ -63,7 +64,7 @@ class UpscaleModel {
   const OnnxRuntime& runtime() const { return runtime_; }
   /// Notes for the user, one line each.
   const std::vector<std::string>& notes() const { return notes_; }
-  /// All files that were read.
+  /// All files that were read to load the model.
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
  private:

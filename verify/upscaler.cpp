@@ -20,10 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The share of the free memory that a run may take: other programs need some as well.
+// The share of the free memory that a run may take, because other programs need memory, too.
 constexpr double kShareOfMemory = 0.7;
-// The bytes that a run may need on a GPU, whose free memory is unknown. If the GPU has less memory,
-// tiles become smaller.
+// The bytes that a run may need on a GPU, whose free memory is unknown. If a run fails because the
+// GPU has less memory, smaller tiles are tried.
 constexpr double kGpuMemory = 4e9;
 // If the allocator keeps freed memory, a run needs this many times the size of the values that
 // exist at the same time (measured for verification, see memory.cpp).
@@ -31,7 +31,8 @@ constexpr double kKeptMemory = 9;
 constexpr std::int64_t kSmallestTile = 32;
 constexpr std::int64_t kLargestTile = 4096;
 constexpr std::int64_t kTileStep = 32;
-// The default overlap is at most 1/4 of a fixed tile, so that at least half of the tile is used.
+// If the model accepts tiles of one size only, the default overlap is at most 1/4 of this size. So
+// at least half of each tile is used.
 constexpr std::int64_t kPartsOfFixedTile = 4;
 
 std::string shown_path(const fs::path& path) { return printable(path.string(), 4096); }
@@ -53,7 +54,7 @@ double available_bytes() {
       human_bytes(whole(available)), option("overlap"));
 }
 
-// Calls `work`, which uses the module for pictures, and converts its exceptions to Error.
+// Returns the result of `work`, which uses the picture module, and converts exceptions to Error.
 template <typename Work>
 auto explained_for(const fs::path& path, const char* doing, Work work) {
   try {
@@ -82,7 +83,8 @@ std::string read_bytes(const fs::path& path, const std::atomic<bool>* cancelled)
 
 // --- tiles ------------------------------------------------------------------------------------
 
-// Returns the smallest length with which as many tiles cover the axis as with `length`.
+// Returns the smallest length of tiles that cover `size` pixels in as many tiles as `length` does.
+// So all tiles have nearly the same size.
 std::int64_t equal_length(std::int64_t size, std::int64_t length, std::int64_t overlap) {
   if (size <= length) return size;
   const std::int64_t inner = size - 2 * overlap;
@@ -110,7 +112,7 @@ void check_is_grey(const Raster& picture, const fs::path& path) {
 
 }  // namespace
 
-// A picture and its enlarged result, which grows tile by tile.
+// A picture and its enlarged result, to which take() adds one tile after the other.
 class PictureWork {
  public:
   PictureWork(const Raster& picture, const UpscaleModel& model) : picture_(picture), model_(model) {
@@ -150,7 +152,7 @@ class PictureWork {
     return tensor;
   }
 
-  // Copies the used range of a tile's output into the result.
+  // Copies a tile's output, without the parts that other tiles provide, into the result.
   void take(const FloatTensor& output, const Tile& down, const Tile& across) {
     const std::int64_t scale = model_.scale();
     const auto plane = static_cast<std::size_t>(output.shape[2] * output.shape[3]);
@@ -200,7 +202,7 @@ class PictureWork {
       value = 0;
     }
     const auto largest = static_cast<float>(result_.largest());
-    return static_cast<unsigned>(std::clamp(value, 0.0F, 1.0F) * largest + 0.5F);
+    return static_cast<unsigned>(std::lround(std::clamp(value, 0.0F, 1.0F) * largest));
   }
 
   const Raster& picture_;
@@ -321,7 +323,7 @@ double Upscaler::memory_for_run(const PictureHeader& header, const fs::path& pat
   const double picture = static_cast<double>(header.width) * static_cast<double>(header.height) *
                          header.channels * header.bits / 8;
   const auto scale = static_cast<double>(model_.scale());
-  const double held = picture * (2 + 2 * scale * scale);  // with the copies of a JPEG
+  const double held = picture * (2 + 2 * scale * scale);  // picture and result, with JPEG copies
   if (held > available * kShareOfMemory) too_large(path, header, held, available);
   if (model_.device().provider != Provider::cpu) return kGpuMemory;
   return (available - held) * kShareOfMemory;
@@ -333,7 +335,8 @@ double Upscaler::bytes_of_run(const TilePlan& plan) const {
   return keeps_memory_ ? kKeptMemory * bytes : bytes;
 }
 
-// Returning each feature map to the system takes a fifth of the time on a CPU.
+// Makes the allocator keep freed memory, if there is enough memory. Otherwise, returning each
+// feature map to the system takes a fifth of the time on a CPU.
 void Upscaler::keep_memory_if_there_is_enough(const TilePlan& plan) {
   if (keeps_memory_ || kKeptMemory * bytes_of_run(plan) > available_bytes() / 2) return;
   keeps_memory_ = true;

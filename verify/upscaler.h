@@ -22,30 +22,30 @@ struct PictureOutput {
   std::filesystem::path path;
   PictureFormat format = PictureFormat::png;
   int quality = 95;    ///< Quality of a JPEG, 1 to 100.
-  io::FilesRead read;  ///< Files that must not be replaced.
+  io::FilesRead read;  ///< Files that the output must not replace.
 };
 
 struct TileSettings {
   /// Side of a tile in pixels of the input, without the overlap. Unset: the whole picture at once,
   /// or the largest tiles that fit into the memory.
   std::optional<std::int64_t> size;
-  /// Pixels of the input around a tile. Unset: as far as the network looks around a pixel; for
-  /// unknown networks kUnknownOverlap.
+  /// Pixels of the input that are added on each side of a tile. Unset: the receptive field of the
+  /// network; for unknown networks kUnknownOverlap.
   std::optional<std::int64_t> overlap;
 };
 
-/// The overlap of tiles for a network that the program does not know.
+/// The overlap of tiles, in pixels, for a network that the program does not recognise.
 inline constexpr std::int64_t kUnknownOverlap = 32;
 
-/// The tiles of one picture.
+/// The size and the number of the tiles of one picture.
 struct TilePlan {
   std::int64_t height = 0;  ///< Height of a tile with its overlap.
   std::int64_t width = 0;
   std::int64_t overlap = 0;
   std::uint64_t count = 1;
-  /// Whether the result equals that of the whole picture at once, apart from float rounding.
+  /// Whether the result is the same as without tiles, apart from float rounding.
   bool exact = true;
-  std::string why_not;  ///< A sentence if the result is not exact.
+  std::string why_not;  ///< The reason, a sentence, if `exact` is false.
 };
 
 /// A part of a picture, before and after enlarging, as PNG files for the comparison page.
@@ -58,7 +58,7 @@ struct BeforeAndAfter {
   std::string after;
 };
 
-/// An enlarged picture.
+/// The result of upscale() for one picture file.
 struct UpscaledPicture {
   PictureHeader header;
   std::uint64_t width = 0;  ///< Width of the result.
@@ -66,11 +66,12 @@ struct UpscaledPicture {
   TilePlan tiles;
   double seconds = 0;
   std::vector<std::string> notes;  ///< One line each.
-  std::string replaced;            ///< The replaced file's time of writing; "" if there was none.
+  std::string replaced;  ///< When the replaced file was written; "" if no file was replaced.
   std::optional<BeforeAndAfter> parts;
 };
 
-/// Reports the work on one picture: `estimate` in seconds, and the finished `share` (0 to 1).
+/// A function that gets the progress of one picture: `estimate`, the seconds in total, and `share`,
+/// the finished share from 0 to 1.
 using PictureProgress = std::function<void(const TilePlan& tiles, double estimate, double share)>;
 
 class PictureWork;
@@ -78,8 +79,8 @@ class UpscaleModel;
 
 class Upscaler {
  public:
-  /// Loads the module for pictures. Throws Error(unsupported) if the module is missing. `model`
-  /// must outlive the object.
+  /// Loads the picture module. Throws Error(unsupported) if the module is missing. `model` must
+  /// outlive the object.
   Upscaler(const UpscaleModel& model, const TileSettings& tiles,
            const std::atomic<bool>* cancelled);
 
@@ -90,7 +91,7 @@ class Upscaler {
                           std::size_t part_side, const PictureProgress& progress);
 
  private:
-  /// `largest_tile` is 0, or the largest side of a tile without its overlap.
+  /// Chooses tiles. `largest_tile`: the largest side of a tile without its overlap; 0: no limit.
   TilePlan plan(const PictureHeader& header, const std::filesystem::path& path,
                 std::int64_t largest_tile) const;
   void judge(TilePlan& plan, std::int64_t height, std::int64_t width) const;

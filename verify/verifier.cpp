@@ -37,13 +37,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The default tolerances of the reference script. Half precision has larger tolerances.
+// The default tolerances: for float32 those of the older script aether2onnx.py, else larger.
 constexpr double kDefaultAtol = 1e-3;
 constexpr double kDefaultRtol = 1e-5;
 constexpr double kHalfTolerance = 1e-2;
-constexpr double kBfloat16Tolerance = 5e-2;  // bfloat16 has three bits less than float16
+constexpr double kBfloat16Tolerance = 5e-2;  // bfloat16 has 3 bits of precision less than float16
 
-// The usual relative error of a block: a few roundings of one operation (2^-24, 2^-11, 2^-8).
+// The usual relative error of a block: about 4 to 17 times one rounding error (2^-24, 2^-11, 2^-8).
 constexpr double kFloatFloor = 1e-6;
 constexpr double kHalfFloor = 2e-3;
 constexpr double kBfloat16Floor = 1.6e-2;
@@ -123,7 +123,7 @@ class Verifier {
   }
 
  private:
-  // Returns the files that the comparison reads, and the files that the caller names.
+  // Returns the files that the report must not replace: the comparison's and the caller's files.
   io::FilesRead files_read() const {
     io::FilesRead files;
     for (const fs::path& input : request_.inputs) files.add(input);
@@ -223,19 +223,19 @@ class Verifier {
     double seconds = 0;
     for (const Run& run : runs_) {
       total_work_ += estimate_work(network_, run.sizes);
-      // ONNX Runtime computes in float32, at least twice as fast as the loops in float64.
+      // ONNX Runtime computes in float32, at least twice as fast as the built-in loops in float64.
       seconds += estimate_work(network_, run.sizes) * (1 / speed + 1 / (2 * plain));
     }
     plan_examination(plain, seconds);
     details_["estimate_seconds"] = seconds;
-    // A run on one pixel counts the layers.
+    // A run on one pixel counts the layers of the network, to report progress.
     const std::int64_t channels = network_.facts.input_channels;
     const FloatTensor pixel{{1, channels, 1, 1},
                             std::vector<float>(to_size(static_cast<std::uint64_t>(channels)))};
     reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
   }
 
-  // Plans the examination of the parts, which the built-in reference computes.
+  // Plans the shape, time and memory of examine_parts(), which runs the built-in reference.
   void plan_examination(double speed, double& seconds) {
     Json& noise = details_["noise"];
     if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
@@ -249,13 +249,13 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // The reference runs in float64 and in the model's arithmetic, and ONNX Runtime runs the model.
-    // A 16-bit model needs this twice, the second time also with other weights.
+    // The reference runs in float64 and in the model's number type, and ONNX Runtime runs the
+    // model. A 16-bit model needs these runs twice, the second time also with other weights.
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    // Two floats are kept for each output element of a part: blocks, outer layers, upsampler.
+    // For each output element of a part (block, outer layer or upsampler), two floats are kept.
     const NetworkInfo& facts = network_.facts;
     const std::int64_t blocks =
         std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{8});
@@ -279,7 +279,7 @@ class Verifier {
     seconds += work * runs / speed;
   }
 
-  // Reports the progress: the finished work, and `share` of the current work, `part`.
+  // Reports the progress: the finished work, and `share` (0 to 1) of `part`, the current work.
   void tell(std::size_t index, double part, double share, const std::string& what) {
     if (!progress_.works) return;
     const double done = total_work_ > 0 ? (done_work_ + part * share) / total_work_ : 0;
@@ -295,7 +295,7 @@ class Verifier {
       std::size_t layer = 0;
       tell(i, work, 0, title);
       compare_one(run, [&] {
-        // The reference takes most of the time.
+        // The reference takes most of the time of a run.
         constexpr double most = 0.7;
         ++layer;
         tell(i, work, most * static_cast<double>(layer) / static_cast<double>(layers_ + 1), title);
@@ -309,7 +309,8 @@ class Verifier {
     const DoubleTensor expected =
         reference_->run(input, {.ranges = &ranges_, .on_layer = on_layer});
     context_.check_cancelled();
-    // If there are two ways to run the model, the larger difference counts.
+    // A 16-bit model may run in two ways (see Candidate). The larger of the two differences is
+    // used.
     std::optional<Comparison> worst;
     FloatTensor shown;
     for (FloatTensor& found : candidate_->run(input)) {
@@ -350,7 +351,7 @@ class Verifier {
     }
   }
 
-  // Compares the model with a new conversion of the checkpoint.
+  // Compares the model with a new conversion of the checkpoint, and reports the differences.
   void rewrite() {
     const io::FileInput file(request_.model, context_.cancelled);
     const io::FolderSiblings siblings(request_.model, context_.cancelled);
@@ -409,8 +410,8 @@ class Verifier {
     if (type_ == DType::float32) return;
     const Reference of_weights = reference(Arithmetic::float64, {type_});
     const Reference rounding = reference(Arithmetic::float32, {type_});
-    // If nothing is added or folded (the network has no norm with statistics, no temperature and no
-    // factor), the exporter rounds the weights of the checkpoint themselves.
+    // Whether an exporter rounds the checkpoint's weights themselves: the network is fused and has
+    // no norm with statistics, no temperature and no factor, so nothing is added or folded.
     const NetworkInfo& facts = network_.facts;
     const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
                            facts.quantization == Quantization::none &&
@@ -427,7 +428,7 @@ class Verifier {
                       input, Candidate::Results::exact));
   }
 
-  // Adds the parts to the list, and names the first suspicious part in the details.
+  // Adds the parts to `list`, and a text about the first suspicious part to the details.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];
@@ -447,7 +448,7 @@ class Verifier {
     for (const BlockRange& block : ranges_.blocks()) details_["ranges"].push_back(to_json(block));
   }
 
-  // Chooses more parts of the network that should be float32.
+  // Lists further parts of the network that should be float32, in the details.
   void choose_blocks(bool passed) {
     const std::vector<std::string>& already = *request_.fp32_blocks;
     std::vector<std::string> wanted;

@@ -1,5 +1,5 @@
 /// @file
-/// Compares an ONNX file in ONNX Runtime with the reference, on every input.
+/// Compares an ONNX file, which ONNX Runtime runs, with the reference on every input.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -18,11 +18,10 @@ namespace aether2onnx::verify {
 
 /// How to compare. Unset tolerances are the defaults for the model's precision.
 struct Settings {
-  /// What computes the reference. automatic: PyTorch if its module is installed, otherwise the
-  /// program itself.
+  /// What computes the reference. automatic: pytorch if its module can be loaded, else builtin.
   enum class Judge { automatic, pytorch, builtin };
   Judge reference = Judge::automatic;
-  /// Unset: float32 for PyTorch, float64 for the built-in reference.
+  /// Whether the reference computes in float64. Unset: only the built-in reference does.
   std::optional<bool> float64;
   std::filesystem::path onnxruntime_library;  ///< Empty: see OnnxRuntime::load().
   std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
@@ -31,7 +30,7 @@ struct Settings {
   std::optional<double> atol;
   std::optional<double> rtol;
   std::uint64_t seed = 0;        ///< Seed of the noise.
-  bool thorough = false;         ///< Compare all sizes of a dynamic model; otherwise one.
+  bool thorough = false;         ///< Compare several sizes of a dynamic model; otherwise one.
   std::filesystem::path images;  ///< Folder of pictures; empty for none.
   std::filesystem::path report;  ///< HTML report; empty for none.
 };
@@ -44,16 +43,16 @@ struct Request {
   Limits limits;
   std::filesystem::path model;
   std::string model_name;                     ///< The model's name in the report.
-  std::vector<std::filesystem::path> inputs;  ///< Further files that the report may not replace.
-  std::vector<Sizes> shapes;                  ///< Empty: shapes in the range of the model.
+  std::vector<std::filesystem::path> inputs;  ///< Further files that the report must not replace.
+  std::vector<Sizes> shapes;                  ///< Empty: shapes from the model's range.
   bool check_source = false;  ///< Whether to compare the checkpoint's hash with the metadata's.
   std::string command;        ///< The command line, for the report.
-  /// Set if the caller wants a list of further parts that should be float32: the parts of the mixed
-  /// precision model that are float32 already.
+  /// The parts of a mixed precision model that are float32 already. If set, verify() also lists
+  /// further parts that should be float32.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
 
-/// Follows a comparison. Every member may be null.
+/// Functions that verify() calls to report its progress. Every member may be null.
 struct Progress {
   /// Called once, before the first run, with the details that are known by then: the reference, the
   /// tolerance, the assumptions, the source, and an estimate of the time.
@@ -69,19 +68,21 @@ struct Ready {
   std::vector<std::string> notes;
 };
 
-/// Loads ONNX Runtime and, if wanted, PyTorch, and finds the device. Throws Error if one of them is
-/// missing.
+/// Loads ONNX Runtime and, if wanted, PyTorch, and finds the device. Throws Error if ONNX Runtime
+/// is missing, or if PyTorch or a GPU is missing that the settings ask for.
 Ready prepare(const Settings& settings);
 
-/// Whether an execution provider for GPUs was loaded. If so, the functions that run at the end of a
-/// process damage the heap (seen with ONNX Runtime 1.31 and its CUDA provider, also on a machine
-/// without a GPU). The program must then end with std::_Exit(), which does not run these functions.
+/// Returns whether ONNX Runtime loaded an execution provider for GPUs in this process. If so, the
+/// functions that run at the end of a process damage the heap (seen with ONNX Runtime 1.31 and its
+/// CUDA provider, also on a machine without a GPU). The program must then end with std::_Exit(),
+/// which does not run these functions.
 bool has_gpu_libraries();
 
-/// Compares the model with the reference and returns the details. The verdict is
+/// Compares the model with the reference and returns the details as JSON. The verdict is
 ///  - "equal": within the tolerance, and no part's error is larger than rounding explains;
-///  - "equal-as-assumed": the same, if the listed assumptions hold;
-///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains;
+///  - "equal-as-assumed": as "equal", if the listed assumptions are true;
+///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains, or
+///    the file differs from a new conversion;
 ///  - "differs".
 /// "passed" is true for the first two verdicts. If the request has fp32_blocks, the details list
 /// further parts that should be float32, and no report is written if the list is not empty. Throws

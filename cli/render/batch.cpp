@@ -18,7 +18,8 @@ std::string duration(double seconds) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// Returns the width of UTF-8 text on a terminal, if each character takes one column.
+// Returns the number of characters in a UTF-8 text. The table assumes that each character is one
+// column wide on a terminal.
 std::size_t columns(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;

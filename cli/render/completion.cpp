@@ -9,7 +9,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Replaces each name in `text`, such as "@names@", by its value.
+// Returns `text`, in which each placeholder, such as "@names@", is replaced by its value in
+// `values`.
 std::string fill(std::string text,
                  const std::vector<std::pair<std::string_view, std::string>>& values) {
   for (const auto& [name, value] : values) {
@@ -26,8 +27,9 @@ std::string names_of(const std::vector<CommandOptions>& table) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// Code in a shell's language that completes the value of an option, for each kind of value. The
-// choices, or the name of the value's type, replace "@".
+// Shell code that completes an option's value, for each kind of value: a file, a folder, one of
+// several choices, another value. In `choice`, the choices replace "@"; in `other`, the name of the
+// value's type.
 struct Values {
   const char* file;
   const char* folder;
@@ -48,12 +50,12 @@ std::string value_of(const OptionDescription& option, const Values& values) {
   return fill(choice ? values.choice : values.other, {{"@", type}});
 }
 
-// Returns the first sentence of the description.
+// Returns the first sentence of the option's description, because completion shows one short line.
 std::string in_short(const OptionDescription& option) {
   return option.description.substr(0, option.description.find(". "));
 }
 
-// --- bash -------------------------------------------------------------------------------------
+// --- the completion script for bash -----------------------------------------------------------
 
 constexpr Values kBashValues = {R"(mapfile -t COMPREPLY < <(compgen -f -- "$current")
       compopt -o filenames 2>/dev/null
@@ -108,7 +110,7 @@ _aether2onnx() {
 complete -F _aether2onnx aether2onnx
 )";
 
-// --- zsh --------------------------------------------------------------------------------------
+// --- the completion script for zsh ------------------------------------------------------------
 
 constexpr Values kZshValues = {":file:_files", ":folder:_files -/", ":value:(@)", ":@: "};
 
@@ -138,8 +140,8 @@ fi
 )";
 
 std::string zsh_option(const OptionDescription& option) {
-  // The description is in single quotes. Brackets, colons and backslashes are escaped, because they
-  // have a meaning for zsh's _arguments.
+  // The description is inside single quotes, so a single quote is written '\''. Brackets, colons
+  // and backslashes are escaped, because these characters have a meaning for zsh's _arguments.
   const std::string description = fill(escaped(in_short(option), "[]:\\"), {{"'", "'\\''"}});
   const std::string value = value_of(option, kZshValues);
   std::string lines;
@@ -150,7 +152,7 @@ std::string zsh_option(const OptionDescription& option) {
   return lines;
 }
 
-// --- fish -------------------------------------------------------------------------------------
+// --- the completion script for fish -----------------------------------------------------------
 
 constexpr Values kFishValues = {
     " -r -F", " -x -a '(__fish_complete_directories (commandline -ct))'", " -x -a '@'", " -x"};

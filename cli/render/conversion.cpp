@@ -9,7 +9,7 @@
 
 namespace aether2onnx::cli {
 
-// --- a finished conversion --------------------------------------------------------------------
+// --- the result of a conversion, as text and as JSON ------------------------------------------
 
 namespace {
 
@@ -61,7 +61,7 @@ std::string model_table(const ConvertReport& report) {
 void print_settings(Console& console, const ConvertRequest& request) {
   bool first = true;
   for (const auto& [name, value, why] : request.settings) {
-    const std::string given = value == "true" ? "" : " " + value;  // a flag has no value
+    const std::string given = value == "true" ? "" : " " + value;  // print a flag without a value
     console.line(first ? "for" : "", fmt::format("--{}{}  ({})", name, given, why));
     first = false;
   }
@@ -87,8 +87,8 @@ std::string saved_text(const std::filesystem::path& path, const std::string& rep
 
 namespace {
 
-// Returns which of fp_mode, opset_version and shape have their defaults. These options decide what
-// the model can be used for.
+// Returns the options among fp_mode, opset_version and shape that have their default values. These
+// options determine what the model can be used for.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),
@@ -104,7 +104,7 @@ std::vector<std::string> defaults_used(const ConvertRequest& request) {
            given.starts_with("min_") || given.starts_with("max_");
   });
   if (!shape_given) names.emplace_back("shape");
-  // An option that --for has set does not have its default.
+  // Removes the options that --for has set, because their values are not the defaults.
   std::erase_if(names, [&](const std::string& name) {
     return std::any_of(request.settings.begin(), request.settings.end(),
                        [&](const auto& setting) { return setting.option == name; });
@@ -207,7 +207,7 @@ Json conversion_json(const ConvertRequest& request, const Conversion& conversion
   return json;
 }
 
-// --- a plan -----------------------------------------------------------------------------------
+// --- the plan of a conversion (--dry_run), as text and as JSON --------------------------------
 
 namespace {
 
@@ -216,13 +216,15 @@ std::string axis_text(const Axis& axis) {
   return fmt::format("{} to {}, usually {}", axis.min, axis.max, axis.opt);
 }
 
-// Returns the options in effect, each with its origin: the command line, the configuration file,
-// --for, the checkpoint or the defaults.
+// Returns the options that the conversion will use, each with its value and its origin: the command
+// line, the configuration file, --for, the checkpoint, or "default".
 std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
                                            const ConvertReport& planned) {
   std::vector<GivenOption> rest = request.given;
   std::vector<GivenOption> result;
-  // Removes the options called `names` from `rest`. Returns their origins, or `otherwise` if none.
+  // Removes the options called `names` from `rest`, the given options that `result` does not
+  // contain yet. Returns the origins of the removed options, or `otherwise` if no option was
+  // removed.
   const auto origin_of = [&rest](const std::vector<std::string>& names,
                                  const std::string& otherwise) {
     std::vector<std::string> origins;
@@ -248,7 +250,8 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
   add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
   add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
 
-  // --shape and --dynamic_shapes set every axis. The list also contains these two options.
+  // --shape and --dynamic_shapes set the sizes of all axes, so they are the origin of each axis.
+  // `result` also contains --shape and --dynamic_shapes themselves.
   std::string of_all = by_target("shape", "default");
   for (const GivenOption& option : request.given) {
     if (option.name != "shape" && option.name != "dynamic_shapes") continue;
@@ -280,7 +283,7 @@ Json plan_json(const ConvertRequest& request, const ConvertReport& planned,
     options.push_back({{"name", option.name}, {"value", option.value}, {"origin", option.origin}});
   }
   Json source = source_json(planned.source);
-  source["sha256"] = nullptr;  // a dry run does not read the whole file
+  source["sha256"] = nullptr;  // unknown, because a dry run does not read the whole file
   Json json = {{"status", "ok"}, {"dry_run", true}, {"version", version()}};
   json["source"] = source;
   json["network"] = network_json(planned.network);
@@ -307,7 +310,7 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   console.line("dry run", "nothing was written");
 }
 
-// --- a fused checkpoint -----------------------------------------------------------------------
+// --- the result of `fuse`, as JSON ------------------------------------------------------------
 
 Json fusion_json(const FuseReport& report, bool replaced, const std::string& convert_command) {
   Json json = result_json();

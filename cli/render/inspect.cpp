@@ -12,9 +12,9 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// --- text -------------------------------------------------------------------------------------
+// --- the result of `inspect`, as text ---------------------------------------------------------
 
-// Returns a short text for a number: "12.3 billion".
+// Returns a short text for a large number: "12.3 billion". Below a million, returns all digits.
 std::string large_number(std::uint64_t number) {
   constexpr std::uint64_t thousand = 1000;
   static constexpr std::array<const char*, 5> units = {"million", "billion", "trillion",
@@ -70,7 +70,7 @@ void print_onnx(Console& console, const OnnxInfo& onnx) {
     operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, printable(name));
   }
   console.line("operators", operators);
-  constexpr std::size_t shown_inputs = 4;  // a file without weights has an input for each weight
+  constexpr std::size_t shown_inputs = 4;  // the most to print: each weight may be an input
   for (std::size_t i = 0; i < std::min(onnx.inputs.size(), shown_inputs); ++i) {
     console.line("input", value_text(onnx.inputs[i]));
   }
@@ -90,7 +90,8 @@ std::string number_text(const std::optional<double>& number) {
   return number ? fmt::format("{:.4g}", *number) : "-";
 }
 
-// Prints a table of tensors. If a tensor's elements were not read, the reason replaces the numbers.
+// Prints a table with a row for each tensor: name, shape, type, smallest, largest and mean value.
+// If a tensor's elements were not read, the row contains the reason instead of the values.
 void print_tensors(Console& console, const std::vector<InspectedTensor>& tensors) {
   std::size_t name_width = 4;
   std::size_t shape_width = 5;
@@ -116,7 +117,7 @@ void print_tensors(Console& console, const std::vector<InspectedTensor>& tensors
   }
 }
 
-// Prints a text of several lines. Only the first line begins with `name`.
+// Prints `text`, which may have several lines, in the log. Only the first line begins with `name`.
 void print_lines(Console& console, const std::string& name, const std::string& text) {
   std::size_t begin = 0;
   for (std::size_t end = 0; end != std::string::npos; begin = end + 1) {
@@ -153,7 +154,7 @@ void print_inspection(Console& console, const InspectRequest& request,
   if (request.options.tensors) print_tensors(console, inspection.tensors);
 }
 
-// --- JSON -------------------------------------------------------------------------------------
+// --- the result of `inspect`, as JSON ---------------------------------------------------------
 
 namespace {
 

@@ -145,8 +145,9 @@ int print_failure(const Failure& failure, bool json) {
 
 namespace {
 
-// Returns JSON text with all invisible characters escaped, except for line feeds. `text` must be
-// valid UTF-8. In JSON, such characters are only in strings, so the result is still valid JSON.
+// Returns `text`, which is JSON in valid UTF-8, with \uXXXX instead of each invisible character
+// (control characters, direction marks, …) except line feeds. The result is still valid JSON,
+// because in JSON such characters are only inside strings.
 std::string escape_invisible(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -1,4 +1,4 @@
-// The table of the fields of --json. docs/json.md is a printed copy.
+// Lists all fields in the output of --json with their meanings. docs/json.md is a printed copy.
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// A field of the JSON output, with the fields inside. In `path`, dots separate names, and [] marks
-// a list.
+// A field of the JSON output. `path` is the name of the field, after the names of the objects that
+// contain the field, separated by dots. [] marks a list: "results[].file".
 struct Field {
   const char* path;
   const char* meaning;
@@ -37,7 +37,7 @@ std::vector<Object> objects() {
         {"onnx.graph_form", "value of --graph_form"},
         {"onnx.projections", "value of --projections"},
         {"onnx.split_kernels_over", "value of --split_kernels_over, or null"},
-        {"onnx.gelu", "\"op\" or \"erf\""},
+        {"onnx.gelu", R"("op" or "erf")"},
         {"onnx.fp32_operators", "list of the operators that stay in float32"},
         {"onnx.depthwise_fp32", "whether the depthwise convolutions stay in float32"},
         {"onnx.fp32_blocks", "list of the parts that stay in float32"},

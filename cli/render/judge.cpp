@@ -8,7 +8,7 @@
 
 namespace aether2onnx::cli {
 
-// --- check ------------------------------------------------------------------------------------
+// --- the result of `check`, as text and as JSON -----------------------------------------------
 
 namespace {
 
@@ -16,8 +16,9 @@ std::string_view title_of(Target target) {
   return targets().at(static_cast<std::size_t>(target)).title;
 }
 
-// Returns the targets with a problem: "TensorRT below 8.6 (warning), vs-mlrt". A severity is part
-// of the text only if it differs from the finding's severity.
+// Returns the programs that will have the problem, as text: "TensorRT below 8.6 (warning),
+// vs-mlrt". The text contains a program's severity only if it differs from the severity of the
+// whole finding.
 std::string concerns_text(const Finding& finding) {
   std::string text;
   for (const Finding::Concern& concern : finding.concerns) {
@@ -80,7 +81,7 @@ Json check_json(const CheckReport& report, int exit_code) {
   return json;
 }
 
-// --- scan -------------------------------------------------------------------------------------
+// --- the result of `scan`, as text and as JSON ------------------------------------------------
 
 namespace {
 

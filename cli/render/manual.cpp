@@ -9,8 +9,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Escapes text for roff, the format of man pages. In roff, a dot or an apostrophe at the beginning
-// of a line begins a command.
+// Returns `text` escaped for roff, the format of man pages. In roff, a line that begins with a dot
+// or an apostrophe is a command.
 std::string roff(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -24,9 +24,10 @@ std::string roff(const std::string& text) {
   return result;
 }
 
-// Returns the first lines of a usage text, without the list of commands after these lines.
+// Returns the command lines at the beginning of `usage`, in roff. The list of commands after the
+// first empty line is left out.
 std::string synopsis(const std::string& usage) {
-  constexpr std::size_t indent = 7;  // "Usage: "
+  constexpr std::size_t indent = 7;  // the length of "Usage: "
   std::istringstream lines(usage);
   std::string result;
   for (std::string line; std::getline(lines, line) && line.size() > indent;) {

@@ -1,4 +1,4 @@
-// The reference in Markdown: docs/options.md and docs/json.md.
+// Writes docs/options.md, the reference of all commands and options in Markdown.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,7 +9,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Escapes text for a cell of a table in Markdown.
+// Returns `text` escaped for a cell of a table in Markdown.
 std::string cell(const std::string& text) { return escaped(text, "|<"); }
 
 std::string options_table(const CommandOptions& entry) {

@@ -1,6 +1,6 @@
 /// @file
-/// Prints the results of the commands as text, or returns them as JSON. These functions do no other
-/// work, and do not use the parser of the command line.
+/// Prints the results of the commands as text, or returns the results as JSON. The functions of
+/// this file do no other work, and do not use the parser of the command line.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -20,35 +20,35 @@
 
 namespace aether2onnx::cli {
 
-// --- convert ----------------------------------------------------------------------------------
+// --- results of `convert` ---------------------------------------------------------------------
 
-/// A finished conversion, and the commands that the user may run next.
+/// The result of a conversion, and the command lines that the user may run next.
 struct Conversion {
   ConvertReport report;
   std::string replaced;  ///< When the replaced file was written; "" if no file was replaced.
-  std::shared_ptr<const Json> verification;  ///< The comparison; null if none was made.
-  std::string verify_command;                ///< Empty if the model was compared.
+  std::shared_ptr<const Json> verification;  ///< The comparison's result, or null.
+  std::string verify_command;                ///< Empty if the model was compared already.
   std::string trtexec_command;
   std::string engine_command;
 };
-/// Prints the options that --for has set, and why.
+/// Prints the options that --for has set, each with the reason.
 void print_settings(Console& console, const ConvertRequest& request);
 void add_targets(Json& json, const ConvertRequest& request);
 void print_conversion(Console& console, const ConvertRequest& request,
                       const Conversion& conversion);
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion);
 
-/// Returns "out.onnx", or "out.onnx, replacing the file of 12:31".
+/// Returns "out.onnx", or "out.onnx, replacing the file of 12:31" if `replaced` is "12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
-/// Returns "fp32, fixed 1x3x64x64, opset 17". If the precision or the shape is the default, the
-/// text also names the usual alternatives and their options.
+/// Returns a description of the ONNX file: "fp32, fixed 1x3x64x64, opset 17". If the precision or
+/// the shape is the default, the text also names the usual alternatives and their options.
 std::string model_text(const ConvertRequest& request, const ConvertReport& report);
 
 /// Returns a table that compares the checkpoint and the model: sizes, types, inputs, operators.
 std::string model_table(const ConvertReport& report);
 
-/// What a conversion will do with the output file.
+/// What a conversion will do with the output file, and why.
 struct OutputPlan {
   std::string action;  ///< "write", "replace" or "skip".
   std::string why;
@@ -57,7 +57,7 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
                 const OutputPlan& plan);
 Json plan_json(const ConvertRequest& request, const ConvertReport& planned, const OutputPlan& plan);
 
-/// One checkpoint of a batch. Only the thread that converts the checkpoint uses the object.
+/// One checkpoint of a batch, with its result. Only one thread works on the checkpoint at a time.
 struct BatchItem {
   enum class Result { open, saved, skipped, failed };
   std::filesystem::path input;
@@ -73,22 +73,24 @@ void print_batch(Console& console, const std::vector<BatchItem>& items,
                  const ConvertRequest& request, double seconds);
 Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& request, double seconds);
 
-// --- verify -----------------------------------------------------------------------------------
+// --- results of `verify` ----------------------------------------------------------------------
 
-/// Prints the model and the reference, the tolerance, the estimated time, and the assumptions.
+/// Prints the start of a comparison: the model, the reference, the tolerance, the estimated time,
+/// and assumptions about the network.
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
-/// Prints a line for each shape. With `warn`, warns of values close to float16's largest number.
+/// Prints a line for each compared shape. If `warn` is true, also warns of parts of a float16 model
+/// whose values come close to float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
-/// Returns the verdict on a model that is equal, with the assumptions behind the verdict.
+/// Returns the verdict on a model that equals the checkpoint, with the assumptions, if any.
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint);
-/// Returns an error that lists the shapes that failed, or names the suspicious part.
+/// Returns the error for a model that differs (with the shapes that failed) or is suspicious.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
-/// Returns the blocks with the largest values in `details`: "layers.0.3 (largest value 1.2e+05)".
+/// Returns `blocks` with their largest values in `details`: "layers.0.3 (largest value 1.2e+05)".
 std::string blocks_text(const std::vector<std::string>& blocks, const Json& details);
 
-// --- the other commands -----------------------------------------------------------------------
+// --- results of the other commands ------------------------------------------------------------
 
 Json fusion_json(const FuseReport& report, bool replaced, const std::string& convert_command);
 
@@ -101,14 +103,14 @@ void print_check(Console& console, const std::filesystem::path& file, const Chec
 std::string findings_text(const CheckReport& report, Severity least);
 Json check_json(const CheckReport& report, int exit_code);
 
-/// The result for one picture. If `failure` is set, `upscaled` is empty.
+/// The result of enlarging one picture. If `failure` is set, `upscaled` is empty.
 struct UpscaleResult {
   std::filesystem::path picture;
   std::filesystem::path target;
   verify::UpscaledPicture upscaled;
   std::optional<Failure> failure;
 };
-/// Facts about the model, for the JSON output.
+/// Properties of the model and of ONNX Runtime, for the JSON output of `upscale`.
 struct UpscaleFacts {
   std::string description;
   std::int64_t scale = 0;
@@ -121,7 +123,7 @@ void print_upscaled(Console& console, const UpscaleResult& result);
 Json upscale_json(const UpscaleRequest& request, const UpscaleFacts& facts,
                   const std::vector<UpscaleResult>& results);
 
-/// A scanned file. If `failure` is set, `report` is empty.
+/// The result of `scan` for one file. If `failure` is set, `report` is empty.
 struct Scanned {
   std::filesystem::path file;
   ScanReport report;
@@ -130,8 +132,8 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// Returns the model and the version of TensorRT. `origin` says where the version comes from.
-/// `trtexec` and `python` may be empty.
+/// Returns the fields of the JSON output of `engine` that describe the model and TensorRT. `origin`
+/// is where the version comes from ("--for"). The programs' paths may be empty.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
                  const std::filesystem::path& trtexec, const std::filesystem::path& python);

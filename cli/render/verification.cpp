@@ -31,7 +31,8 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// Describes the part whose error is largest in relation to its rounding noise. `what` is rounded.
+// Returns a line about the part of the network whose error is largest, relative to its noise (the
+// error that rounding alone explains). `what` is the rounded type: "float16".
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
   bool suspicious = false;
@@ -51,7 +52,8 @@ std::string describe_noise(const Json& noise, const Json& parts, const std::stri
       (*worst)["path"].get<std::string>());
 }
 
-// Warns of parts with values that are close to float16's largest number.
+// Prints a note if values inside the network are close to or beyond 65504, float16's largest
+// number.
 void warn_of_ranges(const Json& details, Console& console) {
   std::vector<std::string> parts;
   for (const Json& range : details["ranges"]) {
@@ -131,7 +133,7 @@ void print_comparison(Console& console, const Json& details, bool warn) {
 
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint) {
-  const std::string text =
+  std::string text =
       fmt::format("{} computes the same as {} in PyTorch, within the tolerance",
                   printable(model_name), checkpoint);
   if (details["assumptions"].empty()) return text;

@@ -21,7 +21,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Whether the arguments before the first "--" contain the option.
+// Returns whether `option` is in the arguments before the first "--", where the options end.
 bool has_option(const std::vector<std::string>& arguments, std::string_view option) {
   const auto end = std::find(arguments.begin(), arguments.end(), "--");
   return std::find(arguments.begin(), end, option) != end;
@@ -47,10 +47,10 @@ std::vector<std::string> long_names(const CLI::App& app) {
   return names;
 }
 
-// The largest size of a file for --config. An option takes about 30 bytes.
+// The largest size of a --config file in bytes. This is enough: an option takes about 30 bytes.
 constexpr std::size_t kConfigBytes = std::size_t{1} << 20U;
 
-// Reads the file of --config, which may be a pipe. `name` is the file's name for messages.
+// Returns the text of the file `path` (--config), which may be a pipe. Messages contain `name`.
 std::string read_config(const std::string& path, const std::string& name) {
   io::StreamBytes file = io::read_stream(path, kConfigBytes, &port::cancelled_by_signal());
   if (!file.problem.empty()) {
@@ -83,37 +83,38 @@ struct CommandLine::Parser {
   }
 
   std::string config;                // the file of --config
-  std::vector<std::string> in_file;  // options whose values come from the file
+  std::vector<std::string> in_file;  // the options in this file
   CLI::App app{"", "aether2onnx"};
   std::string command;
   std::string description;
   std::string usage;
   std::string footer;
-  std::vector<std::string> in_short;     // names of the options in --help
-  std::vector<std::string> scripts_own;  // names of the reference script's options
+  std::vector<std::string> in_short;     // the options that --help lists
+  std::vector<std::string> scripts_own;  // options of the older aether2onnx.py
   std::string group;
   std::vector<std::string> positionals;
   TypedNames typed;
   std::vector<std::function<void()>> steps;
-  std::map<std::string, std::vector<std::string>> offered;  // for each option: completions
+  std::map<std::string, std::vector<std::string>> offered;  // for each option: values to complete
   bool help = false;
   bool help_all = false;
   bool version = false;
 
-  // Returns the command that lists all options.
+  // Returns the command line that lists all options: "aether2onnx verify --help".
   std::string help_call() const {
     return fmt::format("aether2onnx{} {}", command == "convert" ? "" : " " + command,
                        in_short.empty() ? "--help" : "--help-all");
   }
   bool wants_answer() const { return help || help_all || version; }
-  // Throws Error(usage) if a file is called "-", which usually means standard input.
+  // Throws Error(usage) if a file is called "-", the usual name of standard input or output.
   void refuse_streams() const;
-  // Throws Error(usage) for an error of CLI11.
+  // Throws Error(usage) for `error`, an error of the library CLI11, with a clearer message.
   [[noreturn]] void refuse(const CLI::ParseError& error) const;
-  // Returns `text`, in which "--dtype (here --fp_mode)" replaces `name` if the user typed --dtype.
+  // Returns `text` with the option `name` as the user typed it. Example: after --dtype, an alias of
+  // --fp_mode, "--dtype (here --fp_mode)" replaces "--fp_mode".
   std::string as_typed(std::string text, const std::string& name) const;
-  // Runs `work`. Changes an Error(usage) of `work`, so that the message contains the option as the
-  // user typed it, or the file of --config if this file contains the option.
+  // Runs `work`. If `work` throws Error(usage), changes the message: it then contains the option as
+  // the user typed it. If the option is in the file of --config, the message names this file.
   void name_options(const std::function<void()>& work) const;
 };
 
@@ -160,14 +161,15 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
            "{}: {} has {} values, one is expected.", file, key, item.inputs.size());
     }
     item.name = name;
-    if (!option->empty()) return;  // the value on the command line is used
+    if (!option->empty()) return;  // the command line takes precedence over the file
     if (parser_.from_file(name)) {
       fail({ErrorKind::usage, "option-twice", name}, "{}: {} is given twice.", file, key);
     }
     parser_.in_file.push_back(name);
   }
 
-  // Throws Error(usage) if `key` is an option of another program. The message names our option.
+  // Throws Error(usage) if `key` is an option of another program, such as `half`. The message names
+  // the option of aether2onnx to use instead.
   void refuse_other_name(const std::string& file, const std::string& key) const {
     for (const OtherName& row : other_names()) {
       if (!is_one_of(row.typed, lower_case(key)) || row.only_for_files) continue;
@@ -342,7 +344,7 @@ void CommandLine::add_printing(Printing& printing, const std::string& verbose_te
   group(kPrintingGroup);
   if (!verbose_text.empty()) add_flag("--verbose", printing.verbose, verbose_text);
   add_flag("--quiet", printing.quiet, "Print errors only");
-  // --json is not allowed in the file, because an error in the file must be printed as JSON, too.
+  // --json is not allowed in the file of --config, because an error in the file must be JSON, too.
   parser_->add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
       ->configurable(false);
   parser_

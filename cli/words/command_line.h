@@ -17,42 +17,42 @@
 
 namespace aether2onnx::cli {
 
-/// The parser of one command. In names of options, a dash equals an underscore. As in Python's
-/// argparse, a name may be shortened if only one name begins with the shortened text. Names from
-/// other programs (other_names.h) are accepted, or the error names the option to use. If an option
-/// is repeated, the last value is used.
+/// The command-line parser of one command. In an option's name, a dash equals an underscore. As in
+/// Python's argparse, a name may be shortened if only one option begins with the shortened name.
+/// Options of other programs (other_names.h) are accepted, or the error message names the option to
+/// use. If an option is repeated, the last value is used.
 class CommandLine {
  public:
-  /// `command` is the name of the command, for messages.
+  /// `command` is the name of the command for messages, such as "verify".
   explicit CommandLine(std::string command);
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
   ~CommandLine();
 
-  /// Sets the texts of the help. The help prints `usage` before and `footer` after the options.
+  /// Sets the help's texts. The help prints `usage` before the options, `footer` after the options.
   void describe(const std::string& description, const std::string& usage,
                 const std::string& footer);
 
   /// Sets the heading in the help for all options that are added after this call.
   void group(const std::string& heading);
 
-  /// The variable that parse() sets to an option's value. Unchanged if the option is not given.
+  /// A pointer to the variable of an option. parse() sets the variable only if the option is given.
   using Value =
       std::variant<std::string*, std::filesystem::path*, std::optional<std::string>*,
                    std::optional<int>*, std::optional<std::int64_t>*, std::optional<std::uint64_t>*,
                    std::optional<double>*, std::vector<std::string>*>;
 
   /// Adds an option with a value. `name` includes the dashes. The help shows `type` ("FILE") for
-  /// the value. `text` may have several lines. A vector gets all values of a repeated option.
+  /// the value, and describes the option by `text`. A vector gets all values of a repeated option.
   void add(const std::string& name, Value value, const std::string& type, const std::string& text);
-  /// Adds an option whose value is a list of items, separated by commas.
+  /// Adds an option whose value is a list, separated by commas. parse() stores it in `items`.
   void add_list(const std::string& name, std::vector<std::string>& items, const std::string& type,
                 const std::string& text);
   void add_flag(const std::string& name, bool& value, const std::string& text);
-  /// Sets the values that the shells offer for the option. parse() accepts other values, too.
+  /// Sets the values that a shell's completion offers for the option. parse() accepts others, too.
   void complete(const std::string& name, std::vector<std::string> values);
 
-  /// Adds an option whose value is the to_string() of one of `choices`.
+  /// Adds an option whose value is the to_string() of one of `choices`. parse() sets `chosen`.
   template <typename Choice, std::size_t count, typename Chosen>
   void add_choice(const std::string& name, const std::array<Choice, count>& choices, Chosen& chosen,
                   const std::string& text) {
@@ -61,29 +61,30 @@ class CommandLine {
     add_choice_of(name, names, text, [=, &chosen](std::size_t at) { chosen = choices.at(at); });
   }
 
-  /// Sets the options that --help lists, in this order. --help-all lists all of them, by group.
-  /// Without this call --help lists all options.
+  /// Sets the options that --help lists, in the order of `names`. --help-all lists all options, by
+  /// group. If this function is not called, --help lists all options.
   void show_in_help(std::vector<std::string> names);
   /// Sets the options of the older script aether2onnx.py. A shortened name that was unique in the
-  /// script means the same option here, even if other options begin with this name.
+  /// script selects the same option here, even if newer options begin with this shortened name.
   void set_script_options(std::vector<std::string> names);
 
   /// Adds --help, --help-all and --version.
   void add_help();
-  /// Adds --config, and the options for the output. If `verbose_text` is empty, --verbose is not
-  /// added.
+  /// Adds --config, and the options that set `printing`: --quiet, --json and so on. Adds --verbose
+  /// only if `verbose_text`, the description of --verbose, is not empty.
   void add_printing(Printing& printing, const std::string& verbose_text = "");
 
-  /// Adds a step: parse() calls all steps after all values are set, unless parse() returns an
-  /// Answer.
+  /// Adds a function that parse() calls after it has set all values, for example to check them. For
+  /// --help and --version, parse() does not call the function.
   void then(std::function<void()> step);
 
-  /// Parses the arguments. Returns an Answer for --help and --version. Throws Error(usage).
+  /// Parses `arguments`. Returns the text for --help or --version, otherwise nullopt. Throws
+  /// Error(usage) if an argument is wrong.
   std::optional<Answer> parse(const std::vector<std::string>& arguments);
 
   /// Returns the arguments that are not options, for example files.
   const std::vector<std::string>& positionals() const;
-  /// Returns the files that options were read from: the file of --config, if given.
+  /// Returns the files that contain options: the file of --config, or no file without --config.
   std::vector<std::filesystem::path> inputs() const;
   /// Returns the options on the command line and in the file of --config, in the help's order.
   std::vector<GivenOption> given() const;

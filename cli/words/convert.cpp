@@ -104,12 +104,13 @@ bool has_ending(const std::string& file, std::string_view ending) {
   return lower_case(std::filesystem::path(file).extension().string()) == ending;
 }
 
-// Returns whether the text is no file's name: no such file exists, and there is no dot or slash.
+// Returns whether `text` cannot be a file: no such file exists, and `text` has no dot or slash.
 bool is_no_file(const std::string& text) {
   return text.find_first_of(R"(./\)") == std::string::npos && !io::exists(text);
 }
 
-// Throws Error(usage) if an argument that is not an option cannot be a file.
+// Throws Error(usage) for usual mistakes in the arguments that are not options: "half=True" without
+// dashes, a command after the first argument, or the ONNX file before the checkpoint.
 void check_words(const CommandLine& line, const std::vector<std::string>& files) {
   for (const std::string& word : files) {
     line.refuse_assignment(word);
@@ -126,7 +127,7 @@ void check_words(const CommandLine& line, const std::vector<std::string>& files)
   }
 }
 
-// Throws Error(usage) if the second argument is not the name of an ONNX file.
+// Throws Error(usage) if `output`, the second argument, is not the name of an ONNX file.
 void check_output(const std::string& output) {
   if (output.empty() || has_ending(output, ".onnx")) return;
   const bool is_folder = output.ends_with('/') || io::is_folder(output);
@@ -143,7 +144,8 @@ void check_output(const std::string& output) {
        shown(output), remedy);
 }
 
-// Sets the inputs of a batch: several checkpoints, a folder, or one checkpoint with a batch option.
+// Sets the inputs of a batch: several checkpoints, a folder, or one checkpoint with an option for
+// batches. Throws Error(usage) if an input is missing or is not a checkpoint.
 void take_batch(const std::vector<std::string>& files, ConvertRequest& request) {
   BatchRequest& batch = request.batch;
   request.is_batch = true;
@@ -171,7 +173,7 @@ void take_files(const CommandLine& line, ConvertRequest& request) {
   std::vector<std::string> files = line.positionals();
   const BatchRequest& batch = request.batch;
   check_words(line, files);
-  // Two arguments may be two checkpoints, or a checkpoint and its model.
+  // The second argument is a checkpoint if it ends in .pth or similar, else the ONNX file to save.
   const bool many = files.size() > 2 || batch.output_dir ||
                     (files.size() == 2 && has_checkpoint_suffix(files[1]));
   if (!many) {
@@ -220,7 +222,8 @@ void add_verification_notes(ConvertRequest& request) {
   }
 }
 
-// Sets the options that the targets of --for need, unless the user gave them. Also sets the shape.
+// Sets the options that the targets of --for (the programs that will run the model) need. Options
+// that the user gave are kept. Also sets the shape of the input.
 void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& request) {
   ConvertOptions& options = request.options;
   const auto take_shape = [&] { options.shape = shape_of(shape, options.expect, request.notes); };
@@ -238,14 +241,15 @@ void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& 
     for (const std::string& text : texts) request.notes.push_back(text);
   }
   if (set.shape) return;
-  // Sizes that the user gave, such as --max_height, are kept.
+  // Computes the shape again, so that sizes that the user gave, such as --max_height, are kept.
   const auto& batch = shape.axes.front();
   const bool any_batch = batch.min || batch.opt || batch.max;
   if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";
   take_shape();
 }
 
-// Adds the files that a comparison reads, except for the model and the checkpoint.
+// Adds the files that a comparison reads to `inputs`, except the model and the checkpoint. Outputs
+// must not replace these files.
 void add_inputs_of(const VerificationRequest& request, std::vector<std::filesystem::path>& inputs) {
   if (request.onnxruntime_library) inputs.emplace_back(*request.onnxruntime_library);
   if (!request.images) return;

@@ -10,7 +10,7 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Adds an option whose value is a file name. Parsing throws Error(usage) for an empty name.
+// Adds an option whose value is a file name. parse() throws Error(usage) if the name is empty.
 void add_name(CommandLine& line, const char* option, std::filesystem::path& file,
               const char* text) {
   line.add(option, &file, "FILE", text);
@@ -131,7 +131,7 @@ void add_engine(CommandLine& line, EngineOptions& options) {
   });
 }
 
-// Throws Error(usage) if the user gave an option that does not suit the target.
+// Throws Error(usage) if the user gave an option that cannot be used with the program in --for.
 void check_for_target(const CommandLine& line, const EngineRequest& request) {
   using judge::EngineRoute;
   const EngineRoute route = route_of(request);

@@ -14,7 +14,7 @@ std::string lower_case(std::string text) {
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  // A longer word is no name, and edit_distance() takes long for long words.
+  // Longer words are not compared: no name is so long, and edit_distance() would take long.
   constexpr std::size_t longest = 60;
   if (word.size() > longest) return "";
   std::string found;

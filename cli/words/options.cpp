@@ -40,7 +40,8 @@ void check_tolerance(const char* name, const std::optional<double>& value) {
        "--{} {}: must be 0 or more.", name, *value);
 }
 
-// Returns the program's name for a device. Other programs call a GPU "gpu" or "0".
+// Returns the name that aether2onnx uses for a device: "cuda" for "gpu", "cuda:0" for "0". Other
+// programs call a GPU "gpu" or "0".
 std::string device_of(const std::string& given) {
   const std::string device = lower_case(given);
   if (device == "gpu") return "cuda";
@@ -127,7 +128,8 @@ void fail_without_checkpoint(const char* usage) {
 
 namespace {
 
-// Returns the names of all targets, "tensorrt, onnxruntime, …", in lines of the help's width.
+// Returns the names of all targets that --for accepts ("tensorrt, onnxruntime, …"), broken into
+// lines that fit the help.
 std::string names_of_targets() {
   constexpr std::size_t width = 58;
   std::string text;
@@ -176,14 +178,14 @@ void add_limits(CommandLine& line, Limits& limits) {
 
 namespace {
 
-// Returns the usual spelling of a generation: "G7d" for "g7D".
+// Returns the usual spelling of a generation of AetherNet: "G7d" for "g7D".
 std::string generation_of(const std::string& given) {
   std::string name = lower_case(given);
   if (name.starts_with('g')) name[0] = 'G';
   return name;
 }
 
-// Returns the usual spelling of a variant: "aether_small" for "small" and "Aether-Small".
+// Returns the usual spelling of a --model_type: "aether_small" for "small" and "Aether-Small".
 std::string model_type_of(const std::string& given) {
   std::string name = lower_case(given);
   std::replace(name.begin(), name.end(), '-', '_');
@@ -191,7 +193,7 @@ std::string model_type_of(const std::string& given) {
   return name.starts_with("aether_") ? name : given;
 }
 
-// Reads a scale: "2", "x2" or "2x".
+// Returns the upscale factor in `given`: 2 for "2", "x2" or "2x". Otherwise throws Error(usage).
 std::int64_t scale_of(const std::string& given) {
   std::string digits = lower_case(given);
   if (digits.starts_with('x')) {

@@ -20,7 +20,7 @@ constexpr std::string_view kPlainFile =
     "Write the file's name without an option, as in: aether2onnx inspect model.pth";
 
 constexpr std::array kNames = {
-    // Files.
+    // Options of other programs for files.
     OtherName{"model", "--input_model_path", "", "", true},
     OtherName{"model_path checkpoint ckpt weights input input_path i", "--input_model_path"},
     OtherName{"o output_path", "--output_onnx_path"},
@@ -35,7 +35,7 @@ constexpr std::array kNames = {
               "Leave the option out: a conversion always writes ONNX. aether2onnx engine is for "
               "TensorRT."},
     OtherName{"opt", "", "", kReadFromFile, true},
-    // Precision.
+    // Options of other programs for the precision.
     OtherName{"half fp16", "--fp_mode", "fp16"},
     OtherName{"half fp16", "--precision", "fp16"},
     OtherName{"half fp16", "--dtype", "float16"},
@@ -53,7 +53,7 @@ constexpr std::array kNames = {
     OtherName{"int8 fp8 quantize", "", "", kNoInt8},
     OtherName{"stronglytyped", "", "",
               "Leave the option out: the command contains --stronglyTyped if the types need it."},
-    // Sizes.
+    // Options of other programs for the input's size.
     OtherName{"input_shape", "--shape"},
     OtherName{"imgsz img_size size static height width batch batch_size", "", "", kShape},
     OtherName{"dynamic_axes", "--dynamic_shapes"},
@@ -62,13 +62,13 @@ constexpr std::array kNames = {
     OtherName{"optshapes", "", "", "Each axis has an option for its usual size: --opt_height 720."},
     OtherName{"maxshapes", "", "",
               "Each axis has an option for its largest size: --max_height 1080."},
-    // Pictures.
+    // Options of other programs that enlarge pictures.
     OtherName{"t tile_size", "--tile"},
     OtherName{"tile_pad", "--overlap"},
     OtherName{"ext", "--format"},
     OtherName{"gpu_id gpu", "--device"},
     OtherName{"outscale scale", "", "", "Leave the option out: the model decides the scale."},
-    // The rest.
+    // All remaining options of other programs.
     OtherName{"simplify optimize slim fulloptimization", "", "", kCleanGraph},
     OtherName{"dynamo", "", "", kOneExporter},
     OtherName{"nocheck", "", "",

@@ -29,18 +29,18 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
 
 namespace {
 
-// Returns whether the text is the name of a file, not the name of a network.
+// Returns whether `text`, the value of an option, is a file's name, not the name of a network.
 bool is_file_name(const std::string& text) {
   return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
 
-// The command's own option for a name that the user typed.
+// The command's own option for a name that the user typed, such as --half.
 struct Resolved {
-  std::string name;                  // "--fp_mode"
+  std::string name;                  // the option's full name: "--fp_mode"
   std::optional<std::string> value;  // the value that the typed name includes: "fp16" for --half
 };
 
-// Implements resolve_names().
+// Implements resolve_names(), which replaces typed option names by the command's own names.
 class Resolver {
  public:
   Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
@@ -75,8 +75,8 @@ class Resolver {
     return typed.substr(typed.find_first_not_of('-'));
   }
 
-  // Returns whether an argument is an option: "--name", or "-name" as in some other programs. CLI11
-  // handles "-h" and numbers.
+  // Returns whether `argument` is an option to replace: "--name", or "-name" as in some other
+  // programs. "-h" and negative numbers are left to the parser CLI11.
   static bool is_option(const std::string& argument) {
     if (argument.starts_with("--")) return argument.size() > 2;
     const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
@@ -89,7 +89,7 @@ class Resolver {
       resolved.push_back(value ? fmt::format("{}={}", name.name, *value) : name.name);
       return;
     }
-    // The name is a flag of another program. "--half=False" turns the flag off.
+    // The user typed a flag of another program, such as --half. "--half=False" turns the flag off.
     const std::string given = lower_case(value.value_or("true"));
     if (given == "false" || given == "0" || given == "off" || given == "no") return;
     resolved.push_back(fmt::format("{}={}", name.name, *name.value));
@@ -103,7 +103,7 @@ class Resolver {
   }
 
   // Returns the command's own option for the name `typed`. `value` is the text after "=", or the
-  // next argument.
+  // next argument. Throws Error(usage) if the command has no such option.
   Resolved resolve_name(const std::string& typed, const std::string& value) const {
     const std::string bare = bare_name(typed);
     const std::string name = with_underscores("--" + bare);

@@ -18,7 +18,7 @@ std::string ending_of(const std::filesystem::path& path) {
   return lower_case(path.extension().string());
 }
 
-// Returns whether a path is a picture or a folder, not a model.
+// Returns whether `path` is a folder or has the ending of a picture. All other files may be models.
 bool is_picture_name(const std::filesystem::path& path) {
   return ends_in(path, kPictureEndings) || ends_in(path, kOtherPictures) || io::is_folder(path);
 }
@@ -30,7 +30,8 @@ void take_upscale_files(const CommandLine& line, UpscaleRequest& request) {
     fail({ErrorKind::usage, "command-files", "", "a model and pictures", "0"},
          "no model was given.\n{}", line.usage());
   }
-  // The user may give the model after the pictures.
+  // The model is the first argument that is no picture: the user may type pictures before the
+  // model.
   const auto model = std::find_if_not(
       files.begin(), files.end(), [](const std::string& file) { return is_picture_name(file); });
   if (model == files.end()) {
@@ -50,8 +51,8 @@ void take_upscale_files(const CommandLine& line, UpscaleRequest& request) {
   request.pictures.assign(files.begin(), files.end());
 }
 
-// Throws Error(usage) if the last picture does not exist. In other programs, the last argument is
-// the result: upscale MODEL.onnx PICTURE RESULT.png.
+// Throws Error(usage) if the last of several pictures does not exist. The message names --output,
+// because in other programs the last argument is the result: upscale MODEL.onnx PICTURE RESULT.png.
 void check_pictures_exist(const UpscaleRequest& request) {
   const std::filesystem::path& last = request.pictures.back();
   if (request.pictures.size() < 2 || io::exists(last) || !is_picture_name(last)) return;

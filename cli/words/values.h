@@ -1,5 +1,5 @@
 /// @file
-/// Reads the values of options from the texts that users type.
+/// Converts texts that users type as values of options to numbers and choices.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,12 @@ namespace aether2onnx::cli {
 std::size_t find_choice(const std::string& option, const std::string& text,
                         const std::vector<std::string>& choices);
 
-/// Replaces `text` by the choice that find_choice() finds. Throws Error(usage) like find_choice().
+/// Replaces `text` by the choice that find_choice() finds. Throws Error(usage) if there is none.
 void take_choice(const std::string& option, std::string& text,
                  const std::vector<std::string>& choices);
 
-/// Reads a whole number (int, std::int64_t, std::uint64_t) or a decimal number (double). Throws
-/// Error(usage) if `text` is no such number.
+/// Returns the number in `text`: for int, std::int64_t and std::uint64_t a whole number, for double
+/// a decimal number. Throws Error(usage) if `text` is no such number.
 template <typename Number>
 Number number_of(const std::string& option, const std::string& text);
 

@@ -1,5 +1,5 @@
 /// @file
-/// The macro that exports functions and classes of the shared library, and the library's version.
+/// The macro that exports functions and classes from the shared library, and version().
 #pragma once
 
 #include <string_view>

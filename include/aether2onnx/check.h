@@ -1,7 +1,7 @@
 /// @file
 /// Checks an ONNX file for problems that would stop or slow the programs that run the file.
 ///
-/// A report owns all its data. Inputs, options and contexts belong to the caller; a call keeps no
+/// A report owns all its data. Inputs, options and contexts belong to the caller; check() keeps no
 /// reference to them. Calls may run in several threads at once if each call has its own input.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace aether2onnx {
 
-/// How serious a finding is, from the least to the most serious.
+/// How serious a problem in an ONNX file is. The least serious value comes first.
 enum class Severity {
   note,     ///< Information only.
   warning,  ///< The file is slow, or may give a wrong picture, or may not run.
@@ -28,27 +28,28 @@ enum class Severity {
 AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 
 struct CheckOptions {
-  /// The programs that will run the file. Empty: the targets whose TargetInfo::by_default is true.
+  /// The programs that will run the file. If empty, those whose TargetInfo::by_default is true.
   std::vector<TargetVersion> targets;
 };
 
-/// One problem that a check found. The texts write options as {option:NAME}; spell_options()
-/// replaces these.
+/// A problem that check() found in an ONNX file. The texts contain options as {option:NAME};
+/// spell_options() replaces this form by the caller's way to write options.
 struct Finding {
   struct Concern {
     Target target = Target::tensorrt;
     Severity severity = Severity::note;
-    /// The versions with this problem: "below 8.6", "11.0 or newer"; "" for all versions. If
-    /// `target` runs the model with another target, the versions of that other target: "with
-    /// TensorRT below 8.6".
+    /// The versions of `target` that have the problem: "below 8.6", "11.0 or newer"; "" for all
+    /// versions. If the problem lies in a runtime that `target` contains, the text names the
+    /// runtime: "with TensorRT below 8.6".
     std::string versions;
   };
 
-  /// The highest severity of the concerns. A concern about only some of the requested versions
-  /// counts as one step lower: an error as a warning, a warning as a note.
+  /// The highest severity in `concerns`. If only some of the requested versions of a target have
+  /// the problem, the severity for this target is one step lower: an error becomes a warning, a
+  /// warning becomes a note.
   Severity severity = Severity::note;
   std::string code;  ///< A stable name, "layernorm-half". docs/check.md lists all codes.
-  std::string what;  ///< The problem in one line. Names only the first of several nodes or tensors.
+  std::string what;  ///< The problem in one line, with the name of the first node or tensor only.
   std::string remedy;
   std::uint64_t count = 1;  ///< The number of nodes, tensors or values with this problem.
   std::vector<Concern> concerns;
@@ -60,15 +61,15 @@ struct CheckReport {
   AETHER2ONNX_API std::uint64_t count(Severity severity) const;
 };
 
-/// Lists everything in an ONNX file that would stop or slow the programs that run it. Accepts files
-/// from any exporter. Does not run the model, and reads one weight at a time.
+/// Returns a list of everything in an ONNX file that would stop or slow the programs that run the
+/// file. Accepts files from any exporter. Does not run the model, and reads one weight at a time.
 ///
 /// Throws Error(unsupported) if the file is no ONNX file; Error(malformed) if the file is damaged;
 /// Error(limit) if the file exceeds a limit; Error(usage) if `options` contain an invalid version.
 AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& options,
                                   const Context& context = {});
 
-/// Checks a file on disk, with the external data in the same folder. Also throws Error(io).
+/// Checks a file on disk, whose external data must be in the same folder. Also throws Error(io).
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
                                        const CheckOptions& options, const Context& context = {});
 

@@ -1,5 +1,5 @@
 /// @file
-/// The settings of a call besides its options: limits, the observer of the progress, cancellation.
+/// The settings that all tasks share: limits, an observer of the progress, and cancellation.
 #pragma once
 
 #include <atomic>
@@ -15,58 +15,59 @@
 
 namespace aether2onnx {
 
-/// Limits on the memory and the work that a file can cause. A caller raises them for a very large
-/// file. All limits except scan_work bound memory that grows with a number in the file.
+/// Limits on the memory and the work that one file can cost. A caller can raise limits for a very
+/// large file. Each limit except scan_work bounds memory that grows with a number in the file.
 struct Limits {
-  /// Entries of a zip archive. A training checkpoint of the largest published network has about
-  /// 2,500, with the optimizer's state. One entry costs about 200 bytes and 20 microseconds.
+  /// The most entries of a zip archive. With the optimizer's state, a checkpoint of the largest
+  /// published network has about 2,500 entries. One entry costs about 200 bytes and 20
+  /// microseconds.
   std::uint64_t archive_entries = 80'000;
-  /// Bytes of a zip archive's central directory, which is read whole. An entry has about 100 bytes.
+  /// The most bytes of a zip's central directory, which is read as a whole: about 100 per entry.
   std::uint64_t directory_bytes = 64U << 20U;
-  /// Bytes of a pickle, which is read whole. The pickle of 172 tensors has 27 kB.
+  /// The most bytes of a pickle, which is read as a whole. The pickle of 172 tensors has 27 kB.
   std::uint64_t pickle_bytes = 64U << 20U;
-  /// Values that a pickle builds, and values on its stack. One tensor needs about 20 values; one
-  /// value takes up to about 100 bytes of memory.
+  /// The most values that a pickle builds, and the most values on the pickle machine's stack. One
+  /// tensor needs about 20 values; one value takes up to about 100 bytes of memory.
   std::uint64_t pickle_values = 2'000'000;
-  /// Values in all lists, tuples, sets and dicts of a pickle together.
+  /// The most values in all lists, tuples, sets and dicts of a pickle together.
   std::uint64_t pickle_items = 8'000'000;
-  /// Bytes of a safetensors header or of a shard index. Both are read whole. safetensors itself
-  /// limits the header to 100 MB. One tensor takes about 100 bytes.
+  /// The most bytes of a safetensors header or of a shard index. Header and index are read as a
+  /// whole. safetensors itself limits the header to 100 MB. One tensor takes about 100 bytes.
   std::uint64_t json_bytes = 64U << 20U;
-  /// Entries of a state dict, and modules of a pickled network. The largest published network has
-  /// about 500 entries.
+  /// The most entries of a state dict, and the most modules of a pickled network. The largest
+  /// published network has about 500 entries.
   std::uint64_t state_dict_entries = 200'000;
-  /// Files of a sharded checkpoint. All of them are open at the same time.
+  /// The most files of a sharded checkpoint. All files are open at the same time.
   std::uint64_t shards = 256;
-  /// Nodes, initializers, names and attributes of an ONNX file, all together. PyTorch exports
-  /// aether_small with 339 nodes; the largest variant has four times as many blocks.
+  /// The most nodes, initializers, names and attributes of an ONNX file, all together. PyTorch
+  /// exports aether_small with 339 nodes; the largest network has four times as many blocks.
   std::uint64_t onnx_parts = 2'000'000;
-  /// Bytes of one string in an ONNX file. Some exporters write whole configurations as metadata.
+  /// The most bytes of a string in an ONNX file. Some exporters write long strings as metadata.
   std::uint64_t onnx_text = 1U << 20U;
-  /// Work of a scan. The work is counted, not timed, so every machine gives the same verdict. One
-  /// unit takes about a nanosecond. Work that is proportional to the file's size is not counted.
+  /// The most units of work of scan(), about a nanosecond each. Work is counted, not timed, so that
+  /// all machines give the same verdict. Work proportional to the file's size is not counted.
   std::uint64_t scan_work = 1'000'000'000;
 };
 
-/// Sets the limit `name`, which is the name of a member of Limits.
+/// Sets the member of `limits` with the name `name` to `value`.
 ///
 /// Throws Error(usage) if Limits has no such member, or if `value` is 0 or above the highest
 /// possible value: 2,000,000,000 for counts, 64 GiB for bytes, 10^15 for scan_work.
 AETHER2ONNX_API void set_limit(Limits& limits, std::string_view name, std::uint64_t value);
 
-/// Returns the name and the value of every limit.
+/// Returns the name and the value of every member of `limits`.
 AETHER2ONNX_API std::vector<std::pair<std::string, std::uint64_t>> named_limits(
     const Limits& limits);
 
-/// One finished step of a task. Names are "read", "recognised", "fused", "written" and others.
+/// A finished step of a task. The name is "read", "recognised", "fused", "written" or another.
 struct Step {
   std::string name;
   std::string summary;  ///< The result of the step in one line.
   double seconds = 0;
 };
 
-/// Follows the progress of a task. The task calls the observer on the thread of the caller. If the
-/// observer throws, the task ends.
+/// Receives the progress of a task such as convert(). The task calls the observer on the thread of
+/// the caller. If a function of the observer throws, the task ends.
 class AETHER2ONNX_API Observer {
  public:
   Observer() = default;
@@ -76,21 +77,21 @@ class AETHER2ONNX_API Observer {
 
   /// Called after each step.
   virtual void on_step(const Step& step);
-  /// Called when `done` of `total` bytes (or tensors) of the current step are done.
+  /// Called during the step `step`, when `done` of `total` bytes (or tensors) are finished.
   virtual void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total);
-  /// Called for each warning. The task's report contains the same warning.
+  /// Called for each warning. The report that the task returns contains the same warning.
   virtual void on_warning(const Diagnostic& warning);
 };
 
-/// The settings of a call besides its input and options. The call keeps no reference to them.
+/// The settings of a task besides input and options. The task keeps no reference to a Context.
 struct Context {
   Limits limits = {};
-  Observer* observer = nullptr;  ///< Null: nobody follows the call.
-  /// If this flag becomes true, the call ends soon with Error(cancelled) and leaves no files
-  /// behind. Any thread or signal handler may set the flag. Null: nobody can cancel the call.
+  Observer* observer = nullptr;  ///< Null: no object receives the progress.
+  /// If this flag becomes true, the task soon throws Error(cancelled) and leaves no files behind.
+  /// Any thread or signal handler may set the flag. Null: nobody can cancel the task.
   const std::atomic<bool>* cancelled = nullptr;
-  /// Files that the caller reads for this call, for example a file of options. If an output would
-  /// replace such a file or a file that the call itself reads, the call ends with Error(io).
+  /// Files that the caller reads for this task, for example a file of options. If an output would
+  /// replace one of these files, or a file that the task itself reads, the task throws Error(io).
   std::vector<std::filesystem::path> inputs = {};
 
   /// Throws Error(cancelled) if the flag `cancelled` is true.

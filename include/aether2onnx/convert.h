@@ -2,7 +2,7 @@
 /// Converts a checkpoint to an ONNX file.
 ///
 /// Options and reports are plain data, which the caller owns. The library uses the arguments of a
-/// call only until the call returns. Calls in different threads are independent of each other.
+/// function only until the function returns. Calls in different threads are independent.
 #pragma once
 
 #include <cstdint>
@@ -40,28 +40,29 @@ AETHER2ONNX_API std::string_view to_string(Precision precision) noexcept;
 /// Whether the precision is mixed_fp16 or mixed_bf16.
 AETHER2ONNX_API bool is_mixed(Precision precision) noexcept;
 
-/// The type of the graph's input and output.
+/// The element type of the graph's input and output.
 enum class IoType {
-  same,  ///< The type of the convolutions.
+  same,  ///< The type in which the convolutions compute.
   fp32,
 };
 
 /// Returns "same" or "fp32".
 AETHER2ONNX_API std::string_view to_string(IoType type) noexcept;
 
-/// The operators that make up the normalization.
+/// The ONNX operators that compute the network's normalization.
 enum class GraphForm {
-  /// LayerNormalization over the last axis, between two Transpose operators.
+  /// LayerNormalization over the last axis, between two Transpose operators. Below opset 17,
+  /// simpler operators replace LayerNormalization.
   standard,
-  /// Elementwise operators and means over the channel axis. The graph has no Transpose and no
-  /// Reshape.
+  /// Elementwise operators and means over the channel axis, so that the graph needs no Transpose
+  /// and no Reshape.
   channels_first,
 };
 
 /// Returns "standard" or "channels_first".
 AETHER2ONNX_API std::string_view to_string(GraphForm form) noexcept;
 
-/// The operators that make up the projections: the matrix products over the channels at each pixel.
+/// The ONNX operators that compute projections (matrix products over the channels of each pixel).
 enum class Projections {
   conv,    ///< One 1 x 1 Conv on NCHW data, which also adds the bias.
   matmul,  ///< MatMul and Add on NHWC data, between Transposes. Needs GraphForm::standard.
@@ -70,7 +71,7 @@ enum class Projections {
 /// Returns "conv" or "matmul".
 AETHER2ONNX_API std::string_view to_string(Projections projections) noexcept;
 
-/// The operators that compute the activation function Gelu.
+/// The ONNX operators that compute the activation function Gelu.
 enum class GeluForm {
   op,   ///< One Gelu operator. Needs opset 20 or newer.
   erf,  ///< The operators Div, Erf, Add, Mul and Mul.
@@ -79,7 +80,7 @@ enum class GeluForm {
 /// Returns "op" or "erf".
 AETHER2ONNX_API std::string_view to_string(GeluForm form) noexcept;
 
-/// One axis of the input: a fixed size, or a range. TensorRT gets the range as min, opt and max.
+/// One axis of the model's input: a fixed size, or a range that TensorRT gets as min, opt and max.
 struct Axis {
   std::int64_t min = 1;
   std::int64_t opt = 1;
@@ -93,16 +94,16 @@ struct Axis {
   friend bool operator==(const Axis&, const Axis&) = default;
 };
 
-/// The input's shape, NCHW; the network determines C. Height and width count pixels of the small
-/// input picture. Sizes are 1 to 65536, and min <= opt <= max. The default is 1 x C x 64 x 64,
-/// fixed.
+/// The shape (N, C, H, W) of the model's input. C is no member, because the network determines C.
+/// Height and width are those of the picture before upscaling. Sizes are 1 to 65536, and min <= opt
+/// <= max. The default is the fixed shape 1 x C x 64 x 64.
 struct InputShape {
   Axis batch = Axis::fixed(1);
   Axis height = Axis::fixed(64);
   Axis width = Axis::fixed(64);
 
-  /// Returns a shape with all axes dynamic and the default ranges (min/opt/max) of the reference
-  /// script: batch 1/1/4, height and width 32/64/256.
+  /// Returns a shape with three dynamic axes: batch 1 to 4, height and width 32 to 256. The ranges
+  /// are the defaults of aether2onnx.py, the older script that this project replaces.
   static constexpr InputShape dynamic_defaults() {
     return {Axis::range(1, 1, 4), Axis::range(32, 64, 256), Axis::range(32, 64, 256)};
   }
@@ -110,7 +111,7 @@ struct InputShape {
   friend bool operator==(const InputShape&, const InputShape&) = default;
 };
 
-/// The oldest and the newest ONNX opset that aether2onnx can write.
+/// The oldest and the newest ONNX opset for which aether2onnx can write a model.
 inline constexpr int kMinOpset = 11;
 inline constexpr int kMaxOpset = 24;
 /// The first opset whose Conv takes bfloat16.
@@ -120,33 +121,33 @@ inline constexpr int kMinOpsetOfGelu = 20;
 
 /// Returns the default opset: 22 for bf16 and mixed_bf16, 17 for the other precisions.
 AETHER2ONNX_API int default_opset(Precision precision) noexcept;
-/// Returns the default type of input and output. For fp32 and fp16, the default is `same`, as in
-/// the reference script. Otherwise the default is `fp32`: few programs can feed bfloat16, and the
-/// mixed modes subtract the mean in float32.
+/// Returns the default type of the graph's input and output: `same` for fp32 and fp16, as in the
+/// older script aether2onnx.py. For other precisions, the default is `fp32`, because few programs
+/// can feed bfloat16, and because mixed-precision graphs subtract the image's mean in float32.
 AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
-/// Options of a conversion. The defaults are those of the reference script, aether2onnx.py. Facts
-/// about the network are no options: the checkpoint contains them.
+/// Options of a conversion. The defaults are those of the older script aether2onnx.py. The
+/// network's sizes are no options, because the checkpoint determines these sizes.
 struct ConvertOptions {
   ReadOptions read;
   Expectations expect;
-  /// Name of the source in reports and metadata. If empty, convert_file() uses the file name
-  /// without its folder.
+  /// The name of the checkpoint in reports and metadata. If empty, convert_file() uses the file
+  /// name without its folder.
   std::string source_name;
 
   InputShape shape;
   /// Opset of the default ONNX domain, kMinOpset to kMaxOpset. Unset: default_opset().
   std::optional<int> opset_version;
   Precision precision = Precision::fp32;
-  /// The type of input and output. Unset: default_io_type().
+  /// The type of the graph's input and output. Unset: default_io_type().
   std::optional<IoType> io_type;
   GraphForm graph_form = GraphForm::standard;
   Projections projections = Projections::conv;
   /// A depthwise kernel larger than this size, 7 to 12, is written as the sum of four 7 x 7 Convs.
-  /// Kernels larger than 13 x 13 are not split: their parts would need negative padding, which ONNX
-  /// forbids. Unset: no kernel is split.
+  /// Kernels larger than 13 x 13 are not split, because the four Convs would need negative padding,
+  /// which ONNX forbids. Unset: no kernel is split.
   std::optional<int> split_kernels_over;
-  /// Unset: GeluForm::op if the opset is 20 or newer, else GeluForm::erf.
+  /// The operators for Gelu. Unset: GeluForm::op if the opset is 20 or newer, else GeluForm::erf.
   std::optional<GeluForm> gelu;
   /// ONNX operators that compute in float32 at every precision, for example "LeakyRelu" and
   /// "DepthToSpace". This option is for programs that do not support an operator in 16 bits.
@@ -161,7 +162,7 @@ struct ConvertOptions {
   /// folder (ONNX external data). The default is protobuf's limit of 2 GiB - 1.
   std::uint64_t external_data_threshold = 0x7fffffff;
 
-  /// These functions return the value of the option, or its default if the option is unset.
+  /// The next three functions return an option's value, or the default if the option is unset.
   int opset() const { return opset_version.value_or(default_opset(precision)); }
   IoType input_output() const { return io_type.value_or(default_io_type(precision)); }
   GeluForm gelu_form() const {
@@ -173,7 +174,7 @@ struct ConvertOptions {
 /// error names the option. All convert functions call validate() first.
 AETHER2ONNX_API void validate(const ConvertOptions& options);
 
-/// Describes the ONNX graph that a conversion makes.
+/// Describes the ONNX graph that a conversion writes or plans.
 struct GraphInfo {
   int opset_version = 0;
   int ir_version = 0;
@@ -224,15 +225,15 @@ struct ConvertReport {
 /// Converts the checkpoint in `input` and writes the ONNX model to `output`.
 ///
 /// The model has one input `input` (N, C, H, W) and one output `output` (N, C, scale*H, scale*W).
-/// Values are nominally in [0, 1]; the model does not clamp them. Dynamic axes are named
-/// batch_size, height, width, output_height and output_width.
+/// Pixel values are nominally in [0, 1]; the model does not clamp the output to this range. Dynamic
+/// axes are named batch_size, height, width, output_height and output_width.
 ///
 /// Throws Error. After an error, discard everything that was written to `output`.
 AETHER2ONNX_API ConvertReport convert(const Input& input, const OutputFiles& output,
                                       const ConvertOptions& options, const Context& context = {});
 
 /// A function that inspects the finished ONNX file before the file gets its final name. `candidate`
-/// is the path of the complete file, whose name is still temporary; its external data are in the
+/// is the path of the complete file, whose name is still temporary. The external data are in the
 /// same folder. If the function throws, convert_file() fails and saves nothing.
 using BeforeSave =
     std::function<void(const ConvertReport& report, const std::filesystem::path& candidate)>;
@@ -241,8 +242,8 @@ using BeforeSave =
 /// empty, the file is default_output_name() in the input's folder. If `input` is the index of a
 /// sharded checkpoint (*.safetensors.index.json), the shards must be in the same folder.
 ///
-/// The output appears only when it is complete: it is written under another name and renamed at the
-/// end. After a failure there is no new file, and an old file is unchanged.
+/// The output appears only when the file is complete, because the file is written under another
+/// name and renamed at the end. After a failure there is no new file, and an old file is unchanged.
 ///
 /// Throws Error; Error(io) also if `output` is a folder or can't be written, or is the input, one
 /// of the input's shards or one of Context::inputs. A file that replaces an old file gets the old
@@ -271,12 +272,12 @@ AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
                                         const ConvertOptions& options, const Context& context = {});
 
 /// Compares the file at `planned.output.path` with the file that convert_file() would write.
-/// Returns "" if they match, else the difference in a few words: "its opset_version is 17, not 20".
-/// The comparison covers the metadata (SHA-256 of `input`, options, version of aether2onnx), the
-/// inputs and outputs, and whether external data are in the file's folder. It ignores the source's
-/// name and the weights. `planned` is the result of plan_file(). If `more_fp32_blocks` is true, the
-/// file may keep more modules in float32 than planned, because a verification may have added
-/// modules.
+/// Returns "" if the two files match, else the difference in a few words: "its opset_version is 17,
+/// not 20". The comparison covers the metadata (SHA-256 of `input`, options, version of
+/// aether2onnx), the inputs and outputs, and whether external data are in the file's folder. Names
+/// of the source and weights are not compared. `planned` is the result of plan_file(). If
+/// `more_fp32_blocks` is true, the file may keep more modules in float32 than `planned`, because a
+/// verification of a mixed-precision model may have added modules.
 ///
 /// Throws Error(io) if `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
@@ -288,15 +289,16 @@ AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
 /// net.safetensors.index.json.
 AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
 
-/// Returns the shape as a part of a file name: "1x3x720x1280" for a fixed shape, "dyn1080x1920" if
-/// height and width are dynamic up to this size. If other axes are dynamic, the letters of the
-/// dynamic axes precede all four sizes: "dynBHW_4x3x256x256".
+/// Returns the shape of the input as a part of a file name: "1x3x720x1280" for a fixed shape,
+/// "dyn1080x1920" if height and width are dynamic up to this size. If other axes are dynamic, the
+/// letters of the dynamic axes precede all four sizes: "dynBHW_4x3x256x256".
 AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t channels);
 
-/// Returns the part of a file name that lists the unusual options, "" if there are none: the
-/// graph's form ("_channels_first"), the type of input and output if it isn't default_io_type()
-/// ("_io_fp32"), "_matmul", "_split11", "_erf", "_fp32_operators", "_depthwise_fp32",
-/// "_fp32_blocks", and the ReadOptions that are set ("_G6.0", "_params_ema", "_res_scale0.2").
+/// Returns the part of a file name that lists the options without their usual values, "" if there
+/// are none: the graph's form ("_channels_first"), the type of input and output if it isn't
+/// default_io_type() ("_io_fp32"), "_matmul", "_split11", "_erf", "_fp32_operators",
+/// "_depthwise_fp32", "_fp32_blocks", and the ReadOptions that are set ("_G6.0", "_params_ema",
+/// "_res_scale0.2").
 AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
 
 /// Returns the file name `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for

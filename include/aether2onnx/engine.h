@@ -3,8 +3,8 @@
 /// TensorRT has compiled for certain GPUs) from an ONNX file.
 ///
 /// The functions only read files and return texts; they start no program. A result owns all its
-/// data. All functions may be called from several threads at once. Notes write options as
-/// {option:NAME}; spell_options() replaces these.
+/// data. All functions may be called from several threads at once. Notes contain options as
+/// {option:NAME}; spell_options() replaces this form.
 #pragma once
 
 #include <compare>
@@ -20,8 +20,8 @@
 
 namespace aether2onnx {
 
-/// A version of TensorRT. A missing part means the newest release: {10} is "any release of TensorRT
-/// 10", which compares as newer than {10, 3, 0}.
+/// A version of TensorRT. A missing number means the newest release: {10} is "any release of
+/// TensorRT 10", which compares as newer than {10, 3, 0}.
 struct TensorRtVersion {
   static constexpr int kNewest = 99;
   int major = 10;
@@ -31,7 +31,7 @@ struct TensorRtVersion {
   friend constexpr auto operator<=>(const TensorRtVersion&, const TensorRtVersion&) = default;
 };
 
-/// Returns "10.3.0", or "10.3" or "10" if the other parts are missing.
+/// Returns "10.3.0", or "10.3" or "10" if the other numbers are missing.
 AETHER2ONNX_API std::string to_string(const TensorRtVersion& version);
 
 /// Reads "8.6", "10" or "10.3.0", and ignores a fourth number, as in "10.3.0.26". Throws
@@ -46,7 +46,7 @@ AETHER2ONNX_API TensorRtVersion parse_tensorrt_rtx_version(std::string_view text
 AETHER2ONNX_API TensorRtVersion newest_tensorrt_rtx() noexcept;
 
 /// Reads the compute capability of a GPU: returns 89 for "8.9" and "89". Throws Error(usage) if
-/// TensorRT for RTX does not support it. It supports 7.5 and newer, except 9.x (Hopper).
+/// TensorRT for RTX does not support this GPU. Supported are 7.5 and newer, except 9.x (Hopper).
 AETHER2ONNX_API int parse_compute_capability(std::string_view text);
 
 /// Returns the version in trtexec's first line of output: 8.6.1 for "[TensorRT v8601]", 10.3.0 for
@@ -55,22 +55,23 @@ AETHER2ONNX_API int parse_compute_capability(std::string_view text);
 /// most 9, and by 10,000 from version 10 on.
 AETHER2ONNX_API std::optional<TensorRtVersion> tensorrt_version_in(std::string_view printed);
 
-/// Facts about an ONNX file from any exporter, for runtimes. The file has one input (N, C, H, W).
+/// Describes an ONNX file with one input (N, C, H, W), from any exporter, for building an engine.
 struct EngineModel {
   std::filesystem::path path;  ///< The path that commands contain.
   std::string input_name;
   std::string input_dtype;   ///< "float32", "float16" or "bfloat16".
   std::string output_dtype;  ///< The type of the first output.
   std::int64_t channels = 0;
-  /// The input's shape. A dynamic axis has the range for TensorRT. If `profile_problem` is not
-  /// empty, the range is that of InputShape::dynamic_defaults().
+  /// The input's shape. A dynamic axis has the range of sizes for TensorRT. If `profile_problem` is
+  /// not empty, the ranges are those of InputShape::dynamic_defaults().
   InputShape shape;
-  /// Why a dynamic model has no profile (ranges of the axes): the metadata contain none that fits
-  /// the input. To build an engine, set the ranges in `shape` and clear this text.
+  /// Why the ranges of a dynamic model's axes (TensorRT's profile) are unknown: the metadata
+  /// contain no ranges that fit the input. To build an engine, set the ranges in `shape` and clear
+  /// this text.
   std::string profile_problem;
   int opset_version = 0;
-  /// Whether the graph uses these types besides float32. A file with one of these types is "typed":
-  /// the file itself states the precision of every operator.
+  /// Whether the graph uses the types float16, bfloat16 and float8 besides float32. A file with one
+  /// of these types is "typed": the file itself states the precision of every operator.
   bool has_float16 = false;
   bool has_bfloat16 = false;
   bool has_float8 = false;
@@ -78,13 +79,14 @@ struct EngineModel {
   /// Why TensorRT refuses the quantization: "the zero point of 'q' is not 0". Empty: no problem.
   std::string quantization_problem;
   bool has_layer_normalization = false;
-  /// The graph has a normalization of simpler operators. Its squares may exceed float16's range.
+  /// The graph has a normalization of simple operators, with ReduceMean and Pow. In float16, the
+  /// squares may exceed the type's range.
   bool has_decomposed_normalization = false;
   /// Names of the files with weights, as in the ONNX file. They must be in the ONNX file's folder.
   std::vector<std::string> external_files;
 };
 
-/// Reads the description of an ONNX file, without the weights. The file need not be trusted.
+/// Describes an ONNX file without reading the weights. The file may be from an untrusted source.
 ///
 /// Throws Error(io) if the file cannot be read or its external data are not in the same folder;
 /// Error(unsupported) if the file is no ONNX file, or does not have one input (N, C, H, W) of a
@@ -95,7 +97,7 @@ AETHER2ONNX_API EngineModel read_engine_model(const std::filesystem::path& path,
 /// Returns the description of a model that convert_file() or plan_file() has reported.
 AETHER2ONNX_API EngineModel engine_model(const ConvertReport& report);
 
-/// The precision of the engine.
+/// The precision in which the engine computes.
 enum class EnginePrecision {
   as_model,  ///< TensorRT uses the types in the file.
   fp16,      ///< TensorRT 10 or older may use float16 for any layer of a float32 model.
@@ -105,7 +107,7 @@ enum class EnginePrecision {
 /// Returns "as_model", "fp16" or "bf16".
 AETHER2ONNX_API std::string_view to_string(EnginePrecision precision) noexcept;
 
-/// Options for building an engine.
+/// Options of the functions that return commands for building an engine.
 struct EngineOptions {
   TensorRtVersion version;
   EnginePrecision precision = EnginePrecision::as_model;
@@ -114,8 +116,8 @@ struct EngineOptions {
   /// Memory that layers may use while they run, in MiB (1,048,576 bytes), 1 to 16,777,216. Unset:
   /// all memory of the GPU.
   std::optional<std::int64_t> workspace;
-  /// The file in which TensorRT keeps its measurements for later builds. TensorRT creates a missing
-  /// file. Empty: no file.
+  /// The file in which TensorRT keeps its time measurements of kernels for later builds. TensorRT
+  /// creates a missing file. Empty: no file.
   std::filesystem::path timing_cache;
   /// How long TensorRT searches for fast kernels, 0 (shortest) to 5. TensorRT's default is 3. Needs
   /// TensorRT 8.6 or newer.
@@ -132,28 +134,28 @@ struct EngineCommand {
   /// The arguments without the program's name, not quoted for any shell.
   std::vector<std::string> arguments;
   std::filesystem::path engine;
-  /// Notes for the user, one line each.
+  /// Advice for the user, one line for each note.
   std::vector<std::string> notes;
 };
 
 /// Returns `{stem}[_{precision}]_trt{version}_{shapes}.engine`, for example
-/// "2x_net_fp16_op17_trt10.3_1x3x64x64.engine". For a dynamic model the name has the smallest and
-/// the largest shape, "…_1x3x32x32-4x3x256x256.engine". The name has a precision only if
-/// EngineOptions::precision is not the model's own precision.
+/// "2x_net_fp16_op17_trt10.3_1x3x64x64.engine". For a dynamic model, the name contains the smallest
+/// and the largest input shape, "…_1x3x32x32-4x3x256x256.engine". The name contains a precision
+/// only if EngineOptions::precision differs from the types in the file.
 AETHER2ONNX_API std::string default_engine_name(const EngineModel& model,
                                                 const EngineOptions& options);
 
-/// Returns the command that builds this model with the requested version of trtexec.
+/// Returns the command that builds an engine from `model` with trtexec of EngineOptions::version.
 ///
 /// Throws Error(usage) if an option is out of range or contradicts the model; Error(unsupported) if
-/// this version cannot build the model. The error then names a version or an option that can.
+/// this version cannot build the engine. The error then names a version or an option that can.
 AETHER2ONNX_API EngineCommand trtexec_command(const EngineModel& model,
                                               const EngineOptions& options);
 
 /// Returns the command for NVIDIA's tensorrt_rtx, the program of TensorRT for RTX. The engine's
 /// default name is `{stem}_rtx{version}_{shapes}.engine`. EngineOptions::version is the version of
-/// TensorRT for RTX, see newest_tensorrt_rtx(). With `device`, the build runs on that GPU;
-/// otherwise the build needs no GPU.
+/// TensorRT for RTX, see newest_tensorrt_rtx(). If EngineOptions::device is set, the build runs on
+/// this GPU; otherwise the build needs no GPU.
 ///
 /// Throws the errors of trtexec_command(), also if the model's types do not run on a requested
 /// compute capability.
@@ -168,9 +170,9 @@ struct ProviderOptions {
   std::vector<std::string> notes;
 };
 
-/// Returns the provider's options. The provider stores the engine in the model's folder, so
-/// EngineOptions::engine is ignored. Only the folder of EngineOptions::timing_cache is used. Throws
-/// the errors of trtexec_command().
+/// Returns the options of ONNX Runtime's TensorRT provider. EngineOptions::engine is ignored,
+/// because the provider stores the engine in the model's folder. Only the folder of
+/// EngineOptions::timing_cache is used. Throws the errors of trtexec_command().
 AETHER2ONNX_API ProviderOptions onnxruntime_options(const EngineModel& model,
                                                     const EngineOptions& options);
 
@@ -180,8 +182,8 @@ struct PlayerCall {
   std::vector<std::string> notes;
 };
 
-/// Returns the call of vsmlrt.py. vsmlrt runs trtexec itself and names the engine and the timing
-/// cache, so EngineOptions::engine and timing_cache are ignored.
+/// Returns the Python call of vsmlrt.py. EngineOptions::engine and timing_cache are ignored,
+/// because vsmlrt runs trtexec itself and chooses the names of the engine and the timing cache.
 ///
 /// Throws the errors of trtexec_command(), and Error(unsupported) if vsmlrt cannot run the model.
 /// vsmlrt always passes a shape, so the model must be dynamic. vsmlrt passes one picture with 1 or

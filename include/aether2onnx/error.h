@@ -1,7 +1,7 @@
 /// @file
-/// Errors and diagnostics.
+/// The exception type of the library, and the structure of errors, warnings and findings.
 ///
-/// Everything here is plain data. Copies are independent of each other.
+/// All types here are plain data. Copies are independent of each other.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ enum class ErrorKind {
   io,           ///< A file can't be read, created or written.
   malformed,    ///< The file claims to be a checkpoint, but is damaged or forged.
   unsupported,  ///< aether2onnx does not read this format or this kind of checkpoint.
-  mismatch,     ///< Keys or shapes don't fit the network, or contradict an option.
-  precision,    ///< The precision can't represent a weight.
+  mismatch,     ///< Keys or shapes in the file don't fit the network, or contradict an option.
+  precision,    ///< A weight is NaN, infinite, or too large for its type.
   limit,        ///< A safety limit or the memory was exceeded.
   cancelled,    ///< The caller ended the call, see Context::cancelled.
   internal,     ///< A defect of aether2onnx.
@@ -36,24 +36,24 @@ struct Diagnostic {
   std::string subject = {};   ///< The file, entry, tensor or option with the problem.
   std::string expected = {};  ///< The expected value. Empty if nothing was compared.
   std::string found = {};
-  /// Sentences for a person. They write options as {option:NAME}; spell_options() replaces these.
+  /// Sentences for a person. Options are written as {option:NAME}; spell_options() replaces this.
   std::string text = {};
 };
 
-/// Replaces each {option:NAME} in `text` by the result of spell(NAME). The program and the Python
-/// package write an option in different ways: "--io_type" and "io_type=".
+/// Returns `text` with spell(NAME) instead of each {option:NAME}. This is needed because the
+/// program and the Python package write an option in different ways: "--io_type" and "io_type=".
 AETHER2ONNX_API std::string spell_options(
     std::string_view text, const std::function<std::string(std::string_view)>& spell);
 
-/// The one exception type of the library. what() returns the diagnostic's text, in which NAME
+/// The library's only exception type. what() returns the text of `diagnostic`, in which NAME
 /// replaces {option:NAME}.
 struct AETHER2ONNX_API Error : std::runtime_error {
   Error(ErrorKind which, Diagnostic what, std::vector<Diagnostic> all_findings = {});
 
   ErrorKind kind;
   Diagnostic diagnostic;
-  /// One entry for each problem if several were collected, for example every missing and unexpected
-  /// key of a checkpoint. The diagnostic's text already contains these problems, one in each line.
+  /// One entry for each problem if several were found, for example every missing and unexpected key
+  /// of a checkpoint. The text of `diagnostic` contains the same problems, one in each line.
   std::vector<Diagnostic> findings;
 };
 

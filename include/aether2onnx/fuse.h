@@ -2,7 +2,7 @@
 /// Fuses a checkpoint: each pair of parallel convolutions becomes one convolution.
 ///
 /// Options and reports are plain data, which the caller owns. The library uses the arguments of a
-/// call only until the call returns. Calls in different threads are independent of each other.
+/// function only until the function returns. Calls in different threads are independent.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@
 
 namespace aether2onnx {
 
-/// Element type of the weights in a fused checkpoint.
+/// Element types for the weights of a fused checkpoint.
 enum class WeightType {
-  same,  ///< Each weight keeps its type. A sum has the type of the same sum in PyTorch.
+  same,  ///< Each weight keeps its type. A sum of two weights has the type of PyTorch's sum.
   float32,
   float16,
   bfloat16,
@@ -32,7 +32,7 @@ enum class WeightType {
 
 /// File formats of a fused checkpoint.
 enum class CheckpointFormat {
-  pth,  ///< PyTorch's zip container with a bare state dict, for torch.load(weights_only=True).
+  pth,          ///< PyTorch's zip file with only a state dict, for torch.load(weights_only=True).
   safetensors,  ///< A safetensors file with "format": "pt" in its metadata.
 };
 
@@ -44,15 +44,15 @@ AETHER2ONNX_API std::string_view to_string(CheckpointFormat format) noexcept;
 struct FuseOptions {
   ReadOptions read;
   Expectations expect;
-  /// Name of the source in reports. If empty, fuse_file() uses the file name without its folder.
+  /// Name of the checkpoint in reports. If empty, fuse_file() uses the file name without folder.
   std::string source_name;
 
-  /// The type of all weights. Sums are first computed in float64 and rounded once to float32, or to
-  /// float64 if a summand is stored in float64. PyTorch's fused network and convert() have the same
-  /// sums. Then every weight is rounded to this type, to nearest with ties to even. A value beyond
-  /// the type's range is an error.
+  /// The element type of all weights in the fused checkpoint. Sums of weights are first computed in
+  /// float64 and rounded once to float32, or to float64 if a summand is stored in float64.
+  /// PyTorch's fused network and convert() have the same sums. Then every weight is rounded to
+  /// `dtype`, to nearest with ties to even. A value beyond the range of `dtype` is an error.
   WeightType dtype = WeightType::same;
-  /// Unset: safetensors if the output's name ends in .safetensors, else pth.
+  /// File format. Unset: safetensors if the output's name ends in .safetensors, else pth.
   std::optional<CheckpointFormat> format;
 };
 
@@ -74,9 +74,9 @@ struct FuseReport {
     std::string dtype;  ///< The type of the weights, like SourceInfo::dtype.
   } output;
 
-  /// The number of pairs of convolutions that were fused; 0 if the source was already fused.
+  /// The number of convolutions that each replaced two convolutions; 0 for an already fused source.
   std::uint64_t convolutions = 0;
-  /// Counts of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
+  /// Numbers of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
   std::uint64_t weights_subnormal = 0;
   std::uint64_t weights_flushed_to_zero = 0;
 
@@ -84,20 +84,20 @@ struct FuseReport {
   std::vector<Diagnostic> warnings;
 };
 
-/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`,
-/// without a wrapper and without prefixes of names. An input that is already fused is written in
-/// the requested format and type.
+/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`, at
+/// the root of the file and without prefixes of names. If `input` is already fused, the same
+/// weights are written in the requested format and type.
 ///
 /// The fused and the unfused checkpoint convert to the same ONNX file, except for the name and hash
-/// of the source. The ONNX files also differ if `dtype` can't hold the weights exactly, for example
-/// float16 for an ONNX file in fp32.
+/// of the source. The ONNX files also differ if FuseOptions::dtype can't hold the weights exactly,
+/// for example float16 for an ONNX file in fp32.
 ///
 /// Throws Error. After an error, discard everything that was written to `output`.
 AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,
                                 const Context& context = {});
 
 /// Fuses the file `input` to the file `output`. As with convert_file(), the output appears only
-/// when it is complete. If `output` is empty, the file is default_fused_name() in the input's
+/// when the file is complete. If `output` is empty, the file is default_fused_name() in the input's
 /// folder.
 ///
 /// Throws Error; Error(usage) also if the name of the output and the options state different

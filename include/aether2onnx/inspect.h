@@ -1,8 +1,8 @@
 /// @file
-/// Inspects a checkpoint or an ONNX file: network, dimensions, types, cost.
+/// Describes a checkpoint or an ONNX file: the network, its dimensions, types and cost.
 ///
 /// Options and results are plain data, which the caller owns. The library uses the arguments of a
-/// call only until the call returns. Calls in different threads are independent of each other.
+/// function only until the function returns. Calls in different threads are independent.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ namespace aether2onnx {
 struct InspectOptions {
   /// ReadOptions::dequantize has no effect: networks in int8 are always recognised.
   ReadOptions read;
-  /// Fills in Inspection::tensors. This option reads every tensor, one at a time.
+  /// Whether to fill in Inspection::tensors, which requires reading every tensor, one at a time.
   bool tensors = false;
 };
 
@@ -34,26 +34,26 @@ struct InspectedTensor {
   std::string name;
   std::string dtype;  ///< PyTorch's name of the type, "float32"; "" if unknown.
   std::vector<std::int64_t> shape;
-  /// Why the elements can't be read, for example "is None"; "" if they were read.
+  /// Why the elements can't be read, for example "is None"; "" if the elements were read.
   std::string problem;
   std::uint64_t nan = 0;
   std::uint64_t infinite = 0;
-  /// Statistics of finite elements, if there are any. 64-bit integers are rounded to float64.
+  /// Statistics of the finite elements, if there are any. 64-bit integers are rounded to float64.
   std::optional<double> min;
   std::optional<double> max;
   std::optional<double> mean;
 };
 
-/// The work and memory of one run. A megapixel is 1,000,000 pixels of the output picture.
+/// The work and memory of a network. A megapixel is 1,000,000 pixels of the output picture.
 struct NetworkCost {
   std::uint64_t parameters = 0;
-  /// Multiply-adds of convolutions and projections, without their biases.
+  /// Multiply-adds of convolutions and matrix products, without the additions of biases.
   std::uint64_t multiply_adds_per_megapixel = 0;
   std::uint64_t weight_bytes = 0;
-  /// The most memory that feature maps need at one time, including input and output. Runtimes need
-  /// more memory for rearranged copies and workspaces.
+  /// The most memory that all feature maps, input and output need at one time. Runtimes need more
+  /// memory for rearranged copies and workspaces.
   std::uint64_t activation_bytes_per_megapixel = 0;
-  /// The precision that the sizes above assume: the ONNX file's, or fp32 for a checkpoint.
+  /// The precision that the sizes above assume: that of the ONNX file, or fp32 for a checkpoint.
   std::string precision;
 };
 
@@ -64,14 +64,14 @@ struct OnnxInfo {
   std::string producer_name;
   std::string producer_version;
   /// "fp32", "fp16" or "bf16" if input and weights all have that type. Otherwise the precision in
-  /// the metadata, if the types allow it, or else the names of the types.
+  /// the metadata if a file of this precision can have these types, or else the names of the types.
   std::string precision;
-  std::vector<TensorInfo> inputs;  ///< The inputs without a value in the file.
+  std::vector<TensorInfo> inputs;  ///< The inputs that have no initializer in the file.
   std::vector<TensorInfo> outputs;
   /// The number of nodes, including those of inner graphs and functions, but no Constant nodes.
   std::uint64_t nodes = 0;
-  /// Operators and their counts, the most frequent first. An operator of another domain than ONNX
-  /// has the domain in front: "com.microsoft.FusedConv".
+  /// Operators and their counts, the most frequent first. The name of an operator outside ONNX's
+  /// own domain begins with the domain: "com.microsoft.FusedConv".
   std::vector<std::pair<std::string, std::uint64_t>> operators;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<std::string> external_files;  ///< Files with weights, as the ONNX file names them.
@@ -79,22 +79,23 @@ struct OnnxInfo {
 
 /// Result of an inspection.
 struct Inspection {
-  /// For an ONNX file, `container` is "ONNX". `tensors` and `parameters` count the weights, but no
-  /// constants of formulas (scalars, shapes).
+  /// The inspected file. For an ONNX file, `container` is "ONNX", and `tensors` and `parameters`
+  /// count the weights, but no constants of formulas (scalars, shapes).
   SourceInfo source;
 
-  /// The network, if it can be converted.
+  /// The network in the file, if this network can be converted.
   std::optional<NetworkInfo> network;
-  /// If the network cannot be converted: the reason. `findings` has one entry for each difference.
+  /// If the network cannot be converted: the reason, and in `findings` each difference to a network
+  /// that can be converted.
   Diagnostic not_recognised;
   std::vector<Diagnostic> findings;
 
-  /// The cost of the network in the file. `fused_cost` is set if that network is unfused: its cost
-  /// after fusion.
+  /// The cost of the network in the file. If this network is not fused, `fused_cost` is the cost
+  /// after fusion; otherwise `fused_cost` is unset.
   std::optional<NetworkCost> cost;
   std::optional<NetworkCost> fused_cost;
 
-  /// The progress of the training, if the file contains it: keys and numbers, "iter" and "50000".
+  /// Keys and numbers in the file that show the training's progress, such as "iter" and "50000".
   std::vector<std::pair<std::string, std::string>> training;
 
   std::optional<OnnxInfo> onnx;  ///< Set for an ONNX file.
@@ -104,14 +105,14 @@ struct Inspection {
   std::vector<Diagnostic> warnings;
 };
 
-/// Inspects a checkpoint, or an ONNX file from any exporter. An unknown network is no error.
+/// Describes a checkpoint, or an ONNX file from any exporter. An unknown network is no error.
 ///
-/// Throws Error(unsupported) if the file has another format, Error(malformed) if it is damaged,
-/// Error(limit) if it exceeds a limit, Error(usage) if an option is out of range.
+/// Throws Error(unsupported) if the file has another format, Error(malformed) if the file is
+/// damaged, Error(limit) if the file exceeds a limit, Error(usage) if an option is out of range.
 AETHER2ONNX_API Inspection inspect(const Input& input, const InspectOptions& options = {},
                                    const Context& context = {});
 
-/// Inspects a file on disk. External data must be in the same folder. Also throws Error(io).
+/// Describes a file on disk. External data must be in the same folder. Also throws Error(io).
 AETHER2ONNX_API Inspection inspect_file(const std::filesystem::path& path,
                                         const InspectOptions& options = {},
                                         const Context& context = {});

@@ -1,5 +1,5 @@
 /// @file
-/// The interfaces from which the library reads bytes and to which it writes bytes.
+/// The interfaces Input and Output, through which the library reads and writes bytes of files.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,7 @@ struct AETHER2ONNX_API MemoryInput final : Input {
 /// Opens a file for reading. Throws Error(io) if `path` isn't a regular file or can't be opened.
 AETHER2ONNX_API std::unique_ptr<Input> open_file(const std::filesystem::path& path);
 
-/// Receives the bytes of a file in their order.
+/// Receives the bytes of a file in order, from the first to the last.
 class AETHER2ONNX_API Output {
  public:
   Output() = default;
@@ -48,16 +48,16 @@ class AETHER2ONNX_API Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output();
 
-  /// Appends `bytes` to the file. Throws Error(io) if that fails.
+  /// Appends `bytes` to the file. Throws Error(io) if `bytes` can't be written.
   virtual void write(std::span<const std::byte> bytes) = 0;
 };
 
-/// The destinations of a converted model.
+/// The destinations to which convert() writes a model.
 struct OutputFiles {
   /// Receives the ONNX file.
   Output* model = nullptr;
   /// Receives the weights if the model is larger than ConvertOptions::external_data_threshold. If
-  /// null, such a model is refused with Error(limit).
+  /// null, a model of this size is refused with Error(limit).
   Output* external_data = nullptr;
   /// The name by which the ONNX file refers to the external data: a file name without a folder.
   std::string external_data_name;

@@ -1,7 +1,7 @@
 /// @file
-/// Parts that the reports of several tasks have in common.
+/// Structures that the reports of several tasks contain: convert(), fuse(), inspect().
 ///
-/// Everything here is plain data. Copies are independent of the files and of each other.
+/// All types here are plain data. Copies are independent of the files and of each other.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +14,24 @@
 
 namespace aether2onnx {
 
-/// The file that a task reads.
+/// Describes the checkpoint or ONNX file that a task reads.
 struct SourceInfo {
   std::string name;
   std::string container;  ///< "PyTorch zip", "safetensors", "ONNX", …
-  std::string wrapper;    ///< Keys of the state dict with '/' between them; "" for the root.
-  /// The same for other state dicts in the file. ReadOptions::params_key selects one of them.
+  std::string wrapper;    ///< The keys that lead to the state dict, "model/state_dict"; "": root.
+  /// The keys that lead to other state dicts in the file. ReadOptions::params_key selects one.
   std::vector<std::string> other_wrappers;
   std::string params_key;  ///< The value of ReadOptions::params_key; "" if unset.
   /// SHA-256 of the whole file, in lower-case hex. The hash of a sharded checkpoint covers the
-  /// index, followed by the shards in the order of their names.
+  /// index file, followed by the shards in the order of their names.
   std::string sha256;
-  std::uint64_t bytes = 0;  ///< The size of all files.
+  std::uint64_t bytes = 0;  ///< The size of all files of the checkpoint.
   /// The paths of the file and of its shards. Empty for a checkpoint in memory.
   std::vector<std::filesystem::path> files;
   std::uint64_t tensors = 0;
   std::uint64_t parameters = 0;
   std::string
-      dtype;  ///< "float32"; if tensors differ, the most frequent first: "float16 + float32".
+      dtype;  ///< "float32", or several types, the most frequent first: "float16 + float32".
 };
 
 /// Returns "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
@@ -39,7 +39,7 @@ AETHER2ONNX_API std::string summary(const SourceInfo& source);
 /// Returns "AetherNet G1, aether_small x2, 3 channels, …".
 AETHER2ONNX_API std::string summary(const NetworkInfo& network);
 
-/// An input or output of an ONNX graph.
+/// Describes an input or output of an ONNX graph.
 struct TensorInfo {
   std::string name;
   std::string dtype;               ///< PyTorch's name of the type, "float32".

@@ -1,7 +1,7 @@
 /// @file
-/// Scans a file: finds out whether the file contains anything other than data.
+/// Scans a checkpoint or an ONNX file for anything other than data, for example code in a pickle.
 ///
-/// A report owns all its data. Inputs and contexts belong to the caller; a call keeps no reference
+/// A report owns all its data. Inputs and contexts belong to the caller; scan() keeps no reference
 /// to them. Calls may run in several threads at once if each call has its own input.
 #pragma once
 
@@ -16,8 +16,9 @@
 
 namespace aether2onnx {
 
-/// The verdict on a name that Python would import to load a pickle. aether2onnx has a list of all
-/// allowed names. A name that is not on the list is suspicious or dangerous.
+/// The verdict on a name (a function or class) that Python would import to load a pickle.
+/// aether2onnx has a list of all allowed names. A name that is not on this list is suspicious or
+/// dangerous.
 enum class Verdict {
   tensors,     ///< PyTorch uses this name to rebuild tensors.
   harmless,    ///< Plain containers, numbers, paths, dates, layers of torch.nn.
@@ -25,32 +26,32 @@ enum class Verdict {
   dangerous,   ///< Known to run code, start programs or reach files and networks.
 };
 
-/// The result of a scan, from best to worst.
+/// The result of a scan. The best result comes first, the worst last.
 enum class ScanResult {
-  clean,    ///< The whole file is understood and contains only data.
-  unclear,  ///< A part of the file is not understood or cannot be read.
-  found,    ///< Loading could do more than make tensors, or programs disagree about the file.
+  clean,    ///< aether2onnx understands the whole file. The file contains only data.
+  unclear,  ///< aether2onnx does not understand or cannot read a part of the file.
+  found,    ///< Loading could do more than make tensors, or programs read different contents.
 };
 
 /// Returns "tensors", "harmless", …; "clean", "unclear" or "found".
 AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
 AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
 
-/// The result of a scan. Texts from the file are made printable and shortened.
+/// The findings of scan(). Texts from the file are made printable and shortened.
 struct ScanReport {
-  ScanResult result = ScanResult::unclear;  ///< The worst result of everything below.
+  ScanResult result = ScanResult::unclear;  ///< The worst result of all findings below.
   std::string container;                    ///< "PyTorch zip", "safetensors", "ONNX", "pickle", …
 
   /// A name that Python would import to load the file.
   struct Global {
     std::string name;  ///< "torch._utils._rebuild_tensor_v2"
     Verdict verdict = Verdict::suspicious;
-    std::string where;  ///< The first pickle with the name: "archive/data.pkl".
+    std::string where;  ///< The first pickle that has the name: "archive/data.pkl".
     std::uint64_t count = 1;
   };
   std::vector<Global> globals;  ///< The worst verdict first.
 
-  /// A call that loading would make of a suspicious or dangerous name: "os.system('rm …')".
+  /// A call of a suspicious or dangerous name, made by loading the file: "os.system('rm …')".
   struct Call {
     std::string text;
     Verdict verdict = Verdict::suspicious;
@@ -58,23 +59,23 @@ struct ScanReport {
   };
   std::vector<Call> calls;
 
-  /// Any other finding, for example a contradiction because of which two programs would read the
-  /// file differently.
+  /// Any other problem, for example a contradiction because of which two programs would read
+  /// different contents from the file.
   struct Finding {
-    ScanResult weight = ScanResult::unclear;  ///< The finding's result. `clean`: information only.
+    ScanResult weight = ScanResult::unclear;  ///< `clean`: the finding is only information.
     std::string code;                         ///< A stable name. docs/security.md lists all codes.
-    std::string what;                         ///< The finding in one line.
+    std::string what;                         ///< The problem in one line.
   };
   std::vector<Finding> findings;  ///< The worst result first.
 
-  /// The number of globals, calls and findings beyond the listed ones.
+  /// The number of further globals, calls and findings, which the lists above omit.
   std::uint64_t not_listed = 0;
 };
 
-/// Finds out whether the file contains only data, without loading the file. A part that cannot be
-/// read or is not understood makes the result unclear, never clean.
+/// Finds out whether the file contains only data, without loading the file. If aether2onnx cannot
+/// read or understand a part of the file, the result is never `clean`.
 ///
-/// Throws Error(io) if bytes cannot be read.
+/// Throws Error(io) if bytes of `input` cannot be read.
 AETHER2ONNX_API ScanReport scan(const Input& input, const Context& context = {});
 
 /// Scans a file on disk. If the file is the index of a sharded checkpoint, also scans the shards.

@@ -1,8 +1,8 @@
 /// @file
-/// Targets: the programs that run ONNX files, and the conversion that suits each of them.
+/// Targets (the programs that run ONNX files), and the conversion options that suit each target.
 ///
-/// All names are string literals. A result owns all its data. All functions may be called from
-/// several threads at once.
+/// Members of type string_view refer to string literals. A result owns all its other data. All
+/// functions may be called from several threads at once.
 #pragma once
 
 #include <string>
@@ -38,11 +38,11 @@ enum class Target {
 /// Returns the target's name, for example "tensorrt-rtx".
 AETHER2ONNX_API std::string_view to_string(Target target) noexcept;
 
-/// A target and its versions that will run the file.
+/// A target, and the versions of this target that will run the file.
 struct TargetVersion {
   Target target = Target::tensorrt;
-  /// "8.6.1", "8.6" (any 8.6) or "10" (any 10). Only targets with TargetInfo::has_versions have
-  /// versions. Empty: all versions in TargetInfo::versions.
+  /// The version: "8.6.1", "8.6" (any 8.6) or "10" (any 10). Must be empty unless the target has
+  /// TargetInfo::has_versions. If empty, all versions in TargetInfo::versions are meant.
   std::string version;
 };
 
@@ -53,22 +53,22 @@ AETHER2ONNX_API std::string to_string(const TargetVersion& target);
 /// Error(usage) if the target is unknown or the version is invalid. The error lists similar names.
 AETHER2ONNX_API TargetVersion parse_target(std::string_view text);
 
-/// Describes a target.
+/// Describes one target. targets() returns the descriptions of all targets.
 struct TargetInfo {
   Target target = Target::tensorrt;
   std::string_view name;     ///< The name that to_string() returns.
   std::string_view title;    ///< The name in sentences, "TensorRT for RTX".
-  std::string_view program;  ///< What the program is, in a few words.
+  std::string_view program;  ///< What kind of program this is, in a few words.
   bool has_versions = false;
-  std::string versions;               ///< Used if TargetVersion::version is empty: "8.6 or newer".
-  bool by_default = false;            ///< Whether check() covers this target if none is requested.
-  std::vector<Precision> precisions;  ///< Precisions that the target runs, the preferred first.
-  std::string_view source;            ///< The source of the facts about this target.
+  std::string versions;     ///< Meant by an empty TargetVersion::version: "8.6 or newer".
+  bool by_default = false;  ///< Whether check() uses this target if the caller names none.
+  std::vector<Precision> precisions;  ///< The precisions that the target runs, the best first.
+  std::string_view source;            ///< Where the data about this target is from.
 };
 AETHER2ONNX_API std::vector<TargetInfo> targets();
 
-/// Which options the caller has set on purpose. choose_for() does not change these options. The
-/// optional members of ConvertOptions need no flag: a member with a value counts as set.
+/// The options that the caller has set. choose_for() does not change these options. The optional
+/// members of ConvertOptions need no flag, because an optional member with a value is set.
 struct OptionsSet {
   bool shape = false;
   bool precision = false;
@@ -84,17 +84,18 @@ struct TargetChoice {
     std::string why;     ///< One sentence without a full stop.
   };
   ConvertOptions options;
-  /// Each option that choose_for() set for a target, in the order of the program's help.
+  /// Each option that choose_for() set for a target, in the order of the text of --help.
   std::vector<Setting> settings;
-  /// Options of the caller that do not suit a target, one line each. choose_for() keeps their
-  /// values. The lines write options as {option:NAME}; spell_options() replaces these.
+  /// Lines about options of the caller that do not suit a target. choose_for() keeps the caller's
+  /// values. Options are written as {option:NAME}; spell_options() replaces this.
   std::vector<std::string> clashes;
-  /// Further options that may help with a target, one line each.
+  /// One line for each further option that may help with a target.
   std::vector<std::string> notes;
 };
 
-/// Completes `options` for `targets`. If there are several targets, each option gets the value that
-/// the first target prefers and all other targets accept. An empty list changes nothing.
+/// Returns `options` with the unset options chosen for `targets`. If there are several targets,
+/// each option gets the value that the first target prefers and all other targets accept. If
+/// `targets` is empty, no option changes.
 ///
 /// Throws Error(usage) if a target lacks the precision that the caller set, if no value of an
 /// option suits all targets, or if a version is invalid. The error names the targets.

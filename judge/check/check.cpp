@@ -1,4 +1,5 @@
-// Runs every rule on one file and keeps the findings that matter for the requested targets.
+// The command check: runs every rule on an ONNX file, and keeps the findings about the requested
+// targets, which are the programs that will run the file.
 
 #include "judge/check/check.h"
 
@@ -29,16 +30,17 @@ Severity one_less(Severity severity) {
   return severity == Severity::error ? Severity::warning : Severity::note;
 }
 
-// Returns the concern's severity, one step lower if the concern is about only some of the requested
-// versions. Returns nullopt if the concern is about none of them.
+// Returns the concern's severity for the requested `versions` of a target: one step lower if only
+// some of these versions have the problem, nullopt if none has the problem.
 std::optional<Severity> severity_in(const Concern& concern, const Range& versions) {
   if (concern.versions.contains(versions)) return concern.severity;
   if (concern.versions.meets(versions)) return one_less(concern.severity);
   return std::nullopt;
 }
 
-// Returns whether the concern is about the runtime inside the requested program. Returns false if
-// the runtime was requested as well: then the finding names only the runtime.
+// Returns whether the concern applies to the requested program because of the runtime inside the
+// program. Returns false if the runtime was requested, too: then the finding names only the
+// runtime.
 bool is_inherited(const Concern& concern, const Asked& asked, const std::vector<Asked>& all) {
   if (concern.itself || concern.target == asked.row->target ||
       concern.target != asked.row->runtime) {

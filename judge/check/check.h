@@ -1,8 +1,8 @@
 /// @file
-/// The rules of the command check, the data that rules read from an ONNX file (Model), and the
-/// findings that rules report (Found). Rules change nothing.
+/// The parts of the command check: its rules, the data that rules read from an ONNX file (Model),
+/// and the findings that rules report (Found). Rules change nothing.
 ///
-/// A rule is one row of a table in rules_*.cpp: the code of its findings, and its function.
+/// A rule is one row of a table in a file rules_*.cpp: the code of its findings, and a function.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -22,14 +22,14 @@
 
 namespace aether2onnx::judge::check {
 
-/// Runs every rule on an ONNX file. `file` describes the file, `input` has its bytes. `siblings`
+/// Runs every rule on an ONNX file. `file` is the parsed file, `input` has its bytes. `siblings`
 /// opens external data, and is null for a file in memory. Reads one weight at a time.
 ///
 /// Throws Error(usage) if a version in `options` is malformed or does not belong to its target.
 CheckReport run(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                 const CheckOptions& options, const Context& context);
 
-/// The element types that rules use, with their numbers in TensorProto.DataType.
+/// The element types that rules use, with their numbers in ONNX's TensorProto.DataType.
 namespace type {
 enum {
   unknown = 0,
@@ -50,34 +50,35 @@ bool is_half(int data_type);
 /// Returns whether `data_type` is float16, bfloat16, float32 or float64.
 bool is_real(int data_type);
 
-/// Nodes, weights or values with the same problem: their number, and the name of the first.
+/// Collects nodes, weights or values that have the same problem. Keeps only their number and the
+/// name of the first, because a message names only the first.
 struct Places {
   std::uint64_t count = 0;
   std::string first;
 
   void add(std::string_view name);
   bool empty() const { return count == 0; }
-  /// Returns "the node 'a'", or "3 nodes (the first is 'a')".
+  /// Returns "the node 'a'", or "3 nodes (the first is 'a')", for a message. Here `noun` is "node".
   std::string text(std::string_view noun) const;
 };
 
-/// Facts about the elements of the weights.
+/// What the elements of a model's weights show. The rules for weights report these facts.
 struct WeightFacts {
-  std::uint64_t half_elements = 0;  ///< Number of elements of float16 weights that were read.
+  std::uint64_t half_elements = 0;  ///< Number of elements in float16 weights that were read.
   Places not_finite;
   Places beyond_half;  ///< Tensors with a finite element beyond 65504, float16's limit.
-  std::uint64_t half_subnormal = 0;  ///< Number of float16 elements below 6.1e-5, but not 0.
+  std::uint64_t half_subnormal = 0;  ///< Number of float16 elements x with 0 < |x| < 6.1e-5.
   Places at_limit;                   ///< float16 tensors with an element of +-65504.
   Places missing;                    ///< Tensors whose external file does not exist.
   Places elsewhere;                  ///< Tensors whose external file is in another folder.
-  Places unread;                     ///< Tensors in external files, if the model is in memory.
+  Places unread;                     ///< Tensors in external files of a model that is in memory.
   Places damaged;
   std::string damage;          ///< What is wrong with the first damaged tensor.
   std::string file_missing;    ///< Name of the first missing external file.
   std::string file_elsewhere;  ///< Name of the first external file in another folder.
 };
 
-/// An ONNX file, and facts about the file that several rules need.
+/// An ONNX file, and facts about the file that several rules of check need.
 struct Model {
   Model(const onnx::Model& of_file, const Input& bytes, const io::Siblings* beside)
       : file(of_file), input(bytes), siblings(beside) {}
@@ -105,21 +106,22 @@ struct Model {
   bool has_half() const { return has_type(type::float16) || has_type(type::bfloat16); }
 };
 
-/// Returns the Model of an ONNX file. Reads all weights, and reports the progress to the observer.
+/// Collects the facts about an ONNX file that the rules of check need. Reads all weights, and
+/// reports the progress to the observer in `context`.
 Model make_model(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
                  const Context& context);
 
 /// Returns whether the node runs the operator `op_type` of ONNX's own domain.
 bool is_op(const onnx::Node& node, std::string_view op_type);
-/// Returns the node's name. If the name is empty, returns the name of the first output.
+/// Returns the node's name. If the node has no name, returns the name of the node's first output.
 std::string_view name_of(const onnx::Node& node);
-/// Returns the data type in the node's attribute `name`; type::unknown without this attribute.
+/// Returns the type in the node's attribute `name`, or type::unknown without this attribute.
 int type_attribute(const onnx::Node& node, const char* name);
 /// Returns the size of a fixed axis, or nullopt for a dynamic axis.
 std::optional<std::int64_t> size_of_axis(const std::string& dim);
-/// Returns the elements of a short int64 constant (at most one axis); nullopt for other values.
+/// Returns the elements of `value`, a short int64 constant (at most one axis), or else nullopt.
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value);
-/// Returns the elements of a short floating-point constant; nullopt for other values.
+/// Returns the elements of `value`, a short floating-point constant, or else nullopt.
 std::optional<std::vector<double>> numbers_of(const Model& model, std::string_view value);
 
 /// Returns the nodes of the graph for which `condition` is true.
@@ -132,8 +134,8 @@ Places nodes_where(const Model& model, Condition condition) {
   return places;
 }
 
-/// The severity of a finding for some versions of a target. Unless `itself` is set, the concern
-/// also counts for each program that contains this target as its runtime (TargetRow::runtime).
+/// How serious a finding is for a target (a program that runs ONNX files) in some versions. Unless
+/// `itself` is true, also for each program that contains this target (TargetRow::runtime).
 struct Concern {
   Target target = Target::tensorrt;
   Severity severity = Severity::note;
@@ -141,7 +143,7 @@ struct Concern {
   bool itself = false;
 };
 
-/// Collects the findings of one rule. run() later weighs each finding for the requested targets.
+/// Collects the findings of one rule for all targets. run() keeps those for the requested targets.
 struct Found {
   struct Raw {
     std::string what;
@@ -153,7 +155,7 @@ struct Found {
 
   void add(std::string what, std::vector<Concern> concerns, std::string remedy,
            std::uint64_t count = 1);
-  /// Adds one finding, "3 nodes (the first is 'a'): what". Adds nothing if `places` is empty.
+  /// Adds the finding "3 nodes (the first is 'a'): what". Adds nothing if `places` is empty.
   void add(const Places& places, std::string_view noun, std::string_view what,
            std::vector<Concern> concerns, std::string remedy);
 };
@@ -179,10 +181,10 @@ struct TypeRow {
   /// The inputs that must all have the same type: bit 0 for the first input, and so on.
   std::uint32_t agree;
 };
-/// Returns the row of the node's operator, or null if the table has no such row.
+/// Returns the row for the node's operator, or null if the table of operators has no such row.
 const TypeRow* find_type_row(const onnx::Node& node);
 
-// --- functions that make concerns ---
+// --- functions that make concerns: severities for some targets ---
 
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
   return {Target::tensorrt, severity, versions};
@@ -192,7 +194,7 @@ inline Concern onnxruntime(Severity severity, Range versions = all_versions()) {
   return {Target::onnxruntime, severity, versions};
 }
 inline Concern videojanai(Severity severity) { return {Target::videojanai, severity}; }
-/// A concern for this target only, not for programs that contain the target as their runtime.
+/// Returns a concern for `target` itself, not for programs that contain `target` as their runtime.
 inline Concern itself(Target target, Severity severity) {
   return {target, severity, all_versions(), true};
 }
@@ -208,7 +210,7 @@ std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b)
 
 inline constexpr const char* kReconvert = "Convert the checkpoint with aether2onnx.";
 inline constexpr const char* kDamaged = "The file is damaged. Create the file again.";
-/// Returns "Convert the checkpoint with {option:opset_version} 17", without a full stop.
+/// Returns a remedy without a full stop: "Convert the checkpoint with {option:opset_version} 17".
 std::string convert_with(std::string_view option_name, std::string_view value);
 /// Returns the remedy for a bfloat16 model whose opset is too new for a program.
 std::string instead_of_bfloat16();

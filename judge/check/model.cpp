@@ -1,5 +1,5 @@
-// Builds the Model that rules read: constants, the nodes that make and use each value, types, and
-// facts about the elements of weights.
+// Builds the Model of an ONNX file for the rules of check: constants, the nodes that compute and
+// use each value, types of values, and facts about the elements of weights.
 
 #include <algorithm>
 #include <array>
@@ -23,7 +23,8 @@ struct TypeRows {
   TypeRow row;
 };
 
-// The type of each operator's output. Source: the type constraints in ONNX's Operators.md.
+// How the type of an operator's output follows from the inputs, and (as bits) which inputs must
+// have the same type. Source: the type constraints in ONNX's Operators.md.
 constexpr std::array kTypeRows = {
     TypeRows{"Add Sub Mul Div Max Min Sum Mean Concat Conv ConvTranspose Gemm MatMul PRelu Mod "
              "LayerNormalization GroupNormalization InstanceNormalization Clip Range",
@@ -153,8 +154,9 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   if (at_limit) facts.at_limit.add(tensor.name);
 }
 
-// Reports a tensor if its elements are in a file that check may not open. Returns whether the
-// tensor was reported.
+// Adds the tensor to `facts` if its elements are in an external file that check may not open: a
+// file in another folder, or any file if the model is in memory. Returns whether the tensor was
+// added.
 bool report_place(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
   if (tensor.external_file.empty()) return false;
   if (!onnx::is_beside(tensor.external_file)) {
@@ -196,7 +198,8 @@ void read_weights(Model& model, const Context& context) {
       context.observer->on_progress("weights", ++done, model.file.initializers.size());
     }
   }
-  // For tensors in attributes, inner graphs and functions, check looks only for external files.
+  // For tensors in attributes, inner graphs and functions, check tests only if external files
+  // exist.
   for (const onnx::Tensor& tensor : model.file.other_tensors) {
     if (report_place(model, tensor, model.weights) || tensor.external_file.empty()) continue;
     context.check_cancelled();
@@ -215,7 +218,8 @@ void take_axes(Model& model) {
   }
 }
 
-// Returns the elements of a constant with at most one axis, 65,536 elements and no external file.
+// Returns the elements of the constant `value`. Returns nullopt if `value` is no constant, has more
+// than one axis or more than 65,536 elements, or is in an external file.
 std::optional<TensorData> short_constant(const Model& model, std::string_view value) {
   constexpr std::int64_t longest = 1 << 16;
   const auto found = model.constants.find(value);

@@ -1,4 +1,4 @@
-// Rules for the file's versions, for its metadata, and for the graph as a whole.
+// Rules for the versions in the file (opset, IR), for its metadata, and for the graph as a whole.
 
 #include <array>
 
@@ -59,7 +59,7 @@ void ir_too_new(const Model& model, Found& found) {
   if (from == kFirst) return;
   const bool known = model.opset >= kMinOpset && model.opset <= kMaxOpset;
   const int needed = known ? onnx::ir_version(static_cast<int>(model.opset)) : 0;
-  // If the opset alone needs this IR version, opset_too_new has reported the opset.
+  // If the opset alone requires this IR version, the rule opset_too_new reports the file.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
   found.add(
@@ -139,7 +139,8 @@ void value_made_twice(const Model& model, Found& found) {
             everywhere(error), kDamaged);
 }
 
-// Counts the nodes in a cycle: those nodes remain after all nodes have run that can run.
+// Reports nodes in the wrong order, and nodes that can never run: nodes in a cycle, and nodes that
+// need a result from a cycle.
 void node_order(const Model& model, Found& found) {
   std::unordered_map<const onnx::Node*, std::size_t> waiting;
   std::vector<const onnx::Node*> ready;

@@ -1,4 +1,4 @@
-// Rules for operators: which targets have an operator, and from which version on.
+// Rules for operators: which targets (programs) can run an operator, and from which version on.
 
 #include <array>
 #include <map>
@@ -120,7 +120,7 @@ void operator_loads(const Model& model, Found& found) {
   }
 }
 
-// Finds functions with an operator's name: some programs run the function, others the operator.
+// Reports functions with an operator's name: some programs run the function, others the operator.
 void operator_replaced(const Model& model, Found& found) {
   Places places;
   for (const onnx::Function& function : model.file.functions) {

@@ -14,7 +14,8 @@ using enum Severity;
 
 bool is_quantize(const onnx::Node& node) { return is_op(node, "QuantizeLinear"); }
 
-// Returns the nodes of both operators that have a scale and for which `condition` is true.
+// Returns the QuantizeLinear and DequantizeLinear nodes that have a scale and for which `condition`
+// is true.
 template <typename Condition>
 Places quantizers_where(const Model& model, Condition condition) {
   return nodes_where(model, [&](const onnx::Node& node) {
@@ -27,8 +28,8 @@ const std::string* zero_point(const onnx::Node& node) {
   return node.inputs.size() > 2 && !node.inputs[2].empty() ? &node.inputs[2] : nullptr;
 }
 
-// Returns whether a zero point is not 0: whether the constant `name` has a byte other than 0. In
-// all types of zero points, the bytes of the number 0 are 0.
+// Returns whether the zero point `name` is a constant that is not 0. Compares only bytes: in all
+// types of zero points, all bytes of the number 0 are 0.
 bool has_nonzero(const Model& model, const std::string& name) {
   const auto constant = model.constants.find(name);
   if (constant == model.constants.end() || !constant->second->external_file.empty()) return false;

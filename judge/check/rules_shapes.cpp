@@ -1,5 +1,5 @@
 // Rules for inputs, outputs and their shapes. Players are programs that give a model one picture at
-// a time; they expect certain inputs and outputs.
+// a time, and that expect certain inputs and outputs.
 
 #include <algorithm>
 #include <array>
@@ -16,7 +16,8 @@ using enum Severity;
 
 constexpr std::size_t kRank = 4;
 
-// The input and the output of a model that has one of each. Null for a value without four axes.
+// The only input and the only output of a model. Null if the model has several inputs or outputs,
+// or if the input or output does not have four axes.
 struct Ends {
   const onnx::ValueInfo* input = nullptr;
   const onnx::ValueInfo* output = nullptr;
@@ -168,12 +169,13 @@ void no_profile(const Model& model, Found& found) {
                   name, option("dynamic_shapes")));
 }
 
-// Returns whether a Reshape to this shape works only for one height and width.
+// Returns whether a Reshape to this shape works only for one height and width of the picture.
 bool is_fixed_shape(const std::vector<std::int64_t>& shape) {
   const auto open = std::count_if(shape.begin(), shape.end(),
                                   [](std::int64_t size) { return size == 0 || size == -1; });
   // An open axis (0 or -1) takes any size. With up to three axes, height and width may share one
-  // axis, so one open axis is enough. With four axes or more, the height or the width stays fixed.
+  // axis, so one open axis is enough. With four or more axes, one open axis leaves height or width
+  // fixed.
   return !shape.empty() && (open == 0 || (open == 1 && shape.size() >= kRank));
 }
 

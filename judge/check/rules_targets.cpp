@@ -1,5 +1,6 @@
-// Rules for correct files that a single target refuses, computes wrongly or runs slowly.
-// Sources: the programs themselves (docs/targets.md), and NVIDIA's tables of data types per GPU.
+// Rules for valid ONNX files that one target (a program that runs ONNX files) refuses, computes
+// wrongly or runs slowly. Sources: runs and source code of these programs (docs/targets.md), and
+// NVIDIA's tables of the data types of each GPU.
 
 #include <algorithm>
 #include <array>
@@ -104,7 +105,7 @@ void ncnn_layernorm(const Model& model, Found& found) {
 
 // --- speed ---
 
-// Returns the larger side of a Conv's kernel; 0 if the weight is no constant with four axes.
+// Returns the larger side of a Conv's kernel; 0 if the node is no Conv with a constant 4-D weight.
 std::int64_t kernel_of(const Model& model, const onnx::Node& node) {
   if (!is_op(node, "Conv") || node.inputs.size() < 2) return 0;
   const auto weight = model.constants.find(node.inputs[1]);
@@ -155,7 +156,7 @@ void slow_projections(const Model& model, Found& found) {
 
 void slow_kernels(const Model& model, Found& found) {
   const std::int64_t whole = row_of(Target::onnxruntime_cuda).split_kernels_over.value;
-  constexpr std::int64_t largest = 13;  // the largest kernel that can be split
+  constexpr std::int64_t largest = 13;  // convert can split kernels up to this size
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_half_depthwise(model, node, whole) && kernel_of(model, node) <= largest;
   });

@@ -18,7 +18,7 @@ using enum Severity;
 // The first opset in which most operators accept bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
 
-// Returns the mixed mode of --fp_mode that has the model's 16-bit type.
+// Returns the mode of --fp_mode for mixed precision that has the model's 16-bit type.
 const char* mixed_mode(const Model& model) {
   return model.has_type(type::bfloat16) ? "mixed_bf16" : "mixed_fp16";
 }
@@ -28,7 +28,7 @@ std::string keep_normalizations(const Model& model) {
          ", which keeps the normalizations in float32.";
 }
 
-// Returns the types of inputs that must have one type but differ, "float16, float32"; else "".
+// Returns "float16, float32" if inputs have these types but must have the same type; else "".
 std::string disagreement(const Model& model, const onnx::Node& node) {
   const TypeRow* row = find_type_row(node);
   if (row == nullptr) return "";
@@ -64,7 +64,7 @@ void mixed(const Model& model, Found& found, bool normalizations) {
 void mixed_types(const Model& model, Found& found) { mixed(model, found, false); }
 void layernorm_mixed(const Model& model, Found& found) { mixed(model, found, true); }
 
-// In ONNX, the inputs of Pow may have different types; in a strongly typed network they may not.
+// ONNX allows different types for the two inputs of Pow. Strongly typed TensorRT networks do not.
 void pow_mixed(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
@@ -164,7 +164,7 @@ void layernorm_half(const Model& model, Found& found) {
       keep_normalizations(model));
 }
 
-// Returns whether the node squares its input. A Pow with an unknown exponent counts as a square.
+// Returns whether the node squares its input. Takes a Pow with an unknown exponent for a square.
 bool is_square(const Model& model, const onnx::Node& node) {
   if (is_op(node, "Mul")) return node.inputs.size() == 2 && node.inputs[0] == node.inputs[1];
   if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
@@ -172,8 +172,8 @@ bool is_square(const Model& model, const onnx::Node& node) {
   return !exponent || (exponent->size() == 1 && (*exponent)[0] == 2);
 }
 
-// Returns the nodes that compute a mean of squares, in half precision or in a wider type. This mean
-// is the variance of a normalization that is written in simpler operators.
+// Returns the nodes that compute a mean of squares: in half precision if `half`, else in a wider
+// type. Such a mean is the variance of a normalization that is written in simpler operators.
 Places variances(const Model& model, bool half) {
   return nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "ReduceMean") || node.inputs.empty()) return false;
@@ -191,7 +191,8 @@ void half_statistics(const Model& model, Found& found) {
 }
 
 void layernorm_decomposed(const Model& model, Found& found) {
-  // The command `engine` uses --stronglyTyped for 16-bit files if TensorRT has this option.
+  // For 16-bit files, the command `engine` adds --stronglyTyped as soon as TensorRT has this
+  // option. Newer versions then compute no float32 layer in half precision.
   const Version weak_end = model.has_half() ? kStrongTyping : kOnlyStrongTyping;
   std::string remedy = convert_with("opset_version", "17") + ", which has LayerNormalization.";
   if (model.opset >= operator_row("LayerNormalization").opset) {

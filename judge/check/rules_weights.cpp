@@ -67,7 +67,7 @@ void weight_beyond_half(const Model& model, Found& found) {
 
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
-  // In every trained network a few weights are this small. A larger share means a loss of digits.
+  // Every trained network has a few weights below 6.1e-5. A larger share means lost digits.
   constexpr std::uint64_t one_in = 20;
   if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;

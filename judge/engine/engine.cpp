@@ -223,7 +223,7 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   if (route.fp16) add("--fp16");
   if (route.bf16) add("--bf16");
   if (route.int8) add("--int8");
-  // In every version, a number without a unit is in MiB. The units differ between versions.
+  // No unit, because the units differ between versions of trtexec. A number alone is in MiB.
   if (options.workspace) add("--memPoolSize", fmt::format("workspace:{}", *options.workspace));
   if (!options.timing_cache.empty()) add("--timingCacheFile", path_text(options.timing_cache));
   add_number("--builderOptimizationLevel", options.builder_optimization_level);

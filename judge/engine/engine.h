@@ -1,5 +1,5 @@
 /// @file
-/// What TensorRT must know about an ONNX file, and the options of each version of trtexec.
+/// Internal functions of the command engine. They describe ONNX files and choose trtexec's options.
 ///
 /// The functions here start no program. The public functions are in aether2onnx/engine.h.
 #pragma once
@@ -16,40 +16,41 @@
 
 namespace aether2onnx::judge::engine {
 
-/// Returns the compute capabilities in `options`, or NVIDIA's default: 80 (for 8.0), 86, 89, 120.
+/// Returns the compute capabilities in `options`, times 10. If there are none, returns the default
+/// of TensorRT for RTX: 80, 86, 89 and 120.
 std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options);
 
-/// Returns the smallest, usual or largest input shape (`which`) as "input:1x3x64x64": the form in
-/// the converter's metadata, in trtexec's options and in ONNX Runtime's options.
+/// Returns the smallest, usual or largest input shape (`which` selects one) as "input:1x3x64x64".
+/// The converter's metadata and the options of trtexec and ONNX Runtime have this form.
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 
-/// Returns what runtimes must know about an ONNX file. Throws as read_engine_model() does.
+/// Returns what runtimes must know about an ONNX file. Throws the errors of read_engine_model().
 EngineModel describe(const onnx::Model& file);
 
 /// Returns why TensorRT refuses the file's quantization, or "" if TensorRT accepts the
 /// quantization. TensorRT reads only symmetric quantization, which has zero points of 0.
 std::string quantization_problem(const onnx::Model& file, const Input& input);
 
-/// Throws Error(unsupported) if `model.quantization_problem` is not empty.
+/// Throws Error(unsupported) if the model has a quantization that TensorRT refuses.
 void check_quantization(const EngineModel& model);
 
 /// Throws Error(usage) if a number in `options` is out of range.
 void check_numbers(const EngineOptions& options);
-/// Throws Error(usage) if a dynamic model has no profile: no range of input sizes.
+/// Throws Error(usage) if a dynamic model has no profile, which is the range of its input sizes.
 void check_profile(const EngineModel& model);
 
-/// Returns the path for an option. "./" goes before a first '~', which trtexec would replace.
+/// Returns the path for trtexec, with "./" before a first '~', which trtexec would replace.
 std::string path_text(const std::filesystem::path& path);
 
-/// Returns the input shape for file names: "1x3x64x64", "1x3x32x32-4x3x256x256" for a range.
+/// Returns the input shape for file names: "1x3x64x64"; for a range "1x3x32x32-4x3x256x256".
 std::string shapes_name(const EngineModel& model);
 
-/// Returns whether this version of trtexec has the option, and the option has an effect.
+/// Returns whether this version of trtexec has the option `name` and does not ignore the option.
 bool has_option(const TensorRtVersion& version, std::string_view name);
 
-/// The trtexec flags that set the engine's precision. Without flags, only the file sets it.
+/// The trtexec flags for the engine's precision. Without flags, the ONNX file sets the precision.
 struct PrecisionRoute {
-  bool strongly_typed = false;  ///< --stronglyTyped. TensorRT 11 is always strongly typed.
+  bool strongly_typed = false;  ///< --stronglyTyped. TensorRT 11 needs no flag for strong typing.
   bool fp16 = false;
   bool bf16 = false;
   bool int8 = false;
@@ -58,13 +59,13 @@ struct PrecisionRoute {
 /// Returns the flags for the requested precision, and adds hints for the user to `notes`. Throws
 /// Error(usage, unsupported) if no flags give this precision.
 ///
-/// `may_be_strong` is false for ONNX Runtime and vsmlrt: with TensorRT 10 and older, they cannot
-/// request strong typing.
+/// `may_be_strong`: whether the caller can request strong typing (layers compute in the file's
+/// types). ONNX Runtime and vsmlrt cannot do so with TensorRT 10 and older.
 PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& options,
                                bool may_be_strong, std::vector<std::string>& notes);
 
-/// Throws if an option is out of range, the model has no profile, or this version does not read the
-/// model's quantization, opset or operators. Adds hints for the user to `notes`.
+/// Throws if an option is out of range, a dynamic model has no range of sizes, or this TensorRT
+/// does not read the model's quantization, opset or operators. Adds hints for the user to `notes`.
 void validate(const EngineModel& model, const EngineOptions& options,
               std::vector<std::string>& notes);
 

@@ -1,4 +1,4 @@
-// Collects what TensorRT and other runtimes must know about an ONNX file (EngineModel).
+// Collects what TensorRT and other runtimes must know about an ONNX file (struct EngineModel).
 
 #include <algorithm>
 #include <array>
@@ -22,8 +22,8 @@ namespace {
 
 using Sizes = std::array<std::int64_t, 4>;
 
-// Reads a decimal number from 1 to `limits::kLayerWidth`, which is above the limit of every axis.
-// Returns nullopt for any other text.
+// Reads the size of an axis, a decimal number from 1 to `limits::kLayerWidth`. This maximum is
+// above the limit of every axis. Returns nullopt for any other text.
 std::optional<std::int64_t> size_of(std::string_view text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
@@ -46,12 +46,14 @@ std::optional<Sizes> sizes_of(std::string_view text) {
   return sizes;
 }
 
-// Thrown if the metadata have no profile (range of sizes) that fits the input.
+// Thrown if the metadata have no profile (range of input sizes) that fits the model's input.
 struct ProfileProblem {
   std::string text;
 };
 
-// Returns the shape under `key` in the metadata: min_shape, opt_shape or max_shape.
+// Returns the input shape that the metadata have under `key`: "min_shape", "opt_shape" or
+// "max_shape", the smallest, usual or largest shape. Throws ProfileProblem if the shape is missing
+// or wrong.
 Sizes profile_end(const onnx::Model& file, const char* key, const EngineModel& model) {
   const std::string* text = file.find_metadata(key);
   if (text == nullptr) throw ProfileProblem{"the metadata contain no range of sizes"};
@@ -111,7 +113,8 @@ void take_profile(const onnx::Model& file, EngineModel& model) {
   model.shape = shape;
 }
 
-// Returns an axis of the input. If `dim` is no number, the axis is dynamic with the range `range`.
+// Returns an axis of the input: fixed to the number `dim`, or dynamic with `range` if `dim` is no
+// number.
 Axis axis_of(const std::string& dim, const Axis& range, const std::string& input) {
   const bool is_number = !dim.empty() && dim.find_first_not_of("-0123456789") == std::string::npos;
   if (!is_number) return range;
@@ -185,8 +188,8 @@ void take_types(const onnx::Model& file, EngineModel& model) {
 }
 
 // Returns whether the input's name can be part of a shape option such as
-// --minShapes=input:1x3x64x64. In shape options, these characters have no special meaning in any
-// version of trtexec.
+// --minShapes=input:1x3x64x64. No version of trtexec gives the allowed characters a special meaning
+// in shape options.
 bool fits_into_profile(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

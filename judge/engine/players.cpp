@@ -30,7 +30,7 @@ std::string python_text(const std::string& text) {
   return result + "\"";
 }
 
-// The arguments of a call in Python: "name=value, …".
+// The keyword arguments of a Python call as text: "name=value, …".
 struct Keywords {
   std::string text;
 
@@ -52,8 +52,8 @@ std::string folder_text(const std::filesystem::path& file) {
 ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
   ProviderOptions result;
   judge::engine::validate(model, options, result.notes);
-  // The provider always builds weakly typed networks. There, a float16 or bfloat16 layer needs
-  // the flag of its type. TensorRT 11 and newer do not have these flags.
+  // The provider always builds weakly typed networks, in which float16 and bfloat16 layers need the
+  // flag of their type. TensorRT 11 and newer do not have these flags.
   const auto route = judge::engine::precision_route(model, options, false, result.notes);
   const auto add = [&](const char* key, const std::string& value) {
     result.options.emplace_back(key, value);

@@ -1,4 +1,4 @@
-// What differs between the versions of TensorRT: options of trtexec, opsets, types.
+// Handles what differs between the versions of TensorRT: options of trtexec, opsets and types.
 // Source: trtexec's source code (samples/common/sampleOptions.cpp) in the releases 8.4 to 11.1.
 
 #include <algorithm>
@@ -30,7 +30,7 @@ constexpr std::array kOptions = {
     TrtexecOption{"--fp16", before(kOnlyStrongTyping)},
     TrtexecOption{"--bf16", between(kBfloat16, kOnlyStrongTyping)},
     TrtexecOption{"--int8", before(kOnlyStrongTyping)},
-    // TensorRT 11 accepts this option, but without effect: every network is strongly typed.
+    // TensorRT 11 accepts this option but ignores it, because every network is strongly typed.
     TrtexecOption{"--stronglyTyped", between(kStrongTyping, kOnlyStrongTyping)},
     TrtexecOption{"--memPoolSize"},
     TrtexecOption{"--timingCacheFile"},
@@ -146,7 +146,7 @@ void check_opset(const EngineModel& model, const TensorRtVersion& version,
          "Convert the checkpoint with {} 16 or lower, which writes simpler operators instead.",
          shown_path(model), to_string(version), option("opset_version"));
   }
-  // "10" allows any release of TensorRT 10, but the older ones may not read the opset.
+  // The version "10" means any release of TensorRT 10. Older releases may not read the opset.
   const int oldest = newest_opset_of_tensorrt(judge::version(version.major));
   if (version.minor == TensorRtVersion::kNewest && number >= judge::version(9) &&
       model.opset_version > oldest) {
@@ -244,8 +244,8 @@ PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& op
   const bool wants_fp16 = options.precision == EnginePrecision::fp16;
   const bool wants_bf16 = options.precision == EnginePrecision::bf16;
   const bool typed = model.has_float16 || model.has_bfloat16 || model.is_quantized;
-  // If the file does not have the requested type, the type needs a flag, and flags need weak
-  // typing.
+  // If the file does not have the requested type, TensorRT needs the flag of this type. Such flags
+  // work only in weakly typed networks.
   const bool beyond_file =
       (wants_fp16 && !model.has_float16) || (wants_bf16 && !model.has_bfloat16);
 

@@ -30,8 +30,8 @@ std::string capability_text(int capability) {
   return fmt::format("{}.{}", capability / 10, capability % 10);
 }
 
-// Throws if the model has the type (`has`) and a requested GPU is older than `first`, the first
-// compute capability with this type.
+// Throws if the model contains `type` (`has` is true) and a requested GPU is older than `first`,
+// the first compute capability with this type.
 void check_type(const EngineModel& model, const EngineOptions& options, bool has, int first,
                 const char* type, const std::string& remedy) {
   if (!has || options.compute_capabilities.empty()) return;

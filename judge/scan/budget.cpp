@@ -21,7 +21,7 @@ bool Budget::take_inflation(std::uint64_t packed, std::uint64_t size) {
 }
 
 pickle::Document Budget::parse(const Input& input, std::uint64_t offset) {
-  // Half of the rest of the budget pays for the pickle's bytes, the other half for its values.
+  // Half of the remaining budget pays for the bytes of the pickle, half for the pickle's values.
   Context lowered = context_;
   Limits& limits = lowered.limits;
   const std::uint64_t rest = take(cost::kPickle) ? left_ : 0;
@@ -30,7 +30,7 @@ pickle::Document Budget::parse(const Input& input, std::uint64_t offset) {
   };
   lower(limits.pickle_bytes, cost::kPickleByte);
   lower(limits.pickle_values, cost::kPickleValue);
-  constexpr std::uint64_t of_every_pickle = 16;  // None, True and others that the parser makes
+  constexpr std::uint64_t of_every_pickle = 16;  // enough for None, True, … that every parser makes
   limits.pickle_values = std::max(limits.pickle_values, of_every_pickle);
   pickle::Document document = pickle::Document::parse_as_far_as_possible(input, offset, lowered);
   const std::string& exceeded = document.exceeded_limit();

@@ -1,6 +1,6 @@
 /// @file
-/// Limits the work of one scan. The work is counted, not timed, so every machine gives the same
-/// result. Private to this folder.
+/// The class Budget, which limits the work of one scan. Work is counted in units, not measured in
+/// seconds, so that every machine gives the same result. Private to this folder.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -11,42 +11,42 @@
 
 namespace aether2onnx::judge::scan {
 
-/// The costs of work, in units of Limits::scan_work. A unit is about a nanosecond on the machine on
-/// which the costs were measured. Work that grows only with the file's size costs nothing: reading
-/// each byte once, its checksum, inflating to a few times the file's size.
+/// What each piece of work costs, in units of Limits::scan_work, the limit for one scan. A unit was
+/// about a nanosecond on the machine that measured the costs. Work that grows only with the file's
+/// size is free: reading each byte once, checksums, inflating to a few times that size.
 namespace cost {
-inline constexpr std::uint64_t kPickle = 2'000;     ///< To begin a pickle.
-inline constexpr std::uint64_t kPickleByte = 12;    ///< To parse a byte of a pickle.
-inline constexpr std::uint64_t kPickleValue = 160;  ///< To keep and judge a value.
-inline constexpr std::uint64_t kInflatedByte = 1;   ///< To inflate a byte.
-inline constexpr std::uint64_t kName = 3'000;       ///< To judge and print an imported name.
-inline constexpr std::uint64_t kCall = 200;         ///< To judge a call.
-inline constexpr std::uint64_t kTensor = 1'500;     ///< To check a tensor against its storage.
-inline constexpr std::uint64_t kText = 9'000;       ///< To print a call or a finding.
-inline constexpr std::uint64_t kEntry = 6'000;      ///< To read an entry of an archive.
-inline constexpr std::uint64_t kNameByte = 30;      ///< To read a byte of the entry's name.
-inline constexpr std::uint64_t kJsonByte = 40;      ///< To parse a byte of JSON.
-inline constexpr std::uint64_t kSkimmedByte = 8;  ///< To skim a byte that may be part of a pickle.
-inline constexpr std::uint64_t kField = 20;       ///< To skip a field of an ONNX file.
+inline constexpr std::uint64_t kPickle = 2'000;     ///< Cost to begin to parse a pickle.
+inline constexpr std::uint64_t kPickleByte = 12;    ///< Cost to parse a byte of a pickle.
+inline constexpr std::uint64_t kPickleValue = 160;  ///< Cost to keep and judge a value of a pickle.
+inline constexpr std::uint64_t kInflatedByte = 1;   ///< Cost to inflate a byte of a zip entry.
+inline constexpr std::uint64_t kName = 3'000;       ///< Cost to judge and print an imported name.
+inline constexpr std::uint64_t kCall = 200;         ///< Cost to judge a call in a pickle.
+inline constexpr std::uint64_t kTensor = 1'500;     ///< Cost to compare a tensor with its storage.
+inline constexpr std::uint64_t kText = 9'000;       ///< Cost to print a call or a finding.
+inline constexpr std::uint64_t kEntry = 6'000;      ///< Cost to read an entry of a zip archive.
+inline constexpr std::uint64_t kNameByte = 30;      ///< Cost to read a byte of a zip entry's name.
+inline constexpr std::uint64_t kJsonByte = 40;      ///< Cost to parse a byte of JSON.
+inline constexpr std::uint64_t kSkimmedByte = 8;    ///< Cost to test if a byte belongs to a pickle.
+inline constexpr std::uint64_t kField = 20;         ///< Cost to skip a protobuf field (ONNX).
 }  // namespace cost
 
-/// Counts the work of a scan.
+/// Counts the work of a scan, and refuses work beyond the limit Limits::scan_work.
 class Budget {
  public:
   explicit Budget(const Context& context) : context_(context), left_(context.limits.scan_work) {}
 
-  /// Subtracts `work` from the budget. If less is left, subtracts nothing and returns false. Then
-  /// the scan skips this part, and is_spent() makes the result unclear.
+  /// Subtracts `work` from the budget. If the budget is smaller, subtracts nothing and returns
+  /// false. The caller then skips this part of the file, and the scan's result cannot be `clean`.
   bool take(std::uint64_t work);
-  /// Subtracts the cost of inflating an entry. Inflating up to four times the packed size is free.
+  /// Subtracts the cost to inflate a zip entry from `packed` to `size` bytes; the first 4 x
+  /// `packed` bytes are free. Returns false if the budget is too small.
   bool take_inflation(std::uint64_t packed, std::uint64_t size);
-  /// Returns whether the scan skipped a part for lack of budget.
+  /// Returns whether the scan skipped a part of the file because the budget was too small.
   bool is_spent() const { return spent_; }
 
-  /// Calls Document::parse_as_far_as_possible() with limits that the rest of the budget can pay
-  /// for.
+  /// Parses a pickle within limits that the rest of the budget allows, and subtracts the cost.
   pickle::Document parse(const Input& input, std::uint64_t offset);
-  /// Subtracts the cost of reading the checkpoint: its reader parses the largest pickle once more.
+  /// Subtracts the cost to parse the largest pickle again for tensors; false if too little is left.
   bool take_reader() { return take(largest_pickle_); }
 
  private:

@@ -1,4 +1,4 @@
-// The Collector: builds the report of a scan.
+// The class Collector, which builds the report of a scan.
 
 #include <algorithm>
 
@@ -46,7 +46,7 @@ void Collector::another_call() {
 
 void Collector::finding(ScanResult weight, std::string code, std::string what) {
   take(weight);
-  // Each weight has its own limit, so that many notes cannot keep a found danger off the list.
+  // Each weight (clean, unclear, found) has its own limit, so that many notes cannot hide a danger.
   std::size_t& listed = findings_.at(static_cast<std::size_t>(weight));
   if (listed >= limits::kListed) {
     ++report_.not_listed;

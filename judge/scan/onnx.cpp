@@ -1,5 +1,5 @@
-// Scans ONNX files. onnx::read() refuses files that other readers read differently. The functions
-// here judge all operators, functions and names of files with weights in an ONNX file.
+// Scans ONNX files: judges all operators, all functions, and the names of files with weights.
+// onnx::read() refuses files that programs read in different ways.
 
 #include "formats/onnx/onnx.h"
 #include "base/error.h"
@@ -19,7 +19,7 @@ void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
     return;
   }
   collector.note("external-data", "weights are in the file '{}' in the same folder", name);
-  // Only digits are accepted: each reader turns other texts into numbers in its own way.
+  // The offset and length may have only digits: programs read other texts in different ways.
   for (const std::string& number : {tensor.external_offset, tensor.external_bytes}) {
     constexpr std::size_t digits = 18;
     if (number.empty() || (only_digits(number) && number.size() <= digits)) continue;
@@ -77,8 +77,8 @@ void scan_onnx(const File& file) {
     collector.unclear("onnx-unknown", "the file has {} at byte {}, which ONNX does not define",
                       part.what, part.offset);
   }
-  // ONNX Runtime reads settings from this key if an environment variable allows it. Source:
-  // inference_session_utils.h of ONNX Runtime.
+  // ONNX Runtime reads settings from the metadata key ort_config if an environment variable allows
+  // this. Source: inference_session_utils.h of ONNX Runtime.
   if (model.find_metadata("ort_config") != nullptr) {
     collector.unclear("onnx-settings",
                       "the metadata contain settings for ONNX Runtime (ort_config)");

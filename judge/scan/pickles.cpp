@@ -1,4 +1,4 @@
-// Finds what a pickle would do if Python loaded the pickle.
+// Finds out what a pickle would import and call if Python loaded the pickle.
 
 #include <algorithm>
 
@@ -15,8 +15,9 @@ using pickle::ValueId;
 
 namespace {
 
-// Returns the imported name that a call uses: directly, through the result of another call, or
-// through a reference to a class with the class's source text. Returns nullopt if there is no name.
+// Returns the imported name behind `callable`, an object that the pickle calls. The object is the
+// name itself, or the result of a call of the name, or a reference to a class with its source text.
+// Returns nullopt if there is no such name.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -42,7 +43,7 @@ bool is_text(const Document& document, ValueId value, std::string_view text) {
   return document.kind(value) == Kind::string && document.text(value) == text;
 }
 
-// Returns whether `head` begins like a pickle of protocol 2 to 5.
+// Returns whether `head`, the first bytes of a text, begins like a pickle of protocol 2 to 5.
 bool begins_as_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
@@ -94,13 +95,13 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
 }
 
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
-  // If the budget ended the parsing, the pickle need not be broken.
+  // If the scan's budget (the allowed work) ended the parsing, the pickle may be intact.
   if (!document.problem().empty() && !budget_.is_spent()) {
     collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
                        where, first_line(document.problem()));
   }
   for (const pickle::Irregularity& irregularity : document.irregularities()) {
-    // The only use of an overwritten memo entry is to mislead scanners.
+    // Picklers never overwrite an entry of the memo. Attackers do, to mislead scanners.
     const bool found = irregularity.code == "pickle-memo-overwritten";
     collector_.finding(found ? ScanResult::found : ScanResult::unclear, irregularity.code,
                        fmt::format("{}, byte {}: {}; no pickler writes this", where,
@@ -151,7 +152,8 @@ void PickleScanner::judge_call(const Document& document, ValueId call, const std
   const std::string_view module = document.module(*global);
   const std::string_view name = document.name(*global);
   Verdict verdict = torch::verdict_of(module, name);
-  // A call of another call's result is at least suspicious, even if the name is harmless.
+  // A call of the result of another call is at least suspicious, even if the imported name is
+  // harmless.
   if (document.kind(document.callable(call)) == Kind::object) {
     verdict = std::max(verdict, Verdict::suspicious);
   }
@@ -180,8 +182,9 @@ void PickleScanner::judge_reference(const Document& document, ValueId reference,
   }
 }
 
-// Bytes in a pickle may be another pickle, which functions such as torch.storage._load_from_bytes
-// load. With protocol 2, bytes are stored as a text of the characters U+0000 to U+00FF.
+// Scans a text or bytes in a pickle that may be another pickle, which functions such as
+// torch.storage._load_from_bytes load. A pickle of protocol 2 stores bytes as a text of the
+// characters U+0000 to U+00FF.
 void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const std::string& where,
                                    int depth) {
   if (text.size() < 3) return;
@@ -190,7 +193,7 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
     collector_.unclear("nested-archive", "{}: an archive, whose content was not scanned", inside());
     return;
   }
-  // In protocol 0, a pickle that calls a function begins like this.
+  // A pickle of protocol 0 that calls a function begins with 'c' or '(' and has several lines.
   const bool as_text =
       (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
   if (begins_as_pickle(text) || as_text) {
@@ -222,7 +225,7 @@ void PickleScanner::nested(std::string_view bytes, const std::string& where, int
   const MemoryInput input(std::as_bytes(std::span(bytes)));
   const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return;
-  // A text like a pickle of protocol 0 that cannot be parsed to its end counts as plain text.
+  // If the text only looks like a pickle of protocol 0, and has no readable end, it is plain text.
   if (!begins_as_pickle(bytes) && !document.problem().empty()) return;
   collector_.unclear("nested-pickle", "{}: a pickle within the pickle", where);
   look_at(document, where, depth + 1);

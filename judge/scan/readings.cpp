@@ -1,5 +1,5 @@
-// Tries the readers of all kinds on every file. Each format has its marks at other offsets, so a
-// file can have several kinds, not only the kind that its first bytes show.
+// Tries the readers of all formats on a file. Each format has its signature at another offset, so
+// one file can fit several formats, not only the format that its first bytes show.
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,8 @@ std::string_view text_at(std::span<char> buffer, const Input& input, std::uint64
 
 // --- tar ---
 
-// torch.load tries tar before any other format except zip.
+// Reports a file of another format that is also a tar archive, because torch.load tries tar before
+// every format except zip.
 void read_as_tar(const File& file) {
   constexpr std::uint64_t mark_at = 257;
   std::array<char, 5> mark{};
@@ -62,14 +63,14 @@ void read_as_pickle(const File& file) {
 
 // --- ONNX ---
 
-// Reads the fields of a protobuf message as protobuf's own parser does. Source: protobuf's
-// "Encoding", and parse_context.h: tags are cut to 32 bits, groups are skipped.
+// Reads the fields of a protobuf message as protobuf's own parser does. Source: the page "Encoding"
+// of protobuf's documentation, and parse_context.h: tags are cut to 32 bits, groups are skipped.
 class Message {
  public:
   explicit Message(const Input& input) : input_(input) {}
 
-  // Returns whether bytes `begin` to `end` are a complete message with a graph (field 7), and the
-  // graph's bytes are a complete message, too.
+  // Returns whether the bytes from `begin` to `end` are an ONNX model: a complete message with a
+  // graph (field 7) whose bytes are a complete message, too.
   bool is_model(std::uint64_t begin, std::uint64_t end) {
     const auto graph = walk(begin, end);
     return graph && graph->bytes > 0 && walk(graph->begin, graph->begin + graph->bytes);
@@ -83,8 +84,8 @@ class Message {
     std::uint64_t bytes = 0;
   };
 
-  // Returns the last graph in the message. The graph has 0 bytes if the message has no graph.
-  // Returns nullopt if the bytes are no message.
+  // Returns the place of the last graph (field 7) in the message: 0 bytes long if there is no
+  // graph. Returns nullopt if the bytes from `begin` to `end` are no protobuf message.
   std::optional<Part> walk(std::uint64_t begin, std::uint64_t end) {
     Part graph;
     std::vector<std::uint64_t> groups;
@@ -155,7 +156,7 @@ class Message {
   }
 
   static constexpr std::uint64_t kMostFields = 2'000'000;
-  static constexpr std::size_t kDeepestGroup = 100;  // the limit of protobuf's own parser
+  static constexpr std::size_t kDeepestGroup = 100;  // protobuf's own parser has the same limit
 
   const Input& input_;
   std::uint64_t at_ = 0;
@@ -164,7 +165,8 @@ class Message {
   std::vector<std::byte> buffer_;
 };
 
-// Scans the file if the file is an ONNX model. `is_known`: the file has another kind, too.
+// Scans the file as ONNX if it is an ONNX model. If the file is of another format too (`is_known`),
+// also reports that programs may disagree about the format.
 void read_as_onnx(const File& file, bool is_known) {
   Message message(file.input);
   const bool is_model = message.is_model(0, file.input.size());
@@ -179,9 +181,9 @@ void read_as_onnx(const File& file, bool is_known) {
   file.collector.set_container(container);
 }
 
-// FlatBuffers files have a name at byte 4, by which ONNX Runtime and PyTorch's mobile loader
-// recognize the file. In an ONNX file, byte 4 may be in the producer's name. Source:
-// IsOrtFormatModelBytes in ONNX Runtime.
+// Reports a file with the identifier of a FlatBuffers file in bytes 4 to 7, by which ONNX Runtime
+// and PyTorch's mobile loader recognize their files. In an ONNX file, byte 4 may be in the
+// producer's name. Source: IsOrtFormatModelBytes in ONNX Runtime.
 void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
@@ -202,7 +204,7 @@ void scan_other_readings(const File& file, FileKind kind) {
   if (kind != FileKind::zip) scan_as_zip_too(file);
   const bool is_unknown = kind == FileKind::unknown || kind == FileKind::text;
   const bool is_pickle = kind == FileKind::pickle || kind == FileKind::torch_legacy || is_unknown;
-  // A file of unknown kind has a container only if the file was already scanned as a pickle.
+  // If the kind is unknown, the report names a container only if the file was scanned as a pickle.
   const bool is_known = !is_unknown || !file.collector.container().empty();
   if (is_known) read_as_tar(file);
   if (!is_pickle) read_as_pickle(file);

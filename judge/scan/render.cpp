@@ -80,8 +80,8 @@ class Renderer {
     elements(document_.arguments(id), '(', ')', depth);
   }
 
-  // A reference is to a storage, or to a class together with its source text. Writes only the
-  // class.
+  // Writes a reference to an object outside the pickle: "<storage>" for a storage. For a reference
+  // to a class together with its source text, writes only the class.
   void reference(ValueId id, int depth) {
     const ValueId of = document_.persistent(id);
     const auto parts = document_.elements(of);
@@ -94,7 +94,7 @@ class Renderer {
     }
   }
 
-  // Writes at most kElements items between `open` and `close`. `each(i)` writes item i.
+  // Writes at most kElements of `count` items between `open` and `close`. `each(i)` writes item i.
   template <typename Each>
   void items(std::size_t count, char open, char close, Each each) {
     out_ += open;

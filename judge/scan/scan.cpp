@@ -18,7 +18,7 @@ namespace {
 
 using formats::FileKind;
 
-// Scans the format of PyTorch before 1.6: five pickles, then the storages.
+// Scans a file of PyTorch before 1.6: five pickles, then the storages (elements of tensors).
 void scan_legacy(const File& file) {
   constexpr std::array names = {"the magic number", "the protocol", "the system", "the object",
                                 "the list of storages"};
@@ -42,7 +42,7 @@ void scan_pickle(const File& file) {
   file.pickles.all(file.input, "the file");
 }
 
-// A file of unknown kind may be a pickle of the oldest protocols.
+// Scans a file of unknown kind, which may be a pickle of the oldest protocols, 0 and 1.
 void scan_anything(const File& file) {
   if (pickle::skim(file.input, file.context).is_pickle()) {
     scan_pickle(file);
@@ -51,7 +51,7 @@ void scan_anything(const File& file) {
   }
 }
 
-// Scans a file that is no checkpoint. scan_tensors() reports the kind of the file.
+// Scans a file of a kind that is no checkpoint. scan_tensors() then reports this kind.
 void scan_no_checkpoint(const File& file, FileKind kind) {
   if (kind == FileKind::unknown || kind == FileKind::text) {
     scan_anything(file);
@@ -60,7 +60,7 @@ void scan_no_checkpoint(const File& file, FileKind kind) {
   }
 }
 
-// Returns the number of bytes of JSON that a reader of checkpoints parses.
+// Returns the bytes of JSON in an index of shards or in a safetensors header; 0 for other files.
 std::uint64_t json_bytes(const Input& input) {
   const FileKind kind = formats::sniff(input);
   if (kind == FileKind::json) return input.size();
@@ -74,7 +74,8 @@ std::uint64_t json_bytes(const Input& input) {
   return std::min(bytes, input.size());
 }
 
-// Programs may load a shard without its index, so the scan tries all readers on each shard.
+// Scans the index of a sharded checkpoint, and each shard with all readers, because programs may
+// load a shard without the index.
 void scan_shards(const File& file) {
   file.collector.set_container("JSON");
   scan_tensors(file);
@@ -114,7 +115,7 @@ void scan_whole(const File& file) {
     case FileKind::pickle:
       scan_pickle(file);
       break;
-    case FileKind::json:  // a shard index
+    case FileKind::json:  // the index of a sharded checkpoint
       scan_shards(file);
       break;
     default:
@@ -154,7 +155,7 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
     }
     return audit.end;
   } catch (const Error& error) {
-    // A missing shard becomes a finding. Any other error of reading ends the scan.
+    // A missing shard becomes a finding. Any other failure to read bytes ends the scan.
     const bool of_shard =
         error.kind == ErrorKind::io && formats::sniff(file.input) == FileKind::json;
     if (error.kind == ErrorKind::unsupported) {

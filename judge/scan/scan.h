@@ -1,8 +1,8 @@
 /// @file
-/// The parts of the command scan: scanners of pickles and containers, and the class Collector.
+/// The parts of the command scan: the scanners of each file format, and the class Collector.
 ///
-/// A scan reads every container as aether2onnx's readers do. If a reader refuses a file, the scan
-/// still looks at every part of the file that can be found.
+/// A scan reads each format as the converter's readers do. If a reader refuses a file, the scan
+/// still examines every part of the file that can be found.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -25,25 +25,25 @@
 
 namespace aether2onnx::judge::scan {
 
-/// Returns a call as Python code, "os.system('rm …')": printable and shortened.
+/// Returns a call in a pickle as short, printable Python code: "os.system('rm …')".
 std::string call_text(const pickle::Document& document, pickle::ValueId call);
 
-/// Collects the findings of a scan: each once, the worst first, and at most kListed of each kind.
+/// Collects names, calls and findings: each once, the worst first, at most kListed of each kind.
 class Collector {
  public:
   void set_container(std::string name) { report_.container = std::move(name); }
   const std::string& container() const { return report_.container; }
 
-  /// Adds an imported name, and makes `module` and `name` printable. All other texts in this class
-  /// must be printable already.
+  /// Adds a name that a pickle imports, found at `where`. Makes `module` and `name` printable. All
+  /// other texts that callers pass to this class must be printable already.
   void global(std::string_view module, std::string_view name, Verdict verdict,
               const std::string& where);
   void call(std::string text, Verdict verdict, const std::string& where);
   void finding(ScanResult weight, std::string code, std::string what);
 
-  /// Returns whether the list of calls is full. Then another_call() counts a further call.
+  /// Returns whether the list of calls is full. Then another_call() only counts further calls.
   bool is_full_of_calls() const { return report_.calls.size() >= limits::kListed; }
-  /// Counts a suspicious call that is not listed, since the list is full.
+  /// Counts a suspicious call that is not listed because the list of calls is full.
   void another_call();
 
   template <typename... Args>
@@ -58,11 +58,11 @@ class Collector {
   void note(const char* code, fmt::format_string<Args...> format, Args&&... args) {
     finding(ScanResult::clean, code, fmt::format(format, std::forward<Args>(args)...));
   }
-  /// Adds an error about the file's content as an unclear finding; `where` may be empty. Works only
-  /// in a catch block: rethrows an error that is not about the file's content.
+  /// Adds `error` as an unclear finding if the error is about the file's content. Rethrows any
+  /// other error, so call this function only in a catch block. `where` may be empty.
   void unclear(const char* code, const Error& error, const std::string& where = "");
 
-  /// Returns the report. Its result is the worst weight of all names, calls and findings.
+  /// Returns the report. The scan's result is the worst result of all names, calls and findings.
   ScanReport finish();
 
  private:
@@ -71,30 +71,31 @@ class Collector {
   ScanReport report_;
   std::unordered_map<std::string, std::size_t> globals_;
   std::set<std::string> seen_;
-  std::array<std::size_t, 3> findings_{};  // number of listed findings, by weight
+  std::array<std::size_t, 3> findings_{};  // number of listed findings for each ScanResult
   ScanResult worst_ = ScanResult::clean;
 };
 
-/// Returns the first line of a message, without the full stop.
+/// Returns the first line of a message, without '.' or ':' at the end.
 std::string first_line(std::string_view message);
 
-/// Judges the names and the calls in pickles, also in pickles that are a text or bytes in a pickle.
+/// Judges the imports and calls in pickles, and in pickles inside the texts and bytes of a pickle.
 class PickleScanner {
  public:
   PickleScanner(Collector& collector, Budget& budget) : collector_(collector), budget_(budget) {}
 
   struct Outcome {
-    std::uint64_t end = 0;  ///< The offset behind STOP, or of the first unreadable opcode.
-    bool whole = false;     ///< Whether the pickle was read up to its STOP.
+    std::uint64_t end = 0;  ///< Offset behind the opcode STOP, or of the first unreadable opcode.
+    bool whole = false;     ///< Whether the pickle was read up to the opcode STOP.
   };
   /// Scans the pickle at byte `offset` of `input`. `where` names the pickle in findings.
   Outcome one(const Input& input, std::uint64_t offset, const std::string& where);
 
-  /// Scans the pickle that should fill `input`. Also scans pickles that follow, because loaders
-  /// read one pickle, and other scanners read one or all.
+  /// Scans the pickle that should fill `input`, and all pickles that follow it. Loaders read only
+  /// the first pickle, but other scanners may read the first pickle or all of them.
   void all(const Input& input, const std::string& where);
 
-  /// Scans `input`, which should be no pickle. Returns whether `input` is a pickle with imports.
+  /// If `input`, which should be data such as weights, is a pickle with imports or calls, scans the
+  /// pickle and returns true. Else returns false.
   bool unexpected(const Input& input, const std::string& where);
 
  private:
@@ -111,13 +112,13 @@ class PickleScanner {
   std::size_t misuses_ = 0;
 };
 
-/// Returns whether loading the pickle imports or calls anything.
+/// Returns whether Python would import or call anything to load the pickle.
 bool imports_anything(const pickle::Document& document);
 
-/// A file that is being scanned, and the objects that its scan uses.
+/// The file that a scan reads, and the objects that all functions of the scan share.
 struct File {
   const Input& input;
-  const io::Siblings* siblings;  ///< Opens files beside the file; null for a file in memory.
+  const io::Siblings* siblings;  ///< Opens files in the same folder; null for a file in memory.
   const Context& context;
   Collector& collector;
   Budget& budget;
@@ -133,12 +134,13 @@ void scan_as_zip_too(const File& file);
 /// Scans an ONNX file.
 void scan_onnx(const File& file);
 
-/// Tries all readers for other kinds on a file of the kind `kind`. If a file has more than one
-/// kind, the result is never clean.
+/// Tries the readers of all formats except `kind`, the format that was scanned already. If the file
+/// fits more than one format, the result is never `clean`.
 void scan_other_readings(const File& file, formats::FileKind kind);
 
-/// Reports what state_dict::audit() finds. Returns the offset behind the last byte that a loader
-/// reads, or nullopt if the offset is unknown.
+/// Reports contradictions between tensors and their storages, and unused storages. Returns the
+/// offset behind the last byte that a loader of the checkpoint reads, or nullopt if the offset is
+/// unknown.
 std::optional<std::uint64_t> scan_tensors(const File& file);
 
 }  // namespace aether2onnx::judge::scan

@@ -1,4 +1,4 @@
-// Scans zip archives: PyTorch's container, TorchScript, and imitations of both.
+// Scans zip archives: checkpoints of PyTorch, TorchScript programs, and imitations of these.
 
 #include <algorithm>
 #include <array>
@@ -40,8 +40,8 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// Returns whether the entry describes the container in a few bytes: an entry that PyTorch writes,
-// or a note that `fuse` writes into a fused checkpoint.
+// Returns whether `name` is a small, known entry besides pickles and tensors: PyTorch writes it
+// (version, byte order, …), or it is a note, a text that `fuse` writes into a fused checkpoint.
 bool is_known_record(std::string_view name) {
   constexpr std::string_view known =
       "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
@@ -66,12 +66,13 @@ class ZipScan {
  public:
   explicit ZipScan(const File& file) : file_(file), collector_(file.collector) {}
 
-  // Scans the file as a loader of zip archives reads the file. Returns whether the archive has a
-  // data.pkl.
+  // Scans a file that begins as a zip archive: reports contradictions in the archive, then scans
+  // all entries. Returns whether the archive has an entry data.pkl, the pickle of a PyTorch
+  // checkpoint.
   bool run() {
     collector_.set_container("zip");
     audit();
-    // zip::Archive reads the directory again, so the budget must pay for the directory first.
+    // zip::Archive reads the archive's directory again. Stop if the work budget is too small.
     if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);
@@ -84,7 +85,7 @@ class ZipScan {
     return has_data_pickle_;
   }
 
-  // Scans the archive in a file whose first bytes belong to another kind of file.
+  // Scans the zip archive, if there is one, in a file whose first bytes belong to another format.
   void run_behind_another() {
     if (!zip::has_directory(file_.input)) return;
     collector_.found("polyglot-zip",
@@ -174,12 +175,13 @@ class ZipScan {
     return file_.budget.take(work);
   }
 
-  // Subtracts the cost of reading the entry from the budget. Returns false if too little is left.
+  // Subtracts the cost to inflate the entry from the work budget. Returns false if too little is
+  // left.
   bool take(const zip::Entry& entry) {
     return entry.stored || file_.budget.take_inflation(entry.packed, entry.size);
   }
 
-  // Returns whether the entry's checksum is right. zip::Archive::read() compares the checksum.
+  // Returns whether the entry's checksum is right. zip::Archive::read() throws if it is wrong.
   bool check(const zip::Archive& zip, std::size_t index, const std::string& where) {
     try {
       zip.read(index, 0, {});
@@ -190,7 +192,8 @@ class ZipScan {
     }
   }
 
-  // Scans an entry that is not called a pickle. `extra`: no checkpoint has an entry of this name.
+  // Scans an entry whose name does not end in .pkl or .pickle. `extra` means that no checkpoint has
+  // an entry of this name.
   void scan_other(const zip::Archive& zip, std::size_t index, const std::string& where,
                   bool extra) {
     const zip::Entry& entry = zip.entries()[index];
@@ -212,7 +215,7 @@ class ZipScan {
     }
   }
 
-  // --- entries that zip::Archive refuses ---
+  // --- entries of an archive that zip::Archive refuses ---
 
   void scan_raw(const zip::Entry& part) {
     if (part.packed == 0 || !file_.budget.take(cost::kEntry)) return;

@@ -1,5 +1,5 @@
 /// @file
-/// Integer arithmetic that detects overflow, for numbers from a file.
+/// Integer arithmetic that detects overflow. Used for numbers from a file, which may be hostile.
 #pragma once
 
 #include <concepts>

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-// Clang 14 can't test whether the processor has the F16C instructions.
+// Only GCC uses F16C (float16 instructions): Clang 14 can't test whether the processor has F16C.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define AETHER2ONNX_F16C
 #include <immintrin.h>
@@ -24,7 +24,7 @@ struct Row {
   std::string_view name;
 };
 
-// One row for each type, in the order of DType.
+// The size and name of each type, in the order of the enumerators of DType.
 constexpr std::array kRows = {
     Row{DType::float64, 8, "float64"},
     Row{DType::float32, 4, "float32"},
@@ -74,7 +74,7 @@ bool is_weight_dtype(DType dtype) noexcept {
 
 namespace {
 
-// The 16-bit formats have a sign, an exponent and a fraction.
+// The two 16-bit floating-point formats: the bits of the fraction, and the largest exponent.
 struct HalfFormat {
   static constexpr unsigned kFractionBits = 10;
   static constexpr int kMaxExponent = 15;
@@ -84,7 +84,7 @@ struct BFloat16Format {
   static constexpr int kMaxExponent = 127;
 };
 
-// The bits of the exponent. In infinity and NaN, all these bits are set.
+// A mask of the exponent's bits in a 16-bit number. In infinity and NaN, all these bits are set.
 template <typename Format>
 constexpr std::uint16_t kExponentMask = (0x7fffU << Format::kFractionBits) & 0x7fffU;
 
@@ -157,7 +157,8 @@ Word load(const std::byte* at) {
   return word;
 }
 
-// One struct for each weight type. value() reads a stored word, narrow() makes a word.
+// One struct for each weight type. value() converts a stored word to double, narrow() converts a
+// double to a word.
 struct Float64 {
   using Word = std::uint64_t;
   static constexpr Word kExponentMask = 0x7ff0000000000000U;
@@ -211,20 +212,20 @@ ConversionLoss convert(std::span<const std::byte> source, std::vector<std::byte>
   return loss;
 }
 
-// Converts float32 to a 16-bit type. The result equals that of round_to(). The function has no
-// branches, so compilers vectorize the loop that calls it.
+// Converts the bits of a float32 number to float16, with the same result as round_to(). The
+// function has no branches, so that compilers vectorize the loop that calls the function.
 std::uint16_t narrowed(std::uint32_t bits, HalfFormat /*format*/) noexcept {
   constexpr std::int32_t smallest_normal = 113 << 23;      // 2^-14
   constexpr std::int32_t rounds_to_infinity = 0x477ff000;  // 65520
   constexpr std::int32_t infinity = 0x7f800000;
   const std::uint32_t magnitude = bits & 0x7fffffffU;
   const auto order = static_cast<std::int32_t>(magnitude);
-  // Compared with float32, the exponent's bias is smaller by 112 and the fraction is 13 bits
-  // shorter.
+  // Compared with float32, the exponent's bias of float16 is smaller by 112, and the fraction is 13
+  // bits shorter.
   const std::uint32_t normal =
       (magnitude + 0xfffU + ((magnitude >> 13U) & 1U) - (112U << 23U)) >> 13U;
   // In float32, the last bit of a number from 0.5 to 1 is worth 2^-24. The last bit of a subnormal
-  // float16 number is worth the same, so the addition rounds correctly.
+  // float16 number is also worth 2^-24, so adding 0.5 rounds correctly.
   const std::uint32_t subnormal =
       std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
       std::bit_cast<std::uint32_t>(0.5F);
@@ -242,7 +243,8 @@ std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
   return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
 }
 
-// Elements of one block. The counts of a block fit into 32 bits, and a block fits into the cache.
+// The elements that are converted at a time, so that a block fits into the processor's cache, and
+// counts of its elements fit into 32 bits.
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kFloatBytes = 4;
 constexpr std::size_t kHalfBytes = 2;
@@ -256,7 +258,7 @@ void narrow_each(const std::byte* from, std::byte* to, std::size_t length, Forma
 }
 
 #ifdef AETHER2ONNX_F16C
-// Converts eight numbers at a time with F16C. The processor rounds like narrowed().
+// Converts float32 to float16, eight numbers at a time, with F16C. F16C rounds like narrowed().
 [[gnu::target("avx,f16c")]] void narrow_eights(const std::byte* from, std::byte* to,
                                                std::size_t length) {
   constexpr std::size_t width = 8;
@@ -282,7 +284,8 @@ void narrow_block(const std::byte* from, std::byte* to, std::size_t length, BFlo
   narrow_each(from, to, length, format);
 }
 
-// Counts of the numbers in one block that became infinite or NaN, subnormal, or zero.
+// Counts of the numbers in one block that are infinite or NaN after the conversion, or that became
+// subnormal or zero.
 struct BlockCounts {
   std::uint32_t beyond = 0;  // infinite or NaN in the narrower type
   std::uint32_t subnormal = 0;
@@ -298,7 +301,7 @@ BlockCounts count_block(const std::byte* from, const std::byte* to, std::size_t 
     const std::uint32_t exponent = converted & kExponentMask<Format>;
     const std::uint32_t magnitude = converted & 0x7fffU;
     counts.beyond += exponent == kExponentMask<Format> ? 1U : 0U;
-    counts.subnormal += exponent == 0 ? 1U : 0U;  // counts zeros too; the next line subtracts them
+    counts.subnormal += exponent == 0 ? 1U : 0U;  // also zeros, which the next line subtracts
     counts.subnormal -= magnitude == 0 ? 1U : 0U;
     counts.flushed += magnitude == 0 ? 1U : 0U;
     counts.flushed -= (word & 0x7fffffffU) == 0 ? 1U : 0U;
@@ -324,7 +327,7 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
       const double value = Float32::value(load<std::uint32_t>(from + i * kFloatBytes));
       if (!std::isfinite(value)) {
         if (loss.not_finite++ == 0) loss.first_not_finite_index = begin + i;
-        // Processors differ in the bits of a NaN, so narrowed() makes the result.
+        // F16C on different processors gives NaN different bits, so narrowed() converts NaN.
         narrow_each(from + i * kFloatBytes, to + i * kHalfBytes, 1, Format{});
       } else if ((load<std::uint16_t>(to + i * kHalfBytes) & kExponentMask<Format>) ==
                  kExponentMask<Format>) {
@@ -338,7 +341,8 @@ ConversionLoss narrow_float32(std::span<const std::byte> source, std::vector<std
   return loss;
 }
 
-// Counts the numbers that are not finite. The exponent alone shows whether a number is finite.
+// Counts the numbers in `source` that are not finite. The exponent alone shows whether a number is
+// finite.
 template <typename Type>
 ConversionLoss check(std::span<const std::byte> source) {
   using Word = typename Type::Word;
@@ -373,7 +377,7 @@ ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<st
   }
 }
 
-// Calls `visit` with the struct of the weight type `dtype`.
+// Returns visit(S{}), where S is the struct (Float64, Float32, …) of the weight type `dtype`.
 template <typename Visit>
 auto visit_type(DType dtype, Visit visit) {
   switch (dtype) {

@@ -1,5 +1,5 @@
 /// @file
-/// Element types of tensors, and conversion between the floating-point ones.
+/// The element types of tensors, and the conversion between floating-point types.
 #pragma once
 
 #include <cstddef>
@@ -46,12 +46,13 @@ bool is_weight_dtype(DType dtype) noexcept;
 /// Whether counters and version numbers may have the type: signed integers, uint8 or boolean.
 bool is_counter_dtype(DType dtype) noexcept;
 
-/// Rounds to IEEE 754 binary16, to nearest with ties to even. Values beyond 65519.99… become
-/// infinity. NaN becomes a quiet NaN. Source: IEEE 754-2019, sections 3.4 and 4.3.1.
+/// Rounds `value` to IEEE 754 binary16, to nearest with ties to even. Values beyond 65519.99…
+/// become infinity. NaN becomes a quiet NaN. Source: IEEE 754-2019, sections 3.4 and 4.3.1.
 std::uint16_t to_half_bits(double value) noexcept;
 
-/// Rounds to bfloat16, to nearest with ties to even. Values beyond 3.3961e38 become infinity. NaN
-/// becomes a quiet NaN. bfloat16 has the exponent of binary32, and thus its range and subnormals.
+/// Rounds `value` to bfloat16, to nearest with ties to even. Values beyond 3.3961e38 become
+/// infinity. NaN becomes a quiet NaN. The exponent's range is that of binary32, also for subnormal
+/// numbers.
 std::uint16_t to_bfloat16_bits(double value) noexcept;
 
 /// Returns the exact value of a binary16 number.
@@ -60,35 +61,35 @@ float from_half_bits(std::uint16_t bits) noexcept;
 /// Returns the exact value of a bfloat16 number, which is the upper half of a binary32 number.
 float from_bfloat16_bits(std::uint16_t bits) noexcept;
 
-/// Counts of the values that convert_elements() changed or that check_elements() found.
+/// Counts of elements that became infinite, subnormal or zero in a conversion, or are not finite.
 struct ConversionLoss {
   /// `overflows` counts finite values that became infinite. `not_finite` counts values that were
-  /// already NaN or infinite. Each count has the index of its first value.
+  /// NaN or infinite before. Each of these counts has the index of its first element.
   std::uint64_t overflows = 0;
   std::uint64_t first_overflow_index = 0;
   double first_overflow_value = 0;
   std::uint64_t not_finite = 0;
   std::uint64_t first_not_finite_index = 0;
-  /// Only conversions to a 16-bit type count these: nonzero values that are subnormal afterwards,
-  /// and nonzero values that became zero.
+  /// `subnormal` counts nonzero values that are subnormal after the conversion, `flushed_to_zero`
+  /// counts nonzero values that became 0. Both stay 0 unless the new type has 16 bits.
   std::uint64_t subnormal = 0;
   std::uint64_t flushed_to_zero = 0;
 };
 
 /// Appends the elements of `source` to `out` as elements of type `to`. Rounds once, to nearest with
-/// ties to even. If the types are equal, copies and checks the elements. Both types must be weight
-/// types. `source` is in native byte order.
+/// ties to even. If the types are equal, copies the elements and counts those that are not finite.
+/// Both types must be weight types (is_weight_dtype()). `source` is in native byte order.
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
 
-/// Counts the elements that are not finite. `dtype` must be a weight type.
+/// Counts the elements of `source` that are not finite. `dtype` must be a weight type.
 ConversionLoss check_elements(std::span<const std::byte> source, DType dtype);
 
-/// Reverses the bytes of each element.
+/// Reverses the order of the bytes within each element.
 void swap_byte_order(std::span<std::byte> elements, std::size_t element_size);
 
-/// Returns `source` as float64, without rounding. `from` must be a weight type, in native byte
-/// order.
+/// Returns the elements of `source` as float64, without rounding. `from` must be a weight type, and
+/// `source` must be in native byte order.
 std::vector<double> to_doubles(std::span<const std::byte> source, DType from);
 
 }  // namespace aether2onnx

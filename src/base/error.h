@@ -15,7 +15,7 @@
 
 namespace aether2onnx {
 
-/// The kind of an error, and the parts of its Diagnostic without the text.
+/// The parts of an Error that fail() needs besides the text: the kind, and members of Diagnostic.
 struct Fault {
   ErrorKind kind = ErrorKind::internal;
   std::string code;
@@ -24,8 +24,9 @@ struct Fault {
   std::string found = {};
 };
 
-/// Throws Error. The text is formatted as by fmt::format. In a switch, put each call into its own
-/// braces: otherwise clang 14 destroys the Fault of another case.
+/// Throws the Error `fault` with a text that is formatted as by fmt::format. In a switch, put each
+/// call of fail() into its own braces, because otherwise clang 14 destroys the Fault of another
+/// case.
 template <typename... Args>
 [[noreturn]] void fail(Fault fault, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(fault.kind,
@@ -33,7 +34,7 @@ template <typename... Args>
                          std::move(fault.found), fmt::format(format, std::forward<Args>(args)...)});
 }
 
-/// Returns the texts of several diagnostics.
+/// Returns the member `text` of each diagnostic.
 inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics) {
   std::vector<std::string> result;
   result.reserve(diagnostics.size());
@@ -41,22 +42,22 @@ inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics
   return result;
 }
 
-/// Returns an option as the text of a diagnostic contains it, "{option:io_type}".
+/// Returns the form in which the text of a Diagnostic contains an option, "{option:io_type}".
 inline std::string option(std::string_view name) { return fmt::format("{{option:{}}}", name); }
 
-/// Throws Error(internal). For conditions that no input can cause, only a defect of aether2onnx.
+/// Throws Error(internal). Used for states that only a defect of aether2onnx can cause, no input.
 [[noreturn]] inline void defect(const char* what) {
   fail({ErrorKind::internal, "internal"},
        "internal error: {}\nThis is a defect of aether2onnx. Please report it.", what);
 }
 
-/// Calls defect() unless `condition` holds.
+/// Calls defect(what), which throws, unless `condition` is true.
 inline void require(bool condition, const char* what) {
   if (!condition) defect(what);
 }
 
-/// Whether the error is a defect or a cancelled call. Such an error says nothing about the file, so
-/// the work must end.
+/// Whether the error is a defect of aether2onnx or a cancelled task. A caller that catches errors
+/// of a file must throw these two kinds again, because they are not about the file.
 inline bool must_pass_on(const Error& error) {
   return error.kind == ErrorKind::internal || error.kind == ErrorKind::cancelled;
 }

@@ -16,7 +16,7 @@ struct Named {
   std::uint64_t highest;
 };
 
-// The values of a pickle have 32-bit index numbers.
+// The highest value of a limit on counts. The values of a pickle have 32-bit index numbers.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
 constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // about eleven days of 1 ns units

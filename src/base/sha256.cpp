@@ -18,11 +18,11 @@ namespace {
 
 using State = Sha256::State;
 
-// The fractional parts of the square roots of the first eight primes.
+// The initial hash value of SHA-256: fractional parts of the square roots of the first 8 primes.
 constexpr State kInitial = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-// The fractional parts of the cube roots of the first 64 primes.
+// The constants of the 64 rounds: fractional parts of the cube roots of the first 64 primes.
 constexpr std::array<std::uint32_t, 64> kRounds = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -33,7 +33,8 @@ constexpr std::array<std::uint32_t, 64> kRounds = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-// Computes one round. The caller rotates the order of the eight words instead of moving them.
+// Computes one round of SHA-256. Instead of moving the eight words, the caller changes the order of
+// the arguments from round to round.
 inline void one_round(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t& d,
                       std::uint32_t e, std::uint32_t f, std::uint32_t g, std::uint32_t& h,
                       std::uint32_t word_and_constant) {
@@ -79,7 +80,7 @@ void compress_portable(State& state, std::span<const std::byte> blocks) {
 
 #define AETHER2ONNX_SHA __attribute__((target("sha,sse4.1")))
 
-// Computes four rounds with the words of `w` and the four constants at `k`.
+// Computes four rounds with the four message words in `w` and the four constants at `k`.
 AETHER2ONNX_SHA inline void four_rounds(__m128i& abef, __m128i& cdgh, __m128i w,
                                         const std::uint32_t* k) {
   const __m128i sum = _mm_add_epi32(w, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k)));
@@ -87,7 +88,8 @@ AETHER2ONNX_SHA inline void four_rounds(__m128i& abef, __m128i& cdgh, __m128i w,
   abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_srli_si128(sum, 8));
 }
 
-// Replaces the four words of `w0` by the words 16 positions later, computed from all 16 words.
+// Extends the message: replaces the four words in `w0` by the words 16 positions later, computed
+// from the 16 words in `w0` to `w3`.
 AETHER2ONNX_SHA inline void extend(__m128i& w0, __m128i w1, __m128i w2, __m128i w3) {
   w0 = _mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), _mm_alignr_epi8(w3, w2, 4));
   w0 = _mm_sha256msg2_epu32(w0, w3);
@@ -99,7 +101,7 @@ AETHER2ONNX_SHA inline __m128i load(const std::byte* bytes) {
 }
 
 AETHER2ONNX_SHA void compress_accelerated(State& state, std::span<const std::byte> blocks) {
-  // The instructions take the words A, B, E, F and C, D, G, H, with A and C in the highest bits.
+  // The SHA instructions take the state as words A, B, E, F and C, D, G, H, with A and C highest.
   const auto words = [&](std::size_t i) { return static_cast<int>(state[i]); };
   __m128i abef = _mm_set_epi32(words(0), words(1), words(4), words(5));
   __m128i cdgh = _mm_set_epi32(words(2), words(3), words(6), words(7));
@@ -215,7 +217,8 @@ void Sha256::update(std::span<const std::byte> bytes) {
 
 std::string Sha256::finish() {
   const std::uint64_t bits = size_ * 8;
-  // Padding fills the last block: a 1 bit, zeros, and the length of the message in bits.
+  // The end of the message is padded to a full block: a 1 bit, zeros, and the message's length in
+  // bits.
   std::array<std::byte, kBlock + 8> padding = {std::byte{0x80}};
   const auto zeros = static_cast<std::size_t>((2 * kBlock - 9 - size_ % kBlock) % kBlock);
   for (std::size_t i = 0; i < 8; ++i) {

@@ -1,5 +1,5 @@
 /// @file
-/// SHA-256. Source: FIPS 180-4, sections 5.1.1, 5.2.1 and 6.2.
+/// Computes SHA-256 hashes. Source: FIPS 180-4, sections 5.1.1, 5.2.1 and 6.2.
 #pragma once
 
 #include <array>
@@ -10,14 +10,14 @@
 
 namespace aether2onnx {
 
-/// Computes the hash of bytes that come in pieces.
+/// Computes the SHA-256 of bytes that update() receives in pieces of any length.
 class Sha256 {
  public:
-  /// Uses the processor's SHA instructions, if it has any. Tests turn them off with `portable`.
+  /// Uses the processor's SHA instructions if there are any, unless `portable` is true (for tests).
   explicit Sha256(bool portable = false);
 
   void update(std::span<const std::byte> bytes);
-  /// Returns the hash as 64 lower-case hex digits and starts a new hash.
+  /// Returns the hash as 64 lower-case hex digits. The next update() then begins a new hash.
   std::string finish();
 
   /// Whether this processor has SHA instructions that Sha256 uses.

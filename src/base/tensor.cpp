@@ -7,7 +7,7 @@ namespace aether2onnx {
 
 namespace {
 
-// Returns the position of the element at `index` of a row-major tensor: "[3, 0, 1, 1]".
+// Returns the position of the element with the row-major `index` as a text: "[3, 0, 1, 1]".
 std::string position_text(std::uint64_t index, std::span<const std::int64_t> shape) {
   std::vector<std::int64_t> position(shape.size());
   for (std::size_t axis = shape.size(); axis-- > 0;) {

@@ -1,5 +1,5 @@
 /// @file
-/// The data of tensors between the checkpoint and the new file, one tensor at a time.
+/// The elements of one tensor in memory, on the way from the checkpoint to the new file.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,13 @@ struct TensorData {
   std::vector<std::byte> bytes;
 };
 
-/// A function that reads or computes one tensor at each call. May throw Error. A graph holds
-/// loaders instead of weights, so only one weight is in memory at any time.
+/// A function that reads or computes one tensor at each call, and may throw Error. A graph holds
+/// loaders instead of weights, so that only one weight is in memory at any time.
 using TensorLoader = std::function<TensorData()>;
 
 /// Throws Error(precision) if `loss` counts elements that are NaN or infinite, or elements beyond
 /// the range of `to`. The message names the weight and the first of these elements. `remedy` is the
-/// line of the message that tells what to do about elements beyond the range.
+/// line of the message with advice about elements beyond the range.
 void check_loss(const ConversionLoss& loss, std::string_view name,
                 std::span<const std::int64_t> shape, DType to, std::string_view remedy);
 

@@ -15,11 +15,10 @@ struct CodeRange {
   char32_t last;
 };
 
-// Characters that control a terminal, are invisible, or reorder a line, in the order of their
-// codes. Source: Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt),
-// Default_Ignorable_Code_Point (DerivedCoreProperties.txt), line and paragraph separators,
-// interlinear annotations. The list also has the joiners within emojis: two names that differ only
-// in a joiner look equal.
+// Characters that control a terminal, are invisible, or reorder a line, sorted by code. Source:
+// Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt), Default_Ignorable_Code_Point
+// (DerivedCoreProperties.txt), line and paragraph separators, interlinear annotations. The list
+// also has the joiners within emojis: two names that differ only in a joiner look equal.
 constexpr std::array kInvisible = {
     CodeRange{0x0000, 0x001f},   CodeRange{0x007f, 0x009f},
     CodeRange{0x00ad, 0x00ad},    // soft hyphen
@@ -74,8 +73,8 @@ Utf8 first_character(std::string_view text) {
 
 namespace {
 
-// Appends the first character of `text` to `result`, or its bytes as \xNN if it is not visible.
-// Returns the rest of `text`.
+// Appends the first character of `text` to `result`, or the character's bytes as \xNN if the
+// character is not visible. Returns the rest of `text`.
 std::string_view append_visible(std::string& result, std::string_view text) {
   const Utf8 character = first_character(text);
   const std::size_t length = std::max<std::size_t>(character.length, 1);
@@ -157,7 +156,8 @@ std::string plural(std::uint64_t count, std::string_view noun) {
 
 namespace {
 
-// Removes the first part and the separator after it from `text`. Returns this part.
+// Removes the text before the first separator, and the separator, from `text`. Returns the removed
+// text without the separator.
 std::string_view take_part(std::string_view& text, char separator) {
   const std::size_t end = std::min(text.find(separator), text.size());
   const std::string_view part = text.substr(0, end);

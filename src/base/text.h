@@ -1,5 +1,5 @@
 /// @file
-/// Text for people: printable names, sizes, counts, shapes.
+/// Makes text for people: printable names, sizes, counts, shapes. Also splits and compares text.
 #pragma once
 
 #include <array>
@@ -21,18 +21,18 @@ struct Utf8 {
 };
 Utf8 first_character(std::string_view text);
 
-/// Whether a program shows the character and does nothing else. Control characters, direction marks
-/// and all characters that Unicode lets programs ignore are not visible.
+/// Whether a terminal shows the character and does nothing else. Not visible are control
+/// characters, direction marks, and all characters that Unicode lets programs ignore.
 bool is_visible(char32_t code);
 
-/// Makes a name from a file or a command line safe for a message. Replaces the bytes of invalid
-/// UTF-8 and of invisible characters by \xNN. Cuts the name after `limit` bytes.
+/// Returns `text`, a name from a file or a command line, in a form that is safe in a message. Bytes
+/// of invalid UTF-8 and of invisible characters become \xNN. The name is cut after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-/// Makes a text of several lines and any length safe for a message, like printable().
+/// Like printable(), for a text of any length, whose line breaks stay.
 std::string printable_lines(std::string_view text);
 
-/// Returns "13 bytes" or "2.8 MB" (powers of 1000).
+/// Returns the size as "13 bytes" or "2.8 MB" (powers of 1000).
 std::string human_bytes(std::uint64_t bytes);
 
 /// Returns the number as "1,388,963".
@@ -41,7 +41,7 @@ std::string with_thousands(std::uint64_t number);
 /// Returns the shape as PyTorch prints it, "(64, 96, 3, 3)"; "()" for a scalar.
 std::string shape_text(std::span<const std::int64_t> shape);
 
-/// Returns the parts with the separator between them, "4,4,4,4".
+/// Returns the numbers or parts as one text with the separator in between, "4,4,4,4".
 std::string join(std::span<const std::int64_t> numbers, std::string_view separator = ",");
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
@@ -52,8 +52,8 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 /// Whether `word` is one of the parts of `words` between the separators.
 bool is_one_of(std::string_view words, std::string_view word, char separator = ' ');
 
-/// Returns the name of the enumerator `value`, or "" if there is no such enumerator. `names` are
-/// the names of all enumerators, in the order of the enumerators.
+/// Returns the name of the enumerator `value`, or "" if Enum has no enumerator with this value.
+/// `names` has the names of all enumerators, in their order.
 template <typename Enum, std::size_t count>
 constexpr std::string_view name_in(const std::array<std::string_view, count>& names, Enum value) {
   const auto number = static_cast<std::size_t>(value);
@@ -73,7 +73,7 @@ std::optional<Number> parse_number(std::string_view text) {
 /// Whether `text` consists of one or more decimal digits.
 bool only_digits(std::string_view text);
 
-/// Returns the first `shown` names, "'a', 'b' and 3 more".
+/// Returns a text with the first `shown` names and the count of the rest, "'a', 'b' and 3 more".
 std::string first_names(const std::vector<std::string>& names, std::size_t shown = 6);
 
 /// Returns the number of edits that turn `a` into `b`. An edit inserts, deletes or replaces a

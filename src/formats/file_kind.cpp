@@ -18,7 +18,7 @@ struct Signature {
   FileKind kind;
 };
 
-// The first bytes of each kind of file. Sources: the formats' own specifications.
+// The first bytes of file kinds that begin with fixed bytes. Sources: the formats' specifications.
 constexpr std::array kSignatures = {
     Signature{"PK\x03\x04"sv, FileKind::zip},
     Signature{"PK\x05\x06"sv, FileKind::zip_spanned},
@@ -55,12 +55,13 @@ bool is_text(std::string_view head) {
   });
 }
 
-// PyTorch's legacy stream begins with a pickle of the number 0x1950a86a20f9469cfc6c. Protocol 2 is
-// the default; protocols 4 and 5 put a frame around the number. Source: torch/serialization.py.
+// Returns whether a file is PyTorch's legacy stream, which begins with a pickle of the number
+// 0x1950a86a20f9469cfc6c. torch.save uses pickle protocol 2 by default. Protocols 4 and 5 put a
+// frame (an opcode with a length) before the number. Source: torch/serialization.py.
 bool is_torch_legacy(std::string_view head) {
   constexpr std::string_view number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv;
   constexpr std::string_view frame = "\x95\x0d\0\0\0\0\0\0\0"sv;
-  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // in protocol 1
+  if (head.starts_with("L119547037146038801333356L\n."sv)) return true;  // the number in protocol 1
   if (head.size() < 2 || head[0] != '\x80' || head[1] < 2 || head[1] > 5) return false;
   head.remove_prefix(2);
   if (head.starts_with(frame)) head.remove_prefix(frame.size());
@@ -69,17 +70,17 @@ bool is_torch_legacy(std::string_view head) {
 
 constexpr std::size_t kTarBlock = 512;
 
-// Returns the number in a field of a tar header, as any release of Python's tarfile module reads
-// the field; nullopt if the field is no number. The number has octal digits and ends at a zero
-// byte. Spaces around the digits, a sign, "0o" and underscores are allowed. If the first byte is
-// 0x80 or 0xff, the rest is a number in base 256. Source: nti() in Lib/tarfile.py, int() for base
-// 8.
+// Returns the value of a number field in a tar header; nullopt if the field has no number. Accepts
+// every form that some release of Python's tarfile module accepts. The number has octal digits and
+// ends at a zero byte. Spaces around the digits, a sign, "0o" and underscores are allowed. If the
+// first byte is 0x80 or 0xff, the other bytes are a number in base 256. Source: nti() in
+// Lib/tarfile.py, int() for base 8.
 std::optional<std::int64_t> tar_number(std::string_view field) {
   const auto first = static_cast<unsigned char>(field[0]);
   if (first == 0x80 || first == 0xff) {
     std::int64_t number = 0;
     for (const char c : field.substr(1)) {
-      constexpr std::int64_t most = std::int64_t{1} << 54U;  // larger than any checksum
+      constexpr std::int64_t most = std::int64_t{1} << 54U;  // a cap: no checksum is as large
       number = std::min(number << 8U | static_cast<unsigned char>(c), most);
     }
     constexpr unsigned bits_of_checksum = 56;
@@ -111,9 +112,10 @@ std::optional<std::int64_t> tar_number(std::string_view field) {
   return negative ? -number : number;
 }
 
-// Returns whether Python's tarfile module accepts the first block as a tar header. The checksum is
-// the sum of all bytes of the block, with the checksum's own bytes counted as spaces. Some old
-// programs summed signed bytes. Source: TarInfo.frombuf() and calc_chksums() in Lib/tarfile.py.
+// Returns whether Python's tarfile module accepts the first block (512 bytes) as a tar header. The
+// header's checksum must be the sum of all bytes of the block, with spaces in place of the
+// checksum. A sum of signed bytes is also accepted, because some old programs wrote this sum.
+// Source: TarInfo.frombuf() and calc_chksums() in Lib/tarfile.py.
 bool is_tar_header(std::string_view head) {
   if (head.size() < kTarBlock) return false;
   constexpr std::size_t checksum_at = 148;
@@ -132,7 +134,7 @@ bool is_tar_header(std::string_view head) {
     sum_of_signed += byte < 0x80 ? byte : byte - 0x100;
   }
   if (empty || (*checksum != sum && *checksum != sum_of_signed)) return false;
-  // The numeric fields of a tar header: mode, uid, gid, size, mtime, devmajor, devminor.
+  // The header's other fields with numbers: mode, uid, gid, size, mtime, devmajor, devminor.
   struct Field {
     std::size_t at;
     std::size_t bytes;
@@ -148,7 +150,8 @@ bool has_ustar_mark(std::string_view head) {
   return head.size() >= 262 && head.substr(257, 5) == "ustar"sv;
 }
 
-// The first member of PyTorch's tar files has one of four names.
+// Returns torch_tar if the first member of the tar archive has one of the four names that PyTorch's
+// tar files have, else tar.
 FileKind kind_of_tar(std::string_view head) {
   for (const std::string_view member :
        {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {
@@ -164,8 +167,9 @@ std::string read_head(const Input& input) {
   return head;
 }
 
-// A ModelProto starts with ir_version, field 1, a small varint. The next field is one of 2 to 8,
-// for example the producer's name (2), the graph (7) or the opsets (8). Source: onnx.proto.
+// Returns whether a file begins like an ONNX ModelProto: with field 1 (ir_version, a small varint),
+// then one of the fields 2 to 8, for example the producer's name (2), the graph (7) or the opsets
+// (8). Source: onnx.proto.
 bool looks_like_onnx(std::string_view head) {
   if (head.size() < 3 || head[0] != 0x08) return false;
   const auto version = static_cast<unsigned char>(head[1]);
@@ -175,7 +179,7 @@ bool looks_like_onnx(std::string_view head) {
           next == 0x3a || next == 0x42);
 }
 
-// A safetensors file starts with the header's length in eight bytes. JSON follows.
+// Returns whether a file begins like safetensors: eight bytes with a length, then JSON.
 bool looks_like_safetensors(std::string_view head) {
   if (head.size() < 10 || head[8] != '{') return false;
   return head[5] == 0 && head[6] == 0 && head[7] == 0;
@@ -186,7 +190,7 @@ FileKind kind_of(std::string_view head, bool with_tar) {
   for (const Signature& signature : kSignatures) {
     if (head.starts_with(signature.bytes)) return signature.kind;
   }
-  // PyTorch tries tar before its own stream. If a file is both, PyTorch reads the tar archive.
+  // torch.load tries tar before the legacy stream, and so reads a file of both kinds as tar.
   if (with_tar && is_tar_header(head)) return kind_of_tar(head);
   if (is_torch_legacy(head)) return FileKind::torch_legacy;
   if (with_tar && has_ustar_mark(head)) return kind_of_tar(head);
@@ -220,7 +224,7 @@ std::string gzip_name(const Input& input) {
   if (head.size() < 10) return {};
   const auto flags = static_cast<unsigned char>(head[3]);
   std::size_t at = 10;
-  if ((flags & 0x04U) != 0) {  // an extra field, which begins with its length
+  if ((flags & 0x04U) != 0) {  // an extra field, which begins with its own length
     if (head.size() < at + 2) return {};
     at += 2 + static_cast<std::size_t>(static_cast<unsigned char>(head[at]) |
                                        static_cast<unsigned char>(head[at + 1]) << 8U);

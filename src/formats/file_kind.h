@@ -1,5 +1,5 @@
 /// @file
-/// Finds the kind of a file from its first bytes. The file's name says nothing about the content.
+/// Finds the kind of a file (zip, safetensors, …) from the first bytes, not from the name.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -12,11 +12,11 @@ enum class FileKind {
   empty,
   zip,
   zip_spanned,   ///< A zip archive without entries, or one part of a split archive.
-  torch_legacy,  ///< PyTorch's stream of pickles, the default before 1.6.
-  torch_tar,     ///< The tar file of PyTorch before 0.1.10 (2016).
+  torch_legacy,  ///< PyTorch's stream of pickles, torch.save's default before PyTorch 1.6.
+  torch_tar,     ///< The tar file that PyTorch before 0.1.10 (2016) wrote.
   tar,
   safetensors,
-  pickle,  ///< A pickle that does not begin like PyTorch's files.
+  pickle,  ///< A pickle that does not begin like PyTorch's legacy stream.
   onnx,
   gzip,
   seven_zip,
@@ -35,19 +35,19 @@ enum class FileKind {
   unknown,
 };
 
-/// Returns the kind of the file. If the bytes fit several formats, the format that torch.load tries
-/// first decides: zip, then tar, then PyTorch's legacy stream.
+/// Returns the kind of the file. If the first bytes fit several formats, returns the format that
+/// torch.load tries first: zip before tar, tar before PyTorch's legacy stream.
 FileKind sniff(const Input& input);
 
-/// Returns the kind of the file for a reader that does not support tar archives.
+/// Returns the kind of the file like sniff(), but as a reader that cannot open tar archives.
 FileKind sniff_without_tar(const Input& input);
 
-/// Returns whether Python's tarfile module opens the file. A valid checksum in the first block is
-/// enough: the oldest tar archives have no "ustar" in their header.
+/// Returns whether Python's tarfile module opens the file. A valid checksum in the first 512 bytes
+/// is enough, because the oldest tar archives have no "ustar" in their header.
 bool opens_as_tar(const Input& input);
 
-/// Returns the name of the file inside a gzip file; "" if the header states no name.
-/// Source: RFC 1952, section 2.3.
+/// Returns the name that a gzip file states for the uncompressed file; "" if the gzip header states
+/// no name. Source: RFC 1952, section 2.3.
 std::string gzip_name(const Input& input);
 
 }  // namespace aether2onnx::formats

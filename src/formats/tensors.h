@@ -1,8 +1,9 @@
 /// @file
-/// Plain records for tensors: the tensors that a reader finds in a file, and the tensors to write.
+/// Describes the tensors that a reader finds in a file, and the tensors that a writer puts into a
+/// file.
 ///
-/// Owns the records that all formats with tensors share. The records contain nothing that only one
-/// format has, and nothing about the purpose of the tensors.
+/// All formats of checkpoints share these records. The records therefore contain nothing that only
+/// one format has, and nothing about what a network uses the tensors for.
 #pragma once
 
 #include <cstdint>
@@ -21,44 +22,45 @@ namespace aether2onnx::formats {
 struct Quantizer;
 
 /// A tensor in a file: its type, its shape, and where its elements lie in a storage (a block of
-/// bytes in the file). Readers check each record: the sizes multiply without overflow, every
-/// element lies within the storage, and the tensor has at most limits::kExpandedElements more
-/// elements than the storage.
+/// bytes in the file). Before a reader returns a Tensor, it checks that the sizes multiply without
+/// overflow, that every element lies within the storage, and that the tensor has at most
+/// limits::kExpandedElements more elements than the storage.
 struct Tensor {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;  ///< In elements.
   std::int64_t storage_offset = 0;    ///< In elements.
   std::int64_t elements = 0;
-  std::string storage;  ///< The storage's key.
+  std::string storage;  ///< The key of the storage that contains the elements.
   /// For a quantized tensor: how to compute its values. Null for any other tensor.
   std::shared_ptr<const Quantizer> quantizer;
 
   bool is_quantized() const { return quantizer != nullptr; }
-  /// The type of the elements after reading: float32 for a quantized tensor.
+  /// The type of the elements after reading: float32 for a quantized tensor, else `dtype`.
   DType read_dtype() const { return is_quantized() ? DType::float32 : dtype; }
 };
 
-/// The values of a quantized tensor's integers: (element - zero_point) * scale. Scale and zero
-/// point are numbers for the whole tensor, or tensors with one number for each index of an axis.
+/// How to compute the values of a quantized tensor from its integers: value = (integer -
+/// zero_point) * scale. Scale and zero point are numbers for the whole tensor, or tensors with one
+/// number for each index of an axis.
 struct Quantizer {
   double scale = 1;
   std::int64_t zero_point = 0;
-  std::optional<std::size_t> axis;    ///< If set, `scales` and `zero_points` apply.
+  std::optional<std::size_t> axis;    ///< If set: `scales` and `zero_points` replace the numbers.
   std::optional<Tensor> scales;       ///< Rank 1, float64 or float32.
   std::optional<Tensor> zero_points;  ///< Rank 1, int64 or int32.
 };
 
-/// A named item of a file. An item that is no well-formed tensor is no error by itself, since a
-/// network may not need the item.
+/// A named item of a file: a tensor, or the reason why the item is no well-formed tensor. The
+/// second case is no error by itself, because a network may not need the item.
 struct Record {
   std::string name;
   std::optional<Tensor> tensor;
-  std::string problem;       ///< If `tensor` is empty: why, for example "is None".
-  std::string problem_code;  ///< The reason's stable code.
+  std::string problem;       ///< If `tensor` is empty: the reason, for example "is None".
+  std::string problem_code;  ///< If `tensor` is empty: a stable code for the reason.
 };
 
-/// Reads the bytes of a file's storages.
+/// Reads the bytes of the storages in a file.
 class Storages {
  public:
   Storages() = default;
@@ -68,45 +70,45 @@ class Storages {
 
   /// Returns the size of the storage in bytes; nullopt if no storage has the key.
   virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
-  /// Fills `out` with bytes of the storage from byte `offset` on. size() must be large enough.
+  /// Fills `out` with the storage's bytes from `offset` on. Requires offset + out.size() <= size().
   virtual void read(std::string_view key, std::uint64_t offset, std::span<std::byte> out) const = 0;
-  /// Returns whether each element is stored with the most significant byte first.
+  /// Returns whether the most significant byte of each element comes first in the file.
   virtual bool big_endian() const { return false; }
 };
 
-/// Texts that a file contains in addition to tensors. Each pair is a name and a text.
+/// Texts that a file contains in addition to tensors: pairs of a name and a text.
 using Notes = std::vector<std::pair<std::string, std::string>>;
 
-/// A tensor to be written.
+/// A tensor that a writer puts into a file.
 struct NewTensor {
   std::string name;  ///< Valid UTF-8; each name occurs once.
   std::vector<std::int64_t> shape;
   DType dtype = DType::float32;
-  TensorLoader load;  ///< Returns the elements.
+  TensorLoader load;  ///< A function that returns the elements.
 };
 
 /// The content of a file to be written.
 struct Content {
   std::vector<NewTensor> tensors;
-  /// Texts for the file's metadata. Their names consist of letters and underscores.
+  /// Texts for the file's metadata. The names of the texts consist of letters and underscores.
   Notes notes;
 };
 
 /// Returns the size of the tensor's elements in the file, in bytes.
 std::uint64_t byte_count(const NewTensor& tensor);
 
-/// Calls `tensor.load`, which must return the tensor's shape and type. Returns the elements as
-/// files store them: row-major, least significant byte first.
+/// Calls `tensor.load`, which must return the shape and type of `tensor`. Returns the elements as
+/// files store elements: row-major, least significant byte first.
 std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
-/// The contradictions and the unused parts of a file that can be opened.
+/// The contradictions and the unused parts that a check finds in a file that can be opened.
 struct Audit {
-  /// The first 20 tensors and references that contradict themselves or a storage. Each pair has the
-  /// byte offset in the pickle and the end of a sentence, "is a tensor …".
+  /// The first 20 tensors and references to storages that contradict themselves or a storage. Each
+  /// pair has the byte offset in the pickle, and a text that completes a sentence: "is a tensor …".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that no tensor refers to.
   std::vector<std::string> unused_storages;
-  /// The offset of the first byte that a loader does not read.
+  /// The offset of the first byte behind everything that a loader reads.
   std::uint64_t end = 0;
 };
 

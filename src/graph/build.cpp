@@ -1,4 +1,4 @@
-// Translates modules into operators.
+// Translates the modules of a network into the ONNX operators of a graph.
 
 #include "base/error.h"
 #include "graph/graph.h"
@@ -45,7 +45,7 @@ class Builder {
     return graph_.add_node(module_->path, op, std::move(inputs), std::move(attributes));
   }
 
-  // Adds a weight. Appends axes of size 1 to its shape until the rank is `rank`.
+  // Adds a weight to the graph. Appends axes of size 1 to its shape until the rank is `rank`.
   ValueId weight(ParameterId id, std::size_t rank) {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
@@ -111,15 +111,16 @@ class Builder {
     return node("Add", {scaled, channel_weight(affine.bias)});
   }
 
-  // Adds a weight of C elements as (1, C, 1, 1).
+  // Adds a weight with one element for each channel, in the shape (1, C, 1, 1).
   ValueId channel_weight(ParameterId id) {
     const Parameter& parameter = network_.parameters.at(id);
     if (parameter.shape.size() != 1) return weight(id, 1);
     return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
-  // The standard form normalizes over the last axis of NHWC. TensorRT and ONNX Runtime have this
-  // operator, and also recognise its decomposition. The form channels_first needs no Transpose.
+  // The form standard normalizes over the last axis, in NHWC: TensorRT and ONNX Runtime have the
+  // operator LayerNormalization, and also recognise the basic operators that lower() writes
+  // instead. The form channels_first needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);

@@ -1,13 +1,13 @@
 /// @file
-/// The network as ONNX operators on named, typed, shaped values.
+/// The network as a graph of ONNX operators, whose values have a name, a type and a shape.
 ///
-/// This folder has the graph, its shape inference, and the translation of modules into operators.
-/// Operators are those of the newest opset; lower() replaces operators that an older opset does not
-/// have. Only build() uses the network.
+/// This folder has the graph, the inference of shapes, and the translation of modules into
+/// operators. Operators are those of the newest opset; the pass lower() replaces operators that an
+/// older opset does not have. Only build() uses the network.
 ///
-/// Users rely on the names, so names stay the same from release to release. A node is called
-/// `<module path>/<operator>`, followed by _1, _2, … if the name is taken. The node's result is
-/// called `<node>_output`. A weight has its name in the state dict.
+/// Users rely on the names of nodes and values, so names stay the same from release to release. A
+/// node is called `<module path>/<operator>`, followed by _1, _2, … if the name is taken. The
+/// node's result is called `<node>_output`. A weight has the name of its key in the state dict.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ namespace aether2onnx::graph {
 /// The kind of an axis whose size is known only when the model runs; `none` for a fixed size.
 enum class Symbol : std::uint8_t { none, batch, height, width };
 
-/// One axis of a shape: a number, or a multiple of a symbol.
+/// One axis of a shape: a fixed size, or a multiple of the batch size, height or width.
 struct Dim {
   Symbol symbol = Symbol::none;
-  std::int64_t value = 1;  ///< The size, or the symbol's factor.
+  std::int64_t value = 1;  ///< The fixed size, or the factor of `symbol`.
 
   static Dim fixed(std::int64_t size) { return {Symbol::none, size}; }
   friend bool operator==(const Dim&, const Dim&) = default;
@@ -38,14 +38,14 @@ struct Dim {
 
 using Shape = std::vector<Dim>;
 
-/// Index of a value of a graph.
+/// Index of a value of a graph: an input, a constant, or the result of a node.
 using ValueId = std::size_t;
 
 struct Value {
   std::string name;
   DType dtype = DType::float32;
   Shape shape;
-  std::vector<std::int64_t> integers = {};  ///< The elements of a constant of integers (axes).
+  std::vector<std::int64_t> integers = {};  ///< The elements of a constant that lists axes.
 };
 
 using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
@@ -60,12 +60,12 @@ struct Node {
   Attributes attributes;
 };
 
-/// A constant of the graph.
+/// A constant of the graph: a weight, a number in a formula, or a list of axes.
 struct Initializer {
   ValueId value = 0;
-  /// Returns the elements in their most precise type. The writer converts them to the value's type.
+  /// Returns the elements before rounding to 16 bits. The writer converts them to the value's type.
   TensorLoader load;
-  bool is_parameter = false;  ///< Whether it is a weight of the network, not a formula's constant.
+  bool is_parameter = false;  ///< True for a weight of the network.
 };
 
 /// A graph. The nodes are in the order of execution: a node comes after the nodes of its inputs.
@@ -75,15 +75,15 @@ class Graph {
   std::int64_t scale = 1;  ///< Factor from the input's height and width to the output's.
 
   ValueId add_input(const std::string& input_name, DType dtype, Shape shape);
-  /// Adds a weight. `shape` may differ from the shape that `load` returns, with the same number of
-  /// elements.
+  /// Adds a weight. `shape` may differ from the shape that `load` returns, but the number of
+  /// elements must be the same.
   ValueId add_parameter(const std::string& parameter_name, DType dtype,
                         std::span<const std::int64_t> shape, TensorLoader load);
-  /// Adds a scalar named "const/<value>", unless the graph has this scalar already.
+  /// Returns the scalar constant "const/<value>", which is added if the graph does not have it yet.
   ValueId add_constant(DType dtype, double number);
-  /// Adds an int64 vector named "const/axes", unless the graph has this vector already.
+  /// Returns the int64 vector "const/axes", which is added if the graph does not have it yet.
   ValueId add_axes(const std::vector<std::int64_t>& axes);
-  /// Appends a node, and infers the type and shape of its result.
+  /// Appends a node, and infers the type and shape of its result. Returns the id of the result.
   ValueId add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
                    Attributes attributes = {});
   /// Makes `value` the graph's output and renames it.
@@ -112,15 +112,15 @@ class Graph {
   std::map<std::string, int> names_;
 };
 
-/// Returns whether a node is a depthwise Conv: each group of channels makes one channel.
+/// Returns whether a node is a depthwise Conv: a Conv with more than one group of channels.
 bool is_depthwise(const Node& node);
 
-/// Returns the part of the network to which a module belongs: the first name of its path and the
-/// numbers after this name. "layers.0.1" for "layers.0.1.ffn.fc2", "conv_last" for "conv_last".
+/// Returns the block or layer to which the module `path` belongs: the first name in the path and
+/// the numbers after this name. The result for "layers.0.1.ffn.fc2" is "layers.0.1".
 std::string block_of(std::string_view path);
 
-/// LayerNormalization over axis 1 of (N, C, H, W), with scale and bias (C, 1, 1). ONNX has no such
-/// operator, so lower() replaces this operator at every opset.
+/// An operator that only our graphs have, not ONNX: LayerNormalization over axis 1 of (N, C, H, W),
+/// with scale and bias (C, 1, 1). The pass lower() replaces this operator at every opset.
 inline constexpr const char* kChannelNormalization = "ChannelNormalization";
 
 /// Returns the type and shape of an operator's result. Throws Error(internal) if the inputs don't
@@ -132,7 +132,7 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
 const std::vector<std::string>& computing_operators();
 
 /// Translates a fused network to a float32 graph with one input `input` and one output `output`.
-/// Loaders read the weights from `state_dict`, which must outlive the graph.
+/// The graph's loaders read the weights from `state_dict`, which must outlive the graph.
 Graph build(const network::Network& network, const state_dict::StateDict& state_dict,
             const InputShape& shape, GraphForm form);
 

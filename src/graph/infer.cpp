@@ -1,4 +1,4 @@
-// Infers the type and the shape of each operator's result.
+// Infers the type and the shape of the result of each operator in a graph.
 
 #include <array>
 
@@ -26,7 +26,8 @@ bool is_size(const Dim& dim, std::int64_t size) { return dim == Dim::fixed(size)
 
 Shape same(const Inputs& inputs, const Attributes& /*attributes*/) { return inputs[0]->shape; }
 
-// A convolution has stride 1. Its padding must keep height and width.
+// Returns the shape of a convolution's result. Convolutions in our graphs have stride 1, and
+// padding that keeps height and width.
 Shape conv(const Inputs& inputs, const Attributes& attributes) {
   require(inputs.size() == 2 || inputs.size() == 3, "Conv must have two or three inputs");
   const Shape& x = inputs[0]->shape;
@@ -47,7 +48,7 @@ Shape conv(const Inputs& inputs, const Attributes& attributes) {
   return {x[0], w[0], x[2], x[3]};
 }
 
-// Broadcasts as ONNX does: shapes are aligned at the last axis; sizes must be equal or 1.
+// Returns the shape after ONNX's broadcasting: aligns the last axes; sizes must be equal or 1.
 Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
   require(inputs.size() == 2, "a binary operator must have two inputs");
   Shape longer = inputs[0]->shape;
@@ -104,7 +105,8 @@ Shape depth_to_space(const Inputs& inputs, const Attributes& attributes) {
   return x;
 }
 
-// The axes are an input from opset 18 on, and an attribute in older opsets.
+// Returns the shape after ReduceMax or ReduceMean. The axes are an input from opset 18 on, and an
+// attribute in older opsets.
 Shape reduce(const Inputs& inputs, const Attributes& attributes) {
   Shape x = inputs[0]->shape;
   const Ints& axes = inputs.size() > 1 ? inputs[1]->integers : attribute<Ints>(attributes, "axes");
@@ -141,7 +143,7 @@ Shape global_pool(const Inputs& inputs, const Attributes& /*attributes*/) {
   return x;
 }
 
-// The shape of the matrix product over the last axis.
+// Returns the shape of a matrix product over the last axis of the first input.
 Shape matmul(const Inputs& inputs, const Attributes& /*attributes*/) {
   require(inputs.size() == 2 && inputs[1]->shape.size() == 2 && !inputs[0]->shape.empty(),
           "the second input of MatMul must be a matrix");
@@ -152,7 +154,7 @@ Shape matmul(const Inputs& inputs, const Attributes& /*attributes*/) {
 }
 
 struct Row {
-  std::string_view ops;  // names, separated by blanks
+  std::string_view ops;  // names of operators, separated by blanks
   Shape (*shape)(const Inputs& inputs, const Attributes& attributes);
 };
 

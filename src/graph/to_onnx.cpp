@@ -25,7 +25,8 @@ onnx::Node node_record(const Graph& graph, const Node& node) {
   return record;
 }
 
-// Loads and checks the weight. Converts the weight if its type is not `dtype`.
+// Loads a weight, converts it to `dtype` and checks it. Counts subnormal and zero results in
+// `loss`.
 TensorData load_as(const Initializer& initializer, const onnx::Tensor& tensor, DType dtype,
                    WeightLoss& loss) {
   TensorData data = initializer.load();
@@ -78,7 +79,7 @@ onnx::Model to_onnx(const Graph& graph, int opset, WeightLoss& loss) {
   model.producer_name = "aether2onnx";
   model.producer_version = version();
   model.domain = "aether2onnx";
-  // Without a model version, ONNX Runtime shows 9223372036854775807.
+  // Without a model version, ONNX Runtime shows the version 9223372036854775807.
   model.model_version = 1;
   model.graph_name = graph.name;
   for (const ValueId id : graph.inputs()) model.inputs.push_back(value_info(graph, id));

@@ -10,10 +10,10 @@ namespace aether2onnx::network {
 
 namespace {
 
-// The size of a feature map, for one image.
+// The size of a feature map of one image.
 struct Extent {
   double channels = 0;
-  double factor = 1;  // from the image's height and width to those of the feature map
+  double factor = 1;  // height and width of the feature map / those of the image
   double per_pixel() const { return channels * factor * factor; }
 };
 
@@ -58,7 +58,7 @@ double elements_of(const Parameter& parameter) {
   return elements;
 }
 
-// Returns the multiply-adds for each pixel of the module's output.
+// Returns the number of multiply-adds for one pixel of the module's output.
 double multiply_adds_of(const Network& network, const Module& module) {
   const auto elements = [&](ParameterId weight) {
     return elements_of(network.parameters.at(weight));
@@ -68,7 +68,7 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
     return elements(pair->large_weight) + elements(pair->small_weight);
   }
-  // Channel attention is not counted: its multiply-adds are per image, not per pixel.
+  // Returns 0 for channel attention, because its multiply-adds are per image, not per pixel.
   if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
     return elements(pixels->weight);
   }
@@ -86,7 +86,7 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   for (std::size_t i = 0; i < network.modules.size(); ++i) {
     const Module& module = network.modules[i];
     const double made = extents[i + 1].per_pixel();
-    // Each convolution of a pair makes a feature map, before the two feature maps are added.
+    // A pair of convolutions has two feature maps in memory, before it adds these feature maps.
     const bool pair = std::holds_alternative<ReparameterizedConv2d>(module.operation);
     const double within = pair ? made : 0;
     const double copies = rearranges(module) ? extents.at(module.inputs[0]).per_pixel() + made : 0;
@@ -103,9 +103,12 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   }
 }
 
-// Returns how many pixels an operation reads to each side of its output pixel.
+// Returns how many pixels of its input an operation reads to each side of an output pixel.
 double radius_of(const Operation& operation, const Network& network) {
-  const auto half = [](std::int64_t kernel) { return static_cast<double>((kernel - 1) / 2); };
+  const auto half = [](std::int64_t kernel) {
+    const std::int64_t pixels = (kernel - 1) / 2;
+    return static_cast<double>(pixels);
+  };
   if (const auto* conv = std::get_if<Conv2d>(&operation)) return half(conv->kernel);
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&operation)) {
     return half(network.parameters.at(pair->large_weight).shape.back());
@@ -119,7 +122,7 @@ double radius_of(const Operation& operation, const Network& network) {
 Reach reach_of(const Network& network) {
   const std::vector<Extent> extents = extents_of(network);
   Reach reach;
-  std::vector<double> pixels = {0};  // by value: the radius in input pixels
+  std::vector<double> pixels = {0};  // by feature map: the radius in pixels of the input picture
   for (const Module& module : network.modules) {
     double most = 0;
     for (const ValueId input : module.inputs) most = std::max(most, pixels.at(input));
@@ -128,7 +131,8 @@ Reach reach_of(const Network& network) {
     reach.whole_picture =
         reach.whole_picture || std::holds_alternative<ChannelAttention>(module.operation);
   }
-  // An output pixel of a pixel shuffle may depend on one input pixel more.
+  // Adds one pixel. An output pixel of a pixel shuffle lies within an input pixel, so that it may
+  // depend on one more input pixel, to one side, than the sum of the radii shows.
   constexpr double rounding = 1;
   reach.pixels = static_cast<std::int64_t>(std::ceil(pixels.back() + rounding));
   return reach;

@@ -1,5 +1,5 @@
-// The arithmetic on weights. It runs in float64 without fused multiply-add (see CMakeLists.txt), so
-// that every machine gets the same bytes.
+// Computes weights, in float64 and without fused multiply-add (see src/CMakeLists.txt), so that a
+// conversion writes the same bytes on every machine.
 
 #include "network/evaluate.h"
 
@@ -36,7 +36,8 @@ TensorData stored(const Expression& expression, const state_dict::StateDict& sta
   return state_dict.read(entry_of(expression, state_dict));
 }
 
-// Combines two tensors element by element. A single element of `b` is used for all elements of `a`.
+// Computes combined(a, b) for each element of `a` and the same element of `b`. If `b` has only one
+// element, uses this element for all elements of `a`.
 template <typename Operator>
 Numbers combine(Numbers a, const Numbers& b, Operator combined) {
   const bool single = b.values.size() == 1;
@@ -80,8 +81,8 @@ bool fits_float32(double value) {
          std::isinf(value);
 }
 
-// Rounds the numbers to float32, as a checkpoint stores them. If a number is beyond float32's
-// range, rounds no number, so that the writer reports this number.
+// Rounds all numbers of a weight to float32, as a checkpoint stores them. If one number is beyond
+// float32's range, rounds none, so that the writer of the ONNX file reports the number.
 Numbers rounded(Numbers numbers) {
   if (std::all_of(numbers.values.begin(), numbers.values.end(), fits_float32)) {
     for (double& value : numbers.values) value = static_cast<double>(static_cast<float>(value));
@@ -89,7 +90,8 @@ Numbers rounded(Numbers numbers) {
   return numbers;
 }
 
-// Computes W[o, i, y, x] += w[o, i, y - c, x - c] with c = (K - k) / 2.
+// Adds the small kernel w (O, I, k, k) to the middle of the large kernel W (O, I, K, K):
+// W[o, i, y + c, x + c] += w[o, i, y, x] with c = (K - k) / 2.
 Numbers centred_add(Numbers large, const Numbers& small) {
   require(large.shape.size() == 4 && small.shape.size() == 4 && large.shape[0] == small.shape[0] &&
               large.shape[1] == small.shape[1],

@@ -12,7 +12,7 @@ namespace aether2onnx::network {
 
 namespace {
 
-// A text of the file that may contain a number, and a description of its origin.
+// A text in the file that should contain a number, and where in the file the text was found.
 struct Source {
   const std::string* text;
   std::string where;
@@ -38,7 +38,7 @@ Source note_source(const FloatStateDict& file, std::string_view note, std::strin
   return {file.note(note), "the note of the fused checkpoint", was_assumed(file, what)};
 }
 
-// Compares numbers by their value: "2" and "2.0" are the same.
+// Returns whether two texts are equal, or are equal numbers, for example "2" and "2.0".
 bool same_value(const std::string& says, const std::string& found) {
   const auto a = parse_number<double>(says);
   const auto b = parse_number<double>(found);
@@ -84,7 +84,7 @@ std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::st
     if (wanted && *text != "None") all.push_back({std::string(name), *text});
   }
   if (all.empty()) return std::nullopt;
-  // Sorts, so that the result does not depend on the hash table's order.
+  // Sorts the attributes, so that the result does not depend on the hash table's order.
   std::sort(all.begin(), all.end(),
             [](const Attribute& a, const Attribute& b) { return a.name < b.name; });
   for (const Attribute& other : all) {
@@ -160,8 +160,8 @@ namespace {
 struct Claim {
   const char* where;
   const char* what;
-  const std::string* says;  // null if the file does not have the value
-  std::string found;
+  const std::string* says;  // null if the file does not contain the value
+  std::string found;        // the value that the shapes of the tensors show
 };
 
 std::string python_bool(bool value) { return value ? "True" : "False"; }

@@ -1,6 +1,6 @@
 /// @file
-/// Decides facts that the tensors do not show. An option decides first, then other data of the
-/// file, then a default. Private to this folder.
+/// Determines the settings of a network that the tensors do not show: from an option, else from
+/// other data in the file, else from a default. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -13,54 +13,54 @@
 
 namespace aether2onnx::network {
 
-/// A number, and the reason for the number. `certain` and `stated` are as in Evidence.
+/// The value that was determined for a setting (a number), and the reason for the value.
 struct Decided {
   double value = 0;
   std::string because;
-  bool certain = true;
-  bool stated = true;
+  bool certain = true;  ///< False if the value is an assumption.
+  bool stated = true;   ///< False if only a default gives the value.
 };
 
 void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::string because,
                   bool certain = true);
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
 
-/// Returns whether a note of the fused checkpoint lists the fact `what` ("res_scale") as an
-/// assumption. The assumption was made when the checkpoint was fused.
+/// Returns whether the note "assumed" of a fused checkpoint lists the setting `what` ("res_scale").
+/// The setting was then an assumption when the checkpoint was fused.
 bool was_assumed(const FloatStateDict& file, std::string_view what);
 
-/// An attribute of a pickled network.
+/// An attribute of a network that was pickled as a Python object, or of one of its modules.
 struct Attribute {
-  std::string name;  ///< "stages.0.0.norm.eps"
+  std::string name;  ///< The attribute's path, "stages.0.0.norm.eps".
   std::string text;
 };
 
-/// Returns the attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>, and of the network if
-/// `of_body`; nullopt if the attribute is missing. Throws Error(unsupported) if two values differ.
+/// Returns the attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>, and of the whole
+/// network if `of_body`; nullopt if missing. Throws Error(unsupported) if two values differ.
 std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::string_view suffix,
                                              bool of_body);
 
-/// Returns "the attribute norm.eps of the pickled network" for "norm.eps".
+/// Returns "the attribute norm.eps of the pickled network" for "norm.eps", for messages.
 std::string place_of_attribute(std::string_view name);
 
-/// Returns the first number that exists: the option, an attribute of a pickled network,
-/// arch_config, a fused checkpoint's note, `otherwise`. Skips a value in the file that is not a
-/// number above 0, and adds a line to `warnings`.
+/// Returns res_scale from the first source that has a number above 0: the option, an attribute of a
+/// pickled network, arch_config, the note in a fused checkpoint, `otherwise`. Adds a line to
+/// `warnings` for each value in the file that is not a number above 0.
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings);
-/// As decide_res_scale(), but also reads metadata, before the note. The default is 1.
+/// Returns img_range: from the option, an attribute, arch_config, metadata, a note, or else 1.
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings);
-/// As decide_res_scale(), for the epsilon of deployment norms. Reads the attributes norm.eps only.
+/// Returns the epsilon of deployment norms: the option, an attribute norm.eps, or `otherwise`.
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                         std::vector<std::string>& warnings);
 
-/// Throws Error(mismatch) if the option is set. The network does not use this option.
+/// Throws Error(mismatch) if the option is set, because the network does not use this option.
 void refuse_res_scale(const ReadOptions& options, std::string_view generation);
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 
-/// Compares arch_config, metadata and the buffers `scale` and `scale_tensor` with the facts that
-/// follow from the shapes. Returns one line for each contradiction.
+/// Compares arch_config, metadata and the buffers `scale` and `scale_tensor` with the values that
+/// follow from the shapes. Returns one line of text for each contradiction.
 std::vector<std::string> contradictions(const FloatStateDict& file, const NetworkInfo& facts);
 
 }  // namespace aether2onnx::network

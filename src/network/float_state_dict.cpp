@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kScale = ".scale";
 constexpr std::string_view kZeroPoint = ".zero_point";
 
-// Returns whether the name is in a module that torch.ao.quantization's prepare_qat adds.
+// Returns whether the key belongs to a module that torch.ao.quantization's prepare_qat adds.
 bool is_of_fake_quant(std::string_view name) {
   return name.find("weight_fake_quant") != std::string_view::npos ||
          name.find("activation_post_process") != std::string_view::npos;
@@ -26,8 +26,8 @@ bool has_one_element(const Entry* entry) {
   return entry != nullptr && entry->tensor && entry->tensor->elements == 1;
 }
 
-// Returns whether the entry is the scale or the zero point of the output of a quantized module M.
-// The keys are `M.scale` and `M.zero_point`. Each of the two tensors has one element.
+// Returns whether the entry is the scale or the zero point of a quantized module's output. A module
+// M has both keys, `M.scale` and `M.zero_point`, with one element each.
 bool is_activation_quantization(const StateDict& state_dict, const Entry& entry) {
   for (const auto& [own, other] : {std::pair{kScale, kZeroPoint}, std::pair{kZeroPoint, kScale}}) {
     if (!entry.name.ends_with(own) || !has_one_element(&entry)) continue;
@@ -80,7 +80,7 @@ bool FloatStateDict::is_quantization_entry(const Entry& entry) const {
   if (quantization_ == Quantization::none) return false;
   if (is_of_fake_quant(entry.name)) return true;
   if (quantization_ != Quantization::int8) return false;
-  // A quantized Linear has an entry `dtype`. A quantized Conv2d without a bias has the bias None.
+  // In int8 files, a Linear also has an entry `dtype`, and a Conv2d without bias has the bias None.
   const bool is_note = entry.name.ends_with("._packed_params.dtype") ||
                        (entry.name.ends_with(".bias") && entry.problem.starts_with("is None"));
   return is_note || is_activation_quantization(state_dict_, entry);

@@ -1,6 +1,6 @@
 /// @file
-/// A state dict without the entries that quantization adds beside the weights. Private to this
-/// folder.
+/// A checkpoint's state dict without the entries that quantization adds beside the weights
+/// (observers, scales, zero points). Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace aether2onnx::network {
 
 class FloatStateDict {
  public:
-  /// Drops the entries of fake-quant modules and observers, and in a network converted to int8 also
-  /// the scales and zero points of activations. `state_dict` must outlive this object.
+  /// Leaves out the entries of fake-quant modules and observers, and in a network converted to int8
+  /// also the scales and zero points of activations. `state_dict` must outlive this object.
   explicit FloatStateDict(const state_dict::StateDict& state_dict);
 
   std::span<const state_dict::Entry* const> entries() const { return entries_; }
@@ -35,35 +35,36 @@ class FloatStateDict {
   }
 
   Quantization quantization() const { return quantization_; }
-  /// The number of dropped entries.
+  /// Returns the number of entries that the constructor left out.
   std::size_t dropped() const { return dropped_.size(); }
 
-  /// Returns whether a module at any depth has this name. Names of modules are in PyTorch's
-  /// `_metadata`, in a pickled module, and in the keys of the dropped entries.
+  /// Returns whether a module `name` of the network exists, at any depth. Module names are in the
+  /// state dict's `_metadata`, in a pickled network, and in the keys of left-out entries.
   bool has_module(std::string_view name) const;
 
-  /// Returns an attribute of the pickled network or of one of its modules ("norm.eps"). Null if the
-  /// attribute is missing or None.
+  /// Returns the text of an attribute, for example "norm.eps", if the file is a network that was
+  /// pickled as a Python object. Returns null if the attribute is missing or None.
   const std::string* attribute(const std::string& name) const;
-  /// All attributes of the pickled network: names and texts.
+  /// Returns names and texts of all attributes of a pickled network; empty for a plain state dict.
   const std::unordered_map<std::string_view, const std::string*>& attributes() const {
     return attributes_;
   }
 
-  // These functions return a text from the file's root, from the dict `arch_config` or `metadata`.
-  // For arch_config(), the attribute arch_config of a pickled network comes first. If a name occurs
-  // several times, the first text counts. Null if the text is missing or None.
-  const std::string* note(std::string_view name) const;  ///< At the file's root.
+  // These functions return the value `name`, as text, from the file's top-level dict, or from the
+  // dict `arch_config` or `metadata` in the file. arch_config() first searches the attribute
+  // arch_config of a pickled network. If a name occurs several times, the first value is returned.
+  // Null if the value is missing or None.
+  const std::string* note(std::string_view name) const;  ///< From the top-level dict.
   const std::string* arch_config(std::string_view name) const;
   const std::string* metadata(std::string_view name) const;
   bool has_arch_config() const;
-  /// Whether arch_config has this key, even if the value is None.
+  /// Returns whether the dict arch_config in the file has the key `name`. The value may be None.
   bool arch_config_has(std::string_view name) const;
 
-  /// Returns the elements of an int64 tensor; nullopt if there is no int64 tensor `name`, or if the
-  /// tensor has more than 16 elements.
+  /// Returns the elements of the int64 tensor `name`; nullopt if the file has no int64 tensor of
+  /// this name, or if the tensor has more than 16 elements.
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
-  /// Returns the elements of a weight; nullopt if there is no weight `name`.
+  /// Returns the elements of the weight `name`; nullopt if the file has no weight of this name.
   std::optional<std::vector<double>> numbers(std::string_view name) const;
 
  private:

@@ -1,6 +1,6 @@
 /// @file
-/// A generation (a published version) of AetherNet: its recognition rules and its modules.
-/// Each generation has its own file and a row in recognise.cpp's table. Private to this folder.
+/// A generation (published version) of AetherNet: rules to recognise its files, and its modules.
+/// Each generation has its own file, and a row in recognise.cpp's table. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@
 
 namespace aether2onnx::network {
 
-/// A named size of a network. All groups of blocks have the same number of blocks.
+/// A published size of a network (aether_small, …). All groups have the same number of blocks.
 struct Variant {
   const char* name = "";
   std::int64_t embed_dim = 0;
@@ -23,14 +23,14 @@ struct Variant {
   std::int64_t hidden_dim = 0;
   std::int64_t large_kernel = 0;
   std::int64_t small_kernel = 0;
-  /// Unset if the generation has no attention of this kind, or if its presence is unknown.
+  /// Whether the variant has this attention. Unset if the generation has none, or if unknown.
   std::optional<bool> channel_attention;
   std::optional<bool> spatial_attention;
 };
 
-/// A convolution of the upsampler and the pixel shuffle after the convolution.
+/// A convolution of the upsampler, and the pixel shuffle that follows the convolution.
 struct UpsampleConv {
-  std::string key;          ///< The weight's key is `key`.weight.
+  std::string key;          ///< The key of the weight is `key`.weight.
   std::int64_t width = 0;   ///< Channels after the pixel shuffle.
   std::int64_t factor = 1;  ///< Factor of the pixel shuffle; 1 without a pixel shuffle.
 };
@@ -42,58 +42,58 @@ struct Dimensions {
   std::vector<std::int64_t> depths;  ///< Number of blocks in each group.
   std::int64_t hidden_dim = 0;
   std::int64_t large_kernel = 0;
-  std::int64_t small_kernel = 0;  ///< 0 if the checkpoint is fused and no note has the size.
-  double noted_norm_eps = 0;      ///< Epsilon in the note of a fused checkpoint, or 0.
+  std::int64_t small_kernel = 0;  ///< Kernel size; 0 if unknown (fused, and no note of `fuse`).
+  double noted_norm_eps = 0;      ///< Epsilon in the note that `fuse` wrote; 0 without a note.
   bool fused = true;
   bool layer_norm = true;
-  bool has_statistics = false;        ///< Deployment norms have statistics.
-  std::int64_t attention_width = 0;   ///< Middle channels of channel attention; 0 without it.
-  std::int64_t attention_kernel = 0;  ///< Kernel size of spatial attention; 0 without it.
+  bool has_statistics = false;       ///< True if the file has running_mean and running_var.
+  std::int64_t attention_width = 0;  ///< Middle channels of channel attention; 0 without attention.
+  std::int64_t attention_kernel = 0;  ///< Kernel size of spatial attention; 0 without attention.
   std::vector<UpsampleConv> upsampler;
   std::int64_t last_width = 0;  ///< Input channels of conv_last.
 };
 
-/// Facts that the tensors do not show, but that the modules depend on.
+/// Settings of a network that the tensors do not show, but on which its modules depend.
 struct Settings {
   double res_scale = 1;
   double img_range = 1;
-  double norm_eps = 0;  ///< Of deployment norms; 0 for LayerNorm and for folded statistics.
+  double norm_eps = 0;  ///< Epsilon of norms with stored statistics; 0 if there are none.
   bool without_error_comp = false;
-  bool without_temperature = false;  ///< The file has temperatures that the gates do not use.
+  bool without_temperature = false;  ///< True if gates ignore the temperatures in the file.
   DeploymentNorm::WhenFused norms_when_fused = DeploymentNorm::WhenFused::folded_with_statistics;
 };
 
-/// The generation of a file, and this generation's defaults.
+/// The generation of a file, the reason for it, and the defaults of this generation.
 struct Decision {
-  std::string name;     ///< "G7d"
-  std::string because;  ///< The evidence for `name`.
+  std::string name;     ///< For example "G7d".
+  std::string because;  ///< What in the file or options shows the generation.
   bool certain = true;
-  /// The default of res_scale, used if no option and nothing in the file gives a value. Unset if
-  /// the generation has no res_scale (a factor of each block's output).
+  /// The default of res_scale (a factor of each block's output), used if no option and nothing in
+  /// the file gives a value. Unset if the generation has no res_scale.
   std::optional<Decided> res_scale = {};
-  /// The default epsilon of deployment norms with statistics.
+  /// The default epsilon of deployment norms (norms with stored mean and variance).
   Decided norm_eps = {1e-5, "the value of this generation"};
   Settings settings = {};
 };
 
 class NetworkWriter;
 
-/// One row of the table in recognise.cpp.
+/// A row of the table in recognise.cpp: one generation, or several generations with the same keys.
 struct Generation {
-  std::span<const char* const> names;  ///< All these generations have the same keys.
+  std::span<const char* const> names;  ///< Names of the generations of this row.
   std::span<const Variant> variants;
-  /// Returns whether the keys belong to this row. Returns true also if some keys are missing or
-  /// wrong, so that NetworkWriter::check_strictly() can report these keys.
+  /// Returns whether the keys of the checkpoint belong to this row. Returns true also if some keys
+  /// are missing or wrong, so that NetworkWriter::check_strictly() can report these keys.
   bool (*fits)(const FloatStateDict& file) = nullptr;
-  /// Returns whether the evidence supports this row. Chooses between rows that all fit.
+  /// Returns whether this row is more likely than the other rows for which fits() returns true.
   bool (*is_likely)(const FloatStateDict& file) = nullptr;
-  /// Chooses the generation. Throws Error(unsupported) if no network of this generation can run.
+  /// Chooses one of `names`. Throws Error(unsupported) if no network of this generation can run.
   Decision (*decide)(const FloatStateDict& file, const ReadOptions& options) = nullptr;
-  /// Reads the dimensions. `what` is the network's name in error messages.
+  /// Reads the dimensions from the shapes. `what` is the network's name in error messages.
   Dimensions (*measure)(const FloatStateDict& file, const std::string& what) = nullptr;
   /// Writes the modules in the order of the forward pass. Null if the generation cannot run.
   void (*forward)(NetworkWriter& net) = nullptr;
-  /// True if the tensors decide all facts, so that files of this generation hold no other facts.
+  /// True if tensors show all settings, so that arch_config and metadata need no check.
   bool keys_tell_all = false;
 };
 
@@ -107,12 +107,12 @@ extern const Generation kGeneration5x;
 extern const Generation kGeneration6;
 extern const Generation kGeneration7;
 
-/// Returns all rows, in the order of publication.
+/// Returns all rows of the table of generations, in the order of publication.
 std::span<const Generation* const> generations();
 
 bool has_name(const Generation& generation, std::string_view name);
 
-/// Returns the facts that follow from the dimensions. `name` is the generation's name.
+/// Returns the NetworkInfo that follows from the dimensions. `name` is the generation's name.
 NetworkInfo facts_of(const Dimensions& dimensions, std::span<const Variant> variants,
                      std::string name);
 

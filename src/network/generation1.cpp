@@ -1,8 +1,8 @@
-// AetherNet, first generation: keys layers.<group>.<block>.…
+// The first generation of AetherNet (G1): its keys (layers.<group>.<block>.…) and its forward pass.
 //
 // A block is a large-kernel depthwise convolution (trained as the sum of two convolutions), a
 // LayerNorm over the channels, a gated feed-forward network of three Linear layers, and a residual
-// addition. The formulas and eps values are from the published class definition.
+// addition. The formulas and the epsilons of norms are from the published PyTorch class.
 
 #include <array>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr double kBlockNormEpsilon = 1e-6;
 constexpr double kBodyNormEpsilon = 1e-5;
 constexpr double kLeakySlope = 0.01;
-constexpr double kMeanOfThreeChannels = 0.5;  // 0 for another number of channels
+constexpr double kMeanOfThreeChannels = 0.5;  // the mean is 0 for other numbers of channels
 
 constexpr std::array kNames = {"G1"};
 
@@ -58,7 +58,7 @@ Dimensions measure(const FloatStateDict& file, const std::string& what) {
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    // Only a single convolution can have the factor 3. A missing tensor counts as the usual 2.
+    // The factor is 3 only if there is one convolution. If the tensor is missing, the factor is 2.
     const auto out = measure.size(upsample_path(2 * i) + ".weight", 4, 0);
     const bool three = count == 1 && out && *out == 9 * d.last_width;
     d.upsampler.push_back({upsample_path(2 * i), d.last_width, three ? 3 : 2});

@@ -1,4 +1,4 @@
-// AetherNet, second generation ("aetherv2"). The published code cannot run.
+// The second generation of AetherNet (G2, "aetherv2"), reported as an error: its code cannot run.
 
 #include <array>
 

@@ -1,5 +1,5 @@
-// AetherNet, third generation. The fusion reads the outputs of the stages directly. The file also
-// has a projection (1 x 1 convolution) for each stage, which the network does not use.
+// The third generation of AetherNet (G3). A fusion layer joins the outputs of all stages directly.
+// The file also has unused projections (1 x 1 convolutions), one for each stage.
 
 #include <array>
 
@@ -26,8 +26,8 @@ bool fits(const FloatStateDict& file) {
          keys.fusion_inputs == keys.embed_dim * keys.stages;
 }
 
-// With one stage, the fusions of G3 and G4 have the same shapes. Then the rank of the weights of
-// channel attention decides.
+// With one stage, the fusion layers of G3 and G4 have the same shapes. Then the rank of the weights
+// of channel attention shows the generation: 2 (Linear) in G3, 4 (convolution) in G4.
 bool is_likely(const FloatStateDict& file) {
   const StageKeys keys = stage_keys(file);
   return keys.stages > 1 || keys.attention_rank == 2;
@@ -49,7 +49,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
           false};
 }
 
-// Declares the projections of the stages, which the network does not use, as buffers.
+// Adds the projections of the stages as buffers, because G3 does not use these projections.
 void declare_fusion_convs(NetworkWriter& net) {
   const auto count = static_cast<std::int64_t>(net.d.depths.size());
   const std::int64_t out = net.d.embed_dim / count;

@@ -1,5 +1,5 @@
-// AetherNet, fourth generation. A projection (1 x 1 convolution) lies between each stage's output
-// and the fusion.
+// The fourth generation of AetherNet (G4). The output of each stage passes through a projection
+// (1 x 1 convolution). A fusion layer then joins the projections.
 
 #include <array>
 

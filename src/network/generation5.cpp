@@ -1,6 +1,6 @@
-// AetherNet, fifth generation: the gate is multiplied by the temperature. In G5.0, the projections
-// of all stages have the same number of channels. G5.1 and G5.2 have a buffer `scale` and a factor
-// res_scale. G5.0 has neither.
+// The fifth generation of AetherNet (G5.0 to G5.2): the gate is multiplied by the temperature. In
+// G5.0, the projections of all stages have the same number of channels. G5.1 and G5.2 have a buffer
+// `scale` and a factor res_scale of each block's output. G5.0 has neither.
 
 #include <array>
 
@@ -10,7 +10,7 @@ namespace aether2onnx::network {
 
 namespace {
 
-// G5.1 and G5.2 are the same network: keys and outputs are equal.
+// G5.1 and G5.2 are the same network: the keys and the outputs are equal.
 constexpr std::array kFirstNames = {"G5.0"};
 constexpr std::array kNames = {"G5.1", "G5.2"};
 
@@ -42,7 +42,7 @@ Decision decide_first(const FloatStateDict& file, const ReadOptions& /*options*/
 
 Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   Decision decision = {"G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 is the same network"};
-  // G5.1 and G5.2 differ only in the name.
+  // G5.1 and G5.2 differ only in the name, so the option or the note changes only the name.
   if (const auto named = named_generation(file, options, kNames)) {
     decision.name = named->name;
     decision.because = named->because;

@@ -1,5 +1,5 @@
-// AetherNet "2.0.0 Definitive", published between the fifth and the sixth generation. The gates use
-// GELU, fusion never folds the norms, and some keys exist only in this generation.
+// The generation G5x ("2.0.0 Definitive"), published between G5.2 and G6.0. The activation of gates
+// is GELU, fusion never folds statistics into norms, and some keys exist only in G5x.
 
 #include <array>
 

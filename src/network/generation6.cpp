@@ -1,4 +1,4 @@
-// AetherNet, sixth generation: the weight error_comp is added after the fusion's convolution.
+// The sixth generation of AetherNet (G6.0, G6.1): the weight error_comp is added after fusion_conv.
 
 #include <array>
 

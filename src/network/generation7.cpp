@@ -1,6 +1,6 @@
-// AetherNet, seventh and last published generation. The body's norm runs before the shortcut is
-// added. The image is divided by img_range before the mean is subtracted. G7a has a temperature in
-// each block, but does not use the temperature.
+// The seventh and last published generation of AetherNet (G7a to G7d). The norm after the fusion
+// runs before the shortcut is added. The image is divided by img_range before the mean is
+// subtracted. G7a has a temperature in each block, but does not use the temperature.
 
 #include <array>
 
@@ -30,7 +30,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   decision.settings.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
   const bool first = decision.name == kNames.front();
   decision.settings.without_temperature = first;
-  // A network converted to int8 was trained without error_comp, except for G7a.
+  // Except for G7a, int8 networks were trained without error_comp, so they must run without it.
   decision.settings.without_error_comp = file.quantization() == Quantization::int8 && !first;
   return decision;
 }

@@ -1,4 +1,4 @@
-// The names of generations and variants, the facts of a network, and texts made from the facts.
+// Makes the NetworkInfo of a network and texts from it; lists names of generations and variants.
 
 #include <algorithm>
 #include <array>
@@ -23,7 +23,7 @@ std::string_view to_string(Quantization quantization) noexcept {
 
 namespace aether2onnx::network {
 
-// --- names --------------------------------------------------------------------------------------
+// --- names of generations and variants ----------------------------------------------------------
 
 const std::vector<std::string>& generation_names() {
   static const std::vector<std::string> names = [] {
@@ -36,7 +36,7 @@ const std::vector<std::string>& generation_names() {
   return names;
 }
 
-// Begins with the last generation, which has the most variants, ordered by size.
+// Begins with the variants of the last generation, which has the most variants, ordered by size.
 const std::vector<std::string>& named_variants() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;
@@ -58,11 +58,12 @@ bool has_name(const Generation& generation, std::string_view name) {
                      [&](const char* known) { return name == known; });
 }
 
-// --- facts --------------------------------------------------------------------------------------
+// --- settings and dimensions of a network -------------------------------------------------------
 
 namespace {
 
-// A small kernel of 0 means that the size is unknown. An unknown size fits any variant.
+// Returns whether a network has the dimensions of a variant. A small kernel of 0 means that the
+// size is unknown; an unknown size fits any variant.
 bool is_variant(const Variant& variant, const NetworkInfo& facts) {
   const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
     return !wanted || *wanted == found;
@@ -103,7 +104,8 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
   std::vector<std::string> lines;
   for (const Evidence& evidence : facts.evidence) {
     if (evidence.certain) continue;
-    // No option changes a folded epsilon, which is a part of the weights.
+    // An epsilon that is folded into weights cannot be changed, so the returned line names no
+    // option.
     const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
     lines.push_back(
         fmt::format("{} {} is an assumption: {}{}", evidence.what, evidence.value, evidence.because,
@@ -144,7 +146,7 @@ std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts)
   return notes;
 }
 
-// --- expectations -------------------------------------------------------------------------------
+// --- comparing the network with the user's options ----------------------------------------------
 
 void check_expectations(const NetworkInfo& facts, const Expectations& expected) {
   std::vector<Diagnostic> findings;

@@ -163,8 +163,9 @@ Dimensions Measure::blocks(const char* gate, const char* main, std::size_t rank)
   return d;
 }
 
-// Reads the small kernel and the epsilon of norms from the note `fused_from` of a fused checkpoint.
-// The note counts only if fused_from() returns exactly this text for some small kernel.
+// Reads the small kernel's size and the norms' epsilon from the note `fused_from` of a fused
+// checkpoint. The note is ignored unless its text is exactly what fused_from() writes for one of
+// the possible sizes of the small kernel.
 void Measure::read_fused_from(Dimensions& d) const {
   const std::string* note = file_.note(kFusedFromNote);
   if (note == nullptr) return;

@@ -1,6 +1,6 @@
 /// @file
-/// Parses numbered keys, and reads a network's dimensions from the shapes of tensors. Private to
-/// this folder.
+/// Parses numbered keys ("layers.0.1.ffn.fc2.weight"), and reads a network's dimensions from the
+/// shapes of tensors. Private to this folder.
 #pragma once
 
 #include <algorithm>
@@ -19,26 +19,27 @@ namespace aether2onnx::network {
 /// The largest number of convolutions in an upsampler. Five of factor 2 enlarge by a factor of 32.
 inline constexpr std::size_t kMostUpsamplers = 5;
 
-/// The parts of a block's key, for example "layers.0.1.ffn.fc2.weight", after the start "layers.".
+/// The parts of a block's key after its start, "layers.": group, block and suffix.
 struct BlockKey {
   std::size_t group = 0;
   std::size_t block = 0;
-  std::string_view suffix;  ///< "ffn.fc2.weight"
+  std::string_view suffix;  ///< For example "ffn.fc2.weight".
 };
 
-/// Removes a decimal number and a dot from the start of `text`, and returns the number. Returns
+/// Removes a number and a dot ("12.") from the start of `text`, and returns the number. Returns
 /// nullopt if `text` does not start with a number and a dot.
 std::optional<std::size_t> take_index(std::string_view& text);
 
-/// Parses a block's key. Returns nullopt unless it begins with `start` ("layers.") and two numbers.
+/// Parses a key of the form <start><group>.<block>.<suffix>. Returns nullopt for any other key.
 std::optional<BlockKey> parse_block_key(std::string_view key, std::string_view start);
 
-bool is_fused_key(std::string_view suffix);    ///< True for conv.fused_conv.…
-bool is_unfused_key(std::string_view suffix);  ///< True for conv.lk_conv.… and the like.
+bool is_fused_key(std::string_view suffix);    ///< True for conv.fused_conv.weight, …
+bool is_unfused_key(std::string_view suffix);  ///< True for conv.lk_conv.weight, …
 
-/// Returns the number of parts with the indices 0, 1, 2, …: the highest index plus 1, so that a
-/// missing part is reported as missing. If most parts would be missing, the highest index is wrong.
-/// Then the parts before the first gap count, and the other parts are reported as unexpected.
+/// Returns the number of groups (or blocks) with the indices 0, 1, 2, …: the highest index plus 1,
+/// so that a missing group is reported as missing. If most groups would be missing, the highest
+/// index is wrong. The result is then the number of groups before the first gap, and keys of groups
+/// after the gap are reported as unexpected.
 template <typename Value>
 std::size_t dense_count(const std::map<std::size_t, Value>& by_index) {
   if (by_index.empty()) return 0;
@@ -49,23 +50,23 @@ std::size_t dense_count(const std::map<std::size_t, Value>& by_index) {
   return std::max<std::size_t>(count, 1);
 }
 
-/// Reads each size from the first tensor that has the size. Contradictions are found later:
-/// check_strictly() compares each tensor with the shape that follows from the dimensions.
+/// Reads each dimension of a network from the first tensor that shows it. Other tensors may differ:
+/// check_strictly() later compares each tensor with the shape that follows from the dimensions.
 class Measure {
  public:
-  /// The keys of blocks begin with `start`, "layers.". `what` is the network's name in error
-  /// messages. Throws Error(mismatch) if only some of the blocks are fused.
+  /// Throws Error(mismatch) if only some of the blocks are fused. `start` begins the keys of blocks
+  /// ("layers."). `what` is the network's name in error messages.
   Measure(const FloatStateDict& file, std::string start, std::string what);
 
-  /// Returns the dimensions of the blocks and of conv_first. `gate` and `main` are the keys of a
-  /// block's first projections, of rank `rank`. Throws Error(mismatch) if a dimension is unknown.
+  /// Returns the dimensions of blocks and conv_first. `gate` and `main` are keys in a block:
+  /// weights of rank `rank` that show hidden_dim. Throws Error(mismatch) if a dimension is unknown.
   Dimensions blocks(const char* gate, const char* main, std::size_t rank) const;
 
-  /// Returns the size of one axis; nullopt if no tensor has this key and rank. Throws Error(limit)
-  /// if the size is above limits::kLayerWidth.
+  /// Returns the size of one axis of the tensor `key`. Returns nullopt if no tensor has this key
+  /// and rank. Throws Error(limit) if the size is above limits::kLayerWidth.
   std::optional<std::int64_t> size(const std::string& key, std::size_t rank,
                                    std::size_t axis) const;
-  /// As size(), for the first block that has the tensor; 0 if no block has the tensor.
+  /// Returns size() of the tensor `suffix` in the first block that has it; 0 if no block has it.
   std::int64_t block_size(std::string_view suffix, std::size_t rank, std::size_t axis) const;
   /// Returns the rank of the first tensor `suffix` in a block; nullopt if no block has the tensor.
   std::optional<std::size_t> block_rank(std::string_view suffix) const;
@@ -82,7 +83,7 @@ class Measure {
   const FloatStateDict& file_;
   std::string start_;
   std::string what_;
-  std::map<std::size_t, std::map<std::size_t, int>> blocks_;  // key counts by group and block
+  std::map<std::size_t, std::map<std::size_t, int>> blocks_;  // by group and block: number of keys
   bool fused_ = true;
 };
 

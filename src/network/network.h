@@ -1,10 +1,11 @@
 /// @file
-/// Recognises the network in a state dict, and describes the network as data.
+/// Recognises the AetherNet in a state dict, and describes this network as a list of modules and
+/// weights.
 ///
 /// This folder has all knowledge of AetherNet: the generations (published versions), their keys and
 /// shapes, and their forward passes. A Network lists its modules in the order of the forward pass.
-/// Each Parameter has the formula of a weight. The other folders work on modules of any network.
-/// Each generation has its own file and a row in the table in recognise.cpp.
+/// A Parameter contains the formula of a weight. Code outside this folder works on modules of any
+/// network. Each generation has its own file, and a row in the table in recognise.cpp.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -21,9 +22,9 @@
 
 namespace aether2onnx::network {
 
-/// The formula of a weight: a stored tensor of the state dict, or arithmetic on stored tensors in
-/// float64. Arithmetic on two operands a and b works element by element, in row-major order. The
-/// result has the shape of a. A single element of b is combined with each element of a.
+/// The formula of a weight: a tensor of the state dict, or arithmetic on tensors in float64. The
+/// operands are called a and b. The operations + - * / work element by element, in row-major order.
+/// Their result has the shape of a. If b has only one element, each element of a uses this element.
 struct Expression {
   enum class Kind {
     stored,       ///< The tensor whose key in the state dict is `key`.
@@ -36,10 +37,10 @@ struct Expression {
     /// Adds the kernel b (O, I, k, k) to the middle of the kernel a (O, I, K, K). Requires k <= K
     /// and K - k even.
     centred_add,
-    scale_rows,  ///< Multiplies the elements a[o, …] of a weight (O, …) by b[o].
-    apply,       ///< A matrix a, (O, I) or (O, I, 1, 1), times a vector b, (I). The result is (O).
-    /// The operand, rounded to the type that a fused checkpoint has: float64 if a tensor of the
-    /// operand is stored as float64, float32 otherwise.
+    scale_rows,  ///< Multiplies each row a[o, …] of a weight (O, …) by the number b[o].
+    apply,       ///< Matrix a, (O, I) or (O, I, 1, 1), times vector b, (I). The result is (O).
+    /// The operand a, rounded to the type of the weight in a fused checkpoint: float64 if a tensor
+    /// in the formula of a is stored as float64, float32 otherwise.
     rounded,
   };
   Kind kind = Kind::stored;
@@ -49,12 +50,12 @@ struct Expression {
 
   static Expression stored(std::string key);
   static Expression constant(double number);
-  /// Returns an expression of a kind that has operands.
+  /// Returns an expression of the kind `kind` with the operand a, or with the operands a and b.
   static Expression of(Kind kind, Expression a);
   static Expression of(Kind kind, Expression a, Expression b);
 };
 
-/// A weight of the network. `name` is the key of the weight in a state dict.
+/// A weight of the network. `name` is the weight's key in the published PyTorch class.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -62,36 +63,37 @@ struct Parameter {
   std::size_t position = 0;  ///< Position in the PyTorch class's list of parameters and buffers.
 };
 
-/// A tensor of the state dict that the forward pass does not use: folded statistics, counters,
-/// version numbers. Fused checkpoints keep buffers, because PyTorch's strict loading requires them.
+/// A tensor of the state dict that the forward pass does not use, for example a version number, or
+/// statistics that weights contain already. Fused checkpoints keep buffers, because
+/// load_state_dict(strict=True) requires them.
 struct Buffer {
   std::string name;
   std::string key;  ///< The buffer's key in the state dict.
   std::vector<std::int64_t> shape;
-  std::size_t position = 0;  ///< As Parameter::position.
+  std::size_t position = 0;  ///< Position in the PyTorch class's list of parameters and buffers.
 };
 
-/// Index into Network::parameters.
+/// Index of a weight in Network::parameters.
 using ParameterId = std::size_t;
 
-/// Index of a value (a feature map). Value 0 is the input image. Module i makes value i + 1.
+/// Index of a feature map. Feature map 0 is the input image. Module i makes feature map i + 1.
 using ValueId = std::size_t;
 
-// The modules. The input x of a module is a feature map (N, C, H, W). A convolution has stride 1,
+// The operations of modules. The input x is a feature map (N, C, H, W). A convolution has stride 1,
 // dilation 1 and zero padding of half its kernel, so it keeps height and width. parameters()
-// returns the ids of the weights that a module uses.
+// returns the ids of the weights that an operation uses.
 
-/// x + value. Used to subtract and to add the image's mean if the mean is a number, not a weight.
+/// Computes x + value: subtracts or adds the image's mean if the mean is a number, not a weight.
 struct Shift {
   double value = 0;
 };
-/// x + value, or x - value if `subtract`. `value` (1, C, 1, 1) has one number for each channel.
+/// Computes x + value, or x - value if `subtract`. The weight `value` is (1, C, 1, 1).
 struct ChannelShift {
   ParameterId value = 0;
   bool subtract = false;
   auto parameters() { return std::tie(value); }
 };
-/// x * factor, or x / factor if `divide`. The factor is `parameter` if set, otherwise `number`.
+/// Computes x * f, or x / f if `divide`. f is the weight `parameter` if set, otherwise `number`.
 struct Scale {
   double number = 1;
   std::optional<ParameterId> parameter;  ///< A weight with one element.
@@ -106,13 +108,13 @@ struct Conv2d {
   std::int64_t groups = 1;
   auto parameters() { return std::tie(weight, bias); }
 };
-/// The sum of two depthwise convolutions, each with a bias. Networks are trained in this form.
-/// fuse() replaces the sum by one Conv2d with the path `fused_path`.
+/// The sum of two depthwise convolutions of x, each with a bias. Networks are trained with this
+/// sum. The pass fuse() replaces the sum by one Conv2d with the module path `fused_path`.
 struct ReparameterizedConv2d {
-  ParameterId large_weight = 0;  ///< (C, 1, K, K)
-  ParameterId large_bias = 0;    ///< (C)
-  ParameterId small_weight = 0;  ///< (C, 1, k, k)
-  ParameterId small_bias = 0;    ///< (C)
+  ParameterId large_weight = 0;  ///< Shape (C, 1, K, K).
+  ParameterId large_bias = 0;    ///< Shape (C).
+  ParameterId small_weight = 0;  ///< Shape (C, 1, k, k).
+  ParameterId small_bias = 0;    ///< Shape (C).
   std::string fused_path;
   auto parameters() { return std::tie(large_weight, large_bias, small_weight, small_bias); }
 };
@@ -124,56 +126,57 @@ struct LayerNorm {
   double epsilon = 0;
   auto parameters() { return std::tie(weight, bias); }
 };
-/// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias. Each parameter has C elements.
-/// fuse() replaces the norm by a ChannelAffine, except if `when_fused` is `kept`.
+/// Computes (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, with statistics that
+/// the file contains. Each of these four weights has C elements. The pass fuse() replaces the norm
+/// by a ChannelAffine, except if `when_fused` is `kept`.
 struct DeploymentNorm {
   ParameterId weight = 0;
   ParameterId bias = 0;
   ParameterId running_mean = 0;
   ParameterId running_var = 0;
   double epsilon = 0;
-  /// The form of the norm in a fused checkpoint: unchanged, or with the statistics folded into
-  /// weight and bias. The file then has no statistics, or has unused statistics.
+  /// How a fused checkpoint stores the norm. `kept`: unchanged. folded_…: weight and bias contain
+  /// the statistics, and the file has no statistics (without), or has unused statistics (with).
   enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };
   WhenFused when_fused = WhenFused::kept;
   auto parameters() { return std::tie(weight, bias, running_mean, running_var); }
 };
-/// x * weight + bias. Weight and bias have C elements each.
+/// Computes x * weight + bias for each channel. Weight and bias have C elements each.
 struct ChannelAffine {
   ParameterId weight = 0;
   ParameterId bias = 0;
   auto parameters() { return std::tie(weight, bias); }
 };
-/// A matrix product over the channels of each pixel, with the weight (out, in) and the bias (out).
+/// A Linear layer over the channels of each pixel, with the weight (out, in) and the bias (out).
 struct Linear {
   ParameterId weight = 0;
   ParameterId bias = 0;
   auto parameters() { return std::tie(weight, bias); }
 };
-/// The exact GELU: x * (1 + erf(x / sqrt 2)) / 2.
+/// The exact GELU activation: x * (1 + erf(x / sqrt 2)) / 2.
 struct Gelu {};
-/// x * sigmoid(x).
+/// The SiLU activation: x * sigmoid(x).
 struct Silu {};
 struct LeakyRelu {
   double slope = 0;
 };
-/// Channel c * r * r + i * r + j at (y, x) becomes channel c at (y * r + i, x * r + j).
+/// Moves channel c*r*r + i*r + j at (y, x) to channel c at (y*r + i, x*r + j).
 struct PixelShuffle {
-  std::int64_t factor = 1;  ///< r
+  std::int64_t factor = 1;  ///< The factor r of height and width.
 };
-/// x * sigmoid(expand(relu(reduce(mean of x over height and width)))). The factor is per channel.
+/// Multiplies each channel of x by sigmoid(expand(relu(reduce(mean of x over all pixels)))).
 struct ChannelAttention {
-  ParameterId reduce_weight = 0;  ///< (R, C) or (R, C, 1, 1)
+  ParameterId reduce_weight = 0;  ///< Shape (R, C) or (R, C, 1, 1).
   std::optional<ParameterId> reduce_bias;
-  ParameterId expand_weight = 0;  ///< (C, R) or (C, R, 1, 1)
+  ParameterId expand_weight = 0;  ///< Shape (C, R) or (C, R, 1, 1).
   std::optional<ParameterId> expand_bias;
   std::string reduce_path;
   std::string expand_path;
   auto parameters() { return std::tie(reduce_weight, reduce_bias, expand_weight, expand_bias); }
 };
-/// x * sigmoid(conv(max and mean of x over the channels, in this order)). The factor is per pixel.
+/// Multiplies each pixel of x by sigmoid(conv(max and mean of x over channels, in this order)).
 struct SpatialAttention {
-  ParameterId weight = 0;  ///< (1, 2, kernel, kernel)
+  ParameterId weight = 0;  ///< Shape (1, 2, kernel, kernel).
   std::int64_t kernel = 7;
   std::string conv_path;
   auto parameters() { return std::tie(weight); }
@@ -188,7 +191,7 @@ using Operation =
                  DeploymentNorm, ChannelAffine, Linear, Gelu, Silu, LeakyRelu, PixelShuffle,
                  ChannelAttention, SpatialAttention, Add, Multiply, Concat>;
 
-/// Calls `visit` with the id of every parameter that an operation uses.
+/// Calls `visit` with the id of every weight that an operation uses. `visit` may change the id.
 template <typename Visit>
 void for_each_parameter(Operation& operation, Visit visit) {
   const auto take = [&](auto& id) {
@@ -207,20 +210,20 @@ void for_each_parameter(Operation& operation, Visit visit) {
       operation);
 }
 
-/// One step of the forward pass.
+/// One step of the forward pass: an operation on feature maps.
 struct Module {
-  std::string path;  ///< Path in the PyTorch module tree, "layers.0.1.ffn.fc2".
+  std::string path;  ///< Path in the PyTorch module tree, for example "layers.0.1.ffn.fc2".
   Operation operation;
   std::vector<ValueId> inputs;
 };
 
-/// A recognised network.
+/// A recognised network: its sizes and settings (`facts`), weights, buffers and modules.
 struct Network {
   NetworkInfo facts;
   std::vector<Parameter> parameters;
   std::vector<Buffer> buffers;
   std::vector<Module> modules;
-  /// Contradictions and unusable values in the file, one line each.
+  /// Warnings about contradictions and unusable values in the file, one line each.
   std::vector<std::string> warnings;
 
   ParameterId add_parameter(std::string name, std::vector<std::int64_t> shape, Expression value);
@@ -228,16 +231,16 @@ struct Network {
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 };
 
-/// The cost of one run of a network. Unless noted otherwise, a number is the sum over all modules,
-/// divided by the pixels of the input picture (height times width, for each image of the batch).
+/// The cost of one run of a network. Unless noted otherwise, a number is a cost per pixel: the cost
+/// of the run, divided by batch size, height and width of the input.
 struct Cost {
   double parameters = 0;     ///< Number of elements of all weights, not per pixel.
   double multiply_adds = 0;  ///< Multiply-adds of convolutions and Linear layers, without biases.
-  /// The largest number of elements of all feature maps in memory at the same time. A feature map
-  /// is in memory from the module that makes the feature map to the last module that reads it.
+  /// The largest number of elements of all feature maps that are in memory at the same time. A
+  /// feature map is in memory from the module that makes it to the last module that reads it.
   double live_elements = 0;
-  /// `live_elements` if each convolution and LayerNorm also copies its input and output. Libraries
-  /// that rearrange channels make these copies.
+  /// The same as `live_elements`, if each convolution and LayerNorm also copies its input and
+  /// output. Libraries that rearrange channels in memory make these copies.
   double live_elements_with_copies = 0;
   double input_elements = 0;
   double output_elements = 0;
@@ -245,15 +248,15 @@ struct Cost {
 
 Cost cost_of(const Network& network);
 
-/// The receptive field: the input pixels that one output pixel depends on.
+/// The receptive field of a network: the input pixels on which one output pixel depends.
 struct Reach {
-  std::int64_t pixels = 0;     ///< The distance to each side, in pixels of the input picture.
-  bool whole_picture = false;  ///< The output also depends on averages over the whole picture.
+  std::int64_t pixels = 0;     ///< How far the field reaches to each side, in input pixels.
+  bool whole_picture = false;  ///< True if averages over the whole picture are needed.
 };
 
 Reach reach_of(const Network& network);
 
-/// An operator of an ONNX graph that has weights or moves pixels, or a LeakyRelu.
+/// A step in the summary of an ONNX graph: an operator with weights, pixel shuffle or LeakyRelu.
 struct OutlineStep {
   enum class Kind {
     convolution,  ///< Stride 1, padding of half the kernel. `shape` is (out, in / groups, k, k).
@@ -262,31 +265,31 @@ struct OutlineStep {
     pixel_shuffle,
   };
   Kind kind = Kind::convolution;
-  std::string name;  ///< The name of the weight.
+  std::string name;  ///< The name of the weight in the ONNX file.
   std::vector<std::int64_t> shape;
   std::int64_t groups = 1;
   std::int64_t factor = 1;  ///< The factor of a pixel shuffle.
 };
-/// The parts of a network that an ONNX graph of any exporter shows: the steps in the order of
-/// execution, and the counts of other operators.
+/// A summary of an ONNX graph, by which recognise() finds the network. Graphs of all exporters show
+/// these steps (in the order of execution) and these counts of operators.
 struct Outline {
   std::vector<OutlineStep> steps;
   std::size_t gelus = 0;
   std::size_t sigmoids = 0;
   std::size_t relus = 0;
-  std::size_t layer_norms = 0;  ///< LayerNormalization nodes, or Sqrt nodes of decomposed norms.
+  std::size_t layer_norms = 0;  ///< LayerNormalization nodes, and Sqrt nodes of decomposed norms.
 };
 
-/// Recognises the network of a graph. Returns nullopt if the network is unknown. `hint` has facts
-/// from the file's metadata. A fact of `hint` counts only if the graph does not decide the fact:
-/// the generation, if graphs of several generations have the same steps, and the groups of the
-/// blocks, if the names of the weights do not show the groups.
+/// Recognises the AetherNet in the summary of an ONNX graph. Returns nullopt if the graph has
+/// another network. `hint` has settings from the file's metadata. Two of these settings are used,
+/// if the graph does not show them: the generation, if graphs of several generations have the same
+/// steps, and the depths, if the names of the weights do not show which block is in which group.
 std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
-/// Recognises the network and checks the state dict as strictly as PyTorch's
-/// load_state_dict(strict=True). Ignores the entries that quantization adds beside the weights. If
-/// the tensors do not decide a fact, an option, other evidence in the file or else a documented
-/// default decides the fact. facts.evidence lists every decision.
+/// Recognises the AetherNet in a state dict and checks keys and shapes as strictly as PyTorch's
+/// load_state_dict(strict=True). Ignores the entries that quantization adds beside the weights.
+/// Settings that tensors do not show (for example res_scale) come from an option, from other data
+/// in the file, or else from a documented default. facts.evidence lists the source of each setting.
 ///
 /// Throws Error(mismatch) if keys or shapes differ from those of the recognised AetherNet; the
 /// error lists every missing key, unexpected key and wrong shape. Throws Error(mismatch) too if the
@@ -295,25 +298,25 @@ std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint
 /// not set.
 Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& options = {});
 
-/// Returns one line for each fact that the file does not decide. The line has the assumed value,
-/// and the option that sets another value.
+/// Returns one line for each setting that is an assumption, because the file does not show its
+/// value. The line has the assumed value, and the option that sets another value.
 std::vector<std::string> open_questions(const NetworkInfo& facts);
 
-/// Returns the notes (name and text) of a fused checkpoint: facts that its tensors do not show.
+/// Returns names and texts of notes (settings that tensors do not show) for a fused checkpoint.
 std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts);
 
-/// Returns the names of all generations, for ReadOptions::generation.
+/// Returns the names of all generations: the allowed values of ReadOptions::generation.
 const std::vector<std::string>& generation_names();
 
-/// Returns the names of all variants, for Expectations::model_type.
+/// Returns the names of all variants (published sizes), for Expectations::model_type.
 const std::vector<std::string>& named_variants();
 
-/// Describes the parts that fusion combined, for metadata and fused checkpoints: "depthwise 11x11 +
-/// 3x3, summed in float64". Adds "; norms with eps 0.0001" if norms with statistics are folded.
-/// Returns "" for a fused checkpoint without this note.
+/// Returns a text that tells what fusion combined: "depthwise 11x11 + 3x3, summed in float64", then
+/// "; norms with eps 0.0001" if fusion folds statistics. Metadata and fused checkpoints contain
+/// this text. Returns "" for a fused checkpoint that does not contain the text.
 std::string fused_from(const NetworkInfo& facts);
 
-/// Throws Error(mismatch), with the expected and the found value, if the network is not `expected`.
+/// Throws Error(mismatch), with expected and found values, if the network is not as `expected`.
 void check_expectations(const NetworkInfo& facts, const Expectations& expected);
 
 }  // namespace aether2onnx::network

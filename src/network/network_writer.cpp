@@ -85,7 +85,7 @@ ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const c
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
-  // Only in G5x, the biases belong to lk_conv and sk_conv.
+  // Only in G5x, lk_conv and sk_conv have biases. Other generations have lk_bias and sk_bias.
   if (std::string_view(large_bias) != "lk_conv.bias") no_bias(path + ".lk_conv", channels);
   if (std::string_view(small_bias) != "sk_conv.bias") no_bias(path + ".sk_conv", channels);
   return add(path, unfused, {input});
@@ -101,8 +101,8 @@ ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
   return add(path, Scale{settings.img_range, {}, true}, {input});
 }
 
-// Returns the attributes that PyTorch's own layers must have in a pickled network, because these
-// attributes change the layers' outputs.
+// Returns the values that attributes of PyTorch's own layers must have in a pickled network,
+// because these attributes (for example eps) change the outputs of the layers.
 std::vector<NetworkWriter::ExpectedAttribute> NetworkWriter::expected_attributes() const {
   std::vector<ExpectedAttribute> expected;
   for (const Module& module : network_.modules) {

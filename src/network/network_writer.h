@@ -1,6 +1,6 @@
 /// @file
-/// Writes a Network: the modules, their parameters, and the keys that the state dict must have.
-/// Private to this folder.
+/// Builds a Network module by module, with its weights, and collects the keys that the state dict
+/// must have. Private to this folder.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,19 +12,19 @@
 
 namespace aether2onnx::network {
 
-/// The value that holds the input image.
+/// The id of the input image, the first value of each Network.
 inline constexpr ValueId kImage = 0;
 
 class NetworkWriter {
  public:
-  /// `file` is the checkpoint with the buffers. Null for an ONNX graph, which has no buffers.
+  /// `file` is the checkpoint, which may have buffers; null for an ONNX graph, which has none.
   NetworkWriter(const Dimensions& dimensions, const Settings& settled, const FloatStateDict* file)
       : d(dimensions), settings(settled), file_(file) {}
 
   const Dimensions& d;
   const Settings& settings;
 
-  /// Adds a stored weight. Without the argument `key`, the weight's key is `name`.
+  /// Adds a weight and returns its id. Without `key`, the weight's key in the checkpoint is `name`.
   ParameterId parameter(const std::string& name, std::vector<std::int64_t> shape);
   ParameterId parameter(const std::string& name, const std::string& key,
                         std::vector<std::int64_t> shape);
@@ -35,31 +35,31 @@ class NetworkWriter {
   void buffer(const std::string& name, std::vector<std::int64_t> shape);
   void buffer_if_there(const std::string& name);
 
-  /// The layer has no bias. Only a file converted to int8 may have a bias of zeros here: PyTorch's
-  /// engine qnnpack packs zeros if the float layer has no bias.
+  /// Records that the layer `path` has no bias. Only a file converted to int8 may have a bias here,
+  /// of zeros, because PyTorch's engine qnnpack writes zeros if the float layer has no bias.
   /// Source: aten/src/ATen/native/quantized/cpu/qconv_prepack.cpp and qlinear_prepack.cpp.
   void no_bias(const std::string& path, std::int64_t out);
 
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 
-  // Add layers with the weights `path`.weight and `path`.bias.
+  // These functions add a layer with the weights `path`.weight and `path`.bias.
   ValueId conv(const std::string& path, std::int64_t out, std::int64_t in, std::int64_t kernel,
                ValueId input);
-  /// As conv(), but the state dict has the keys `key`.weight and `key`.bias.
+  /// Adds a convolution whose weights have the keys `key`.weight and `key`.bias in the checkpoint.
   ValueId conv_at(const std::string& path, const std::string& key, std::int64_t out,
                   std::int64_t in, std::int64_t kernel, ValueId input);
   ValueId linear(const std::string& path, std::int64_t out, std::int64_t in, ValueId input);
   ValueId layer_norm(const std::string& path, double epsilon, ValueId input);
-  /// Adds the depthwise convolution of a block: one fused convolution, or the sum of two. The keys
-  /// of the two biases are `path`.`large_bias` and `path`.`small_bias`.
+  /// Adds the depthwise convolution of a block: one fused convolution, or the sum of two unfused
+  /// convolutions, whose biases have the keys `path`.`large_bias` and `path`.`small_bias`.
   ValueId depthwise(const std::string& path, ValueId input, const char* large_bias = "lk_bias",
                     const char* small_bias = "sk_bias");
 
   ValueId multiply_by_range(const char* path, ValueId input);
   ValueId divide_by_range(const char* path, ValueId input);
 
-  /// Throws Error(mismatch), with every difference, if the state dict does not fit the written
-  /// network. `what` is the network's name in the error message.
+  /// Throws Error(mismatch), with every difference, if keys, shapes or types of the state dict do
+  /// not fit the written network. `what` is the network's name in the error message.
   void check_strictly(const FloatStateDict& file, const std::string& what) const;
 
   Network take() { return std::move(network_); }

@@ -1,7 +1,7 @@
 /// @file
-/// The names of the notes in a fused checkpoint. A note is a fact that the tensors do not show.
+/// The names of the notes in a fused checkpoint: texts with settings that the tensors do not show.
 ///
-/// fuse writes the notes, recognition reads them, and scan accepts files with exactly these notes.
+/// `fuse` writes these notes, recognition reads them, and `scan` allows only these notes.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ inline constexpr std::string_view kGenerationNote = "generation";
 inline constexpr std::string_view kResScaleNote = "res_scale";
 inline constexpr std::string_view kImgRangeNote = "img_range";
 
-/// This note lists the facts that were assumptions during fusion, for example
-/// "generation,res_scale". In the fused checkpoint, these facts are still assumptions.
+/// This note lists the settings that were assumptions during fusion, for example
+/// "generation,res_scale". In the fused checkpoint, these settings are still assumptions.
 inline constexpr std::string_view kAssumedNote = "assumed";
 
 inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote, kImgRangeNote,

@@ -1,4 +1,4 @@
-// Reads the outline from graphs as PyTorch's exporter and this converter write them.
+// Makes the summary (Outline) of ONNX graphs that PyTorch's exporter or aether2onnx has written.
 
 #include "network/onnx_outline.h"
 
@@ -16,7 +16,7 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
-// Operators that are no step of an outline. They compute shapes, formulas and elementwise values.
+// Operators that the summary leaves out: they compute shapes, formulas and elementwise values.
 constexpr std::string_view kSilent =
     "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
     "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
@@ -34,7 +34,7 @@ bool is_all(const Ints& numbers, std::int64_t wanted) {
                      [wanted](std::int64_t number) { return number == wanted; });
 }
 
-// A weight: its name in the file, and its shape.
+// A weight of the ONNX file: its name and its shape.
 struct Weight {
   std::string_view name;
   Ints shape;
@@ -44,7 +44,7 @@ class Outliner {
  public:
   explicit Outliner(const onnx::Model& model) {
     for (const onnx::Tensor& tensor : model.initializers) weights_[tensor.name] = tensor.dims;
-    // A file that was exported without weights lists the weights among its inputs.
+    // If a file was exported without weights, the weights are among its inputs.
     for (const onnx::ValueInfo& input : model.inputs) {
       if (auto shape = fixed_shape(input)) weights_.emplace(input.name, std::move(*shape));
     }
@@ -68,8 +68,8 @@ class Outliner {
     return shape;
   }
 
-  // Finds the weight behind an operator's input. Casts, transpositions and quantizations may lie
-  // between the weight and the operator.
+  // Returns the weight that reaches an operator's input, perhaps through casts, transpositions and
+  // quantizations. Returns nullopt if the input does not come from a weight.
   std::optional<Weight> weight(std::string_view name) const {
     bool transposed = false;
     for (int followed = 0; followed < 4; ++followed) {
@@ -106,7 +106,7 @@ class Outliner {
     } else if (node.op_type == "LeakyRelu") {
       outline_.steps.push_back({StepKind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
-      // CRD is PyTorch's order of the channels. Another order gets the factor 0.
+      // CRD is PyTorch's order of channels. Other orders get the factor 0, which no AetherNet has.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
@@ -124,7 +124,7 @@ class Outliner {
     }
   }
 
-  // Adds a step that no network has, so that recognition fails.
+  // Adds a step that no AetherNet has, so that recognise() finds no network.
   void take_unknown() { outline_.steps.push_back({}); }
 
   void take_convolution(const onnx::Node& node) {
@@ -144,9 +144,10 @@ class Outliner {
         {StepKind::convolution, std::string(kernel->name), kernel->shape, groups, 1});
   }
 
-  // Takes a part of a depthwise kernel that ConvertOptions::split_kernels_over has split. All parts
-  // of a kernel read the same value and keep the picture's size. The first part covers the kernel's
-  // first row and column, so the first part's padding shows the kernel's size.
+  // Reads one of the convolutions into which ConvertOptions::split_kernels_over splits a depthwise
+  // convolution. All of them read the same value, so only the first one adds a step. The first one
+  // covers the first row and column of the whole kernel, so its padding shows the size of this
+  // kernel.
   void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
                  std::int64_t groups) {
     const Ints& shape = part.shape;
@@ -174,7 +175,7 @@ class Outliner {
 
   std::unordered_map<std::string_view, Ints> weights_;
   std::unordered_map<std::string_view, const onnx::Node*> makers_;
-  std::unordered_map<std::string_view, std::int64_t> in_parts_;  // by input: the kernel's groups
+  std::unordered_map<std::string_view, std::int64_t> in_parts_;  // by input of split Convs: groups
   Outline outline_;
 };
 

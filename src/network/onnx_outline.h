@@ -1,5 +1,5 @@
 /// @file
-/// Reads the outline of an ONNX file's graph. recognise() recognises a network by its outline.
+/// Makes the summary (Outline) of an ONNX graph, by which recognise() recognises the network.
 #pragma once
 
 #include "formats/onnx/onnx.h"
@@ -7,7 +7,7 @@
 
 namespace aether2onnx::network {
 
-/// Returns the steps of the graph in the order of execution, and the counts of other operators.
+/// Returns the steps of an ONNX graph, in the order of execution, and counts of other operators.
 Outline outline_of(const onnx::Model& model);
 
 }  // namespace aether2onnx::network

@@ -1,5 +1,5 @@
-// Recognises the network of an ONNX graph. Reads the dimensions from the graph's steps, writes the
-// Network with these dimensions in each generation, and compares the steps of graph and Network.
+// Recognises the network of an ONNX graph by the summary (Outline) of the graph: reads dimensions
+// from the steps, builds each generation's Network with these dimensions, and compares the steps.
 
 #include <algorithm>
 #include <numeric>
@@ -15,7 +15,7 @@ namespace {
 using StepKind = OutlineStep::Kind;
 using Shape = std::vector<std::int64_t>;
 
-// --- the steps of a Network ---------------------------------------------------------------------
+// --- the outline (summary) of a Network ---------------------------------------------------------
 
 Outline outline_of(const Network& network) {
   Outline outline;
@@ -50,7 +50,7 @@ Outline outline_of(const Network& network) {
   return outline;
 }
 
-// Returns (out, in) of a matrix product or of a 1 x 1 convolution. Empty for any other step.
+// Returns (out, in) if a step is a matrix product or a 1 x 1 convolution; empty for other steps.
 Shape projection(const OutlineStep& step) {
   Shape shape = step.shape;
   if (step.groups != 1 || shape.size() < 2) return {};
@@ -66,15 +66,15 @@ bool same_step(const OutlineStep& a, const OutlineStep& b) {
   return a.kind == b.kind && a.shape == b.shape && a.groups == b.groups && a.factor == b.factor;
 }
 
-// --- the dimensions of a graph ------------------------------------------------------------------
+// --- reading the dimensions of a graph ----------------------------------------------------------
 
-// The steps of a graph in the order in which a Network lists its modules, and the facts that the
-// steps show.
+// What read() finds in a graph: the dimensions, and the steps in the order in which a Network lists
+// its modules.
 struct Reading {
   Dimensions d;  // all dimensions except depths
   std::vector<OutlineStep> steps;
-  std::vector<std::string> names;    // weight names of each block's large kernel
-  std::vector<std::int64_t> depths;  // set if a projection follows each stage
+  std::vector<std::string> names;    // for each block: weight name of the large kernel
+  std::vector<std::int64_t> depths;  // blocks of each stage, if projections follow the stages
   std::int64_t groups = 0;           // number of groups of blocks; 0 if unknown
 };
 
@@ -84,7 +84,7 @@ bool is_depthwise(const OutlineStep& step, std::int64_t width) {
          shape[2] == shape[3] && shape[2] % 2 == 1;
 }
 
-// Reads the first block. Returns its number of steps; 0 if there is no block.
+// Reads the dimensions of the first block. Returns its number of steps; 0 if there is no block.
 std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 8 || !is_depthwise(steps[0], d.embed_dim)) return 0;
   d.large_kernel = steps[0].shape[2];
@@ -112,6 +112,7 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
 }
 
 // Reads the steps after the body: two convolutions, perhaps a LeakyReLU, the upsampler, conv_last.
+// Returns false if the steps are not of this form.
 bool read_upsampler(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 3 || steps.back().shape.size() != 4) return false;
   d.last_width = steps.back().shape[1];
@@ -144,15 +145,15 @@ std::optional<Reading> read(const Outline& outline) {
   const std::size_t length = read_block(std::span(steps).subspan(1), d);
   if (length == 0) return std::nullopt;
 
-  // In a graph, the projection of a stage's output may follow the stage. A Network has the
-  // projections of all stages after the last stage, and then the fusion.
+  // Moves the projections behind the last stage, where a Network has them, before the fusion layer.
+  // In a graph, the projection of a stage's output may directly follow the stage.
   reading.steps.push_back(steps[0]);
   std::vector<OutlineStep> projections;
   std::int64_t since_projection = 0;
   std::size_t at = 1;
   while (at < steps.size()) {
     if (steps.size() - at > length && is_depthwise(steps[at], d.embed_dim)) {
-      // A graph may have the small kernel of a pair first. A Network has the large kernel first.
+      // Puts the large kernel of a pair first, as a Network does. A graph may have either order.
       if (!d.fused && steps[at].shape[2] != d.large_kernel) std::swap(steps[at], steps[at + 1]);
       reading.names.push_back(steps[at].name);
       reading.steps.insert(reading.steps.end(), &steps[at], &steps[at] + length);
@@ -166,7 +167,8 @@ std::optional<Reading> read(const Outline& outline) {
     }
   }
   if (reading.names.empty()) return std::nullopt;
-  // The last projection is the fusion. G3 has only this projection. G1 has LayerNorm and no fusion.
+  // The last projection is the fusion layer. G3 has no other projection. G1 has no fusion layer, so
+  // a graph without projections has LayerNorms.
   d.layer_norm = outline.layer_norms > 0 || projections.empty();
   if (!projections.empty()) {
     if (since_projection != 0) return std::nullopt;
@@ -181,9 +183,10 @@ std::optional<Reading> read(const Outline& outline) {
   return reading;
 }
 
-// --- how the blocks are grouped -----------------------------------------------------------------
+// --- distributing the blocks to groups ----------------------------------------------------------
 
-// Reads the depths from the names of weights, <start><group>.<block>.… Empty for other names.
+// Returns the number of blocks in each group, read from weight names <start><group>.<block>.… Empty
+// if the names have another form.
 std::vector<std::int64_t> depths_by_names(const std::vector<std::string>& names,
                                           std::string_view start) {
   std::vector<std::int64_t> depths;
@@ -215,7 +218,7 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
       candidates.push_back(d.depths);
     }
   }
-  // The last candidate distributes the blocks as evenly as possible.
+  // The last candidate for the depths distributes the blocks to the groups as evenly as possible.
   const std::int64_t groups = std::clamp<std::int64_t>(reading.groups, 1, blocks);
   candidates.emplace_back();
   for (std::int64_t i = 0; i < groups; ++i) {
@@ -233,7 +236,7 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
   return {};
 }
 
-// --- which generation ---------------------------------------------------------------------------
+// --- choosing the generation --------------------------------------------------------------------
 
 std::optional<Network> recognise_as(const Generation& generation, const Reading& reading,
                                     const Outline& outline, const NetworkInfo& hint) {
@@ -274,8 +277,8 @@ std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint
   std::optional<Network> found;
   for (const Generation* generation : generations()) {
     auto network = recognise_as(*generation, *reading, outline, hint);
-    // Graphs of several generations may have the same steps. Then the generation in the file's
-    // metadata counts, or else the latest generation.
+    // Graphs of several generations may have the same steps. Then the result is the generation in
+    // the file's metadata, or else the latest of these generations.
     if (network && has_name(*generation, hint.generation)) return network;
     if (network) found = std::move(network);
   }

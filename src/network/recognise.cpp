@@ -22,7 +22,7 @@ std::span<const Generation* const> generations() {
   return table;
 }
 
-// --- building a description ---------------------------------------------------------------------
+// --- building a Network -------------------------------------------------------------------------
 
 Expression Expression::stored(std::string key) { return {Kind::stored, std::move(key), 0, {}}; }
 
@@ -45,11 +45,12 @@ ValueId Network::add(std::string path, Operation operation, std::vector<ValueId>
   return modules.size();
 }
 
-// --- other networks -----------------------------------------------------------------------------
+// --- files that contain another network ---------------------------------------------------------
 
 namespace {
 
-// Returns whether a key contains `part`. "^part" must begin the key, and "part$" must end the key.
+// Returns whether a key of the state dict contains `part`. If `part` begins with "^", a key must
+// begin with the rest of `part`. If `part` ends with "$", a key must end with the rest.
 bool has_key(const StateDict& state_dict, std::string_view part) {
   const bool at_start = part.starts_with('^');
   const bool at_end = part.ends_with('$');
@@ -63,8 +64,8 @@ bool has_key(const StateDict& state_dict, std::string_view part) {
   });
 }
 
-// Fingerprints of other networks that people often use. `keys` lists parts of keys, separated by
-// blanks. A file that has one of these parts contains the network `name`.
+// A well-known network that is not an AetherNet. `keys` lists parts of keys (see has_key()),
+// separated by blanks. A file that has one of these parts contains the network `name`.
 struct OtherNetwork {
   std::string_view keys;
   const char* name;
@@ -79,7 +80,7 @@ constexpr std::array kOtherNetworks = {
 };
 constexpr const char* kCompact = "a compact network (SRVGGNetCompact)";
 
-// Returns null if no fingerprint fits the file.
+// Returns the name of the network in a file without an AetherNet; null if the name is unknown.
 const char* name_of_other(const StateDict& state_dict) {
   for (const OtherNetwork& other : kOtherNetworks) {
     for (const std::string_view part : split(other.keys, ' ')) {
@@ -113,7 +114,7 @@ std::string some_keys(const StateDict& state_dict) {
        plural(state_dict.entries().size(), "key"), some_keys(state_dict), remedy);
 }
 
-// --- which generation ---------------------------------------------------------------------------
+// --- choosing the generation --------------------------------------------------------------------
 
 std::string names_of(const Generation& generation) {
   std::string text;
@@ -121,8 +122,9 @@ std::string names_of(const Generation& generation) {
   return text;
 }
 
-// Returns the row of the generation that the user names; null if the keys fit no row. Throws
-// Error(mismatch) if the keys fit only other rows.
+// Returns the row of the table of generations for the user's option `name`. Returns null if the
+// keys of the file fit no row. Throws Error(mismatch) if the keys fit only rows of other
+// generations.
 const Generation* asked_for(const FloatStateDict& file, const std::string& name) {
   const Generation* asked = nullptr;
   std::string fitting;
@@ -154,9 +156,10 @@ const Generation* generation_of(const FloatStateDict& file, const ReadOptions& o
   return nullptr;
 }
 
-// --- the description ----------------------------------------------------------------------------
+// --- determining the settings and building the Network ------------------------------------------
 
-// Returns whether the statistics of deployment norms are already folded, and the reason.
+// Returns whether the statistics (mean and variance) of deployment norms are already folded into
+// weight and bias, and the reason for this answer.
 std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const Dimensions& d,
                                               DeploymentNorm::WhenFused when_fused) {
   if (when_fused != DeploymentNorm::WhenFused::kept) {
@@ -210,7 +213,8 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
   facts.numbers["norm_eps"] = eps.value;
 }
 
-// Decides the facts that the tensors do not show.
+// Determines the settings of the network that keys and shapes do not show: from the options, from
+// other data in the file, or from the generation's defaults.
 Settings settle(const FloatStateDict& file, const ReadOptions& options,
                 const Generation& generation, const Decision& decision, const Dimensions& d,
                 NetworkInfo& facts, std::vector<std::string>& warnings) {

@@ -15,19 +15,20 @@ constexpr std::array kNames = {"G6.0", "G6.1", "G7a", "G7b", "G7c", "G7d"};
 constexpr double kEarlyNormEpsilon = 1e-5;
 constexpr double kNormEpsilon = 1e-4;
 
-// A module that the PyTorch class of a generation has.
+// A module of the PyTorch class of a generation, by which a file of this generation is recognised.
 struct Mark {
   const char* module;
   const char* generation;
 };
 
-// The first mark that the file has decides. A training file shows only modules with observers, and
-// a dequantizing module has no observer. The blocks of G7c also have an unused quant_mul_scalar.
+// The first module of this list that a file has shows the generation. G7c has several rows, because
+// a training file shows only modules with observers, and temp_dequant has no observer. G7c comes
+// before G7b, because blocks of G7c also have an unused quant_mul_scalar.
 constexpr std::array kSeventhMarks = {
     Mark{"temp_dequant", "G7c"},   Mark{"temp_quant", "G7c"},       Mark{"res_quant", "G7c"},
     Mark{"upsample_quant", "G7c"}, Mark{"quant_mul_scalar", "G7b"}, Mark{"residual_quant", "G7a"}};
 
-// Whether every block's temperature is 1, its value before training.
+// Returns whether the temperature of every block is 1, the value before training.
 bool temperatures_are_one(const FloatStateDict& file) {
   bool found = false;
   for (const state_dict::Entry* entry : file.entries()) {
@@ -66,7 +67,7 @@ Decision seventh(const FloatStateDict& file, const std::string& because) {
   return decision;
 }
 
-// Chooses the generation by the names of modules. The name is empty if no module fits.
+// Chooses the generation by names of modules. Returns an empty name if the file has none of them.
 Decision by_modules(const FloatStateDict& file) {
   for (const char* module :
        {"body_norm_quant", "norm_quant", "body_norm_dequant", "norm_dequant", "upsample_dequant"}) {
@@ -99,7 +100,8 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
   }
   if (Decision decision = by_modules(file); !decision.name.empty()) return decision;
   if (file.has_arch_config()) return {"G7d", "scale_tensor and arch_config, no version buffers"};
-  // Only deployment norms have weights of rank 4, and only deployment norms have statistics.
+  // Only deployment norms (norms with stored mean and variance) have weights of rank 4. Only they
+  // have running_mean and running_var, which fusion removes in G7, but keeps in G6.
   const state_dict::Entry* weight = file.find("norm.weight");
   const bool deployment = weight != nullptr && weight->tensor && weight->tensor->shape.size() == 4;
   if (deployment && file.has("stages.0.0.conv.fused_conv.weight")) {
@@ -108,7 +110,7 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
     }
     return {"G7d", "fused, and the file has no running_mean and running_var"};
   }
-  // norm_eps follows from the generation, so norm_eps itself is not an assumption.
+  // Only the generation is an assumption, because norm_eps follows from the generation.
   return {"G7d", "G6.0 and G7d have the same keys, and the file does not show its generation",
           false};
 }

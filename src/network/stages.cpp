@@ -26,7 +26,7 @@ std::vector<std::int64_t> shape_of(const FloatStateDict& file, std::string_view 
 
 }  // namespace
 
-// --- which generation ---------------------------------------------------------------------------
+// --- recognising the generation -----------------------------------------------------------------
 
 StageKeys stage_keys(const FloatStateDict& file) {
   StageKeys keys;
@@ -101,7 +101,7 @@ void require_even_stages(const StageKeys& keys, const char* generation) {
        generation, keys.embed_dim, keys.stages);
 }
 
-// --- dimensions ---------------------------------------------------------------------------------
+// --- reading the dimensions ---------------------------------------------------------------------
 
 namespace {
 
@@ -117,8 +117,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
       return file.has(path + ".weight") || file.has(path + ".bias");
     });
     if (there == places.end() && i >= least) continue;
-    // First adds the missing convolutions with a lower index, so that check_strictly() reports the
-    // missing keys.
+    // First adds the missing convolutions with an index below i, so that check_strictly() reports
+    // the missing keys.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }
@@ -195,7 +195,7 @@ ValueId norm(NetworkWriter& net, const BlockKind& kind, const std::string& path,
   const ParameterId weight = net.parameter(path + ".weight", shape);
   const ParameterId bias = net.parameter(path + ".bias", shape);
   const double epsilon = net.settings.norm_eps;
-  if (epsilon == 0) {  // The statistics are folded.
+  if (epsilon == 0) {  // Weight and bias contain the statistics already.
     net.buffer_if_there(path + ".running_mean");
     net.buffer_if_there(path + ".running_var");
     net.buffer_if_there(path + ".num_batches_tracked");

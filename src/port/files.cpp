@@ -1,4 +1,5 @@
-// The part of files.h that is the same on all systems: which files are inputs, saving files.
+// Implements the functions of files.h that are the same on all systems: they find out which files
+// are inputs, read files and save files.
 
 #include "port/files.h"
 
@@ -43,7 +44,7 @@ void FilesRead::add(const fs::path& path) { files_.emplace_back(identity_of(path
 void FilesRead::check(const fs::path& target, const char* example) const {
   const FileIdentity identity = identity_of(target);
   const auto is_target = [&](const auto& file) {
-    // Another program may have replaced the input file after add().
+    // The identity of the input differs if another program replaced the file after add().
     return file.first == identity || identity_of(file.second) == identity;
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);
@@ -199,8 +200,8 @@ std::string other_name(const fs::path& target) { return "other" + shown(target.e
 
 }  // namespace
 
-// One unfinished output file, with a buffer. The file is at `path` until put_in_place() renames it
-// to `target`. Messages about writing show the path `shown_as`.
+// One unfinished output file, with a buffer. The file is at `path` until put_in_place() renames the
+// file to `target`. Error messages about writing name the path `shown_as`.
 class StagedFiles::File final : public Output {
  public:
   File(fs::path path, fs::path target, fs::path shown_as, const FilesRead& read,
@@ -318,7 +319,7 @@ namespace {
 }  // namespace
 
 CreatedFolders::CreatedFolders(const fs::path& folder, const fs::path& target) {
-  std::vector<fs::path> missing;  // outermost first
+  std::vector<fs::path> missing;  // the outermost folder first
   for (fs::path at = folder; at.has_relative_path() && !io::exists(at); at = at.parent_path()) {
     if (at.has_filename()) missing.insert(missing.begin(), at);
   }
@@ -346,8 +347,8 @@ void CreatedFolders::undo() {
 
 namespace {
 
-// Returns the path behind the symbolic link `target`. So the link remains, and the file behind the
-// link is replaced or created. Returns `target` itself if the path is no link.
+// Returns the path to which the symbolic link `target` leads, so that the link remains, and the
+// file behind the link is replaced or created. Returns `target` itself if the path is no link.
 fs::path behind_links(const fs::path& target) {
   if (auto file = system::behind_links(target)) return *file;
   fail({ErrorKind::io, "file-link", target.string()},
@@ -361,11 +362,11 @@ StagedFiles::StagedFiles(const fs::path& target, FilesRead read, const std::atom
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
   created_folders_ = std::make_unique<CreatedFolders>(parent, target);
-  // The path "new/../net.pth" leads to net.pth only now, after the folder "new" was created.
+  // Only now can a path such as "new/../net.pth" be looked up, because the folder "new" exists.
   check_target(target_, read_, other_name(target_).c_str());
 
-  // The folder's name contains the number of this process and a count, so that no other conversion
-  // has the same name.
+  // The name of the temporary folder contains the number of this process and a count, so that no
+  // other conversion has the same name.
   static std::atomic<unsigned> count = 0;
   for (;;) {
     const fs::path folder =
@@ -408,7 +409,7 @@ fs::path StagedFiles::candidate() const { return folder_ / target_.filename(); }
 void StagedFiles::commit() {
   external_data_->check_place();
   model_->check_place();
-  // The weights are renamed first, so that no program sees the model without its weights.
+  // Renames the weights first, so that no program sees the model file without the weights.
   external_data_->put_in_place();
   model_->put_in_place();
   created_folders_->keep();

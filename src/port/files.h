@@ -3,7 +3,7 @@
 ///
 /// Only this folder calls the file system. files.cpp has the part that all systems share;
 /// posix_files.cpp and windows_files.cpp have the rest. The build for WebAssembly omits these three
-/// files: its callers use MemoryInput, and their own classes derived from Output.
+/// files, because its callers use MemoryInput and their own classes derived from Output.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -28,8 +28,8 @@ namespace aether2onnx::io {
 
 // --- paths ------------------------------------------------------------------------------------
 
-// These functions follow symbolic links and do not throw. A path that the system cannot look up
-// counts as missing.
+// The functions in this section follow symbolic links and do not throw. They treat a path that the
+// system cannot look up as missing.
 
 bool exists(const std::filesystem::path& path);
 /// Returns whether `path` is a regular file.
@@ -38,7 +38,8 @@ bool is_folder(const std::filesystem::path& path);
 /// Returns the size in bytes; nullopt if `path` is not a file.
 std::optional<std::uint64_t> file_size(const std::filesystem::path& path);
 /// Returns the time of the last write to the file, in local time: "12:31" for today, else
-/// "2026-11-28 12:31". Returns "" if the time is unknown, for example if there is no such file.
+/// "2026-11-28 12:31". Returns "" if the time is unknown, for example because the file does not
+/// exist.
 std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
 
@@ -52,7 +53,7 @@ std::string name_problem(const std::string& name);
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t number = 0;
-  std::string name;  ///< The name of a missing file. Else "", or "#" and a number on ReFS.
+  std::string name;  ///< Name of a missing file. Else "", or on ReFS "#" and a number.
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 mistakes the comparison's 0 for a pointer
   friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
 };
@@ -60,21 +61,21 @@ FileIdentity identity_of(const std::filesystem::path& path);
 
 struct Listing {
   std::vector<std::filesystem::path> paths;  ///< Files and folders, sorted.
-  std::string problem;                       ///< Why `paths` is incomplete; "" if it is complete.
+  std::string problem;                       ///< Why the list is incomplete; "" if complete.
 };
 
-/// Returns the files and folders directly in `folder`, without the contents of subfolders.
+/// Lists the files and folders that are directly in `folder`. Does not list what is in subfolders.
 Listing list_folder(const std::filesystem::path& folder);
 
-/// The list of files that a task reads. No output may replace a file of the list. Code that writes
-/// a file must call check() first, after the folders of the output exist.
+/// The list of files that a task (for example a conversion) reads. No output may replace a file in
+/// the list: before code writes an output, it creates the output's folders and calls check().
 class FilesRead {
  public:
   FilesRead() = default;
   explicit FilesRead(std::span<const std::filesystem::path> paths);
 
   void add(const std::filesystem::path& path);
-  /// Throws Error(io) if `target` leads to a file of the list. The message suggests `example` as
+  /// Throws Error(io) if `target` leads to a file in the list. The message suggests `example` as
   /// another file name.
   void check(const std::filesystem::path& target, const char* example) const;
 
@@ -90,11 +91,11 @@ std::string sha256_of(std::span<const Input* const> inputs,
                       const std::function<void(std::uint64_t)>& progress);
 std::string sha256_of(const Input& input, const std::function<void(std::uint64_t)>& progress);
 
-/// A file that is read. Several threads may call read() at the same time.
+/// A file that is open for reading. Several threads may call read() at the same time.
 class FileInput final : public Input {
  public:
-  /// Throws Error(io) if `path` isn't a regular file or can't be opened. If `cancelled` becomes
-  /// true, a read that a signal interrupts throws Error(cancelled). `cancelled` may be null.
+  /// Throws Error(io) if `path` isn't a regular file or can't be opened. If `cancelled` is true
+  /// when a signal interrupts read(), read() throws Error(cancelled). `cancelled` may be null.
   explicit FileInput(const std::filesystem::path& path,
                      const std::atomic<bool>* cancelled = nullptr);
   ~FileInput() override;
@@ -134,15 +135,15 @@ class Siblings {
   Siblings& operator=(const Siblings&) = delete;
   virtual ~Siblings();
 
-  /// Opens the file `name`, a file name without a folder. Returns null if there is no such file.
+  /// Opens the file `name`, a file name without a folder. Returns null if the file does not exist.
   /// Throws Error(io) if the file isn't a regular file or can't be opened.
   virtual std::unique_ptr<Input> open(const std::string& name) const = 0;
 };
 
-/// Opens the files in the folder of the file `path`.
+/// Opens the files in the folder that contains the file `path` on disk.
 class FolderSiblings final : public Siblings {
  public:
-  /// `cancelled` has the meaning that it has in FileInput.
+  /// Each opened FileInput gets `cancelled`, the flag that stops reading. `cancelled` may be null.
   explicit FolderSiblings(const std::filesystem::path& path,
                           const std::atomic<bool>* cancelled = nullptr)
       : folder_(path.parent_path()), cancelled_(cancelled) {}
@@ -164,8 +165,8 @@ class FolderSiblings final : public Siblings {
 /// suggest `example` as another file name.
 void check_target(const std::filesystem::path& target, const FilesRead& read, const char* example);
 
-/// Creates the missing parent folders of a new file. The destructor removes those of them that are
-/// empty, unless keep() was called.
+/// Creates the missing parent folders of a new file. The destructor removes the created folders
+/// that are empty, unless keep() was called.
 class CreatedFolders {
  public:
   CreatedFolders() = default;
@@ -185,17 +186,18 @@ class CreatedFolders {
   bool kept_ = false;
 };
 
-/// A model file and its external data while they are being written. Both files are first in a
-/// temporary folder beside the target, under their final names, so that the model finds its
-/// external data. commit() moves both to their final folder. Without commit(), the destructor
-/// removes the files and every created folder.
+/// A model file and its external data while a task writes them. Both files are first in a temporary
+/// folder beside the target, under their final names, so that the model finds its external data.
+/// commit() moves both files to their final folder. Without commit(), the destructor removes the
+/// files and every created folder.
 ///
-/// A file that replaces an old file gets the access rights of the old file, and its owner and group
-/// if the system permits the change.
+/// A file that replaces an old file gets the access rights of the old file. If the system permits
+/// the change, the new file also gets the owner and group of the old file.
 class StagedFiles {
  public:
-  /// Creates the missing parent folders of `target` and the temporary folder. Then throws Error(io)
-  /// for the reasons of check_target(). `cancelled` has the meaning that it has in FileInput.
+  /// Creates missing parent folders of `target`, calls check_target(), which may throw Error(io),
+  /// and creates the temporary folder. If `cancelled` is true when a signal interrupts a write, the
+  /// write throws Error(cancelled).
   StagedFiles(const std::filesystem::path& target, FilesRead read,
               const std::atomic<bool>* cancelled = nullptr);
   StagedFiles(const StagedFiles&) = delete;
@@ -211,11 +213,11 @@ class StagedFiles {
   /// Call this function if another program writes the model file, to the path candidate(). The file
   /// is then renamed or removed like a file that was written to model().
   void leave_to_another_program();
-  /// Ends writing. From now on the file at candidate() is the complete model.
+  /// Closes both files. From now on the file at candidate() is the complete model.
   void close();
   std::filesystem::path candidate() const;
-  /// Renames the files to their final paths. Throws Error(io) if a path leads to a file in `read`,
-  /// or if a file there can't be replaced.
+  /// Renames the files to their final paths. Throws Error(io) if a final path leads to a file in
+  /// `read`, or if an old file at a final path can't be replaced.
   void commit();
 
  private:

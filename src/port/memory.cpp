@@ -1,4 +1,4 @@
-// The functions of port.h for WebAssembly, which has no files, no threads and no other programs.
+// Implements the threads of port.h for WebAssembly without threads: the caller runs each task.
 
 #include <utility>
 

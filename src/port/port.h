@@ -3,7 +3,7 @@
 /// memory, the environment. Files are in files.h.
 ///
 /// Only this folder includes headers of operating systems. posix*.cpp implement the services on
-/// POSIX systems, windows*.cpp on Windows. memory.cpp is for WebAssembly, which has no such
+/// POSIX systems, windows*.cpp on Windows. memory.cpp is for WebAssembly, which has none of these
 /// services.
 #pragma once
 
@@ -33,11 +33,11 @@ class Beside {
   Beside();
   Beside(const Beside&) = delete;
   Beside& operator=(const Beside&) = delete;
-  /// If the task is running, waits for its end. A task that has not begun never runs.
+  /// If the task is running, waits for the end of the task. A task that has not begun never runs.
   ~Beside();
 
-  /// Starts the task `work`. Call start() at most once. If `on_own_thread` is false or the system
-  /// can create no more threads, finish() runs the task.
+  /// Starts the task `work` on a separate thread. Call start() at most once. If `on_own_thread` is
+  /// false or the system can create no more threads, finish() runs the task instead.
   void start(std::function<void()> work, bool on_own_thread);
   /// Waits until the task has ended. Rethrows the exception that the task threw.
   void finish();
@@ -47,7 +47,7 @@ class Beside {
   std::unique_ptr<State> state_;
 };
 
-/// Watches a flag on a separate thread. Calls a function as soon as the flag becomes true.
+/// Watches a flag on a separate thread, and calls a function as soon as the flag becomes true.
 class Watch {
  public:
   /// Calls `act` at most once. `act` must not throw. Never calls `act` if `flag` is null or the
@@ -80,8 +80,8 @@ inline constexpr bool kIsWindows = false;
 
 /// Returns the arguments of the command line in UTF-8. `count` and `values` are those of main(). On
 /// Windows, replaces an argument with '*' or '?' by the sorted paths that match, if any: Windows
-/// shells leave this task to programs. main() must call this function first, because on Windows it
-/// also stops the loading of libraries from the current folder.
+/// shells leave this task to programs. On Windows, also stops the loading of libraries from the
+/// current folder, so main() must call this function first.
 std::vector<std::string> arguments(int count, char** values);
 
 /// On Windows, waits for a key if the window closes when the program ends, for example after a file
@@ -89,26 +89,26 @@ std::vector<std::string> arguments(int count, char** values);
 void keep_window_open();
 
 /// Handles signals and returns a flag. From now on SIGINT, SIGTERM and SIGHUP only set the flag, so
-/// that the running task can clean up. Another of these signals, a second or more after the first,
-/// ends the program at once. SIGPIPE and SIGXFSZ are ignored, so that a write fails with an error
-/// instead. On Windows, the signals are Ctrl-C, Ctrl-Break, the closing of the console window, and
-/// the end of the session.
+/// that the running task can clean up. If another of these signals arrives a second or more after
+/// the first, the signal ends the program at once. SIGPIPE and SIGXFSZ are ignored, so that a write
+/// fails with an error instead of ending the program. On Windows, the signals are Ctrl-C,
+/// Ctrl-Break, the closing of the console window, and the end of the session.
 const std::atomic<bool>& cancel_on_signals();
 
 /// Watches standard input, which must be a pipe. If the program at the other end of the pipe ends
-/// or closes the pipe, sets the flag of cancel_on_signals().
+/// or closes the pipe, sets the flag that cancel_on_signals() returns.
 void cancel_when_input_ends();
 
-/// Returns the flag of cancel_on_signals().
+/// Returns the flag of cancel_on_signals(): whether a signal asked this program to end.
 const std::atomic<bool>& cancelled_by_signal();
 
-/// Ends the program with the signal that set the flag of cancel_on_signals(). Returns if no signal
-/// set the flag.
+/// Ends this program with the signal that set the flag of cancel_on_signals(), so that a shell sees
+/// the signal. Returns if no signal set the flag.
 void end_by_signal();
 
 // --- processes --------------------------------------------------------------------------------
 
-/// How a program ended.
+/// How a child program ended.
 struct ProcessEnd {
   int exit_code = -1;   ///< -1 if a signal ended the program.
   std::string signal;   ///< "signal 9 (Killed)"; "" if no signal ended the program.
@@ -116,33 +116,33 @@ struct ProcessEnd {
   bool crashed = false;
 };
 
-/// A running program, started without a shell. Only one program may run at a time. The program's
-/// standard input is empty.
+/// A child program that this process starts without a shell. Only one child program may run at a
+/// time. The standard input of the child is empty.
 class Process {
  public:
-  /// Starts the program at the path `words[0]`; the other elements of `words` are its arguments.
-  /// The output of the program replaces the content of the file `log`.
+  /// Starts the child program at the path `words[0]`; the other elements of `words` are arguments.
+  /// The output of the child replaces the content of the file `log`.
   ///
-  /// Throws Error(io) if `log` can't be written or is one of the files in `read`, or if the
-  /// program can't be started.
+  /// Throws Error(io) if `log` can't be written or is one of the files in `read`, or if the program
+  /// can't be started.
   Process(const std::vector<std::string>& words, const std::filesystem::path& log,
           const io::FilesRead& read);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  /// Ends the program and all programs that it started, if they are still running. Asks them to
-  /// end, and kills them after 5 seconds.
+  /// Ends the child program and all programs that the child started, if any of them still runs.
+  /// Asks these programs to end, and kills them after 5 seconds.
   ~Process();
 
-  /// Waits at most `time` for the end of the program. Returns nullopt if the program still runs.
+  /// Waits at most `time` for the child program to end. Returns nullopt if the child still runs.
   std::optional<ProcessEnd> wait_for(std::chrono::milliseconds time);
 
  private:
   std::optional<ProcessEnd> end_;
 };
 
-/// Runs the program `words[0]` with the other `words` as arguments. Returns its standard output, at
-/// most `most` bytes. Ends the program after `time`, or as soon as `enough` returns true for the
-/// output until then. Returns "" if the program can't be started. `enough` may throw.
+/// Runs the program `words[0]` with the other `words` as arguments. Returns the program's standard
+/// output, at most `most` bytes. Ends the program after `time`, or as soon as `enough` returns true
+/// for the output so far. Returns "" if the program can't be started. `enough` may throw.
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough);
 
@@ -150,13 +150,13 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
 inline constexpr const char* kProgramSuffix = kIsWindows ? ".exe" : "";
 
 /// Returns whether `path` is a file that this process may run. On Windows the file must end in
-/// ".exe": a shell runs files with other endings, and shells interpret special characters in
-/// arguments.
+/// ".exe", because Windows runs files with other endings through a shell, and shells interpret
+/// special characters in arguments.
 bool is_executable(const std::filesystem::path& path);
 
 // --- libraries --------------------------------------------------------------------------------
 
-/// A shared library. It stays loaded until the program ends.
+/// A shared library, which stays loaded until this program ends.
 struct Library {
   void* handle = nullptr;
   std::string problem;  ///< Why the library can't be loaded; "" if it is loaded.
@@ -170,16 +170,16 @@ void* find_symbol(const Library& library, const char* name);
 
 // --- the program and the machine --------------------------------------------------------------
 
-/// Returns the folder of the running program; empty if unknown.
+/// Returns the folder that contains this program; an empty path if the folder is unknown.
 std::filesystem::path program_folder();
 
-/// Returns the absolute folders in the environment variable PATH. Omits relative folders: their
-/// programs depend on the current folder, and must not run unless the user asks for them.
+/// Returns the absolute folders in the environment variable PATH. Omits relative folders, because
+/// they depend on the current folder, whose programs must not run unless the user asks for them.
 std::vector<std::filesystem::path> folders_of_path();
 
 /// Returns the value of an environment variable; "" if the variable is not set.
 std::string environment(const char* name);
-/// Sets an environment variable unless it is set already.
+/// Sets an environment variable unless the variable is set already.
 void set_environment_default(const char* name, const char* value);
 
 /// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
@@ -187,11 +187,11 @@ void set_environment_default(const char* name, const char* value);
 bool write_text(std::FILE* stream, std::string_view text);
 
 /// Returns whether the stream is a terminal. On Windows, also switches on escape sequences, and
-/// returns false if the terminal does not support them.
+/// returns false if the terminal does not support escape sequences.
 bool is_terminal(std::FILE* stream);
 
 /// Returns the number of bytes that this process can still allocate: the smallest of the system's
-/// free memory and all limits on the process. Returns nullopt if all of these are unknown.
+/// free memory and all limits on the process. Returns nullopt if none of these numbers is known.
 std::optional<std::uint64_t> available_memory();
 
 /// Makes the allocator keep freed memory instead of returning it to the system.

@@ -18,18 +18,18 @@
 
 namespace aether2onnx::port {
 
-/// The signals that ask the program to end.
+/// The signals that ask this program to end.
 inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
 
-/// Kills the program that port::Process runs, and the programs that it started, if any.
-/// Async-signal-safe.
+/// Kills the child program of port::Process, if one runs, and all programs that the child started.
+/// Async-signal-safe: a signal handler may call this function.
 void kill_running_process() noexcept;
 
 }  // namespace aether2onnx::port
 
 namespace aether2onnx::posix {
 
-/// Returns the system's message for an error number.
+/// Returns the operating system's message for an error number (a value of errno).
 inline std::string reason(int error) { return std::generic_category().message(error); }
 
 /// Throws Error(cancelled) if `cancelled` is true. Call this function before you repeat a system
@@ -38,7 +38,7 @@ inline void check_interrupted(const std::atomic<bool>* cancelled) {
   Context{{}, nullptr, cancelled}.check_cancelled();
 }
 
-/// An open file, pipe or device.
+/// Owns an open file, pipe or device: the destructor closes it.
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -46,7 +46,7 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { close(); }
   int number() const { return number_; }
-  /// Returns the number of the descriptor. The caller must close it.
+  /// Returns the descriptor's number, and no longer owns the descriptor: the caller must close it.
   int release() { return std::exchange(number_, -1); }
   void close() {
     if (number_ >= 0) ::close(number_);

@@ -1,4 +1,4 @@
-// Files on POSIX systems.
+// Implements the functions of files.h and system.h on POSIX systems.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -154,7 +154,8 @@ Outcome take_rights(const fs::path& made, const fs::path& old) {
     const bool both = ::chown(made.c_str(), before.st_uid, before.st_gid) == 0;
     const bool same_group = both || now.st_gid == before.st_gid ||
                             ::chown(made.c_str(), same_owner, before.st_gid) == 0;
-    // If the file gets another group than the old file, this group gets only the rights of others.
+    // If the new file cannot get the old file's group, the new file's own group gets only the
+    // rights that the old file gave to all other users.
     if (!same_group) mode = (mode & ~group) | ((mode & others) << 3U);
   }
   if (mode == (now.st_mode & all)) return {};
@@ -192,7 +193,7 @@ std::string time_written(const fs::path& path) {
   if (::localtime_r(&now, &today) == nullptr || ::localtime_r(&written, &then) == nullptr) {
     return "";
   }
-  const std::string clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
+  std::string clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
   if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) return clock;
   constexpr int first_year = 1900;
   return fmt::format("{}-{:02}-{:02} {}", then.tm_year + first_year, then.tm_mon + 1, then.tm_mday,
@@ -216,8 +217,8 @@ std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
 
 FileIdentity identity_of(const fs::path& path) {
   if (auto found = identity_of_existing(path)) return *found;
-  // Folders in the path may be missing. "new/../net.pth" leads to net.pth as soon as the folder
-  // "new" exists.
+  // Folders in the path may be missing. For example, "new/../net.pth" leads to net.pth as soon as
+  // the folder "new" exists.
   std::error_code error;
   const fs::path target = system::behind_links(path).value_or(path);
   fs::path full = fs::weakly_canonical(fs::absolute(target, error), error);
@@ -245,7 +246,7 @@ Listing list_folder(const fs::path& folder) {
 
 namespace {
 
-// Waits until bytes or the end of the stream can be read.
+// Waits until bytes, or the end of the stream, can be read. Throws Error(cancelled) if `cancelled`.
 void wait_for_bytes(int descriptor, const std::atomic<bool>* cancelled) {
   constexpr int step = 50;  // milliseconds
   pollfd wanted{descriptor, POLLIN, 0};
@@ -258,7 +259,7 @@ StreamBytes read_stream(const fs::path& path, std::size_t most,
                         const std::atomic<bool>* cancelled) {
   StreamBytes result;
   int number = -1;
-  // Opening a pipe waits for a writer.
+  // Opening a pipe waits for a program that writes. A signal interrupts this wait (EINTR).
   while ((number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) < 0 && errno == EINTR) {
     check_interrupted(cancelled);
   }

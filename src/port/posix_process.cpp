@@ -1,4 +1,4 @@
-// Running other programs on POSIX systems.
+// Runs child programs on POSIX systems.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -33,7 +33,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The process group of the running program, 0 if no program runs. A signal handler reads this
+// The process group of the running child program; 0 if no child runs. A signal handler reads this
 // variable.
 std::atomic<pid_t> running = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
@@ -56,10 +56,10 @@ class HeldSignals {
   sigset_t before_{};
 };
 
-// The descriptors and signals of the new program.
+// The settings with which a child program starts: its descriptors and its signals.
 class SpawnSettings {
  public:
-  // If `errors` is negative, standard error goes to /dev/null.
+  // If `errors` is negative, the child's standard error goes to /dev/null.
   SpawnSettings(int output, int errors, const sigset_t& mask) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -72,7 +72,7 @@ class SpawnSettings {
     sigset_t usual{};
     sigemptyset(&usual);
     for (const int signal : {SIGPIPE, SIGXFSZ})
-      sigaddset(&usual, signal);  // this program ignores these two
+      sigaddset(&usual, signal);  // this program ignores the two signals, the child must not
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setflags(
         &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -94,7 +94,7 @@ class SpawnSettings {
   posix_spawnattr_t attributes_{};
 };
 
-// Starts the program and stores its process group in `running`. Returns 0 or an error number.
+// Starts a child program, and stores its process group in `running`. Returns 0 or an error number.
 int start(std::vector<std::string> words, int output, int errors) {
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -124,14 +124,14 @@ ProcessEnd end_of(int status) {
   return end;
 }
 
-// Returns how the running program ended, or nullopt if it still runs.
+// Returns how the child program ended, or nullopt if the child still runs.
 std::optional<ProcessEnd> reap() {
   const HeldSignals held;
   const pid_t pid = running;
   int status = 0;
   if (::waitpid(pid, &status, WNOHANG) != pid) return std::nullopt;
   running = 0;
-  ::kill(-pid, SIGKILL);  // the programs that `pid` started and that are still running
+  ::kill(-pid, SIGKILL);  // the programs that the child started and that still run
   return end_of(status);
 }
 
@@ -144,8 +144,8 @@ void kill_running_process() noexcept {
 
 namespace {
 
-// Sends the signal to the running program and to all programs that it started. Waits at most 5
-// seconds for the end of the program, and then kills all programs that are still running.
+// Sends the signal to the child program and to all programs that the child started. Waits at most 5
+// seconds for the end of the child, and then kills all of these programs that still run.
 void end_running_process(int signal) noexcept {
   constexpr int patience = 5000;  // milliseconds; the GPU driver can delay the end of trtexec
   constexpr int step = 20;
@@ -162,8 +162,8 @@ void end_running_process(int signal) noexcept {
   running = 0;
 }
 
-// Creates a pipe. The programs that this process starts do not inherit its ends. Returns 0, or -1
-// if the system creates no pipe.
+// Creates a pipe. Child programs do not inherit the two ends of the pipe. Returns 0, or -1 if the
+// system creates no pipe.
 int make_pipe(std::array<int, 2>& ends) {
 #if defined(__APPLE__)
   if (::pipe(ends.data()) != 0) return -1;
@@ -174,7 +174,7 @@ int make_pipe(std::array<int, 2>& ends) {
 #endif
 }
 
-// Kills the running program at the end of a scope.
+// Kills the running child program at the end of a scope.
 struct Killer {
   Killer() = default;
   Killer(const Killer&) = delete;
@@ -188,10 +188,10 @@ struct Killer {
        option("log"));
 }
 
-// Opens the log file. Empties an old log only after a check: it must be a regular file and none of
-// the files in `read`.
+// Opens the log file. Empties an old log only after a check: the old log must be a regular file and
+// none of the files in `read`.
 int open_log(const std::filesystem::path& log, const io::FilesRead& read) {
-  // O_NONBLOCK: opening a FIFO must not wait for a reader.
+  // O_NONBLOCK: opening a FIFO must not wait for a program that reads.
   const int number = ::open(log.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
   if (number < 0) cannot_log(log, reason(errno));
   Descriptor file(number);
@@ -248,7 +248,7 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     pollfd wanted{out.number(), POLLIN, 0};
     if (left <= 0) break;
-    // A signal interrupts the waiting, so that `enough` is called again.
+    // If no bytes arrive within `step`, or a signal interrupts the wait, calls `enough` again.
     if (::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, step))) <= 0) continue;
     std::array<char, 4096> buffer{};
     const ssize_t got = ::read(out.number(), buffer.data(), buffer.size());

@@ -1,4 +1,5 @@
-// Signals, libraries, the terminal, memory and the environment on POSIX systems.
+// Implements port.h on POSIX systems, except threads and child programs: signals, libraries, the
+// terminal, memory and the environment.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -34,7 +35,7 @@ namespace {
 
 std::atomic<bool> cancelled = false;
 std::atomic<int> first_signal = 0;
-std::atomic<std::int64_t> first_time = 0;  // in milliseconds
+std::atomic<std::int64_t> first_time = 0;  // when the first signal arrived, in milliseconds
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
               std::atomic<std::int64_t>::is_always_lock_free);
 
@@ -44,8 +45,8 @@ std::int64_t milliseconds() {
   return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-// timeout(1) and other programs signal a process and its group, so one request arrives as two
-// signals. Signals within this time count as one request.
+// timeout(1) and other programs signal a process and also its process group, so one request to end
+// arrives as two signals. Signals within this time are one request.
 constexpr std::int64_t kSameRequest = 1000;  // milliseconds
 
 extern "C" void cancel_on_signal(int signal) {
@@ -76,13 +77,13 @@ const std::atomic<bool>& cancel_on_signals() {
     action = {};
     action.sa_handler = cancel_on_signal;
     sigemptyset(&action.sa_mask);
-    action.sa_flags = 0;  // a blocked call ends with EINTR
+    action.sa_flags = 0;  // a signal ends a blocked system call with EINTR
     ::sigaction(signal, &action, nullptr);
   }
   // If a file reaches the size limit of the process, write() fails with EFBIG. The user then sees
   // the message for a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
-  // A conversion continues if the program that reads its log ends.
+  // SIGPIPE is ignored so that a conversion continues if the program that reads its log ends.
   ::signal(SIGPIPE, SIG_IGN);
   return cancelled;
 }
@@ -90,7 +91,7 @@ const std::atomic<bool>& cancel_on_signals() {
 void cancel_when_input_ends() {
   try {
     std::thread([] {
-      // Blocks all signals in this thread: signals must interrupt calls of the other threads.
+      // Blocks all signals in this thread, because they must interrupt calls of the other threads.
       sigset_t all{};
       sigfillset(&all);  // a macro on macOS, so without "::"
       ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -210,7 +211,7 @@ std::optional<std::uint64_t> group_bytes(const std::string& limit, const std::st
   return *most > *now ? *most - *now : 0;
 }
 
-// Returns the unused part of the limit on the address space that `ulimit -v` sets.
+// Returns the unused part of the limit on the address space, which `ulimit -v` sets.
 std::optional<std::uint64_t> address_bytes() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;

@@ -1,6 +1,6 @@
 /// @file
-/// The file functions of the operating system that files.cpp uses. They have the same meaning on
-/// every system. posix_files.cpp and windows_files.cpp implement them.
+/// The functions of the operating system with which files.cpp works on files. The functions have
+/// the same meaning on every system. posix_files.cpp and windows_files.cpp implement them.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace aether2onnx::system {
 
-/// The result of a call of the operating system.
+/// The result of a call of the operating system: a problem, or none.
 struct Outcome {
   enum class Problem { none, missing, exists, full, in_use, read_only, other };
   Problem problem = Problem::none;
@@ -24,7 +24,7 @@ struct Outcome {
   bool failed() const { return problem != Problem::none; }
 };
 
-/// Returns a path that is safe for messages, see printable().
+/// Returns the path for messages, without control characters and not too long (see printable()).
 inline std::string shown(const std::filesystem::path& path) {
   return printable(path.string(), 4096);
 }
@@ -34,8 +34,8 @@ inline std::string shown(const std::filesystem::path& path) {
 enum class Kind { missing, unknown, file, folder, other };
 Kind kind_of(const std::filesystem::path& path);
 
-/// Follows the symbolic links at `path`, and returns the path of the file or folder behind them,
-/// which may be missing. Returns nullopt if the links lead nowhere, for example in a circle.
+/// Follows the symbolic links at `path`, and returns the path of the file or folder behind the
+/// links, which may be missing. Returns nullopt if the links lead nowhere, for example in a circle.
 std::optional<std::filesystem::path> behind_links(const std::filesystem::path& path);
 
 /// Creates a folder. `only_mine` denies access to other users; Windows ignores this argument.
@@ -58,12 +58,13 @@ class OldFile {
     std::int64_t modified = 0;  ///< Time of the last write, in nanoseconds.
   };
 
-  /// Opens a file or folder. Opening a pipe doesn't wait for its other end.
+  /// Opens a file or folder for reading. Does not wait if `path` is a pipe without a writer.
   Outcome open(const std::filesystem::path& path);
   /// Returns facts about the open file; nullopt if the system reports none.
   std::optional<Facts> facts() const;
-  /// Reads bytes from `offset` on into the start of `out`, and drops the filled part from `out`.
-  /// Reads no bytes at the end of the file. For `cancelled`, see NewFile::write_some().
+  /// Reads bytes from `offset` on into the start of `out`, and removes the filled part from `out`.
+  /// Reads no bytes at the end of the file. If a signal interrupts the call and `cancelled` (may be
+  /// null) is true, throws Error(cancelled).
   Outcome read_some(std::uint64_t offset, std::span<std::byte>& out,
                     const std::atomic<bool>* cancelled) const;
 
@@ -81,9 +82,9 @@ class NewFile {
 
   /// Creates the file. Fails if the path exists.
   Outcome create(const std::filesystem::path& path);
-  /// Writes at least one byte from the start of `bytes`, and drops the written bytes from `bytes`.
-  /// Throws Error(cancelled) if a signal interrupts the call and `cancelled` is true. `cancelled`
-  /// may be null.
+  /// Writes at least one byte from the start of `bytes`, and removes the written bytes from
+  /// `bytes`. Throws Error(cancelled) if a signal interrupts the call and `cancelled` is true.
+  /// `cancelled` may be null.
   Outcome write_some(std::span<const std::byte>& bytes, const std::atomic<bool>* cancelled);
   Outcome close();
 
@@ -99,7 +100,7 @@ Outcome take_rights(const std::filesystem::path& made, const std::filesystem::pa
 /// has the file open or if the file is marked as read-only.
 Outcome can_be_replaced(const std::filesystem::path& path);
 
-/// Renames a file. Replaces an existing file at `to` as a whole.
+/// Renames a file. If a file exists at `to`, replaces the existing file as a whole.
 Outcome rename(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Returns the number (PID) of this process.

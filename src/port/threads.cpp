@@ -1,4 +1,4 @@
-// The thread functions of port.h, for every system that has threads.
+// Implements the thread functions of port.h for every system that has threads.
 
 #include <algorithm>
 #include <condition_variable>
@@ -72,7 +72,7 @@ Watch::Watch(const std::atomic<bool>* flag, std::function<void()> act) {
   try {
     state_->thread = std::thread(
         [state = state_.get(), flag, act = std::move(act)] { state->watch(*flag, act); });
-  } catch (const std::system_error&) {  // can't create a thread: the task checks the flag itself
+  } catch (const std::system_error&) {  // can't create a thread: `act` is never called
   }
 }
 

@@ -16,7 +16,7 @@
 
 namespace aether2onnx::windows {
 
-/// Convert UTF-8 to UTF-16, and UTF-16 to UTF-8. Invalid parts of a text become U+FFFD.
+/// wide() converts UTF-8 to UTF-16, narrow() UTF-16 to UTF-8. Invalid parts become U+FFFD.
 std::wstring wide(std::string_view text);
 std::string narrow(std::wstring_view text);
 
@@ -24,10 +24,10 @@ std::string narrow(std::wstring_view text);
 /// ("\\?\C:\…", "\\?\UNC\…"). The paths of devices have another prefix ("\\.\NUL").
 std::wstring native(const std::filesystem::path& path);
 
-/// Returns the system's message for an error number, without the dot at the end.
+/// Returns Windows' message for an error number (of GetLastError()), without the dot at the end.
 std::string reason(DWORD error);
 
-/// An open file, process, thread, job or pipe.
+/// Owns an open file, process, thread, job or pipe: the destructor closes it.
 class Handle {
  public:
   Handle() = default;
@@ -51,10 +51,10 @@ class Handle {
   HANDLE handle_ = INVALID_HANDLE_VALUE;
 };
 
-/// Opens a file, folder or device to read its attributes. Follows links.
+/// Returns a handle to read the attributes of a file, folder or device. Follows symbolic links.
 Handle open_for_questions(const std::filesystem::path& path);
 
-/// Ends the program that port::Process runs, and all programs that it started, if there are any.
+/// Ends the child program of port::Process, if one runs, and all programs that the child started.
 void end_running_job() noexcept;
 
 }  // namespace aether2onnx::windows

@@ -1,5 +1,5 @@
-// Files on Windows. Every system call is the version for UTF-16 and gets an absolute path, which
-// may have any length.
+// Implements the functions of files.h and system.h on Windows. Every system call is the version for
+// UTF-16 and gets an absolute path, which may have any length.
 
 #include <algorithm>
 #include <array>
@@ -79,8 +79,8 @@ std::optional<BY_HANDLE_FILE_INFORMATION> information_of(HANDLE handle) {
   return information;
 }
 
-// Repeats `call` for about a second while a file is in use. Virus scanners and indexing programs
-// open a new file for a short time.
+// Repeats `call` for about a second while it fails because a file is in use: virus scanners and
+// indexing programs open each new file for a short time.
 template <typename Call>
 Outcome patiently(Call call) {
   constexpr int attempts = 6;
@@ -126,7 +126,7 @@ Kind kind_of(const fs::path& path) {
 std::optional<fs::path> behind_links(const fs::path& path) {
   const DWORD attributes = ::GetFileAttributesW(native(path).c_str());
   if (attributes == kNoAttributes || (attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return path;
-  // Links are reparse points, and files of cloud folders as well. Windows resolves all kinds.
+  // Symbolic links are reparse points, but files in cloud folders are, too. Windows resolves both.
   const Handle handle = open_for_questions(path);
   if (!handle) return std::nullopt;
   std::wstring name(limits::kChunkBytes / sizeof(wchar_t), L'\0');
@@ -167,7 +167,7 @@ Outcome OldFile::open(const fs::path& path) {
 std::optional<OldFile::Facts> OldFile::facts() const {
   const auto information = information_of(handle_of(handle_));
   if (!information) return Facts{};
-  constexpr std::uint64_t unit = 100;  // nanoseconds
+  constexpr std::uint64_t unit = 100;  // nanoseconds; the unit of FILETIME
   const FILETIME& time = information->ftLastWriteTime;
   return Facts{kind_of_attributes(information->dwFileAttributes),
                joined(information->nFileSizeHigh, information->nFileSizeLow),
@@ -218,8 +218,8 @@ Outcome NewFile::close() {
   return outcome_of_call(::CloseHandle(handle_of(std::exchange(handle_, -1))));
 }
 
-// The new file inherited the rights of its folder. If the old file has rights of its own, the new
-// file gets the old file's rights.
+// Gives the new file `made` the access rights (DACL) of the old file. Until then, the new file has
+// the rights that it inherited from its folder.
 Outcome take_rights(const fs::path& made, const fs::path& old) {
   DWORD size = 0;
   ::GetFileSecurityW(native(old).c_str(), DACL_SECURITY_INFORMATION, nullptr, 0, &size);
@@ -291,7 +291,7 @@ std::string time_written(const fs::path& path) {
   return fmt::format("{}-{:02}-{:02} {}", then.wYear, then.wMonth, then.wDay, clock);
 }
 
-// Source: "Naming Files, Paths, and Namespaces" in Microsoft's documentation.
+// Source of the rules: "Naming Files, Paths, and Namespaces" in Microsoft's documentation.
 std::string name_problem(const std::string& name) {
   constexpr std::string_view forbidden = "<>:\"/\\|?*";
   if (name.empty() || name == "." || name == "..") return {};
@@ -304,7 +304,7 @@ std::string name_problem(const std::string& name) {
   if (name.back() == '.' || name.back() == ' ') {
     return "Windows drops a dot or space at the end of a name";
   }
-  // Windows treats "nul.onnx" as the device NUL too, and superscript digits as digits.
+  // Windows treats "nul.onnx" as the device NUL, too, and superscript digits as digits (COM¹).
   std::string stem = name.substr(0, name.find('.'));
   stem.erase(stem.find_last_not_of(' ') + 1);
   std::transform(stem.begin(), stem.end(), stem.begin(),
@@ -341,7 +341,7 @@ std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
                       {}};
 }
 
-// Returns the name in capital letters. Windows ignores the case of letters in file names.
+// Returns `name` in capital letters, because Windows ignores the case of letters in file names.
 std::string folded(const std::wstring& name) {
   std::wstring upper(name.size(), L'\0');
   const int size = static_cast<int>(name.size());

@@ -1,5 +1,5 @@
-// Running other programs on Windows. The program and all programs that it starts are in a job.
-// Windows ends the job when this process ends, whatever the reason is.
+// Runs child programs on Windows. A child and all programs that the child starts are in a job
+// object. Windows ends all programs in the job when this process ends, whatever the reason is.
 
 #include <fmt/format.h>
 
@@ -26,21 +26,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The running program and its job. Null if no program runs. The handler of console events reads
-// `job`.
+// The job object and the process of the running child program; null if no child runs. The handler
+// of console events reads `job`.
 std::atomic<HANDLE> job = nullptr;
 std::atomic<HANDLE> running = nullptr;
 DWORD running_number = 0;
 
-// Returns one argument, quoted for a command line that CommandLineToArgvW() and the C runtime
-// split.
+// Returns one argument, quoted for a command line that CommandLineToArgvW() and the C runtime split
+// into arguments.
 std::wstring quoted(const std::string& word) {
   const std::wstring text = wide(word);
   if (!text.empty() && text.find_first_of(L" \t\n\v\"") == std::wstring::npos) return text;
   std::wstring line = L"\"";
   std::size_t backslashes = 0;
   for (const wchar_t c : text) {
-    // Backslashes before a quotation mark must be doubled.
+    // Backslashes before a quotation mark are doubled, and one more escapes the quotation mark.
     if (c == L'"') line.append(backslashes + 1, L'\\');
     backslashes = c == L'\\' ? backslashes + 1 : 0;
     line += c;
@@ -62,7 +62,7 @@ Handle make_job() {
   return made;
 }
 
-// The settings for a new program. The program inherits the given handles and no others.
+// The settings for a new child program. The child inherits the given handles and no others.
 class Inherited {
  public:
   Inherited(HANDLE input, HANDLE output, HANDLE errors) {
@@ -96,18 +96,19 @@ class Inherited {
   STARTUPINFOEXW info_{};
 };
 
-// Starts the program and stores it in `running`. Returns 0 or an error number.
+// Starts a child program. Stores its process in `running` and its job object in `job`. Returns 0 or
+// an error number.
 DWORD start(const std::vector<std::string>& words, HANDLE output, HANDLE errors) {
   std::wstring line;
   for (const std::string& word : words) line += (line.empty() ? L"" : L" ") + quoted(word);
   const Handle nul = open_nul();
   Inherited inherited(nul.get(), output, errors == INVALID_HANDLE_VALUE ? nul.get() : errors);
-  // The new program is in a process group of its own: Ctrl-C then reaches only this program, which
-  // ends the new one. CREATE_NO_WINDOW: without a console the new program would open a window.
+  // The child is in a process group of its own: Ctrl-C then reaches only this program, which ends
+  // the child. CREATE_NO_WINDOW: if this program has no console, the child would open a window.
   const bool has_console = ::GetConsoleCP() != 0;
   const DWORD flags = CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT | CREATE_NEW_PROCESS_GROUP |
                       (has_console ? 0 : CREATE_NO_WINDOW);
-  // The path of the program is complete: Windows appends no ".exe" and searches no folder.
+  // The path of the child program is complete: Windows appends no ".exe" and searches no folder.
   const std::wstring program = native(std::filesystem::path(words.front()));
   PROCESS_INFORMATION process{};
   Handle made = make_job();
@@ -124,18 +125,20 @@ DWORD start(const std::vector<std::string>& words, HANDLE output, HANDLE errors)
   return ERROR_SUCCESS;
 }
 
-// Ends the program and all programs that it started. Resets `job` and `running`.
+// Ends the child program and all programs that the child started. Sets `job` and `running` to null,
+// because no child runs any more.
 void forget() noexcept {
   constexpr UINT ended = 1;
   const Handle ending(job.exchange(nullptr));
   const Handle process(running.exchange(nullptr));
   if (ending) ::TerminateJobObject(ending.get(), ended);
-  // The program's files can be removed only after the program has ended.
+  // The files that the child has open can be removed only after the child has ended.
   constexpr DWORD patience = 5000;
   if (process) ::WaitForSingleObject(process.get(), patience);
 }
 
-// Source: NTSTATUS values in Microsoft's [MS-ERREF].
+// Returns how a program with the exit code `code` ended. The exit code of a crash is an NTSTATUS
+// value. Source: NTSTATUS values in Microsoft's [MS-ERREF].
 ProcessEnd end_of(DWORD code) {
   struct Name {
     DWORD code;
@@ -176,7 +179,7 @@ std::optional<ProcessEnd> reap() {
   return end_of(code);
 }
 
-// Ends the running program at the end of a scope.
+// Ends the running child program at the end of a scope.
 struct Killer {
   Killer() = default;
   Killer(const Killer&) = delete;
@@ -190,8 +193,8 @@ struct Killer {
        option("log"));
 }
 
-// Opens the log file. Empties an old log only after a check: it must be a regular file and none of
-// the files in `read`.
+// Opens the log file. Empties an old log only after a check: the old log must be a regular file and
+// none of the files in `read`.
 Handle open_log(const std::filesystem::path& log, const io::FilesRead& read) {
   const std::string problem = io::name_problem(log.filename().string());
   if (!problem.empty()) cannot_log(log, problem);
@@ -221,8 +224,8 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
 Process::~Process() {
   const HANDLE process = running;
   if (end_ || process == nullptr) return;
-  // Asks the program to end. Windows delivers the event only if the program shares this program's
-  // console.
+  // Asks the child program to end. Windows delivers the event only if the child shares this
+  // program's console.
   constexpr DWORD patience = 5000;  // the GPU driver can delay the end of trtexec
   if (::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, running_number) != FALSE) {
     ::WaitForSingleObject(process, patience);

@@ -1,10 +1,11 @@
-// Start and end of the program, libraries, the console, memory and the environment on Windows.
+// Implements port.h on Windows, except threads and child programs: the start and end of this
+// program, libraries, the console, memory and the environment.
 
 #include "base/text.h"
 #include "port/port.h"
 #include "port/windows.h"
 
-// This header of the C runtime must follow the system's headers.
+// <io.h> is a header of the C runtime, and must follow the system's headers.
 #include <io.h>
 
 #include <algorithm>
@@ -72,7 +73,7 @@ void keep_window_open() {
   const HANDLE input = ::GetStdHandle(STD_INPUT_HANDLE);
   DWORD mode = 0;
   DWORD processes[2] = {};
-  // Waits only if no other process uses the console: then no shell started the program.
+  // Waits only if no other process uses the console, because then no shell started this program.
   if (::GetConsoleMode(input, &mode) == FALSE || !is_terminal(stdout) ||
       ::GetConsoleProcessList(processes, 2) != 1) {
     return;
@@ -89,17 +90,17 @@ void keep_window_open() {
 namespace {
 
 constexpr DWORD kControlC = 0xC000013A;   // STATUS_CONTROL_C_EXIT
-constexpr ULONGLONG kSameRequest = 1000;  // milliseconds, as on POSIX
+constexpr ULONGLONG kSameRequest = 1000;  // milliseconds; signals within this time are one request
 
 std::atomic<bool> cancelled = false;
 std::atomic<ULONGLONG> first_time = 0;
 
-// The thread in which write_text() writes, and the count of its writes.
+// The thread in which write_text() writes, or null, and the number of calls of WriteFile() so far.
 std::atomic<HANDLE> writing = nullptr;
 std::atomic<unsigned> writes = 0;
 
-// Runs on a separate thread after the task is cancelled. Ends writes into a pipe that no program
-// reads.
+// Runs on a separate thread after the task was cancelled. Cancels each write that takes long, for
+// example into a pipe that no program reads.
 DWORD WINAPI end_stuck_writes(void* /*unused*/) {
   constexpr DWORD step = 50;  // milliseconds
   unsigned before = 0;
@@ -112,7 +113,7 @@ DWORD WINAPI end_stuck_writes(void* /*unused*/) {
   }
 }
 
-// Windows calls this handler on a separate thread.
+// Handles Ctrl-C and other console events. Windows calls this function on a separate thread.
 BOOL WINAPI cancel_on_event(DWORD event) {
   const bool final = event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT;
   const ULONGLONG now = ::GetTickCount64();
@@ -124,7 +125,7 @@ BOOL WINAPI cancel_on_event(DWORD event) {
     windows::end_running_job();
     ::TerminateProcess(::GetCurrentProcess(), kControlC);
   }
-  // If the window closes or the session ends, Windows ends the program when this handler returns.
+  // If the window closes or the session ends, Windows ends this program when the handler returns.
   // So the handler sleeps until the task has cleaned up.
   if (final) ::Sleep(INFINITE);
   return TRUE;
@@ -160,8 +161,8 @@ void end_by_signal() {
 
 Library load_library(const fs::path& path) {
   // If `path` has a folder, Windows searches this folder for the dependencies of the library. If
-  // not, Windows searches the program's folder, then the system's folder. Windows never searches
-  // the current folder or PATH.
+  // `path` has no folder, Windows searches this program's folder, then the system's folder. Windows
+  // never searches the current folder or PATH.
   const HMODULE module =
       path.has_parent_path()
           ? ::LoadLibraryExW(io::absolute(path).c_str(), nullptr,
@@ -257,7 +258,7 @@ bool write_bytes(HANDLE file, std::string_view text) {
   return true;
 }
 
-// Stores the current thread in `writing` for end_stuck_writes(), until the destructor runs.
+// Stores the current thread in `writing`, for end_stuck_writes(), until the destructor runs.
 class Writing {
  public:
   Writing() {
@@ -300,7 +301,7 @@ std::optional<std::uint64_t> available_memory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof status;
   if (::GlobalMemoryStatusEx(&status) == FALSE) return std::nullopt;
-  // ullAvailPageFile is the memory that can be committed. ullAvailPhys fits without paging.
+  // ullAvailPhys: free RAM, without paging. ullAvailPageFile: the memory that can be committed.
   std::uint64_t least =
       std::min({status.ullAvailPhys, status.ullAvailPageFile, status.ullAvailVirtual});
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};

@@ -1,4 +1,4 @@
-// Texts and paths on Windows: UTF-8 and UTF-16, paths of any length, the messages for errors.
+// Converts texts on Windows: UTF-8 and UTF-16, paths of any length, error numbers to messages.
 
 #include <fmt/format.h>
 
@@ -34,8 +34,8 @@ std::string narrow(std::wstring_view text) {
 
 namespace {
 
-// Returns the text that `call` writes into a buffer of the given size. `call` returns the length of
-// the text, or the required size if the buffer is too small.
+// Returns the text of a Windows function. `call` lets the function write into a buffer of the given
+// size. `call` returns the text's length, or the required size if the buffer is too small.
 template <typename Call>
 std::wstring text_of(Call call) {
   std::wstring text(MAX_PATH, L'\0');

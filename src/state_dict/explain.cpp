@@ -1,4 +1,5 @@
-// Errors for files that are no checkpoint. The messages name the kind of file and say what to do.
+// Throws errors for files that are no checkpoint. The messages name the kind of file and say what
+// to do.
 
 #include <algorithm>
 
@@ -13,7 +14,7 @@ namespace {
 
 using formats::FileKind;
 
-// Returns whether the name has the ending of a checkpoint.
+// Returns whether the name of a file has an ending that checkpoints usually have.
 bool is_checkpoint_name(std::string_view name) {
   constexpr std::string_view endings[] = {".pth", ".pt", ".ckpt", ".bin", ".safetensors"};
   return std::any_of(std::begin(endings), std::end(endings),
@@ -29,8 +30,8 @@ bool is_checkpoint_name(std::string_view name) {
        tar ? "tar -xzf" : "gunzip", tar ? "the checkpoint in it" : "the unpacked file");
 }
 
-// Throws the error for a zip archive without `<folder>/data.pkl`, where torch.save() writes
-// data.pkl.
+// Throws the error for a zip archive without `<folder>/data.pkl`, the pickle that torch.save()
+// writes.
 [[noreturn]] void explain_zip(const zip::Archive& zip) {
   const auto& entries = zip.entries();
   for (const zip::Entry& entry : entries) {

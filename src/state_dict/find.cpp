@@ -1,4 +1,4 @@
-// Finds the state dict in a pickled checkpoint.
+// Finds the state dict (the dict of named tensors) among the values of a pickled checkpoint.
 
 #include <algorithm>
 #include <unordered_map>
@@ -18,18 +18,20 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-// The keys under which training frameworks store the network's weights, best first. An averaged
-// copy (EMA) comes before the raw weights, since authors test and publish the averaged copy.
+// The keys under which training frameworks store the network's state dict, the best key first. An
+// averaged copy (EMA) comes before the raw weights, because authors test and publish the averaged
+// copy.
 constexpr std::string_view kWrappers =
     "params_ema params-ema net_g_ema netG_ema g_ema generator_ema state_dict_ema ema_state_dict "
     "model_ema ema_model ema params net_g netG state_dict model_state_dict model generator weights "
     "network net net_g_state_dict generator_state_dict model_state network_g module shadow_params "
     "shadow student best_state_dict";
 
-// The maximum number of state dicts that are listed for a file. Normal files have a few.
+// The maximum number of state dicts that all_places() lists. Normal files have a few.
 constexpr std::size_t kPlaces = 1000;
 
-// A value in the pickle that is a state dict or a module, and its path: keys with '/' between them.
+// A value in the pickle that is a state dict or a pickled torch.nn.Module, and the keys that lead
+// to this value from the root of the pickle, with '/' between the keys.
 struct Place {
   ValueId value;
   std::string path;
@@ -40,7 +42,7 @@ class Finder {
   Finder(const Document& document, const Context& context)
       : document_(document), context_(context) {}
 
-  // Returns whether the value is a module, or a dict with a tensor that may be a weight.
+  // Returns whether the value is a pickled module, or a dict with a tensor that may be a weight.
   bool is_place(ValueId value) const {
     if (is_module(document_, value)) return true;
     if (!is_dict(document_, value)) return false;
@@ -51,26 +53,28 @@ class Finder {
     });
   }
 
-  // From now on, is_place() also counts single numbers and tensors of integers.
+  // From now on, is_place() accepts dicts with any tensor, also with single numbers or integers.
   void count_any_tensor() { any_tensor_ = true; }
 
-  // Searches the values under the usual keys (kWrappers) in `at`, then `at` itself. Visits every
-  // value only once, so that the search ends even if references form a circle.
+  // Returns the best state dict in `at`: first searches the values under the usual keys
+  // (kWrappers), then `at` itself. Visits every value only once, so that the search ends even if
+  // references form a circle. Returns nullopt if there is no state dict.
   std::optional<Place> search(const Place& at) {
     std::unordered_set<ValueId> seen;
     return search(at, 0, seen);
   }
 
-  // Returns every Place whose path has only texts as keys: outer levels first, each level in the
-  // order of the file. Omits the states of optimizers.
+  // Returns the state dicts and modules in the file to which only keys of type string lead: outer
+  // levels first, each level in the order of the file. Omits the states of optimizers.
   std::vector<Place> all_places() const;
 
-  // Returns the Place at the path `key`. Sets `rest` to the end of `key` if this end is the start
-  // of names in the Place.
+  // Returns the state dict or module at the path `key`; nullopt if there is none. If only the first
+  // part of `key` leads to a state dict, sets `rest` to the other part: a prefix of tensor names.
   std::optional<Place> resolve(std::string_view key, std::string& rest);
 
  private:
-  // Returns the values to search next: the items of a dict, the attributes of an object.
+  // Returns the keys and values in which to search for a state dict next: the items of a dict, or
+  // the attributes of an object.
   std::vector<Item> children(ValueId value) const {
     if (is_module(document_, value)) return {};
     if (is_dict(document_, value)) return counted(items_of(document_, value));
@@ -78,8 +82,8 @@ class Finder {
     return attributes ? counted(items_of(document_, *attributes)) : std::vector<Item>{};
   }
 
-  // Counts the items that were read. Throws Error(limit) if they are too many: values may share
-  // their items, so even a small file may have very many.
+  // Returns `items`, and adds their number to the work of this search. Throws Error(limit) if the
+  // work is too much. Even a small file can cost much work, because values may share items.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
     if (effort_ > 8 * context_.limits.pickle_items) {
@@ -122,14 +126,15 @@ std::optional<Place> Finder::search(const Place& at, int depth,
     if (auto found = search(inner, depth + 1, seen)) return found;
   }
   if (is_place(at.value)) return at;
-  // Follows a single key, whatever its name is.
+  // If there is only one key, searches the value under this key, whatever the key's name is.
   if (items.size() != 1) return std::nullopt;
   return search({items[0].second, joined(at.path, key_text(document_, items[0].first))}, depth + 1,
                 seen);
 }
 
 std::vector<Place> Finder::all_places() const {
-  // A Node has only its last key. path_of() makes the whole path, but only for a Place.
+  // A value to visit. To save memory, a Node has only the last key of its path. path_of() makes the
+  // whole path for a state dict.
   struct Node {
     ValueId value;
     ValueId key;
@@ -137,7 +142,7 @@ std::vector<Place> Finder::all_places() const {
     int depth;
   };
   std::vector<Node> nodes = {{document_.root(), 0, 0, 0}};
-  std::unordered_map<ValueId, bool> seen;  // whether the value is a Place
+  std::unordered_map<ValueId, bool> seen;  // whether the value is a state dict or module
   const auto path_of = [&](std::size_t node) {
     std::string path;
     for (; node != 0; node = nodes[node].parent) {
@@ -170,7 +175,7 @@ std::vector<Place> Finder::all_places() const {
 std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
   ValueId at = document_.root();
   std::string_view left = key;
-  // Keys may contain a slash. If several keys fit, the longest key is followed.
+  // Keys in the file may contain a slash. If several keys match the path, the longest key is used.
   for (int depth = 0; !left.empty() && depth <= limits::kWrapperDepth; ++depth) {
     std::string longest;
     std::optional<ValueId> next;
@@ -255,8 +260,8 @@ std::vector<std::string> paths_of(const std::vector<Place>& places) {
   return paths;
 }
 
-// Returns the state dict under a usual key, else the root, else the only Place. Throws
-// Error(mismatch) if there are several Places.
+// Returns the state dict under a usual key, else the root, else the only one of `places`. Throws
+// Error(mismatch) if there are several `places`.
 Place choose(Finder& finder, const Document& document, const std::vector<Place>& places) {
   if (auto found = finder.search({document.root(), ""})) return *found;
   if (places.size() == 1) return places[0];
@@ -268,14 +273,15 @@ Place choose(Finder& finder, const Document& document, const std::vector<Place>&
            paths);
 }
 
-// Returns the named values of a state dict or module, including values with equal names.
+// Returns the names and values of a state dict's items or a module's tensors, including values with
+// equal names.
 std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
                                          const Context& context) {
   if (is_module(document, dict)) return module_entries(document, dict, context);
   std::vector<torch::NamedValue> values;
   for (const auto& [key, value] : items_of(document, dict)) {
     std::string name = key_text(document, key);
-    // A quantized Linear stores weight and bias as a pair.
+    // A quantized Linear layer stores weight and bias as a pair under one key.
     // Source: torch/ao/nn/quantized/modules/linear.py, LinearPackedParams.
     constexpr std::string_view packed = "_packed_params._packed_params";
     const bool is_pair = document.kind(value) == Kind::tuple &&
@@ -292,8 +298,8 @@ std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
   return values;
 }
 
-// Throws Error(malformed) if two entries have the same name. The number 1 and the text '1' are two
-// keys of a dict, but the same name.
+// Throws Error(malformed) if two entries have the same name. This happens if a dict has both the
+// number 1 and the text '1' as keys.
 void check_names(const std::vector<Entry>& entries) {
   std::unordered_set<std::string_view> names;
   for (const Entry& entry : entries) {
@@ -306,8 +312,8 @@ void check_names(const std::vector<Entry>& entries) {
   }
 }
 
-// Reads numbers and short texts: for example "iter" and "epoch" at the root, and
-// "arch_config/scale" in a dict.
+// Reads numbers and short texts that are stored beside the tensors: for example "iter" and "epoch"
+// at the root of the pickle, and "arch_config/scale" in a dict at the root.
 class FactReader {
  public:
   explicit FactReader(const Document& document) : document_(document) {}
@@ -319,12 +325,12 @@ class FactReader {
 
  private:
   static constexpr std::size_t kMost = 1000;
-  static constexpr std::size_t kItems = 200;  // at most in a dict below the root
+  static constexpr std::size_t kItems = 200;  // the most items of a dict below the root
   static constexpr int kDepth = 2;
 
   void read_dict(ValueId dict, const std::string& path, int depth) {
     const std::vector<Item> items = items_of(document_, dict);
-    if (depth > 0 && items.size() > kItems) return;  // probably a state dict
+    if (depth > 0 && items.size() > kItems) return;  // larger dicts are probably state dicts
     for (const auto& [key, value] : items) {
       if (facts_.size() >= kMost) return;
       if (document_.kind(key) != Kind::string && depth > 0) continue;
@@ -346,8 +352,8 @@ class FactReader {
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 
-// Returns the keys of a state dict's attribute `_metadata`, which maps the path of each module to a
-// version. Source: torch/nn/modules/module.py, Module.state_dict.
+// Returns the paths of the modules: the keys of a state dict's attribute `_metadata`, which maps
+// the path of each module to a version. Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::string> modules_of(const Document& document, ValueId dict, const Limits& limits) {
   std::vector<std::string> modules;
   const auto attributes = attributes_of(document, dict);

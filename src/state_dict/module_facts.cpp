@@ -1,5 +1,5 @@
-// Reads the attributes of the modules in a pickled network, for example numbers and short texts. No
-// tensor holds these facts.
+// Reads attributes of the modules in a pickled network: numbers and short texts such as res_scale,
+// which no tensor contains.
 
 #include <algorithm>
 
@@ -17,9 +17,9 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-constexpr std::size_t kAttributes = 1000;              // at most in a module; most have dozens
-constexpr std::size_t kItems = 200;                    // at most in a dict
-constexpr std::size_t kBytes = std::size_t{32} << 20;  // at most for all names and texts
+constexpr std::size_t kAttributes = 1000;  // the most in a module; most modules have dozens
+constexpr std::size_t kItems = 200;        // the most in a dict
+constexpr std::size_t kBytes = std::size_t{32} << 20;  // the most bytes of all names and texts
 
 [[noreturn]] void too_many() {
   fail({ErrorKind::limit, "state-dict-attributes", {}, human_bytes(kBytes)},
@@ -28,13 +28,14 @@ constexpr std::size_t kBytes = std::size_t{32} << 20;  // at most for all names 
        human_bytes(kBytes));
 }
 
-// Walks through a module and the modules in it, without recursion.
+// Reads the attributes of a module and of all modules inside, without recursion.
 class FactWalk {
  public:
   FactWalk(const Document& document, const Context& context)
       : document_(document), context_(context) {}
 
-  // Sets `parts.modules` to the paths of all modules, and `parts.attributes` to their attributes.
+  // Sets `parts.modules` to the paths of the module `root` and all modules inside, and
+  // `parts.attributes` to the attributes of these modules.
   void read(ValueId root, StateDict::Parts& parts) {
     pending_.push_back({root, "", 0});
     while (!pending_.empty()) {
@@ -58,8 +59,8 @@ class FactWalk {
     std::size_t depth;
   };
 
-  // Counts the bytes that were read, and throws Error(limit) if they are too many. Modules may
-  // share their dicts, so a small file may have very many names.
+  // Adds `bytes` to the count of bytes that were read. Throws Error(limit) if there are too many.
+  // Even a small file may have very many names, because modules may share their dicts.
   void take(std::size_t bytes) {
     constexpr std::size_t overhead = 32;
     bytes_ += bytes + overhead;
@@ -85,7 +86,7 @@ class FactWalk {
         read_modules(module, value);
       } else if (name.starts_with('_') || name == "training" ||
                  module.path.size() + name.size() > limits::kNameBytes) {
-        continue;  // internal attributes of every module, and very long names
+        continue;  // PyTorch's internal attributes, and very long names
       } else if (is_dict(document_, value)) {
         read_dict(joined(module.path, name), value);
       } else {
@@ -108,7 +109,7 @@ class FactWalk {
   void read_modules(const Pending& module, ValueId modules) {
     if (!is_dict(document_, modules) || module.depth >= limits::kModuleDepth) return;
     const std::vector<Item> items = items_of(document_, modules);
-    for (std::size_t i = items.size(); i-- > 0;) {  // backwards: `pending_` is a stack
+    for (std::size_t i = items.size(); i-- > 0;) {  // backwards, because `pending_` is a stack
       take(0);
       const auto& [key, value] = items[i];
       if (document_.kind(value) == Kind::none) continue;

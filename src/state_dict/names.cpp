@@ -1,4 +1,4 @@
-// The names of a state dict's entries, and the prefixes that wrappers put before them.
+// Removes prefixes that wrappers such as DataParallel put before names of a state dict's entries.
 
 #include <algorithm>
 #include <array>
@@ -14,8 +14,8 @@ namespace aether2onnx::state_dict {
 namespace {
 
 // The names that torch.compile, FSDP, activation checkpointing and DeepSpeed give to the module
-// that they wrap. These tools wrap parts of a network too, so the names can be anywhere in a key.
-// No network uses these names for its own modules.
+// that they wrap. These tools also wrap inner modules, so these names can be anywhere in a key. No
+// network gives these names to its own modules.
 constexpr std::array<std::string_view, 4> kWrapperModules = {
     "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module."};
 
@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 4> kWrapperModules = {
 constexpr std::string_view kParallel = "module.";
 
 // The names that training frameworks give to the network within the module that they train. A name
-// of this list is a prefix only if all keys begin with the same name.
+// of this list is removed only if all keys begin with the same name.
 constexpr std::array<std::string_view, 16> kContainers = {
     "net_g_ema.",  "net_g.",  "netG_ema.",   "netG.",   "generator_ema.", "generator.",
     "ema_model.",  "ema.",    "model_ema.",  "model.",  "network.",       "net.",
@@ -37,7 +37,7 @@ bool remove_prefix(std::string& name, std::string_view prefix) {
   return true;
 }
 
-// Removes wrappers from the front of a name and returns the removed part.
+// Removes the names of wrapper modules from the front of `name`, and returns the removed text.
 std::string remove_wrappers_in_front(std::string& name) {
   std::string removed;
   for (bool again = true; again;) {
@@ -135,10 +135,10 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
-  // Attributes whose names lack the prefix belong to the wrappers.
+  // Attributes whose names lack the prefix belong to the wrappers and are dropped.
   keep_facts_under(parts, parts.prefix);
   for (auto& attribute : parts.attributes) remove_wrappers_within(attribute.first);
-  // AveragedModel's counter (torch.optim.swa_utils) is no part of the network.
+  // n_averaged is a counter of AveragedModel (torch.optim.swa_utils), no part of the network.
   std::erase_if(parts.entries, [](const Entry& entry) { return entry.name == "n_averaged"; });
   check_unique(parts.entries);
 }

@@ -1,4 +1,4 @@
-// Opens a file of any kind as a state dict.
+// Opens a file of any format (PyTorch zip or stream, safetensors) as a state dict.
 
 #include "base/text.h"
 #include "formats/file_kind.h"
@@ -23,7 +23,8 @@ StateDict::Parts parts_of(torch::File file, const char* container, const Input& 
   return parts;
 }
 
-// A safetensors file has no nested dicts, so a params_key can only be the start of tensor names.
+// Describes a safetensors file, which has no nested dicts. So OpenOptions::params_key can only be a
+// prefix of tensor names.
 StateDict::Parts parts_of(safetensors::File file, const Input& input, const OpenOptions& options,
                           const Context& context) {
   StateDict::Parts parts;
@@ -85,7 +86,7 @@ Audit audit(const Input& input, const io::Siblings* siblings, const Context& con
   if (kind == FileKind::zip || kind == FileKind::torch_legacy) {
     return torch::audit(open_torch(kind, input, context));
   }
-  // A safetensors file holds nothing but tensors, and opening the file checks all of them.
+  // A safetensors file holds only tensors and texts. StateDict::open() checks all the tensors.
   StateDict::open(input, {{}, siblings}, context);
   Audit result;
   result.end = input.size();

@@ -24,7 +24,8 @@ const Entry* StateDict::find(std::string_view name) const {
 
 namespace {
 
-// An axis of a tensor. Lists of axes begin with the outermost axis and omit axes of size 1.
+// An axis of a tensor: its size, and the stride in elements. Lists of axes begin with the outermost
+// axis and omit axes of size 1.
 struct Axis {
   std::int64_t size;
   std::int64_t stride;
@@ -47,7 +48,7 @@ bool is_contiguous(std::span<const Axis> axes) {
   return true;
 }
 
-// Returns the number of elements in memory from the tensor's first to its last element, both
+// Returns the number of elements in the storage from the tensor's first to its last element, both
 // included.
 std::int64_t extent(std::span<const Axis> axes) {
   std::int64_t last = 0;
@@ -55,7 +56,7 @@ std::int64_t extent(std::span<const Axis> axes) {
   return last + 1;
 }
 
-// Returns the elements of `window` in row-major order.
+// Returns the tensor's elements in row-major order, copied from `window`, a part of the storage.
 std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const Axis> axes,
                               std::size_t elements, std::size_t element_size) {
   std::vector<std::byte> out(elements * element_size);
@@ -161,8 +162,8 @@ void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
 
 }  // namespace
 
-// Computes as PyTorch does. Scales are stored in float64. Scales and steps (integer - zero point)
-// are rounded to float32 before the multiplication.
+// Returns the values of a quantized tensor in float32, rounded as in PyTorch: scales (stored in
+// float64) and integer - zero point are rounded to float32 before the multiplication.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
   const Quantizer& quantizer = *tensor.quantizer;
   const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));

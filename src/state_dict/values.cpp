@@ -48,7 +48,7 @@ bool is_dict(const Document& document, ValueId value) {
 
 std::vector<Item> items_of(const Document& document, ValueId dict) {
   std::vector<Item> items;
-  // Python 2 passes the items of an OrderedDict as the only argument, a list of pairs.
+  // A pickle of Python 2 makes an OrderedDict with one argument, a list of pairs (key, value).
   if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1) {
     for (const ValueId item : document.elements(document.arguments(dict)[0])) {
       const auto pair = document.elements(item);
@@ -63,7 +63,7 @@ std::vector<Item> items_of(const Document& document, ValueId dict) {
 std::optional<ValueId> attributes_of(const Document& document, ValueId object) {
   if (document.kind(object) != Kind::object) return std::nullopt;
   auto state = document.state(object);
-  // The state of a class with __slots__ is a pair: the __dict__ and the slots.
+  // The pickled state of an object with __slots__ is a pair: its __dict__ and its slots.
   if (state && document.kind(*state) == Kind::tuple && document.elements(*state).size() == 2) {
     state = document.elements(*state)[0];
   }
@@ -81,8 +81,8 @@ std::optional<ValueId> find_key(const Document& document, ValueId dict, std::str
 
 namespace {
 
-// Returns the attributes of an object that may be a module; nullopt if there are too many. Modules
-// have a few dozen attributes.
+// Returns the __dict__ of an object that may be a module. Returns nullopt if there are too many
+// attributes, because modules have only a few dozen attributes.
 std::optional<ValueId> module_attributes(const Document& document, ValueId value) {
   constexpr std::size_t most = 1000;
   const auto attributes = attributes_of(document, value);
@@ -132,7 +132,8 @@ std::string key_text(const Document& document, ValueId key) {
 
 namespace {
 
-// Walks through a module and the modules in it, without recursion.
+// Collects the items of a module's state_dict(), from the module and all inner modules, without
+// recursion.
 class ModuleWalk {
  public:
   ModuleWalk(const Document& document, const Context& context)
@@ -178,15 +179,15 @@ class ModuleWalk {
     return prefix + std::move(name);
   }
 
-  // Counts the items that were read. Modules may share their dicts, so a small file may have very
-  // many items.
+  // Adds `items` to the count of items that were read, and throws Error(limit) if there are too
+  // many. Modules may share their dicts, so even a small file may have very many items.
   void count(std::size_t items) {
     effort_ += items;
     if (effort_ > 2 * context_.limits.pickle_items) too_many();
   }
 
-  // Returns the items of the module's dict `dict`. Omits items with the value None: these
-  // parameters and modules are absent.
+  // Returns the items of the module's dict `dict` ("_parameters", …). Omits items with the value
+  // None, because these parameters or modules are absent.
   std::vector<Item> items(ValueId attributes, std::string_view dict) {
     const auto found = find_key(document_, attributes, dict);
     if (!found || !is_dict(document_, *found)) return {};
@@ -210,7 +211,7 @@ class ModuleWalk {
     return names;
   }
 
-  // The tensors and modules directly in a module. own() reads them once for each module.
+  // The tensors and modules directly in a module. own() reads both lists once for each module.
   struct Own {
     std::vector<Item> tensors;
     std::vector<Item> modules;
@@ -238,7 +239,7 @@ class ModuleWalk {
     }
     const std::vector<Item>& modules = module.modules;
     if (pending_.size() + modules.size() > context_.limits.state_dict_entries) too_many();
-    for (std::size_t i = modules.size(); i-- > 0;) {  // backwards: `pending_` is a stack
+    for (std::size_t i = modules.size(); i-- > 0;) {  // backwards, because `pending_` is a stack
       pending_.push_back({modules[i].second,
                           joined(at.prefix, key_text(document_, modules[i].first) + "."),
                           at.depth + 1});

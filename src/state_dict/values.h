@@ -27,22 +27,22 @@ std::optional<pickle::ValueId> attributes_of(const pickle::Document& document,
 /// Returns whether `value` is a pickled torch.nn.Module: an object with _parameters and _modules.
 bool is_module(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns the value of the text `key` in a dict, or nullopt. As in Python, the last of equal keys
-/// counts.
+/// Returns the value under the text `key` in a dict, or nullopt. If the key occurs several times,
+/// returns the last value, as Python does.
 std::optional<pickle::ValueId> find_key(const pickle::Document& document, pickle::ValueId dict,
                                         std::string_view key);
 
-/// Returns a key as a text for a part of a name. If a key is longer than limits::kNameBytes, or
+/// Returns a dict's key as a part of a name. If the key is longer than limits::kNameBytes, or
 /// neither a text nor a whole number, returns a description such as "<a tuple>".
 std::string key_text(const pickle::Document& document, pickle::ValueId key);
 
-/// Returns the text of a value that can be a fact about a network or its training: a number, a
-/// truth value or None as in Python, a short text, or "4,4,4,4" for a short list or tuple of these
+/// Returns the text of a value that can be a setting of a network or of training: a number, a
+/// boolean or None as in Python, a short text, or "4,4,4,4" for a short list or tuple of these
 /// values. Returns nullopt for any other value.
 std::optional<std::string> fact_text(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns the items that the state_dict() of a pickled module would hold: the module's parameters
-/// and buffers, then those of the modules in it. Throws Error(limit) if modules are nested too
+/// Returns the items that state_dict() of a pickled module would return: the module's parameters
+/// and buffers, then those of all inner modules. Throws Error(limit) if modules are nested too
 /// deeply (in a circle, for example), or if there are too many modules or items.
 /// Source: torch/nn/modules/module.py, Module.state_dict.
 std::vector<std::pair<std::string, pickle::ValueId>> module_entries(

@@ -7,7 +7,7 @@ namespace aether2onnx::state_dict {
 
 namespace {
 
-// Returns the tensor's elements, converted to the type in the file.
+// Returns the loaded elements, converted to `tensor.dtype`, the type in the new file.
 TensorData converted(const NewTensor& tensor, Written& written) {
   TensorData data = tensor.load();
   if (!is_weight_dtype(tensor.dtype)) return data;
@@ -34,7 +34,7 @@ Written write(const Content& content, CheckpointFormat format, Output& output,
   in_file.notes = content.notes;
   for (const NewTensor& tensor : content.tensors) {
     const auto load = [&, source = &tensor] {
-      // The writer calls `load` only after it has written all earlier tensors.
+      // The writer calls `load` only after all earlier tensors are written. So `loaded` is written.
       if (loaded > 0) progress(loaded, total);
       loaded += byte_count(*source);
       return converted(*source, written);

@@ -1,5 +1,5 @@
 /// @file
-/// The functions of the picture module for PNG and JPEG.
+/// Declares the functions of the picture module that read and write PNG and JPEG.
 #pragma once
 
 #include <stdexcept>

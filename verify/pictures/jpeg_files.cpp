@@ -43,7 +43,7 @@ Turbo make_decoder() {
 
 bool is_on_its_side(int orientation) { return orientation >= 5; }
 
-// Turns the picture upright. Source of the eight orientations: EXIF 2.32, tag 274.
+// Rotates or mirrors the picture upright. Source of the orientations 1 to 8: EXIF 2.32, tag 274.
 void turn_upright(Raster& picture, int orientation) {
   if (orientation == 1) return;
   const bool swapped = is_on_its_side(orientation);
@@ -80,7 +80,7 @@ unsigned to_8_bits(const Raster& picture, std::size_t at) {
   return picture.bits == 8 ? value : (value * 255 + 32767) / 65535;
 }
 
-// Returns the colours as JPEG needs them: 8 bits, and white in place of transparency.
+// Returns the pixels as JPEG needs them: 8 bits per colour, and transparent pixels on white.
 std::vector<unsigned char> opaque_bytes(const Raster& picture) {
   const int colours = picture.colours();
   std::vector<unsigned char> bytes;
@@ -120,7 +120,8 @@ Raster read_jpeg(std::string_view file) {
   picture.height = static_cast<std::size_t>(header.height);
   picture.channels = header.is_grey ? 1 : 3;
   picture.allocate();
-  // A small file can have thousands of scans, and each scan costs the time of the whole picture.
+  // TJFLAG_LIMITSCANS limits the number of scans. A small file can have thousands of scans, and
+  // each scan costs the time of the whole picture.
   if (tjDecompress2(decoder.get(), reinterpret_cast<const unsigned char*>(file.data()), file.size(),
                     picture.bytes.data(), header.width, 0, header.height,
                     header.is_grey ? TJPF_GRAY : TJPF_RGB,
@@ -135,7 +136,7 @@ Raster read_jpeg(std::string_view file) {
 }
 
 void write_jpeg(const Raster& picture, int quality, const PictureSink& sink) {
-  constexpr std::size_t largest_side = 65500;  // JPEG_MAX_DIMENSION
+  constexpr std::size_t largest_side = 65500;  // JPEG_MAX_DIMENSION of libjpeg
   if (picture.width > largest_side || picture.height > largest_side) {
     failed("a JPEG has at most 65500 pixels a side; save a PNG");
   }
@@ -143,7 +144,7 @@ void write_jpeg(const Raster& picture, int quality, const PictureSink& sink) {
   const Turbo encoder(tjInitCompress(), tjDestroy);
   if (encoder == nullptr) throw std::bad_alloc();
   unsigned char* made = nullptr;
-  unsigned long size = 0;  // NOLINT(google-runtime-int): the type of the library
+  unsigned long size = 0;  // NOLINT(google-runtime-int): libjpeg-turbo's type
   const bool is_grey = picture.colours() == 1;
   const int result =
       tjCompress2(encoder.get(), bytes.data(), static_cast<int>(picture.width), 0,

@@ -22,7 +22,7 @@ unsigned byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<unsigned char>(bytes[at]);
 }
 
-// Reads numbers of a TIFF structure.
+// Reads numbers of EXIF data, which are a TIFF structure with one of two byte orders.
 class TiffBytes {
  public:
   TiffBytes(std::string_view bytes, bool big_endian) : bytes_(bytes), big_endian_(big_endian) {}
@@ -61,7 +61,7 @@ int orientation_of(std::string_view exif) {
   return 1;
 }
 
-// Joins the parts of a profile in the order of their numbers. Returns "" if a part is missing.
+// Returns the ICC profile from its parts, in the order of their numbers; "" if a part is missing.
 std::string joined(const std::map<unsigned, std::string_view>& parts, unsigned count) {
   std::string profile;
   if (parts.size() != count) return profile;
@@ -79,7 +79,7 @@ JpegMarkers read_markers(std::string_view file) {
   while (file.size() >= 4 && at <= file.size() - 4) {
     if (byte_at(file, at) != 0xff) break;
     const unsigned marker = byte_at(file, at + 1);
-    if (marker == 0xff) {  // a fill byte
+    if (marker == 0xff) {  // a fill byte before the marker
       ++at;
       continue;
     }
@@ -103,7 +103,7 @@ JpegMarkers read_markers(std::string_view file) {
 }
 
 std::string with_profile(std::string_view file, std::string_view icc_profile) {
-  constexpr std::size_t most = 65533 - kIccProfile.size() - 2;  // bytes of a profile in one segment
+  constexpr std::size_t most = 65533 - kIccProfile.size() - 2;  // profile bytes in one segment
   const std::size_t parts = (icc_profile.size() + most - 1) / most;
   const bool begins_with_jfif = file.size() > 6 && byte_at(file, 1) == kStartOfImage &&
                                 byte_at(file, 2) == 0xff && byte_at(file, 3) == 0xe0;

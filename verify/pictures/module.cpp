@@ -1,4 +1,4 @@
-// The module that reads and writes pictures: PNG with libpng, JPEG with libjpeg-turbo. The module
+// The picture module: reads and writes PNG with libpng, and JPEG with libjpeg-turbo. The module
 // links no code of the program.
 
 #include "formats.h"
@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Names the format of a file that is neither PNG nor JPEG, from its first bytes.
+// Returns a text about the format of a file that is neither PNG nor JPEG, from its first bytes.
 std::string other_format(std::string_view file) {
   if (file.empty()) return "it is empty";
   if (file.starts_with("RIFF") && file.substr(0, 12).ends_with("WEBP")) return "it is a WebP";

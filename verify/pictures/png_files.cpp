@@ -13,9 +13,9 @@ namespace aether2onnx::verify::pictures {
 
 namespace {
 
-// libpng reports errors with longjmp(), which skips destructors. So no function between setjmp()
-// and libpng has an object with a destructor. Such objects are in the callers of the functions that
-// call setjmp().
+// The reason why libpng or the sink failed. libpng reports errors with longjmp(), which skips
+// destructors. So no function between setjmp() and libpng has an object with a destructor. Such
+// objects are in the callers of the functions that call setjmp().
 struct Failure {
   std::string message;
   std::exception_ptr of_sink;
@@ -36,7 +36,8 @@ void on_warning(png_structp /*png*/, png_const_charp /*message*/) {}
 
 // --- reading ----------------------------------------------------------------------------------
 
-// The largest chunk in bytes. Profiles and texts are compressed: a small file can hold gigabytes.
+// The largest chunk that is read, in bytes. A limit is needed, because profiles and texts are
+// compressed: a small file can hold gigabytes.
 constexpr png_alloc_size_t kLargestChunk = 8U << 20U;
 
 struct Source {
@@ -64,7 +65,7 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  // Reads the header; palettes count as colours. Allocates no memory for the picture's pixels.
+  // Reads the header. A palette is read as 3 colour channels. Allocates no memory for the pixels.
   PictureHeader header() {
     PictureHeader header;
     // NOLINTNEXTLINE(cert-err52-cpp): libpng's way to report an error
@@ -115,9 +116,9 @@ class Reader {
 
  private:
   void read_rows(png_bytepp rows, std::size_t row_bytes) {
-    // NOLINTNEXTLINE(cert-err52-cpp): as above
+    // NOLINTNEXTLINE(cert-err52-cpp): libpng's way to report an error
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
-    png_set_expand(png_);  // expands palettes, 1 to 4 bits and transparent colours
+    png_set_expand(png_);  // palettes to RGB, 1 to 4 bits to 8, transparent colours to alpha
     if constexpr (std::endian::native == std::endian::little) png_set_swap(png_);
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
@@ -167,11 +168,11 @@ class Writer {
 
   void write(const Raster& picture) {
     const std::size_t row_bytes = picture.bytes.size() / picture.height;
-    // NOLINTNEXTLINE(cert-err52-cpp): as above
+    // NOLINTNEXTLINE(cert-err52-cpp): libpng's way to report an error
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
     png_set_write_fn(png_, &target_, put_bytes, flush_nothing);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    // A profile that does not fit the picture is left out, and the picture is still written.
+    // libpng leaves out a profile that does not fit the picture, and still writes the picture.
     png_set_benign_errors(png_, 1);
     constexpr std::array types = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA,
                                   PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};

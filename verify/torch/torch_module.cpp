@@ -27,7 +27,8 @@ const at::Tensor& of(const Value& value) {
   return value ? value.content<at::Tensor>() : none;
 }
 
-// Converts libtorch's exceptions to std::runtime_error: the program knows no types of libtorch.
+// Returns the result of `work`. Converts libtorch's exceptions to std::runtime_error, because the
+// program does not know the types of libtorch.
 template <typename Work>
 auto guarded(const Work& work) {
   try {
@@ -38,9 +39,10 @@ auto guarded(const Work& work) {
   }
 }
 
-// libtorch looks for CUDA only once, at the first query. libtorch_cuda.so must be loaded by then,
-// but no CPU library of libtorch loads it. Here libtorch_cpu.so loads the library, and so also
-// finds it in the folder of libtorch_cpu.so.
+// Loads libtorch_cuda.so. Returns "" if there is a CUDA device, otherwise the reason. libtorch
+// looks for CUDA only at the first query, so the library must be loaded before; no CPU library of
+// libtorch loads it. Here libtorch_cpu.so (at::DynamicLibrary) loads the library, so that the
+// library is also found in the folder of libtorch_cpu.so.
 std::string load_cuda() {
   try {
     constexpr bool stays_loaded = true;

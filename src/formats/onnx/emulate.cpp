@@ -1,5 +1,5 @@
-// Changes ONNX files at the level of protobuf messages, not of records. Fields that have no record
-// are copied unchanged, so a file of any exporter keeps its functions and attributes.
+// Converts 16-bit ONNX files to float32. Copies protobuf messages instead of writing the records of
+// onnx.h, so that a file of any exporter keeps the fields for which there is no record.
 
 #include "formats/onnx/emulate.h"
 
@@ -33,13 +33,13 @@ bool is_floating(std::int64_t type) {
   return is_half(type) || type == tensor_proto::type_float || type == tensor_proto::type_double;
 }
 
-// Returns whether the reader's current field is a message or a text with the number `tag`.
+// Returns whether the reader's current field has the number `tag` and contains bytes or a message.
 bool is_delimited(const pbf_reader& reader, std::uint32_t tag) {
   return reader.tag() == tag && reader.wire_type() == pbf_wire_type::length_delimited;
 }
 
-// Copies the reader's current field unchanged. Saves the tag first, since reading a value may reset
-// the reader's tag.
+// Copies the reader's current field unchanged. Saves the tag first, because reading the value may
+// reset the reader's tag.
 void copy_field(pbf_reader& reader, pbf_writer& writer) {
   const std::uint32_t tag = reader.tag();
   switch (reader.wire_type()) {
@@ -58,8 +58,8 @@ void copy_field(pbf_reader& reader, pbf_writer& writer) {
   }
 }
 
-// Copies a message. For each field, `change` may read the field, write something else and return
-// true. If `change` returns false, the field is copied.
+// Copies a protobuf message field by field. For each field, `change` may read the field, write
+// another field and return true. If `change` returns false, the field is copied unchanged.
 template <typename Change>
 std::string copy_message(data_view message, Change change) {
   std::string result;
@@ -71,7 +71,7 @@ std::string copy_message(data_view message, Change change) {
   return result;
 }
 
-// Copies a message and calls `change` to replace the content of each field `tag`.
+// Copies a message, but replaces the content of each field `tag` by change(content).
 template <typename Change>
 std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   return copy_message(message, [&](pbf_reader& reader, pbf_writer& writer) {
@@ -81,7 +81,7 @@ std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   });
 }
 
-// Copies a message whose field `tag` is an element type. Replaces a 16-bit type by float32.
+// Copies a message in which the field `tag` is an element type. Replaces a 16-bit type by float32.
 std::string with_wide_type(data_view message, std::uint32_t tag) {
   return copy_message(message, [tag](pbf_reader& reader, pbf_writer& writer) {
     if (reader.tag() != tag || reader.wire_type() != pbf_wire_type::varint) return false;
@@ -91,7 +91,7 @@ std::string with_wide_type(data_view message, std::uint32_t tag) {
   });
 }
 
-// Copies a ValueInfoProto and replaces a 16-bit element type by float32.
+// Copies a ValueInfoProto, but replaces a 16-bit element type by float32.
 std::string with_wide_value(data_view value) {
   return with_changed(value, value_info_proto::type, [](data_view type) {
     return with_changed(type, type_proto::tensor_type, [](data_view tensor) {
@@ -128,7 +128,8 @@ class Emulator {
   }
 
  private:
-  // Rewrites a graph message. A file may split its graph into several messages.
+  // Rewrites one message of the graph. A file may split its graph into several messages: the new
+  // tensors go into the first.
   std::string rewrite(data_view graph) {
     std::string added;
     if (!std::exchange(begun_, true)) {
@@ -156,14 +157,15 @@ class Emulator {
                is_delimited(reader, graph_proto::output)) {
       writer.add_message(tag, with_wide_value(reader.get_view()));
     } else if (tag == graph_proto::value_info) {
-      reader.skip();  // ONNX Runtime infers these types itself
+      reader.skip();  // dropped, because ONNX Runtime infers these types itself
     } else {
       return false;
     }
     return true;
   }
 
-  // Adds the value `to`: the value `from` rounded to the 16-bit type of `name`, as float32.
+  // Adds two Cast nodes: they round the value `from` to the 16-bit type of `name`, and convert the
+  // result to the float32 value `to`.
   void round(pbf_writer& graph, const std::string& name, const std::string& from,
              const std::string& to) const {
     const std::string half = name + kHalf;
@@ -171,7 +173,7 @@ class Emulator {
     add_cast(graph, to + "_from_half", half, to, tensor_proto::type_float);
   }
 
-  // Adds a tensor, widened if its type has 16 bits, with its elements inside the file.
+  // Adds a tensor, as float32 if its type has 16 bits, with its elements inside the ONNX file.
   void add_tensor(pbf_writer& graph, const Tensor& tensor) {
     TensorData data = read_tensor(tensor, input_, siblings_);
     int type = tensor.data_type;
@@ -191,14 +193,14 @@ class Emulator {
     added_.insert(tensor.name);
   }
 
-  // A GELU of simple operators divides by the square root of 2, or multiplies by its inverse. Gives
-  // this constant the value of float32, without the rounding to 16 bits.
+  // If `elements` is one number that is the square root of 2 or its inverse in 16 bits, replaces
+  // the number by its precise value in float32. A GELU of simple operators has this constant.
   static void restore_root(std::vector<std::byte>& elements) {
     float number = 0;
     if (elements.size() != sizeof(number)) return;
     std::memcpy(&number, elements.data(), sizeof(number));
     for (const float root : {1.4142135F, 0.70710677F}) {
-      constexpr float unit = 0x1p-8F;  // the rounding of bfloat16, the coarser type
+      constexpr float unit = 0x1p-8F;  // relative rounding error of bfloat16, the coarser type
       if (std::abs(number - root) <= unit * root) number = root;
     }
     std::memcpy(elements.data(), &number, sizeof(number));
@@ -213,7 +215,8 @@ class Emulator {
     if (!added_.contains(name)) graph.add_bytes(graph_proto::initializer, message);
   }
 
-  // Returns the type of a node's result: usually the type of the first floating-point input.
+  // Returns the element type of a node's results in the original file; 0 if unknown. The type is
+  // usually the type of the first floating-point input.
   int made_type(const Node& node) const {
     if (node.op_type == "Cast") {
       const auto to = node.attributes.find("to");
@@ -232,7 +235,8 @@ class Emulator {
   void add_node(pbf_writer& graph, data_view message, const Node& node) {
     if (node.op_type == "Constant" && node.outputs.size() == 1 &&
         types_.contains(node.outputs[0])) {
-      // onnx::read() lists the tensor of a Constant node with the initializers.
+      // read() lists the tensor of this node as an initializer. The node is left out if
+      // add_tensor() has written the tensor.
       if (!added_.contains(node.outputs[0])) graph.add_bytes(graph_proto::node, message);
       return;
     }
@@ -271,9 +275,9 @@ class Emulator {
   std::string bytes_;
   bool begun_ = false;
   std::size_t next_node_ = 0;
-  std::map<std::string, int> types_;  // the types of the values so far
+  std::map<std::string, int> types_;  // the element types of all values so far
   std::set<std::string> rounded_inputs_;
-  std::set<std::string> added_;  // the tensors that add_tensor() has written
+  std::set<std::string> added_;  // the names of the tensors that add_tensor() has written
 };
 
 }  // namespace

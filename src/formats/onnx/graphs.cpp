@@ -1,5 +1,5 @@
-// Reads graphs, nodes and attributes into records. Also reads graphs within graphs, so that every
-// node and tensor in the file has a record.
+// Reads graphs, nodes and attributes into the records of onnx.h. Also reads graphs in attributes of
+// nodes, so that every node and tensor of the file has a record.
 
 #include <algorithm>
 #include <array>
@@ -24,8 +24,9 @@ struct ValueField {
   bool may_be_missing;
 };
 
-// For each type of attribute, the field that contains the value. Writers of proto3 leave out
-// numbers that are 0, and every writer leaves out empty lists.
+// For each type of attribute: the field of AttributeProto with the value. The field may be missing
+// for some types, because writers of proto3 leave out numbers that are 0, and every writer leaves
+// out empty lists.
 constexpr std::array kValueFields = {
     ValueField{attribute_proto::f, attribute_proto::type_float, true},
     ValueField{attribute_proto::i, attribute_proto::type_int, true},
@@ -50,17 +51,17 @@ bool holds_value(std::uint32_t field) {
 
 }  // namespace
 
-// The type and the value of an attribute, as far as they have been read.
+// The type and the value of an attribute, as far as take_value() has read its fields.
 struct GraphReader::Value {
   std::int64_t type = 0;
-  std::uint32_t field = 0;  // the field with the value; 0 for none
+  std::uint32_t field = 0;  // the number of the field with the value; 0 for none
   bool is_reference = false;
   std::optional<AttributeValue> simple = {};
   std::vector<std::int64_t> integers = {};
   std::optional<Tensor> tensor = {};
 
-  // Throws if the attribute's `type` differs from the field that is set: some ONNX readers use
-  // `type`, others use the field.
+  // Throws if the attribute's `type` contradicts the field that has the value, because some ONNX
+  // readers use `type`, others use the field.
   void check(bool in_function, std::uint64_t at, Source& source) const {
     if (is_reference) {
       if (!in_function)

@@ -1,6 +1,6 @@
 /// @file
-/// Private to this folder: field numbers and enumerators of ONNX's messages (source:
-/// onnx/onnx.proto in ONNX's repository), and functions that make messages from records.
+/// Field numbers and enumerators of ONNX's protobuf messages (source: onnx/onnx.proto in ONNX's
+/// repository), and functions that make messages from records. Private to this folder.
 #pragma once
 
 #include <string>
@@ -119,12 +119,12 @@ enum { dim = 1 };
 enum { dim_value = 1, dim_param = 2 };
 }  // namespace type_proto
 
-/// Converts elements between the host's byte order and the file's byte order, little-endian.
+/// Converts elements between this machine's byte order and little-endian, as ONNX files have it.
 void convert_byte_order(std::vector<std::byte>& elements, DType dtype);
 
 std::string node_message(const Node& node);
 
-/// Returns the fields of a TensorProto before the elements: dims, data_type, name.
+/// Returns the first fields of a TensorProto: dims, data_type, name. The elements may follow.
 std::string tensor_head(const Tensor& tensor);
 
 }  // namespace aether2onnx::onnx

@@ -1,5 +1,5 @@
-// Reads the whole file into a Model. The reader checks, but does not keep, documentation, shapes of
-// values within the graph, and devices.
+// Reads a whole ONNX file into a Model. Documentation, shapes of values within the graph, and
+// devices are checked, but not kept.
 
 #include <algorithm>
 #include <array>
@@ -64,8 +64,8 @@ void take_function(Fields fields, Model& model) {
   model.functions.push_back(std::move(function));
 }
 
-// `versions` has the versions of the operator sets so far. An operator set may occur again with the
-// same version.
+// Reads one opset_import of the model. `versions` has the version of each domain so far. A domain
+// may occur again, but only with the same version.
 void take_opset(Fields fields, std::map<std::string, std::int64_t>& versions, Model& model) {
   auto [domain, version] = opset(fields);
   const auto [known, is_new] = versions.emplace(is_onnx_domain(domain) ? "" : domain, version);

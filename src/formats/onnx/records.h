@@ -1,5 +1,5 @@
 /// @file
-/// Private to this folder: functions that read messages into records, one for each kind of message.
+/// Functions that read protobuf messages into the records of onnx.h. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,14 @@
 
 namespace aether2onnx::onnx {
 
-/// A set of names that must be unique in a part of the file.
+/// A set of names in a part of the file, for example the attributes of a node. Each name must be
+/// unique.
 class Names {
  public:
   explicit Names(const char* what) : what_(what) {}
 
-  /// Adds a name; ignores an empty name. Throws Error(malformed) if the name was added before.
+  /// Adds a name; ignores an empty name. Throws Error(malformed), which states the byte offset
+  /// `at`, if the name was added before.
   void add(std::string name, std::uint64_t at);
 
  private:
@@ -31,29 +33,29 @@ std::pair<std::string, std::string> string_entry(Fields fields);
 std::pair<std::string, std::int64_t> opset(Fields fields);
 ValueInfo value_info(Fields fields);
 Tensor tensor(Fields fields);
-/// Adds both parts (values and indices) to `tensors`. Returns the name, which is the name of the
-/// values.
+/// Reads a sparse tensor. Adds its two tensors (values and indices) to `tensors`. Returns the
+/// sparse tensor's name, which is the name of the values.
 std::string sparse_tensor(Fields fields, std::vector<Tensor>& tensors);
 
-/// Reads graphs and bodies of functions.
+/// Reads a graph, or the body of a function, into records.
 class GraphReader {
  public:
-  /// The lists that receive the records of a graph.
+  /// The lists to which the reader adds the nodes and constants of a graph.
   struct Place {
     std::vector<Node>& nodes;
     std::vector<Tensor>& constants;
     bool in_function = false;
-    std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs the names.
+    std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs these names.
   };
 
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}
 
-  /// Reads a graph and returns its name. Adds the inputs and outputs to the lists that are not
-  /// null.
+  /// Reads a graph and returns its name. Adds the graph's inputs and outputs to `inputs` and
+  /// `outputs`, which may be null.
   std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
                          std::vector<ValueInfo>* outputs = nullptr);
   void take_node(Fields fields);
-  /// Reads the default value of a function's attribute.
+  /// Reads the default value of a function's attribute, in which there may be tensors.
   void take_default(Fields fields);
 
  private:

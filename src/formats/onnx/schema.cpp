@@ -1,6 +1,6 @@
-// The table of ONNX's messages and fields. Source: onnx/onnx.proto of ONNX 1.23 (IR version 14) in
-// ONNX's repository. Older versions have fewer of these fields. The table leaves out reserved
-// numbers, and TensorProto.segment, which no writer emits.
+// The table of ONNX's protobuf messages and fields. Source: onnx/onnx.proto of ONNX 1.23 (IR
+// version 14) in ONNX's repository. Older versions have fewer of these fields. The table leaves out
+// reserved numbers, and TensorProto.segment, which no writer emits.
 
 #include "formats/onnx/schema.h"
 
@@ -193,7 +193,7 @@ constexpr std::array kRows = {
 
 }  // namespace table
 
-// The names of the messages, in the order of Kind.
+// The names of the messages in onnx.proto, in the order of the enumerators of Kind.
 constexpr std::string_view kNames =
     "ModelProto OperatorSetIdProto StringStringEntryProto TrainingInfoProto FunctionProto "
     "GraphProto TensorAnnotation NodeProto AttributeProto TensorProto SparseTensorProto "

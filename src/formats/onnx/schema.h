@@ -1,5 +1,5 @@
 /// @file
-/// Private to this folder: the messages and fields that ONNX defines, as one table.
+/// The table of the protobuf messages and fields that ONNX defines. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace aether2onnx::onnx {
 
-/// The messages of onnx.proto.
+/// The kinds of messages in onnx.proto. name_of() returns the name of a kind in onnx.proto.
 enum class Kind : std::uint8_t {
   model,
   operator_set,
@@ -37,7 +37,7 @@ enum class Kind : std::uint8_t {
   simple_dim,
 };
 
-/// The kind of value that a field contains.
+/// The type of the values that a field contains.
 enum class Form : std::uint8_t {
   int64,
   int32,
@@ -45,24 +45,24 @@ enum class Form : std::uint8_t {
   choice,  ///< An enumerator, which protobuf stores as int32.
   real,    ///< float
   real64,  ///< double
-  bytes,   ///< A text or bytes.
+  bytes,   ///< A text, or bytes.
   message,
 };
 
 struct FieldRow {
-  Kind message;
-  std::uint8_t number;
-  const char* name;
-  Form form;
+  Kind message = Kind::model;
+  std::uint8_t number = 0;
+  const char* name = "";
+  Form form = Form::int64;
   bool repeated = false;
-  Kind content = Kind::model;  ///< The message in the field, if the form is Form::message.
-  bool alternative = false;    ///< In a oneof group: a message has at most one field of it.
+  Kind content = Kind::model;  ///< For Form::message: the kind of the message in the field.
+  bool alternative = false;    ///< In a oneof group: a message may have one field of the group.
 };
 
-/// Returns the row of a field; null if ONNX does not define the field.
+/// Returns the table's row for the field `number` of `message`; null if ONNX has no such field.
 const FieldRow* find_field(Kind message, std::uint64_t number);
 
-/// Returns the name of the message in onnx.proto, for example "NodeProto".
+/// Returns the name of a kind of message in onnx.proto, for example "NodeProto".
 std::string_view name_of(Kind message);
 
 }  // namespace aether2onnx::onnx

@@ -1,5 +1,5 @@
-// Reads the elements of a tensor in an ONNX file. onnx.proto defines which field contains the
-// elements of each type.
+// Reads the elements of a tensor in an ONNX file. onnx.proto defines, for each element type, which
+// field of TensorProto contains the elements.
 
 #include <array>
 #include <bit>
@@ -15,9 +15,9 @@ namespace aether2onnx::onnx {
 namespace {
 
 struct Type {
-  int number;  // TensorProto.DataType
+  int number;  // the enumerator in TensorProto.DataType
   DType dtype;
-  int field;  // the field with the elements of a tensor without raw_data
+  int field;  // the field of TensorProto with the elements, if raw_data is not used
 };
 
 constexpr std::array kTypes = {
@@ -61,7 +61,7 @@ const Type* find_type(int data_type) {
   return nullptr;
 }
 
-// Throws the error for a tensor whose elements do not fit its shape.
+// Throws the error for a tensor whose elements do not fit the tensor's shape.
 [[noreturn]] void misfit(const Tensor& tensor, const std::string& expected,
                          const std::string& found) {
   fail({ErrorKind::malformed, "onnx-tensor-size", tensor.name, expected, found},
@@ -69,7 +69,7 @@ const Type* find_type(int data_type) {
        shape_text(tensor.dims), expected, found);
 }
 
-// Returns the number of bytes that the elements of the shape need.
+// Returns the number of bytes that elements of this shape and type need. Throws above 64 bits.
 std::uint64_t bytes_of(const Tensor& tensor, DType dtype) {
   const auto elements = checked_product(tensor.dims);
   const auto bytes = elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
@@ -125,13 +125,15 @@ std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
   return read_bytes(*file, offset, bytes);
 }
 
-// Unpacks the numbers of int32_data, int64_data and uint64_data, each cut to its element's width.
+// Decodes the numbers of int32_data, int64_data and uint64_data. Appends the low `element_size`
+// bytes of each number to `out`.
 class Integers {
  public:
   Integers(std::vector<std::byte>& out, std::size_t element_size, std::uint64_t most)
       : out_(out), element_size_(element_size), most_(most) {}
 
-  // Returns false if the bytes are no varints, or contain too many numbers.
+  // Decodes the varints in `bytes`. Returns false for bytes that are no varints, or if `out` would
+  // get more than `most` bytes.
   bool take(std::span<const std::byte> bytes) {
     std::uint64_t number = 0;
     unsigned shift = 0;
@@ -181,8 +183,8 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
 
 }  // namespace
 
-// Windows drops dots and spaces at the end of a name, and "C:name" is a file on another drive. Such
-// names are not beside the model on every system.
+// Refuses names that are files in the model's folder on some systems only: Windows drops dots and
+// spaces at the end of a name, and "C:name" is a file on another drive.
 bool is_beside(const std::string& external_file) {
   if (external_file.find_first_not_of(". ") == std::string::npos) return false;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };

@@ -1,4 +1,4 @@
-// Reads the protobuf messages that have no nodes in them: types, tensors, metadata.
+// Reads the protobuf messages that contain no nodes: types, tensors, metadata.
 
 #include "base/error.h"
 #include "base/text.h"
@@ -16,8 +16,8 @@ namespace {
       printable(tensor.name, 100), what, at);
 }
 
-// Returns whether an axis's name looks like a size. ValueInfo::dims holds both as texts, so the
-// name would be read as a size.
+// Returns whether the name of an axis looks like a size. Such a name is not kept: ValueInfo::dims
+// has names and sizes as texts, so that the name would be taken for a size.
 bool looks_like_a_size(const std::string& name) {
   return name.find_first_not_of("-0123456789") == std::string::npos && !name.empty();
 }
@@ -47,8 +47,9 @@ void tensor_type(Fields fields, ValueInfo& value) {
   }
 }
 
-// Reads an entry of external data. Source: docs/ExternalData.md in ONNX's repository. The key
-// "basepath" is from before 1.5. ONNX Runtime adds keys "prepacked_…".
+// Reads one entry (key and value) of a tensor's external_data. Source: docs/ExternalData.md in
+// ONNX's repository. Before ONNX 1.5 this document had the key "basepath", too. ONNX Runtime adds
+// keys "prepacked_…".
 void external_entry(Fields fields, Names& keys, Tensor& tensor) {
   Source& source = fields.source();
   const std::uint64_t at = fields.place();
@@ -116,7 +117,7 @@ Tensor tensor(Fields fields) {
   Names keys("entries of external data");
   bool has_entries = false;
   bool is_external = false;
-  std::uint32_t holders = 0;  // fields with elements, one bit each
+  std::uint32_t holders = 0;  // one bit for each field that contains elements
   while (fields.next()) {
     switch (fields.number()) {
       case tensor_proto::dims:

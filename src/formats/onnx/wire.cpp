@@ -1,5 +1,5 @@
-// Reads fields from bytes. The reader skips the bytes of weights. Memory is needed only for the
-// description of the model, not for the weights.
+// Reads the fields of protobuf messages. Skips the bytes of weights, so that memory is needed only
+// for the description of the model.
 
 #include "formats/onnx/wire.h"
 
@@ -16,7 +16,7 @@ namespace aether2onnx::onnx {
 namespace {
 
 constexpr std::uint64_t kWindow = 4096;
-constexpr std::uint64_t kHighestNumber = (1U << 29U) - 1;  // the highest field number
+constexpr std::uint64_t kHighestNumber = (1U << 29U) - 1;  // the highest field number in protobuf
 constexpr unsigned kGroupBegin = 3;
 constexpr unsigned kGroupEnd = 4;
 
@@ -139,7 +139,7 @@ bool Fields::fits_wire() const {
   }
 }
 
-// Checks the current field against its row in the table of ONNX's fields.
+// Checks the current field against its row in the table of ONNX's fields (schema.cpp).
 void Fields::check_row(std::uint64_t tag_at) {
   if (!fits_wire()) {
     fail(
@@ -177,8 +177,8 @@ void Fields::check_row(std::uint64_t tag_at) {
   unopened_ = row_->form == Form::message;
 }
 
-// Throws if a number does not fit its field. Protobuf cuts the numbers of int32 and enum fields to
-// 32 bits.
+// Throws if `value` does not fit the field's 32 bits: protobuf's parsers would cut a number in an
+// int32 or enum field to 32 bits.
 void Fields::check_value(std::uint64_t value, std::uint64_t at) const {
   if (row_->form != Form::int32 && row_->form != Form::choice) return;
   constexpr std::uint64_t highest = 0x7fffffff;
@@ -190,7 +190,7 @@ void Fields::check_value(std::uint64_t value, std::uint64_t at) const {
        value, field_name(*row_), at);
 }
 
-// Checks the list of numbers in a packed field. The elements of a weight may be such a list.
+// Checks the numbers of a packed field without storing them, because they may be a whole weight.
 void Fields::check_packed() {
   const std::uint64_t width = row_->form == Form::real ? 4 : row_->form == Form::real64 ? 8 : 0;
   if (width != 0) {
@@ -224,7 +224,7 @@ void Fields::take_integers(std::vector<std::int64_t>& out) {
 
 Fields Fields::message() {
   unopened_ = false;
-  // Protobuf's parsers reject messages that are nested deeper than this.
+  // The deepest nesting of messages that protobuf's parsers accept.
   constexpr int deepest = 100;
   if (depth_ == deepest) {
     fail({ErrorKind::malformed, "onnx-depth", fmt::format("byte {}", begin_),
@@ -244,7 +244,8 @@ std::uint64_t Fields::read_varint() {
     const std::uint8_t byte = source_.at(next_++);
     number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
     if (byte >= 0x80) continue;
-    // The last byte may be 0 only in a number of one byte. The tenth byte has room for one bit.
+    // Refuses longer forms than needed: only the number 0 may end with a byte of 0. The tenth byte
+    // has room for one bit, because a number has 64 bits.
     if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1)) break;
     return number;
   }

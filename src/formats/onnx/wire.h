@@ -1,11 +1,12 @@
 /// @file
-/// Private to this folder: a strict reader of protobuf's wire format.
+/// A strict reader of protobuf's wire format. Private to this folder.
 ///
 /// The reader accepts only the form that protobuf writers produce. Protobuf's parsers also accept
-/// other forms, but differ: numbers in more bytes than needed, a field that occurs twice without
-/// being repeated (the last number counts; messages are merged), a known field with another wire
-/// type. Such a file has two meanings, so this reader throws an error with the byte's offset.
-/// Source: "Encoding" and "Proto Serialization Is Not Canonical" in protobuf's documentation.
+/// other forms, but treat these forms differently: numbers in more bytes than needed, a field that
+/// occurs twice without being repeated (the last number is used; messages are merged), a known
+/// field with another wire type. A file with such a form has two meanings, so this reader throws an
+/// error with the byte's offset. Source: "Encoding" and "Proto Serialization Is Not Canonical" in
+/// protobuf's documentation.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -20,8 +21,8 @@
 
 namespace aether2onnx::onnx {
 
-/// Reads the file's bytes through a buffer. Counts the parts of the file and lists the unknown
-/// parts.
+/// Reads the bytes of an ONNX file through a buffer. Counts the fields and numbers of the file, and
+/// lists the fields that ONNX does not define.
 class Source {
  public:
   Source(const Input& input, const Context& context, std::vector<UnknownPart>& unknown)
@@ -34,9 +35,9 @@ class Source {
   }
   /// Reads a text from the file. Throws Error(limit) if `length` exceeds Limits::onnx_text.
   std::string text(std::uint64_t position, std::uint64_t length) const;
-  /// Counts one field or one number of a list. Throws Error(limit) beyond Limits::onnx_parts.
+  /// Counts one field or one number of a list. Throws Error(limit) above Limits::onnx_parts.
   void count_part();
-  /// Adds a part that ONNX does not define to the list of unknown parts.
+  /// Adds a part of the file that ONNX does not define to the list of unknown parts.
   void add_unknown(std::string what, std::uint64_t position);
 
  private:
@@ -50,18 +51,18 @@ class Source {
   std::uint64_t parts_ = 0;
 };
 
-/// Goes through the fields of one message, in the order of the file.
+/// Goes through the fields of one protobuf message, in the order of the file.
 class Fields {
  public:
-  /// Goes through the whole file, which is one message.
+  /// Begins with the outermost message, which is the whole file.
   Fields(Source& source, Kind kind) : Fields(source, kind, 0, source.size(), 0) {}
 
-  /// Moves to the next field that ONNX defines. Returns false at the message's end. If the caller
-  /// did not read the message in the previous field, next() checks that message.
+  /// Moves to the next field that ONNX defines. Returns false at the end of the message. Checks the
+  /// previous field first if that field is a message and the caller did not open it with message().
   bool next();
 
   std::uint32_t number() const { return row_->number; }
-  /// Returns whether the field is packed: one field with all numbers of a list.
+  /// Returns whether the current field is packed: one field with all numbers of a list.
   bool is_packed() const {
     return wire_ == Wire::length && row_->form != Form::bytes && row_->form != Form::message;
   }
@@ -69,14 +70,14 @@ class Fields {
   std::int64_t integer() const { return static_cast<std::int64_t>(value_); }
   float real();
   std::string text() const { return source_.text(begin_, length()); }
-  /// Appends the field's integer, or all integers of a packed field, to `out`.
+  /// Appends the current field's integer, or all integers of a packed field, to `out`.
   void take_integers(std::vector<std::int64_t>& out);
   Fields message();
 
-  /// The offset and length of the field's content, without tag and length bytes.
+  /// The offset and length of the current field's content, without its tag and length bytes.
   std::uint64_t begin() const { return begin_; }
   std::uint64_t length() const { return next_ - begin_; }
-  /// The offset of the message in the file.
+  /// The offset of this message in the file.
   std::uint64_t place() const { return place_; }
   Source& source() { return source_; }
 
@@ -102,12 +103,12 @@ class Fields {
   int depth_;
 
   const FieldRow* row_ = nullptr;
-  bool unopened_ = false;  // the current field is a message that the caller did not open
+  bool unopened_ = false;  // the current field is a message and was not opened by message()
   Wire wire_ = Wire::varint;
   std::uint64_t value_ = 0;
   std::uint64_t begin_ = 0;
-  std::uint32_t seen_ = 0;                 // fields so far that may occur once, one bit each
-  const FieldRow* alternative_ = nullptr;  // the message's field of a oneof group
+  std::uint32_t seen_ = 0;                 // one bit per field so far that may occur only once
+  const FieldRow* alternative_ = nullptr;  // the field so far from a oneof group of the message
 };
 
 }  // namespace aether2onnx::onnx

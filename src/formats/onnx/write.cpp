@@ -1,5 +1,5 @@
-// Writes records as an ONNX file. Source for external data: docs/ExternalData.md in ONNX's
-// repository.
+// Writes the records of onnx.h as an ONNX file. Source for external data: docs/ExternalData.md in
+// ONNX's repository.
 
 #include <protozero/pbf_writer.hpp>
 #include <protozero/varint.hpp>
@@ -17,7 +17,7 @@ namespace {
 
 using protozero::pbf_writer;
 
-// In external data, each tensor begins at a multiple of this, as ONNX's documentation asks.
+// In external data, tensors begin at multiples of this number, as ONNX's documentation asks.
 constexpr std::uint64_t kExternalAlignment = 4096;
 
 std::string attribute_message(const std::string& name, const AttributeValue& value) {
@@ -81,14 +81,14 @@ void add_entry(std::string& message, std::uint32_t field, const std::string& key
   pbf_writer(message).add_message(field, entry);
 }
 
-// Appends the tag and length of a length-delimited field, without its content.
+// Appends the tag and length of a length-delimited field, but not the content of the field.
 void append_field_header(std::string& out, std::uint32_t field, std::uint64_t length) {
   constexpr auto delimited = static_cast<std::uint32_t>(protozero::pbf_wire_type::length_delimited);
   protozero::write_varint(std::back_inserter(out), (field << 3U) | delimited);
   protozero::write_varint(std::back_inserter(out), length);
 }
 
-// A tensor to write, its size, and its offset if it goes to external data.
+// A tensor to write, the bytes of its elements, and their offset if they go to external data.
 struct Placed {
   const Tensor* tensor = nullptr;
   std::uint64_t bytes = 0;
@@ -107,8 +107,8 @@ Placed place(const Tensor& tensor) {
   return {&tensor, *bytes};
 }
 
-// Returns the initializer's field without the elements at its end. External elements are not in the
-// field.
+// Returns the bytes of an initializer's field in the graph message, up to the elements, which end
+// the field. Elements in external data are not in the field.
 std::string field_of(const Placed& placed, const std::string& external_name) {
   std::string message = tensor_head(*placed.tensor);
   if (placed.external_offset) {
@@ -125,7 +125,7 @@ std::string field_of(const Placed& placed, const std::string& external_name) {
   return header + message;
 }
 
-// Returns the graph's fields before the initializers.
+// Returns the fields of the graph message that write() puts before the initializers.
 std::string nodes_part(const Model& model) {
   std::string part;
   pbf_writer writer(part);
@@ -134,7 +134,7 @@ std::string nodes_part(const Model& model) {
   return part;
 }
 
-// Returns the graph's fields behind the initializers.
+// Returns the fields of the graph message that write() puts behind the initializers.
 std::string values_part(const Model& model) {
   std::string part;
   pbf_writer writer(part);
@@ -147,7 +147,7 @@ std::string values_part(const Model& model) {
   return part;
 }
 
-// Returns the model's fields before the graph, and the header of the graph.
+// Returns the model's fields before the graph, and the tag and length of the graph message.
 std::string model_head(const Model& model, std::uint64_t graph_bytes) {
   std::string head;
   pbf_writer writer(head);
@@ -161,7 +161,7 @@ std::string model_head(const Model& model, std::uint64_t graph_bytes) {
   return head;
 }
 
-// Returns the model's fields behind the graph.
+// Returns the fields of the model that write() puts behind the graph.
 std::string model_tail(const Model& model, const Metadata& metadata) {
   std::string tail;
   for (const auto& [domain, version] : model.opsets) {

@@ -11,7 +11,8 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// The size of the first piece of an Input. The pickles at the head of a legacy stream are shorter.
+// The size in bytes of the first piece that is read of an Input. Pickles at the head of PyTorch's
+// legacy stream are shorter.
 constexpr std::size_t kFirstPiece = 4096;
 
 }  // namespace

@@ -1,5 +1,5 @@
 /// @file
-/// Reads the bytes of a pickle from their source, piece by piece. Private to this folder.
+/// Reads the bytes of a pickle from a file or from memory, piece by piece. Private to this folder.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -13,27 +13,28 @@
 
 namespace aether2onnx::pickle {
 
-/// Returns the bytes in order. A pickle does not state its length, and in PyTorch's legacy stream
-/// gigabytes of tensors follow the pickle. The reader therefore reads an Input in pieces that start
-/// small and grow. All pieces stay in `kept`, because texts point into the pieces.
+/// Returns the bytes of a pickle in order. A pickle does not state its length, and in PyTorch's
+/// legacy stream gigabytes of tensors follow the pickle. The reader therefore reads an Input in
+/// pieces that start small and grow. All pieces stay in `kept`, because the texts of values point
+/// into the pieces.
 class ByteReader {
  public:
-  /// Reads from `bytes`.
+  /// Reads a pickle that begins at the first of `bytes`.
   ByteReader(std::vector<std::vector<std::byte>>& kept, std::vector<std::byte> bytes,
              const Context& context);
-  /// Reads from byte `offset` of `input` on, offset <= input.size().
+  /// Reads a pickle that begins at byte `offset` of `input`. Requires offset <= input.size().
   ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& input, std::uint64_t offset,
              const Context& context);
 
-  /// The number of bytes returned so far.
+  /// The number of bytes that take() and take_line() returned or skipped so far.
   std::uint64_t position() const { return window_start_ + at_; }
-  /// The number of bytes left in the source.
+  /// The number of bytes from position() to the end of the source (`bytes` or `input`).
   std::uint64_t left() const { return total_ - position(); }
-  /// The offset of the pickle's first byte in the source.
+  /// The offset of the pickle's first byte in the source (`bytes` or `input`).
   std::uint64_t origin() const { return origin_; }
 
-  /// Returns the next `count` bytes, count <= left(). Throws Error(limit) if the pickle is longer
-  /// than Limits::pickle_bytes.
+  /// Returns the next `count` bytes. Requires count <= left(). Throws Error(limit) if the pickle is
+  /// longer than Limits::pickle_bytes.
   std::span<const std::byte> take(std::uint64_t count) {
     if (count > window_.size() - at_) refill(count);
     const auto bytes = window_.subspan(at_, static_cast<std::size_t>(count));
@@ -46,7 +47,7 @@ class ByteReader {
   std::optional<std::string_view> take_line();
 
  private:
-  // Moves the window so that it contains the next `wanted` bytes.
+  // Reads the next piece into `window_`, so that `window_` has the next `wanted` bytes.
   void refill(std::uint64_t wanted);
 
   const Context& context_;
@@ -60,9 +61,9 @@ class ByteReader {
   std::size_t piece_ = 0;
 };
 
-/// Decodes Python's raw-unicode-escape: bytes are characters of Latin-1, and the only escapes are
-/// \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash does not begin an escape of a character.
-/// How Python reads such a backslash depends on the number of backslashes before it.
+/// Decodes Python's encoding raw-unicode-escape: bytes are characters of Latin-1, and the only
+/// escapes are \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash does not begin such an escape:
+/// how Python reads this backslash depends on the number of backslashes before it.
 std::optional<std::string> decode_raw_unicode(std::string_view text);
 
 }  // namespace aether2onnx::pickle

@@ -1,4 +1,4 @@
-// Executes the opcodes of a pickle.
+// Reads a pickle opcode by opcode. Imports and calls only become records.
 
 #include "formats/pickle/machine.h"
 
@@ -100,9 +100,10 @@ std::string_view Machine::take_line(const char* what) {
   return *line;
 }
 
-// Reports a dropped value if no GET follows. A pickler writes POP or POP_MARK only for a value that
-// contains itself: the value came into the memo while the pickler wrote the parts. The pickler then
-// drops the parts and writes a GET. Source: Lib/pickle.py, save_tuple and save_reduce.
+// Reports an irregularity if a value was dropped and the next opcode is no GET. Picklers (programs
+// that write pickles) write POP or POP_MARK only for a value that contains itself: the value gets a
+// memo entry while the pickler writes the value's parts. The pickler then drops the parts and
+// writes a GET. Source: Lib/pickle.py, save_tuple and save_reduce.
 void Machine::check_pop(unsigned char opcode) {
   const bool is_pop = opcode == kPop || opcode == kPopMark;
   const bool is_get = opcode == kGet || opcode == kBinGet || opcode == kLongBinGet;
@@ -113,12 +114,12 @@ void Machine::check_pop(unsigned char opcode) {
   popped_ = is_pop;
 }
 
-// A frame tells a reader how many bytes to read at once. Every pickler ends a frame between two
-// opcodes. If a frame ends within an opcode's argument, CPython's C unpickler drops the rest of the
-// frame and reads on behind the frame; other unpicklers read the argument. The file would then be
-// two pickles. The same holds for a frame within a frame, and for a frame that reaches beyond STOP
-// if another pickle follows.
-// Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
+// Reads FRAME, which states how many bytes to read at once. Every pickler ends a frame between two
+// opcodes. If a frame ends within an opcode's argument, programs read two different pickles:
+// CPython's C unpickler drops the rest of the frame and continues behind the frame, other
+// unpicklers read the argument. Programs also differ about a frame within a frame, and about a
+// frame that reaches beyond STOP if another pickle follows. Source: _Unpickler_ReadImpl,
+// _Unpickler_Readline and load_frame in Modules/_pickle.c.
 void Machine::begin_frame() {
   if (opcode_at_ < frame_end_) {
     malformed({ErrorKind::malformed, "pickle-frame"}, "a frame lies in another frame");
@@ -238,7 +239,7 @@ void Machine::execute_structure(unsigned char opcode) {
     case kPopMark:
       pop_mark();
       break;
-    // No pickler writes DUP.
+    // DUP is irregular, because no pickler writes DUP.
     case kDup: {
       irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
       push(top());
@@ -362,7 +363,7 @@ void Machine::execute_call(unsigned char opcode) {
       break;
     }
     case kNewObjEx: {
-      use(pop());  // the keyword arguments
+      use(pop());  // the dict of keyword arguments
       const ValueId arguments = pop();
       push_object(CallForm::newobj_ex, pop(), arguments);
       break;
@@ -393,7 +394,7 @@ void Machine::execute_call(unsigned char opcode) {
       push_persistent_id();
       break;
     case kPersId: {
-      // PyTorch's references are tuples, which this opcode can't hold.
+      // PERSID has a line of text. PyTorch writes no PERSID, because its references are tuples.
       irregular({ErrorKind::malformed, "pickle-reference"},
                 "a reference is a line of text, not a tuple");
       push_text(Kind::string, take_line("a reference"));

@@ -1,6 +1,6 @@
 /// @file
-/// The machine that reads a pickle, with its stack, its memo and the values that the pickle
-/// describes. Private to this folder.
+/// The machine that reads the opcodes of a pickle, with the machine's stack and memo. Private to
+/// this folder.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +17,15 @@
 
 namespace aether2onnx::pickle {
 
-/// Reads the opcodes of a pickle as data: the stack holds indices of values in a Document.
+/// Reads the opcodes of a pickle as data: the stack has indices of records in a Document.
 class Machine {
  public:
   Machine(Document& document, ByteReader& reader, const Context& context);
 
-  /// Reads the pickle. Throws Error(malformed) with the offset of the byte, or Error(limit).
+  /// Reads the whole pickle. Throws Error(malformed) with the opcode's offset, or Error(limit).
   void run();
-  /// Reads the pickle up to the first error. Keeps the values before the error and the
-  /// irregularities. Document::problem() is the error's message.
+  /// Reads the pickle up to the first error. Keeps the irregularities and the values before the
+  /// error. Sets Document::problem() to the error's message.
   void run_as_far_as_possible();
 
  private:
@@ -40,14 +40,15 @@ class Machine {
   }
   [[noreturn]] void refuse(Fault fault, const std::string& what) const;
 
-  // Reports something that no pickler writes: throws in run(), else adds an Irregularity.
+  // Reports something that no program writes: throws in run(), adds an Irregularity in
+  // run_as_far_as_possible().
   template <typename... Args>
   void irregular(const Fault& fault, fmt::format_string<Args...> what, Args&&... args) {
     note_irregular(fault, fmt::format(what, std::forward<Args>(args)...));
   }
   void note_irregular(Fault fault, std::string what);
 
-  // Throws Error(limit). `subject` is the limit's name.
+  // Throws Error(limit): the pickle has over `most` of `what`. `subject` is the limit's name.
   [[noreturn]] void beyond_limit(const char* subject, std::uint64_t most, const char* what) const;
 
   // --- reading ---
@@ -58,13 +59,13 @@ class Machine {
   }
   // Reads a little-endian number of `size` bytes, up to 8.
   std::uint64_t take_unsigned(std::size_t size, const char* what);
-  // Reads a size of 4 bytes, which is signed in some opcodes. Throws if the size is negative.
+  // Reads a size that is a signed number of 4 bytes. Throws if the size is negative.
   std::uint64_t take_signed_size(const char* what);
   std::string_view take_text(std::uint64_t size, const char* what);
-  // Returns the text before the next newline and moves behind the newline.
+  // Returns the text before the next newline and moves behind the newline. Throws if none follows.
   std::string_view take_line(const char* what);
   void begin_frame();
-  // Throws if a frame ends within the opcode that was just read.
+  // Throws if a frame (the bytes that FRAME announces) ends within the opcode that was just read.
   void check_frame() const;
   void take_protocol();
   void check_pop(unsigned char opcode);
@@ -74,14 +75,14 @@ class Machine {
   Value& value(ValueId id) { return document_.values_[id]; }
   ValueId add(Kind kind);
   Document::Container& container(ValueId id);
-  // Counts the values in all containers and throws at the limit. One or two bytes of a pickle can
-  // put a value into a further container.
+  // Adds `count` to the number of elements in all containers. Throws above the limit, which is
+  // needed because a pickle can add the same value to many containers with one or two bytes each.
   void hold(std::size_t count);
 
   void push_integer(std::int64_t number);
   void push_real(double number);
   void push_text(Kind kind, std::string_view text);
-  // `old`: an opcode of Python 2 makes the string.
+  // Pushes a string. `old`: an opcode of Python 2 makes the string, so its bytes may not be UTF-8.
   void push_string(std::string_view text, bool old);
   void push_global(std::string_view module, std::string_view name);
   void push_sequence(Kind kind, std::span<const ValueId> elements);
@@ -105,15 +106,15 @@ class Machine {
   // --- stack, marks, memo ---
 
   void push(ValueId id);
-  // Returns the lowest index that pop() may take. The values above the last mark are the arguments
-  // of a later opcode. Python keeps these values on a separate stack, so pop() must not reach below
-  // the mark.
+  // Returns the lowest index of `stack_` at which pop() may take a value. pop() must not reach
+  // below the last MARK, because Python keeps the values above a MARK, the arguments of a later
+  // opcode, on a separate stack.
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   ValueId pop();
   ValueId top() const;
   void push_mark();
-  // Removes the last mark and returns the values above the mark. The span is valid until the next
-  // call.
+  // Removes the last MARK and returns the values above this MARK. The span is valid until the next
+  // call of pop_mark().
   std::span<const ValueId> pop_mark();
   // Executes the opcode POP.
   void drop();
@@ -129,15 +130,16 @@ class Machine {
   void set_items(std::span<const ValueId> flat);
   void build();
 
-  // --- what Python would make of the values ---
+  // --- how Python would read the values ---
 
-  // Marks a value that Python reads now. From now on, the value must not change. The same holds for
-  // the lists, sets, dicts and objects in the value.
+  // Marks a value as used, because Python reads the value now, for example as the arguments of a
+  // call. Also marks the lists, sets, dicts and objects in the value. A later change of a used
+  // value is an irregularity.
   void use(ValueId value);
-  // Marks an object's state, which Python reads now. From now on, the state must not change. If the
-  // state is a tuple, the containers in the tuple must not change either; values in these may.
+  // Marks a state, which Python sets on an object now, as used. If the state is a tuple, also marks
+  // the lists, sets and dicts in the tuple, but not the values in these containers.
   void use_state(ValueId state);
-  // Reports a value that Python cannot use as a key of a dict or an element of a set.
+  // Reports an irregularity if Python cannot use `key` as a key of a dict or an element of a set.
   void check_key(ValueId key, const char* of);
   void check_repeated_keys();
   void check_depth();
@@ -155,8 +157,8 @@ class Machine {
   bool strict_ = true;
   std::uint64_t opcode_at_ = 0;
   bool popped_ = false;          // whether the previous opcode was POP or POP_MARK
-  std::uint64_t frame_end_ = 0;  // the end of the last frame
-  std::size_t held_ = 0;         // the number of values in all containers
+  std::uint64_t frame_end_ = 0;  // the offset of the end of the last frame
+  std::size_t held_ = 0;         // the number of elements in all containers
   std::vector<ValueId> stack_;
   std::vector<std::size_t> marks_;
   std::vector<ValueId> above_mark_;

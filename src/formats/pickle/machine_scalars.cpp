@@ -1,4 +1,4 @@
-// Reads numbers and texts, only in the forms that picklers write.
+// Reads the numbers and texts of a pickle, only in the forms that picklers write.
 
 #include <algorithm>
 #include <bit>
@@ -10,8 +10,8 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// Returns whether the text is an integer as Python's repr() writes it. Some readers read other
-// forms as other numbers: C's strtol reads 0100 as 64.
+// Returns whether `text` is an integer in the form that Python's repr() writes. Programs read other
+// forms as different numbers: C's strtol reads 0100 as 64.
 bool is_plain_integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
@@ -19,8 +19,8 @@ bool is_plain_integer(std::string_view text) {
   return text.size() == 1 ? !(negative && text == "0") : text[0] != '0';
 }
 
-// Returns whether the text is UTF-8. `surrogates`: also allow surrogates, as Python 3 does for its
-// own texts (error handler surrogatepass).
+// Returns whether `text` is UTF-8. If `surrogates`, also allows surrogates (U+D800 to U+DFFF),
+// because Python 3 writes them into pickles (error handler surrogatepass).
 bool is_utf8(std::string_view text, bool surrogates) {
   while (!text.empty()) {
     std::size_t length = first_character(text).length;
@@ -64,7 +64,7 @@ std::uint64_t Machine::parse_slot(std::string_view text) {
   return static_cast<std::uint64_t>(slot);
 }
 
-// Executes INT: a decimal number; 00 and 01 are False and True.
+// Executes the opcode INT: a decimal number, where 00 and 01 are False and True.
 void Machine::push_int_line(std::string_view text) {
   if (text == "00" || text == "01") {
     push(text == "01" ? true_ : false_);
@@ -73,10 +73,10 @@ void Machine::push_int_line(std::string_view text) {
   }
 }
 
-// Executes LONG: a decimal number with an L behind it.
+// Executes the opcode LONG: a decimal number with the letter L at the end.
 void Machine::push_long_line(std::string_view text) {
-  // Python's own limit on the digits of a number. For longer numbers, older versions of Python need
-  // time that grows with the square of the digits.
+  // The largest number of digits that recent releases of Python accept. Older releases have no
+  // limit: their time grows with the square of the number of digits.
   constexpr std::size_t most_digits = 4300;
   if (!text.ends_with('L')) not_a_number(text);
   text.remove_suffix(1);
@@ -99,7 +99,7 @@ void Machine::push_float_line(std::string_view text) {
   push_real(*number);
 }
 
-// Executes LONG1 and LONG4: an integer of any length, two's complement, little-endian.
+// Executes the opcodes LONG1 and LONG4: an integer of any length, two's complement, little-endian.
 void Machine::push_long(std::uint64_t size) {
   const auto bytes = take(size, "a number");
   if (size > 8) {
@@ -140,15 +140,17 @@ void Machine::push_text(Kind kind, std::string_view text) {
   push(id);
 }
 
-// A text of Python 2 is bytes. PyTorch decodes the bytes as UTF-8, or with the encoding that the
-// caller passes to torch.load.
+// Pushes a text. Opcodes of Python 2 (`old`) may have bytes of any encoding: torch.load decodes
+// them as UTF-8, or with the encoding that the caller passes. Bytes that are no UTF-8 become a
+// value of kind bytes.
 void Machine::push_string(std::string_view text, bool old) {
   const bool is_text = is_utf8(text, !old);
   if (!is_text && !old) irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
   push_text(is_text || !old ? Kind::string : Kind::bytes, text);
 }
 
-// Executes STRING: a Python string literal in quotes. Readers decode escapes differently.
+// Executes the opcode STRING: a Python string literal in quotes. Reports escapes as irregularities,
+// because programs decode escapes differently.
 void Machine::push_string_line(std::string_view text) {
   const bool quoted = text.size() >= 2 && (text.front() == '\'' || text.front() == '"') &&
                       text.back() == text.front();
@@ -162,8 +164,8 @@ void Machine::push_string_line(std::string_view text) {
   push_string(text, true);
 }
 
-// Executes UNICODE: a line in raw-unicode-escape. Picklers write each backslash of the text as
-// \u005c.
+// Executes the opcode UNICODE: a line of text in the encoding raw-unicode-escape. Picklers write
+// each backslash of the text as \u005c.
 void Machine::push_unicode_line(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c != '\\' && static_cast<unsigned char>(c) < 0x80;

@@ -1,4 +1,4 @@
-// The machine's values: stack, memo, containers, and how Python would read the values.
+// The functions of class Machine for values: the stack, the memo, containers, and Python's limits.
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,9 @@ namespace aether2onnx::pickle {
 namespace {
 
 constexpr std::size_t kIrregularities = 20;
-// The most values in a tuple that is a key, including the values of inner tuples. Python computes a
-// tuple's hash at each use, so a tuple of nested tuples could take Python hours.
+// The largest number of values in a tuple that is a key, including the values of inner tuples. A
+// limit is needed, because Python computes a tuple's hash at each use: for a tuple of nested
+// tuples, this could take hours.
 constexpr std::size_t kKeyValues = 100;
 bool is_container(Kind kind) {
   return kind == Kind::tuple || kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
@@ -164,7 +165,7 @@ std::span<const ValueId> Machine::pop_mark() {
 }
 
 void Machine::drop() {
-  // Python's POP removes the last mark if no value lies above that mark.
+  // Python's POP removes the last MARK if no value lies above this MARK.
   if (!marks_.empty() && stack_.size() == marks_.back()) {
     marks_.pop_back();
   } else {
@@ -172,9 +173,9 @@ void Machine::drop() {
   }
 }
 
-// Picklers number memo entries from 0 or 1 on, and each entry takes at least one byte. An entry's
-// number is therefore below the count of bytes before the entry. A larger number is forged and
-// would make the memo larger than the file.
+// Sets memo entry `slot` to the value on top of the stack. Picklers number memo entries from 0 or 1
+// on, and each entry takes at least one byte. So `slot` is below the number of bytes read so far. A
+// larger number is forged and would make the memo larger than the file.
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
     malformed({ErrorKind::malformed, "pickle-memo"},
@@ -204,9 +205,9 @@ void Machine::get(std::uint64_t slot) {
 
 // --- operations on containers ---
 
-// Returns the container on top of the stack, for an opcode that changes the container. Lists and
-// sets accept elements, dicts accept items. The record of a call accepts both, since an OrderedDict
-// or a defaultdict is the record of a call.
+// Returns the container on top of the stack, for an opcode that adds items (`takes_items`) or
+// elements. Dicts accept items, lists and sets accept elements. An object (the record of a call)
+// accepts both, because an OrderedDict or a defaultdict is the record of a call.
 ValueId Machine::top_container(bool takes_items) {
   const ValueId id = top();
   const Kind kind = document_.kind(id);
@@ -260,8 +261,8 @@ void Machine::build() {
     malformed({ErrorKind::malformed, "pickle-state", {}, {}, describe(document_, target)},
               "it sets the state of {}", describe(document_, target));
   }
-  // The object may already be used: a call may have read the object, since the object's state can
-  // lead to a bound method of the object.
+  // BUILD may set the state of a used object: a call may have read the object, because an object's
+  // state can lead to a bound method of the same object.
   if (value(target).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"}, "{} gets a second state",
               describe(document_, target));
@@ -270,7 +271,7 @@ void Machine::build() {
   use_state(state);
 }
 
-// --- what Python would make of the values ---
+// --- how Python would read the values ---
 
 void Machine::use(ValueId id) {
   pending_.assign(1, id);
@@ -279,7 +280,7 @@ void Machine::use(ValueId id) {
     pending_.pop_back();
     if (value(next).used || !is_container(document_.kind(next))) continue;
     value(next).used = true;
-    // The parts of an object are not marked, since later opcodes may still complete the object.
+    // Values in an object are not marked: later opcodes may still complete the object.
     if (document_.kind(next) == Kind::object || document_.kind(next) == Kind::persistent_id) {
       continue;
     }
@@ -289,8 +290,8 @@ void Machine::use(ValueId id) {
   }
 }
 
-// An object's state may refer to objects that are not complete yet: a module's state names the
-// modules in it, and these may name the module. So only the state itself is complete.
+// Marks the state of an object, but no objects in the state, because these may not be complete yet:
+// a module's state refers to the modules in it, and these may refer to the outer module.
 void Machine::use_state(ValueId state) {
   if (!is_container(document_.kind(state))) return;
   value(state).used = true;
@@ -354,7 +355,7 @@ void Machine::check_key(ValueId key, const char* of) {
 
 namespace {
 
-// Returns a number so that equal keys of Python give equal results: 1, 1.0 and True are one key.
+// Returns equal results for numbers that are the same key for Python: 1, 1.0 and True are one key.
 std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) {
   if (document.kind(key) == Kind::boolean) return {false, document.boolean(key) ? 1 : 0};
   if (document.kind(key) == Kind::integer) return {false, document.integer(key)};
@@ -366,16 +367,17 @@ std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) 
   return {true, std::bit_cast<std::int64_t>(real)};
 }
 
-// Returns a key that a dict has twice; nullopt if there is none. Sorts the keys and does not hash
-// them: a forged file cannot make the work grow with the square of the number of keys.
+// Returns a key that a dict has twice; nullopt if each key occurs once. Sorts the keys instead of
+// hashing them: with equal hashes, the work would grow with the square of the number of keys in a
+// forged file.
 std::optional<ValueId> repeated_key(const Document& document,
                                     std::span<const std::pair<ValueId, ValueId>> pairs) {
   std::vector<ValueId> ids;
   ids.reserve(pairs.size());
   for (const auto& [key, item] : pairs) ids.push_back(key);
   std::sort(ids.begin(), ids.end());
-  // First compare the values themselves. Distinct values have texts in distinct parts of the
-  // pickle, so all texts together are not longer than the pickle.
+  // First, look for two uses of one value. Different values have their texts in different parts of
+  // the pickle, so the texts that are sorted below are together not longer than the pickle.
   const auto same = std::adjacent_find(ids.begin(), ids.end());
   if (same != ids.end()) return *same;
   std::vector<std::pair<std::string_view, ValueId>> texts;
@@ -418,8 +420,9 @@ void Machine::check_repeated_keys() {
   }
 }
 
-// Python's picklers write nested values by recursion, so no pickler writes values that are nested
-// deeper than Python's stack. The check visits the values in the order of a pickler.
+// Reports values that are nested too deep. No pickler writes such values: picklers write nested
+// values by recursion, which Python's stack limits. The check visits the values in the order of a
+// pickler.
 void Machine::check_depth() {
   struct At {
     ValueId id;

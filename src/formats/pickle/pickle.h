@@ -1,17 +1,17 @@
 /// @file
-/// Reads pickles as data: returns the values that a pickle describes and makes no Python objects.
+/// Reads pickles as data: returns records of the values in a pickle and makes no Python objects.
 ///
-/// Owns the pickle machine, which reads protocols 0 to 5. A global becomes its two names. A call
-/// becomes a record of the callable and its arguments. Nothing is executed or imported, so a pickle
-/// is either read or refused. Knows nothing of tensors.
+/// The reader (class Machine) supports the protocols 0 to 5. A global becomes a record of a module
+/// and a name. A call becomes a record of the callable and its arguments. Nothing is executed or
+/// imported. The reader knows nothing about tensors.
 ///
-/// A pickle is read only in the forms that picklers of Python 2 and 3 write. In other forms,
-/// readers find different values: in a number with leading zeros, an escape in a string, a list
-/// that changes after a call took the list. Such a form is an Irregularity.
+/// The reader accepts only what picklers (programs that write pickles) of Python 2 and 3 write.
+/// Other forms are an Irregularity, because programs read these forms differently. Examples: a
+/// number with leading zeros, an escape in a string, a list that changes after a call read it.
 ///
-/// All values live in one arena and refer to each other by index. A repeated reference copies
-/// nothing, and no function here recurses. Shared, deeply nested and cyclic structures therefore
-/// cost no more than their bytes. Source of the opcodes: Python's pickletools.
+/// All values are in one array and refer to each other by index. A repeated reference copies
+/// nothing, and no function here recurses. The work for shared, nested or cyclic values therefore
+/// grows only with the length of the pickle. Source of the opcodes: Python's pickletools.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -34,8 +34,8 @@ using ValueId = std::uint32_t;
 enum class Kind : std::uint8_t {
   none,
   boolean,
-  integer,      ///< Fits 64 bits.
-  big_integer,  ///< Over 64 bits; the value is not kept.
+  integer,      ///< An integer that fits 64 bits.
+  big_integer,  ///< A longer integer, whose value is not kept.
   real,
   string,
   bytes,
@@ -48,78 +48,79 @@ enum class Kind : std::uint8_t {
   persistent_id,  ///< A reference to an object outside the pickle, a storage for example.
 };
 
-/// The opcode that made an object.
+/// The opcode by which a pickle makes an object.
 enum class CallForm : std::uint8_t { reduce, newobj, newobj_ex, obj, inst };
 
-/// Something in a pickle that no pickler writes.
+/// Something in a pickle that no program writes, so that the pickle may be forged.
 struct Irregularity {
-  std::uint64_t offset = 0;  ///< The opcode's offset in the pickle's source.
+  std::uint64_t offset = 0;  ///< Offset of the opcode in the file or zip entry with the pickle.
   std::string code;
   std::string text;  ///< For example "a dict has the key 'params' twice".
 };
 
-/// A parsed pickle.
+/// A parsed pickle: the records of all its values.
 class Document {
  public:
   Document(Document&&) noexcept = default;
   Document& operator=(Document&&) noexcept = default;
-  Document(const Document&) = delete;  // texts point into `bytes_`
+  Document(const Document&) = delete;  // because texts in `values_` point into `bytes_`
   Document& operator=(const Document&) = delete;
   ~Document() = default;
 
-  /// Parses the first pickle in `bytes` and ignores the bytes after its STOP.
-  /// Throws Error(malformed) with the byte offset, also for an irregularity, or Error(limit).
+  /// Parses the first pickle in `bytes` and ignores the bytes after the opcode STOP. Throws
+  /// Error(malformed) with the byte offset of damage or of an irregularity, or Error(limit).
   static Document parse(std::vector<std::byte> bytes, const Context& context);
-  /// Parses the pickle that begins at byte `offset` of `input`, offset <= input.size(). Reads in
-  /// pieces of up to 256 KiB and stops after the piece with STOP.
+  /// Parses the pickle that begins at byte `offset` of `input`. Requires offset <= input.size().
+  /// Reads pieces of up to 256 KiB, longer for longer arguments, up to the piece with STOP.
   static Document parse(const Input& input, std::uint64_t offset, const Context& context);
-  /// Parses like parse(), but keeps the values before the first error: root() is then None and
-  /// problem() is the error's message. Reads on behind an irregularity and keeps the first 20
-  /// irregularities. Throws only what Input::read() throws, and Error(cancelled).
+  /// Parses a pickle like parse(), but an error only ends the reading: the values before the error
+  /// are kept, root() is None, and problem() is the error's message. Continues after an
+  /// irregularity and keeps the first 20 irregularities. Throws only what Input::read() throws, and
+  /// Error(cancelled).
   static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
                                            const Context& context);
 
-  /// The reason why the pickle was not read to its end; "" if the pickle was read to its end.
+  /// The reason why the pickle was not read to its end; "" if the whole pickle was read.
   const std::string& problem() const { return problem_; }
-  /// The name of the limit in problem(), for example "pickle_bytes"; "" for any other problem.
+  /// If problem() is an exceeded limit: the limit's name, for example "pickle_bytes". Else "".
   const std::string& exceeded_limit() const { return exceeded_limit_; }
   const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
-  /// The protocol that the pickle states; 0 if it states none.
+  /// The protocol that the pickle states; 0 if the pickle states no protocol.
   int protocol() const { return protocol_; }
 
   ValueId root() const { return root_; }
-  /// The number of bytes up to and including STOP. If there is a problem(): the number of bytes
-  /// before the opcode with the problem.
+  /// The length of the pickle in bytes, including the opcode STOP. If there is a problem(): the
+  /// number of bytes before the opcode with the problem.
   std::size_t consumed() const { return consumed_; }
 
   Kind kind(ValueId value) const { return values_[value].kind; }
   bool boolean(ValueId value) const { return values_[value].number != 0; }
   std::int64_t integer(ValueId value) const { return values_[value].number; }
   double real(ValueId value) const { return std::bit_cast<double>(values_[value].number); }
-  /// The offset, in the pickle's source, of the opcode that made the value. None, True, False and
-  /// the empty tuple are one value for all uses; their offset is the offset of the pickle.
+  /// The offset of the opcode that made the value, in the file or zip entry with the pickle. None,
+  /// True, False and the empty tuple exist once; their offset is the offset of the pickle.
   std::uint64_t offset(ValueId value) const { return origin_ + values_[value].at; }
   /// The content of a string or of bytes; not necessarily valid UTF-8.
   std::string_view text(ValueId value) const { return values_[value].text; }
-  /// The elements of a tuple, list or set; for an object, the elements that were appended to it.
+  /// The elements of a tuple, list or set. For an object: the elements that the pickle appended.
   std::span<const ValueId> elements(ValueId value) const;
-  /// The items of a dict; for an object, the items that were set on it. In the order of the pickle;
-  /// a repeated key occurs repeatedly.
+  /// The items (key, value) of a dict. For an object: the items that the pickle set. In the order
+  /// of the pickle; a key that the pickle sets twice occurs twice.
   std::span<const std::pair<ValueId, ValueId>> pairs(ValueId value) const;
-  /// The two names of a global.
+  /// The module and the name of a global.
   std::string_view module(ValueId value) const { return values_[value].text; }
   std::string_view name(ValueId value) const { return values_[value].second_text; }
   /// Returns whether `value` is the global `module.name`.
   bool is_global(ValueId value, std::string_view module, std::string_view name) const;
-  /// For an object: the opcode that made it, the callable, and the elements of the tuple of
+  /// For an object: the opcode that made the object, the callable, and the elements of the tuple of
   /// arguments.
   CallForm form(ValueId value) const { return values_[value].form; }
   ValueId callable(ValueId value) const { return values_[value].first; }
   std::span<const ValueId> arguments(ValueId value) const;
-  /// For an object: the state that BUILD set on it; nullopt if there is none.
+  /// For an object: the state that the opcode BUILD sets; nullopt if the object has no state.
   std::optional<ValueId> state(ValueId value) const;
-  /// For a persistent id: the id itself.
+  /// For a persistent id: the value that is the id. PyTorch's ids of storages are tuples.
   ValueId persistent(ValueId value) const { return values_[value].first; }
 
   std::size_t value_count() const { return values_.size(); }
@@ -134,13 +135,13 @@ class Document {
   struct Value {
     Kind kind = Kind::none;
     CallForm form = CallForm::reduce;
-    bool used = false;     // Python has read the value, see Machine::use()
+    bool used = false;     // whether Python has read the value, see Machine::use()
     std::uint32_t at = 0;  // the opcode's offset from the pickle's first byte
     std::uint32_t container = kNoContainer;
     ValueId first = kNoValue;   // an object's callable; a persistent id's id
     ValueId second = kNoValue;  // an object's arguments
     ValueId state = kNoValue;
-    std::int64_t number = 0;  // of a real: the bits of the double
+    std::int64_t number = 0;  // of a real: the bits of the double; 1 for a frozenset
     std::string_view text;
     std::string_view second_text;
   };
@@ -149,8 +150,8 @@ class Document {
     std::vector<std::pair<ValueId, ValueId>> pairs;
   };
 
-  std::vector<std::vector<std::byte>> bytes_;  // the texts of values point into these bytes
-  std::deque<std::string> unescaped_;  // or into these texts, which had escapes in the pickle
+  std::vector<std::vector<std::byte>> bytes_;  // texts of values point into these bytes …
+  std::deque<std::string> unescaped_;  // … or to these texts, if the pickle's text has escapes
   std::vector<Value> values_;
   std::vector<Container> containers_;
   ValueId root_ = 0;

@@ -1,5 +1,5 @@
-// Reads the opcodes of bytes that may be a pickle. Source: Modules/_pickle.c and Lib/pickle.py of
-// CPython 2.7 to 3.13.
+// Reads the opcodes of a file that may be a pickle, as Python would. Source: Modules/_pickle.c and
+// Lib/pickle.py of CPython 2.7 to 3.13.
 
 #include "formats/pickle/skim.h"
 
@@ -16,24 +16,25 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// The most opcodes that skim() reads, and so the most marks and memo entries. No file of another
-// format has so many by chance.
+// The largest number of opcodes that skim() reads. The numbers of marks and memo entries cannot be
+// larger. No file of another format begins with as many opcodes by chance.
 constexpr std::uint64_t kMostOpcodes = 1'000'000;
-// The number of nested tuples or lists above which Python may fail to free them, even if the pickle
-// is incomplete.
+// The largest number of tuples, lists, sets and dicts in a pickle about which skim() decides. If
+// more are nested, Python may fail to free them, even if the pickle is incomplete.
 constexpr std::uint64_t kMostContainers = 1000;
-// If a pickle has at most this many opcodes and one plain value as result, the file may be of
-// another format by chance. The same holds for a container as result: the first three bytes of the
-// length of a safetensors header can be "}." or "(t.".
+// A file of another format may begin by chance with a pickle that has at most this many opcodes and
+// a plain value, such as a number, as result. The second number is for a container as result: the
+// first three bytes of the length of a safetensors header can be "}." or "(t.".
 constexpr std::uint64_t kFewOpcodes = 16;
 constexpr std::uint64_t kFewOpcodesOfContainer = 3;
-// The most bytes of a line with a module's name or a number. Longer lines are neither.
+// The number of bytes that skim() keeps of a line. A longer line is not the name of a module.
 constexpr std::size_t kLongestLine = 4096;
 
-// The kinds of values that make a difference for Python's next step.
+// The kinds of values on the pickle's stack that skim() distinguishes, because Python's next step
+// or the result of skim() depends on them.
 enum class Tag : std::uint8_t { none, plain, text, magic_number, container };
 
-// Reads the file's bytes through a buffer.
+// Reads the bytes of a file through a small buffer.
 class Window {
  public:
   Window(const Input& input, const Context& context) : input_(input), context_(context) {}
@@ -42,7 +43,7 @@ class Window {
   std::uint64_t position() const { return position_; }
   void skip(std::uint64_t count) { position_ += count; }
 
-  // Requires left() > 0.
+  // Returns the next byte. Requires left() > 0.
   unsigned char next() {
     if (position_ < start_ || position_ - start_ >= buffer_.size()) {
       context_.check_cancelled();
@@ -62,15 +63,15 @@ class Window {
   std::vector<std::byte> buffer_;
 };
 
-// Returns whether all characters may belong to a number that Python reads from a text.
+// Returns whether all characters of `text` occur in numbers that Python reads from a text.
 bool may_be_number(std::string_view text) {
   constexpr std::string_view characters = "0123456789abcdefABCDEFxXoO+-._nNiItTyYlL \t\r\v\f";
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-// Returns whether a module can have this name. Bytes that only look like an import have other
-// characters: the header of a safetensors file has quotes, tensors have zeros and bytes that are
-// not UTF-8.
+// Returns whether `text` can be the name of a Python module. Bytes that are an import opcode by
+// chance are followed by other characters: the header of a safetensors file has quotes, tensors
+// have zeros and bytes that are not UTF-8.
 bool may_be_module(std::string_view text) {
   if (text.empty() || text.size() > kLongestLine) return false;
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -103,13 +104,14 @@ class Skimmer {
   }
 
  private:
-  // Returns whether a pickle with this number of opcodes and this result is more than chance.
+  // Returns whether the file is a pickle, and not a file of another format that begins with a short
+  // pickle by chance. `result` is the kind of the pickle's result.
   bool is_no_chance(Tag result) const {
     return opcodes_ > kFewOpcodes || result == Tag::magic_number ||
            (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
   }
 
-  // --- arguments; nullopt if Python ends here ---
+  // --- arguments of opcodes; nullopt means that Python stops here ---
 
   std::optional<std::uint64_t> number(std::size_t bytes) {
     if (window_.left() < bytes) return std::nullopt;
@@ -118,7 +120,7 @@ class Skimmer {
     return value;
   }
 
-  // Reads a length of `bytes` bytes and skips as many bytes as the length states.
+  // Reads a length, which has `bytes` bytes, and skips as many bytes as it states.
   std::optional<std::uint64_t> skip_counted(std::size_t bytes) {
     const auto length = number(bytes);
     if (!length || *length > window_.left()) return std::nullopt;
@@ -126,7 +128,7 @@ class Skimmer {
     return length;
   }
 
-  // Returns the text before the next newline, without the part beyond kLongestLine.
+  // Returns the text before the next newline, without the part beyond kLongestLine bytes.
   std::optional<std::string> line() {
     std::string text;
     while (window_.left() > 0) {
@@ -137,7 +139,7 @@ class Skimmer {
     return std::nullopt;
   }
 
-  // Reads the text of a number. CPython reads such a text as a C string, which ends at a zero byte.
+  // Reads a line with a number. CPython reads the line as a C string, which ends at a zero byte.
   std::optional<std::string> number_line() {
     auto text = line();
     if (text) text->resize(std::min(text->size(), text->find('\0')));
@@ -171,7 +173,7 @@ class Skimmer {
     return true;
   }
 
-  // Replaces `count` values by one value.
+  // Replaces the last `count` values of the stack by one. Returns false if the stack has fewer.
   bool replace(std::size_t count, Tag tag) {
     if (!has(count)) return false;
     stack_.resize(stack_.size() - count);
@@ -184,7 +186,7 @@ class Skimmer {
     return true;
   }
 
-  // Removes the last mark and the values above the mark.
+  // Removes the last MARK and the values above this MARK. Returns false if there is no MARK.
   bool drop_to_mark() {
     if (marks_.empty()) return false;
     stack_.resize(marks_.back());
@@ -203,7 +205,7 @@ class Skimmer {
     return known != memo_.end() && push(known->second);
   }
 
-  // --- opcodes; false if Python ends here ---
+  // --- opcodes; false means that Python stops here ---
 
   bool step(unsigned char opcode) {
     switch (opcode) {
@@ -265,7 +267,7 @@ class Skimmer {
     }
   }
 
-  // Reads an integer, which may be PyTorch's magic number.
+  // Reads an integer of `length` bytes, which may be the magic number of PyTorch's legacy stream.
   bool push_long(std::optional<std::uint64_t> length) {
     if (!length || *length > window_.left()) return false;
     constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -279,7 +281,7 @@ class Skimmer {
 
   bool push_number_line() {
     const auto text = number_line();
-    constexpr std::size_t most_digits = 18;  // longer numbers may be the magic number
+    constexpr std::size_t most_digits = 18;  // longer numbers may be PyTorch's magic number
     return text && may_be_number(*text) &&
            push(text->size() > most_digits ? Tag::magic_number : Tag::plain);
   }
@@ -340,8 +342,9 @@ class Skimmer {
 
   bool is_container_on_top() const { return has(1) && stack_.back() == Tag::container; }
 
-  // Every call ends the pickle, because Python calls only imported names and an import ends skim().
-  // An extension code refers to a registered name, and no program has registered a name.
+  // skim() executes no call: Python calls only imported names, and skim() ends at the first import.
+  // The opcodes EXT1, EXT2 and EXT4 also end skim(): they refer to names in Python's extension
+  // registry, and no program has registered a name.
   bool step_of_call(unsigned char opcode) {
     switch (opcode) {
       case kGlobal:

@@ -1,5 +1,5 @@
 /// @file
-/// Finds out whether a file of another format is also a pickle.
+/// Finds out whether Python's pickle module would load a file of another format as a pickle.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -8,16 +8,17 @@
 
 namespace aether2onnx::pickle {
 
-/// What Python's pickle module does if it reads a file from the file's first byte on.
+/// What Python's pickle module would do with a file that it reads from the first byte on.
 struct Skim {
-  /// Python imports a name.
+  /// Python would import a name.
   bool imports = false;
-  /// Python reads to the opcode STOP, and the value is more than one short text, a number or an
-  /// empty container. Such small pickles occur by chance in other formats: the length of a
-  /// safetensors header may be the opcode X, or the three opcodes of an empty dict.
+  /// Python would read to the opcode STOP, and the pickle is too large to be chance. Pickles of one
+  /// short text, one number or an empty container do not set `loads`: other formats may begin with
+  /// such bytes. The length of a safetensors header may be the opcode X, or the three opcodes of an
+  /// empty dict.
   bool loads = false;
-  /// The pickle is longer than skim() reads, or has a frame. Python's two unpicklers read frames
-  /// differently.
+  /// skim() cannot decide: the pickle is longer than skim() reads, or has a frame, which Python's
+  /// two unpicklers (in C and in Python) read differently.
   bool undecided = false;
   std::uint64_t bytes = 0;  ///< The number of bytes that were read as a pickle.
 
@@ -26,10 +27,10 @@ struct Skim {
 
 /// Reads the opcodes of `input` as long as any release of Python may read on.
 ///
-/// Document::parse() refuses everything that no pickler writes. skim() does the opposite: if Python
-/// may read on, skim() reads on. skim() stops where every release of Python stops: at an unknown
-/// opcode, at an argument beyond the file's end, at an empty stack or memo entry, at a call without
-/// an imported name, at a reference to an outside object. Only the kinds of values are kept.
+/// Document::parse() refuses everything that no program writes. skim() does the opposite: skim()
+/// stops only where every release of Python stops. This is at an unknown opcode, an argument beyond
+/// the file's end, an empty stack or memo entry, a call without an imported name, or a reference to
+/// an outside object. skim() keeps the kinds of values, not the values.
 Skim skim(const Input& input, const Context& context);
 
 }  // namespace aether2onnx::pickle

@@ -1,6 +1,6 @@
 /// @file
-/// The header of a safetensors file, and the storages of one or several files. Private to this
-/// folder.
+/// Reads the header of a safetensors file, and the bytes of tensors in one or several files.
+/// Private to this folder.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -14,37 +14,38 @@
 
 namespace aether2onnx::safetensors {
 
-/// A tensor of a header. The reader has checked that the tensor's bytes lie within the file and
-/// belong to no other tensor, and that their number fits the type and the shape.
+/// A tensor in the header of a safetensors file. read_header() checks that the tensor's bytes lie
+/// within the file and belong to no other tensor, and that their number fits the type and the
+/// shape.
 struct Tensor {
   std::string name;
   std::string dtype;  ///< The type's name in the file, for example "F16".
   std::vector<std::int64_t> shape;
   std::int64_t elements = 0;
-  std::uint64_t offset = 0;  ///< Of the first byte, from the start of the file.
+  std::uint64_t offset = 0;  ///< Position of the tensor's first byte in the file.
   std::uint64_t bytes = 0;
 };
 
 struct Header {
   std::vector<Tensor> tensors;  ///< In the order of the header.
-  formats::Notes metadata;      ///< __metadata__.
+  formats::Notes metadata;      ///< The names and texts in __metadata__.
 };
 
-/// Reads and checks the header.
+/// Reads and checks the header. Throws Error(malformed) or Error(limit).
 Header read_header(const Input& input, const Context& context);
 
 /// Returns the tensor as a record. If the type is not supported, the record has only a problem.
 formats::Record record_of(const Tensor& tensor);
 
-/// Returns the format's name of a type, for example "F16".
+/// Returns the name that safetensors has for a type, for example "F16".
 std::string_view type_name(DType dtype);
 
-/// Reads the bytes of tensors. Each tensor is a storage; the key is the tensor's name.
+/// Reads the bytes of tensors. Each tensor is a storage, whose key is the tensor's name.
 class TensorBytes final : public formats::Storages {
  public:
-  /// Adds a tensor; its name must be new.
+  /// Adds a tensor of `file`. No earlier tensor may have the same name.
   void add(const Tensor& tensor, const Input& file);
-  /// Keeps `file` open until the end of this object.
+  /// Keeps `file` open as long as this object exists.
   void keep(std::unique_ptr<Input> file) { kept_.push_back(std::move(file)); }
 
   std::optional<std::uint64_t> size(std::string_view key) const override;

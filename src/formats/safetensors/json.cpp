@@ -13,7 +13,7 @@ namespace aether2onnx::safetensors {
 
 namespace {
 
-// Reads the bytes of an input in chunks.
+// Reads the bytes of an Input one by one, through a buffer.
 class Source {
  public:
   Source(const Input& input, std::uint64_t offset, std::uint64_t size)
@@ -21,7 +21,7 @@ class Source {
 
   bool at_end() const { return at_ == part_.size() && left_ == 0; }
 
-  // The current byte. Call only if at_end() is false.
+  // Returns the current byte. Requires that at_end() is false.
   char current() {
     if (at_ == part_.size()) read_part();
     const auto byte = static_cast<char>(part_[at_]);
@@ -31,7 +31,7 @@ class Source {
 
   void advance() { ++at_; }
 
-  // The position of the first zero byte; nullopt if none was read.
+  // Returns the position of the first zero byte that current() returned; nullopt if there was none.
   std::optional<std::size_t> zero() const { return zero_; }
 
  private:
@@ -53,7 +53,7 @@ class Source {
   std::optional<std::size_t> zero_;
 };
 
-// The input iterator that the JSON library reads: over a Source, or the end if the Source is null.
+// The input iterator from which the JSON library reads. A null Source makes the end iterator.
 class SourceIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -82,7 +82,7 @@ class SourceIterator {
   Source* source_;
 };
 
-// Passes the events of the JSON library to a JsonEvents.
+// Passes the values that the JSON library finds to a JsonEvents.
 class Reader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit Reader(JsonEvents& events) : events_(events) {}
@@ -135,7 +135,8 @@ bool read_json(const Input& input, std::uint64_t offset, std::uint64_t size, Jso
   Source source(input, offset, size);
   const bool whole =
       nlohmann::json::sax_parse(SourceIterator(&source), SourceIterator(nullptr), &reader);
-  // The JSON library stops at a zero byte and ignores the bytes behind it.
+  // The JSON library stops at a zero byte and ignores all bytes behind the zero byte. So a zero
+  // byte is an error.
   events.error_at_ = source.zero().value_or(reader.error_at());
   return whole && !source.zero();
 }

@@ -1,5 +1,5 @@
 // Reads a safetensors file: eight bytes with the length of the header, the header in JSON, the
-// elements.
+// elements of the tensors.
 
 #include "formats/safetensors/safetensors.h"
 
@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 
-// The most bytes of a text in __metadata__ that is kept. The facts about a network are numbers,
-// lists and names. Longer texts, for example whole logs of trainers, are left out.
+// The largest length in bytes of a text in __metadata__ that is kept. The settings of a network are
+// numbers, lists and names. Longer texts, for example whole logs of training programs, are left
+// out.
 constexpr std::size_t kNoteBytes = 4096;
 
 template <typename... Args>
@@ -32,7 +33,7 @@ template <typename... Args>
        fmt::format(what, std::forward<Args>(args)...));
 }
 
-// An element type of the format. Tensors of a type without a DType are not read.
+// An element type of safetensors. If `dtype` is empty, tensors of this type are not supported.
 struct ElementType {
   std::string_view name;
   std::uint64_t bits;
@@ -70,9 +71,9 @@ const ElementType* element_type(std::string_view name) {
   return found == kElementTypes.end() ? nullptr : &*found;
 }
 
-// Reads {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}. Tensor::offset
-// counts from the end of the header until check_layout() changes it. Tensor::bytes is the end
-// offset until check_size() changes it.
+// Reads the JSON {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}.
+// Tensor::offset counts from the end of the header until check_layout() adds the header's length.
+// Tensor::bytes is the offset of the tensor's end until check_size() makes it a length.
 class HeaderEvents final : public JsonEvents {
  public:
   explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
@@ -191,7 +192,7 @@ class HeaderEvents final : public JsonEvents {
     }
   }
 
-  // Throws if two names are equal.
+  // Throws if two names are equal. `in` says where the names are.
   static void check_names(std::vector<std::string_view> names, std::string_view in) {
     std::sort(names.begin(), names.end());
     const auto same = std::adjacent_find(names.begin(), names.end());
@@ -241,7 +242,7 @@ class HeaderEvents final : public JsonEvents {
 
   const Limits& limits_;
   Header header_;
-  std::vector<std::string> long_notes_;  // names of notes that aren't kept
+  std::vector<std::string> long_notes_;  // names of texts in __metadata__ that are not kept
   bool has_metadata_ = false;
   bool in_entry_ = false;
   bool in_metadata_ = false;
@@ -250,7 +251,8 @@ class HeaderEvents final : public JsonEvents {
   int offsets_ = 0;
 };
 
-// Turns the end offset into a length and checks the length against type and shape.
+// Changes Tensor::bytes from an end offset to a length. Throws if the length does not fit the type
+// and the shape.
 void check_size(Tensor& tensor) {
   const std::string name = printable(tensor.name);
   if (tensor.bytes < tensor.offset) {
@@ -264,7 +266,7 @@ void check_size(Tensor& tensor) {
   }
   tensor.elements = *elements;
   const ElementType* type = element_type(tensor.dtype);
-  if (type == nullptr) return;  // a type newer than this program; record_of() reports it
+  if (type == nullptr) return;  // an unknown type, which record_of() reports
   const auto bits = checked_multiply(static_cast<std::uint64_t>(*elements), type->bits);
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes) {
     damaged({ErrorKind::malformed, "safetensors-size", name, {}, fmt::format("{}", tensor.bytes)},
@@ -338,7 +340,8 @@ Header read_header(const Input& input, const Context& context) {
   if (first[0] != std::byte{'{'}) {
     damaged({ErrorKind::malformed, "safetensors-json"}, "its header doesn't begin with '{{'");
   }
-  // Python's pickle loaders would read other content from the file. No writer makes such a header.
+  // A file that is also a pickle is refused, because Python's pickle module would read other
+  // content from the file. No program writes such a file.
   if (pickle::skim(input, context).is_pickle()) {
     damaged({ErrorKind::malformed, "safetensors-pickle"}, "its first bytes are also a pickle");
   }

@@ -1,9 +1,9 @@
 /// @file
 /// Reads and writes checkpoints in safetensors: one file, or several files (shards) with an index.
 ///
-/// Owns the format's header, its element types and the index in JSON. Returns the tensors as
-/// records. Source: the format's description and reader (huggingface/safetensors, README,
-/// tensor.rs); huggingface_hub and transformers for *.safetensors.index.json.
+/// This folder has the code for the format's header, element types and index. open() returns
+/// records of the tensors. Source: the format's description and reader (huggingface/safetensors,
+/// README, tensor.rs); huggingface_hub and transformers for *.safetensors.index.json.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -17,27 +17,28 @@
 
 namespace aether2onnx::safetensors {
 
-/// The tensors of one file, or of all shards.
+/// The tensors of one safetensors file, or of all shards of an index.
 struct File {
-  std::vector<formats::Record> records;  ///< In the header's order; shards by file name.
-  formats::Notes metadata;               ///< __metadata__ of the first file that has any.
+  std::vector<formats::Record> records;  ///< In the header's order; shards sorted by file name.
+  formats::Notes metadata;               ///< __metadata__ of the first file that has __metadata__.
   std::unique_ptr<formats::Storages> storages;
-  std::vector<const Input*> shards;  ///< Owned by `storages`; empty if the file has no index.
+  std::vector<const Input*> shards;  ///< The shards, owned by `storages`; empty without index.
 };
 
-/// Opens a file; `input` must outlive the result. Throws Error(malformed) for everything that the
-/// format forbids: holes or overlaps between tensors, bytes behind the last tensor, names that
-/// occur twice.
+/// Opens one safetensors file. `input` must outlive the result. Throws Error(malformed) for
+/// everything that the format forbids: holes or overlaps between tensors, bytes behind the last
+/// tensor, names that occur twice.
 File open(const Input& input, const Context& context);
 
-/// Opens the shards of an index. `siblings` opens files in the index's folder. Returns nullopt if
-/// the JSON is no index. Throws Error(unsupported) if `siblings` is null, Error(malformed) if index
-/// and shards contradict each other, Error(io) if a shard is missing.
+/// Opens the shards (safetensors files) that an index lists. `siblings` opens files in the index's
+/// folder. Returns nullopt if the JSON is no index. Throws Error(unsupported) if `siblings` is
+/// null, Error(malformed) if index and shards contradict each other, Error(io) if a shard is
+/// missing.
 std::optional<File> open_shards(const Input& index, const io::Siblings* siblings,
                                 const Context& context);
 
-/// Writes a file with the notes in its __metadata__. Returns the number of bytes. One tensor is in
-/// memory at a time.
+/// Writes a safetensors file, with the notes of `content` in __metadata__. Returns the number of
+/// bytes written. Only one tensor is in memory at a time.
 std::uint64_t write(const formats::Content& content, Output& output);
 
 }  // namespace aether2onnx::safetensors

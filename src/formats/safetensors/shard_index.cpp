@@ -1,5 +1,6 @@
-// Reads a checkpoint in several safetensors files (shards). The index, a JSON file, has a
-// "weight_map": for each tensor's name the name of a file in the index's folder.
+// Reads a checkpoint that consists of several safetensors files (shards) and an index. The index is
+// a JSON file with a "weight_map": for each tensor's name, the name of a file in the index's
+// folder.
 
 #include <algorithm>
 #include <map>
@@ -25,7 +26,7 @@ template <typename... Args>
        fmt::format(what, std::forward<Args>(args)...));
 }
 
-// Reads "weight_map" of a JSON object and ignores all other members.
+// Reads the member "weight_map" of an index. Ignores all other members of the JSON object.
 class IndexEvents final : public JsonEvents {
  public:
   explicit IndexEvents(const Limits& limits) : limits_(limits) {}
@@ -100,8 +101,8 @@ class IndexEvents final : public JsonEvents {
   std::unordered_map<std::string, std::string> weight_map_;
 };
 
-// Throws if a name may lead to another folder. Shards lie in the folder of their index, so such a
-// name is forged.
+// Throws if the name of a shard may lead to another folder. Shards are in the folder of their
+// index, so such a name is forged.
 void check_file_name(const std::string& name) {
   constexpr std::size_t longest = 255;
   const bool plain = !name.empty() && name.size() <= longest && name != "." && name != ".." &&
@@ -163,8 +164,8 @@ std::vector<std::unique_ptr<Input>> open_all(const std::map<std::string, std::si
       std::move(findings));
 }
 
-// Throws the error with `findings`: one for each tensor that is not in the file that the index
-// names.
+// Throws the error for shards that contradict their index. `findings` has one finding for each
+// tensor that is not in the file that the index names.
 [[noreturn]] void contradiction(std::vector<Diagnostic> findings) {
   std::sort(findings.begin(), findings.end(),
             [](const Diagnostic& a, const Diagnostic& b) { return a.text < b.text; });

@@ -17,7 +17,7 @@ using formats::Content;
 using formats::NewTensor;
 
 constexpr std::size_t kAlignment = 8;
-constexpr std::size_t kLargestHeader = 100'000'000;  // the reference implementation's limit
+constexpr std::size_t kLargestHeader = 100'000'000;  // bytes; the limit of safetensors' own code
 
 std::string json_string(const std::string& text) {
   std::string json = "\"";
@@ -34,8 +34,8 @@ std::string json_string(const std::string& text) {
   return json + '"';
 }
 
-// Returns the tensors in the order of the reference implementation: types with larger elements
-// first, so that all elements are aligned; then by name.
+// Returns the tensors in the order in which safetensors' own code writes tensors: types with larger
+// elements first, so that all elements are aligned; then by name.
 std::vector<const NewTensor*> writing_order(const std::vector<NewTensor>& tensors) {
   std::vector<const NewTensor*> order(tensors.size());
   std::iota(order.begin(), order.end(), tensors.data());

@@ -13,9 +13,9 @@ using pickle::ValueId;
 
 namespace {
 
-// Names that a file must not set on a tensor: the properties of torch.Tensor, and methods that
-// loaders call. Some would give the tensor other elements; others cannot be set, or an attribute
-// would hide the method. Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
+// Names that a file must not set as attributes of a tensor: the properties of torch.Tensor, and
+// methods that loaders call. Some of these would give the tensor other elements; others cannot be
+// set, or would hide a method. Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
 constexpr std::string_view kOfTensor =
     "H T _backward_hooks _base _cdata _grad _grad_fn _post_accumulate_grad_hooks "
     "_has_symbolic_sizes_strides _python_dispatch _version data device dtype grad grad_dtype "
@@ -27,8 +27,8 @@ constexpr std::string_view kOfTensor =
     "is_contiguous is_floating_point numel numpy reshape resize_ set_ size storage storage_offset "
     "stride to tolist type untyped_storage view";
 
-// Names that a file must not set on a dict or layer: methods that an attribute of the same name
-// would hide. Another function would then copy a state dict or run a network. Sources:
+// Names that a file must not set as attributes of a dict or layer: an attribute would hide the
+// method of the same name. Another function would then copy a state dict or run a network. Sources:
 // dir(collections.OrderedDict) and dir(torch.nn.Module).
 constexpr std::string_view kOfDict =
     "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values";
@@ -61,7 +61,8 @@ bool Matcher::are_fields(ValueId value, std::string_view reserved) {
 
 bool Matcher::are_fields_of_dict(ValueId value) { return are_fields(value, kOfDict); }
 
-// Attributes of tensors are plain values, or lists or tuples of plain values.
+// Returns whether the value is None or a dict of attributes for a tensor. Each attribute must be a
+// plain value, or a list or tuple of plain values.
 bool Matcher::are_attributes(ValueId value) {
   if (is(Kind::none, value)) return true;
   if (!are_fields(value, kOfTensor)) return false;
@@ -111,8 +112,8 @@ bool Matcher::are_fields_of_layer(ValueId value) {
   return fit && tables == 3;
 }
 
-// Hooks are functions and objects that only the network's author knows. A name in the table is
-// never a hook.
+// Returns whether the value is a dict of a layer's hooks. Hooks are functions and objects of the
+// network's author, so a name in the table of known names is never a hook.
 bool Matcher::are_hooks(ValueId value) {
   if (!is(Kind::dict, value) && !is_call_of(value, "collections", "OrderedDict")) return false;
   const auto hooks = document_.pairs(value);
@@ -123,7 +124,7 @@ bool Matcher::are_hooks(ValueId value) {
          });
 }
 
-// Returns whether the value is a layer, or an object of a class that is not in the table.
+// Returns whether the value is a layer of torch.nn, or an object whose class is not in the table.
 bool Matcher::is_layer(ValueId value) const {
   if (!is(Kind::object, value)) return false;
   auto name = callable_name(document_, value);

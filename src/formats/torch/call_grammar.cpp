@@ -21,11 +21,11 @@ namespace {
 
 constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
 
-// Returns whether the text is a short number as Decimal and Fraction write it: "1.50", "1/3",
-// "NaN". Reading a long number could take much time.
+// Returns whether `text` is a short number as Python's Decimal and Fraction write it: "1.50",
+// "1/3", "NaN". Python could take much time to read a long number.
 bool is_short_number(std::string_view text) {
   constexpr std::size_t most = 50;
-  constexpr std::size_t most_of_exponent = 4;  // including its sign
+  constexpr std::size_t most_of_exponent = 4;  // characters, including the sign
   const std::size_t exponent = text.find('E');
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= '0' && c <= '9') || c == '.' || c == 'E' || c == '+' || c == '-' || c == '/';
@@ -36,7 +36,7 @@ bool is_short_number(std::string_view text) {
          text == "Infinity" || text == "-Infinity";
 }
 
-// Returns whether all characters of the UTF-8 text are below U+0100.
+// Returns whether all characters of the UTF-8 text are below U+0100, as in Latin-1.
 bool is_latin(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0xc4; });
@@ -86,7 +86,7 @@ bool Matcher::is_between(ValueId value, std::int64_t least, std::int64_t most) c
          document_.integer(value) <= most;
 }
 
-// Returns whether the value is a timedelta of less than a day.
+// Returns whether the value is a timedelta of less than a day, as the offset of a time zone is.
 bool Matcher::is_offset(ValueId value) const {
   if (!is_call_of(value, "datetime", "timedelta")) return false;
   const auto parts = document_.arguments(value);
@@ -116,7 +116,7 @@ bool Matcher::may_visit(std::size_t values) {
   return visited_ <= 4 * document_.value_count() + 1000;
 }
 
-// Returns whether the value is a tuple of sizes, or torch.Size of such a tuple.
+// Returns whether the value is a tuple of sizes (integers from 0 on), or torch.Size of a tuple.
 bool Matcher::are_counts(ValueId value) {
   if (is_call_of(value, "torch", "Size") && document_.arguments(value).size() == 1) {
     value = document_.arguments(value)[0];
@@ -127,7 +127,7 @@ bool Matcher::are_counts(ValueId value) {
          std::all_of(elements.begin(), elements.end(), [&](ValueId e) { return is_count(e); });
 }
 
-// Returns whether the product of the sizes fits 64 bits, multiplied in PyTorch's order.
+// Returns whether the product of the sizes fits 64 bits. Multiplies in the same order as PyTorch.
 bool Matcher::is_countable(ValueId value) const {
   if (is(Kind::object, value)) value = document_.arguments(value)[0];
   std::int64_t product = 1;
@@ -139,8 +139,8 @@ bool Matcher::is_countable(ValueId value) const {
   return true;
 }
 
-// Returns whether the value is a dict with the flags neg and conj, or empty. The flags state that
-// the storage holds the elements negated or conjugated.
+// Returns whether the value is a dict that has no other keys than "neg" and "conj". These flags
+// state that a tensor's storage has the elements negated or conjugated.
 bool Matcher::is_metadata(ValueId value) const {
   if (!is(Kind::dict, value)) return false;
   const auto items = document_.pairs(value);
@@ -166,16 +166,16 @@ bool Matcher::are_items(ValueId value) {
     std::sort(all.begin(), all.end());
     return std::adjacent_find(all.begin(), all.end()) == all.end();
   };
-  // First compare the values: distinct values have texts in distinct parts of the pickle, so that
-  // comparing the texts is fast.
+  // First look for two uses of one value. Different values have texts in different parts of the
+  // pickle, so the texts that are sorted below are together not longer than the pickle.
   if (!differ(keys)) return false;
   std::vector<std::string_view> texts;
   for (const ValueId key : keys) texts.push_back(document_.text(key));
   return differ(texts);
 }
 
-// Returns whether the value is a list or tuple whose elements a set can hold. Texts and numbers
-// that calls make are not accepted.
+// Returns whether the value is a list or tuple of values that a set may have: plain values, tuples
+// of plain values, and calls for which may_be_key() returns true.
 bool Matcher::are_keys(ValueId value) {
   if (!is(Kind::list, value) && !is(Kind::tuple, value)) return false;
   const auto keys = document_.elements(value);
@@ -194,8 +194,8 @@ bool Matcher::is_key_part(ValueId value) {
   return is_plain(value) && !is(Kind::big_integer, value);
 }
 
-// Returns whether the value is (indices, values, size) or, for compressed layouts, (compressed,
-// plain, values, size). From PyTorch 2.1 on, a flag for coalesced indices may follow.
+// Returns whether the value is the content of a sparse tensor: (indices, values, size) or
+// (compressed, plain, values, size). From PyTorch 2.1 on, a flag for coalesced indices may follow.
 bool Matcher::is_sparse_content(ValueId value) {
   if (!is(Kind::tuple, value)) return false;
   auto parts = document_.elements(value);
@@ -224,7 +224,7 @@ bool Matcher::is_rebuild(ValueId value) const {
   return row != nullptr && row->role == Role::rebuild;
 }
 
-// Returns the number of bytes in bytes, in bytes as protocol 2 writes them, or in a Python 2 text.
+// Returns the length of a bytes object in any protocol, or of a Python 2 text; else nullopt.
 std::optional<std::size_t> Matcher::byte_count(ValueId value) {
   if (is(Kind::bytes, value) || is(Kind::string, value)) return document_.text(value).size();
   if (is_call_of(value, "builtins", "bytes") || is_call_of(value, "__builtin__", "bytes")) return 0;
@@ -233,7 +233,7 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value) {
   }
   const ValueId text = document_.arguments(value)[0];
   if (!is(Kind::string, text)) return std::nullopt;
-  // Counts the characters of the UTF-8 text.
+  // Each character of the UTF-8 text stands for one byte of the object, so count the characters.
   const std::string_view encoded = document_.text(text);
   if (!may_visit(encoded.size() / 64)) return std::nullopt;
   return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
@@ -241,7 +241,7 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value) {
   }));
 }
 
-// Returns the bytes of a date or time; nullopt if there are too many bytes.
+// Returns the content of a bytes object of at most 32 bytes; nullopt for a longer or another value.
 std::optional<std::string> Matcher::short_bytes(ValueId value) {
   constexpr std::size_t most = 32;
   if (is(Kind::bytes, value) || is(Kind::string, value)) {
@@ -266,9 +266,9 @@ std::optional<std::string> Matcher::short_bytes(ValueId value) {
   return bytes;
 }
 
-// Returns whether the bytes are a date (4), a time (6) or both (10): two bytes of the year, month,
-// day, hour, minute, second, three bytes of microseconds. The first byte of the time, or the month,
-// may have a flag. Source: Lib/datetime.py, __reduce__.
+// Returns whether the value has the bytes of a date (4), a time (6) or both (10): two bytes of the
+// year, month, day, hour, minute, second, three bytes of microseconds. The first byte of the time,
+// or the month, may have a flag. Source: Lib/datetime.py, __reduce__.
 bool Matcher::is_moment(ValueId value, std::size_t size) {
   const auto bytes = short_bytes(value);
   if (!bytes || bytes->size() != size) return false;
@@ -286,7 +286,7 @@ bool Matcher::is_moment(ValueId value, std::size_t size) {
   return is_date() && is_time(4);
 }
 
-// Returns whether the value is a numpy.dtype of other elements than plain numbers.
+// Returns whether `dtype` is a numpy.dtype whose elements are no plain numbers, but texts, dates, …
 bool Matcher::is_other_dtype(ValueId dtype) const {
   if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) return false;
   const ValueId name = document_.arguments(dtype)[0];
@@ -313,7 +313,7 @@ bool Matcher::may_be_honest(ValueId object) {
          (is(Kind::list, parts[4]) || byte_count(parts[4]));
 }
 
-// Returns the bytes of one element of a numpy.dtype of plain numbers.
+// Returns the size of an element in bytes; nullopt if `dtype` is no numpy.dtype of plain numbers.
 std::optional<std::uint64_t> Matcher::element_size(ValueId dtype) const {
   if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) {
     return std::nullopt;
@@ -325,14 +325,14 @@ std::optional<std::uint64_t> Matcher::element_size(ValueId dtype) const {
   return text == "c16" ? 16 : static_cast<std::uint64_t>(text[1] - '0');
 }
 
-// Returns whether the arguments are (dtype, the number's bytes).
+// Returns whether the arguments are (dtype, bytes) and the bytes are one number of this type.
 bool Matcher::fits_number(std::span<const ValueId> arguments) {
   if (arguments.size() != 2) return false;
   const auto size = element_size(arguments[0]);
   return size && byte_count(arguments[1]) == *size;
 }
 
-// Returns whether the arguments are (bytes, dtype, shape, order).
+// Returns whether the arguments are (bytes, dtype, shape, order) of a numpy array.
 bool Matcher::fits_array(std::span<const ValueId> arguments) {
   return arguments.size() == 4 && are_elements(arguments[2], arguments[1], arguments[0]) &&
          (is_text(arguments[3], "C") || is_text(arguments[3], "F"));
@@ -352,7 +352,7 @@ bool Matcher::are_elements(ValueId shape, ValueId dtype, ValueId bytes) {
   return expected == *count;
 }
 
-// Returns whether the value is (version, shape, dtype, is in Fortran's order, bytes).
+// Returns whether the value is (version, shape, dtype, is in Fortran's order, bytes) of an array.
 bool Matcher::is_array_state(ValueId value) {
   if (!is(Kind::tuple, value)) return false;
   const auto parts = document_.elements(value);
@@ -361,9 +361,9 @@ bool Matcher::is_array_state(ValueId value) {
          are_elements(parts[1], parts[2], parts[4]);
 }
 
-// Returns whether the value is (version, byte order, no subarray, no names, no fields, size,
-// alignment, flags). Numbers have the size and alignment of their type (-1 in the file), and no
-// flags.
+// Returns whether the value is the state of a numpy.dtype: (version, byte order, no subarray, no
+// names, no fields, size, alignment, flags). For numbers, size and alignment are those of the type
+// (-1 in the file), and flags are 0.
 bool Matcher::is_dtype_state(ValueId value) const {
   if (!is(Kind::tuple, value)) return false;
   const auto parts = document_.elements(value);
@@ -393,7 +393,7 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "microseconds") return is_between(value, 0, 999'999);
   if (word == "offset") return is_offset(value);
   if (word == "device") {
-    // Source: c10/core/Device.cpp, parse_type.
+    // The kinds of devices. Source: c10/core/Device.cpp, parse_type.
     constexpr std::string_view types =
         "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga ort maia xla lazy vulkan mps meta "
         "hpu mtia privateuseone npu";
@@ -466,7 +466,7 @@ bool Matcher::fits(std::string_view word, ValueId value) {
     return kind == Kind::string && is_short_number(document_.text(value));
   }
   if (word == "class") {
-    // In a stream, PyTorch may refer to a class together with its source text.
+    // In the stream from before 1.6, a class may be a reference that has the class's source text.
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));

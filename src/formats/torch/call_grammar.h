@@ -1,5 +1,5 @@
 /// @file
-/// Compares calls with the rows of the table of known names. Private to this folder.
+/// Compares the calls in a pickle with the table in known_names.cpp. Private to this folder.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +14,21 @@
 
 namespace aether2onnx::torch {
 
-/// Compares calls with the table of known names.
+/// Compares the calls in a pickle with the calls that PyTorch, numpy and Python write.
 class Matcher {
  public:
   explicit Matcher(const pickle::Document& document) : document_(document) {}
 
-  /// Returns whether a writer calls the names of the row with this opcode and these arguments.
+  /// Returns whether PyTorch, numpy or Python write a call of the row's names with this opcode and
+  /// these arguments.
   bool is_called_as(const Row& row, pickle::CallForm form,
                     std::span<const pickle::ValueId> arguments);
 
-  /// Returns whether numpy may have written the call for elements that the table leaves out: texts,
-  /// dates, objects.
+  /// Returns whether `object` may be a call that numpy writes for elements whose type is not in the
+  /// table of known names: texts, dates, objects.
   bool may_be_honest(pickle::ValueId object);
 
-  /// Returns whether the value matches `word`, which is a word of the table.
+  /// Returns whether the value matches `word`. known_names.cpp lists all words and their meanings.
   bool fits(std::string_view word, pickle::ValueId value);
 
  private:
@@ -39,17 +40,18 @@ class Matcher {
   bool is_between(pickle::ValueId value, std::int64_t least, std::int64_t most) const;
   bool is_offset(pickle::ValueId value) const;
   bool is_text(pickle::ValueId value, std::string_view text) const;
-  // Returns whether the value has no parts.
+  // Returns whether the value is a single number, text, global, …, and contains no other values.
   bool is_plain(pickle::ValueId value) const;
   bool is_call_of(pickle::ValueId value, std::string_view module, std::string_view name) const;
-  // Counts visited values; returns false above a limit, since many calls may have the same list.
+  // Adds `values` to the number of visited values. Returns false above a limit, which is needed
+  // because many calls may share one long list.
   bool may_visit(std::size_t values);
 
   bool are_counts(pickle::ValueId value);
   bool are_items(pickle::ValueId value);
   bool are_keys(pickle::ValueId value);
-  // Returns whether the value is a dict with texts as keys. No key may be one of the `reserved`
-  // words or begin with two underscores.
+  // Returns whether the value is a dict with texts as keys, and no key is one of the `reserved`
+  // words or begins with two underscores.
   bool are_fields(pickle::ValueId value, std::string_view reserved);
   bool are_fields_of_dict(pickle::ValueId value);
   bool are_fields_of_layer(pickle::ValueId value);

@@ -51,7 +51,7 @@ class MisuseFinder {
     ended_ = !report_({value, code, fmt::format(format, std::forward<Args>(args)...), true});
   }
 
-  // Reports a call that a writer may make, but whose arguments cannot be judged.
+  // Reports a call that a program may write, but whose arguments do not show what the call does.
   void not_judged(ValueId value, const std::string& name) {
     if (ended_) return;
     ended_ = !report_({value, "torch-not-judged", name + " is called", false});
@@ -75,8 +75,8 @@ class MisuseFinder {
   void check_object(ValueId object) {
     const auto name = callable_name(document_, object);
     if (!name) {
-      // No writer calls the result of a known name, which is a plain value. The result of an
-      // unknown name may be callable.
+      // No program calls the result of a known name, because this result is a plain value. The
+      // result of an unknown name may be callable.
       if (document_.kind(document_.callable(object)) == Kind::object &&
           row_of(document_.callable(object)) == nullptr) {
         return;
@@ -102,7 +102,8 @@ class MisuseFinder {
     const bool has_items = !document_.pairs(object).empty();
     // Python 2 passes the items of an OrderedDict as an argument; Python 3 sets them afterwards.
     const bool twice = row->names == "OrderedDict" && !arguments.empty();
-    // Old versions of PyTorch overwrite memory when a pickle writes into a tensor.
+    // Putting values into a tensor has an error code of its own, because old versions of PyTorch
+    // then overwrite memory.
     const char* filled = row->role == Role::rebuild ? "torch-writes-into-tensor" : "torch-filled";
     if (has_items && (row->filled != "items" || twice)) {
       misuse(object, filled, "items are put into the result of {}", text);
@@ -113,8 +114,8 @@ class MisuseFinder {
     check_state(object, text, row_of_state(*row, arguments));
   }
 
-  // Returns the row with the state for the result of a call. For copyreg._reconstructor(class, …),
-  // which makes an object of the class, this is the row of the class.
+  // Returns the row of known names that says which state (BUILD) the result of a call may get. For
+  // copyreg._reconstructor(class, …), which makes an object of the class, this is the class's row.
   const Row& row_of_state(const Row& row, std::span<const ValueId> arguments) const {
     if (row.names != "_reconstructor" || arguments.empty()) return row;
     const auto made_of = class_name(document_, arguments[0]);
@@ -126,7 +127,7 @@ class MisuseFinder {
   void check_state(ValueId object, const std::string& text, const Row& row) {
     const auto state = document_.state(object);
     if (!state) {
-      // A layer of PyTorch gets all its attributes from its state.
+      // A layer of torch.nn gets all its attributes from its state, so a state is required.
       if (row.role == Role::layer)
         misuse(object, "torch-state", "the result of {} gets no state", text);
     } else if (row.state.empty() || !matcher_.fits(row.state, *state)) {
@@ -135,8 +136,8 @@ class MisuseFinder {
     }
   }
 
-  // Checks the inner call: _rebuild_from_type_v2(function, type, arguments, state) calls
-  // `function`.
+  // Returns whether _rebuild_from_type_v2(function, type, arguments, state), which calls
+  // `function`, has arguments that the table allows for `function`.
   bool is_nested_call_right(const Row& row, std::span<const ValueId> arguments) {
     if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return true;
     const Row* inner = find_row(document_.module(arguments[0]), document_.name(arguments[0]));
@@ -144,7 +145,7 @@ class MisuseFinder {
            matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
 
-  // Reports names of Python 2, which Python 3 translates only up to protocol 2.
+  // Reports a name of Python 2 in a pickle above protocol 2: Python 3 does not translate this name.
   void check_name(ValueId name) {
     const std::string_view module = document_.module(name);
     if (document_.protocol() > 2 && (module == "__builtin__" || module == "copy_reg") &&
@@ -158,8 +159,8 @@ class MisuseFinder {
     if (storage_id(document_, reference)) return;
     const ValueId id = document_.persistent(reference);
     const auto parts = document_.elements(id);
-    // A reference to a class has its source file and text. Source: torch/serialization.py,
-    // _legacy_save.
+    // A reference to a class has the class, its source file and the source text. Source:
+    // torch/serialization.py, _legacy_save.
     const bool is_class =
         document_.kind(id) == Kind::tuple && parts.size() == 4 &&
         document_.kind(parts[0]) == Kind::string && document_.text(parts[0]) == "module" &&
@@ -180,7 +181,7 @@ class MisuseFinder {
       return;
     }
     if (document_.kind(key) != Kind::object) return;
-    // A file can have many keys with one hash (numbers, sets, sizes), which would make a dict slow.
+    // Keys with the same hash (numbers, sets, sizes) would make a dict slow, so count the keys.
     if (!may_be_key(document_, key) || ++object_keys_ > limits::kTupleKeys) {
       misuse(key, "torch-key", "a key of a dict or an element of a set is {}",
              pickle::describe(document_, key));
@@ -204,14 +205,14 @@ bool may_be_key(const Document& document, ValueId object) {
   const auto name = callable_name(document, object);
   if (!name) return false;
   const Row* row = find_row(document.module(*name), document.name(*name));
-  // Python hashes a tensor or layer by its identity.
+  // Python hashes a tensor or layer by its identity, so a file cannot choose the hash.
   if (row == nullptr || row->role == Role::rebuild || row->role == Role::layer) return true;
   constexpr std::string_view names =
       "scalar device date datetime bytes encode dtype complex frozenset Size Path PosixPath "
       "WindowsPath PurePath "
       "PurePosixPath PureWindowsPath";
   if (!is_one_of(names, document.name(*name))) return false;
-  // A text of numpy equals the same text of Python, so a scalar must be a number.
+  // A text of numpy equals the same text of Python, so a numpy scalar must be a number.
   const auto arguments = document.arguments(object);
   return document.name(*name) != "scalar" ||
          (!arguments.empty() && has_plain_numbers(document, arguments[0]));
@@ -235,7 +236,7 @@ bool is_empty_ordered_dict(const Document& document, ValueId value) {
       !document.pairs(value).empty() || document.state(value)) {
     return false;
   }
-  // Python 2 passes a list of items as an argument.
+  // Python 2 passes the items as an argument: a list, which is empty here.
   const auto arguments = document.arguments(value);
   return arguments.empty() || (arguments.size() == 1 && document.elements(arguments[0]).empty());
 }

@@ -1,4 +1,4 @@
-// Checks that a file is as PyTorch writes it.
+// Checks that a PyTorch file has only what PyTorch writes, and finds dangerous names in a pickle.
 
 #include <algorithm>
 

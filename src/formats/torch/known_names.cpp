@@ -1,4 +1,4 @@
-// The table of all names that writers put into pickles. The comments at the rows name the sources.
+// The table of all names that programs put into pickles of checkpoints, with the sources.
 
 #include "formats/torch/known_names.h"
 
@@ -13,12 +13,13 @@ namespace aether2onnx::torch {
 
 namespace {
 
-// Row::calls is in a small language. '|' separates alternatives; a call must match one of them. An
-// alternative begins with the opcode: R is REDUCE, N is NEWOBJ. Then one word follows for each
-// argument. '?' at the end of a word: the argument may be missing. '*': any number of arguments may
-// match the word. '/': the argument matches one of the words beside the slash. '-' has no meaning
-// and only joins the parts of one word. '=' precedes the exact content. Row::state is one word.
-// Row::filled is "items" (SETITEM may set items) or "elements" (APPEND may add elements).
+// Row::calls describes, in a small language, how a name may be called. '|' separates alternatives;
+// a call must match one of them. An alternative begins with the opcode: R is REDUCE, N is NEWOBJ.
+// Then one word follows for each argument. '?' at the end of a word: the argument may be missing.
+// '*': any number of arguments may match the word. '/': the argument matches one of the words
+// beside the slash. '-' has no meaning and only joins the parts of one word. '=' precedes the exact
+// content. Row::state is one word for the argument of BUILD. Row::filled is "items" (the opcode
+// SETITEM may set items) or "elements" (APPEND may add elements). The words:
 // - none, bool, int, real, text, list, dict, tuple: any value of this type. empty: the tuple ().
 //   one-zero: the tuple (0,). text=X: the text X. latin: a text of characters below U+0100.
 // - count: an integer from 0 on. step: an integer except 0. short-number: a short text of a number.
@@ -39,7 +40,7 @@ namespace {
 //   dtype, shape, order). element-type: numpy's text for a type, "f4". dtype-state, array-state:
 //   the state of a numpy.dtype or numpy.ndarray.
 constexpr std::array kRows = {
-    // torch/_utils.py and torch/_tensor.py, Tensor._reduce_ex_internal
+    // Sources: torch/_utils.py and torch/_tensor.py, Tensor._reduce_ex_internal
     Row{"torch._utils", "_rebuild_tensor", Role::rebuild, "R storage count sizes counts"},
     Row{"torch._utils", "_rebuild_tensor_v2", Role::rebuild,
         "R storage count sizes counts bool hooks metadata?"},
@@ -58,15 +59,16 @@ constexpr std::array kRows = {
         "R function type tuple attributes"},
     Row{"torch._tensor torch.tensor", "_rebuild_from_type", Role::rebuild,
         "R function type tuple attributes"},
-    // The sizes of this tensor are in other tensors, which a file could forge.
+    // The sizes of this tensor are in other tensors, which a file could forge. So the call is not
+    // judged.
     Row{"torch._utils", "_rebuild_nested_tensor", Role::rebuild, "R tensor tensor tensor tensor",
         "", "", false},
     Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
-    // torch/csrc/Device.cpp, THPDevice_reduce
+    // Source: torch/csrc/Device.cpp, THPDevice_reduce
     Row{"torch", "device", Role::of_torch, "R device count?"},
     Row{"torch", "Tensor", Role::of_torch, ""},
     Row{"torch.nn.parameter", "Parameter Buffer", Role::of_torch, ""},
-    // torch/serialization.py, _get_layout
+    // Source: torch/serialization.py, _get_layout
     Row{"torch.serialization", "_get_layout", Role::of_torch, "R layout-name"},
     // Classes in references to storages: torch/serialization.py, persistent_id
     Row{"torch",
@@ -81,7 +83,7 @@ constexpr std::array kRows = {
         "ShortStorage",
         Role::of_torch, ""},
     Row{"torch.storage", "UntypedStorage _UntypedStorage", Role::of_torch, ""},
-    // PyTorch pickles these objects as names: torch/csrc/Dtype.cpp, QScheme.cpp and
+    // PyTorch pickles objects of these types as their names: torch/csrc/Dtype.cpp, QScheme.cpp and
     // MemoryFormat.cpp
     Row{"torch",
         "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 "
@@ -94,29 +96,29 @@ constexpr std::array kRows = {
         "per_channel_affine_float_qparams preserve_format contiguous_format channels_last "
         "channels_last_3d",
         Role::of_torch, ""},
-    // From protocol 4 on, memory formats have these names.
+    // From pickle protocol 4 on, memory formats have these names.
     Row{"torch._utils",
         "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
         Role::of_torch, ""},
-    // Old tensor types, which occur in saved settings
+    // Old types of tensors, which occur in saved settings
     Row{"torch torch.cuda",
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         Role::of_torch, ""},
     // TorchVersion is a str with attributes: torch/torch_version.py
     Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
-    // The value of the field _backend of modules before 1.5: torch/nn/backends/thnn.py
+    // The value of the attribute _backend of modules before PyTorch 1.5: torch/nn/backends/thnn.py
     Row{"torch.nn.backends.thnn", "_get_thnn_function_backend", Role::plain, "R"},
 
-    // Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the items as an
-    // argument.
+    // Sources: Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the
+    // items of an OrderedDict as an argument.
     Row{"collections", "OrderedDict", Role::plain, "R|R items", "items", "fields"},
     Row{"collections", "Counter", Role::plain, "R dict"},
     Row{"collections", "defaultdict", Role::plain, "R|R factory", "items"},
     Row{"collections", "deque", Role::plain, "R|R list|R empty count/none|R list count/none",
         "elements"},
-    // Calls as protocols below 4 write them: setobject.c, bytearrayobject.c, bytesobject.c,
-    // rangeobject.c and sliceobject.c in Objects/
+    // The calls that protocols below 4 write. Sources: setobject.c, bytearrayobject.c,
+    // bytesobject.c, rangeobject.c and sliceobject.c in Objects/
     Row{"builtins __builtin__", "set frozenset", Role::plain, "R keys"},
     Row{"builtins __builtin__", "bytearray", Role::plain, "R|R latin text=latin-1|R bytes"},
     Row{"builtins __builtin__", "bytes", Role::plain, "R"},
@@ -125,28 +127,29 @@ constexpr std::array kRows = {
     Row{"builtins __builtin__", "slice", Role::plain, "R int/none int/none int/none"},
     Row{"builtins __builtin__", "int long float str unicode bool list tuple dict object",
         Role::plain, ""},
-    // How protocol 2 writes bytes: Lib/pickle.py, save_bytes
+    // Protocol 2 writes bytes as this call: Lib/pickle.py, save_bytes
     Row{"_codecs", "encode", Role::plain, "R latin text=latin1"},
-    // How protocols 0 and 1 write objects: Lib/copyreg.py
+    // Protocols 0 and 1 write objects as calls of _reconstructor: Lib/copyreg.py
     Row{"copyreg copy_reg", "_reconstructor", Role::plain,
         "R class object none|R version text-class text", "", "dict"},
     Row{"argparse", "Namespace", Role::plain, "N", "", "dict"},
     Row{"types", "SimpleNamespace", Role::plain, "R", "", "dict"},
-    // Lib/decimal.py, fractions.py and uuid.py
+    // Sources: Lib/decimal.py, fractions.py and uuid.py
     Row{"decimal", "Decimal", Role::plain, "R short-number"},
     Row{"fractions", "Fraction", Role::plain, "R int int|R short-number"},
     Row{"uuid", "UUID", Role::plain, "N", "", "dict"},
-    // Lib/datetime.py, __reduce__
+    // Source: Lib/datetime.py, __reduce__
     Row{"datetime", "datetime", Role::plain, "R date-time timezone?"},
     Row{"datetime", "date", Role::plain, "R date"},
     Row{"datetime", "time", Role::plain, "R time timezone?"},
     Row{"datetime", "timedelta", Role::plain, "R days seconds microseconds"},
     Row{"datetime", "timezone", Role::plain, "R offset text?"},
-    // Lib/pathlib.py, PurePath.__reduce__
+    // Source: Lib/pathlib.py, PurePath.__reduce__
     Row{"pathlib pathlib._local",
         "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath", Role::plain,
         "R text*"},
-    // numpy/core/src/multiarray/descriptor.c, methods.c, scalartypes.c.src; numpy/core/numeric.py
+    // Sources: descriptor.c, methods.c and scalartypes.c.src in numpy/core/src/multiarray/;
+    // numpy/core/numeric.py
     Row{"numpy", "dtype", Role::plain, "R element-type bool/count bool/count", "", "dtype-state"},
     Row{"numpy.core.multiarray numpy._core.multiarray", "scalar", Role::plain, "R one-number"},
     Row{"numpy.core.multiarray numpy._core.multiarray", "_reconstruct", Role::plain,
@@ -158,7 +161,7 @@ constexpr std::array kRows = {
         "complex64 complex128",
         Role::plain, ""},
 
-    // torch/nn/modules/. The state is a dict of the layer's fields, for Module.__setstate__.
+    // torch/nn/modules/. Module.__setstate__ gets a dict of the layer's attributes as the state.
     Row{"torch.nn.modules.activation",
         "ReLU ReLU6 LeakyReLU PReLU GELU SiLU Mish ELU Sigmoid Tanh Softmax Softplus Hardswish "
         "Hardsigmoid Hardtanh GLU MultiheadAttention",
@@ -189,7 +192,7 @@ constexpr std::array kRows = {
     Row{"torch.nn.parallel.data_parallel", "DataParallel", Role::layer, "N", "", "layer-fields"},
 };
 
-// Returns "module\nname". No known module or name contains a newline.
+// Returns the key of the index below: "module\nname". No known module or name has a newline.
 std::string key_of(std::string_view module, std::string_view name) {
   std::string key(module);
   key += '\n';
@@ -208,7 +211,7 @@ const Row* find_row(std::string_view module, std::string_view name) {
     }
     return result;
   }();
-  // A name that is too long for the table is not copied and hashed for each of its uses.
+  // Names that are too long for the table are not copied and hashed at each use, which is slow.
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes ||
       module.find('\n') != std::string_view::npos) {
     return nullptr;

@@ -1,7 +1,7 @@
 /// @file
-/// The table of known names: the names that writers of checkpoints put into pickles, the arguments
-/// with which PyTorch, numpy and Python write calls of these names, and what their picklers put
-/// into the result. Private to this folder.
+/// The table of known names: names that PyTorch, numpy and Python put into the pickles of
+/// checkpoints, the arguments of the calls of these names, and what the pickles put into the
+/// results. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,24 @@ namespace aether2onnx::torch {
 
 enum class Role : std::uint8_t {
   rebuild,   ///< A function that makes a tensor.
-  of_torch,  ///< Another name that PyTorch uses to describe tensors.
-  plain,     ///< Plain values of Python and numpy.
-  layer,     ///< A module of torch.nn.
+  of_torch,  ///< Another name of PyTorch that describes tensors.
+  plain,     ///< A name of Python or numpy for plain values.
+  layer,     ///< A class of torch.nn, a layer.
 };
 
-/// A row of the table. `calls` and `state` are in a small language, which the comment above the
-/// table in known_names.cpp explains.
+/// A row of the table of known names. `calls` and `state` are in a small language, which the
+/// comment above the table in known_names.cpp explains.
 struct Row {
-  std::string_view modules;  ///< The modules that have the names, separated by spaces.
+  std::string_view modules;  ///< The modules that have these names, separated by spaces.
   std::string_view names;    ///< The names, separated by spaces.
   Role role;
-  std::string_view calls;        ///< The calls that writers make; "" if the name is never called.
-  std::string_view filled = {};  ///< What may be put into the result: "items" or "elements".
-  std::string_view state = {};   ///< The word for the argument of BUILD; "": no BUILD.
-  bool judged = true;            ///< false: the arguments of a call cannot be judged.
+  std::string_view calls;        ///< The calls that are written; "" if the names are never called.
+  std::string_view filled = {};  ///< What is put into a result: "items", "elements" or "".
+  std::string_view state = {};   ///< The word that BUILD's argument must match; "": no BUILD.
+  bool judged = true;            ///< false: a call's arguments do not show what the call does.
 };
 
-/// Returns the row with exactly this module and name; null if there is none.
+/// Returns the row with exactly this module and name; null if the table has no such row.
 const Row* find_row(std::string_view module, std::string_view name);
 
 }  // namespace aether2onnx::torch

@@ -14,11 +14,11 @@ using pickle::ValueId;
 namespace {
 
 struct StorageClass {
-  std::string_view name;  // in module torch, torch.cuda or torch.storage
+  std::string_view name;  // the class's name in module torch, torch.cuda or torch.storage
   DType dtype;
 };
 
-// Sources: torch/storage.py and torch/_weights_only_unpickler.py.
+// PyTorch's storage classes. Sources: torch/storage.py and torch/_weights_only_unpickler.py.
 constexpr std::array kStorageClasses = {
     StorageClass{"DoubleStorage", DType::float64},
     StorageClass{"FloatStorage", DType::float32},
@@ -72,7 +72,7 @@ std::optional<DType> StorageId::dtype() const {
 
 std::optional<std::size_t> StorageId::element_size() const {
   if (untyped()) return 1;
-  // One byte holds several elements. PyTorch counts these bytes, not the elements.
+  // A byte of these storages has several elements. PyTorch counts the bytes, not the elements.
   if (module == "torch" && (name == "QUInt4x2Storage" || name == "QUInt2x4Storage")) return 1;
   const auto type = dtype();
   return type ? std::optional(size_of(*type)) : std::nullopt;
@@ -87,7 +87,7 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
       (parts.size() == 5 || parts.size() == 6) && document.kind(parts[0]) == Kind::string &&
       document.text(parts[0]) == "storage" && document.kind(parts[1]) == Kind::global &&
       document.kind(parts[2]) == Kind::string && document.kind(parts[3]) == Kind::string;
-  // PyTorch's keys are short numbers. A long key would be copied for every tensor.
+  // PyTorch's keys are short numbers. Long keys are refused: each tensor would copy its key.
   if (!well_formed || document.text(parts[2]).size() > limits::kNameBytes) return std::nullopt;
   const auto elements = count(document, parts[4]);
   if (!elements) return std::nullopt;

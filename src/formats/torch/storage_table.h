@@ -1,5 +1,5 @@
 /// @file
-/// The storages that the tensors of one pickle refer to. Private to this folder.
+/// The table of the storages to which the tensors of one pickle refer. Private to this folder.
 #pragma once
 
 #include <fmt/format.h>
@@ -29,16 +29,16 @@ template <typename... Args>
   throw NotATensor{code, fmt::format(format, std::forward<Args>(args)...)};
 }
 
-/// A storage, or a view (a part of a storage).
+/// A storage that a tensor uses, or a view, which is a part of a storage.
 struct Storage {
   std::string key;
-  std::optional<DType> dtype;  ///< Unset for UntypedStorage.
-  std::uint64_t elements = 0;  ///< In the whole storage; for an UntypedStorage: bytes.
-  std::uint64_t first = 0;     ///< The view's first element.
+  std::optional<DType> dtype;  ///< Empty for UntypedStorage.
+  std::uint64_t elements = 0;  ///< Of the whole storage; for an UntypedStorage: bytes.
+  std::uint64_t first = 0;     ///< Where the view begins in the storage, in elements.
   std::uint64_t usable = 0;    ///< The number of elements in the view.
 };
 
-/// Remembers all storages that the pickle refers to. The functions throw NotATensor for a reference
+/// Remembers all storages to which a pickle refers. The functions throw NotATensor for a reference
 /// that no tensor can have.
 class StorageTable {
  public:
@@ -47,12 +47,12 @@ class StorageTable {
 
   Storage storage(pickle::ValueId value);
 
-  /// Throws if two references to one storage or view disagree on its type, size or offset. Throws
-  /// if a key names both a storage and a view: in a stream, PyTorch keeps both in one table.
+  /// Throws if two references to one storage or view disagree about its type, size or offset.
+  /// Throws if a key names both a storage and a view: in a stream, PyTorch keeps both in one table.
   void check_consistent(const StorageId& id);
 
-  /// Throws if the file has fewer bytes of the storage than a reference states. A storage without
-  /// elements may be missing.
+  /// Throws if the file has fewer bytes for the storage `key` than a reference states. A storage
+  /// without elements may be missing.
   void check_promise(std::string_view key, std::uint64_t elements,
                      std::optional<std::size_t> element_size) const;
 

@@ -1,4 +1,4 @@
-// Describes and checks the calls with which a pickle rebuilds its tensors.
+// Describes and checks the tensors in a pickle, which are calls of PyTorch's rebuild functions.
 // Source: torch/_utils.py.
 
 #include <array>
@@ -24,7 +24,7 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-// The names of torch.dtype objects, as _rebuild_tensor_v3 stores them.
+// The types that a torch.dtype may name in a call of _rebuild_tensor_v3(…, dtype).
 constexpr std::array kDTypes = {
     DType::float64,       DType::float32,     DType::float16, DType::bfloat16, DType::complex64,
     DType::complex128,    DType::int64,       DType::int32,   DType::int16,    DType::int8,
@@ -32,11 +32,11 @@ constexpr std::array kDTypes = {
     DType::float8_e4m3fn, DType::float8_e5m2,
 };
 
-// A parameter is a call whose argument is a tensor's call. Nested calls are followed this deep.
+// The largest depth of nested calls. A parameter is a call whose argument is the call of a tensor.
 constexpr int kNestedCalls = 4;
 
-// Returns the called function, for example "_rebuild_tensor_v2"; "" if the value is no call of
-// PyTorch's rebuild functions.
+// Returns the function that a call names, for example "_rebuild_tensor_v2"; "" if the value is no
+// call of PyTorch's rebuild functions.
 std::string_view rebuild_function(const Document& document, ValueId value) {
   if (document.kind(value) != Kind::object) return {};
   const ValueId callable = document.callable(value);
@@ -48,7 +48,7 @@ std::string_view rebuild_function(const Document& document, ValueId value) {
   return rebuilds ? name : std::string_view{};
 }
 
-// Describes the tensors of one pickle.
+// Describes and checks the tensors of one pickle.
 class TensorRecords {
  public:
   TensorRecords(const Document& document, const formats::Storages& storages)
@@ -65,8 +65,8 @@ class TensorRecords {
     return record;
   }
 
-  // Checks a reference to a storage, even if no tensor uses the reference. `parts` is the expected
-  // number of parts. Returns the problem, or "".
+  // Checks a reference to a storage, even if no tensor uses the reference. `parts` is the number of
+  // elements that the reference's tuple should have. Returns the problem; "" if there is none.
   std::string check_reference(ValueId value, std::size_t parts) {
     const auto id = storage_id(document_, value);
     if (!id) return "";
@@ -85,7 +85,7 @@ class TensorRecords {
 
  private:
   Tensor tensor(ValueId value) {
-    std::optional<ValueId> requires_grad;  // of the parameter that contains the tensor
+    std::optional<ValueId> requires_grad;  // of the parameter around the tensor
     for (int depth = 0; depth < kNestedCalls; ++depth) {
       std::string_view function = rebuild_function(document_, value);
       if (function.empty()) {
@@ -140,8 +140,8 @@ class TensorRecords {
               printable(function));
   }
 
-  // Throws if the metadata of a tensor says that the storage holds the elements negated or
-  // conjugated. Only complex numbers can be conjugated.
+  // Throws if the metadata of a tensor, argument `at`, state that the storage has the elements
+  // negated or conjugated. Only complex numbers can be conjugated.
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
@@ -162,7 +162,7 @@ class TensorRecords {
     return dtype == DType::complex64 || dtype == DType::complex128;
   }
 
-  // Throws if a tensor requires gradients but is neither floating-point nor complex, as in PyTorch.
+  // Throws, as PyTorch does, if a tensor requires gradients but has no floating or complex type.
   void check_gradient(ValueId requires_grad, DType dtype) const {
     const bool wanted =
         document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
@@ -173,7 +173,7 @@ class TensorRecords {
     }
   }
 
-  // The arguments are (storage, storage_offset, size, stride, …).
+  // Reads a tensor on a typed storage. Arguments: (storage, storage_offset, size, stride, …).
   Tensor typed_tensor(std::span<const ValueId> arguments, bool quantized = false) {
     if (arguments.size() < 4) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
@@ -192,7 +192,8 @@ class TensorRecords {
     return laid_out(lies_in, *lies_in.dtype, arguments);
   }
 
-  // The arguments are (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …).
+  // Reads a tensor whose type is an argument, because its storage may be untyped. The arguments are
+  // (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …).
   Tensor tensor_of_untyped_storage(std::span<const ValueId> arguments) {
     if (arguments.size() < 7) {
       no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
@@ -224,8 +225,8 @@ class TensorRecords {
 
   // --- quantized tensors ---
 
-  // Reads (per_tensor_affine, scale, zero_point) or (per_channel_affine, scales, zero_points,
-  // axis).
+  // Reads how a tensor is quantized: (per_tensor_affine, scale, zero_point) or (per_channel_affine,
+  // scales, zero_points, axis).
   std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value) {
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)
                                                             : std::span<const ValueId>{};
@@ -298,7 +299,7 @@ class TensorRecords {
 
   // --- layout ---
 
-  // Reads a tuple of numbers, or torch.Size of a tuple.
+  // Reads a tuple of sizes or strides, or torch.Size of a tuple. `what` is for messages.
   std::vector<std::int64_t> numbers(ValueId value, const char* what) const {
     if (document_.kind(value) == Kind::object &&
         document_.is_global(document_.callable(value), "torch", "Size") &&
@@ -325,7 +326,7 @@ class TensorRecords {
     return result;
   }
 
-  // Reads offset, size and stride from arguments 1 to 3 and checks them against the storage.
+  // Reads offset, size and stride from arguments 1 to 3. Throws if they do not fit the storage.
   Tensor laid_out(const Storage& storage, DType dtype, std::span<const ValueId> arguments) const {
     Tensor result;
     result.dtype = dtype;
@@ -351,10 +352,11 @@ class TensorRecords {
     return result;
   }
 
-  // Checks that all elements lie in the view. Then moves the offset from the view to the storage.
+  // Throws if an element lies outside the storage or view. Then changes the tensor's offset, which
+  // counts from the view's begin, to an offset in the storage.
   void check_extent(Tensor& tensor, const Storage& storage) const {
-    // No number below exceeds `storage.elements`, which fits 63 bits after
-    // check_promise().
+    // No number below exceeds `storage.elements`. check_promise() has checked that
+    // `storage.elements` fits 63 bits.
     const auto available = static_cast<std::int64_t>(storage.usable);
     std::int64_t last = tensor.storage_offset;
     for (std::size_t i = 0; i < tensor.shape.size() && last < available; ++i) {
@@ -369,7 +371,8 @@ class TensorRecords {
                 shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
                 available);
     }
-    // PyTorch allocates a quantized tensor from its sizes before PyTorch checks the storage.
+    // An expanded quantized tensor is refused, because PyTorch allocates memory for all its
+    // elements before it checks the storage.
     const bool quantized = tensor.dtype == DType::qint8 || tensor.dtype == DType::quint8 ||
                            tensor.dtype == DType::qint32;
     if (quantized && tensor.elements > available) {
@@ -393,8 +396,8 @@ bool is_tensor(const Document& document, ValueId value) {
 }
 
 bool may_be_weight(const Document& document, ValueId value) {
-  // A parameter's first argument is the tensor. A tensor's first arguments are storage, offset and
-  // size.
+  // The first argument of a parameter is a tensor. The first arguments of a tensor are storage,
+  // offset and size.
   for (int depth = 0; depth < kNestedCalls && is_tensor(document, value); ++depth) {
     auto arguments = document.arguments(value);
     if (arguments.size() > 2 && document.kind(arguments[0]) == Kind::global) {
@@ -442,7 +445,7 @@ std::string describe(const Document& document, ValueId value) {
 
 formats::Audit audit(const File& file) {
   constexpr std::size_t most = 20;
-  constexpr std::size_t most_problems = 10'000;  // each problem costs some microseconds
+  constexpr std::size_t most_problems = 10'000;  // limits the time: some microseconds each
   std::size_t problems = 0;
   const Document& document = file.document;
   formats::Audit result;

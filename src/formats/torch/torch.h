@@ -1,10 +1,10 @@
 /// @file
-/// Reads, audits and writes files of torch.save.
+/// Reads, checks and writes files of torch.save.
 ///
-/// Owns PyTorch's two containers (the zip archive of 1.6 and later, and the older stream of
-/// pickles), the references to storages, the calls by which a pickle rebuilds its tensors, and the
-/// table of all names that writers of checkpoints put into pickles.
-/// Returns the pickled object and its tensors as records. Knows nothing of state dicts.
+/// This folder has the code for PyTorch's two containers (the zip archive of PyTorch 1.6 and later,
+/// and the older stream of pickles), for references to storages, for the calls by which a pickle
+/// rebuilds tensors, and the table of all names that checkpoints have in their pickles. The pickled
+/// object and its tensors are returned as records. The code knows nothing about state dicts.
 #pragma once
 
 #include <functional>
@@ -20,66 +20,68 @@
 
 namespace aether2onnx::torch {
 
-/// The storages of a file, and the records beside its pickle.
+/// The storages of a PyTorch file, and the small texts in the file beside the pickle.
 class Storages : public formats::Storages {
  public:
   /// Returns the keys of all storages.
   virtual std::vector<std::string> keys() const = 0;
-  /// Returns the short texts in the folder `.data`, where PyTorch keeps its own records. write()
-  /// puts its notes there.
+  /// Returns the short texts in the zip container's folder `.data`, where PyTorch keeps texts of
+  /// its own. write() puts Content::notes into this folder.
   virtual formats::Notes notes() const { return {}; }
-  /// Returns the offset of the first byte that torch.load does not read.
+  /// Returns the offset of the first byte behind everything that torch.load reads.
   virtual std::uint64_t end() const = 0;
 };
 
-/// An opened file.
+/// An opened PyTorch file.
 struct File {
-  pickle::Document document;  ///< The pickled object.
+  pickle::Document document;  ///< The records of the pickled object.
   std::unique_ptr<Storages> storages;
-  /// The number of parts of a reference to a storage: 5 in a zip container, 6 in a stream.
+  /// The number of elements in the tuple that refers to a storage: 5 in the zip container, 6 in the
+  /// older stream.
   std::size_t reference_parts = 5;
 };
 
 /// Opens PyTorch's zip container. Returns nullopt if the archive has no `<folder>/data.pkl`, where
-/// torch.save() writes the pickle. `input` must outlive the result. Throws Error(malformed,
-/// unsupported, limit).
+/// torch.save() writes the pickle. `input` must outlive the result. Throws Error(malformed),
+/// Error(unsupported) or Error(limit).
 std::optional<File> open_zip(const Input& input, const Context& context);
 
-/// Opens PyTorch's stream of pickles and storages, from before 1.6. `input` must outlive the
-/// result. Throws the same errors as open_zip().
+/// Opens PyTorch's older stream of pickles and storages, the default before PyTorch 1.6. `input`
+/// must outlive the result. Throws the same errors as open_zip().
 File open_legacy(const Input& input, const Context& context);
 
-/// Returns whether the value is a call that rebuilds a tensor, well-formed or not.
+/// Returns whether the value is a call that rebuilds a tensor. The arguments may be malformed.
 bool is_tensor(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns whether the value is a tensor, well-formed or not, of a shape and type that weights
-/// have. Single numbers and integers are not weights, but counters, metrics or states of random
-/// generators.
+/// Returns whether the value is a call that rebuilds a tensor, and has a shape and type that
+/// weights may have. Single numbers and integers are not weights, but counters, metrics or states
+/// of random generators. The arguments may be malformed.
 bool may_be_weight(const pickle::Document& document, pickle::ValueId value);
 
 using NamedValue = std::pair<std::string, pickle::ValueId>;
 
-/// Describes and checks the tensors among the values. All references to one storage must agree on
-/// its type and size.
+/// Returns a record for each value: a tensor, or the reason why the value is no valid tensor. All
+/// references to one storage must agree on the type and the size of the storage.
 std::vector<formats::Record> describe_tensors(const pickle::Document& document,
                                               const formats::Storages& storages,
                                               const std::vector<NamedValue>& values);
 
-/// Describes a value like pickle::describe(): "a list". Also knows objects whose class the legacy
-/// stream stores with its source text: "an object of torch.nn.modules.linear.Linear".
+/// Describes a value for messages like pickle::describe(), for example "a list". Also names classes
+/// that the older stream stores with their source text: "an object of
+/// torch.nn.modules.linear.Linear".
 std::string describe(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns the verdict on a name that a pickle imports.
+/// Returns the verdict on the name `module.name`, which a pickle imports.
 Verdict verdict_of(std::string_view module, std::string_view name);
 
-/// A use of a name in the table of known names, or a reference, that no writer makes. A loader
-/// would run code in a way that the code's authors never tried, and could make other values than
-/// this reader. Uses of all other names are not judged.
+/// A use of a known name (known_names.h), or a reference, that no program writes. A loader would
+/// run code in a way that the code's authors never tried, and could make other values than this
+/// reader. Uses of unknown names are not judged.
 struct Misuse {
-  pickle::ValueId value = 0;  ///< The object, key or reference.
+  pickle::ValueId value = 0;  ///< The misused object, key or reference.
   std::string code;
   std::string text;  ///< For example "collections.OrderedDict is called with (the number 5)".
-  /// false: a writer may make the call, but its arguments do not show whether the call is harmless.
+  /// false: programs write such calls, but the arguments do not show that the call is harmless.
   bool is_certain = true;
 };
 
@@ -87,20 +89,20 @@ struct Misuse {
 void find_misuses(const pickle::Document& document,
                   const std::function<bool(const Misuse&)>& report);
 
-/// Checks all tensors of the file, and all references to storages, without reading elements.
+/// Checks all tensors of the file, and all references to storages. Does not read elements.
 formats::Audit audit(const File& file);
 
-/// Throws Error(malformed) if a known name has a certain Misuse, or if audit() finds a
+/// Throws Error(malformed) if the pickle has a Misuse with `is_certain`, or if audit() finds a
 /// contradiction. PyTorch would refuse such a file, or could load other tensors from the file than
 /// this reader.
 void check_as_written(const File& file);
 
 /// Returns the first 20 names in the pickle that run code, start programs, or reach files and
-/// networks when PyTorch loads the file. The names are printable.
+/// networks when PyTorch loads the file. The names are printable: control characters are escaped.
 std::vector<std::string> dangerous_names(const pickle::Document& document);
 
-/// Writes a zip container with a bare state dict, as torch.save does. Returns the count of bytes.
-/// One tensor is in memory at a time.
+/// Writes a zip container as torch.save does. The pickled object is a state dict without a wrapper.
+/// Returns the number of bytes. Only one tensor is in memory at a time.
 std::uint64_t write(const formats::Content& content, Output& output);
 
 }  // namespace aether2onnx::torch

@@ -1,7 +1,7 @@
-// Reads PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False): five
-// pickles (a magic number, the protocol, facts about the writing system, the object, the storages'
-// keys). Then follows each storage: the count of elements in 64 bits, and the elements.
-// Source: torch/serialization.py, _legacy_save and _legacy_load.
+// Reads PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False). The
+// stream begins with five pickles: a magic number, the protocol, properties of the writing system,
+// the object, the keys of the storages. Then each storage follows: the number of elements in 64
+// bits, and the elements. Source: torch/serialization.py, _legacy_save and _legacy_load.
 
 #include <array>
 #include <unordered_map>
@@ -44,7 +44,7 @@ class LegacyStorages final : public Storages {
     return result;
   }
 
-  // Returns the end of the last storage.
+  // Returns the offset of the end of the last storage.
   std::uint64_t end() const override { return at_; }
 
   std::optional<std::uint64_t> size(std::string_view key) const override {
@@ -65,8 +65,8 @@ class LegacyStorages final : public Storages {
     std::uint64_t bytes;
   };
 
-  // Returns the storages that the object refers to, by key. The optimizer's storages are needed
-  // too: only the size of each storage determines where the next storage begins.
+  // Returns the storages that `object` refers to, by key. Storages of an optimizer are needed too,
+  // because only the size of each storage determines where the next storage begins.
   static std::unordered_map<std::string_view, StorageId> described_storages(
       const Document& object) {
     std::unordered_map<std::string_view, StorageId> storages;
@@ -121,8 +121,9 @@ class LegacyStorages final : public Storages {
     return count;
   }
 
-  // Goes from storage to storage and reads only the counts. PyTorch is less strict: if the list has
-  // no key for a storage, PyTorch fills the storage with the bytes that were in memory.
+  // Finds the position of each storage, and reads only the number of its elements. PyTorch is less
+  // strict: if the list has no key for a storage, PyTorch fills the storage with the bytes that
+  // were in memory.
   void find_storages(const Document& keys,
                      const std::unordered_map<std::string_view, StorageId>& described) {
     const ValueId list = keys.root();
@@ -201,8 +202,8 @@ void check_protocol(const Document& document) {
   }
 }
 
-// Throws if the facts are no dict. The fact `little_endian` describes the writing machine and is
-// not used: PyTorch writes the elements little-endian on every machine and ignores the fact.
+// Throws if the properties of the writing system are no dict. The property `little_endian` is not
+// used: PyTorch writes the elements little-endian on every machine and ignores the property.
 void check_system(const Document& document) {
   const ValueId root = document.root();
   if (document.kind(root) == Kind::dict) return;
@@ -220,7 +221,7 @@ File open_legacy(const Input& input, const Context& context) {
     at += document.consumed();
     return document;
   };
-  next();  // the magic number, by which the file was recognised
+  next();  // the magic number, by which sniff() recognised the stream
   check_protocol(next());
   check_system(next());
   Document object = next();

@@ -1,4 +1,4 @@
-// Reads the zip container of PyTorch 1.6 and later.
+// Reads the zip container that torch.save writes since PyTorch 1.6.
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -14,14 +14,14 @@ namespace {
 constexpr int kLowestVersion = 1;
 constexpr int kHighestVersion = 10;
 
-// The records that describe the container are a few bytes long.
+// The largest size in bytes of entries that describe the container, for example `version`.
 constexpr std::uint64_t kSmallRecord = 64;
-// The most bytes of a note, which is a line of text.
+// The largest size in bytes, and the largest number, of texts that notes() returns.
 constexpr std::uint64_t kNoteBytes = 200;
 constexpr std::size_t kNotes = 20;
 
-// Returns the folder of all entries, with its slash; "" if no folder has a data.pkl. PyTorch names
-// the folder after the file's name at the first save.
+// Returns the folder of all entries, with the slash behind it; "" if no folder has a data.pkl.
+// PyTorch names the folder after the name that the file had when PyTorch saved the file.
 std::string find_root(const zip::Archive& zip) {
   std::vector<std::string> roots;
   for (const zip::Entry& entry : zip.entries()) {
@@ -125,7 +125,7 @@ class ZipStorages final : public Storages {
     return fmt::format("{}data/{}", root_, key);
   }
 
-  // Returns a small text record without its newline; nullopt if there is no such entry.
+  // Returns the text of a small entry without the newline at its end; nullopt if there is no entry.
   std::optional<std::string> record(std::string_view name,
                                     std::uint64_t most = kSmallRecord) const {
     const auto entry = zip_->find(root_ + std::string(name));
@@ -158,7 +158,7 @@ class ZipStorages final : public Storages {
     }
   }
 
-  // PyTorch 1.6 to 2.0 wrote no record 'byteorder'. Those files are little-endian.
+  // PyTorch 1.6 to 2.0 wrote no entry `byteorder`. The files of these versions are little-endian.
   bool read_byte_order() const {
     const auto text = record("byteorder");
     if (!text || *text == "little") return false;

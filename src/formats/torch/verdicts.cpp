@@ -12,9 +12,10 @@ namespace aether2onnx::torch {
 
 namespace {
 
-// Modules that run code, start programs, or reach files, networks and the interpreter itself. Their
-// submodules are dangerous too. Names from modules that are missing here are still suspicious. The
-// modules from torch.hub on are parts of packages that also have allowed names.
+// Modules with functions that run code, start programs, or reach files, networks and the
+// interpreter itself. The submodules of these modules are dangerous too. Names from modules that
+// are missing here are still suspicious. The modules from torch.hub on belong to packages that also
+// have harmless names.
 constexpr std::string_view kDangerousModules =
     "os posix nt sys subprocess _posixsubprocess commands popen2 pty platform shutil socket "
     "_socket ssl socketserver urllib urllib2 urllib3 requests httplib http httpx aiohttp ftplib "
@@ -63,11 +64,11 @@ Verdict verdict_of(std::string_view module, std::string_view name) {
     return of_torch ? Verdict::tensors : Verdict::harmless;
   }
   // No known name is longer than this limit. A pickle could use one long text a million times, and
-  // comparing that text each time would be slow.
+  // comparing the text each time would be slow.
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes) {
     return Verdict::suspicious;
   }
-  // From protocol 4 on a name may contain attributes: "Size.__class__.mro".
+  // From protocol 4 on, the name in a pickle may contain attributes: "Size.__class__.mro".
   const std::string_view first = name.substr(0, name.find('.'));
   const bool known = std::any_of(kDangerous.begin(), kDangerous.end(), [&](const Names& row) {
     return row.module == module && is_one_of(row.names, first);

@@ -1,6 +1,6 @@
-// Writes PyTorch's zip container with a bare state dict, as torch.save does.
-// Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that PyTorch
-// reads), Python's pickletools.
+// Writes PyTorch's zip container as torch.save does. The pickled object is a state dict without a
+// wrapper. Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that
+// PyTorch reads), Python's pickletools.
 
 #include <cstdint>
 #include <string_view>
@@ -23,8 +23,8 @@ constexpr const char* kRoot = "archive/";
 // The opcodes for tuples of 0 to 3 values: EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3.
 constexpr std::string_view kTuples = ")\x85\x86\x87";
 
-// Writes protocol 2. A repeated text or global becomes a reference to the first occurrence, as in
-// Python's pickler.
+// Writes a pickle of protocol 2. A repeated text or global becomes a reference to the first
+// occurrence, as in Python's pickler.
 class Pickler {
  public:
   void global(const std::string& name) {  // `name` is "module name"
@@ -55,7 +55,7 @@ class Pickler {
       out_ += 'J';
       append(bits, 4);
     } else {
-      out_ += "\x8a\x08";  // LONG1 of eight bytes
+      out_ += "\x8a\x08";  // LONG1 with eight bytes
       append(bits, 8);
     }
   }
@@ -76,7 +76,8 @@ class Pickler {
     for (unsigned i = 0; i < bytes; ++i) out_ += static_cast<char>((number >> (8 * i)) & 0xffU);
   }
 
-  // Writes BINPUT or LONG_BINPUT, or BINGET or LONG_BINGET. The long opcodes are for large indices.
+  // Writes an opcode that puts a value into the memo, or gets a value from the memo. The long
+  // opcode is for an `index` above 255.
   void memo(char short_opcode, char long_opcode, std::size_t index) {
     const bool is_short = index <= 0xff;
     out_ += is_short ? short_opcode : long_opcode;
@@ -107,9 +108,9 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
   return strides;
 }
 
-// Returns the pickle of an OrderedDict. Each item is name: _rebuild_tensor_v2(('storage', class,
-// key, 'cpu', elements), offset 0, shape, strides, requires_grad False, OrderedDict()). The key of
-// storage i is "i".
+// Returns the pickle of an OrderedDict. Each item has the tensor's name as key and this call as
+// value: _rebuild_tensor_v2(('storage', class, key, 'cpu', elements), offset 0, shape, strides,
+// requires_grad False, OrderedDict()). The key of storage i is "i".
 std::string pickle_state_dict(const std::vector<NewTensor>& tensors) {
   Pickler pickler;
   pickler.global("collections OrderedDict");

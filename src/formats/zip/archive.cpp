@@ -31,8 +31,9 @@ struct DecompressorCloser {
   throw Error(unsupported ? ErrorKind::unsupported : ErrorKind::malformed, std::move(diagnostic));
 }
 
-// Throws if an irregularity is more than a note. Contradictions and damage come first: such an
-// archive is malformed even if an entry is also encrypted or compressed in another way.
+// Throws if an irregularity in `found` is more serious than a note. Reports contradictions and
+// damage before unsupported entries: such an archive is malformed even if an entry is also
+// encrypted or compressed with an unknown method.
 void check(const Audit& found, std::uint64_t file_size) {
   if (!found.has_end) {
     fail({ErrorKind::malformed, "zip-cut-off"},
@@ -122,8 +123,8 @@ void Archive::State::inflate(std::size_t index) {
   const std::unique_ptr<libdeflate_decompressor, DecompressorCloser> decompressor(
       libdeflate_alloc_decompressor());
   if (!decompressor) throw std::bad_alloc();
-  // The buffer is not filled with zeros, so a forged size takes no memory beyond the stream's
-  // bytes.
+  // make_unique_for_overwrite writes no zeros into the buffer. A forged size in the directory
+  // therefore uses no more memory than the bytes that are really inflated.
   auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
   std::size_t consumed = 0;
   std::size_t produced = 0;

@@ -1,6 +1,6 @@
-// Reads everything of a zip archive except the data of the entries. Checks the cases in which
-// readers of zip archives are known to differ. Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10,
-// sections 4.3 to 4.5.
+// Reads all parts of a zip archive except the data of the entries. Checks the cases in which
+// programs that read zip archives are known to differ. Source of all numbers: PKWARE's APPNOTE.TXT
+// 6.3.10, sections 4.3 to 4.5.
 
 #include <algorithm>
 #include <cctype>
@@ -16,30 +16,30 @@ namespace {
 
 using enum Severity;
 
-constexpr unsigned kAes = 99;  // the method of entries that are encrypted by AES
+constexpr unsigned kAes = 99;  // the compression method of entries that are encrypted with AES
 
 constexpr unsigned kFlagEncrypted = 1U << 0U;
 constexpr unsigned kFlagDescriptor = 1U << 3U;
-// Flags of entries that are not read: patch data, strong encryption, masked headers.
+// Flags of entries that are not supported: patch data, strong encryption, masked headers.
 constexpr unsigned kFlagsNotRead = 1U << 5U | 1U << 6U | 1U << 13U;
 
 constexpr unsigned kUnicodeNameField = 0x7075;
 
-// An entry as the directory or a local header describes it.
+// An entry of an archive, as the directory or a local header describes the entry.
 struct Header {
   std::string name;
-  unsigned version = 0;  // the version of the format that a reader must support
+  unsigned version = 0;  // the version of the zip format that a program must support
   unsigned flags = 0;
   unsigned method = 0;
-  std::uint32_t time = 0;  // time and date
+  std::uint32_t time = 0;  // time and date of the file's last change
   std::uint32_t crc = 0;
   std::uint64_t packed = 0;
   std::uint64_t size = 0;
-  std::uint64_t begin = 0;  // offset of the local header
-  std::uint64_t data = 0;   // offset of the data; not in the directory
+  std::uint64_t begin = 0;  // offset of the local header in the file
+  std::uint64_t data = 0;   // offset of the entry's data; 0 if the directory describes the entry
 
   Header() = default;
-  // Reads the fields that both kinds of header have in common, from the version at `at` on.
+  // Reads the fields that both kinds of header share. `at` is the offset of the field `version`.
   Header(const Bytes& bytes, std::size_t at)
       : version(bytes.two(at)),
         flags(bytes.two(at + 2)),
@@ -89,15 +89,15 @@ class Auditor {
                     "The end record says {} entries in all and {} on this disk.", end.entries,
                     end.disk_entries);
     }
-    directory_ = end.directory_end;  // without a directory, the search for gaps ends here
+    directory_ = end.directory_end;  // without a valid directory, check_gap() searches up to here
     if (end.directory_bytes > end.directory_end ||
         end.directory > end.directory_end - end.directory_bytes) {
       findings_.add(contradiction, "zip-directory", "The directory does not lie within the file.");
       return;
     }
     directory_ -= end.directory_bytes;
-    // If data precedes the archive, every position in the archive is too small by the data's
-    // length.
+    // If other data precede the archive, every position that the archive states is too small by the
+    // length of these data.
     shift_ = directory_ - end.directory;
     if (shift_ > 0) {
       findings_.add(contradiction, "zip-before",
@@ -111,7 +111,8 @@ class Auditor {
            human_bytes(end.directory_bytes), human_bytes(most.directory_bytes),
            limits::how_to_raise("directory_bytes"));
     }
-    // An end record before the directory belongs to another archive, which is the data of an entry.
+    // End records before the directory are not counted: they belong to a zip archive that is the
+    // data of an entry.
     const auto ends = std::count_if(end.ends.begin(), end.ends.end(),
                                     [&](std::uint64_t at) { return at >= directory_; });
     if (ends > 1) {
@@ -122,7 +123,7 @@ class Auditor {
     std::size_t at = 0;
     while (directory.size() - at >= kCentralBytes && directory.four(at) == kCentral) {
       const std::size_t length = kCentralBytes + directory.two(at + 28) + directory.two(at + 30) +
-                                 directory.two(at + 32);  // name, extra fields, comment
+                                 directory.two(at + 32);  // lengths of name, extra fields, comment
       if (length > directory.size() - at) break;
       if (headers_.size() >= most.archive_entries) {
         fail({ErrorKind::limit, "zip-entries"}, "The archive has over {} entries.\n{}",
@@ -161,7 +162,7 @@ class Auditor {
                           "The entry {} is marked as a folder and has bytes, which PyTorch does "
                           "not read.");
     }
-    // If a Unix system wrote the entry, the upper half of the attributes is the file's mode.
+    // If a Unix system wrote the entry (3), the upper half of the attributes is the file's mode.
     constexpr std::uint32_t type_of_file = 0170000;
     constexpr std::uint32_t symbolic_link = 0120000;
     if (directory.two(at + 4) >> 8U == 3 && (attributes >> 16U & type_of_file) == symbolic_link) {
@@ -171,7 +172,8 @@ class Auditor {
     return header;
   }
 
-  // Reads the extra fields. The zip64 field has those of `numbers` that do not fit the header.
+  // Reads the extra fields of the entry `name`. If one of `numbers` is 0xffffffff, replaces it by
+  // the real number from the zip64 field. `local` is null if the fields are from the directory.
   void read_extra(const Bytes& bytes, std::size_t at, std::size_t length, const std::string& name,
                   std::initializer_list<std::uint64_t*> numbers, Header* local = nullptr) {
     const bool needed =
@@ -233,10 +235,10 @@ class Auditor {
                         "The zip64 field of the entry {} repeats numbers of the header.");
   }
 
-  // Returns whether the zip64 field is one that PyTorch writes for large entries. PyTorch writes
-  // sizes behind the data. In the local header, PyTorch also writes a zip64 field: the size of an
-  // entry of at least 4 GiB, with 0 as packed size, and the offset of an entry beyond 4 GiB.
-  // Source: mz_zip_writer_add_mem_ex_v2 in miniz.
+  // Returns whether a zip64 field in the local header `local` is one that PyTorch writes for large
+  // entries. PyTorch writes the sizes of all entries behind the data. For an entry of at least 4
+  // GiB, the zip64 field also has the size, with 0 as packed size. For an entry that begins beyond
+  // 4 GiB, the field also has the offset. Source: mz_zip_writer_add_mem_ex_v2 in miniz.
   bool is_of_giant(const Bytes& bytes, std::size_t at, std::size_t size, Header& local) const {
     const bool has_sizes = size == 16 || size == 24;
     const bool has_place = size == 8 || size == 24;
@@ -296,7 +298,7 @@ class Auditor {
 
   std::optional<Header> local_header(std::uint64_t at) {
     context_.check_cancelled();
-    constexpr std::uint64_t usual_names = 200;  // bytes, so that one read is usually enough
+    constexpr std::uint64_t usual_names = 200;  // bytes, enough for most names and extra fields
     if (!has(at, kLocalBytes)) return std::nullopt;
     Bytes bytes(input_, at, std::min(kLocalBytes + usual_names, input_.size() - at));
     if (bytes.four(0) != kLocal) return std::nullopt;
@@ -363,7 +365,8 @@ class Auditor {
                           "The local header of the entry {} has another {} than the directory.",
                           what);
     };
-    // If a descriptor follows the data, the local header may have zeros instead of these numbers.
+    // If a descriptor follows the data, a local header may have zeros as sizes and checksum: the
+    // descriptor has the real numbers.
     const bool later = (central.flags & kFlagDescriptor) != 0;
     const auto numbers_differ = [&](std::uint64_t here, std::uint64_t there) {
       return here != there && !(later && here == 0);
@@ -386,7 +389,7 @@ class Auditor {
 
   struct Place {
     std::uint64_t begin = 0;  // offset of the local header
-    std::uint64_t end = 0;    // end of the data
+    std::uint64_t end = 0;    // offset of the end of the entry's data
     const Header* header = nullptr;
   };
 
@@ -407,8 +410,8 @@ class Auditor {
     check_gap(at, directory_);
   }
 
-  // Returns the size of the entry's descriptor: an optional signature, the checksum, and two sizes
-  // of 32 or 64 bits. Returns 0 if there is no descriptor.
+  // Returns the length of the descriptor behind an entry's data: an optional signature, the
+  // checksum, and two sizes of 32 or 64 bits. Returns 0 if there is no valid descriptor.
   std::uint64_t descriptor_bytes(const Place& place) {
     const Header& header = *place.header;
     if ((header.flags & kFlagDescriptor) == 0) return 0;
@@ -435,7 +438,8 @@ class Auditor {
       if (!hidden || hidden->data > end) break;
       findings_.add_entry(contradiction, "zip-unlisted", hidden->name,
                           "The archive has an entry {} that the directory does not list.");
-      // If only a descriptor has the entry's length, the entry may reach to the end of the gap.
+      // A packed size of 0 may mean that only a descriptor has the size. The entry is then taken to
+      // reach to the end of the gap.
       const std::uint64_t left = end - hidden->data;
       const std::uint64_t packed = hidden->packed == 0 ? left : std::min(hidden->packed, left);
       result_.entries.push_back({hidden->name, hidden->size, packed, hidden->data, hidden->crc,

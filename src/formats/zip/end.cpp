@@ -1,5 +1,5 @@
-// Reads the records at the end of a zip archive, for sizes of 32 bits and of 64 bits. Source:
-// PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
+// Reads the records at the end of a zip archive: the end record and the zip64 end record, which has
+// numbers of 64 bits. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
 
 #include <algorithm>
 
@@ -12,8 +12,9 @@ namespace {
 using enum Severity;
 
 constexpr std::uint64_t kLongestComment = 0xffff;
-// PyTorch's reader (miniz) searches in whole blocks of 4096 bytes, so it searches a little further
-// than the longest comment. Source: mz_zip_reader_locate_header_sig() in miniz.c.
+// The number of bytes at the end of a file that are searched for an end record. PyTorch's reader
+// (miniz) searches in whole blocks of 4096 bytes, so it reaches a little further than the longest
+// comment. Source: mz_zip_reader_locate_header_sig() in miniz.c.
 constexpr std::uint64_t kSearched = kEndBytes + kLongestComment + std::uint64_t{2} * 4096;
 
 void read_end64(const Input& input, End& end, Findings& findings) {
@@ -103,7 +104,8 @@ bool has_directory(const Input& input) {
   const auto is_at = [&](std::uint32_t signature, std::uint64_t at) {
     return size >= 4 && at <= size - 4 && Bytes(input, at, 4).four(0) == signature;
   };
-  // Some readers use the directory's position, others its length and the end record's position.
+  // Returns whether a directory with an entry begins at `position` or at end - bytes. Some programs
+  // use the position in the end record, others subtract the directory's length from `end`.
   const auto begins = [&](std::uint64_t position, std::uint64_t bytes, std::uint64_t end) {
     return is_at(kCentral, position) || (bytes <= end && is_at(kCentral, end - bytes));
   };

@@ -1,5 +1,5 @@
 /// @file
-/// Definitions that the readers and the writer of zip archives share. Private to this folder.
+/// Definitions that the code for reading and writing zip archives shares. Private to this folder.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace aether2onnx::zip {
 
-// Signatures and lengths. Source: PKWARE's APPNOTE.TXT 6.3.10, section 4.3.
+// Signatures and lengths (in bytes) of records. Source: PKWARE's APPNOTE.TXT 6.3.10, section 4.3.
 inline constexpr std::uint32_t kLocal = 0x04034b50;    ///< Local header.
 inline constexpr std::uint32_t kCentral = 0x02014b50;  ///< Entry of the directory.
 inline constexpr std::uint32_t kDescriptor = 0x08074b50;
@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kEndBytes = 22;
 inline constexpr std::uint64_t kEnd64Bytes = 56;
 inline constexpr std::uint64_t kLocator64Bytes = 20;
 
-// A header has one of these values if a zip64 record or field has the real number.
+// A number in a header has one of these values if the real number is in a zip64 record or field.
 inline constexpr std::uint64_t k16 = 0xffff;
 inline constexpr std::uint64_t k32 = 0xffffffff;
 inline constexpr unsigned kZip64Field = 0x0001;
@@ -34,7 +34,7 @@ inline constexpr unsigned kStored = 0;
 inline constexpr unsigned kDeflated = 8;
 inline constexpr unsigned kFlagUtf8 = 1U << 11U;
 
-/// Reads little-endian numbers and texts from a piece of the archive.
+/// Reads a piece of an archive into memory. Returns little-endian numbers and texts in the piece.
 class Bytes {
  public:
   Bytes(const Input& input, std::uint64_t offset, std::uint64_t size) : bytes_(to_size(size)) {
@@ -60,7 +60,7 @@ class Bytes {
   std::vector<std::byte> bytes_;
 };
 
-/// Collects the irregularities of an archive.
+/// Collects the irregularities that audit() finds in an archive.
 class Findings {
  public:
   template <typename... Args>
@@ -69,7 +69,7 @@ class Findings {
     push(severity, code, {}, fmt::format(format, std::forward<Args>(args)...));
   }
 
-  /// Adds an irregularity of an entry. The first argument of the format is the entry's quoted name.
+  /// Adds an irregularity of the entry `name`. The first {} of `format` becomes the quoted name.
   template <typename... Args>
   void add_entry(Severity severity, const char* code, const std::string& name,
                  fmt::format_string<std::string, Args...> format, Args&&... args) {
@@ -84,7 +84,7 @@ class Findings {
 
  private:
   void push(Severity severity, const char* code, std::string subject, std::string text) {
-    // Each severity has its own maximum, so that many notes cannot suppress a contradiction.
+    // Each severity has its own maximum, so that many notes cannot displace a contradiction.
     constexpr int most = 100;
     if (++counts_.at(static_cast<std::size_t>(severity)) > most) return;
     all_.push_back({severity, {code, std::move(subject), {}, {}, std::move(text)}});
@@ -94,17 +94,17 @@ class Findings {
   std::array<int, 4> counts_{};
 };
 
-/// The content of the records at the end of an archive.
+/// The content of the end records of an archive: the usual end record and the zip64 end record.
 struct End {
-  std::vector<std::uint64_t> ends;    ///< Positions of all end records, the last first.
+  std::vector<std::uint64_t> ends;    ///< Positions of all end records, from the last to the first.
   std::uint64_t directory = 0;        ///< Position of the directory.
   std::uint64_t directory_bytes = 0;  ///< Length of the directory.
-  std::uint64_t directory_end = 0;    ///< Position of the first record behind the directory.
+  std::uint64_t directory_end = 0;    ///< Position of the record that follows the directory.
   std::uint64_t entries = 0;
-  std::uint64_t disk_entries = 0;  ///< Entries on this disk.
+  std::uint64_t disk_entries = 0;  ///< Entries on this disk, if the archive is split.
 };
 
-/// Reads the end records. Returns nullopt if the file has no end record.
+/// Reads the end records. Returns nullopt if there are none. Adds irregularities to `findings`.
 std::optional<End> read_end(const Input& input, Findings& findings);
 
 }  // namespace aether2onnx::zip

@@ -1,4 +1,4 @@
-// Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
+// Writes zip archives. Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 
 #include "formats/zip/writer.h"
 
@@ -10,12 +10,12 @@ namespace aether2onnx::zip {
 
 namespace {
 
-constexpr std::uint64_t kAlignment = 64;         // torch/csrc: kFieldAlignment
-constexpr std::uint64_t kPaddingField = 0x4246;  // "FB", as in PyTorch's files
+constexpr std::uint64_t kAlignment = 64;  // bytes; kFieldAlignment in PyTorch's caffe2/serialize
+constexpr std::uint64_t kPaddingField = 0x4246;  // id of the field: "FB", as in PyTorch's files
 constexpr std::uint64_t kFieldHeader = 4;
 
-constexpr std::uint64_t kVersion = 20;            // version 2.0, which has folders
-constexpr std::uint64_t kVersionZip64 = 45;       // version 4.5, which has zip64
+constexpr std::uint64_t kVersion = 20;            // zip format 2.0, which has folders
+constexpr std::uint64_t kVersionZip64 = 45;       // zip format 4.5, which has zip64
 constexpr std::uint64_t kDate = (1U << 5U) | 1U;  // 1 January 1980
 
 void append(std::string& out, std::uint64_t number, unsigned bytes) {
@@ -33,7 +33,7 @@ void Writer::put(std::span<const std::byte> bytes) {
   position_ += bytes.size();
 }
 
-// Returns the fields that a local header and a directory entry have in common.
+// Returns the fields that a local header and a directory entry share.
 std::string Writer::common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const {
   std::string fields;
   append(fields, zip64 ? kVersionZip64 : kVersion, 2);
@@ -77,7 +77,7 @@ void Writer::add(const std::string& name, std::span<const std::byte> content) {
 }
 
 std::string Writer::directory_entry(const Entry& entry, std::uint64_t begin) const {
-  std::string numbers;  // the numbers that do not fit the header, in this order
+  std::string numbers;  // the numbers that do not fit the fixed fields, in the order of APPNOTE.TXT
   if (entry.size >= thresholds_.number) {
     append(numbers, entry.size, 8);
     append(numbers, entry.packed, 8);
@@ -92,7 +92,7 @@ std::string Writer::directory_entry(const Entry& entry, std::uint64_t begin) con
   const bool zip64 = !extra.empty();
   std::string record;
   append(record, kCentral, 4);
-  append(record, zip64 ? kVersionZip64 : kVersion, 2);  // made by; no attributes of a file system
+  append(record, zip64 ? kVersionZip64 : kVersion, 2);  // version made by; no file attributes
   record += common_fields(entry, extra.size(), zip64);
   append(record, 0, 2);  // length of the comment
   append(record, 0, 2);  // number of the disk
@@ -108,7 +108,7 @@ std::string Writer::end(std::uint64_t directory, std::uint64_t directory_size) c
   if (count >= thresholds_.entries || directory_size >= thresholds_.number ||
       directory >= thresholds_.number) {
     append(record, kEnd64, 4);
-    append(record, kEnd64Bytes - 12, 8);  // bytes of the record that follow
+    append(record, kEnd64Bytes - 12, 8);  // bytes of this record behind this number
     append(record, kVersionZip64, 2);
     append(record, kVersionZip64, 2);
     append(record, 0, 4);  // number of this disk

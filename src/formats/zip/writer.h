@@ -1,6 +1,7 @@
 /// @file
-/// Writes a zip archive of stored (uncompressed) entries from front to back. Each entry is written
-/// at once: only one tensor is in memory, and an Output, which takes bytes in order, is enough.
+/// Writes a zip archive of stored (uncompressed) entries from front to back. An entry is complete
+/// before the next entry begins, so only one tensor is in memory. The bytes are written in order,
+/// so an Output is enough.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +14,16 @@
 
 namespace aether2onnx::zip {
 
-/// The smallest numbers that the writer puts into zip64 fields.
-/// Source: PKWARE's APPNOTE.TXT, sections 4.4.8 and 4.4.21.
+/// The smallest numbers that the writer puts into zip64 fields, because the usual fields are too
+/// small. Source: PKWARE's APPNOTE.TXT, sections 4.4.8 and 4.4.21.
 struct Thresholds {
-  std::uint64_t number = 0xffffffff;  ///< Of sizes and offsets.
-  std::uint64_t entries = 0xffff;     ///< Of counts of entries.
+  std::uint64_t number = 0xffffffff;  ///< For sizes and offsets, in bytes.
+  std::uint64_t entries = 0xffff;     ///< For the number of entries.
 };
 
-/// Writes one archive. Every entry has the time 1 January 1980, so that the same entries give the
-/// same bytes. The data of an entry begins at a multiple of 64 bytes, as in PyTorch's files, which
-/// are mapped into memory.
+/// Writes one archive. Every entry has the time 1 January 1980, so that the same entries always
+/// give the same bytes. The data of an entry begin at a multiple of 64 bytes, as in the files of
+/// torch.save, because PyTorch can map files into memory.
 class Writer {
  public:
   /// `output` must outlive the writer. Tests lower the `thresholds` to write small zip64 archives.
@@ -31,7 +32,7 @@ class Writer {
 
   /// Appends an entry. `name` is UTF-8.
   void add(const std::string& name, std::span<const std::byte> content);
-  /// Writes the directory and returns the archive's size. No other call may follow.
+  /// Writes the directory and returns the archive's size in bytes. No other call may follow.
   std::uint64_t finish();
 
  private:
@@ -40,7 +41,7 @@ class Writer {
   std::string common_fields(const Entry& entry, std::size_t extra_size, bool zip64) const;
   std::string directory_entry(const Entry& entry, std::uint64_t begin) const;
   std::string end(std::uint64_t directory, std::uint64_t directory_size) const;
-  /// Returns the number, or 0xffffffff if the number must go into a zip64 field.
+  /// Returns `number`, or 0xffffffff if `number` must go into a zip64 field.
   std::uint64_t short_form(std::uint64_t number) const;
 
   Output& output_;

@@ -1,7 +1,8 @@
 /// @file
-/// Reads zip archives and finds every contradiction between the parts of an archive.
+/// Reads zip archives, and finds every contradiction between the records (directory, headers, end
+/// record) of an archive.
 ///
-/// The reader knows nothing of the entries' content. Source: PKWARE's APPNOTE.TXT 6.3.10.
+/// This code knows nothing about the content of entries. Source: PKWARE's APPNOTE.TXT 6.3.10.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -19,45 +20,45 @@ namespace aether2onnx::zip {
 /// One entry of an archive.
 struct Entry {
   std::string name;
-  std::uint64_t size = 0;    ///< Bytes after decompression.
-  std::uint64_t packed = 0;  ///< Bytes in the archive.
-  std::uint64_t offset = 0;  ///< Position of the first byte in the archive.
-  std::uint32_t crc = 0;     ///< CRC-32 after decompression; 0 means "not computed".
-  bool stored = true;        ///< Not compressed.
+  std::uint64_t size = 0;    ///< Bytes of the data after decompression.
+  std::uint64_t packed = 0;  ///< Bytes of the data in the archive.
+  std::uint64_t offset = 0;  ///< Position of the first byte of the data in the file.
+  std::uint32_t crc = 0;     ///< CRC-32 of the decompressed data; 0 means "not computed".
+  bool stored = true;        ///< The data are not compressed.
 };
 
-/// How an irregularity affects readers of the archive.
+/// How an irregularity in an archive affects the programs that read the archive.
 enum class Severity {
-  note,           ///< No effect: readers agree about every entry.
-  damage,         ///< Archive refuses the file. No attack uses the damage.
-  unsupported,    ///< Archive refuses the file. Other programs may read the file.
-  contradiction,  ///< Archive refuses the file. Readers may see different entries.
+  note,           ///< No effect: programs agree about every entry.
+  damage,         ///< The class Archive refuses the file. Attacks cannot use this damage.
+  unsupported,    ///< The class Archive refuses the file. Other programs may read it.
+  contradiction,  ///< The class Archive refuses the file. Programs may see different entries.
 };
 
-/// A place where an archive contradicts itself, or where readers are known to differ.
+/// A place in an archive that contradicts another place, or that programs read differently.
 struct Irregularity {
   Severity severity = Severity::contradiction;
-  Diagnostic diagnostic;  ///< `text` is one line, `subject` an entry's name or empty.
+  Diagnostic diagnostic;  ///< `text` has one line. `subject` is the name of an entry, or empty.
 };
 
-/// What audit() finds in a file.
+/// The result of audit(): what is wrong with an archive, and the entries of the archive.
 struct Audit {
-  bool has_end = false;  ///< The file has the record that ends a zip archive.
+  bool has_end = false;  ///< The file has the end record, which ends every zip archive.
   std::vector<Irregularity> irregularities;
-  /// The directory's entries in their order, then entries that the directory does not list. The
-  /// names are from the local headers. The bytes of every entry lie within the file.
+  /// First the entries that the directory lists, in the directory's order, then entries that the
+  /// directory does not list. The names are from the local headers. All data lie within the file.
   std::vector<Entry> entries;
 };
 
-/// Compares the directory, the local headers and the bytes between them; reads no entry's data.
-/// Throws what Input::read() throws, and Error(limit) if the directory exceeds the limits.
+/// Compares the directory, the local headers and the bytes between entries. Does not read the data
+/// of entries. Throws what Input::read() throws, or Error(limit) for a too large directory.
 Audit audit(const Input& input, const Context& context);
 
-/// Returns whether any reader of zip archives finds a directory with at least one entry. Readers
-/// search from the end of `input`, so the first bytes do not matter.
+/// Returns whether any program that reads zip archives may find a directory with at least one entry
+/// in `input`. The first bytes of `input` do not matter, because programs search from the end.
 bool has_directory(const Input& input);
 
-/// A zip archive whose parts agree. An entry's CRC is checked when the entry is first read.
+/// A zip archive whose records agree. An entry's CRC is checked when the entry is first read.
 class Archive {
  public:
   /// `input` must outlive the archive. `context` is copied. Throws Error(malformed) if the archive
@@ -69,16 +70,16 @@ class Archive {
   ~Archive();
 
   const std::vector<Entry>& entries() const;
-  /// Returns the index of the entry with exactly this name; nullopt if there is none.
+  /// Returns the index of the entry with exactly this name; nullopt if no entry has the name.
   std::optional<std::size_t> find(std::string_view name) const;
 
-  /// Reads the whole entry. Throws Error(limit) if the entry is larger than `limit` bytes.
+  /// Reads the whole entry. Throws Error(limit) if the decompressed entry has over `limit` bytes.
   std::vector<std::byte> read_all(std::size_t entry, std::uint64_t limit) const;
 
-  /// Fills `out` with the entry's bytes from `offset` on. Requires offset + out.size() <= size.
-  /// The first read of an entry goes through the whole entry to check its CRC. A stored entry needs
-  /// one buffer for the check. A deflated entry is inflated into memory and stays there until
-  /// another deflated entry is read.
+  /// Fills `out` with the bytes of the entry from byte `offset` on. Requires that the entry has
+  /// offset + out.size() bytes or more. The first call for an entry reads the whole entry to check
+  /// the CRC. For a stored entry, the check needs one buffer. A deflated entry is inflated into
+  /// memory and stays there until another deflated entry is read.
   void read(std::size_t entry, std::uint64_t offset, std::span<std::byte> out) const;
 
  private:

@@ -1,4 +1,5 @@
-// Changes a graph to other forms that some programs run faster.
+// The passes split_kernels_over() and projections_as_matmul(). They change a graph to other
+// operators, which some programs run faster.
 
 #include <algorithm>
 #include <array>
@@ -26,13 +27,13 @@ std::int64_t group_of(const Node& node) {
   return std::get<std::int64_t>(node.attributes.at("group"));
 }
 
-// --- large kernels ------------------------------------------------------------------------------
+// --- split_kernels_over(): large kernels --------------------------------------------------------
 
-constexpr std::int64_t kPart = 7;
-constexpr std::int64_t kLargest = 2 * kPart - 1;
+constexpr std::int64_t kPart = 7;                 // height and width of the small kernels
+constexpr std::int64_t kLargest = 2 * kPart - 1;  // a larger kernel would need negative padding
 
-// A part of the kernel along one axis: `kPart` rows from `begin` on. The rows before `fresh` belong
-// to the previous part and are zero in this part.
+// One of two parts of a large kernel along one axis: `kPart` rows (or columns) from `begin` on. The
+// rows before `fresh` belong to the previous part and are zero in this part.
 struct Part {
   std::int64_t begin = 0;
   std::int64_t fresh = 0;
@@ -40,7 +41,7 @@ struct Part {
 
 std::array<Part, 2> parts_of(std::int64_t kernel) { return {{{0, 0}, {kernel - kPart, kPart}}}; }
 
-// Returns the loader of one part (C, 1, kPart, kPart) of a kernel (C, 1, K, K).
+// Returns the loader of one part (C, 1, kPart, kPart) of the large kernel (C, 1, K, K) of `load`.
 TensorLoader part_of(TensorLoader load, std::int64_t channels, std::int64_t kernel, Part rows,
                      Part columns) {
   return [load = std::move(load), channels, kernel, rows, columns] {
@@ -115,12 +116,12 @@ class Splitter {
   std::int64_t size_;
 };
 
-// --- projections --------------------------------------------------------------------------------
+// --- projections_as_matmul(): 1 x 1 convolutions ------------------------------------------------
 
 const Ints kToChannelsLast = {0, 2, 3, 1};
 const Ints kToChannelsFirst = {0, 3, 1, 2};
 
-// Returns a loader that transposes the weight (O, I, 1, 1) to (I, O).
+// Returns a loader that transposes the weight (O, I, 1, 1) of `load` to (I, O).
 TensorLoader transposed(TensorLoader load, std::int64_t rows, std::int64_t columns) {
   return [load = std::move(load), rows, columns] {
     const TensorData before = load();
@@ -160,8 +161,8 @@ class Projector {
     return node.op == "Transpose" && std::get<Ints>(node.attributes.at("perm")) == kToChannelsFirst;
   }
 
-  // Returns whether a node is a 1 x 1 convolution at each pixel. The convolutions of channel
-  // attention are not, because they read a mean over all pixels.
+  // Returns whether a node is a 1 x 1 convolution at each pixel. This excludes the 1 x 1
+  // convolutions of channel attention, because they read a mean over all pixels.
   bool is_projection(const Node& node) const {
     if (node.op != "Conv" || group_of(node) != 1 || !is_constant(node.inputs[1])) return false;
     if (node.inputs.size() > 2 && !is_constant(node.inputs[2])) return false;
@@ -172,7 +173,7 @@ class Projector {
     return weight[2] == one && weight[3] == one && !of_mean;
   }
 
-  // Returns whether a node is an element-wise operator on scalars and on values with channels last.
+  // Returns whether a node is an element-wise operator on values in NHWC (and on scalar constants).
   bool is_between(const Node& node) const {
     static constexpr std::array<std::string_view, 10> names = {
         "Add", "Sub", "Mul", "Div", "Cast", "Gelu", "Erf", "Sigmoid", "Relu", "LeakyRelu"};
@@ -199,7 +200,7 @@ class Projector {
     return known->second;
   }
 
-  // Returns the target's value for a value of the source, with the channels last or first.
+  // Returns the new graph's value for a value of the old graph, in NHWC if `last`, else in NCHW.
   ValueId use(ValueId value, bool last, const std::string& path) {
     const ValueId made = rewriter_.use(value, type_of(value), path);
     if (is_constant(value) || is_last_[value] == last) return made;
@@ -235,9 +236,8 @@ class Projector {
   }
 
   Rewriter rewriter_;
-  std::vector<bool>
-      is_last_;  // by value of the source: true if its channels are last in the target
-  std::map<ValueId, ValueId> transposed_;  // by value of the target: its Transpose
+  std::vector<bool> is_last_;              // by value of `source`: is NHWC in `target`
+  std::map<ValueId, ValueId> transposed_;  // by value of `target`: its Transpose
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Replaces the operators that older opsets do not have.
+// The pass lower(): replaces the operators that older opsets do not have.
 
 #include <numbers>
 
@@ -11,7 +11,7 @@ namespace aether2onnx::graph {
 namespace {
 
 constexpr int kOpsetWithLayerNormalization = 17;
-// From this opset on, the axes of ReduceMean and ReduceMax are an input.
+// From this opset on, the axes of ReduceMean and ReduceMax are an input, not an attribute.
 constexpr int kOpsetWithAxesInput = 18;
 
 class Lowerer {
@@ -58,8 +58,8 @@ class Lowerer {
     return rewriter_.target.add_constant(rewriter_.target.value(like).dtype, number);
   }
 
-  // x * (1 + erf(x / sqrt 2)) * 0.5. TensorRT and ONNX Runtime recognise the operators in this
-  // order.
+  // Writes Gelu as x * (1 + erf(x / sqrt 2)) * 0.5, because TensorRT and ONNX Runtime recognise the
+  // operators in this order.
   ValueId gelu(ValueId x) {
     const ValueId scaled = add("Div", {x, constant(x, std::numbers::sqrt2)});
     const ValueId erf = add("Erf", {scaled});
@@ -77,26 +77,26 @@ class Lowerer {
     return add(op, {x}, std::move(attributes));
   }
 
-  // Normalizes over the last axis.
+  // Writes LayerNormalization over the last axis as basic operators.
   ValueId layer_normalization(const Node& node) {
     const ValueId centred = centre(node, -1);
     return scale(node, centred, add("Pow", {centred, constant(centred, 2)}), -1);
   }
 
-  // Normalizes over the channels of (N, C, H, W). The square is a Mul, not a Pow: NVIDIA's AutoCast
-  // replaces the operators with a Pow by a LayerNormalization, which normalizes over C, H and W.
+  // Normalizes over the channels of (N, C, H, W). The square is a Mul, not a Pow, because NVIDIA's
+  // AutoCast would replace operators with a Pow by a LayerNormalization over C, H and W.
   ValueId channel_normalization(const Node& node) {
     const ValueId centred = centre(node, 1);
     return scale(node, centred, add("Mul", {centred, centred}), 1);
   }
 
-  // Subtracts the mean. The statistics are float32, as with stash_type 1.
+  // Subtracts the mean, in float32, as LayerNormalization does with the attribute stash_type 1.
   ValueId centre(const Node& node, std::int64_t axis) {
     const ValueId x = rewriter_.cast(input(node, 0), DType::float32, node.path);
     return add("Sub", {x, reduce("ReduceMean", x, axis)});
   }
 
-  // Casts the normalized value back to the node's type, before scale and bias.
+  // Divides by the standard deviation, casts to the node's type, and then applies scale and bias.
   ValueId scale(const Node& node, ValueId centred, ValueId squared, std::int64_t axis) {
     const ValueId variance = reduce("ReduceMean", squared, axis);
     const auto epsilon = std::get<float>(node.attributes.at("epsilon"));

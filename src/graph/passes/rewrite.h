@@ -1,5 +1,5 @@
 /// @file
-/// The helper of all passes: makes a new graph from an old graph, node by node.
+/// The helper of all passes on graphs: makes a new graph from an old graph, node by node.
 #pragma once
 
 #include <map>
@@ -16,23 +16,23 @@ namespace aether2onnx::graph {
 class Rewriter {
  public:
   /// `old` must outlive the rewriter. Inputs and outputs of the new graph have the type `edge`;
-  /// without `edge`, they keep their types.
+  /// without `edge`, inputs and outputs keep their types.
   explicit Rewriter(const Graph& old, std::optional<DType> edge = std::nullopt);
 
   const Graph& source;
   Graph target;
 
-  /// Returns the initializer of a value of `source`; null if the value has no initializer.
+  /// Returns the weight or constant behind a value of `source`; null for any other value.
   const Initializer* initializer(ValueId value) const;
 
-  /// Returns the value in the new graph that replaces a value of `source`, in the type `dtype`: a
-  /// copy of the initializer, or the result of a node, with a Cast if the type differs.
+  /// Returns the value of the new graph that replaces a value of `source`, in the type `dtype`: a
+  /// copy of a weight or constant, or the result of a node, cast to `dtype` if necessary.
   ValueId use(ValueId value, DType dtype, const std::string& path);
 
-  /// Returns a value of the new graph in the type `dtype`. A value is cast to a type only once.
+  /// Returns `value` (of the new graph) in the type `dtype`. Casts a value to each type only once.
   ValueId cast(ValueId value, DType dtype, const std::string& path);
 
-  /// Copies a node. All its inputs get the type `dtype`; without `dtype`, they keep their types.
+  /// Copies a node. All inputs get the type `dtype`; without `dtype`, inputs keep their types.
   ValueId copy(const Node& node, std::optional<DType> dtype = std::nullopt);
 
   /// Calls `replace` with each node. `replace` returns the value that replaces the node's output.
@@ -47,7 +47,7 @@ class Rewriter {
 
   std::optional<DType> edge_;
   std::map<ValueId, const Initializer*> initializers_;
-  std::map<ValueId, ValueId> made_;  // by value of the source: its replacement
+  std::map<ValueId, ValueId> made_;  // by value of `source`: value of `target`
   std::map<std::pair<ValueId, DType>, ValueId> copies_;
   std::map<std::pair<ValueId, DType>, ValueId> casts_;
 };

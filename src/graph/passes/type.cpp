@@ -1,4 +1,4 @@
-// Decides the types of a graph's values.
+// The pass type(): chooses the type of each value in a graph.
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kLargestFloat16 = 65504;
 
-// Operators that compute statistics of many values.
+// Returns whether a node computes statistics of many values, for example a mean.
 bool is_normalization(const Node& node) {
   return node.op == kChannelNormalization ||
          is_one_of("LayerNormalization GlobalAveragePool", node.op);
@@ -22,12 +22,13 @@ bool is_normalization(const Node& node) {
 
 bool is_sum(const Node& node) { return is_one_of("Add Sub", node.op); }
 
-// Operators that pass their input's values on. They take whichever type avoids a Cast.
+// Returns whether a node passes its input's values on (a "follower"). Followers take whichever type
+// avoids a Cast.
 bool is_follower(const Node& node) {
   return is_one_of("Transpose DepthToSpace LeakyRelu", node.op);
 }
 
-// Whether `path` is `block` or lies within it.
+// Returns whether the module path `path` is `block`, or a module within `block`.
 bool is_within(std::string_view path, std::string_view block) {
   return path == block || (path.starts_with(block) && path[block.size()] == '.');
 }
@@ -89,14 +90,15 @@ class Typer {
 
   DType type_of(const Node& node) const { return types_[node.output]; }
 
-  // Decides the type of each node. A follower (see is_follower) has the type of its input.
-  // However, if all readers of its result have the 16-bit type, the follower has this type.
+  // Chooses the type of each node. A follower (see is_follower()) first gets the type of its input.
+  // If only nodes of the 16-bit type read its result, the follower then gets the 16-bit type.
   void decide() {
     std::vector<const Node*> followers;
     for (const Node& node : source_.nodes()) {
       DType type = own_type(node);
       if (type != DType::float32 && takes_float32(node)) {
-        // A float32 sum keeps the range of a float32 input. A normalization then needs no Cast.
+        // If an input is float32, a sum stays float32 to keep the range of this input, and a
+        // normalization stays float32 so that this input needs no Cast.
         if (is_sum(node) || is_normalization(node)) type = DType::float32;
         if (is_follower(node)) {
           type = DType::float32;
@@ -148,7 +150,7 @@ class Typer {
     return compute_type_;
   }
 
-  // Whether the node adds or subtracts a constant: the image's mean.
+  // Returns whether the node adds or subtracts a constant, for example the image's mean.
   bool has_constant(const Node& node) const {
     return is_sum(node) && std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
              return rewriter_.initializer(input) != nullptr;

@@ -1,4 +1,4 @@
-// Folds modules into the weights of convolutions.
+// The pass fold(): folds modules into the weights of convolutions, so that the modules disappear.
 
 #include <algorithm>
 #include <map>
@@ -13,7 +13,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// Folds each module into the convolution before it, or into the convolutions after the module.
+// Folds a module into the convolution before the module, or into the convolutions that follow it.
 class Fold {
  public:
   explicit Fold(Network network) : net_(std::move(network)) {
@@ -30,13 +30,13 @@ class Fold {
   }
 
  private:
-  // A shift or scale that waits for the convolutions that read its output.
+  // A shift or scale that is folded later, when the convolutions that read its output are copied.
   struct Waiting {
     std::optional<Expression> shift;
     std::optional<Scale> scale;
   };
 
-  // Returns the value of the result that replaces the module's value; nullopt to copy the module.
+  // Returns the new network's value that replaces the module's output; nullopt to copy the module.
   std::optional<ValueId> rewrite(const Module& module, ValueId value) {
     bool folded = false;
     if (const auto* shift = std::get_if<ChannelShift>(&module.operation)) {
@@ -55,7 +55,7 @@ class Fold {
     return net_.value(module.inputs[0]);
   }
 
-  // --- parameters ---
+  // --- formulas of weights ---
 
   // Rounds a computed weight as a fused checkpoint stores it, before any further arithmetic.
   static Expression as_in_checkpoint(Expression value) {
@@ -66,13 +66,13 @@ class Fold {
     return as_in_checkpoint(net_.source.parameters.at(id).value);
   }
 
-  // Returns the formula of a parameter of the result, for use as an operand.
+  // Returns the formula of a weight of the result. Rounds the formula before its first change.
   Expression result_value(ParameterId id) const {
     const Expression& value = net_.result.parameters.at(id).value;
     return changed_.contains(id) ? value : as_in_checkpoint(value);
   }
 
-  // Replaces a parameter of the result by the operation `kind` on the parameter and the operand.
+  // Sets a weight of the result to the operation `kind` on its old formula and `operand`.
   void change(ParameterId id, Kind kind, Expression operand) {
     Expression value = Expression::of(kind, result_value(id), std::move(operand));
     changed_.insert(id);
@@ -94,7 +94,7 @@ class Fold {
     changed_.insert(*conv.bias);
   }
 
-  // --- folding ---
+  // --- folding of one module ---
 
   // Returns the convolution in the result that makes the input of a module. Returns null if no
   // convolution makes the input, or if another module also reads the input.
@@ -130,8 +130,8 @@ class Fold {
     return true;
   }
 
-  // Folds a scale into the convolution before the scale. Between the two, attention may lie if the
-  // scale is positive: the means and maxima of attention are then scaled by the same factor.
+  // Folds a scale into the convolution before the scale. Attention may come between the two if the
+  // scale is positive, because it then also scales the means and maxima in the attention.
   bool fold_backward(const Module& module, const Scale& scale) {
     std::vector<ParameterId> compensated;
     ValueId at = module.inputs[0];
@@ -168,8 +168,8 @@ class Fold {
     return true;
   }
 
-  // Returns whether all consumers of the value are convolutions. If `points`, the convolutions must
-  // also be 1 x 1 and without groups.
+  // Returns whether only convolutions read `value`, so that the shift or scale that makes `value`
+  // can be folded into them. If `points`, the convolutions must also be 1 x 1 and without groups.
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
     const bool is_output = value == net_.source.modules.size();
@@ -187,7 +187,7 @@ class Fold {
     auto& conv = std::get<Conv2d>(net_.maker(value)->operation);
     if (waiting->second.scale) multiply(conv.weight, *waiting->second.scale);
     if (waiting->second.shift) {
-      // W (x + e) = W x + W e.
+      // W (x + e) = W x + W e: a shift e of the input is the same as adding W e to the bias.
       add_to_bias(conv, module.path,
                   Expression::of(Kind::apply, result_value(conv.weight), *waiting->second.shift));
     }
@@ -203,9 +203,9 @@ class Fold {
 
   Rewriter net_;
   Folded folded_;
-  std::set<ParameterId> changed_;                      // parameters of the result
-  std::vector<std::vector<const Module*>> consumers_;  // by value of the source
-  std::map<ValueId, Waiting> waiting_;                 // by value of the source
+  std::set<ParameterId> changed_;                      // weights of the result that fold() changed
+  std::vector<std::vector<const Module*>> consumers_;  // by source value: modules that read it
+  std::map<ValueId, Waiting> waiting_;                 // by source value: not yet folded
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Replaces each pair of convolutions by one, and folds statistics into weight and bias.
+// The pass fuse(): makes one convolution of each pair, and folds statistics into weight and bias.
 
 #include <algorithm>
 
@@ -16,7 +16,8 @@ ValueId fuse(Rewriter& net, const Module& module, const ReparameterizedConv2d& p
   const auto& parameters = net.source.parameters;
   const Parameter& large = parameters.at(pair.large_weight);
   const Parameter& large_bias = parameters.at(pair.large_bias);
-  // The fused convolution gets the position of the first of these two parameters.
+  // The fused convolution gets the position of the first of these two weights in the list of the
+  // PyTorch class, so that a fused checkpoint has the order of the class.
   const std::size_t position = std::min(large.position, large_bias.position);
   const auto add = [&](const char* name, const Parameter& big, ParameterId small, Kind kind) {
     const ParameterId id =

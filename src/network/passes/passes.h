@@ -1,29 +1,29 @@
 /// @file
 /// The passes on the modules of a network, in the order in which a conversion runs them. A pass
-/// makes a new network that computes the same values. Passes use modules and expressions, but no
-/// knowledge of a particular network.
+/// makes a new network that computes the same values. Passes use modules and formulas of weights,
+/// but no knowledge of a particular network.
 #pragma once
 
 #include "network/network.h"
 
 namespace aether2onnx::network {
 
-/// The result of fuse().
+/// The result of the pass fuse().
 struct Fused {
   Network network;               ///< The fused network, without ReparameterizedConv2d.
   std::size_t convolutions = 0;  ///< Number of pairs that became one convolution.
   std::size_t norms = 0;         ///< Number of norms with statistics folded into weight and bias.
 };
 
-/// Pass 1: returns the fused network, as the published class computes it and as a fused checkpoint
-/// stores it.
+/// Pass 1: returns the fused network. The published class computes this network after fusion, and a
+/// fused checkpoint contains it.
 ///
 /// Every ReparameterizedConv2d becomes one Conv2d: the small kernel is added to the middle of the
 /// large kernel, and the biases are added. Every DeploymentNorm that its generation fuses becomes a
-/// ChannelAffine. The result is exact up to one rounding of each number, at the very end.
+/// ChannelAffine. The result is exact, except that each element is rounded once, at the end.
 Fused fuse(Network network);
 
-/// The result of fold(), and the numbers of modules that were folded into convolutions.
+/// The result of the pass fold(), and the numbers of modules that were folded into convolutions.
 struct Folded {
   Network network;
   std::size_t norms = 0;
@@ -32,8 +32,8 @@ struct Folded {
   std::size_t shifts = 0;   ///< Offsets of channels, for example the image's mean.
 };
 
-/// Pass 2: folds these modules into the weights of convolutions. The result is the same in exact
-/// arithmetic.
+/// Pass 2: folds the following modules into the weights of convolutions, so that the modules
+/// disappear. In exact arithmetic, the network's output stays the same.
 ///  - A factor or an offset of a convolution's output, for each channel or for all channels, if no
 ///    other module reads this output.
 ///  - A positive factor after attention. The input of the attention is then scaled by the factor,

@@ -2,8 +2,6 @@
 
 namespace aether2onnx::network {
 
-using Kind = Expression::Kind;
-
 Rewriter::Rewriter(Network network)
     : source(std::move(network)), parameters_(source.parameters.size()) {
   result.facts = source.facts;
@@ -40,13 +38,14 @@ ValueId Rewriter::put(const Module& module, std::string path, Operation operatio
 Affine affine_of(const Network& network, const DeploymentNorm& norm) {
   const auto value = [&](ParameterId id) { return network.parameters.at(id).value; };
   Expression deviation = Expression::of(
-      Kind::square_root,
-      Expression::of(Kind::add, value(norm.running_var), Expression::constant(norm.epsilon)));
+      Expression::Kind::square_root, Expression::of(Expression::Kind::add, value(norm.running_var),
+                                                    Expression::constant(norm.epsilon)));
   Affine affine;
-  affine.weight = Expression::of(Kind::divide, value(norm.weight), std::move(deviation));
-  affine.bias =
-      Expression::of(Kind::subtract, value(norm.bias),
-                     Expression::of(Kind::multiply, value(norm.running_mean), affine.weight));
+  affine.weight =
+      Expression::of(Expression::Kind::divide, value(norm.weight), std::move(deviation));
+  affine.bias = Expression::of(
+      Expression::Kind::subtract, value(norm.bias),
+      Expression::of(Expression::Kind::multiply, value(norm.running_mean), affine.weight));
   return affine;
 }
 

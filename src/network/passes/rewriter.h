@@ -1,5 +1,5 @@
 /// @file
-/// Makes a new network from the modules of another network. Private to the passes.
+/// Makes a new network from the modules of another network, for passes. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace aether2onnx::network {
 
-/// Visits the modules of `source` in their order and makes `result`. `result` has only the
-/// parameters that its modules use.
+/// Makes the network `result` from the modules of the network `source`, in their order. `result`
+/// has only the weights that its modules use.
 class Rewriter {
  public:
   explicit Rewriter(Network network);
@@ -19,8 +19,8 @@ class Rewriter {
   const Network source;
   Network result;
 
-  /// Calls `rewrite` with each module and the module's value. `rewrite` returns the value of the
-  /// result that replaces the module's value, or nullopt to copy the module.
+  /// Calls `rewrite` with each module of `source` and the id of the module's output. `rewrite`
+  /// returns the value of `result` that replaces this output, or nullopt to copy the module.
   template <typename Rewrite>
   void run(Rewrite rewrite) {
     for (std::size_t i = 0; i < source.modules.size(); ++i) {
@@ -29,28 +29,28 @@ class Rewriter {
     }
   }
 
-  /// Returns the value of the result that replaces a value of the source.
+  /// Returns the value of `result` that replaces the value `source_value` of `source`.
   ValueId value(ValueId source_value) const { return values_.at(source_value); }
-  /// Returns the module that makes a value of the result; null for the image.
+  /// Returns the module of `result` that makes the value `result_value`; null for the input image.
   Module* maker(ValueId result_value) {
     return result_value == 0 ? nullptr : &result.modules.at(result_value - 1);
   }
 
-  /// Copies a parameter to the result at its first use. Returns the parameter's id in the result.
+  /// Copies the weight `id` of `source` to `result` at its first use. Returns its id in `result`.
   ParameterId take(ParameterId id);
-  /// Adds a parameter with `value` and the name, shape and position of a parameter of the source.
+  /// Adds a weight to `result`: the formula `value`; name, shape and position of `id` in `source`.
   ParameterId replace(ParameterId id, Expression value);
-  /// Copies a module with its parameters.
+  /// Copies a module of `source`, with its weights, to `result`. Returns the id of its output.
   ValueId copy(Module module);
-  /// Adds an operation that replaces a module. The parameters of the operation are in the result.
+  /// Adds `operation` (with weights of `result`) in place of `module`. Returns the output's id.
   ValueId put(const Module& module, std::string path, Operation operation);
 
  private:
-  std::vector<std::optional<ParameterId>> parameters_;  // by source id: result id
-  std::vector<ValueId> values_ = {0};                   // by source value: result value
+  std::vector<std::optional<ParameterId>> parameters_;  // by id in `source`: id in `result`
+  std::vector<ValueId> values_ = {0};                   // by value of `source`: value of `result`
 };
 
-/// A deployment norm as x * weight + bias for each channel.
+/// The formulas of weight and bias if a deployment norm is written as x * weight + bias.
 struct Affine {
   Expression weight;
   Expression bias;
