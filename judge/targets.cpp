@@ -28,7 +28,7 @@ constexpr std::string_view kSafe = "every device runs float32, and float32 is th
 constexpr std::string_view kLayerNormalization =
     "the target runs LayerNormalization as one operator";
 constexpr std::string_view kUnmeasured =
-    "the usual form; no other form was measured on this target";
+    "the default form of the graph; the speed of other forms was not measured on this target";
 constexpr std::string_view kAnySize = "the model takes one picture at a time, of any size";
 constexpr std::string_view kFloat32Sums =
     "the sums of feature maps are float32, so each bfloat16 depthwise convolution needs a Cast as "

@@ -1,6 +1,7 @@
 /// @file
-/// The tensor functions of the reference's forward passes, for every implementation of Operations.
-/// The functions throw Error(mismatch) if the shapes of their arguments do not fit.
+/// Tensor functions that the forward passes of the reference networks use. The functions call only
+/// the interface Operations, so they work with each implementation of Operations. All functions
+/// throw Error(mismatch) if the shapes of their arguments do not fit.
 #pragma once
 
 #include <vector>

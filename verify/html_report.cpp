@@ -207,7 +207,9 @@ std::string rewriting_section(const Json& rewriting) {
                               escape(rewriting["why_not"].get<std::string>()));
   }
   if (rewriting["differences"].empty()) {
-    return html + "<p id=\"rewriting\">All weights and attributes are the same.</p>\n";
+    return html +
+           "<p id=\"rewriting\">All weights and attributes of the model are the same as in a new "
+           "conversion of the checkpoint.</p>\n";
   }
   html += fmt::format(
       "<p id=\"rewriting\">{}</p>\n<table id=\"rewritten\"><tr><th>Node</th>"

@@ -309,8 +309,7 @@ class Verifier {
     const DoubleTensor expected =
         reference_->run(input, {.ranges = &ranges_, .on_layer = on_layer});
     context_.check_cancelled();
-    // A 16-bit model may run in two ways (see Candidate). The larger of the two differences is
-    // used.
+    // A 16-bit model may run in two ways (see Candidate). The worse of the two results is reported.
     std::optional<Comparison> worst;
     FloatTensor shown;
     for (FloatTensor& found : candidate_->run(input)) {
@@ -428,7 +427,8 @@ class Verifier {
                       input, Candidate::Results::exact));
   }
 
-  // Adds the parts to `list`, and a text about the first suspicious part to the details.
+  // Adds the errors of the network's parts to `list`. For the first part whose error is larger than
+  // rounding explains, also adds a text with `cause` to `details_`, unless there is such a text.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];

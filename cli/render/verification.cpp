@@ -124,8 +124,9 @@ void print_comparison(Console& console, const Json& details, bool warn) {
   if (rewriting["compared"] == true) {
     const auto count = rewriting["count"].get<std::uint64_t>();
     console.line("", count == 0
-                         ? "pass the same weights as a new conversion"
-                         : fmt::format("FAIL {} from a new conversion, first at {}",
+                         ? "pass weights and attributes: the same as in a new conversion"
+                         : fmt::format("FAIL weights and attributes: {} from a new conversion, "
+                                       "first at {}",
                                        plural(count, "difference"),
                                        rewriting["differences"][0]["place"].get<std::string>()));
   }
@@ -133,9 +134,8 @@ void print_comparison(Console& console, const Json& details, bool warn) {
 
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint) {
-  std::string text =
-      fmt::format("{} computes the same as {} in PyTorch, within the tolerance",
-                  printable(model_name), checkpoint);
+  std::string text = fmt::format("{} computes the same as {} in PyTorch, within the tolerance",
+                                 printable(model_name), checkpoint);
   if (details["assumptions"].empty()) return text;
   std::vector<std::string> facts;
   for (const Json& each : details["assumptions"]) {

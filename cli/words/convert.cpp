@@ -307,7 +307,9 @@ void add_words(CommandLine& line, ConvertRequest& request) {
                 "Save a model that differs, as NAME.failed.onnx");
   add_network_options(line, request.options.expect, request.options.read);
   add_limits(line, request.limits);
-  line.add_printing(request.printing, "Also print a table of the model");
+  line.add_printing(request.printing,
+                    "Also print a table that compares the checkpoint with the ONNX\n"
+                    "model: size, weights, types, inputs, outputs and operators");
   line.then([&, shape] {
     take_targets(line, *shape, request);
     request.given = line.given();

@@ -1,5 +1,6 @@
 /// @file
-/// Replaces the option names that a user typed by the command's own option names.
+/// Translates the option names that a user may type (abbreviations, aliases, names of other
+/// programs) to the command's own option names.
 #pragma once
 
 #include <map>
@@ -14,7 +15,8 @@ std::string with_underscores(std::string name);
 /// Returns "; did you mean --scale?" if a name in `known` is similar to `name`, else a full stop.
 std::string suggestion(const std::string& name, const std::vector<std::string>& known);
 
-/// Maps an option to the name that the user typed, if it differs: "--fp_mode" to "--dtype".
+/// Maps the command's own name of an option to the name that the user typed, if the two names
+/// differ: "--fp_mode" to "--dtype".
 using TypedNames = std::map<std::string, std::string>;
 
 /// The names of the options that a command has, for resolve_names().
@@ -24,8 +26,9 @@ struct OptionNames {
   std::string help;                      ///< The command line that lists the options, for messages.
 };
 
-/// Returns `arguments` with the command's own option names, up to the first "--". Adds the names
-/// that were replaced to `typed`. Throws Error(usage) if a name fits no option or several options.
+/// Returns `arguments`, in which the command's own option names replace the typed names up to the
+/// first argument "--". Adds the replaced names to `typed`. Throws Error(usage) if a typed name
+/// fits no option or several options.
 std::vector<std::string> resolve_names(const std::vector<std::string>& arguments,
                                        const OptionNames& names, TypedNames& typed);
 

@@ -274,10 +274,11 @@ AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
 /// Compares the file at `planned.output.path` with the file that convert_file() would write.
 /// Returns "" if the two files match, else the difference in a few words: "its opset_version is 17,
 /// not 20". The comparison covers the metadata (SHA-256 of `input`, options, version of
-/// aether2onnx), the inputs and outputs, and whether external data are in the file's folder. Names
-/// of the source and weights are not compared. `planned` is the result of plan_file(). If
-/// `more_fp32_blocks` is true, the file may keep more modules in float32 than `planned`, because a
-/// verification of a mixed-precision model may have added modules.
+/// aether2onnx), the inputs and outputs, and whether external data are in the file's folder. The
+/// comparison ignores the file name of the checkpoint, and does not read the weights. `planned` is
+/// the result of plan_file(). If `more_fp32_blocks` is true, the file may keep more modules in
+/// float32 than `planned`, because a verification of a mixed-precision model may have added
+/// modules.
 ///
 /// Throws Error(io) if `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,

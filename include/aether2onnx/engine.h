@@ -27,7 +27,8 @@ struct TensorRtVersion {
   int major = 10;
   int minor = kNewest;
   int patch = kNewest;
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads the comparison's 0 as a pointer
+  // The warning of clang-tidy 14 is false: for this operator, the compiler generates a comparison
+  // with 0, and clang-tidy takes this 0 for a null pointer. NOLINTNEXTLINE(modernize-use-nullptr)
   friend constexpr auto operator<=>(const TensorRtVersion&, const TensorRtVersion&) = default;
 };
 
@@ -125,7 +126,7 @@ struct EngineOptions {
   /// The GPU's number in CUDA, 0 to 1023. Unset: the first GPU.
   std::optional<std::int64_t> device;
   /// Only for TensorRT for RTX: the compute capabilities of the GPUs that can run the engine, 89
-  /// for 8.9. Empty: the default of TensorRT for RTX, which is 8.0, 8.6, 8.9 and 12.0.
+  /// for 8.9. Empty: the default of TensorRT for RTX, which is 8.0, 8.6, 8.9, 12.0 and newer.
   std::vector<int> compute_capabilities;
 };
 

@@ -198,8 +198,8 @@ void read_weights(Model& model, const Context& context) {
       context.observer->on_progress("weights", ++done, model.file.initializers.size());
     }
   }
-  // For tensors in attributes, inner graphs and functions, check tests only if external files
-  // exist.
+  // The elements of tensors in attributes, inner graphs and functions are not read. For these
+  // tensors, `check` tests only whether their external files exist in the model's folder.
   for (const onnx::Tensor& tensor : model.file.other_tensors) {
     if (report_place(model, tensor, model.weights) || tensor.external_file.empty()) continue;
     context.check_cancelled();

@@ -28,7 +28,8 @@ std::string keep_normalizations(const Model& model) {
          ", which keeps the normalizations in float32.";
 }
 
-// Returns "float16, float32" if inputs have these types but must have the same type; else "".
+// If inputs of the node must have the same type but have different types, returns a list of these
+// types, for example "float16, float32". Otherwise returns "".
 std::string disagreement(const Model& model, const onnx::Node& node) {
   const TypeRow* row = find_type_row(node);
   if (row == nullptr) return "";

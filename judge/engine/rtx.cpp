@@ -115,8 +115,8 @@ TensorRtVersion parse_tensorrt_rtx_version(std::string_view text) {
   if (parts.size() > 2) version.patch = parts[2];
   if (!parts.empty() && version >= kOldest && version.major == kOldest.major) return version;
   fail({ErrorKind::usage, "engine-version", "for", "1.5 or newer", std::string(text)},
-       "{} is not a supported version of TensorRT for RTX. Write the version as 1.7; the oldest "
-       "supported version is 1.5.",
+       "{} is not a supported version of TensorRT for RTX. Write the version in the form 1.7 "
+       "(major.minor). The oldest supported version is 1.5.",
        printable(text));
 }
 

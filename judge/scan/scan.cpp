@@ -74,8 +74,8 @@ std::uint64_t json_bytes(const Input& input) {
   return std::min(bytes, input.size());
 }
 
-// Scans the index of a sharded checkpoint, and each shard with all readers, because programs may
-// load a shard without the index.
+// Scans the index of a sharded checkpoint. Then scans each shard as a separate file, in every
+// format, because a program may load a shard without the index.
 void scan_shards(const File& file) {
   file.collector.set_container("JSON");
   scan_tensors(file);

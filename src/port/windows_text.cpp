@@ -1,4 +1,5 @@
-// Converts texts on Windows: UTF-8 and UTF-16, paths of any length, error numbers to messages.
+// Conversions on Windows: between UTF-8 and UTF-16, from a path to the form that Windows accepts at
+// any length, and from an error number to its message.
 
 #include <fmt/format.h>
 

@@ -244,8 +244,9 @@ parser of ONNX files, or the same operators. Nothing in this table was run on a 
 
 ## What clients refuse
 
-Files of aether_small without `--for`. Each fails in the client, and `check --for TARGET` finds it. The tests fail if one
-of them runs, or if `check` does not find it.
+The table lists models of aether_small that were converted with the options in the table, and without `--for`. Each of
+these models fails in the client, and `check --for TARGET` finds the problem. The tests fail if one of these models runs
+correctly, or if `check` does not find the problem.
 
 | target | options | in the client | `check` |
 | --- | --- | --- | --- |

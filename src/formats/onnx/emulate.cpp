@@ -193,8 +193,9 @@ class Emulator {
     added_.insert(tensor.name);
   }
 
-  // If `elements` is one number that is the square root of 2 or its inverse in 16 bits, replaces
-  // the number by its precise value in float32. A GELU of simple operators has this constant.
+  // If `elements` is one float32 number, and this number is the square root of 2 or its inverse,
+  // rounded to a 16-bit type, replaces the number by the precise float32 value. A GELU that is
+  // built from simple operators contains this constant.
   static void restore_root(std::vector<std::byte>& elements) {
     float number = 0;
     if (elements.size() != sizeof(number)) return;

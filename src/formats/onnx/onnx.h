@@ -31,9 +31,11 @@ struct ValueInfo {
   std::vector<std::string> dims;  ///< Size per axis: a decimal number, a name, or "" if unknown.
 };
 
-/// The value of a node's attribute: a number, a text or a list of integers. read() leaves out all
-/// other values. Tensors in attributes are in Model::initializers (of Constant nodes) or
-/// Model::other_tensors, nodes of graphs in attributes in Model::inner_nodes.
+/// The value of a node's attribute: a number, a text or a list of integers. read() stores other
+/// values elsewhere, or leaves them out. A tensor in an attribute is stored in Model::initializers
+/// if the node is a Constant of the main graph, otherwise in Model::other_tensors. If an attribute
+/// is a graph, the nodes of this graph are in Model::inner_nodes, or in Function::nodes if a
+/// function contains the graph.
 using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
 
 struct Node {

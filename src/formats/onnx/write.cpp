@@ -107,8 +107,8 @@ Placed place(const Tensor& tensor) {
   return {&tensor, *bytes};
 }
 
-// Returns the bytes of an initializer's field in the graph message, up to the elements, which end
-// the field. Elements in external data are not in the field.
+// Returns the start of an initializer's field in the graph message: all bytes before the elements,
+// which come last. If the elements are in external data, returns the whole field.
 std::string field_of(const Placed& placed, const std::string& external_name) {
   std::string message = tensor_head(*placed.tensor);
   if (placed.external_offset) {

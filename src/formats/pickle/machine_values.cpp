@@ -259,7 +259,8 @@ void Machine::build() {
   const ValueId target = top();
   if (document_.kind(target) != Kind::object) {
     malformed({ErrorKind::malformed, "pickle-state", {}, {}, describe(document_, target)},
-              "it sets the state of {}", describe(document_, target));
+              "BUILD sets the state of {}, but only an object has a state",
+              describe(document_, target));
   }
   // BUILD may set the state of a used object: a call may have read the object, because an object's
   // state can lead to a bound method of the same object.

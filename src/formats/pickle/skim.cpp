@@ -342,9 +342,10 @@ class Skimmer {
 
   bool is_container_on_top() const { return has(1) && stack_.back() == Tag::container; }
 
-  // skim() executes no call: Python calls only imported names, and skim() ends at the first import.
-  // The opcodes EXT1, EXT2 and EXT4 also end skim(): they refer to names in Python's extension
-  // registry, and no program has registered a name.
+  // Executes the opcodes that step() does not execute: imports and BUILD. All further opcodes end
+  // skim(), also calls: a pickle can call only what it has imported, and skim() ends at the first
+  // import. EXT1, EXT2 and EXT4 import a name by its number in Python's extension registry. This
+  // registry is empty by default, so Python does not load such a pickle.
   bool step_of_call(unsigned char opcode) {
     switch (opcode) {
       case kGlobal:

@@ -34,7 +34,8 @@ struct Header {
 /// Reads and checks the header. Throws Error(malformed) or Error(limit).
 Header read_header(const Input& input, const Context& context);
 
-/// Returns the tensor as a record. If the type is not supported, the record has only a problem.
+/// Returns the tensor as a record. If the tensor's type is not supported, the record has no tensor,
+/// only the name, the reason (`problem`) and the code of the reason (`problem_code`).
 formats::Record record_of(const Tensor& tensor);
 
 /// Returns the name that safetensors has for a type, for example "F16".

@@ -352,8 +352,9 @@ class TensorRecords {
     return result;
   }
 
-  // Throws if an element lies outside the storage or view. Then changes the tensor's offset, which
-  // counts from the view's begin, to an offset in the storage.
+  // Throws if an element of the tensor lies outside `storage`. In files from before PyTorch 0.4,
+  // `storage` may be a view, which is a part of a larger storage. The tensor's offset is then an
+  // offset in the view, and check_extent() changes it to an offset in the larger storage.
   void check_extent(Tensor& tensor, const Storage& storage) const {
     // No number below exceeds `storage.elements`. check_promise() has checked that
     // `storage.elements` fits 63 bits.

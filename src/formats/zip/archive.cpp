@@ -32,8 +32,8 @@ struct DecompressorCloser {
 }
 
 // Throws if an irregularity in `found` is more serious than a note. Reports contradictions and
-// damage before unsupported entries: such an archive is malformed even if an entry is also
-// encrypted or compressed with an unknown method.
+// damage first, then unsupported entries: a contradictory or damaged archive is malformed, even if
+// an entry is also encrypted or compressed with an unknown method.
 void check(const Audit& found, std::uint64_t file_size) {
   if (!found.has_end) {
     fail({ErrorKind::malformed, "zip-cut-off"},
