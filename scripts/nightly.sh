@@ -73,16 +73,16 @@ release() {
 }
 
 part "clang-format" 1 format
-part "clang-tidy" 15 tidy
-part "valgrind" 15 memory
+part "clang-tidy" 10 tidy
+part "valgrind" 30 memory
 part "all opsets" 5 all_opsets
 part "rounding noise of all forms" 15 all_forms
 part "files beyond 4 GiB" 3 giants
 part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
-part "coverage" 10 coverage
+part "coverage" 8 coverage
 part "clients" 15 clients
 part "oracle" $((minutes * 3 + 5)) oracle
 part "hostile corpus on Windows" 15 windows_corpus
 part "release, twice" 40 release
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 164))
+parts_table $((minutes * 7 + 172))
