@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -69,15 +70,13 @@ std::vector<fs::path> usual_folders() {
   if (!port::kIsWindows) {
     folders.insert(folders.end(), kUsualFolders.begin(), kUsualFolders.end());
   }
-  std::multimap<std::vector<std::uint64_t>, fs::path> unpacked;  // by version
+  // By version, the newest first.
+  std::multimap<std::vector<std::uint64_t>, fs::path, std::greater<>> unpacked;
   for (const fs::path& path : io::list_folder(kUnpackedIn).paths) {
     const std::string name = path.filename().string();
     if (name.starts_with("TensorRT")) unpacked.emplace(numbers_in(name), path / "bin");
   }
-  // The newest version comes first.
-  for (auto each = unpacked.rbegin(); each != unpacked.rend(); ++each) {
-    folders.push_back(each->second);
-  }
+  for (const auto& [version, folder] : unpacked) folders.push_back(folder);
   return folders;
 }
 

@@ -47,8 +47,8 @@ struct Quantizer {
   double scale = 1;
   std::int64_t zero_point = 0;
   std::optional<std::size_t> axis;    ///< If set: `scales` and `zero_points` replace the numbers.
-  std::optional<Tensor> scales;       ///< Rank 1, float64 or float32.
-  std::optional<Tensor> zero_points;  ///< Rank 1, int64 or int32.
+  std::optional<Tensor> scales;       ///< Rank 1, float64, contiguous.
+  std::optional<Tensor> zero_points;  ///< Rank 1, int64, contiguous.
 };
 
 /// A named item of a file: a tensor, or the reason why the item is no well-formed tensor. The

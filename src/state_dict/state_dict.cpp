@@ -160,10 +160,19 @@ void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
   }
 }
 
+// Returns integer - zero point in float32, as PyTorch on x86 computes this number for a tensor with
+// one scale: in int32, which may overflow. Source: fbgemm::Dequantize in fbgemm/QuantUtils.h.
+float steps_of_int32(std::int64_t integer, std::int64_t zero_point) {
+  const auto steps = static_cast<std::uint32_t>(integer) - static_cast<std::uint32_t>(zero_point);
+  return static_cast<float>(static_cast<std::int32_t>(steps));
+}
+
 }  // namespace
 
-// Returns the values of a quantized tensor in float32, rounded as in PyTorch: scales (stored in
-// float64) and integer - zero point are rounded to float32 before the multiplication.
+// Returns the values of a quantized tensor in float32, rounded as in PyTorch. If the tensor has one
+// scale, the scale is rounded to float32 before the multiplication. If each channel has a scale,
+// integer and zero point are rounded to float32 first, and the multiplication is in float64.
+// Source: dequantize_tensor_per_channel in ATen/native/quantized/AffineQuantizer.cpp.
 TensorData StateDict::dequantized(const Tensor& tensor) const {
   const Quantizer& quantizer = *tensor.quantizer;
   const std::vector<std::int64_t> integers = to_integers(read_stored(tensor));
@@ -183,9 +192,14 @@ TensorData StateDict::dequantized(const Tensor& tensor) const {
   TensorData data{DType::float32, tensor.shape, {}};
   data.bytes.resize(integers.size() * sizeof(float));
   for (std::size_t i = 0; i < integers.size(); ++i) {
-    const std::size_t index = quantizer.axis ? i / inner % scales.size() : 0;
-    const auto steps = static_cast<double>(integers[i]) - static_cast<double>(zero_points[index]);
-    const float value = static_cast<float>(steps) * static_cast<float>(scales[index]);
+    float value = 0;
+    if (quantizer.axis) {
+      const std::size_t index = i / inner % scales.size();
+      const float steps = static_cast<float>(integers[i]) - static_cast<float>(zero_points[index]);
+      value = static_cast<float>(static_cast<double>(steps) * scales[index]);
+    } else {
+      value = steps_of_int32(integers[i], zero_points[0]) * static_cast<float>(scales[0]);
+    }
     std::memcpy(data.bytes.data() + i * sizeof value, &value, sizeof value);
   }
   return data;

@@ -290,9 +290,9 @@ TEST(Quantized, WeightsOfNetworksInInt8AreDequantizedOnDemand) {
   const std::vector<double> values = to_doubles(weight.bytes, weight.dtype);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t row = i / 27;
-    const auto scale = static_cast<float>(0.01 * static_cast<double>(row + 1));
-    const auto steps = static_cast<float>(i % 255) - 127;
-    EXPECT_EQ(values[i], static_cast<double>(steps * scale)) << i;
+    const double scale = 0.01 * static_cast<double>(row + 1);
+    const auto steps = static_cast<double>(i % 255) - 127;
+    EXPECT_EQ(values[i], static_cast<double>(static_cast<float>(steps * scale))) << i;
   }
   // In int8 the seventh generation leaves error_comp out, although the file has it.
   const Image image = test::make_image(3, 5, 4);

@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(Files, TorchFile,
                                          "offsets_and_sharing", "module_state_dict", "parameters",
                                          "nested_params", "nested_params_ema", "nested_twice",
                                          "module_prefix", "compiled_prefix", "training_checkpoint",
-                                         "protocol_3", "protocol_4", "protocol_5"),
+                                         "protocol_3", "protocol_4", "protocol_5", "quantized"),
                          [](const auto& given) { return given.param; });
 
 INSTANTIATE_TEST_SUITE_P(Wrappers, TorchFile,
@@ -99,8 +99,22 @@ INSTANTIATE_TEST_SUITE_P(Containers, TorchFile,
                                          "legacy_protocol_5", "legacy_sharing", "legacy_dtypes",
                                          "trained_legacy", "module_zip", "module_legacy",
                                          "module_parallel", "module_wrapped", "safetensors_types",
-                                         "shards"),
+                                         "shards", "quantized_legacy"),
                          [](const auto& given) { return given.param; });
+
+// PyTorch converts these scales or zero points while the storages of a legacy stream are empty, and
+// computes with memory that nothing was written to.
+TEST(StateDict, ScalesThatPyTorchWouldCopyBeforeTheyAreReadAreRefused) {
+  for (const char* name : {"quantized_int32_zero_points", "quantized_strided_scales"}) {
+    const std::filesystem::path path =
+        std::filesystem::path(AETHER2ONNX_TEST_DATA "/hostile") / (std::string(name) + ".pth");
+    const std::unique_ptr<Input> input = open_file(path);
+    const Caught caught = catch_error([&] { StateDict::open(*input, {}, {}); });
+    EXPECT_EQ(caught.kind, ErrorKind::malformed) << name;
+    EXPECT_NE(caught.message.find("is a quantized tensor w"), std::string::npos) << caught.message;
+    EXPECT_NE(scan_file(path).result, ScanResult::clean) << name;
+  }
+}
 
 StateDict open_sample(const std::string& name, std::optional<std::string> params_key = {}) {
   static std::vector<std::unique_ptr<Input>> inputs;  // they outlive what was opened

@@ -264,9 +264,10 @@ class TensorRecords {
           is_weight_dtype(zero_type)) {
         no_tensor("torch-tensor-kind", "is a tensor with the quantization of embeddings");
       }
-      if (!is_scheme(4, "per_channel_affine") ||
-          (scale_type != DType::float64 && scale_type != DType::float32) ||
-          (zero_type != DType::int64 && zero_type != DType::int32)) {
+      // PyTorch writes these types. While PyTorch reads a legacy stream, storages are empty, so a
+      // conversion to these types would copy memory that nothing was written to.
+      if (!is_scheme(4, "per_channel_affine") || scale_type != DType::float64 ||
+          zero_type != DType::int64) {
         no_tensor("torch-tensor-quantized",
                   "is a quantized tensor with scales of {} and zero points of {}",
                   to_string(scale_type), to_string(zero_type));
@@ -293,6 +294,10 @@ class TensorRecords {
     if (result.shape != std::vector<std::int64_t>{size}) {
       no_tensor("torch-tensor-quantized", "is a quantized tensor whose {} are {}, expected {}",
                 what, shape_text(result.shape), shape_text(std::array{size}));
+    }
+    if (size > 1 && result.strides[0] != 1) {  // PyTorch would copy them, as above
+      no_tensor("torch-tensor-quantized", "is a quantized tensor whose {} have the stride {}", what,
+                result.strides[0]);
     }
     return result;
   }
