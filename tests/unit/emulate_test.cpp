@@ -9,63 +9,36 @@
 #include <map>
 
 #include "base/tensor.h"
-#include "protobuf.h"
-#include "sample_networks.h"
-#include "support.h"
+#include "check_models.h"
 
 namespace aether2onnx::onnx {
 namespace {
 
-using test::bytes_of;
-using test::catch_error;
-using test::Caught;
-using test::field;
-using test::fixed32;
-using test::MemoryOutput;
-using test::number_field;
-using test::varint;
+using namespace test;  // models by hand
 
-constexpr int kFloat32 = 1;
-constexpr int kInt64 = 7;
-constexpr int kFloat16 = 10;
-constexpr int kBfloat16 = 16;
+// --- forged models ---
 
-// --- forged models: protobuf's field numbers are those of onnx.proto ---
+std::string value(const std::string& name, int type) { return value_info(name, type, {}); }
 
-std::string value(const std::string& name, int type) {
-  const std::string tensor = number_field(1, static_cast<std::uint64_t>(type));
-  return field(1, name) + field(2, field(1, tensor));
-}
+// The attribute of a Cast.
+std::string to(int type) { return int_attribute("to", static_cast<std::uint64_t>(type)); }
 
 std::string attribute(const std::string& name, int type, const std::string& content) {
   return field(5, field(1, name) + content + number_field(20, static_cast<std::uint64_t>(type)));
 }
 
-// The attribute of a Cast.
-std::string to(int type) {
-  return attribute("to", 2, number_field(3, static_cast<std::uint64_t>(type)));
+std::string weight(const std::string& name, int type, const std::string& element) {
+  return tensor(name, type, {1}, element);
 }
 
-std::string node(const std::string& op, const std::vector<std::string>& inputs,
-                 const std::string& output, const std::string& attributes = "") {
-  std::string message;
-  for (const std::string& input : inputs) message += field(1, input);
-  return field(1, message + field(2, output) + field(4, op) + attributes);
+// A number of 16 bits by its bits.
+std::string bits(unsigned number) {
+  return {static_cast<char>(number & 0xFFU), static_cast<char>(number >> 8U)};
 }
 
-// A tensor of one element with these bytes; its name may be "".
-std::string scalar(const std::string& name, int type, const std::string& element) {
-  return number_field(1, 1) + number_field(2, static_cast<std::uint64_t>(type)) +
-         (name.empty() ? "" : field(8, name)) + field(9, element);
-}
-
-std::string half(unsigned bits) {
-  return {static_cast<char>(bits & 0xFFU), static_cast<char>(bits >> 8U)};
-}
-
-const std::string kInput = field(11, value("x", kFloat16));
-const std::string kOutput = field(12, value("y", kFloat16));
-const std::string kWeight = field(5, scalar("w", kFloat16, half(0x3E00)));  // 1.5
+const std::string kInput = field(11, value("x", kHalf));
+const std::string kOutput = field(12, value("y", kHalf));
+const std::string kWeight = weight("w", kHalf, bits(0x3E00));  // 1.5
 
 std::string model(const std::string& graph) {
   return number_field(1, 8) + field(7, graph) + field(8, number_field(2, 17));
@@ -127,18 +100,18 @@ TEST(Emulate, EveryResultIsRoundedToItsTypeAndComputedInFloat32) {
                                      "Cast(y/unrounded) -> y/half 10", "Cast(y/half) -> y 1"}));
   EXPECT_EQ(elements(result, "w"), (std::vector<double>{1.5}));
   const Model file = read_text(result);
-  EXPECT_EQ(file.inputs.at(0).elem_type, kFloat32);
-  EXPECT_EQ(file.outputs.at(0).elem_type, kFloat32);
+  EXPECT_EQ(file.inputs.at(0).elem_type, kFloat);
+  EXPECT_EQ(file.outputs.at(0).elem_type, kFloat);
   EXPECT_FALSE(has_half_types(file));
 }
 
 TEST(Emulate, ResultsOfOtherTypesAreNotRounded) {
-  const std::string nodes = node("Cast", {"x"}, "a", to(kFloat32)) +
+  const std::string nodes = node("Cast", {"x"}, "a", to(kFloat)) +
                             node("Sqrt", {"a"}, "b") +  // float32, from a float32 value
                             node("Shape", {"x"}, "s") + node("Size", {"x"}, "n") +
                             node("Gather", {"s", "zero"}, "g") +
                             node("Cast", {"b"}, "y", to(kBfloat16));
-  const std::string zero = field(5, scalar("zero", kInt64, std::string(8, '\0')));
+  const std::string zero = weight("zero", kInt64, std::string(8, '\0'));
   const std::string result = emulated(model(kInput + zero + nodes + kOutput));
   EXPECT_EQ(nodes_of(result),
             (Lines{"Cast(x) -> x/half 10", "Cast(x/half) -> x/rounded 1", "Cast(x/rounded) -> a 1",
@@ -154,10 +127,10 @@ TEST(Emulate, ACastWithoutATypeIsCopied) {
 
 TEST(Emulate, ConstantNodesOf16BitsBecomeInitializersOfFloat32) {
   const auto constant = [](const std::string& name, int type, const std::string& element) {
-    return node("Constant", {}, name, attribute("value", 4, field(5, scalar("", type, element))));
+    return node("Constant", {}, name, attribute("value", 4, tensor("", type, {1}, element)));
   };
-  const std::string result = emulated(model(kInput + constant("c", kBfloat16, half(0x4040)) +  // 3
-                                            constant("f", kFloat32, fixed32(2)) +
+  const std::string result = emulated(model(kInput + constant("c", kBfloat16, bits(0x4040)) +  // 3
+                                            constant("f", kFloat, fixed32(2)) +
                                             node("Clip", {"x", "c", "f"}, "y") + kOutput));
   EXPECT_EQ(elements(result, "c"), (std::vector<double>{3}));
   EXPECT_EQ(elements(result, "f"), (std::vector<double>{2}));
@@ -168,11 +141,11 @@ TEST(Emulate, ConstantNodesOf16BitsBecomeInitializersOfFloat32) {
 
 // An input with an initializer is a weight with a default, not a value that a caller gives.
 TEST(Emulate, AnInputWithAnInitializerIsNoCallersInput) {
-  const std::string input = field(11, value("w", kFloat16));
+  const std::string input = field(11, value("w", kHalf));
   const std::string result =
       emulated(model(input + kInput + kWeight + node("Mul", {"x", "w"}, "y") + kOutput));
   EXPECT_EQ(nodes_of(result).at(2), "Mul(x/rounded, w) -> y/unrounded");
-  EXPECT_EQ(read_text(result).inputs.at(0).elem_type, kFloat32);
+  EXPECT_EQ(read_text(result).inputs.at(0).elem_type, kFloat);
 }
 
 TEST(Emulate, TypesOfResultsInTheFileAreDroppedAndAllElseIsKept) {
@@ -181,19 +154,18 @@ TEST(Emulate, TypesOfResultsInTheFileAreDroppedAndAllElseIsKept) {
   const std::string unknown32 = varint(98U << 3U | 5U) + "1234";
   const std::string slope = attribute("alpha", 1, varint(2U << 3U | 5U) + fixed32(0.25F));
   const std::string result =
-      emulated(model(text + unknown64 + unknown32 + kInput + field(13, value("a", kFloat16)) +
+      emulated(model(text + unknown64 + unknown32 + kInput + field(13, value("a", kHalf)) +
                      node("LeakyRelu", {"x"}, "y", slope) + kOutput));
   for (const std::string& kept : {text, unknown64, unknown32, slope}) {
     EXPECT_NE(result.find(kept), std::string::npos);
   }
-  EXPECT_EQ(result.find(value("a", kFloat16)), std::string::npos);
-  EXPECT_EQ(result.find(value("a", kFloat32)), std::string::npos);
+  EXPECT_EQ(result.find(value("a", kHalf)), std::string::npos);
+  EXPECT_EQ(result.find(value("a", kFloat)), std::string::npos);
 }
 
 TEST(Emulate, AFloat32ModelStaysAsItIs) {
-  const std::string file =
-      model(field(11, value("x", kFloat32)) + field(5, scalar("w", kFloat32, fixed32(2))) +
-            node("Mul", {"x", "w"}, "y") + field(12, value("y", kFloat32)));
+  const std::string file = model(field(11, value("x", kFloat)) + weight("w", kFloat, fixed32(2)) +
+                                 node("Mul", {"x", "w"}, "y") + field(12, value("y", kFloat)));
   EXPECT_FALSE(has_half_types(read_text(file)));
   EXPECT_EQ(emulated(file), file);
   EXPECT_EQ(widened(file), file);
@@ -201,7 +173,7 @@ TEST(Emulate, AFloat32ModelStaysAsItIs) {
 
 TEST(Emulate, WithoutRoundingOnlyTypesChange) {
   const std::string result = widened(model(kInput + kWeight + node("Mul", {"x", "w"}, "a") +
-                                           node("Cast", {"a"}, "y", to(kFloat16)) + kOutput));
+                                           node("Cast", {"a"}, "y", to(kHalf)) + kOutput));
   EXPECT_EQ(nodes_of(result), (Lines{"Mul(x, w) -> a", "Cast(a) -> y 1"}));
   EXPECT_EQ(elements(result, "w"), (std::vector<double>{1.5}));
   EXPECT_FALSE(has_half_types(read_text(result)));
@@ -214,11 +186,11 @@ TEST(Emulate, WithoutRoundingTheRootOfTwoIsRestored) {
     double expected;
   };
   for (const Constant& constant :
-       {Constant{0x3DA8, kFloat16, 1.4142135F}, Constant{0x39A8, kFloat16, 0.70710677F},
+       {Constant{0x3DA8, kHalf, 1.4142135F}, Constant{0x39A8, kHalf, 0.70710677F},
         Constant{0x3FB5, kBfloat16, 1.4142135F}, Constant{0x3F35, kBfloat16, 0.70710677F},
-        Constant{0x3E00, kFloat16, 1.5}}) {
-    const std::string weight = field(5, scalar("w", constant.type, half(constant.bits)));
-    const std::string file = model(kInput + weight + node("Div", {"x", "w"}, "y") + kOutput);
+        Constant{0x3E00, kHalf, 1.5}}) {
+    const std::string root = weight("w", constant.type, bits(constant.bits));
+    const std::string file = model(kInput + root + node("Div", {"x", "w"}, "y") + kOutput);
     EXPECT_EQ(elements(widened(file), "w"), (std::vector<double>{constant.expected}));
     const double rounded = elements(emulated(file), "w").at(0);
     EXPECT_NEAR(rounded, constant.expected, 0.01);
@@ -234,12 +206,11 @@ TEST(Emulate, ExternalDataMoveIntoTheFile) {
   const auto external = [&](const std::string& name, int type, const std::string& place) {
     return field(5, number_field(1, 2) + number_field(2, static_cast<std::uint64_t>(type)) +
                         field(8, name) + entry("location", "weights") + entry("offset", place) +
-                        entry("length", type == kFloat32 ? "8" : "4") + number_field(14, 1));
+                        entry("length", type == kFloat ? "8" : "4") + number_field(14, 1));
   };
-  const std::string data = half(0x3C00) + half(0x4000) + fixed32(3) + fixed32(4);
-  const std::string file =
-      model(kInput + external("w", kFloat16, "0") + external("v", kFloat32, "4") +
-            node("Clip", {"x", "w", "v"}, "y") + kOutput);
+  const std::string data = bits(0x3C00) + bits(0x4000) + fixed32(3) + fixed32(4);
+  const std::string file = model(kInput + external("w", kHalf, "0") + external("v", kFloat, "4") +
+                                 node("Clip", {"x", "w", "v"}, "y") + kOutput);
   const OneSibling sibling(bytes_of(data));
   const std::string result =
       emulate_half_types(MemoryInput(bytes_of(file)), read_text(file), &sibling);
@@ -248,6 +219,19 @@ TEST(Emulate, ExternalDataMoveIntoTheFile) {
   EXPECT_EQ(elements(result, "v"), (std::vector<double>{3, 4}));
   const Caught caught = catch_error([&] { emulated(file); });
   EXPECT_EQ(caught.kind, ErrorKind::io) << caught.message;
+}
+
+// Many tensors can share one part of external data: the size is known before anything is read.
+TEST(Emulate, AModelOfOver2GiBIsRefusedBeforeItIsRead) {
+  const auto external = [](const std::string& name) {
+    return field(5, number_field(1, 1U << 28U) + number_field(2, kFloat) + field(8, name) +
+                        field(13, field(1, "location") + field(2, "weights")) +
+                        number_field(14, 1));
+  };
+  const std::string file = model(kInput + external("a") + external("b") + kWeight + kOutput);
+  const Caught caught = catch_error([&] { emulated(file); });
+  EXPECT_EQ(caught.kind, ErrorKind::limit) << caught.message;
+  EXPECT_EQ(caught.code, "onnx-memory-size");
 }
 
 // A file may change between its description and its reading.
@@ -301,7 +285,7 @@ TEST(Emulate, FilesOfTheConverterKeepTheirNodesAndRoundEachHalfResultOnce) {
       const auto type = node.attributes.find("to");
       const bool is_cast = node.op_type == "Cast" && type != node.attributes.end();
       const auto made = is_cast ? std::get<std::int64_t>(type->second) : 0;
-      if (made == kFloat16 || made == kBfloat16) ++rounded[node.inputs.at(0)];
+      if (made == kHalf || made == kBfloat16) ++rounded[node.inputs.at(0)];
       const bool of_rounding = node.outputs.at(0).ends_with("/half") ||
                                (is_cast && node.inputs.at(0).ends_with("/half"));
       kept += of_rounding ? 0U : 1U;

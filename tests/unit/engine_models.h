@@ -21,6 +21,10 @@ inline bool any_contains(const std::vector<std::string>& texts, const std::strin
                      [&](const std::string& text) { return contains(text, part); });
 }
 
+inline bool has(const std::vector<std::string>& arguments, const std::string& argument) {
+  return std::find(arguments.begin(), arguments.end(), argument) != arguments.end();
+}
+
 inline constexpr int kFloat32 = 1;
 inline constexpr int kFloat16 = 10;
 inline constexpr int kBfloat16 = 16;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/dtype.h"
 #include "base/error.h"
 #include "formats/onnx/proto.h"
 
@@ -106,6 +107,30 @@ void add_cast(pbf_writer& graph, const std::string& name, const std::string& fro
                     node_message({name, "Cast", "", {from}, {to}, {{"to", type}}}));
 }
 
+// Whether the tensor is written again: with a wider type, or with elements from external data.
+bool is_rewritten(const Tensor& tensor) {
+  return is_half(tensor.data_type) || !tensor.external_file.empty();
+}
+
+// Throws Error(limit) if the rewritten model would be larger than a model that ONNX Runtime loads
+// from memory. Tensors can share one part of external data, so a small file can name many bytes.
+void check_size(const Input& input, const Model& model) {
+  constexpr std::uint64_t most = 0x7fffffff;  // the largest protobuf message
+  std::uint64_t bytes = std::min<std::uint64_t>(input.size(), most + 1);
+  for (const Tensor& tensor : model.initializers) {
+    const auto elements = checked_product(tensor.dims);
+    const auto dtype =
+        dtype_of(is_half(tensor.data_type) ? int{tensor_proto::type_float} : tensor.data_type);
+    if (!is_rewritten(tensor) || !elements || !dtype) continue;  // read_tensor() reports the rest
+    bytes += std::min<std::uint64_t>(static_cast<std::uint64_t>(*elements), most) * size_of(*dtype);
+    if (bytes > most) break;
+  }
+  if (bytes <= most) return;
+  fail({ErrorKind::limit, "onnx-memory-size"},
+       "the 16-bit model would take over 2 GiB in float32, more than ONNX Runtime loads from "
+       "memory.\nGive a smaller model.");
+}
+
 class Emulator {
  public:
   Emulator(const Input& input, const Model& model, const io::Siblings* siblings, bool rounds)
@@ -136,7 +161,7 @@ class Emulator {
       pbf_writer writer(added);
       for (const std::string& name : rounded_inputs_) round(writer, name, name, name + kRounded);
       for (const Tensor& tensor : model_.initializers) {
-        if (is_half(tensor.data_type) || !tensor.external_file.empty()) add_tensor(writer, tensor);
+        if (is_rewritten(tensor)) add_tensor(writer, tensor);
       }
     }
     return added += copy_message(graph, [this](pbf_reader& reader, pbf_writer& writer) {
@@ -294,6 +319,7 @@ namespace {
 
 std::string emulate(const Input& input, const Model& model, const io::Siblings* siblings,
                     bool rounds) {
+  check_size(input, model);
   try {
     return Emulator(input, model, siblings, rounds).run();
   } catch (const protozero::exception& error) {
