@@ -154,11 +154,12 @@ class Inspector {
     result_.onnx = describe_onnx(file);
     recognise(file);
     if (!options_.tensors) return;
+    onnx::TensorReader reader(input_, siblings_);
     for (const onnx::Tensor& tensor : file.initializers) {
       add_tensor(tensor.name, file.initializers.size(), [&](InspectedTensor& inspected) {
         inspected.dtype = onnx::type_text(tensor.data_type);
         inspected.shape = tensor.dims;
-        measure(onnx::read_tensor(tensor, input_, siblings_), inspected);
+        measure(reader.read(tensor), inspected);
       });
     }
   }

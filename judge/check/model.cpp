@@ -173,10 +173,11 @@ void report_missing(const onnx::Tensor& tensor, WeightFacts& facts) {
   facts.missing.add(tensor.name);
 }
 
-void read_weight(const Model& model, const onnx::Tensor& tensor, WeightFacts& facts) {
+void read_weight(const Model& model, const onnx::Tensor& tensor, onnx::TensorReader& reader,
+                 WeightFacts& facts) {
   if (report_place(model, tensor, facts) || !onnx::dtype_of(tensor.data_type)) return;
   try {
-    const TensorData data = onnx::read_tensor(tensor, model.input, model.siblings);
+    const TensorData data = reader.read(tensor);
     if (is_weight_dtype(data.dtype)) measure(tensor, data, facts);
   } catch (const Error& error) {
     if (must_pass_on(error)) throw;
@@ -191,8 +192,9 @@ void read_weight(const Model& model, const onnx::Tensor& tensor, WeightFacts& fa
 
 void read_weights(Model& model, const Context& context) {
   std::uint64_t done = 0;
+  onnx::TensorReader reader(model.input, model.siblings);
   for (const onnx::Tensor& tensor : model.file.initializers) {
-    read_weight(model, tensor, model.weights);
+    read_weight(model, tensor, reader, model.weights);
     context.check_cancelled();
     if (context.observer != nullptr) {
       context.observer->on_progress("weights", ++done, model.file.initializers.size());

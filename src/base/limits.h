@@ -59,6 +59,28 @@ inline constexpr std::size_t kPickles = 1000;
 /// The most globals, calls and findings each that scan() lists. scan() only counts the rest.
 inline constexpr std::size_t kListed = 1000;
 
+/// Counts the bytes that a task makes out of a model's files: inflated entries of a zip archive, or
+/// elements of tensors. A small file can make very many bytes, because tensors can share their
+/// bytes, and because an entry is inflated again if another entry was inflated in between.
+class BytesMade {
+ public:
+  BytesMade() = default;
+  explicit BytesMade(std::uint64_t file_bytes) { allow(file_bytes); }
+
+  /// Raises the limit for a file of `file_bytes` bytes.
+  void allow(std::uint64_t file_bytes) { most_ += kPerByte * file_bytes; }
+  void add(std::uint64_t bytes) { bytes_ += bytes; }
+  bool exceeded() const { return bytes_ > most_; }
+  std::uint64_t most() const { return most_; }
+
+ private:
+  static constexpr std::uint64_t kInAll = std::uint64_t{2} << 30U;
+  static constexpr std::uint64_t kPerByte = 16;  // honest tasks read each byte a few times
+
+  std::uint64_t most_ = kInAll;
+  std::uint64_t bytes_ = 0;
+};
+
 /// Returns the line of an error message that says how to raise the limit `name` of Context::limits.
 std::string how_to_raise(std::string_view name);
 

@@ -15,6 +15,7 @@ StateDict::StateDict(Parts parts, Context context)
     : parts_(std::move(parts)), context_(std::move(context)) {
   by_name_.reserve(entries().size());
   for (std::size_t i = 0; i < entries().size(); ++i) by_name_.emplace(entries()[i].name, i);
+  for (const Input* file : files()) made_.allow(file->size());
 }
 
 const Entry* StateDict::find(std::string_view name) const {
@@ -89,7 +90,15 @@ TensorData StateDict::read_stored(const Tensor& tensor) const {
 
   const std::size_t element_size = size_of(tensor.dtype);
   const std::vector<Axis> axes = axes_of(tensor);
-  std::vector<std::byte> window(to_size(static_cast<std::uint64_t>(extent(axes)) * element_size));
+  const std::uint64_t window_bytes = static_cast<std::uint64_t>(extent(axes)) * element_size;
+  made_.add(std::max(window_bytes, static_cast<std::uint64_t>(tensor.elements) * element_size));
+  if (made_.exceeded()) {
+    fail({ErrorKind::limit, "state-dict-tensor-bytes", "", human_bytes(made_.most())},
+         "The tensors read so far have more than {} in all, far more than the file. They share "
+         "their bytes.\nTraining programs write no such files. Use another copy of the file.",
+         human_bytes(made_.most()));
+  }
+  std::vector<std::byte> window(to_size(window_bytes));
   parts_.storages->read(tensor.storage,
                         static_cast<std::uint64_t>(tensor.storage_offset) * element_size, window);
   data.bytes = is_contiguous(axes)

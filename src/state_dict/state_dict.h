@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "formats/tensors.h"
 #include "port/files.h"
 
@@ -56,7 +57,8 @@ class StateDict {
   const Entry* find(std::string_view name) const;
 
   /// Returns the elements of an entry that has a tensor: row-major, native byte order. Dequantizes
-  /// a quantized tensor to float32, as PyTorch's Tensor.dequantize() does.
+  /// a quantized tensor to float32, as PyTorch's Tensor.dequantize() does. Throws Error(limit) if
+  /// the tensors read so far have far more bytes than the file. Not for several threads at a time.
   TensorData read(const Entry& entry) const;
 
   /// The format of the file: "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards", …
@@ -114,6 +116,7 @@ class StateDict {
   Parts parts_;
   Context context_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
+  mutable limits::BytesMade made_;  // by all calls of read()
 };
 
 /// Checks all tensors of a checkpoint without reading their elements. Throws the errors of

@@ -125,6 +125,21 @@ TEST(ZipArchive, ReadsPartsInAnyOrderAndMoreThanOnce) {
   }
 }
 
+// Each read of another entry inflates 32 MiB. Without a limit, a small file with many tensors in
+// two entries would take hours.
+TEST(ZipArchive, EntriesAreNotInflatedAgainWithoutEnd) {
+  const std::string zeros(std::size_t{32} << 20U, '\0');
+  const auto bytes = write_zip({{"a/one", zeros, true}, {"a/two", zeros, true}});
+  const MemoryInput input(bytes);
+  const Archive archive(input, {});
+  std::vector<std::byte> part(4);
+  for (std::size_t i = 0; i < 20; ++i) archive.read(i % 2, 0, part);
+  const Caught caught = catch_error([&] {
+    for (std::size_t i = 0; i < 60; ++i) archive.read(i % 2, 0, part);
+  });
+  EXPECT_EQ(caught.code, "zip-inflated-total");
+}
+
 TEST(ZipArchive, AnEntryWithoutBytesIsReadMoreThanOnce) {
   const auto bytes = write_zip({{"a/empty", ""}, {"a/some", "some"}});
   const MemoryInput input(bytes);

@@ -212,6 +212,24 @@ TEST(OnnxRead, ExternalPlacesAreChecked) {
   }
 }
 
+// A small model can have very many tensors that share the bytes of one external file.
+TEST(OnnxRead, FarMoreTensorsThanBytesAreRefused) {
+  constexpr std::uint64_t elements = 1 << 22;
+  const std::vector<std::byte> content(elements * sizeof(float));
+  const OneFile siblings(content);
+  const std::string model =
+      model_of(tensor_head(1, elements) + field(13, field(1, "location") + field(2, "weights")) +
+               number_field(14, 1));
+  const MemoryInput input(bytes_of(model));
+  const onnx::Model file = read(model);
+  onnx::TensorReader reader(input, &siblings);
+  for (int i = 0; i < 16; ++i) reader.read(file.initializers.at(0));
+  const Caught caught = catch_error([&] {
+    for (int i = 0; i < 150; ++i) reader.read(file.initializers.at(0));
+  });
+  EXPECT_EQ(caught.code, "onnx-tensor-bytes");
+}
+
 // --- elements in fields of numbers ---
 
 TEST(OnnxRead, NumbersInFieldsOfTheirTypes) {

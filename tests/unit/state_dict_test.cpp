@@ -264,5 +264,20 @@ TEST(StateDict, EveryTypeInBothByteOrdersStoredAndDeflated) {
   }
 }
 
+// A small file can have very many tensors that share the bytes of one storage.
+TEST(StateDict, FarMoreTensorsThanBytesAreRefused) {
+  constexpr std::int64_t elements = 1 << 22;
+  const auto bytes = tools::write_checkpoint(
+      {{"weight", {elements}, std::vector<double>(std::size_t{elements}, 0.5)}}, {});
+  const MemoryInput input(bytes);
+  const StateDict state_dict = StateDict::open(input, {}, {});
+  const Entry& weight = state_dict.entries().at(0);
+  for (int i = 0; i < 16; ++i) state_dict.read(weight);
+  const test::Caught caught = test::catch_error([&] {
+    for (int i = 0; i < 150; ++i) state_dict.read(weight);
+  });
+  EXPECT_EQ(caught.code, "state-dict-tensor-bytes");
+}
+
 }  // namespace
 }  // namespace aether2onnx::state_dict

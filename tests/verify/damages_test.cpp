@@ -183,14 +183,14 @@ TEST_F(Damages, AreFoundOnEveryNetworkInEveryPrecision) {
   // Of each damage in each precision: files, and those that the outputs alone show.
   std::map<std::string, std::pair<int, int>> table;
   std::size_t index = 0;
-  std::size_t made = 0;
+  std::size_t made = 0;  // without files of published networks, which some machines lack
   for (const auto& [kind, network] : networks) {
     for (const Precision precision : {Precision::fp32, Precision::fp16, Precision::mixed_fp16,
                                       Precision::bf16, Precision::mixed_bf16}) {
       for (const Damage& damage : damages()) {
         if (++index % 7 != 0 && kind != "published" && !tries_all()) continue;
         if (!make(network, precision, damage)) continue;
-        ++made;
+        if (kind != "published") ++made;
         const std::string name =
             fmt::format("{}, {}, {}", network.name, to_string(precision), damage.name);
         const Json details =
@@ -214,7 +214,7 @@ TEST_F(Damages, AreFoundOnEveryNetworkInEveryPrecision) {
       }
     }
   }
-  EXPECT_GT(made, 50U);
+  EXPECT_GT(made, 40U);
   if (!tries_all()) return;
   for (const auto& [what, counts] : table) {
     std::printf("%s: outputs alone show %d of %d\n", what.c_str(), counts.second, counts.first);

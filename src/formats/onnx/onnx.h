@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -19,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/tensor.h"
 #include "port/files.h"
 
@@ -189,6 +191,22 @@ bool is_beside(const std::string& external_file);
 /// Error(unsupported) if the type is not supported, Error(malformed) if the data do not fit the
 /// shape, Error(io) if external data are missing.
 TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblings* siblings);
+
+/// Reads tensors of one ONNX file as read_tensor() does, but also throws Error(limit) once the
+/// tensors read so far have far more bytes than the files. Tensors can share external data.
+class TensorReader {
+ public:
+  /// `file` and `siblings` must outlive the reader. `siblings` may be null.
+  TensorReader(const Input& file, const io::Siblings* siblings)
+      : file_(file), siblings_(siblings), made_(file.size()) {}
+  TensorData read(const Tensor& tensor);
+
+ private:
+  const Input& file_;
+  const io::Siblings* siblings_;
+  limits::BytesMade made_;
+  std::set<std::string> external_files_;
+};
 
 // --- writing ---
 

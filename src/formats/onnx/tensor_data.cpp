@@ -245,4 +245,19 @@ TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblin
   return data;
 }
 
+TensorData TensorReader::read(const Tensor& tensor) {
+  if (made_.exceeded()) {
+    fail({ErrorKind::limit, "onnx-tensor-bytes", tensor.name, human_bytes(made_.most())},
+         "the tensors read so far have more than {} in all, far more than the files. They share "
+         "their external data.",
+         human_bytes(made_.most()));
+  }
+  TensorData data = read_tensor(tensor, file_, siblings_);
+  made_.add(data.bytes.size());
+  if (!tensor.external_file.empty() && external_files_.insert(tensor.external_file).second) {
+    if (const auto external = siblings_->open(tensor.external_file)) made_.allow(external->size());
+  }
+  return data;
+}
+
 }  // namespace aether2onnx::onnx

@@ -54,7 +54,8 @@ void check(const Audit& found, std::uint64_t file_size) {
 }  // namespace
 
 struct Archive::State {
-  State(const Input& file, Context of_call) : input(file), context(std::move(of_call)) {}
+  State(const Input& file, Context of_call)
+      : input(file), context(std::move(of_call)), made(file.size()) {}
 
   const Input& input;
   const Context context;
@@ -64,6 +65,7 @@ struct Archive::State {
   // The index and the content of the deflated entry that was read last.
   std::optional<std::size_t> inflated_entry;
   std::unique_ptr<std::byte[]> inflated;
+  limits::BytesMade made;  // by all calls of inflate()
 
   void check_crc(std::size_t index, std::uint32_t found);
   std::uint32_t crc_of_stored(const Entry& entry) const;
@@ -113,6 +115,13 @@ void Archive::State::inflate(std::size_t index) {
          "The archive's compressed entry '{}' has {}; at most {} are read.\n"
          "Save the checkpoint again with torch.save, which does not compress.",
          printable(entry.name), human_bytes(most), human_bytes(limits::kInflatedBytes));
+  }
+  made.add(entry.size);
+  if (made.exceeded()) {
+    fail({ErrorKind::limit, "zip-inflated-total", entry.name, human_bytes(made.most())},
+         "The archive's compressed entries would be inflated to more than {} in all.\n"
+         "Save the checkpoint again with torch.save, which does not compress.",
+         human_bytes(made.most()));
   }
   context.check_cancelled();
   inflated_entry.reset();
