@@ -275,11 +275,18 @@ class Chooser {
   }
 
   void choose_operators() {
-    if (!is_bfloat16(options().precision)) return;
-    const Asked* lacking =
-        first_that([](const Asked& each) { return !each.row->no_bfloat16.value.empty(); });
-    if (lacking == nullptr) return;
-    const auto& [names, why] = lacking->row->no_bfloat16;
+    if (!has_16_bits(options().precision)) return;
+    if (is_bfloat16(options().precision)) {
+      const Asked* lacking =
+          first_that([](const Asked& each) { return !each.row->no_bfloat16.value.empty(); });
+      if (lacking != nullptr) keep_in_float32(lacking->row->no_bfloat16, *lacking);
+    } else if (!asked_.front().row->slow_float16.value.empty()) {
+      keep_in_float32(asked_.front().row->slow_float16, asked_.front());
+    }
+  }
+
+  void keep_in_float32(const Preferred<std::string_view>& operators, const Asked& asked) {
+    const auto& [names, why] = operators;
     for (std::string_view rest = names; !rest.empty();) {
       const std::size_t end = std::min(rest.find(','), rest.size());
       const std::string op(rest.substr(0, end));
@@ -287,7 +294,7 @@ class Chooser {
       if (std::find(all.begin(), all.end(), op) == all.end()) all.push_back(op);
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    took("fp32_operators", std::string(names), *lacking, why);
+    took("fp32_operators", std::string(names), asked, why);
   }
 
   void add_notes() {

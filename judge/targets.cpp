@@ -29,6 +29,8 @@ constexpr std::string_view kLayerNormalization =
     "the target runs LayerNormalization as one operator";
 constexpr std::string_view kUnmeasured =
     "the default form of the graph; the speed of other forms was not measured on this target";
+constexpr std::string_view kFusedGelu =
+    "on a CPU, ONNX Runtime has a fast Gelu kernel in float32 only";
 constexpr std::string_view kAnySize = "the model takes one picture at a time, of any size";
 constexpr std::string_view kFloat32Sums =
     "the sums of feature maps are float32, so each bfloat16 depthwise convolution needs a Cast as "
@@ -81,6 +83,7 @@ constexpr std::array kTargets = {
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, "the fastest form on a CPU"},
               .why_dynamic = kAnySize,
+              .slow_float16 = {"Gelu", kFusedGelu},
               .source = "tests with ONNX Runtime on CPUs; ONNX Runtime's table of kernels"},
     TargetRow{.target = Target::onnxruntime_cuda,
               .name = "onnxruntime-cuda",
@@ -193,6 +196,7 @@ constexpr std::array kTargets = {
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, "the fastest form on a CPU"},
               .why_dynamic = "the plugin takes clips of any size",
+              .slow_float16 = {"Gelu", kFusedGelu},
               .source = "runs of vs-mlrt 17.1 with ONNX Runtime 1.31 on a CPU"},
     TargetRow{
         .target = Target::vsmlrt_ov,

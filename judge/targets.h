@@ -120,6 +120,9 @@ struct TargetRow {
   Preferred<int> split_kernels_over = {};
   /// For mixed_bf16: whether depthwise convolutions compute in float32.
   Preferred<bool> float32_depthwise = {};
+  /// The operators that are slow in float16 on the target, separated by commas. They compute in
+  /// float32.
+  Preferred<std::string_view> slow_float16 = {};
   /// The operators for which the target has no bfloat16 kernel, separated by commas.
   Preferred<std::string_view> no_bfloat16 = {};
 

@@ -395,6 +395,20 @@ TEST(Choice, Bfloat16GetsOperatorsThatTheCudaProviderHas) {
   EXPECT_EQ(options_for("tensorrt-rtx", options, set).fp32_operators.size(), 0U);
 }
 
+TEST(Choice, GeluIsFloat32ForOnnxRuntimeOnACpu) {
+  ConvertOptions options;
+  options.precision = Precision::fp16;
+  OptionsSet set;
+  set.precision = true;
+  const std::vector<std::string> gelu = {"Gelu"};
+  EXPECT_EQ(options_for("onnxruntime", options, set).fp32_operators, gelu);
+  EXPECT_EQ(options_for("vsmlrt-ort", options, set).fp32_operators, gelu);
+  EXPECT_TRUE(options_for("onnxruntime-cuda", options, set).fp32_operators.empty());
+  EXPECT_TRUE(options_for("directml", options, set).fp32_operators.empty());
+  options.precision = Precision::fp32;
+  EXPECT_TRUE(options_for("onnxruntime", options, set).fp32_operators.empty());
+}
+
 TEST(Choice, Float32SumsOfRtxGetFloat32DepthwiseConvolutions) {
   ConvertOptions options;
   OptionsSet set;
