@@ -14,7 +14,7 @@ test="libgtest-dev libonnx-dev libprotobuf-dev protobuf-compiler libtorch-dev li
   clang-format clang-tidy clang-tools"
 portable="clang-22 lld-22 libc++-22-dev-wasm32 libc++abi-22-dev-wasm32 libclang-rt-22-dev-wasm32 wasi-libc
   nodejs python3-venv dpkg-dev wine wine64"
-release="qemu-user libc6-arm64-cross"
+release="debootstrap qemu-user libc6-arm64-cross"
 clients="libvulkan1 mesa-vulkan-drivers nodejs npm"
 bench="libbenchmark-dev valgrind python3-torch python3-onnx"
 

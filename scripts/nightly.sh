@@ -66,10 +66,12 @@ windows_corpus() {
     build/release/bin/aether2onnx build/corpus
 }
 
-# All that is published, twice: the same bytes.
+# All that is published, twice: the same bytes. Then the Linux program and wheel on Debian 11.
 release() {
   scripts/release.sh build/dist-1 && scripts/release.sh build/dist-2 && diff -r build/dist-1 build/dist-2 &&
-    echo "both releases are the same"
+    echo "both releases are the same" &&
+    build/release/bin/make_sample_checkpoint build/sample.pth &&
+    tests/install/debian11_test.sh build/dist-1 build/release/bin/aether2onnx build/sample.pth
 }
 
 part "clang-format" 1 format

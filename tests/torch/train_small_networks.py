@@ -42,7 +42,6 @@ NETWORKS = {
 }
 SHAPE = dict(embed_dim=16, depths=(2, 1), hidden=24, large=7, small=3, scale=2)
 STEPS = 500
-FEWER_STEPS = {"g4": 200, "g6_1": 200, "g7c": 200}  # enough, and quicker
 BATCH = 4
 PATCH = 32  # pixels of the small picture
 FROZEN = 0.7  # of the steps; then the statistics stay what they are
@@ -177,7 +176,7 @@ def main():
         seed = list(NETWORKS).index(name) + 1
         torch.manual_seed(seed)
         net = AetherStages(**SHAPE, **NETWORKS[name])
-        train(net, pairs, seed, FEWER_STEPS.get(name, STEPS))
+        train(net, pairs, seed, STEPS)
         net.eval()
         with torch.no_grad():
             score = psnr(net(low[None]), high[None])
