@@ -66,6 +66,12 @@ windows_corpus() {
     build/release/bin/aether2onnx build/corpus
 }
 
+# Every line of the list of hashes on each system that runs here.
+all_hashes() {
+  scripts/install_packages.sh release
+  scripts/portable.sh wasm 1 && scripts/portable.sh windows 1 && scripts/portable.sh arm 1
+}
+
 # All that is published, twice: the same bytes. Then the Linux program and wheel on Debian 11.
 release() {
   scripts/release.sh build/dist-1 && scripts/release.sh build/dist-2 && diff -r build/dist-1 build/dist-2 &&
@@ -85,6 +91,7 @@ part "coverage" 8 coverage
 part "clients" 15 clients
 part "oracle" $((minutes * 3 + 5)) oracle
 part "hostile corpus on Windows" 15 windows_corpus
+part "all hashes on other systems" 15 all_hashes
 part "release, twice" 40 release
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 172))
+parts_table $((minutes * 7 + 187))

@@ -33,16 +33,21 @@ constexpr std::uint32_t kApiVersion = 20;  // the API of ONNX Runtime 1.20
 constexpr const char* kEnvironmentVariable = "AETHER2ONNX_ONNXRUNTIME";
 #if defined(_WIN32)
 constexpr std::array kLibraryNames = {"onnxruntime.dll"};
-#elif defined(__APPLE__)
+constexpr const char* kHowToGet =
+    "Get onnxruntime.dll from ONNX Runtime's releases, or from the Python package onnxruntime "
+    "(folder onnxruntime/capi).\nPut this file beside the program, or give the file's path with "
+    "--onnxruntime_library or the environment variable AETHER2ONNX_ONNXRUNTIME.";
+#else
+#if defined(__APPLE__)
 constexpr std::array kLibraryNames = {"libonnxruntime.dylib"};
 #else
 constexpr std::array kLibraryNames = {"libonnxruntime.so.1", "libonnxruntime.so"};
 #endif
-
 constexpr const char* kHowToGet =
     "Get ONNX Runtime from your distribution (libonnxruntime), from npm (onnxruntime-node), or "
     "from ONNX Runtime's releases.\nGive the library's path with --onnxruntime_library or the "
     "environment variable AETHER2ONNX_ONNXRUNTIME.";
+#endif
 
 struct Library {
   port::Library library;

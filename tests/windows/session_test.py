@@ -1,8 +1,9 @@
 """A session on Windows, under wine: what people do with the program there.
 
-  session_test.py PROGRAMS NATIVE_PROGRAM SAMPLE
+  session_test.py PROGRAMS NATIVE_PROGRAM SAMPLE ONNXRUNTIME.dll
 
 PROGRAMS is the folder of the Windows programs, NATIVE_PROGRAM the program for this system, SAMPLE a checkpoint.
+ONNXRUNTIME.dll is the library for verification.
 WINEPREFIX names a folder for wine's own files.
 """
 
@@ -19,7 +20,7 @@ import tempfile
 import time
 import unittest
 
-PROGRAMS, NATIVE, SAMPLE = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
+PROGRAMS, NATIVE, SAMPLE, ONNXRUNTIME = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
 WINE = shutil.which("wine64") or "/usr/lib/wine/wine64"
 PROGRAM = PROGRAMS / "aether2onnx.exe"
 CONTROL_C = 0xC000013A & 0xFF  # as much of the exit code as this system keeps
@@ -229,6 +230,25 @@ class Session(unittest.TestCase):
         while self.run_program("held", "try", program=PROGRAMS / "hold_file.exe").returncode != 0:
             self.assertLess(time.monotonic(), deadline, "a process was left behind")
             time.sleep(0.2)
+
+    def test_verification(self):
+        text = self.fails("verification-unavailable", "net.pth", "net.onnx", "--verify_onnx")
+        self.assertIn("onnxruntime.dll", text)
+        library = ("--onnxruntime_library", windows_path(ONNXRUNTIME))
+        text = self.succeeds("net.pth", "net.onnx", "--verify_onnx", *library)
+        self.assertIn("ONNX Runtime 1.20", text)
+        self.assertIn("built-in reference", text)
+        self.assertIn("equal", text)
+        self.assertEqual((self.folder / "net.onnx").read_bytes(), self.native())
+        # ONNX Runtime beside the program is found without the option.
+        beside = self.folder / "programs"
+        beside.mkdir()
+        shutil.copy(PROGRAM, beside)
+        shutil.copy(ONNXRUNTIME, beside / "onnxruntime.dll")
+        self.succeeds("net.pth", "half.onnx", "--fp_mode", "fp16", "--quiet")
+        self.succeeds("verify", "half.onnx", "--against", "net.pth", "--report", "report.html",
+                      program=beside / "aether2onnx.exe")
+        self.assertIn("<html", (self.folder / "report.html").read_text(encoding="utf-8"))
 
     def test_an_engine_is_built(self):
         self.succeeds("net.pth", "net.onnx", "--quiet")
