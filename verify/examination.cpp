@@ -214,7 +214,8 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
   };
   add_noise(judges.rounding, 1);
   // An exporter that combines weights rounds other numbers than the reference. In correct files,
-  // the error stays below 2 times this effect. This constant makes the limit 4 times, not 8 times.
+  // the error stays below 2.6 times this effect. This constant makes the limit 4 times instead of
+  // 8 times.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

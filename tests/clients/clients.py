@@ -22,7 +22,7 @@ import numpy
 HERE = pathlib.Path(__file__).resolve().parent
 
 GENERATIONS = {"G1": "aether_small", "G3": "g3_fused", "G4": "g4_unfused", "G5.0": "g5_0_fused", "G5.1": "g5_1_unfused",
-               "G5.2": "g5_2_fused", "G5.x": "g5x_fused", "G6.0": "g6_0_fused", "G6.1": "g6_1_fused",
+               "G5.2": "g5_2_fused", "G5x": "g5x_fused", "G6.0": "g6_0_fused", "G6.1": "g6_1_fused",
                "G7a": "g7a_fused", "G7b": "g7b_fused", "G7c": "g7c_fused", "G7d": "g7d_fused"}
 
 # vs-mlrt's ncnn plugin compiles shaders on the CPU for seconds a network.
@@ -143,9 +143,10 @@ def cases(arguments):
     for case in (arguments.stages / "cases.txt").read_text().split():
         facts = json.loads((arguments.stages / f"{case}.json").read_text())
         source = arguments.stages / f"{case}.0.in.npy"
-        if "fails" in facts or facts["options"] or not source.exists() or numpy.load(source).shape[1] != 3:
+        if facts.get("fails") or facts["options"] or not source.exists() or numpy.load(source).shape[1] != 3:
             continue
-        yield case.split("_")[0].upper(), case, arguments.stages
+        known = facts["generation"]  # a list where the file leaves several possible
+        yield known if isinstance(known, str) else known[0], case, arguments.stages
 
 
 def convert(arguments, target, case, folder, work):
@@ -305,6 +306,9 @@ def main():
     failed = [t for t in trials if t.failure()]
     for trial in failed:
         print(f"FAILED: {trial.case} for {trial.target} in {trial.client}: {trial.failure()}")
+    lacking = networks and len(networks) < len(GENERATIONS)
+    if lacking:
+        print(f"FAILED: only {len(networks)} networks were tried")
     for line in unclean + missing:
         print(f"FAILED: {line}")
     accepted = [t for t in refused if not t.failure()]
@@ -312,7 +316,7 @@ def main():
         print(f"FAILED: {trial.model.name} runs in {trial.client}, see REFUSED")
     print(f"{len(trials)} trials of {len(networks)} networks, {len(failed)} failed; {len(refused)} files that clients "
           f"refuse, {len(accepted)} accepted")
-    return 1 if failed or unclean or missing or accepted or not refused else 0
+    return 1 if failed or lacking or unclean or missing or accepted or not refused else 0
 
 
 if __name__ == "__main__":
