@@ -90,8 +90,8 @@ part "ONNX files against libonnx and ONNX Runtime" 20 onnx_oracle
 part "coverage" 8 coverage
 part "clients" 15 clients
 part "oracle" $((minutes * 3 + 5)) oracle
-part "hostile corpus on Windows" 15 windows_corpus
+part "hostile corpus on Windows" 3 windows_corpus
 part "all hashes on other systems" 15 all_hashes
 part "release, twice" 40 release
 part "fuzzers" $((minutes * 4 + 5)) fuzz
-parts_table $((minutes * 7 + 187))
+parts_table $((minutes * 7 + 175))
