@@ -167,7 +167,9 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
       fail({ErrorKind::usage, "command-output-is-input", output.string()},
-           "{} would be saved as {}, which is a file of another checkpoint. Nothing was converted.",
+           "{} would be saved as {}, but this path is a file of another checkpoint of this call. "
+           "Nothing was converted.\nGive another folder with --output_dir, or another name with "
+           "--name_template.",
            shown(item.input), shown(output));
     }
   }
@@ -204,7 +206,8 @@ void convert_all(std::vector<BatchItem>& items, const ConvertRequest& request,
   std::optional<Verification> verification;
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Progress progress(console, items);
-  // With --verify_onnx, one checkpoint at a time: the comparison of one model uses all CPU cores.
+  // A batch with --verify_onnx converts one checkpoint at a time, because the comparison of one
+  // model already uses all CPU cores.
   for_each_open(items, verification ? 1 : jobs, [&](BatchItem& item) {
     Comparison comparison;
     guarded(item, [&] {

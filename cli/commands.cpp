@@ -38,9 +38,10 @@ constexpr std::array kCommands = {
     command<ConvertRequest>("convert", "Convert a checkpoint to ONNX; the default command"),
     command<InspectRequest>("inspect", "Describe a checkpoint or an ONNX file"),
     command<VerifyRequest>("verify", "Compare an ONNX file with its checkpoint"),
-    command<FuseRequest>("fuse", "Fuse a checkpoint for PyTorch"),
-    command<CheckRequest>("check", "List problems that a program will have with an ONNX file"),
-    command<ScanRequest>("scan", "Report whether a file contains more than data"),
+    command<FuseRequest>("fuse", "Fuse parallel convolutions, and save a checkpoint for PyTorch"),
+    command<CheckRequest>("check",
+                          "List the problems of an ONNX file in TensorRT and other programs"),
+    command<ScanRequest>("scan", "Report whether loading a file could run code or do other harm"),
     command<EngineRequest>("engine", "Print or run the command that builds a TensorRT engine"),
     command<UpscaleRequest>("upscale", "Enlarge pictures with a checkpoint or an ONNX file"),
     command<HelpRequest>("help", "Print the help of a command",
@@ -51,8 +52,8 @@ constexpr std::array kCommands = {
     command<ManualRequest>("manual", "Print the manual page", "man options json"),
 };
 
-// Names that commands have in other programs, each with the aether2onnx command for the same work.
-// An error message suggests this command.
+// In each pair, the first name is a command of other programs. The second name is the aether2onnx
+// command for the same work. If a user types the first name, the error suggests the second name.
 constexpr std::array kOtherCommands = {
     std::pair{"export", "convert"},  std::pair{"info", "inspect"},
     std::pair{"show", "inspect"},    std::pair{"describe", "inspect"},

@@ -12,10 +12,12 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Times for progress. on_progress() shows nothing in the first kProgressAfter, because short work
-// needs none. Terminals are updated every kProgressEvery; other logs get a line every kLineEvery.
+// Until this time has passed since the start of the command, on_progress() prints no text. A short
+// command needs no display of progress.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
+// A terminal shows new progress at most once in this time.
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
+// If the log is no terminal, on_work() prints at most one line in this time.
 constexpr auto kLineEvery = std::chrono::milliseconds(10000);
 constexpr std::size_t kLongestProgress = 400;
 

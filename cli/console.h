@@ -36,9 +36,10 @@ class Console final : public Observer {
   /// Prints `text` in a line of the log that begins with "note".
   void note(const std::string& text);
 
-  /// Prints progress of the work `name`: the share `share` (0 to 1) is done, and `what` is in
-  /// progress. The line ends with an estimate of the remaining time. If the log is no terminal,
-  /// prints a line at most every ten seconds.
+  /// Prints a line of progress, for example "verifying   2 of 5, 1x3x64x64, about 9 s left". `name`
+  /// is the first word, and `what` describes the part of the work that is running. `share` is the
+  /// finished share of the work (0 to 1), from which the remaining time is estimated. If the log is
+  /// no terminal, prints a line at most every ten seconds.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:
@@ -58,12 +59,14 @@ class Console final : public Observer {
   std::string last_work_;
 };
 
-/// Returns the settings for a function of the library: `limits`, `observer`, the flag that a signal
-/// sets to cancel the work, and `inputs`, further files that no output may replace.
+/// Returns a Context, with which the program calls functions of the library. A signal such as
+/// SIGINT cancels the called function. The function throws Error(io) if an output would replace one
+/// of the files `inputs`.
 Context task_context(const Limits& limits = {}, Observer* observer = nullptr,
                      const std::vector<std::filesystem::path>& inputs = {});
 
-/// Returns `text`, in which "--io_type" replaces {option:io_type}, the library's form of an option.
+/// Returns `text` with "--io_type" instead of {option:io_type}. The library's messages contain each
+/// option in the form {option:NAME}.
 std::string spelled(const std::string& text);
 
 /// Prints the answer, such as the help or the version, on stdout. Returns the exit code.

@@ -14,15 +14,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Thrown to end a conversion before the ONNX file is saved. `error` is the reason. If `error` is
-// null, the conversion is repeated with more parts of the network in float32. Stopped is not
-// derived from Error, because the library adds the checkpoint's name to every Error.
+// convert_verified() throws and catches Stopped to end a conversion before the ONNX file is saved.
+// `error` is the reason. If `error` is null, convert_verified() converts the checkpoint again, with
+// more modules of the network in float32. Stopped is not derived from Error, because convert_file()
+// catches a ProgramError and throws a new Error, which has no ProgramError::name.
 struct Stopped {
   std::exception_ptr error;
 };
 
-// Prints the log of a repeated conversion: progress, and the steps "typed" and "written". All other
-// steps give the same results as in the first conversion.
+// Prints the log of a repeated conversion: progress and two lines. The line "typed" counts the
+// convolutions in 16 bits and in float32. The line "written" describes the ONNX file. Other lines
+// are left out, because the first conversion has already printed equal lines.
 class RepeatObserver final : public Observer {
  public:
   explicit RepeatObserver(Console& console) : console_(console) {}
@@ -52,14 +54,14 @@ void check_report(const ConvertRequest& request, const fs::path& model) {
   }
 }
 
-// Converts a checkpoint and compares the ONNX file with the checkpoint. Repeats both steps while
-// the comparison finds more parts of the network that need float32. Sets `output` to the ONNX
-// file's path, and `replaced` to the time of the older file that the ONNX file replaces.
-ConvertReport convert_verified(const ConvertRequest& request, VerificationTask task,
-                               fs::path& output, std::string& replaced,
+// Converts a checkpoint and compares the ONNX file with the checkpoint. If the comparison finds
+// modules of the network that need float32, adds these modules to options.fp32_blocks, then
+// converts and compares again. Sets `output` to the ONNX file's path. If the ONNX file replaces an
+// older file, sets `replaced` to the time when the older file was written.
+ConvertReport convert_verified(const ConvertRequest& request, ConvertOptions& options,
+                               VerificationTask task, fs::path& output, std::string& replaced,
                                const Verification& verification, Comparison& comparison,
                                Console& console) {
-  ConvertOptions options = request.options;
   const BeforeSave before_save = [&](const ConvertReport& report, const fs::path& candidate) {
     output = report.output.path;
     try {
@@ -86,11 +88,14 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
                           task_context(request.limits, observer, request.inputs), before_save);
     } catch (const Stopped& stopped) {
       if (stopped.error) std::rethrow_exception(stopped.error);
-      // The loop ends: every repetition adds parts, and a network has a finite number of parts.
+      // The loop ends, because every repetition adds modules to options.fp32_blocks, and a network
+      // has a finite number of modules.
       const std::vector<std::string>& more = comparison.fp32_blocks;
-      console.line("float32",
-                   blocks_text(more, *comparison.details) +
-                       ": the values are too large for half precision, or rounded too coarsely");
+      console.line(
+          "float32",
+          blocks_text(more, *comparison.details) +
+              ": kept in float32, because in 16 bits the values inside overflow or lose too "
+              "much precision");
       task.repeated = true;
       options.fp32_blocks.insert(options.fp32_blocks.end(), more.begin(), more.end());
       observer = &repeat_observer;
@@ -98,20 +103,22 @@ ConvertReport convert_verified(const ConvertRequest& request, VerificationTask t
   }
 }
 
-// Returns `error`, the error of a failed comparison, with a sentence about the ONNX file added.
-// With --keep_failed, converts again and saves the ONNX file as NAME.failed.onnx.
-ProgramError after_failure(const ConvertRequest& request, const fs::path& input,
-                           const fs::path& output, const ProgramError& error) {
+// Returns a copy of `error`, the error of a failed comparison. The text of the copy also tells
+// whether the ONNX file was kept. With --keep_failed, converts again and saves the ONNX file as
+// NAME.failed.onnx.
+ProgramError after_failure(const ConvertRequest& request, const ConvertOptions& options,
+                           const fs::path& input, const fs::path& output,
+                           const ProgramError& error) {
   Diagnostic diagnostic = error.diagnostic;
   if (request.keep_failed) {
     fs::path kept = output;
     kept.replace_extension(".failed" + output.extension().string());
-    convert_file(input, kept, request.options,
-                 task_context(request.limits, nullptr, request.inputs));
+    convert_file(input, kept, options, task_context(request.limits, nullptr, request.inputs));
     diagnostic.text +=
         fmt::format("\nThe model was kept as {}; {} was not saved.", shown(kept), shown(output));
   } else {
-    diagnostic.text += "\nNothing was saved; --keep_failed saves such a model under another name.";
+    diagnostic.text +=
+        "\nNothing was saved. With --keep_failed, the model is saved as NAME.failed.onnx.";
   }
   return {error.name, diagnostic, error.findings};
 }
@@ -171,13 +178,14 @@ Conversion convert_one(const ConvertRequest& request, const Invocation& invocati
     task.limits = request.limits;
     task.inputs = request.inputs;
     task.command = command_line_text(invocation);
+    ConvertOptions options = request.options;
     fs::path saved_as = output;
     try {
-      conversion.report = convert_verified(request, task, saved_as, conversion.replaced,
+      conversion.report = convert_verified(request, options, task, saved_as, conversion.replaced,
                                            *verification, comparison, *console);
     } catch (const ProgramError& error) {
       if (!comparison.failed) throw;
-      throw after_failure(request, input, saved_as, error);
+      throw after_failure(request, options, input, saved_as, error);
     }
     conversion.verification = comparison.details;
   }

@@ -8,8 +8,9 @@
 namespace aether2onnx::cli {
 
 /// Converts the checkpoint `input` to the ONNX file `output`. If `verification` is not null,
-/// compares both files before saving. A model that differs is saved only with --keep_failed, under
-/// another name. Sets `comparison`, even if the function throws because the model differs.
+/// compares the new model with the checkpoint before the model is saved, and sets `comparison` to
+/// the result. If the model differs from the checkpoint, then throws ProgramError. With
+/// --keep_failed, first saves the differing model as NAME.failed.onnx.
 Conversion convert_one(const ConvertRequest& request, const Invocation& invocation,
                        const std::filesystem::path& input, const std::filesystem::path& output,
                        const Verification* verification, Comparison& comparison, Console* console);

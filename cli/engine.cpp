@@ -18,8 +18,9 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The program that builds the engine: trtexec, a Python, or none. `origin` names the source of
-// TensorRT's version: the program's path, an option such as "--for", or "assumed".
+// The program that builds the engine: trtexec or a Python interpreter. Both members are empty if no
+// program was needed or found. `origin` tells where TensorRT's version comes from: the program's
+// path, the option that sets the version ("--for" or "--trt_version"), or "assumed".
 struct Choice {
   std::optional<Trtexec> trtexec;
   std::optional<RtxPython> python;
@@ -111,7 +112,8 @@ void add(std::vector<std::string>& notes, const std::vector<std::string>& more) 
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
-// Returns the files that no output may replace: model, files that options name, and the programs.
+// Returns the files that no output may replace: the ONNX file and its external data, the
+// configuration file (--config), and the program that builds the engine.
 io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
                          const Choice& choice) {
   io::FilesRead files = judge::engine::files_read(model);
@@ -218,7 +220,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
     case EngineRoute::none:
     case EngineRoute::own: {
-      defect("a target without an engine");
+      defect("--for names a program that needs no engine, but this target was not refused");
     }
   }
   json["notes"] = notes;

@@ -19,7 +19,7 @@ namespace aether2onnx::cli {
 struct EngineBuilder {
   std::string name;  ///< The program's name in messages: "trtexec".
   TensorRtVersion version;
-  std::string machine;  ///< Whose memory the build uses, for messages: "GPU" or "computer".
+  std::string machine;  ///< The device whose memory is used, for messages: "GPU" or "computer".
   /// Returns the command line (program's path, then arguments) that writes the engine to `engine`.
   std::function<std::vector<std::string>(const std::filesystem::path& engine)> words;
 };
@@ -32,9 +32,10 @@ struct BuiltEngine {
 };
 
 /// Runs `builder`, which writes the engine under a temporary name, then renames the engine to
-/// `engine`. After a failure, an older engine is unchanged. The builder's messages go to `log`; if
-/// `log` is empty, to `engine` with ".log" added. Throws Error if the engine, the log or the timing
-/// cache in `options` would replace a file in `read`.
+/// `engine`. After a failure, an older engine is unchanged. The builder's messages are written to
+/// the file `log`. If `log` is empty, the file's name is the engine's name with ".log" added.
+/// Throws Error if the engine, the log or the timing cache in `options` would replace a file in
+/// `read`.
 ///
 /// Throws ProgramError("engine") if the builder fails. The message has the reason from the log.
 BuiltEngine build_engine(const EngineBuilder& builder, const std::filesystem::path& engine,

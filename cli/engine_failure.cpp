@@ -16,10 +16,11 @@ namespace {
 constexpr std::size_t kShownLines = 3;
 constexpr std::size_t kShownBytes = 300;
 
-// A known reason why building an engine fails. `texts` are parts of messages, in lower case, of
-// trtexec, TensorRT for RTX, their libraries or the system's loader. The first row of kSymptoms
-// with a text in the output is used, so rows of causes come before rows of their effects. In `what`
-// and `remedy`, {0} is the builder's name, and {1} is the device or computer whose memory is full.
+// A known reason why building an engine fails. `texts` are parts of messages, in lower case.
+// trtexec, TensorRT for RTX, their libraries or the dynamic linker print these messages. If the
+// output matches several rows of kSymptoms, the first of these rows explains the failure. So the
+// row of a cause comes before the rows of errors that the cause leads to. In `what` and `remedy`,
+// {0} is the builder's name, and {1} is "GPU" or "computer", the device whose memory is full.
 // Sources: the code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder of TensorRT for
 // RTX 1.7.1.
 struct Symptom {
@@ -48,15 +49,16 @@ constexpr std::array kSymptoms = {
             "Quantize again with int8 zero points of 0."},
     Symptom{{"must be of same type", "must have the same type"},
             "an operator of the model has inputs of several types",
-            "Convert the checkpoint again, with --fp_mode for the precision."},
+            "Convert the checkpoint again, for 16 bits with --fp_mode fp16 or mixed_fp16. "
+            "aether2onnx adds the casts between types."},
     Symptom{{"static model does not take explicit shapes"},
             "the model's size is fixed, but the command line gives sizes",
             "Convert the checkpoint with --shape 1x3xHxW, or leave the sizes out."},
     Symptom{{"out of memory", "outofmemory", "insufficient memory", "std::bad_alloc",
              "cudaerrormemoryallocation"},
             "the {1} has too little memory",
-            "Lower --max_height, --max_width or --max_batch_size, give --workspace, or close other "
-            "programs that use the {1}."},
+            "Lower --max_height, --max_width or --max_batch_size, limit the memory with "
+            "--workspace (in MiB, for example 2048), or close other programs that use the {1}."},
     Symptom{
         {"no importer registered for op", "unsupported_node", "plugin not found",
          "unsupported onnx opset", "unsupported opset"},

@@ -13,8 +13,9 @@ namespace aether2onnx::cli {
 
 class CommandLine;
 
-/// The exit codes of the program. kAsAssumed: the model equals the checkpoint if assumptions about
-/// the network are true.
+/// The exit codes of the program. kAsAssumed: the comparison assumed a setting of the network, such
+/// as res_scale, because the checkpoint does not prove the setting's value. The model equals the
+/// checkpoint if the assumed value is right.
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kAsAssumed = 3 };
 
 /// An error of the program for which the library has no ErrorKind. `name` is the kind in the JSON
@@ -69,7 +70,8 @@ bool wants_json(const std::vector<std::string>& arguments);
 /// Returns whether --supervised is in `arguments`. Needed before parsing, because parsing may fail.
 bool is_supervised(const std::vector<std::string>& arguments);
 
-/// A function that gets the command-line parser of a command, before any arguments are parsed.
+/// A function to which Command::describe() passes the command-line parser of a command. The parser
+/// knows the command's options, but has parsed no arguments.
 using UseCommandLine = std::function<void(const CommandLine& line)>;
 
 }  // namespace aether2onnx::cli

@@ -13,11 +13,12 @@ namespace aether2onnx::cli {
 /// Returns whether `path` has the ending of a checkpoint: .pth, .pt, .ckpt or .safetensors.
 bool has_checkpoint_suffix(const std::filesystem::path& path);
 
-/// A file name with placeholders. {form} becomes "" for the standard graph form, else "_" and the
-/// form. {options} becomes unusual_options_name(): the form, and options with unusual values.
+/// A file name with placeholders. {form} becomes "" for GraphForm::standard, and "_channels_first"
+/// for GraphForm::channels_first. {options} becomes the text of {form}, followed by texts for other
+/// options that are not at their defaults, such as "_io_fp32". See unusual_options_name().
 class NameTemplate {
  public:
-  /// The default template. Its file names are those of default_output_name().
+  /// The default template. Gives the same file names as the library's default_output_name().
   static constexpr const char* kDefault =
       "{scale}x_{stem}_{precision}_{shape}_op{opset}{options}.onnx";
   /// Returns all placeholders in one text: "{stem} {model} …".

@@ -60,9 +60,10 @@ int run(const CompletionRequest& request, const Invocation& /*invocation*/) {
 }
 
 void add_words(CommandLine& line, ManualRequest& request) {
-  line.describe("Prints the manual page, or a part of the reference.",
-                "Usage: aether2onnx manual [man | options | json]\n",
-                R"(man: the manual page, for: aether2onnx manual | man -l -
+  line.describe(
+      "Prints the manual page, the table of all options, or the table of all --json fields.",
+      "Usage: aether2onnx manual [man | options | json]\n",
+      R"(man: the manual page, for: aether2onnx manual | man -l -
 options: the table of all options, in Markdown.
 json: the table of all fields of --json, in Markdown.)");
   line.add_help();

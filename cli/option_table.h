@@ -21,13 +21,15 @@ std::vector<CommandOptions> option_table();
 /// Returns `text` with a backslash before each character that occurs in `special`.
 std::string escaped(const std::string& text, const std::string& special);
 
-/// These functions return a shell's completion script, the manual page for `man`, or a page in
-/// Markdown: all options (options_page), or all fields in the output of --json (json_page).
+/// These three functions return the completion script for a shell.
 std::string bash_script(const std::vector<CommandOptions>& table);
 std::string zsh_script(const std::vector<CommandOptions>& table);
 std::string fish_script(const std::vector<CommandOptions>& table);
+/// Returns the manual page, for the program `man`.
 std::string manual_page(const std::vector<CommandOptions>& table);
+/// Returns a page in Markdown that lists all options.
 std::string options_page(const std::vector<CommandOptions>& table);
+/// Returns a page in Markdown that lists all fields in the output of --json.
 std::string json_page();
 
 }  // namespace aether2onnx::cli

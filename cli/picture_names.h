@@ -8,8 +8,10 @@
 
 namespace aether2onnx::cli {
 
-/// Endings of picture files, in lower case: `upscale` can read only kPictureEndings.
+/// The endings of the picture files that `upscale` reads and writes, in lower case.
 inline constexpr std::array kPictureEndings = {".png", ".jpg", ".jpeg"};
+/// The endings of other picture files, in lower case. `upscale` recognises such a file only
+/// to report that the format is not supported.
 inline constexpr std::array kOtherPictures = {".webp", ".gif",  ".bmp", ".tif", ".tiff",
                                               ".avif", ".heic", ".jxl", ".jfif"};
 

@@ -1,7 +1,7 @@
 /// @file
 /// Declares a request for each command: a struct with the values of the command's arguments and
-/// options. For each struct, add_words() adds the options that set its values to the parser, and
-/// run() does the work and prints the result.
+/// options. add_words() tells the parser which options the command has, and where in the struct the
+/// parser stores the values. run() does the work of the command and prints the result.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>

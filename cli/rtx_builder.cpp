@@ -62,7 +62,8 @@ std::vector<int> capabilities_in(const Json& event) {
   return capabilities;
 }
 
-// Runs the Python `program` and returns its version and its package TensorRT for RTX. Throws
+// Runs the Python `program`. Returns the version of Python and the version of the installed package
+// TensorRT for RTX. Throws ProgramError if the program is not Python 3.8 or newer. Also throws
 // ProgramError if the package is missing, cannot be loaded or is older than 1.5.
 RtxPython look_into(const fs::path& program) {
   RtxPython result;
@@ -140,7 +141,8 @@ std::vector<fs::path> pythons() {
   return found;
 }
 
-// Returns the path of the program in --python. A name without a folder is searched in PATH.
+// Returns the path of the program `given`, which is the value of --python. If the value contains no
+// folder, searches the folders of PATH. Throws ProgramError if no executable program is found.
 fs::path python_named(const std::string& given) {
   fs::path path = given;
   if (path.has_parent_path()) {
@@ -195,8 +197,8 @@ EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
     const std::string asked = fmt::format("{}.{}", capability / 10, capability % 10);
     fail({ErrorKind::unsupported, "engine-compute-capability", "compute_capabilities",
           join(names, ", "), asked},
-         "--compute_capabilities {}: TensorRT for RTX {} of {} builds for {}.\nGive only these "
-         "capabilities, or install a newer release.",
+         "--compute_capabilities {}: TensorRT for RTX {}, which {} loads, builds engines only for "
+         "{}.\nGive only these capabilities, or install a newer release of TensorRT for RTX.",
          asked, to_string(python.version), shown(python.program), join(names, ", "));
   }
   Json request = {{"capabilities", wanted},      {"min", shape_of(&Axis::min)},

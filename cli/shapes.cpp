@@ -130,9 +130,10 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   return axes;
 }
 
-// Returns whether usual.opt is less than a fourth of the given --max_height or --max_width. In the
-// default sizes, opt is a fourth of max. Always false for the batch size, for a fixed axis, and if
-// the user gave --opt_….
+// Returns whether the user's --max_height or --max_width is more than four times usual.opt, the
+// default of opt. If so, the caller uses max as opt, because an engine is fastest at the size opt.
+// The default sizes also have the factor four: opt is 64, and max is 256. The function returns
+// false for the batch size, for a fixed axis, and if the user gave --opt_….
 bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   constexpr std::int64_t far = 4;
   const auto& [min, opt, max] = axis.given;
@@ -141,8 +142,9 @@ bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
 }
 
 // Returns the range of a dynamic axis. The sizes that the user gave are used unchanged. Missing
-// sizes come from `usual`, and change with a line in `notes` if they do not fit the given sizes. If
-// `opt_is_max` is true and --opt_… was not given, opt is the largest size (max).
+// sizes come from `usual`. If a size from `usual` does not fit the given sizes, the function uses a
+// size that fits, and adds a line for the user to `notes`. If `opt_is_max` is true and --opt_… was
+// not given, opt is the largest size (max).
 Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
                   std::vector<std::string>& notes) {
   const auto& [min, opt, max] = axis.given;
@@ -162,8 +164,9 @@ Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
   const auto note = [&](const char* which, const Size& given, std::int64_t size,
                         std::int64_t before) {
     if (given || size == before) return;
-    notes.push_back(fmt::format("--{0}_{1} is {2} instead of {3}, to fit the given sizes of {1}",
-                                which, axis.name, size, before));
+    notes.push_back(
+        fmt::format("--{0}_{1} is {2} instead of {3}, to fit the other {1} options that you gave",
+                    which, axis.name, size, before));
   };
   note("min", min, result.min, usual.min);
   if (!opt_is_max) note("opt", opt, result.opt, usual.opt);

@@ -15,16 +15,19 @@ namespace aether2onnx::cli {
 /// The names of the input's axes, as in names of options: --min_height.
 inline constexpr std::array<const char*, 3> kAxisNames = {"batch_size", "height", "width"};
 
-/// Returns the input's shape for a conversion. Sizes that the user gave are used unchanged. A
-/// default size that does not fit the given sizes is changed, with a line in `notes`. A default of
-/// --opt_… below a fourth of the given --max_… becomes --max_…. Sets expect.input_channels to the
-/// channels in --shape. Throws Error(usage) if options contradict each other.
+/// Returns the input's shape for a conversion. Sizes that the user gave are used unchanged. If a
+/// default size does not fit the given sizes, the function changes the default size, and adds a
+/// line for the user to `notes`. If --max_height or --max_width is more than four times the default
+/// of opt, the default of opt becomes max for both axes, because an engine is fastest at the size
+/// opt. Sets expect.input_channels to the number of channels in --shape. Throws Error(usage) if
+/// options are invalid or contradict each other.
 InputShape shape_of(const ShapeRequest& request, Expectations& expect,
                     std::vector<std::string>& notes);
 
-/// Returns the ranges of input sizes for an engine: the ranges of `model`, except sizes that the
-/// user gave. A number in the value of --shape fixes an axis. Throws Error(usage) if the model does
-/// not accept a given size.
+/// Returns the ranges of input sizes for an engine. Sizes that the user gave replace the sizes in
+/// `model`. A number in the value of --shape fixes an axis. If other sizes must change to fit, adds
+/// lines for the user to `notes`. Throws Error(usage) if options are invalid, or if the model does
+/// not accept a given size. `channels` is the number of the model's input channels.
 InputShape profile_of(const ShapeRequest& request, const InputShape& model, std::int64_t channels,
                       std::vector<std::string>& notes);
 

@@ -32,16 +32,19 @@ std::string_view to_string(Shell shell) noexcept;
 /// express '"', or '%', because '%' expands variables even in quotes.
 std::string shell_line(const std::vector<std::string>& words, Shell shell);
 
-/// Returns a command line for usual_shell(); for bash if usual_shell() cannot express an argument.
+/// Returns a command line for the shell that usual_shell() returns. If this shell cannot express an
+/// argument, the command line is for bash.
 std::string shell_line(const std::vector<std::string>& words);
 
 /// Returns the command line that the user typed, written for usual_shell().
 std::string command_line_text(const Invocation& invocation);
 
-/// Returns `path` for messages. Escapes such as \x1b replace control characters, invalid UTF-8, …
+/// Returns `path` as text that is safe in messages. Escapes such as \x1b replace invalid UTF-8 and
+/// invisible characters, because a terminal could act on such characters.
 std::string shown(const std::filesystem::path& path);
 
-/// Returns `path` as an argument for a command line. "./" is added if the path begins with a dash.
+/// Returns `path` as an argument for a command line. If the path begins with a dash, adds "./",
+/// because a program takes arguments that begin with a dash for options.
 std::string argument_path(const std::filesystem::path& path);
 
 }  // namespace aether2onnx::cli

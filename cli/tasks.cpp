@@ -15,7 +15,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// The exit codes of `scan`: the file is only data, contains more than data, or is not understood.
+// The exit codes of `scan`. kClean: the file contains only data. kFound: loading the file could run
+// code or do other harm. kUnclear: scan cannot read or does not understand a part of the file.
 constexpr int kClean = 0;
 constexpr int kFound = 1;
 constexpr int kUnclear = 2;
@@ -86,7 +87,7 @@ int run(const VerifyRequest& request, const Invocation& invocation) {
   if (request.printing.json) {
     Json json = result_json();
     json["verification"] = *comparison.details;
-    print_result(json, "the model is equal");
+    print_result(json, "the model's output equals the checkpoint's output");
   }
   return comparison.as_assumed ? kAsAssumed : kDone;
 }

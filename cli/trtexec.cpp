@@ -30,8 +30,9 @@ constexpr std::array<const char*, 3> kUsualFolders = {"/usr/src/tensorrt/bin", "
 // Users unpack NVIDIA's archives in this folder, for example as TensorRT-10.3.0.26.
 constexpr const char* kUnpackedIn = port::kIsWindows ? "C:\\" : "/usr/local";
 
-// Returns the version of the trtexec `program`, or nullopt. trtexec prints its version first, with
-// any arguments. The argument is --help, because trtexec then uses no GPU.
+// Runs trtexec (`program`). Returns the version that trtexec prints, or nullopt. trtexec prints the
+// version first, whatever the arguments are. The function passes the argument --help, because
+// trtexec uses no GPU to print the help.
 std::optional<TensorRtVersion> version_of(const fs::path& program) {
   constexpr std::chrono::seconds patience(10);
   constexpr std::size_t most = 4096;
@@ -89,7 +90,8 @@ Trtexec trtexec_at(const fs::path& path) {
                    fmt::format("--trtexec {}: there is no such program, or it is not executable.",
                                shown(path))});
   }
-  // "./" is added, because the system would search a program's name without a slash in PATH.
+  // If a program's name contains no slash, the system searches the folders of PATH for the program.
+  // "./" is added, so that the system takes the program from the current folder.
   const fs::path program = path.has_parent_path() ? path : "." / path;
   const auto version = version_of(program);
   if (!version) {

@@ -33,8 +33,8 @@ constexpr std::size_t kLargeSide = 1600;
 constexpr std::size_t kSmallSide = 800;
 constexpr std::size_t kFewPictures = 4;
 
-// Returns the model's name for the names of results: "model" for 2x_model.onnx. The scale is left
-// out, because the names of results contain the scale anyway: photo_2x_model.png.
+// Returns the model's name without the scale: "model" for 2x_model.onnx. This name is used in the
+// file names of the results, which contain the scale anyway: photo_2x_model.png.
 std::string model_stem(const fs::path& model, std::int64_t scale) {
   std::string stem = checkpoint_stem(model);
   const std::string prefix = fmt::format("{}x_", scale);

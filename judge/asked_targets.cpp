@@ -1,4 +1,5 @@
-// Reads targets and versions that users typed, and writes targets and versions as text.
+// Targets are the programs that run ONNX files. Reads targets and versions from text that users
+// typed (for example "tensorrt:8.6"), and writes targets and versions as text.
 
 #include <fmt/format.h>
 
@@ -38,7 +39,7 @@ std::vector<int> version_parts(std::string_view text) {
   while (parts.size() < most) {
     int number = 0;
     const auto result = std::from_chars(at, end, number);
-    // The fourth number is a build number, which may have more digits.
+    // The first three numbers have at most two digits. The fourth may have more (build number).
     const bool fits = parts.size() + 1 == most || number < 100;
     if (result.ec != std::errc{} || *at == '-' || !fits) return {};
     parts.push_back(number);
@@ -60,7 +61,8 @@ std::optional<Range> parse_versions(std::string_view text) {
 
 namespace {
 
-// Returns the names of targets with versions, "tensorrt, …, onnxruntime and onnxruntime-cuda".
+// Returns the names of all targets for which users may give a version, as one text: "tensorrt, …,
+// onnxruntime and onnxruntime-cuda".
 std::string names_with_versions() {
   std::vector<std::string> names;
   for (const TargetRow& row : target_rows()) {
@@ -79,7 +81,8 @@ Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
          "{} {}:{}: a version looks like 10, 8.6 or 8.6.1. Only {} have versions.", option("for"),
          row.name, printable(wanted.version, 40), names_with_versions());
   }
-  // The version shows the product: TensorRT for RTX has the versions 1.x, TensorRT 4 and newer.
+  // The version shows which product the user means. TensorRT for RTX has the versions 1.x. The
+  // versions of TensorRT begin at 4.
   constexpr Version first = version(4);
   const bool is_rtx = versions->below <= first;
   const Target meant = is_rtx ? Target::tensorrt_rtx : Target::tensorrt;

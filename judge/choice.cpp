@@ -154,7 +154,9 @@ class Chooser {
     return is_bfloat16(options().precision) ? kMinOpsetOfBfloat16 : kUsualOpset;
   }
 
-  // Returns the newest opset that all targets read in this graph form, at most the wanted opset.
+  // A GraphForm is a choice of the ONNX operators that compute the normalization. Returns the
+  // newest opset in which all targets run models of this form, but at most the wanted opset.
+  // Returns 0 if a target does not run this form.
   int opset_of_all(GraphForm form) {
     int newest = wanted_opset();
     for (const Asked& each : asked_) newest = std::min(newest, opset_of(each, form));
@@ -181,25 +183,22 @@ class Chooser {
       choose_opset(form);
       return;
     }
-    // The first loop tries each target's preferred graph form, and takes a form in which all
-    // targets read the first target's opset. The second loop also accepts older opsets.
+    // Each target prefers one graph form (operators for the normalization). The first loop takes
+    // the first preferred form that all targets run in the opset `usual`. If there is no such form,
+    // the second loop accepts an older opset, too. If the caller chose a newer opset than a target
+    // reads, choose_opset() reports this target.
     const int usual =
         std::min(wanted_opset(), opset_of(asked_.front(), asked_.front().row->form.value));
     for (const Asked& by : asked_) {
       if (opset_of_all(by.row->form.value) >= usual) return take_form(by);
     }
     for (const Asked& by : asked_) {
-      if (opset_of_all(by.row->form.value) >= kMinOpset && !options().opset_version) {
-        return take_form(by);
-      }
+      if (opset_of_all(by.row->form.value) >= kMinOpset) return take_form(by);
     }
-    // Here no graph form runs on all targets, or the caller's opset is too new for a target in
-    // every form.
     const GraphForm form = asked_.front().row->form.value;
-    if (options().opset_version) return take_form(asked_.front());
     const Asked* other =
         first_that([&](const Asked& each) { return newest_opset(each, form) == 0; });
-    require(other != nullptr, "targets without a common form");
+    require(other != nullptr, "all targets run the same graph form, but no opset was found");
     fail({ErrorKind::usage, "target-clash", "for", asked_.front().text, other->text},
          "{} {}: {} needs {} {} ({}), but {} does not run this form.\n"
          "Convert once for each target.",
@@ -219,7 +218,8 @@ class Chooser {
         const int newest = newest_opset(each, form);
         if (newest == 0 || *options().opset_version <= newest) continue;
         clash("opset_version", fmt::format("{}", *options().opset_version), each,
-              fmt::format("the oldest requested version reads opsets up to {} in this graph form",
+              fmt::format("the oldest requested version of this target reads opsets up to {} for "
+                          "the chosen graph form",
                           newest));
       }
       return;
@@ -234,7 +234,7 @@ class Chooser {
            "the newest opset that this target reads");
     } else {
       took("opset_version", fmt::format("{}", opset), asked_.front(),
-           "every version in use reads this opset");
+           "every supported version of this target reads this opset");
     }
   }
 

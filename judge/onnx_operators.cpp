@@ -13,7 +13,7 @@ namespace aether2onnx::judge {
 
 namespace {
 
-// --- operators that only compute ---
+// --- known operators that only compute outputs from inputs, and load or call no program ---
 
 // The operators of ONNX's own domain. Source: docs/Operators.md and docs/Changelog.md of ONNX 1.23.
 constexpr std::string_view kOnnx =
@@ -58,8 +58,8 @@ constexpr std::string_view kMl =
     "TreeEnsembleRegressor ZipMap";
 
 // The operators of the domain com.microsoft. Source: ONNX Runtime's docs/ContribOperators.md, and
-// the operators that ONNX Runtime 1.30 registers. Without EPContext and Snpe, which load programs
-// and are in kLoaders.
+// the operators that ONNX Runtime 1.30 registers. This list omits EPContext and Snpe, because these
+// operators load programs. kLoaders lists them.
 constexpr std::string_view kMicrosoft =
     "Attention AttnLSTM BeamSearch BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu "
     "BifurcationDetector BitmaskBiasDropout BitmaskDropout CDist CausalConvWithState "
@@ -94,8 +94,9 @@ struct Library {
   std::string_view operators;
 };
 
-// The operators of each domain. com.ms.internal.nhwc repeats operators of ONNX and of com.microsoft
-// for tensors with the channels last. Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
+// The operators of each domain. In ONNX Runtime's domain com.ms.internal.nhwc, the operators have
+// the names of operators of ONNX and com.microsoft, but their tensors have the channels last.
+// Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
 constexpr std::array kLibraries = {
     Library{"", kOnnx},
     Library{"", kOnnxRuntimeOwn},
@@ -179,8 +180,8 @@ std::optional<std::size_t> called_by(const onnx::Model& model, const onnx::Node&
   return static_cast<std::size_t>(called - model.functions.data());
 }
 
-// Returns how many nodes `nodes` become if each call of a function is replaced by the function's
-// nodes. `sizes` has this number for each function that was already counted.
+// Returns the number of nodes in `nodes`. A call of a function counts as one node plus all nodes of
+// the function. sizes[i] must be the number of nodes of function i, calls included.
 std::uint64_t size_of(const onnx::Model& model, const std::vector<onnx::Node>& nodes,
                       const std::vector<std::uint64_t>& sizes) {
   std::uint64_t size = 0;
@@ -205,8 +206,8 @@ std::string full_name(const onnx::Node& node) {
   return onnx::is_onnx_domain(node.domain) ? node.op_type : node.domain + "." + node.op_type;
 }
 
-// Counts the nodes of a function only after those of all functions that it calls. If some functions
-// can never be counted, a function calls itself, directly or through other functions.
+// Counts the nodes of each function. A function must wait until all functions that it calls are
+// counted. If some functions wait forever, a function calls itself, directly or through others.
 std::uint64_t expanded_nodes(const onnx::Model& model) {
   const std::size_t count = model.functions.size();
   std::vector<std::vector<std::size_t>> callers(count);

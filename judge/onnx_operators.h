@@ -25,7 +25,8 @@ Power power_of(const onnx::Node& node);
 /// programs run the function, and others run the operator.
 bool replaces_operator(const onnx::Function& function);
 
-/// Returns what the node loads or calls: "calls a Python function by its name"; else "".
+/// Returns what the node's operator loads or calls, for example "calls a Python function by its
+/// name". Returns "" if the tables do not list the operator as loading or calling a program.
 std::string_view load_text(const onnx::Node& node);
 
 /// Returns the operator's name: "Conv" for an operator of ONNX itself, else with the domain,
@@ -34,7 +35,8 @@ std::string full_name(const onnx::Node& node);
 
 /// The result of expanded_nodes() if a function calls itself, directly or through other functions.
 inline constexpr std::uint64_t kEndless = ~std::uint64_t{0};
-/// Returns the number of nodes if each call of a function is replaced by the function's nodes.
+/// Returns the number of nodes in the model. A call of a function counts as one node plus all nodes
+/// of the function.
 std::uint64_t expanded_nodes(const onnx::Model& model);
 /// More nodes than this would exhaust a runtime's memory. No published model has as many.
 inline constexpr std::uint64_t kTooManyNodes = 10'000'000;

@@ -33,11 +33,13 @@ constexpr std::string_view kFusedGelu =
     "on a CPU, ONNX Runtime has a fast Gelu kernel in float32 only";
 constexpr std::string_view kAnySize = "the model takes one picture at a time, of any size";
 constexpr std::string_view kFloat32Sums =
-    "the sums of feature maps are float32, so each bfloat16 depthwise convolution needs a Cast as "
-    "an extra GPU kernel: 106 kernels, but 89 with float32 convolutions (aether_small)";
-constexpr std::string_view kClip32 = "the plugin takes only float32 clips";
+    "the sums of feature maps are float32, so each bfloat16 depthwise convolution needs a Cast, "
+    "which is an extra GPU kernel; aether_small has 106 kernels, and 89 kernels if these "
+    "convolutions are float32";
+constexpr std::string_view kClip32 = "this plugin of vs-mlrt takes only float32 videos";
 
-// One row for each target, in the order of Target. Sources: documentation, source code or runs.
+// One row for each target, in the order of the enum Target. The field `source` says where the row's
+// facts come from: documentation, source code, or a run of the program.
 constexpr std::array kTargets = {
     TargetRow{.target = Target::tensorrt,
               .name = "tensorrt",
@@ -66,8 +68,9 @@ constexpr std::array kTargets = {
               .form = {GraphForm::standard, kLayerNormalization},
               .why_dynamic = "one engine takes any size",
               .projections = {Projections::conv,
-                              "a 1x1 Conv is fused with GELU and the gate: 89 GPU kernels, but 104 "
-                              "with MatMul (aether_small)"},
+                              "TensorRT for RTX fuses 1x1 Convs with GELU and the multiplication "
+                              "after GELU; aether_small has 89 GPU kernels with 1x1 Convs, and 104 "
+                              "with MatMul"},
               .float32_depthwise = {true, kFloat32Sums},
               .source = "TensorRT for RTX 1.6.1 and 1.7.1 parsed and built 931 converted files"},
     TargetRow{.target = Target::onnxruntime,
@@ -85,26 +88,32 @@ constexpr std::array kTargets = {
               .why_dynamic = kAnySize,
               .slow_float16 = {"Gelu", kFusedGelu},
               .source = "tests with ONNX Runtime on CPUs; ONNX Runtime's table of kernels"},
-    TargetRow{.target = Target::onnxruntime_cuda,
-              .name = "onnxruntime-cuda",
-              .title = "ONNX Runtime's CUDA provider",
-              .program = "ONNX Runtime with its CUDA provider",
-              .runtime = Target::onnxruntime,
-              .has_versions = true,
-              .current = since(version(1, 17)),
-              .precisions = kEvery,
-              .precision = {Precision::fp16, "the fastest precision, 75 dB from float32's picture"},
-              .form = {GraphForm::standard, kLayerNormalization},
-              .fp32_io = {true, "programs pass float32 pictures; both Casts take almost no time"},
-              .why_dynamic = kAnySize,
-              .projections = {Projections::matmul,
-                              "MatMul is 1.4 times as fast as a 1x1 Conv on this target (fp16)"},
-              .split_kernels_over = {11,
-                                     "cuDNN's fast float16 kernel goes up to 7x7; a 13x13 kernel "
-                                     "in four parts takes two thirds of the time"},
-              .no_bfloat16 = {"DepthToSpace,GlobalAveragePool,LeakyRelu,ReduceMax,ReduceMean",
-                              "the CUDA provider has no bfloat16 kernel for these operators"},
-              .source = "ONNX Runtime's table of kernels; runs of 1.29 and 1.31 on an H200 GPU"},
+    TargetRow{
+        .target = Target::onnxruntime_cuda,
+        .name = "onnxruntime-cuda",
+        .title = "ONNX Runtime's CUDA provider",
+        .program = "ONNX Runtime with its CUDA provider",
+        .runtime = Target::onnxruntime,
+        .has_versions = true,
+        .current = since(version(1, 17)),
+        .precisions = kEvery,
+        .precision = {Precision::fp16,
+                      "the fastest precision; compared with float32's picture, the PSNR is 75 dB"},
+        .form = {GraphForm::standard, kLayerNormalization},
+        .fp32_io = {true,
+                    "programs pass float32 pictures; the Casts of the input and output take almost "
+                    "no time"},
+        .why_dynamic = kAnySize,
+        .projections = {Projections::matmul,
+                        "MatMul is 1.4 times as fast as a 1x1 Conv on this target (fp16)"},
+        .split_kernels_over =
+            {11,
+             "cuDNN's fast float16 convolution goes up to 7x7; with each 13x13 kernel split into "
+             "four 7x7 kernels, aether_large takes two thirds of the time"},
+        .no_bfloat16 = {"DepthToSpace,GlobalAveragePool,LeakyRelu,ReduceMax,ReduceMean",
+                        "the CUDA provider has no bfloat16 kernel for these operators"},
+        .source =
+            "ONNX Runtime's table of kernels; runs of ONNX Runtime 1.29 and 1.31 on an H200 GPU"},
     TargetRow{.target = Target::directml,
               .name = "directml",
               .title = "DirectML",
@@ -195,7 +204,7 @@ constexpr std::array kTargets = {
               .precisions = kNoBfloat16,
               .precision = {Precision::fp32, kSafe},
               .form = {GraphForm::standard, "the fastest form on a CPU"},
-              .why_dynamic = "the plugin takes clips of any size",
+              .why_dynamic = "this plugin of vs-mlrt takes videos of any size",
               .slow_float16 = {"Gelu", kFusedGelu},
               .source = "runs of vs-mlrt 17.1 with ONNX Runtime 1.31 on a CPU"},
     TargetRow{
@@ -210,7 +219,7 @@ constexpr std::array kTargets = {
         .form = {GraphForm::channels_first,
                  "this form takes 0.7 to 0.8 times as long as the form standard"},
         .fp32_io = {true, kClip32},
-        .why_dynamic = "the plugin takes clips of any size",
+        .why_dynamic = "this plugin of vs-mlrt takes videos of any size",
         .source = "runs of vs-mlrt 17.1 with OpenVINO on a CPU"},
     TargetRow{.target = Target::vsmlrt_ncnn,
               .name = "vsmlrt-ncnn",
@@ -219,12 +228,14 @@ constexpr std::array kTargets = {
               .runtime = Target::ncnn,
               .is_player = true,
               .precisions = set_of({Precision::fp32}),
-              .precision = {Precision::fp32, "the plugin reads only fp32, and rounds if fp16=True"},
+              .precision = {Precision::fp32,
+                            "the plugin reads only fp32 files; with its argument fp16=True, the "
+                            "plugin rounds to float16"},
               .form = {GraphForm::channels_first, "the plugin has no LayerNormalization"},
               .standard_opset = 16,
               .channels_first_opset = 17,
               .fp32_io = {true, kClip32},
-              .why_dynamic = "the plugin takes clips of any size",
+              .why_dynamic = "this plugin of vs-mlrt takes videos of any size",
               .source = "runs of vs-mlrt 17.1 with ncnn on a CPU (lavapipe)"},
     TargetRow{.target = Target::vsmlrt_any,
               .name = "vsmlrt-any",
@@ -235,7 +246,8 @@ constexpr std::array kTargets = {
               .precisions = set_of({Precision::fp32}),
               .precision = {Precision::fp32, ""},
               .form = {GraphForm::channels_first, ""},
-              .source = "the sources of the five plugins"},
+              .source = "the sources of vs-mlrt's five plugins: vsmlrt, vsmlrt-rtx, vsmlrt-ort, "
+                        "vsmlrt-ov, vsmlrt-ncnn"},
     TargetRow{.target = Target::videojanai,
               .name = "videojanai",
               .title = "VideoJaNai",
@@ -248,7 +260,8 @@ constexpr std::array kTargets = {
               .precisions = kEvery,
               .precision = {Precision::mixed_fp16, kTypesFromFile},
               .form = {GraphForm::channels_first,
-                       "VideoJaNai builds engines for a range of sizes only without Transpose"},
+                       "VideoJaNai builds an engine for a range of sizes only if the graph has no "
+                       "Transpose and no Reshape"},
               .standard_opset = 0,
               .why_dynamic = "VideoJaNai itself builds an engine for each video",
               .source = "source code of VideoJaNai"},
@@ -311,7 +324,8 @@ constexpr std::array kOperators = {
 };
 
 // Returns the first version that reads the opset (or IR version) `number`; kNoEnd if no version
-// does. Returns kFirst if the number is in the first row: versions before this row are out of use.
+// does. Returns kFirst if the first row covers `number`: we assume that nobody uses versions older
+// than the first row.
 Version first_that_reads(std::span<const Row> rows, std::int64_t number) {
   for (const Row& row : rows) {
     if (number <= row.newest) return &row == rows.data() ? kFirst : row.from;

@@ -31,7 +31,8 @@ constexpr Version number_of(const TensorRtVersion& version) {
 inline constexpr Version kBfloat16 = version(9);
 /// trtexec has the option --stronglyTyped from this version on.
 inline constexpr Version kStrongTyping = version(9, 1);
-/// From this TensorRT on, the ONNX file sets all types. --fp16, --bf16 and --int8 do not exist.
+/// From this version on, TensorRT takes all number types from the ONNX file, and trtexec does not
+/// have the options --fp16, --bf16 and --int8.
 inline constexpr Version kOnlyStrongTyping = version(11);
 
 /// A range of versions: `from` and newer, but older than `below`.
@@ -81,7 +82,8 @@ enum class EngineRoute {
   own,           ///< Nothing: the target itself builds an engine from the ONNX file.
 };
 
-/// The value of an option that a target prefers, and why: a sentence without a full stop.
+/// The value that a target prefers for an option, and the reason for this preference. `why` is a
+/// sentence without a full stop, because messages continue after `why`.
 template <typename Value>
 struct Preferred {
   Value value{};
@@ -94,19 +96,23 @@ struct TargetRow {
   std::string_view name;
   std::string_view title;
   std::string_view program;
-  /// The target that is the runtime inside this program: rules about the runtime apply to the
-  /// program, too. Equal to `target` if the program contains no other target.
+  /// The target whose runtime the program uses, for example onnxruntime for chaiNNer. A rule about
+  /// the runtime also applies to the program. Equal to `target` if there is no other runtime.
   Target runtime = Target::tensorrt;
-  /// Whether rules depend on the program's version. If so, users may write "tensorrt:8.6".
+  /// Whether users may name a version of the program, as in "tensorrt:8.6". Users may do so if the
+  /// rules of the command check depend on this version.
   bool has_versions = false;
-  /// The versions that are meant if the caller names no version. Older versions are not in use.
+  /// The versions that the caller means by the target's name without a version. We assume that
+  /// nobody uses older versions.
   Range current = all_versions();
   bool by_default = false;
-  /// Whether the program gives the model one picture of 1 or 3 channels at a time.
+  /// Whether the program gives the model one picture of 1 or 3 channels at a time, like a video
+  /// player. Some rules of the command check apply only to these programs.
   bool is_player = false;
   EngineRoute engine = EngineRoute::none;
 
-  // The options of convert that suit the target. newest_opset() lowers the opsets for old versions.
+  // The options of convert that suit the target. standard_opset and channels_first_opset are upper
+  // limits for all versions of the target. newest_opset() returns a lower opset for old versions.
   Precisions precisions = 0;
   Preferred<Precision> precision = {};
   Preferred<GraphForm> form = {};
@@ -116,12 +122,14 @@ struct TargetRow {
   bool fixed_runs = true;                ///< Whether models with one fixed input size run.
   std::string_view why_dynamic = {};
   Preferred<Projections> projections = {};
-  /// For 16-bit models: depthwise kernels wider than this are split. 0: no kernel is split.
+  /// For 16-bit models: convert splits depthwise kernels that are wider than this number into
+  /// smaller kernels, which run faster on the target. 0: convert splits no kernel.
   Preferred<int> split_kernels_over = {};
-  /// For mixed_bf16: whether depthwise convolutions compute in float32.
+  /// For mixed_bf16, the precision that mixes bfloat16 and float32: whether depthwise convolutions
+  /// compute in float32.
   Preferred<bool> float32_depthwise = {};
-  /// The operators that are slow in float16 on the target, separated by commas. They compute in
-  /// float32.
+  /// The operators that are slow in float16 on the target, separated by commas. In float16 models,
+  /// convert keeps these operators in float32.
   Preferred<std::string_view> slow_float16 = {};
   /// The operators for which the target has no bfloat16 kernel, separated by commas.
   Preferred<std::string_view> no_bfloat16 = {};
@@ -142,18 +150,19 @@ struct Asked {
 /// vs-mlrt. Throws Error(usage) if a version is malformed or does not belong to its target.
 std::vector<Asked> asked_targets(const std::vector<TargetVersion>& wanted);
 
-/// Returns the newest opset that the oldest requested version of the target reads for models of
-/// this graph form; 0 if the target does not run this form.
+/// Returns the newest opset that the oldest requested version of the target reads. `form` is the
+/// choice of the ONNX operators that compute the model's normalization. Returns 0 if the target
+/// does not run models with these operators.
 int newest_opset(const Asked& asked, GraphForm form);
 
-/// Returns the first version of TensorRT that reads files of this opset. Returns kFirst if all
-/// versions in use read the opset, kNoEnd if no known version does.
+/// Returns the first version of TensorRT that reads files of this opset. Returns kFirst if even the
+/// oldest version in our table reads the opset, kNoEnd if no known version does.
 Version first_tensorrt_of_opset(std::int64_t opset);
-/// Returns the first version of ONNX Runtime that reads files of this opset. Returns kFirst if all
-/// versions in use read the opset, kNoEnd if no known version does.
+/// Returns the first version of ONNX Runtime that reads files of this opset. Returns kFirst if even
+/// the oldest version in our table reads the opset, kNoEnd if no known version does.
 Version first_onnxruntime_of_opset(std::int64_t opset);
 /// Returns the first version of ONNX Runtime that reads files of this IR version. Returns kFirst if
-/// all versions in use read the IR version, kNoEnd if no known version does.
+/// even the oldest version in our table reads the IR version, kNoEnd if no known version does.
 Version first_onnxruntime_of_ir(std::int64_t ir);
 /// Returns the newest opset that this version of TensorRT reads.
 int newest_opset_of_tensorrt(Version version);

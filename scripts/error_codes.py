@@ -12,8 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "judge", "verify", "cli")
 HEAD = """# Codes of errors and warnings
 
-`scripts/error_codes.py` makes this table from the sources. A code is stable: programs can rely on it. The
-sentence is the first one that a person reads; `{}` stands for a name or number. Errors are in the JSON output
+`scripts/error_codes.py` makes this table from the sources. A code is stable: programs can rely on the code. The
+column "sentence" has the first sentence of the message; `{}` stands for a name or number. Errors are in the JSON output
 under `error`, warnings under `warnings`. Findings of `check` are in [check.md](check.md), findings of `scan` in
 [security.md](security.md).
 

@@ -19,13 +19,14 @@ namespace aether2onnx {
 
 namespace {
 
-// With `plan`, a conversion builds the graph, but reads no weights and computes no hash. With
-// `use`, the conversion does all work.
+// Why a caller makes a Conversion. With `plan`, the caller needs only the report: the Conversion
+// builds the graph, but reads no weights and does not hash the checkpoint. With `use`, the caller
+// writes the ONNX file: the Conversion also reads the weights and hashes the checkpoint.
 enum class Purpose { plan, use };
 
 constexpr std::size_t kSha256Digits = 64;
 
-// --- reports of the steps ---------------------------------------------------------------------
+// --- functions that describe the model and the steps for the report ---------------------------
 
 GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   GraphInfo result;
@@ -132,7 +133,8 @@ class Conversion {
                                     graph::compute_type(options_.precision), journal_);
   }
 
-  // Reports the step "written". Call finish() after the last byte is written.
+  // Adds the step "written", with a summary of the ONNX file, to the report. Also calls the
+  // observer. Call finish() after the last byte of the file is written.
   void finish() {
     const ConvertReport::Output& output = report_.output;
     std::string summary =
@@ -270,7 +272,8 @@ std::string default_output_name(std::string_view stem, const NetworkInfo& networ
 
 namespace {
 
-// Opens the checkpoint, builds the graph, sets the path of the output, and calls `work`.
+// Opens the checkpoint, builds the graph and sets the path of the output. Then calls the function
+// `work`, which may write the ONNX file. Returns the report.
 template <typename Work>
 ConvertReport with_conversion(const std::filesystem::path& input,
                               const std::filesystem::path& output, const ConvertOptions& options,
@@ -330,7 +333,8 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   }
   std::string difference = metadata::difference(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
-  // The hashes of the checkpoints are compared last, because hashing takes the longest.
+  // Compares the hash of `input` with the checkpoint's hash in the ONNX file's metadata. Hashing
+  // takes longer than the comparisons above, so this comparison comes last.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
       made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);

@@ -1,4 +1,6 @@
-// Fuses a checkpoint (the first steps are those of a conversion) and writes the fused weights.
+// Implements the task fuse: merges each pair of parallel convolutions into one convolution, and
+// writes the new weights to a checkpoint. The steps "read", "recognised" and "fused" are in
+// pipeline.cpp, because conversions also begin with these steps.
 
 #include <algorithm>
 
@@ -33,8 +35,8 @@ DType dtype_in_file(WeightType type, DType stored) {
   defect("an unknown type of weights");
 }
 
-// The fusion of one checkpoint. The constructor lists the fused weights. write() then computes the
-// weights and writes the fused checkpoint.
+// Fuses one checkpoint. The constructor lists the fused weights. write() then computes the weights
+// and writes the fused checkpoint.
 class FusionRun {
  public:
   // `siblings` opens shards in the checkpoint's folder; null for a checkpoint in memory.
@@ -63,7 +65,8 @@ class FusionRun {
     report_.weights_flushed_to_zero = written.weights_flushed_to_zero;
   }
 
-  // Reports the step "written". Call finish() after the last byte is written.
+  // Adds the warnings and the step "written", with a summary of the fused file, to the report. Call
+  // finish() after the last byte of the file is written.
   void finish() {
     const FuseReport::Output& output = report_.output;
     warn();
@@ -107,9 +110,9 @@ class FusionRun {
     report_.convolutions = fusion_.convolutions;
   }
 
-  // Returns the description of the network for the notes in the fused checkpoint. A setting
-  // (res_scale, …) from an option is marked as an assumption unless the source file states the same
-  // value.
+  // Returns the settings that the fused checkpoint stores as notes (network/notes.h). If an option
+  // gave a setting (res_scale, …), with_own_evidence() marks this setting as an assumption, unless
+  // the source file states the same value.
   NetworkInfo with_own_evidence() const {
     NetworkInfo facts = report_.network;
     const auto doubt = [&](std::string_view what, bool given, const NetworkInfo& own) {
@@ -160,11 +163,12 @@ class FusionRun {
   void warn() {
     if (options_.dtype == WeightType::same && rounded_sums_) {
       const std::string_view type = to_string(*rounded_sums_);
-      journal_.warn({"fuse-rounded-sums", std::string(type)},
-                    "each summed weight was rounded to {0}, the type of the checkpoint. So an fp32 "
-                    "model of the fused file differs slightly from an fp32 model of the unfused "
-                    "file. To keep the exact sums, give {1} float32",
-                    type, option("dtype"));
+      journal_.warn(
+          {"fuse-rounded-sums", std::string(type)},
+          "each weight that fuse computed was rounded to {0}, the type of the checkpoint. So an "
+          "fp32 model of the fused file differs slightly from an fp32 model of the unfused "
+          "file. To keep the exact results, give {1} float32",
+          type, option("dtype"));
     }
     const bool has_float16 =
         std::any_of(content_.tensors.begin(), content_.tensors.end(),

@@ -48,8 +48,8 @@ std::uint64_t whole(double number) {
   return number >= limit ? ~std::uint64_t{0} : static_cast<std::uint64_t>(std::llround(number));
 }
 
-// Returns the work and memory of a network whose weights and feature maps have elements of
-// `element_size` bytes.
+// Returns the number of parameters, and the multiply-adds and memory for one megapixel of output.
+// Each element of a weight or a feature map takes `element_size` bytes.
 NetworkCost cost_of(const network::Network& network, std::string precision,
                     std::size_t element_size) {
   constexpr double megapixel = 1e6;

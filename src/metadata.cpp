@@ -16,7 +16,7 @@ using Entries = std::vector<std::pair<std::string, std::string>>;
 
 constexpr const char* kFp32Blocks = "fp32_blocks";
 
-// The metadata keys that entries() writes only if the value is not the usual value.
+// The metadata keys that entries() omits if the value is the default.
 constexpr std::array<const char*, 12> kOptionalKeys = {
     "io_type",        "graph_form", "projections",    "split_kernels_over", "gelu",
     "fp32_operators", "norm_type",  "depthwise_fp32", "channel_attention",  "spatial_attention",
@@ -331,8 +331,9 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
                                        NetworkInfo& network) {
   const NetworkInfo noted = metadata::network(file);
   if (noted.architecture != network.architecture) return {};
-  // The graph of a fused network does not show the small kernel. If this kernel's size was unusual,
-  // the model type is "custom", which only the metadata show.
+  // Fusing merges each block's small kernel into its large kernel, so the graph does not show the
+  // small kernel's size. If no published network has a small kernel of this size, the model type is
+  // "custom". The graph cannot show this type, so "custom" in the metadata is no contradiction.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
   // The graph does not show res_scale and img_range, because both are folded into the weights.
   network.numbers = noted.numbers;

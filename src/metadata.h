@@ -14,7 +14,8 @@
 
 namespace aether2onnx::metadata {
 
-/// One input shape (min, opt or max) for TensorRT: the metadata key, and the member of Axis.
+/// Describes one of the three input shapes (min, opt, max) that TensorRT needs. `key` is the
+/// metadata key of this shape. `size` is the member of Axis that holds the sizes of this shape.
 struct ProfileEnd {
   const char* key;
   std::int64_t Axis::*size;
@@ -34,8 +35,8 @@ std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& re
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
 
-/// The settings of the network in an ONNX file's metadata that a checkpoint's tensors may not show.
-/// All members are unset if aether2onnx did not write the metadata.
+/// Settings of the network, read from an ONNX file's metadata. The tensors of some checkpoints do
+/// not show these settings. All members are unset if aether2onnx did not write the metadata.
 struct Assumed {
   std::optional<std::string> generation;
   std::optional<double> res_scale;
@@ -44,9 +45,9 @@ struct Assumed {
 };
 Assumed assumed(const onnx::Model& file);
 
-/// Returns the options of the conversion that made the model, read from the metadata. Leaves the
-/// ReadOptions unset. Returns nullopt if aether2onnx did not write the metadata, or if a value is
-/// unknown to this version of aether2onnx.
+/// Returns the options of the conversion that made the model, read from the metadata. The members
+/// `read` and `expect` keep their defaults. Returns nullopt if aether2onnx did not write the
+/// metadata, or if a value is unknown to this version of aether2onnx.
 std::optional<ConvertOptions> options(const onnx::Model& file);
 
 /// Compares the network's sizes in the metadata (scale, embed_dim, …) with those of `network`.
@@ -57,7 +58,8 @@ std::string other_network(const onnx::Model& file, const NetworkInfo& network);
 NetworkInfo network(const onnx::Model& file);
 
 /// Returns the contradictions between the metadata and `network`, which was recognised in the
-/// graph. First copies values that the graph does not show from the metadata to `network`.
+/// graph. The graph does not show some settings, for example res_scale. Before the comparison,
+/// contradictions() copies these settings from the metadata to `network`.
 std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::string& precision,
                                        NetworkInfo& network);
 

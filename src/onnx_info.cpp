@@ -38,15 +38,16 @@ TypeCounts weight_types(const onnx::Model& file) {
   return types;
 }
 
-// Returns "fp32", "fp16" or "bf16" if weights and inputs have one type. For several types, returns
-// the precision in the metadata if a file of this precision can have these types, or else the names
-// of the types.
+// If all weights and inputs have one float type, returns "fp32", "fp16" or "bf16". If they have
+// several types, returns the precision in the file's metadata, provided that a file of this
+// precision can have these types. Otherwise returns the names of the types.
 std::string precision_text(const onnx::Model& file) {
   TypeCounts types = weight_types(file);
   for (const onnx::ValueInfo* input : onnx::open_inputs(file)) {
     if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
   }
-  // Whether a file of `precision` can have these types: its convolutions' type, maybe float32.
+  // Returns whether a file of `precision` can have these types. The type of the convolutions must
+  // be present. float32 may be present as well. All other types are impossible.
   const auto possible = [&types](Precision precision) {
     const std::string own(to_string(graph::compute_type(precision)));
     return types.contains(own) &&

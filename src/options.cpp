@@ -1,4 +1,5 @@
-// Implements functions of the public headers for all tasks: version, names, errors, option checks.
+// Implements functions of the public headers that do not belong to a single task. These functions
+// return the version and the names of enum values, construct an Error, and check options.
 
 #include <algorithm>
 #include <array>
@@ -143,7 +144,8 @@ void check_axis(const Axis& axis, const std::string& name) {
   check_order(opt, max);
 }
 
-// The expected value in the message of fail_range(), for an option that the checkpoint determines.
+// This text is the argument `expected` of fail_range() if the user can omit the option, because the
+// checkpoint contains the value. fmt::format() replaces "{}" with the allowed values.
 constexpr const char* kOrLeftOut = "{}, or be left out (the value is read from the checkpoint)";
 
 void check_name(const char* name, const std::optional<std::string>& value,

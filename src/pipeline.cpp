@@ -91,9 +91,12 @@ namespace {
 std::string fusion_summary(const network::Fused& fusion) {
   if (fusion.convolutions == 0) return "the checkpoint is fused already";
   std::string text = fmt::format(
-      "{} pairs of depthwise convolutions became one convolution each, added in float64",
+      "{} pairs of depthwise convolutions became one convolution each (sums in float64)",
       fusion.convolutions);
-  if (fusion.norms > 0) text += fmt::format("; {} with statistics", plural(fusion.norms, "norm"));
+  if (fusion.norms > 0) {
+    text += fmt::format("; mean and variance of {} became part of weight and bias",
+                        plural(fusion.norms, "norm"));
+  }
   return text;
 }
 
@@ -222,7 +225,7 @@ std::string summary(const NetworkInfo& network) {
   if (network.quantization == Quantization::qat) text += ", from quantization-aware training";
   if (network.quantization == Quantization::int8) text += ", dequantized from int8";
   for (const Evidence& evidence : network.evidence) {
-    // If the generation is an assumption, a warning already states the reason.
+    // The text omits an assumed generation, because a warning already states the reason.
     if (evidence.what == "generation" && evidence.certain) {
       text += fmt::format("; {} by {}", evidence.value, evidence.because);
     }

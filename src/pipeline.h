@@ -100,7 +100,9 @@ class Checkpoint {
   bool in_parts_ = false;
 };
 
-/// Returns the SHA-256 of the checkpoint `input`, opened with the params_key of `planned`.
+/// Returns the SHA-256 of the checkpoint `input` and its shards. To find the shards, opens the
+/// checkpoint again. `planned` is the checkpoint's description, and contains the option params_key
+/// that chose the state dict in the checkpoint.
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context);
 

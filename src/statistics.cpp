@@ -15,8 +15,9 @@ float from_float8_e5m2(std::uint8_t bits) {
   return from_half_bits(static_cast<std::uint16_t>(unsigned{bits} << 8U));
 }
 
-// Returns the value of a float8_e4m3 number: exponent bias 7, no infinity, and NaN with all bits
-// set except the sign. Source: Micikevicius et al., "FP8 formats for deep learning", 2022.
+// Returns the value of a float8_e4m3 number. The type has exponent bias 7 and no infinity. A number
+// is NaN if all bits besides the sign bit are 1.
+// Source: Micikevicius et al., "FP8 formats for deep learning", 2022.
 double from_float8_e4m3(std::uint8_t bits) {
   if ((bits & 0x7fU) == 0x7fU) return std::nan("");
   const int exponent = (bits >> 3) & 0xf;

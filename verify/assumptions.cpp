@@ -19,7 +19,8 @@ const Evidence* find(const NetworkInfo& facts, std::string_view what) {
   return found == facts.evidence.end() ? nullptr : &*found;
 }
 
-// Returns whether the network has the setting `what`, whose value the checkpoint does not state.
+// Returns whether the setting `what` is open: the network has this setting, but the checkpoint does
+// not state its value, or the value is only an assumption.
 bool is_open(const NetworkInfo& facts, std::string_view what) {
   const Evidence* evidence = find(facts, what);
   return evidence != nullptr && !(evidence->certain && evidence->stated);
@@ -48,8 +49,8 @@ NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOpt
   return network::recognise(state_dict, bare).facts;
 }
 
-// Returns whether the checkpoint's keys fit the generation. The generation comes from the metadata
-// of the model, which anybody can write.
+// Returns whether the checkpoint's keys fit `generation`. The check is needed because `generation`
+// comes from the model's metadata: anybody can write metadata, so the generation may be wrong.
 bool suits(const state_dict::StateDict& state_dict, const ReadOptions& given,
            const std::string& generation) {
   if (!is_generation(generation)) return false;
@@ -85,8 +86,9 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
-  // A generation in the options also determines norm_eps. If the metadata name the default
-  // generation, `taken.generation` stays unset, so that norm_eps stays an assumption.
+  // If `taken.generation` is set, network::recognise() treats norm_eps as certain, because the
+  // generation determines norm_eps. Metadata that only repeat the default generation must not make
+  // norm_eps certain. In this case, `taken.generation` stays unset.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

@@ -11,8 +11,9 @@
 
 namespace aether2onnx::verify {
 
-/// A setting of the network that the checkpoint lacks or contradicts. A comparison shows that the
-/// model is equal to PyTorch if `value` is right. No comparison can show that `value` is right.
+/// A setting of the network for which the comparison uses `value`, but the checkpoint has no value
+/// or another value. A comparison can show only this: if `value` is right, the model is equal to
+/// PyTorch. No comparison can show that `value` is right.
 struct Assumption {
   std::string what;     ///< The setting: "generation", "res_scale", "norm_eps" or "img_range".
   std::string value;    ///< The value of the setting in the comparison: "G7d".

@@ -12,8 +12,8 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// A block is the first that differs if its error is at least this many times the largest error of
-// all earlier blocks.
+// find_first_difference() returns the first block whose error is a jump: the error is at least
+// kJump times the largest error of all earlier blocks.
 constexpr double kJump = 10;
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
@@ -23,8 +23,9 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string module_path(const std::string& node_name) {
-  // Each name between slashes is a submodule of the name before. PyTorch's exporter repeats the
-  // name of a container without a forward pass (ModuleList), as in "layers.0/layers.0.1".
+  // A node's name has the names of modules before slashes. Each module is a submodule of the module
+  // before. PyTorch's exporter repeats the name of a container without a forward pass (ModuleList):
+  // "layers.0/layers.0.1" stands for the path "layers.0.1".
   std::string path;
   std::string parent;
   std::size_t begin = node_name.starts_with('/') ? 1 : 0;
@@ -128,9 +129,11 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const double step = blocks[i].relative / before;
     if (step >= kJump) {
-      const std::string previous = i == 0 ? "No block comes before"
-                                          : fmt::format("The block before, {}, differs by {:.1e}",
-                                                        blocks[i - 1].path, blocks[i - 1].relative);
+      const std::string previous =
+          i == 0 ? "No block comes before"
+                 : fmt::format(
+                       "In the block before, {}, the error is only {:.1e} of the largest value",
+                       blocks[i - 1].path, blocks[i - 1].relative);
       return {
           blocks[i].path,
           fmt::format(

@@ -47,12 +47,14 @@ struct FirstDifference {
   std::string text;  ///< The result in a sentence for the user.
 };
 
-/// Finds the first block that differs. `floor` is the usual relative error of a correct block.
+/// Finds the first block whose error is much larger than all earlier errors. The error must also be
+/// much larger than `floor`, the usual relative error of a correct block.
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor);
 
-/// Returns the parts in which the error of a 16-bit model grows most, except the parts in
-/// `already`, which are float32. The list has at most as many parts as `already`, at least one. The
-/// list is empty if the error grows in no part but those in `already`.
+/// Returns the parts of a 16-bit model in which the error grows most, and which should therefore be
+/// float32. Leaves out the parts in `already`, which compute in float32. Returns at most as many
+/// parts as `already` has, but one part if `already` is empty. Returns an empty list if the error
+/// grows in no other part.
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
                                          const std::vector<std::string>& already);
 

@@ -23,8 +23,10 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {
-    // ONNX Runtime looks for operators after it has checked types and shapes. So the file is valid,
-    // and only an operator for a 16-bit type is missing.
+    // ONNX Runtime throws this error if it has no operator for a 16-bit type. The file is valid,
+    // because ONNX Runtime looks for operators only after it has checked types and shapes. On the
+    // CPU, the emulation below runs the file in float32. If there is no emulation, the caller gets
+    // the error.
     if (!emulated_) throw;
   }
   if (emulated_) {
@@ -87,9 +89,9 @@ std::string Candidate::description() const {
   std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
   if (device_.provider != Provider::cpu) text += device_.tf32 ? " with TF32" : " without TF32";
   if (emulated_) {
-    text += file_ ? " (as it is, and with every 16-bit result rounded)"
-                  : " (in float32, with every 16-bit result rounded, because ONNX Runtime has no "
-                    "operators of this type)";
+    text += file_ ? " (the model itself, and a float32 copy that rounds every 16-bit result)"
+                  : " (a float32 copy of the model that rounds every 16-bit result, because ONNX "
+                    "Runtime lacks operators for the model's 16-bit type)";
   }
   return text;
 }

@@ -24,7 +24,8 @@ class Candidate {
   Candidate(const OnnxRuntime& runtime, const std::filesystem::path& path, const onnx::Model& model,
             const Device& device, const std::atomic<bool>* cancelled = nullptr);
 
-  /// Runs the model as it is, with results rounded to 16 bits, or both, and returns the outputs.
+  /// Runs the file as it is, if ONNX Runtime has its operators. Also runs the copy that rounds
+  /// results to 16 bits, if there is a copy. Returns the output of each run: one or two outputs.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
   /// Whether a 16-bit model rounds the results of its operators to 16 bits when the CPU runs it.

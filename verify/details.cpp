@@ -67,8 +67,8 @@ Json to_json(const BlockRange& block) {
 
 std::string text_of(const PartError& part, const std::string& cause) {
   return fmt::format(
-      "{} has a relative error of {:.1e} (largest error: {:.1e}). {} explains {:.1e} (largest "
-      "error: {:.1e}).",
+      "{} has a relative error of {:.1e} (largest error: {:.1e}). {} explains only a relative "
+      "error of {:.1e} (largest error: {:.1e}).",
       part.path == kOutputPart ? "The part after the network's last module"
                                : fmt::format("The part {}", part.path),
       part.error, part.largest_error, cause, part.noise, part.largest_noise);

@@ -26,12 +26,13 @@ Json to_json(const std::vector<Assumption>& assumptions);
 Json to_json(const PartError& part);
 Json to_json(const BlockRange& block);
 
-/// Returns "same" (whether the checkpoint has the hash in the model's metadata; null if there is no
-/// hash) and "name" (the file name of the model's source in the metadata, or "").
+/// Finds out whether the model was made from `checkpoint`. In the result, "same" says whether the
+/// checkpoint has the hash that the model's metadata contain; null if the metadata contain no hash.
+/// "name" is the name of the model's source file, as the metadata say, or "".
 Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint);
 
-/// Returns sentences about a part whose error is suspicious. `cause` names the measured rounding as
-/// the subject of a sentence: "Rounding to float16".
+/// Returns two sentences about a part whose error is suspicious. The second sentence begins with
+/// `cause`, for example "Rounding to float16", and says how large an error `cause` explains.
 std::string text_of(const PartError& part, const std::string& cause);
 
 /// Returns a sentence for each fact in which model metadata and comparison differ (source file,

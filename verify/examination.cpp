@@ -12,10 +12,12 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// A part of the network is suspicious if its error is more than this many times its rounding noise:
-// for root mean squares, and for largest errors. In correct files of all generations, options,
-// opsets and precisions, root mean squares stay below 4 times the noise. Largest errors depend more
-// on the order of summation.
+// The rounding noise of a part is the error that rounding alone causes. A part is suspicious if the
+// root mean square of its error is more than kSuspicious times the root mean square of its noise. A
+// part is also suspicious if its largest error is more than kSuspiciousLargest times its largest
+// noise. In correct files of all generations, options, opsets and precisions, the root mean square
+// of the error is less than 4 times that of the noise. The limit for largest errors is higher,
+// because largest errors depend more on the order of summation.
 constexpr double kSuspicious = 8;
 constexpr double kSuspiciousLargest = 24;
 
@@ -70,8 +72,9 @@ FloatTensor channels_first(const FloatTensor& tensor) {
   return result;
 }
 
-// Returns `found`, a value of the ONNX model, in the layout NCHW of `exact`; nullopt if no layout
-// has the shape of `exact`. If both NCHW and NHWC have this shape, chooses the closer values.
+// Returns `found`, an output in the ONNX model, in the layout of `exact` (NCHW). `found` may be in
+// the layout NCHW or NHWC. If both layouts fit the shape of `exact`, chooses the layout with values
+// closer to `exact`. Returns nullopt if neither layout fits.
 std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTensor& found) {
   std::optional<FloatTensor> best;
   if (found.shape == exact.shape) best = found;
@@ -86,8 +89,9 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
   return best;
 }
 
-// Measures the error and the noise of all parts during runs of the reference. The functions return
-// the ONNX model's output of a part, which the reference then uses as the input of the next part.
+// Measures the error and the noise of all parts. While a reference runs, it calls exact() or
+// rounded() after each part. Both functions return the ONNX model's output of the part. The
+// reference uses this output as the input of the next part, so that errors do not add up.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
@@ -121,8 +125,9 @@ class Parts {
     return &at->second.values;
   }
 
-  // Measures the noise of a part from its output in a reference that rounds: `weight` times the
-  // distance from the exact output. The part keeps the largest noise of all calls.
+  // Measures the noise of a part: the difference between the exact output and `output`, the part's
+  // output in another reference. Multiplies the noise by `weight`, which is less than 1 for
+  // Judges::other_weights. If several calls measure a part, keeps the largest noise.
   const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
                                     double weight = 1) {
     const auto at = errors_.find(path);
@@ -134,8 +139,9 @@ class Parts {
     }
     const Distance noise = distance_of(output.values, exact);
     const Distance& size = sizes_.at(path);
-    // The lower limit for the noise of a part, in relative rounding errors of one operation. A
-    // limit is needed because the noise may be zero, or very small by chance.
+    // The noise of a part is at least `share` times unit_, the relative rounding error of one
+    // operation. This lower limit is needed because the measured noise may be 0, or very small by
+    // chance.
     constexpr double share = 0.125;
     for (PartError& part : parts_) {
       if (part.path != path) continue;
@@ -213,9 +219,11 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
     parts.rounded(kOutputPart, output, weight);
   };
   add_noise(judges.rounding, 1);
-  // An exporter that combines weights rounds other numbers than the reference. In correct files,
-  // the error stays below 2.6 times this effect. This constant makes the limit 4 times instead of
-  // 8 times.
+  // The reference rounds each weight of the checkpoint. An exporter may combine weights first, and
+  // then round the results. `other_weights` shows how much this difference changes the outputs. In
+  // correct files, the error stays below 2.6 times this change. So an error (root mean square) of 4
+  // times this change is suspicious already. The limit is kSuspicious = 8 times the noise, so half
+  // of this change counts as noise.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

@@ -1,16 +1,18 @@
 /// @file
 /// Compares the error of each part of a network with the rounding noise of that part. A part is a
-/// block, or a layer outside of the blocks.
+/// block, or a layer outside of the blocks. Rounding noise is the error that rounding alone causes.
 ///
-/// A tolerance that rounding never exceeds hides small mistakes. The noise of one part is far
-/// smaller than this tolerance: each part of the reference gets the inputs that the ONNX model
-/// computed, so that errors of earlier parts do not add up. The error of a part is the model's
-/// distance from the reference in float64. The noise is the same distance of a reference in the
-/// number type of the model: float32, or float32 with every result rounded to 16 bits.
+/// The tolerance for the model's output must be larger than the rounding errors of the whole
+/// network. A tolerance of this size hides small mistakes. The noise of one part is far smaller:
+/// each part of the reference gets the inputs that the ONNX model computed, so that errors of
+/// earlier parts do not add up. The error of a part is the difference between the model and a
+/// reference in float64. The noise is the difference between a second reference and the reference
+/// in float64. The second reference computes in the number type of the model: in float32, or in
+/// float32 with every result rounded to 16 bits.
 ///
-/// The roundings of 16-bit results hide a wrong epsilon or one wrong weight of a kernel. Therefore
-/// a 16-bit model is examined a second time, without the roundings of results. Then only the
-/// weights are rounded: the checkpoint's by the reference, and the model's by the exporter.
+/// Rounding results to 16 bits hides a wrong epsilon or one wrong weight of a kernel. Therefore a
+/// 16-bit model is examined a second time, without the rounding of results. Then only the weights
+/// are rounded: the reference rounds its weights, and the exporter has rounded the model's weights.
 #pragma once
 
 #include <string>
@@ -24,9 +26,9 @@
 
 namespace aether2onnx::verify {
 
-/// The error and the rounding noise of one part, divided by the size of the part's exact output.
-/// `error` and `noise` are ratios of root mean squares, `largest_error` and `largest_noise` are
-/// ratios of largest magnitudes.
+/// The error and the rounding noise of one part, relative to the part's exact output. `error` and
+/// `noise` are root mean squares, divided by the root mean square of the exact output.
+/// `largest_error` and `largest_noise` are maxima, divided by the largest magnitude of this output.
 struct PartError {
   std::string path;
   double error = 0;
@@ -45,8 +47,9 @@ struct Judges {
   const Reference& exact;     ///< Computes in float64.
   const Reference& rounding;  ///< Computes in `arithmetic`.
   Arithmetic arithmetic = Arithmetic::float32;
-  /// Computes in float64 with weights that the model may have instead of the weights of `exact`,
-  /// such as unrounded weights; may be null.
+  /// Computes in float64, with slightly different weights than `exact`, for example with unrounded
+  /// weights. An exporter may have rounded the model's weights in another way than `exact`. The
+  /// noise then includes the effect of this difference. May be null.
   const Reference* other_weights = nullptr;
 };
 

@@ -24,8 +24,9 @@ bool is_bias(const Value& bias, std::int64_t outputs) {
   return !bias || bias.shape() == Shape{outputs};
 }
 
-// Returns whether the shapes can be combined as in PyTorch, with at most 4 axes. Counted from the
-// last axis, both sizes must be equal, or one size must be 1.
+// Returns whether PyTorch can broadcast the shapes, and the shapes have at most 4 axes. PyTorch
+// compares the shapes from the last axis on. In each axis, both sizes must be equal, or one size
+// must be 1.
 bool can_be_joined(const Shape& a, const Shape& b) {
   const std::size_t rank = std::min(a.size(), b.size());
   for (std::size_t i = 1; i <= rank; ++i) {

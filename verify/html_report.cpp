@@ -26,8 +26,9 @@ using Json = nlohmann::ordered_json;
 // The largest side of a picture in the page, in pixels of the network's output.
 constexpr std::int64_t kLargestSide = 768;
 
-// Returns the middle of a batch's first image, at most `side` pixels wide and high: 3 channels if
-// there are 3, else the first channel. `map` returns the value for an element's index.
+// Cuts out the middle of the first image in the batch, at most `side` pixels wide and high. The
+// result has 3 channels if the tensor has 3 channels, else only the first channel. The function
+// `map` gets the index of an element in the tensor, and returns the value for the result.
 template <typename T, typename Map>
 FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   const std::int64_t channels = tensor.shape[1] == 3 ? 3 : 1;
@@ -48,8 +49,9 @@ FloatTensor crop(const TensorOf<T>& tensor, std::int64_t side, const Map& map) {
   return part;
 }
 
-// Returns the factor that makes a picture of differences visible: the largest of 1, 2 or 5 times a
-// power of ten for which the largest difference stays at most 1 (white).
+// Returns the factor that makes a picture of differences visible. Possible factors are 1, 2 and 5
+// times a power of ten, for example 1, 2, 5, 10, 20 and 50. Returns the largest possible factor
+// with which `largest`, the largest difference, becomes at most 1 (white).
 double amplification_for(double largest) {
   if (!(largest > 0) || !std::isfinite(largest)) return 1;
   const double wanted = 1 / largest;
@@ -108,7 +110,7 @@ std::string verdict_table(const Json& details) {
   std::string html =
       "<table id=\"results\"><tr><th>Verdict</th><th>Shape</th><th>Input</th>"
       "<th>Largest difference</th><th>at [n, c, y, x]</th><th>Mean difference</th>"
-      "<th>Largest relative</th><th>PSNR</th><th>Outside the tolerance</th></tr>\n";
+      "<th>Largest relative difference</th><th>PSNR</th><th>Outside the tolerance</th></tr>\n";
   for (const Json& result : details["results"]) {
     const bool passed = result["passed"].get<bool>();
     html += fmt::format(
@@ -116,7 +118,7 @@ std::string verdict_table(const Json& details) {
         "<td data-name=\"Input\">{}</td><td class=\"n\" data-name=\"Largest difference\">{}</td>"
         "<td class=\"n\" data-name=\"at [n, c, y, x]\">{}</td>"
         "<td class=\"n\" data-name=\"Mean difference\">{}</td>"
-        "<td class=\"n\" data-name=\"Largest relative\">{}</td>"
+        "<td class=\"n\" data-name=\"Largest relative difference\">{}</td>"
         "<td class=\"n\" data-name=\"PSNR\">{}</td>"
         "<td class=\"n\" data-name=\"Outside the tolerance\">{}</td></tr>\n",
         passed ? "passed" : "failed", passed ? "pass" : "FAIL",
@@ -187,8 +189,8 @@ std::string noise_section(const Json& noise) {
                               escape(why));
   }
   html += fmt::format(
-      "<p id=\"noise\">Shape {}, type {}. Each part gets the inputs that the ONNX model computed. "
-      "{}</p>\n{}",
+      "<p id=\"noise\">Shape {}, type {}. The reference computes each part of the network from the "
+      "values that the ONNX model computed before the part. {}</p>\n{}",
       joined<std::int64_t>(noise["shape"], "&times;"),
       escape(noise["arithmetic"].get<std::string>()), escape(noise["text"].get<std::string>()),
       part_table("parts", noise["parts"]));
@@ -223,7 +225,8 @@ std::string rewriting_section(const Json& rewriting) {
   return html + "</table>\n";
 }
 
-// Returns an SVG with a bar for each bin of absolute differences, summed over all results.
+// Returns a histogram of absolute differences as SVG, with a bar for each bin. Each bar counts the
+// elements of all compared outputs.
 std::string histogram(const Json& details) {
   std::array<std::uint64_t, kHistogramBins> counts{};
   std::uint64_t total = 0;
@@ -278,8 +281,8 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
-// Returns a table with the largest value of each part, and how many times larger the largest
-// float16 number (65504) is.
+// Returns a table with the largest value of each part. The table also shows 65504, the largest
+// float16 number, divided by this value. If the ratio is below 1, the part overflows in float16.
 std::string range_table(const Json& details) {
   std::string html =
       "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>65504 / largest value</th>"

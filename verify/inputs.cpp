@@ -66,7 +66,8 @@ std::optional<std::int64_t> to_size_of_axis(std::string_view text) {
   return valid ? std::optional(number) : std::nullopt;
 }
 
-// Returns the shape in a metadata text, "1x3x32x32" or "input:1x3x32x32"; nullopt if there is none.
+// Returns the shape in a text of the metadata, such as "1x3x32x32" or "input:1x3x32x32". Returns
+// nullopt if `text` is null or is not a valid shape.
 std::optional<Sizes> parse_profile(const std::string* text) {
   if (text == nullptr) return std::nullopt;
   std::string_view rest = *text;
@@ -133,7 +134,8 @@ Profile profile_of(const onnx::Model& model, std::int64_t channels) {
   return profile;
 }
 
-// Returns the smallest odd size from `min` + `above` on, but at most `max`.
+// Returns the smallest odd size that is at least `min` + `above`. If this size is larger than
+// `max`, returns `max`, which may be even. Usual sizes are even, so an odd size tests a rare case.
 std::int64_t odd_between(std::int64_t min, std::int64_t max, std::int64_t above) {
   return std::clamp<std::int64_t>((min + above) | 1, min, max);
 }
@@ -196,8 +198,10 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
 
 namespace {
 
-// Returns the source pixel, of `size` pixels, that becomes pixel `at` of `wanted` pixels. A larger
-// source is cut to its middle; a smaller source is mirrored at its edges.
+// Returns which pixel of a picture file becomes pixel `at` of the model's input. Along one axis,
+// the file has `size` pixels, and the input has `wanted` pixels. If the file has more pixels, the
+// input gets the middle of the file's picture. If the file has fewer pixels, the picture is
+// mirrored at the end of the axis: the pixels 0 1 2 become 0 1 2 2 1 0 0 1 2 and so on.
 std::size_t source_position(std::size_t at, std::size_t size, std::size_t wanted) {
   if (wanted <= size) return at + (size - wanted) / 2;
   const std::size_t period = 2 * size;

@@ -1,5 +1,6 @@
 /// @file
-/// Makes the inputs on which the ONNX model and the reference are compared.
+/// Makes the inputs with which a comparison runs the ONNX model and the reference. The reference
+/// computes the network from the checkpoint; see reference.h.
 #pragma once
 
 #include <array>
@@ -21,26 +22,30 @@ FloatTensor make_noise(const std::vector<std::int64_t>& shape, std::uint64_t see
 /// Returns an artificial picture of gradients and edges, with values in [0, 1].
 FloatTensor make_picture(const std::vector<std::int64_t>& shape);
 
-/// Returns the upper half of `upper` above the lower half of `lower`, which has the same shape.
+/// Returns a tensor whose upper half is from `upper` and whose lower half is from `lower`. Both
+/// arguments must have the same shape. So one input can contain both a smooth picture and noise.
 FloatTensor halves_of(FloatTensor upper, const FloatTensor& lower);
 
-/// Returns the only input shape of a quick comparison. For a dynamic model, the shape is small,
-/// odd, not square and not the optimal shape, if the model's range of shapes allows this. Throws
-/// the errors of shapes_of().
+/// Returns the only input shape of a quick comparison. For a dynamic model, this shape is small and
+/// unusual, because usual shapes can hide mistakes: height and width are odd and different, and the
+/// shape is not the optimal shape. If the model accepts only few shapes, the returned shape may not
+/// have all these properties. Throws the errors of shapes_of().
 Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels);
 
-/// Returns the input shapes of a thorough comparison. A static model has one shape. A dynamic model
-/// has the smallest, the optimal and the largest shape of its profile, and one shape between them
-/// with odd, different sides. The profile (range of shapes) is in the model's metadata, or is the
-/// converter's default. Throws Error(unsupported) unless the model has one input (N, C, H, W).
+/// Returns the input shapes of a thorough comparison. A static model has one shape. For a dynamic
+/// model, returns the smallest, the optimal and the largest shape from the model's metadata, or the
+/// converter's defaults. Also returns a shape between them, with odd and different height and width
+/// if possible. Throws Error(unsupported) unless the model has one input (N, C, H, W). Throws
+/// Error(mismatch) if the model requires a number of channels that is not `channels`.
 std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels);
 
 /// Returns the PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
-/// Returns the picture in a file as an input of the model. A network of one channel gets a grey
-/// picture. A picture that is too large for the model is cut to its middle; a picture that is too
-/// small is mirrored at its edges. Throws Error(unsupported) unless `channels` is 1 or 3.
+/// Returns the picture in a file as an input of the model. A network with one channel gets a grey
+/// picture. A picture that is too large for the model is cut to its middle. A picture that is too
+/// small is mirrored at its right and lower edges. Throws Error(unsupported) unless `channels`, the
+/// network's number of channels, is 1 or 3.
 FloatTensor picture_for(const std::filesystem::path& file, const onnx::Model& model,
                         std::int64_t channels);
 

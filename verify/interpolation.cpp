@@ -7,8 +7,9 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// Returns the weight of a source pixel at this distance. Source: R. Keys, Cubic convolution
-// interpolation for digital image processing (1981), a = -0.5.
+// Returns the weight of a source pixel whose centre is `distance` pixels from the interpolated
+// point. Source: the kernel with the parameter a = -0.5 in R. Keys, Cubic convolution interpolation
+// for digital image processing (1981).
 float cubic_weight(float distance) {
   const float d = std::abs(distance);
   if (d <= 1) return (1.5F * d - 2.5F) * d * d + 1;
@@ -25,7 +26,8 @@ std::size_t nearest_position(std::int64_t at, std::size_t size) {
 
 Bicubic::Bicubic(const Raster& picture, std::size_t factor) : picture_(picture), factor_(factor) {
   for (std::size_t phase = 0; phase < factor; ++phase) {
-    // The centre of the enlarged pixel, measured in pixels of the small picture.
+    // On each axis, a pixel of the small picture becomes `factor` new pixels. `centre` is the
+    // distance, in small pixels, from the small pixel's centre to the centre of new pixel `phase`.
     const float centre = (static_cast<float>(phase) + 0.5F) / static_cast<float>(factor) - 0.5F;
     const float below = std::floor(centre);
     Taps taps;

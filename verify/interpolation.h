@@ -10,8 +10,9 @@
 
 namespace aether2onnx::verify {
 
-/// Bicubic interpolation by a whole factor, with the kernel of Catmull and Rom (a = -0.5), as in
-/// Pillow's BICUBIC. Pixels outside of the picture have the value of the nearest pixel inside.
+/// Enlarges a picture by a whole factor with bicubic interpolation. The kernel is the kernel of
+/// Catmull and Rom (the parameter a is -0.5), as in Pillow's BICUBIC. Pixels outside of the picture
+/// have the value of the nearest pixel inside.
 class Bicubic {
  public:
   /// `picture` must outlive the object. `factor` is at least 1.
@@ -21,15 +22,16 @@ class Bicubic {
   unsigned at(std::size_t x, std::size_t y, int channel) const;
 
  private:
-  // The four source pixels on one axis for a pixel of the enlarged picture, and their weights.
+  // A pixel of the enlarged picture is a weighted sum of source pixels, four on each axis. This
+  // struct says which four source pixels on one axis to use, and with which weights.
   struct Taps {
-    std::int64_t first = 0;  // relative to the enlarged pixel's position / factor
+    std::int64_t first = 0;  // the first of the four, counted from source pixel (x or y) / factor
     std::array<float, 4> weights{};
   };
 
   const Raster& picture_;
   std::size_t factor_;
-  std::vector<Taps> taps_;  // index: the enlarged position modulo the factor
+  std::vector<Taps> taps_;  // index: x or y in the enlarged picture, modulo the factor
 };
 
 }  // namespace aether2onnx::verify

@@ -45,9 +45,10 @@ void* find_function(const char* name, const char* symbol, const char* package,
   return function;
 }
 
-// Sets an environment variable that OpenBLAS (the matrix library of PyTorch) reads when it is
-// loaded: the type of the processor. Without the variable, PyTorch's OpenBLAS in Debian 12 treats
-// newer processors like the oldest ones, and reaches only a fifth of their speed.
+// Sets an environment variable to the type of the processor. OpenBLAS, the matrix library of
+// PyTorch, reads this variable when OpenBLAS is loaded. Without the variable, PyTorch's OpenBLAS in
+// Debian 12 treats newer processors like the oldest processors, and reaches only a fifth of the
+// speed of newer processors.
 void name_processor_for_openblas() {
 #if defined(__x86_64__) && defined(__GNUC__)
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,4 +1,5 @@
-// Replaces onnxruntime.cpp in a program that is built without ONNX Runtime's headers.
+// Replaces onnxruntime.cpp in a program that is built without ONNX Runtime's headers. Then the
+// program cannot run models, so all functions that need ONNX Runtime throw Error(unsupported).
 
 #include "base/error.h"
 #include "onnxruntime.h"

@@ -10,8 +10,9 @@
 #include <optional>
 #include <utility>
 
-// With this macro, the C++ header uses the API that the constructor of OnnxRuntime passes to
-// Ort::InitApi(), and links no library.
+// Without this macro, ONNX Runtime's C++ header calls a function of the library when the program
+// starts, so the library must be linked. With the macro, the header calls only the functions that
+// the constructor of OnnxRuntime passes to Ort::InitApi().
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
@@ -73,7 +74,7 @@ Library find_library(const fs::path& explicit_path) {
   for (const fs::path& beside : {folder, folder / "../lib", folder / AETHER2ONNX_MODULE_FOLDER}) {
     for (const char* name : kLibraryNames) {
       if (!folder.empty() && io::exists(beside / name)) {
-        return open_named(beside / name, "the search beside the program");
+        return open_named(beside / name, "the search in the program's folders");
       }
     }
   }
@@ -93,8 +94,9 @@ std::string describe_type(ONNXTensorElementDataType type) {
   return fmt::format("ONNX type {}", static_cast<int>(type));
 }
 
-// Collects the warnings that ONNX Runtime logs while it loads a session. ONNX Runtime allows one
-// environment with one log function per process, and logs from several threads.
+// Collects the warnings that ONNX Runtime logs while it loads a session. ONNX Runtime allows only
+// one environment per process, with one log function. So all sessions share one object of this
+// class. ONNX Runtime logs from several threads, so a mutex protects the warnings.
 class Warnings {
  public:
   void add(const char* message) {
@@ -209,7 +211,8 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
   if (device.provider == Provider::cpu) return;
   const OrtApi& api = Ort::GetApi();
   const std::string index = std::to_string(device.index);
-  // TensorRT's provider has no option for TF32, so it gets only the first key; see set_up().
+  // TensorRT's provider has no option for TF32, so TensorRT gets only "device_id". To turn TF32 off
+  // in TensorRT, set_up() sets an environment variable.
   const std::array<const char*, 2> keys = {"device_id", "use_tf32"};
   const std::array<const char*, 2> values = {index.c_str(), device.tf32 ? "1" : "0"};
   if (device.provider == Provider::tensorrt) {
@@ -239,7 +242,8 @@ Ort::SessionOptions session_options(const Device& device) {
   return options;
 }
 
-// Returns the session that `create` makes, with descriptions of its inputs and outputs.
+// Calls `create`, which loads a model as an Ort::Session. Returns a Session that owns the result,
+// the warnings of this load, and the names, types and shapes of the model's inputs and outputs.
 template <typename Create>
 Session open_session(Create create) {
   return explained("to load the model", [&] {
@@ -277,7 +281,8 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-// Returns the bytes of the model that check() runs. It squares a tensor of shape (1, 1, 1, 1).
+// Returns the bytes of a small model, which squares a tensor of shape (1, 1, 1, 1). check() runs
+// this model to find out whether ONNX Runtime can use the GPU.
 std::string trial_model() {
   const int type = onnx::data_type_of(DType::float32);
   const std::vector<std::string> dims(4, "1");
@@ -344,8 +349,8 @@ Session OnnxRuntime::open(const std::string& model, const fs::path& folder,
 
 namespace {
 
-// Converts the values to a tensor of a 16-bit type. `storage` gets the elements of the tensor, and
-// must outlive the tensor.
+// Converts `tensor` to an ONNX Runtime tensor of a 16-bit type. `storage` gets the elements of the
+// new tensor, and must outlive the new tensor.
 template <typename Half, typename ToBits>
 Ort::Value make_half_tensor(const FloatTensor& tensor, std::vector<std::uint16_t>& storage,
                             ToBits to_bits) {

@@ -36,32 +36,36 @@ std::string to_string(const Device& device);
 
 class Session;
 
-/// Thrown if ONNX Runtime accepts the model but has no operator for one of the model's types.
+/// Thrown if ONNX Runtime does not implement an operator of the model for the operator's types, for
+/// example for float16. ONNX Runtime has already checked that the model is valid.
 class NotImplemented : public Error {
  public:
   using Error::Error;
 };
 
-/// A loaded ONNX Runtime library, 1.20 or newer. A process can load only one such library.
+/// The loaded library ONNX Runtime, version 1.20 or newer. A process can load ONNX Runtime only
+/// once.
 class OnnxRuntime {
  public:
-  /// Loads the library at the first call. If `explicit_path` is not empty, only this file is tried.
-  /// Otherwise, if the environment variable AETHER2ONNX_ONNXRUNTIME is set, only the file that the
-  /// variable names is tried. Otherwise the search goes through the program's folder, the folder
-  /// lib beside the program's folder, the folder of the modules, and the system's library folders,
-  /// never the current folder. Throws Error if there is no library, or if the library is too old.
+  /// Loads the library at the first call. If `explicit_path` is not empty, tries only this file.
+  /// Otherwise, if the environment variable AETHER2ONNX_ONNXRUNTIME is set, tries only the file in
+  /// this variable. Otherwise searches these folders, in this order: the program's folder, the
+  /// folder lib beside the program's folder, the folder with the modules (see modules.h), and,
+  /// except on Windows, the system's library folders. Does not search the current folder. Throws
+  /// Error if the library is not found, cannot be loaded or is too old.
   static const OnnxRuntime& load(const std::filesystem::path& explicit_path);
 
   const std::string& version() const { return version_; }
   const std::string& path() const { return path_; }
 
-  /// Runs a small model on a GPU; does nothing for the CPU. Throws Error(unsupported) if the run
-  /// fails. The error names the device and, if its provider is missing, the library's execution
-  /// providers.
+  /// Checks that the library can run models on a GPU: runs a small model. Does nothing for the CPU.
+  /// Throws Error(unsupported) if the run fails. The error names the device. If the library has no
+  /// execution provider for the device, the error also names the execution providers that the
+  /// library has.
   void check(const Device& device) const;
 
-  /// Returns whether any call of check() so far loaded an execution provider for GPUs. The answer
-  /// stays true, because libraries are never unloaded.
+  /// Returns whether any call of check() so far tried to load an execution provider for GPUs. The
+  /// answer stays true, because libraries are never unloaded.
   static bool has_gpu_provider();
 
   /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
@@ -97,11 +101,13 @@ class Session {
   /// The warnings that ONNX Runtime reported while it loaded the model.
   const std::vector<std::string>& warnings() const;
 
-  /// Runs a model with one input and one output, and converts 16-bit inputs and outputs. Throws
-  /// Error(unsupported) if the run fails, and Error(cancelled) soon after `cancelled`, which may be
-  /// null, becomes true.
+  /// Runs a model with one input and one output. If the model's input has a 16-bit type, converts
+  /// `input` to this type. If the output has a 16-bit type, converts the output to float32. Throws
+  /// Error(unsupported) if the run fails. Throws Error(cancelled) soon after `cancelled` becomes
+  /// true. `cancelled` may be null.
   FloatTensor run(const FloatTensor& input, const std::atomic<bool>* cancelled = nullptr) const;
-  /// Runs a model with one input, and returns the outputs named in `output_names`.
+  /// Runs a model with one input, and returns the outputs named in `output_names`. Converts types
+  /// and throws errors like run() above.
   std::vector<FloatTensor> run(const FloatTensor& input,
                                const std::vector<std::string>& output_names,
                                const std::atomic<bool>* cancelled = nullptr) const;

@@ -1,7 +1,9 @@
 /// @file
-/// The tensor operations with which the reference is written. There are two implementations: plain
-/// loops in the program (plain_operations.h) and libtorch in a module (torch_module.h). The module
-/// links no code of the program, so this header contains all code that the module needs.
+/// The tensor operations that the reference uses. (The reference computes the network from the
+/// checkpoint; see reference.h.) There are two implementations. The program itself contains an
+/// implementation with plain loops (plain_operations.h). A separate shared library, the torch
+/// module, contains an implementation with libtorch (torch_module.h). The module does not link
+/// compiled code of the program, so this header contains all code that the module needs.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +44,7 @@ class Value {
   std::shared_ptr<const void> content_;
 };
 
-/// Functions of single elements. gelu: x * (1 + erf(x / sqrt 2)) / 2. silu: x * sigmoid(x).
+/// Functions of a single element x. gelu is x * (1 + erf(x / sqrt 2)) / 2. silu is x * sigmoid(x).
 enum class Unary { gelu, silu, relu, sigmoid, square_root };
 enum class Binary { add, subtract, multiply, divide };
 
@@ -63,15 +65,18 @@ class Operations {
   /// Returns the largest magnitude of all elements; infinity if an element is infinite or NaN.
   virtual double largest_magnitude(const Value& value) const = 0;
 
-  /// A convolution (cross-correlation) with stride 1, dilation 1 and zero padding of half the
-  /// kernel, from I to O channels. The weight is (O, I / groups, K, K) with odd K, the bias is (O)
-  /// or empty. `groups` is 1, or I for a depthwise convolution, where O = I.
+  /// Computes a convolution (cross-correlation) from I to O channels, with stride 1 and dilation 1.
+  /// The weight has the shape (O, I / groups, K, K), and K is odd. The bias has the shape (O) or is
+  /// empty. Each side of x is padded with (K - 1) / 2 zeros, so height and width stay the same.
+  /// `groups` is 1 or, for a depthwise convolution, I. A depthwise convolution requires O = I.
   virtual Value convolution(const Value& x, const Value& weight, const Value& bias,
                             std::int64_t groups) const = 0;
-  /// Normalizes over the channels of each pixel, with the biased variance. Weight and bias: (C).
+  /// Normalizes over the channels of each pixel, with the biased variance. The weight and the bias
+  /// have the shape (C).
   virtual Value layer_norm(const Value& x, const Value& weight, const Value& bias,
                            double epsilon) const = 0;
-  /// A linear layer over the channels of each pixel. Weight: (O, I). Bias: (O) or empty.
+  /// Applies a linear layer to the channels of each pixel. The weight has the shape (O, I). The
+  /// bias has the shape (O) or is empty.
   virtual Value linear(const Value& x, const Value& weight, const Value& bias) const = 0;
   virtual Value apply(Unary operation, const Value& x) const = 0;
   /// Returns x if x > 0, else slope * x, for each element.

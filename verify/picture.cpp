@@ -42,7 +42,8 @@ int paeth(int left, int up, int corner) {
   return to_up <= to_corner ? up : corner;
 }
 
-// Returns the rows of a PNG in zlib's format. Each row begins with the number of its filter, Paeth.
+// Filters the rows of a picture with PNG's Paeth filter, and returns the rows compressed in zlib's
+// format. Each row begins with the number of the Paeth filter, 4.
 std::string compressed_rows(const std::vector<unsigned char>& bytes, std::size_t row_bytes,
                             std::size_t pixel_bytes) {
   std::string filtered;
@@ -130,8 +131,8 @@ std::string encode_png(const FloatTensor& picture) {
   std::string header;
   append_number(header, static_cast<std::uint32_t>(picture.shape[3]));
   append_number(header, static_cast<std::uint32_t>(picture.shape[2]));
-  // The rest of the header: 8 bits per channel; RGB or grey; deflate, adaptive filters, no
-  // interlace.
+  // These five bytes mean: 8 bits per channel, colour type (2 is RGB, 0 is grey), compression with
+  // deflate, adaptive filters, no interlacing.
   header += std::string{8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
   std::string png = "\x89PNG\r\n\x1a\n";
   append_chunk(png, "IHDR", header);

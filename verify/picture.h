@@ -1,5 +1,6 @@
 /// @file
-/// Converts picture files, which an optional module decodes, to tensors, and tensors to PNG.
+/// Converts picture files to tensors, and tensors to PNG files. The picture module, an optional
+/// shared library (picture_module.h), decodes the picture files.
 #pragma once
 
 #include <filesystem>
@@ -11,8 +12,8 @@ namespace aether2onnx::verify {
 
 /// Reads a PNG or JPEG file to a (1, 3, H, W) tensor of RGB values in [0, 1]. The first bytes show
 /// the format. Grey becomes RGB; transparent pixels are put on black. Throws Error(io) if the file
-/// is neither PNG nor JPEG, is damaged or is too large; Error(unsupported) if the module that reads
-/// pictures is not installed.
+/// is neither PNG nor JPEG, is damaged or is too large. Throws Error(unsupported) if the picture
+/// module is missing or cannot be loaded.
 FloatTensor load_picture(const std::filesystem::path& path);
 
 /// Returns the brightness of a (1, 3, H, W) picture as (1, 1, H, W), as ITU-R BT.601 defines it.

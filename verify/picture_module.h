@@ -24,7 +24,8 @@ enum class PictureFormat { png, jpeg };
 /// The colour information in a picture file: how to interpret the samples (values) of its pixels.
 struct ColourSpace {
   std::string icc_profile;  ///< Empty if the file has no profile.
-  // The PNG chunks sRGB, gAMA and cHRM, as libpng returns them; the last two in units of 1/100000.
+  // The values of the PNG chunks sRGB, gAMA and cHRM, as libpng returns them. The values of gAMA
+  // and cHRM have the unit 1/100000.
   std::optional<int> srgb_intent;
   std::optional<std::int32_t> gamma;
   std::optional<std::array<std::int32_t, 8>> chromaticities;
@@ -78,20 +79,23 @@ struct Raster {
   void allocate() { bytes.assign(samples() * static_cast<std::size_t>(bits / 8), 0); }
 };
 
-/// A function that gets the bytes of a written file, one piece after the other.
+/// A function that the module calls with the bytes of the picture file that the module writes. The
+/// module may call the function several times, each time with the next bytes of the file.
 using PictureSink = std::function<void(std::string_view bytes)>;
 
-/// The functions of the picture module, which the module's only exported function returns. The name
-/// of this exported function changes with the interface, so that the program uses no module of
-/// another version. All functions throw std::exception with the reason of a failure.
+/// The functions of the picture module. All functions throw std::exception with the reason of a
+/// failure. The module exports only one function, which returns this struct. If this interface
+/// changes, the exported function gets a new name (kPictureModuleSymbol). So the program cannot use
+/// a module of another version.
 struct PictureModule {
   /// Reads the header of a picture file. The first bytes of the file show its format.
   PictureHeader (*describe)(std::string_view file) = nullptr;
-  /// Decodes a picture file. Palettes become RGB; 1, 2 and 4 bits become 8; transparent colours
-  /// become alpha.
+  /// Decodes a picture file. Converts palettes to RGB, samples of 1, 2 or 4 bits to 8 bits, and
+  /// transparent colours to an alpha channel.
   Raster (*read)(std::string_view file) = nullptr;
   void (*write_png)(const Raster& picture, const PictureSink& sink) = nullptr;
-  /// Writes a JPEG. Transparent pixels are put on white, 16 bits become 8. `quality` is 1 to 100.
+  /// Writes a JPEG. Puts transparent pixels on white, and converts samples of 16 bits to 8 bits.
+  /// `quality` is 1 to 100.
   void (*write_jpeg)(const Raster& picture, int quality, const PictureSink& sink) = nullptr;
 };
 

@@ -49,11 +49,13 @@ void in_ranges(std::size_t count, const Work& work) {
   }
 }
 
-// How to round a float to a 16-bit type. Values beyond the range of the type stay finite.
+// The settings with which rounded_to() rounds a float to a 16-bit type. A value beyond the range of
+// float16 does not become infinite, because rounded_to() does not limit the exponent.
 struct Rounding {
   int dropped_bits = 0;  // mantissa bits of a float that are dropped; 0: no rounding
-  // Below this magnitude, float16 has subnormals. Their spacing is that of floats from 0.5 to 1.
-  // bfloat16 has the exponents of float and needs no such limit.
+  // Numbers below this magnitude are subnormals of float16, which are multiples of 2^-24. Floats
+  // from 0.5 to 1 are also multiples of 2^-24. So rounded_to() adds 0.75, which rounds the sum to a
+  // multiple of 2^-24, and subtracts 0.75. bfloat16 has the exponents of float, so its limit is 0.
   float smallest_normal = 0;
 };
 constexpr Rounding kToFloat16 = {13, 0x1p-14F};
@@ -292,7 +294,8 @@ class PlainOperations final : public Operations {
       });
       return made(a.shape(), std::move(out));
     }
-    // Axes are counted from the last axis. An axis of size 1 is repeated, with a stride of 0.
+    // Broadcasts as PyTorch does: aligns both shapes at the last axis. An axis of size 1 gets a
+    // stride of 0, which repeats its element.
     using Axes = std::array<std::size_t, 4>;
     const auto sizes_of = [](const Value& value) {
       Axes sizes = {1, 1, 1, 1};
@@ -348,9 +351,10 @@ class PlainOperations final : public Operations {
     return made({x.size(0), 1, x.size(2), x.size(3)}, std::move(out));
   }
 
-  // Computes a convolution by its definition. The picture gets a border of zeros. Then the distance
-  // in memory from a pixel to the pixel under a weight of the kernel is the same for all pixels, so
-  // that one loop sums a long run of pixels. The sums for pixels of the border are left out.
+  // Computes a convolution by its definition, as sums of products of weights and input pixels. The
+  // input first gets a border of zeros. The input pixel of a weight is then at a fixed distance in
+  // memory from the output pixel, even at the edges. So one loop can compute a long run of output
+  // pixels. The run crosses the border, but the sums for the border are not copied to the output.
   Value convolve(const Value& x, const std::vector<T>& weight, const Value& bias,
                  std::size_t outputs, std::size_t kernel, bool depthwise) const {
     const std::size_t images = axis(x.shape(), 0);
@@ -403,7 +407,8 @@ class PlainOperations final : public Operations {
         for (; filled < most && term < terms; ++filled) {
           Step<T>& step = steps[filled];
           for (std::size_t i = 0; i < kTerms; ++i, ++term) {
-            // The last step is filled up with terms of weight 0, whose input is the first pixels.
+            // A step always has kTerms products. If fewer are left for the last step, the missing
+            // products get the weight 0. Their input is `base`, which is safe to read.
             const bool there = term < terms;
             const std::size_t tap = there ? term % taps : 0;
             const std::size_t input = there ? term / taps : 0;
@@ -448,7 +453,7 @@ std::unique_ptr<Operations> plain_operations(Arithmetic arithmetic) {
     case Arithmetic::bfloat16:
       return std::make_unique<PlainOperations<float>>("bfloat16", kToBfloat16);
   }
-  defect("an arithmetic without a name");
+  defect("a number type that the reference does not know");
 }
 
 }  // namespace aether2onnx::verify

@@ -1,5 +1,7 @@
 /// @file
-/// The tensor operations of the reference as plain loops, without any library.
+/// Implements the tensor operations as plain loops, without any library. The reference
+/// (reference.h) uses these operations to compute the network's output from the checkpoint.
+/// Verification compares this output with the output of the ONNX model.
 #pragma once
 
 #include <memory>
@@ -13,9 +15,9 @@ enum class Arithmetic {
   float64,
   float32,
   /// float16 and bfloat16: computes in float32, and rounds every weight, input and result to 16
-  /// bits. Normalizations and activations round each step, as if the step were an operator of its
-  /// own. Values beyond the range of float16 stay finite, so that the errors come from the shorter
-  /// mantissa alone.
+  /// bits. Normalizations and activations also round their intermediate results, as if each step
+  /// were an operator of its own. Values beyond the range of float16 stay finite, because only the
+  /// rounding errors of the shorter mantissa are wanted.
   float16,
   bfloat16,
 };

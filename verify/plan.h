@@ -1,5 +1,6 @@
 /// @file
-/// Plans the runs of a comparison, and estimates the memory that these runs need.
+/// Plans the runs in which verification compares the ONNX model with the reference (reference.h),
+/// and estimates the memory that these runs need.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,12 +29,14 @@ struct Run {
   }
 };
 
-/// Returns the runs that the request asks for, in the order of the report. Throws Error(mismatch)
-/// if a shape in the request has another number of channels than the network, `channels`.
+/// Returns the runs that the request asks for, in the order of the report. `channels` is the
+/// network's number of channels. Throws Error(mismatch) if a shape in the request has another
+/// number of channels.
 std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels);
 
-/// Returns the memory of the largest run. Throws Error(limit) if a run needs more bytes than
-/// `available`. `element_size` is the size of a number in the reference, in bytes.
+/// Returns the estimate for the run that needs the most memory. Throws Error(limit) if a run needs
+/// more than `available` bytes even if freed memory returns to the system at once
+/// (MemoryEstimate::frugal). `element_size` is the size of a number in the reference, in bytes.
 MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
                             std::size_t element_size, std::uint64_t available);
 

@@ -1,6 +1,7 @@
 /// @file
-/// Computes sums of products, most of the work of a comparison. Only plain_operations.cpp, which is
-/// compiled with more optimization than other files, includes this header.
+/// Computes the sums of products in a convolution. Verification spends most of its time on these
+/// sums. Therefore only plain_operations.cpp, which is compiled with more optimization than other
+/// files, includes this header.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@ namespace aether2onnx::verify {
 // a step fit into the processor's registers.
 constexpr std::size_t kTerms = 4;
 
-// One step of a convolution: four inputs, and their weights for the sums of two output channels.
+// A step of a convolution adds kTerms products to each of two sums, for two output channels. Both
+// sums use the same inputs, but different weights.
 template <typename T>
 struct Step {
   std::array<const T*, kTerms> inputs{};

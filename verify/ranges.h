@@ -1,6 +1,6 @@
 /// @file
-/// Collects the largest value in each part of the network, and finds the parts whose values are too
-/// large for float16.
+/// Collects the largest value in each part of the network. A part is a block, or a layer outside of
+/// the blocks. Finds the parts whose values are too large for float16, which should be float32.
 #pragma once
 
 #include <string>
@@ -31,7 +31,8 @@ class Ranges {
  public:
   void add(const std::string& module_path, double max_absolute);
   const std::vector<BlockRange>& blocks() const { return blocks_; }
-  /// Returns the parts whose values are too large for float16, except the parts in `already`.
+  /// Returns the paths of the parts whose values are too large for float16. Leaves out the parts in
+  /// `already`, because the model already computes these parts in float32.
   std::vector<std::string> beyond_float16(const std::vector<std::string>& already) const;
 
  private:

@@ -34,7 +34,9 @@ Forward forward_of(const std::string& generation) {
     if (row.generation == generation) return row.forward;
   }
   fail({ErrorKind::unsupported, "verify-no-reference", generation},
-       "There is no reference for AetherNet {}.", generation);
+       "AetherNet {} cannot be verified: aether2onnx has no reference computation for this "
+       "generation.",
+       generation);
 }
 
 class Recorder final : public Trace {
@@ -62,7 +64,8 @@ class Recorder final : public Trace {
     if (probe_.blocks != nullptr) {
       probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
     }
-    // The next part's largest value includes the input of the next part, which is this output.
+    // This output is the input of the next part. `largest_` begins with this output, because the
+    // largest value of a part includes the part's input.
     largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
     return output;
   }

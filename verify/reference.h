@@ -1,10 +1,12 @@
 /// @file
 /// The reference: computes the network's forward pass with the tensors of the checkpoint, as the
-/// specification of AetherNet defines it. Reference and converter share the code that reads the
-/// checkpoint, but not the code for fusion and graph: a mistake in these two shows as a difference.
+/// specification of AetherNet defines it. Verification compares the output of the ONNX model with
+/// the output of the reference. The reference and the converter share the code that reads the
+/// checkpoint. But the reference does not use the converter's code that merges layers (fusion) and
+/// builds the graph, so a mistake in this code makes the outputs differ.
 /// Each generation (version of AetherNet) has a file, reference_<generation>.cpp, and a row in the
-/// table of reference.cpp. The forward passes are written once; libtorch or plain loops compute
-/// their operations.
+/// table of reference.cpp. Each forward pass is written once, with the functions of the class
+/// Operations, which libtorch or plain loops implement.
 #pragma once
 
 #include <atomic>
@@ -22,8 +24,8 @@
 
 namespace aether2onnx::verify {
 
-/// The outputs of the network's parts, in the order of computation. Each output has the path of its
-/// module, such as "layers.0.1".
+/// The outputs of the network's parts, in the order of computation. A part is a block, or a layer
+/// outside of the blocks. Each output has the path of the part's module, such as "layers.0.1".
 using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
 
 /// Observes a run of the reference. Every member may be null.
@@ -44,7 +46,8 @@ struct Probe {
 struct WeightRounding {
   DType type = DType::float32;  ///< float16 or bfloat16; any other type: no rounding.
   /// Whether each rounded weight is also changed at random, by up to one relative rounding error.
-  /// If an exporter adds or multiplies weights before rounding, the exact rounding is unknown.
+  /// An exporter may add or multiply weights before rounding. The weights of its model are then not
+  /// known exactly. The random changes show how much the output may differ for this reason.
   bool dithered = false;
 };
 
@@ -60,12 +63,13 @@ class Reference {
   Reference& operator=(const Reference&) = delete;
   ~Reference();
 
-  /// Returns the network's output for an input (N, C, H, W). If the checkpoint is not fused,
-  /// computes both parallel convolutions of each block. Only one thread may call run() at a time.
+  /// Returns the network's output for an input (N, C, H, W). Training uses two parallel
+  /// convolutions in each block. If the checkpoint still has both, computes both and adds their
+  /// outputs. Only one thread may call run() at a time.
   DoubleTensor run(const FloatTensor& input, const Probe& probe = {}) const;
   DoubleTensor run(const DoubleTensor& input, const Probe& probe = {}) const;
 
-  /// Returns what computes the reference: "PyTorch 1.13.1, float32, CPU".
+  /// Returns what computes the operations, for example "PyTorch 1.13.1, float32, CPU".
   std::string description() const;
 
  private:

@@ -29,7 +29,7 @@ class Trace {
 class Weights {
  public:
   std::unordered_map<std::string, Value> tensors;
-  /// The settings of the network, which its tensors may not show: generation, norm_eps, …
+  /// The settings of the network: generation, norm_eps, … The tensors do not show all settings.
   NetworkInfo facts;
   Trace* trace = nullptr;
 

@@ -52,8 +52,8 @@ Value block(const Weights& w, const std::string& path, const Value& x, const Blo
   y = feed_forward(w, path + ".ffn", y, kind);
   const bool channel = w.has(path + ".channel_attn.fc.0.weight");
   const bool spatial = w.has(path + ".spatial_attn.conv.weight");
-  // Without attention, the model has no value for this y, because the converter folds res_scale
-  // into the convolution's weights.
+  // Without attention, the trace does not receive `y`, because the model never computes `y`: the
+  // converter folds res_scale into the weights of conv_out, which then computes res_scale * y.
   if (channel || spatial) w.seen(y);
   if (channel) y = channel_attention(w, path + ".channel_attn", y, kind);
   if (spatial) y = spatial_attention(w, path + ".spatial_attn", y);
@@ -135,8 +135,8 @@ Value tail(const Weights& w, const Value& x, Trace& trace) {
   std::vector<UpsampleStep> steps;
   for (int i = 0;; ++i) {
     const std::string path = "upsample.blocks." + std::to_string(2 * i);
-    // In one revision of the network, each convolution and its shuffle are one module, so the
-    // convolution has another key.
+    // In one revision of the network, a convolution and its pixel shuffle are in one module. The
+    // key of the convolution is then "upsample.blocks.<i>.0" instead of "upsample.blocks.<2 * i>".
     const std::string alias = "upsample.blocks." + std::to_string(i) + ".0";
     const std::string key = w.has(alias + ".weight") ? alias : path;
     if (!w.has(key + ".weight")) break;

@@ -22,7 +22,9 @@ struct BlockKind {
 };
 
 /// Computes the norm at `path`: LayerNorm over the channels, or a normalization with stored mean
-/// and variance (unless folded), then weight and bias. The trace does not receive the output.
+/// and variance. The result is then multiplied by `path`.weight, and `path`.bias is added. If the
+/// stored mean and variance are already folded into weight and bias, only multiplies and adds. The
+/// trace does not receive the output.
 Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages (groups of blocks) one after the other, from the input `x`, and returns the
@@ -50,8 +52,8 @@ struct UpsampleStep {
 /// factor of 1 means no shuffle.
 Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
-/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. The trace does not
-/// receive the output of conv_last as a block.
+/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. Does not call
+/// Trace::block() for conv_last, because the caller must first apply `mean` and img_range.
 Value tail(const Weights& w, const Value& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

@@ -81,8 +81,8 @@ double unit_of_type(DType dtype) {
   }
 }
 
-// Describes how the elements of two weights differ. Returns "" if they do not differ, or by no more
-// than rounding and `exact` is false.
+// Describes how the elements of two weights differ. Returns "" if all elements are equal. If
+// `exact` is false, also returns "" if no element differs by more than rounding.
 std::string difference_of(const TensorData& found, const TensorData& expected, bool exact) {
   if (found.bytes == expected.bytes) return "";
   const double unit = unit_of_type(expected.dtype);
@@ -92,8 +92,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
   double squares = 0;
   for (const double value : b) squares += value * value;
   const double usual = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(1, b.size())));
-  // The largest allowed error of a weight, in relative rounding errors of one operation. It is more
-  // than 1, because a sum whose terms cancel loses some bits.
+  // The largest allowed error of a weight, as a multiple of the relative rounding error of one
+  // operation. The multiple is more than 1, because a sum whose terms cancel loses some bits.
   constexpr double roundings = 8;
   std::uint64_t count = 0;
   std::size_t worst = 0;
@@ -113,8 +113,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
                      plural(b.size(), "element"), worst, a[worst], b[worst]);
 }
 
-// Converts the checkpoint and returns the model, whose weights are functions that load them. The
-// functions use `loss`, which must outlive the model.
+// Converts the checkpoint and returns the model. Each weight of the model has a function that loads
+// the weight's elements later. These functions use `loss`, so `loss` must outlive the model.
 onnx::Model converted(const state_dict::StateDict& checkpoint, const ConvertOptions& options,
                       const Context& context, graph::WeightLoss& loss) {
   std::vector<Step> steps;

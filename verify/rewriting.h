@@ -30,12 +30,13 @@ struct Rewriting {
   std::vector<Alteration> alterations;  ///< The first alterations, in the order of the nodes.
 };
 
-/// Converts `checkpoint` with the options in the model's metadata, and compares attributes and
-/// initializers of both models. If they have different nodes, nothing is compared, because another
-/// version of aether2onnx may have made the model. `reading` has the settings of the network that
-/// the checkpoint lacks. If `exact`, every difference is reported. Otherwise weights may differ by
-/// 8 relative rounding errors of their type: the checkpoint may be a copy of the model's source, or
-/// another version may have rounded differently. `siblings` opens external data; it may be null.
+/// Converts `checkpoint` with the options in the metadata of `model`, and compares the attributes
+/// and initializers of `model` and the new model. If the nodes differ, compares nothing, because
+/// another version of aether2onnx may have made `model`. `reading` has settings of the network that
+/// are missing in the checkpoint. If `exact`, reports every difference. Otherwise a weight may
+/// differ by 8 relative rounding errors of its type, because the checkpoint may be a copy of the
+/// model's source, or another version may have rounded differently. `siblings` opens the external
+/// data of `model`, and may be null.
 Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
                                   const io::Siblings* siblings,
                                   const state_dict::StateDict& checkpoint,

@@ -7,7 +7,7 @@ namespace aether2onnx::verify {
 std::vector<Tile> cut(std::int64_t size, std::int64_t length, std::int64_t overlap) {
   if (size <= length) return {{0, size, 0, size}};
   const std::int64_t step = length - 2 * overlap;
-  require(step > 0, "tiles that are all overlap");
+  require(step > 0, "the overlap fills the whole tile");
   std::vector<Tile> tiles;
   for (std::int64_t begin = 0; tiles.empty() || tiles.back().end < size; begin += step) {
     const std::int64_t place = begin + length > size ? size - length : begin;

@@ -26,8 +26,8 @@ struct Tile {
 /// pads a tile in the same way as the picture.
 std::vector<Tile> cut(std::int64_t size, std::int64_t length, std::int64_t overlap);
 
-/// Returns the position in [0, size) of the pixel at position `at` of a longer axis, on which the
-/// `size` pixels are mirrored at the ends again and again.
+/// Returns which pixel, from 0 to `size` - 1, is at position `at` of an axis that is extended by
+/// mirroring. With a size of 3, the extended axis has the pixels 0 1 2 2 1 0 0 1 2 and so on.
 std::int64_t mirrored(std::int64_t at, std::int64_t size);
 
 }  // namespace aether2onnx::verify

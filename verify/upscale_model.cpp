@@ -20,9 +20,11 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// The bytes of a session for a picture of 8 x 8 pixels, measured with ONNX Runtime 1.30.
+// The bytes of memory that ONNX Runtime takes for its libraries and a session. Measured with ONNX
+// Runtime 1.30 and a picture of 8 x 8 pixels.
 constexpr double kLibraryBytes = 250e6;
-// The side of the trial picture that shows the scale of a model with dynamic shapes.
+// The side of the trial picture in pixels. If a model has dynamic shapes, try_out() runs the model
+// on this picture, and compares the sizes of input and output to find the scale.
 constexpr std::int64_t kTrialSize = 32;
 constexpr std::int64_t kLargestScale = 16;
 
@@ -96,7 +98,8 @@ bool is_lack_of_memory(const std::string& message) {
                      [&](const char* text) { return message.find(text) != std::string::npos; });
 }
 
-// Returns the description of the network, without the reasons for which it was recognised.
+// Returns the summary of the network up to the first "; ". The rest of the summary states how the
+// program found the network's generation (version of AetherNet).
 std::string network_text(const NetworkInfo& network) {
   const std::string text = summary(network);
   return text.substr(0, text.find("; "));
@@ -172,8 +175,8 @@ void UpscaleModel::open_file(const UpscaleModelRequest& request, const onnx::Mod
     session_.emplace(runtime_.open(onnx::emulate_half_types(file, model, &siblings),
                                    io::absolute(request.model).parent_path(), device_));
     notes_.emplace_back(
-        "ONNX Runtime lacks operators of this 16-bit type. The model runs in float32, and every "
-        "result is rounded to 16 bits.");
+        "ONNX Runtime lacks operators for the model's 16-bit type. The model runs in float32, and "
+        "every result is rounded to 16 bits.");
   }
   describe(model);
 }
@@ -184,8 +187,9 @@ void UpscaleModel::describe(const onnx::Model& model) {
   // ONNX Runtime computes 16-bit types in float32 and holds the values in both types.
   const double copies = onnx::has_half_types(model) ? 1.5 : 1;
   if (!known) {
-    // The numbers of feature maps that are assumed to be in memory at the same time: maps of the
-    // input's size, and maps of the output's size of a usual upsampler.
+    // How many feature maps an unknown network is assumed to hold in memory at the same time: small
+    // maps have the size of the input, large maps have the size of the output. The large maps are
+    // assumed to be those of a usual upsampler, with 64 channels and the scale 4.
     constexpr double small_maps = 6;
     constexpr double large_maps = 3;
     constexpr double usual_width = 64;
@@ -229,7 +233,8 @@ void UpscaleModel::read_shapes() {
   }
 }
 
-// Finds the scale, and measures the time per pixel in a trial run, if the shapes are dynamic.
+// Finds the scale of the model. If the shapes are dynamic, runs the model on a trial picture: the
+// size of the output shows the scale, and the duration of the run gives the time per pixel.
 void UpscaleModel::try_out() {
   const std::vector<std::int64_t>& output = session_->outputs()[0].shape;
   const bool is_static = fixed_height_ && fixed_width_ && output.size() == 4 && output[1] > 0 &&

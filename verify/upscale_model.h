@@ -40,7 +40,8 @@ class UpscaleModel {
   /// Error(cancelled).
   UpscaleModel(const UpscaleModelRequest& request, const std::atomic<bool>* cancelled);
 
-  /// Enlarges a picture (1, C, H, W). Throws Error, and OutOfMemory if the device lacks memory.
+  /// Enlarges a picture (1, C, H, W). Throws OutOfMemory if the device lacks memory, and Error if
+  /// the run fails for another reason.
   FloatTensor run(const FloatTensor& input) const;
 
   std::int64_t channels() const { return channels_; }
@@ -48,12 +49,13 @@ class UpscaleModel {
   /// The only height or width that the model accepts; nullopt if the model accepts any.
   std::optional<std::int64_t> fixed_height() const { return fixed_height_; }
   std::optional<std::int64_t> fixed_width() const { return fixed_width_; }
-  /// The receptive field (pixels around a pixel); nullopt if the network is not recognised.
+  /// The receptive field: how far around a pixel the network looks. nullopt if the program does not
+  /// recognise the network.
   const std::optional<network::Reach>& reach() const { return reach_; }
   /// Bytes that a run on `pixels` input pixels needs in addition to the weights: an upper bound for
   /// networks that were recognised, an estimate for other networks.
   double bytes_for(double pixels) const { return bytes_per_pixel_ * pixels; }
-  /// Bytes of the libraries and the weights, for any number of pixels.
+  /// Bytes of the libraries and the weights, independent of the number of pixels.
   double fixed_bytes() const { return fixed_bytes_; }
   /// Seconds of a run per pixel of the input, measured in a small trial run; 0 without a trial run.
   double seconds_per_pixel() const { return seconds_per_pixel_; }

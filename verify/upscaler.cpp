@@ -22,8 +22,8 @@ namespace {
 
 // The share of the free memory that a run may take, because other programs need memory, too.
 constexpr double kShareOfMemory = 0.7;
-// The bytes that a run may need on a GPU, whose free memory is unknown. If a run fails because the
-// GPU has less memory, smaller tiles are tried.
+// The limit for the memory of a run on a GPU, in bytes. The program does not know the free
+// memory of a GPU. If a run fails for lack of memory, upscale() tries smaller tiles.
 constexpr double kGpuMemory = 4e9;
 // If the allocator keeps freed memory, a run needs this many times the size of the values that
 // exist at the same time (measured for verification, see memory.cpp).
@@ -54,7 +54,8 @@ double available_bytes() {
       human_bytes(whole(available)), option("overlap"));
 }
 
-// Returns the result of `work`, which uses the picture module, and converts exceptions to Error.
+// Calls `work`, which uses the picture module (see picture_module.h), and returns the result of
+// `work`. Converts all exceptions except std::bad_alloc to Error.
 template <typename Work>
 auto explained_for(const fs::path& path, const char* doing, Work work) {
   try {
@@ -83,8 +84,8 @@ std::string read_bytes(const fs::path& path, const std::atomic<bool>* cancelled)
 
 // --- tiles ------------------------------------------------------------------------------------
 
-// Returns the smallest length of tiles that cover `size` pixels in as many tiles as `length` does.
-// So all tiles have nearly the same size.
+// Shortens the tiles (`length` pixels) of an axis (`size` pixels) as far as possible without more
+// tiles. Returns the new length. With this length, all tiles have nearly the same size.
 std::int64_t equal_length(std::int64_t size, std::int64_t length, std::int64_t overlap) {
   if (size <= length) return size;
   const std::int64_t inner = size - 2 * overlap;
@@ -307,8 +308,8 @@ void Upscaler::judge(TilePlan& plan, std::int64_t height, std::int64_t width) co
         plan.overlap);
   } else if (model_.reach()->whole_picture) {
     plan.why_not =
-        "The network averages over the whole picture (channel attention), and a tile is only a "
-        "part of the picture.";
+        "The network averages over the whole picture (channel attention), but in each tile the "
+        "network averages only over the tile.";
   } else if (plan.overlap < model_.reach()->pixels) {
     plan.why_not = fmt::format(
         "The network looks {} pixels around each pixel, but the overlap of the tiles is {} pixels.",
@@ -317,7 +318,8 @@ void Upscaler::judge(TilePlan& plan, std::int64_t height, std::int64_t width) co
   plan.exact = plan.why_not.empty();
 }
 
-// Returns the bytes that a run may need in addition to the picture and its result.
+// Returns the limit for the memory of a run, in bytes. The limit does not include the picture
+// and its result. Throws if the picture and its result need too much memory.
 double Upscaler::memory_for_run(const PictureHeader& header, const fs::path& path) const {
   const double available = available_bytes();
   const double picture = static_cast<double>(header.width) * static_cast<double>(header.height) *
@@ -335,8 +337,8 @@ double Upscaler::bytes_of_run(const TilePlan& plan) const {
   return keeps_memory_ ? kKeptMemory * bytes : bytes;
 }
 
-// Makes the allocator keep freed memory, if there is enough memory. Otherwise, returning each
-// feature map to the system takes a fifth of the time on a CPU.
+// Makes the allocator keep freed memory, if there is enough memory. By default, the allocator
+// returns each feature map to the system. On a CPU, this takes a fifth of the time of a run.
 void Upscaler::keep_memory_if_there_is_enough(const TilePlan& plan) {
   if (keeps_memory_ || kKeptMemory * bytes_of_run(plan) > available_bytes() / 2) return;
   keeps_memory_ = true;

@@ -48,7 +48,8 @@ struct TilePlan {
   std::string why_not;  ///< The reason, a sentence, if `exact` is false.
 };
 
-/// A part of a picture, before and after enlarging, as PNG files for the comparison page.
+/// A part of a picture before and after enlarging, as the bytes of two PNG files. An HTML page
+/// shows both pictures (see comparison_page.h).
 struct BeforeAndAfter {
   std::string title;
   std::string facts;
@@ -84,9 +85,9 @@ class Upscaler {
   Upscaler(const UpscaleModel& model, const TileSettings& tiles,
            const std::atomic<bool>* cancelled);
 
-  /// Reads the picture, enlarges it and saves the result. If `part_side` is above 0, the returned
-  /// `parts` have the middle of the picture for the comparison page, at most `part_side` pixels
-  /// wide and high. If Error is thrown, no file was written.
+  /// Reads the picture, enlarges it and saves the result. If `part_side` is above 0, also returns
+  /// `parts`: the middle of the picture before and after enlarging, at most `part_side` pixels wide
+  /// and high. If Error is thrown, no file was written.
   UpscaledPicture upscale(const std::filesystem::path& picture, const PictureOutput& output,
                           std::size_t part_side, const PictureProgress& progress);
 

@@ -37,20 +37,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The default tolerances: for float32 those of the older script aether2onnx.py, else larger.
+// The default tolerances. float32 has the tolerances of the older script aether2onnx.py.
 constexpr double kDefaultAtol = 1e-3;
 constexpr double kDefaultRtol = 1e-5;
-constexpr double kHalfTolerance = 1e-2;
+constexpr double kHalfTolerance = 1e-2;      // larger, because float16 is less precise
 constexpr double kBfloat16Tolerance = 5e-2;  // bfloat16 has 3 bits of precision less than float16
 
-// The usual relative error of a block: about 4 to 17 times one rounding error (2^-24, 2^-11, 2^-8).
+// The usual relative error of a correct block of the network: about 4 to 17 times one rounding
+// error (2^-24, 2^-11, 2^-8). A smaller error of a block is never reported as the first difference.
 constexpr double kFloatFloor = 1e-6;
 constexpr double kHalfFloor = 2e-3;
 constexpr double kBfloat16Floor = 1.6e-2;
 
-// The values of TensorProto.DataType for the 16-bit floating-point types.
-constexpr int kOnnxFloat16 = 10;
-constexpr int kOnnxBFloat16 = 16;
+constexpr int kOnnxFloat16 = 10;   // the value of TensorProto.DataType for float16
+constexpr int kOnnxBFloat16 = 16;  // the value of TensorProto.DataType for bfloat16
 
 // Returns the least precise type that any weight has.
 DType coarsest_type(const onnx::Model& model) {
@@ -123,7 +123,7 @@ class Verifier {
   }
 
  private:
-  // Returns the files that the report must not replace: the comparison's and the caller's files.
+  // Returns the files that the report must not replace: all read files and request_.inputs.
   io::FilesRead files_read() const {
     io::FilesRead files;
     for (const fs::path& input : request_.inputs) files.add(input);
@@ -212,8 +212,6 @@ class Verifier {
                 {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
   }
 
-  // --- work and progress ---
-
   // Adds up the work of all runs, and estimates their time on this machine.
   void plan_work() {
     const double speed = speed_of(*operations_of(setup_));
@@ -223,25 +221,26 @@ class Verifier {
     double seconds = 0;
     for (const Run& run : runs_) {
       total_work_ += estimate_work(network_, run.sizes);
-      // ONNX Runtime computes in float32, at least twice as fast as the built-in loops in float64.
+      // ONNX Runtime (float32) is at least twice as fast as the built-in reference in float64.
       seconds += estimate_work(network_, run.sizes) * (1 / speed + 1 / (2 * plain));
     }
     plan_examination(plain, seconds);
     details_["estimate_seconds"] = seconds;
-    // A run on one pixel counts the layers of the network, to report progress.
+    // Counts the layers of the network in a run on one pixel. Progress reports need this number.
     const std::int64_t channels = network_.facts.input_channels;
     const FloatTensor pixel{{1, channels, 1, 1},
                             std::vector<float>(to_size(static_cast<std::uint64_t>(channels)))};
     reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
   }
 
-  // Plans the shape, time and memory of examine_parts(), which runs the built-in reference.
+  // Chooses the input shape for examine_parts(). Estimates its memory, and its time from `speed`,
+  // the speed of the built-in reference. Adds the time to `seconds`.
   void plan_examination(double speed, double& seconds) {
     Json& noise = details_["noise"];
     if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
           return node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear";
         })) {
-      noise["why_not"] = "the noise of int8 operators is unknown";
+      noise["why_not"] = "the rounding noise of int8 operators is unknown";
       return;
     }
     examined_ = quick_shape_of(model_, network_.facts.input_channels);
@@ -249,13 +248,14 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // The reference runs in float64 and in the model's number type, and ONNX Runtime runs the
-    // model. A 16-bit model needs these runs twice, the second time also with other weights.
+    // The reference runs once in float64 and once in the model's number type. The model's run in
+    // ONNX Runtime counts as 0.5 runs. A 16-bit model needs all these runs twice (examination.h
+    // explains this), and 1 more run of a reference with other weights (see Judges).
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
         port::available_memory().value_or(std::numeric_limits<std::uint64_t>::max());
-    // For each output element of a part (block, outer layer or upsampler), two floats are kept.
+    // examine() keeps two floats for each element that a block or another layer outputs.
     const NetworkInfo& facts = network_.facts;
     const std::int64_t blocks =
         std::accumulate(facts.depths.begin(), facts.depths.end(), std::int64_t{8});
@@ -266,8 +266,8 @@ class Verifier {
     const double bytes = elements * 2 * sizeof(float);
     if (work * runs / speed > longest || bytes > static_cast<double>(available) / 4) {
       noise["why_not"] = fmt::format(
-          "the model's fixed shape {} is too large; a model with dynamic or smaller shapes can be "
-          "examined",
+          "the comparison takes too much time or memory at the fixed shape {}; use a model with "
+          "dynamic or smaller shapes",
           fmt::join(examined_, "x"));
       return;
     }
@@ -279,7 +279,7 @@ class Verifier {
     seconds += work * runs / speed;
   }
 
-  // Reports the progress: the finished work, and `share` (0 to 1) of `part`, the current work.
+  // Reports progress. The current run has the work `part`, of which `share` (0 to 1) is done.
   void tell(std::size_t index, double part, double share, const std::string& what) {
     if (!progress_.works) return;
     const double done = total_work_ > 0 ? (done_work_ + part * share) / total_work_ : 0;
@@ -295,8 +295,7 @@ class Verifier {
       std::size_t layer = 0;
       tell(i, work, 0, title);
       compare_one(run, [&] {
-        // The reference takes most of the time of a run.
-        constexpr double most = 0.7;
+        constexpr double most = 0.7;  // the reference's share of the time of a run
         ++layer;
         tell(i, work, most * static_cast<double>(layer) / static_cast<double>(layers_ + 1), title);
       });
@@ -374,7 +373,7 @@ class Verifier {
         rewriting.count > 1 ? fmt::format(" (the first of {} differences)", rewriting.count) : "");
   }
 
-  // Compares the error of each part of the network with the part's rounding noise, on the CPU.
+  // On the CPU, compares the error of each block or layer with the error that rounding causes.
   void examine_parts() {
     Json& noise = details_["noise"];
     if (!examines_) return;
@@ -393,7 +392,8 @@ class Verifier {
     const Candidate& candidate = on_cpu ? *on_cpu : *candidate_;
     const std::vector<std::int64_t> shape(examined_.begin(), examined_.end());
     tell(runs_.size() - 1, 0, 0, "the error and the rounding noise of each part");
-    // The smooth half of the input shows wrong epsilons. The noisy half leads to large values.
+    // An epsilon matters most if a variance is small, so the smooth half of the input shows wrong
+    // epsilons. The noisy half leads to large values, and shows mistakes with large values.
     const FloatTensor input =
         halves_of(make_picture(shape), make_noise(shape, request_.settings.seed));
     const auto reference = [&](Arithmetic computes, WeightRounding weights = {}) {
@@ -409,8 +409,8 @@ class Verifier {
     if (type_ == DType::float32) return;
     const Reference of_weights = reference(Arithmetic::float64, {type_});
     const Reference rounding = reference(Arithmetic::float32, {type_});
-    // Whether an exporter rounds the checkpoint's weights themselves: the network is fused and has
-    // no norm with statistics, no temperature and no factor, so nothing is added or folded.
+    // False if an exporter may combine weights with other values (a norm's variance, a temperature,
+    // res_scale, a parallel kernel) before rounding. Then the weights' rounding errors are unknown.
     const NetworkInfo& facts = network_.facts;
     const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
                            facts.quantization == Quantization::none &&

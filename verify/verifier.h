@@ -1,5 +1,6 @@
 /// @file
-/// Compares an ONNX file, which ONNX Runtime runs, with the reference on every input.
+/// Compares an ONNX file with the reference, which computes the same network from the checkpoint.
+/// ONNX Runtime runs the ONNX file. Both compute the output for every input (see inputs.h).
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -55,7 +56,8 @@ struct Request {
 /// Functions that verify() calls to report its progress. Every member may be null.
 struct Progress {
   /// Called once, before the first run, with the details that are known by then: the reference, the
-  /// tolerance, the assumptions, the source, and an estimate of the time.
+  /// tolerance, the assumed settings of the network, whether the checkpoint is the model's source,
+  /// and the estimated time.
   std::function<void(const nlohmann::ordered_json& details)> begins;
   /// Called again and again with the index of the current run, the number of runs, the finished
   /// share of the work (0 to 1) and the name of the run.
@@ -80,14 +82,15 @@ bool has_gpu_libraries();
 
 /// Compares the model with the reference and returns the details as JSON. The verdict is
 ///  - "equal": within the tolerance, and no part's error is larger than rounding explains;
-///  - "equal-as-assumed": as "equal", if the listed assumptions are true;
+///  - "equal-as-assumed": as "equal", if the assumptions in the details are true. An assumption is
+///    a setting of the network whose value is not from the checkpoint (see assumptions.h);
 ///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains, or
 ///    the file differs from a new conversion;
 ///  - "differs".
 /// "passed" is true for the first two verdicts. If the request has fp32_blocks, the details list
-/// further parts that should be float32, and no report is written if the list is not empty. Throws
-/// Error if the comparison cannot be made; Error(cancelled) soon after `cancelled`, which may be
-/// null, becomes true.
+/// further parts that should be float32. If this list is not empty, verify() writes no HTML report.
+/// Throws Error if the comparison cannot be made. Throws Error(cancelled) soon after `cancelled`,
+/// which may be null, becomes true.
 nlohmann::ordered_json verify(const Request& request, const Progress& progress,
                               const std::atomic<bool>* cancelled);
 

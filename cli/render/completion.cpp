@@ -27,9 +27,9 @@ std::string names_of(const std::vector<CommandOptions>& table) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// Shell code that completes an option's value, for each kind of value: a file, a folder, one of
-// several choices, another value. In `choice`, the choices replace "@"; in `other`, the name of the
-// value's type.
+// Shell code that completes an option's value. Each member is for one kind of value: a file, a
+// folder, one of several choices, or any other value. In `choice`, value_of() replaces "@" by the
+// choices. In `other`, value_of() replaces "@" by the name of the value's type.
 struct Values {
   const char* file;
   const char* folder;

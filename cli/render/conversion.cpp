@@ -82,13 +82,14 @@ void add_targets(Json& json, const ConvertRequest& request) {
 }
 
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced) {
-  return shown(path) + (replaced.empty() ? "" : ", replacing the file of " + replaced);
+  return shown(path) + (replaced.empty() ? "" : ", replacing the file written at " + replaced);
 }
 
 namespace {
 
 // Returns the options among fp_mode, opset_version and shape that have their default values. These
-// options determine what the model can be used for.
+// options determine what the model can be used for. So the log suggests other values, and the
+// output of --json lists the returned options.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),
@@ -156,8 +157,10 @@ void print_conversion(Console& console, const ConvertRequest& request,
   if (!verify.empty()) console.plain("Next, compare the model with the checkpoint:\n  " + verify);
   console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
                             verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
-  console.plain("For another version of TensorRT, ONNX Runtime or vs-mlrt:\n  " +
-                conversion.engine_command);
+  console.plain(
+      "For another TensorRT version (add --trt_version), or for ONNX Runtime or vs-mlrt in "
+      "VapourSynth (add --for):\n  " +
+      conversion.engine_command);
 }
 
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion) {
@@ -222,9 +225,9 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
                                            const ConvertReport& planned) {
   std::vector<GivenOption> rest = request.given;
   std::vector<GivenOption> result;
-  // Removes the options called `names` from `rest`, the given options that `result` does not
-  // contain yet. Returns the origins of the removed options, or `otherwise` if no option was
-  // removed.
+  // Removes the options called `names` from `rest`. Returns the origins of the removed options, or
+  // `otherwise` if no option was removed. `rest` contains the user's options that are not yet in
+  // `result`, the list that options_in_effect() returns.
   const auto origin_of = [&rest](const std::vector<std::string>& names,
                                  const std::string& otherwise) {
     std::vector<std::string> origins;
@@ -250,8 +253,10 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
   add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
   add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
 
-  // --shape and --dynamic_shapes set the sizes of all axes, so they are the origin of each axis.
-  // `result` also contains --shape and --dynamic_shapes themselves.
+  // --shape and --dynamic_shapes set the sizes of all axes. `of_all` tells which of these options
+  // the user gave, and where: "--shape, command line". `of_all` is the origin of each axis that has
+  // no --min_…, --opt_… or --max_… option. If given, --shape and --dynamic_shapes are also in
+  // `result`.
   std::string of_all = by_target("shape", "default");
   for (const GivenOption& option : request.given) {
     if (option.name != "shape" && option.name != "dynamic_shapes") continue;
@@ -306,7 +311,7 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   console.line("would " + plan.action,
                fmt::format("{}  ({})", shown(planned.output.path), plan.why));
   if (request.verify)
-    console.line("", "only if the model is equal to PyTorch within the tolerance");
+    console.line("", "only if the model's output equals PyTorch's output within the tolerance");
   console.line("dry run", "nothing was written");
 }
 

@@ -1,6 +1,7 @@
 /// @file
-/// Creates and prints the output of --json: the fields that several commands have, and failures. A
-/// file that creates or reads JSON also includes nlohmann/json.hpp, which takes long to compile.
+/// Creates and prints the output of --json: the fields that several commands have, and failures.
+/// This file includes only json_fwd.hpp, because nlohmann/json.hpp takes long to compile. Files
+/// that create or read JSON must include nlohmann/json.hpp themselves.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -18,7 +19,8 @@ namespace aether2onnx::cli {
 
 using Json = nlohmann::ordered_json;
 
-/// Returns {"status": "ok", "version": …}, the first fields of every result.
+/// Returns the first fields of a command's JSON output if the command did not fail:
+/// {"status": "ok", "version": …}.
 Json result_json();
 
 Json source_json(const SourceInfo& source);
@@ -42,7 +44,7 @@ Result or_null(const std::optional<Value>& value) {
 /// Returns the text as JSON, or JSON's null if `text` is empty.
 Json or_null(const std::string& text);
 
-/// A command's failure, in the form in which it is printed.
+/// The failure of a command: the values for the error message, the JSON output and the exit code.
 struct Failure {
   std::string kind;
   Diagnostic diagnostic;
@@ -51,7 +53,8 @@ struct Failure {
   std::shared_ptr<const Json> verification = {};  ///< The result of a comparison, or null.
 };
 
-/// Returns the exception that is being handled as a Failure. Call the function in a catch block.
+/// Returns a Failure that describes the exception of the current catch block. Call the function
+/// only inside a catch block.
 Failure current_failure();
 
 /// Returns the error as an object: "kind", "code", "subject", "expected", "found", "message".
@@ -64,16 +67,16 @@ Json failure_json(const Failure& failure);
 /// Returns the exit code of the program: failure.exit_code.
 int print_failure(const Failure& failure, bool json);
 
-/// Returns `json` as indented text. Replaces invalid UTF-8 by U+FFFD, and {option:io_type}, the
-/// library's form of an option, by "--io_type". Escapes invisible characters, because a terminal
-/// could act on them.
+/// Returns `json` as indented text. Replaces invalid UTF-8 by U+FFFD. Escapes invisible characters,
+/// because a terminal could act on such characters. In the library's messages, the option --io_type
+/// is written as {option:io_type}. dump() replaces this text by "--io_type".
 std::string dump(const Json& json);
 
 /// Returns the same JSON as dump(), but in one line, without indentation.
 std::string dump_line(const Json& json);
 
-/// Prints `json` on stdout. Throws Error(io) if printing fails. The error message begins with
-/// `done`, the work that was done before printing: "model.onnx was saved".
+/// Prints `json` on stdout. Throws Error(io) if printing fails. The error message begins with the
+/// text `done`, so that the user knows which work was completed: "model.onnx was saved".
 void print_result(const Json& json, const std::string& done);
 
 }  // namespace aether2onnx::cli

@@ -1,4 +1,5 @@
-// Lists all fields in the output of --json with their meanings. docs/json.md is a printed copy.
+// Lists all fields in the output of --json with their meanings. The command `aether2onnx manual
+// json` prints the list. The file docs/json.md contains the output of this command.
 
 #include <fmt/format.h>
 
@@ -8,8 +9,9 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// A field of the JSON output. `path` is the name of the field, after the names of the objects that
-// contain the field, separated by dots. [] marks a list: "results[].file".
+// A field of the JSON output. `path` contains the names of the outer objects, then the name of the
+// field, joined by dots. [] marks a list: "results[].file" is the field "file" of each object in
+// the list "results".
 struct Field {
   const char* path;
   const char* meaning;
@@ -40,7 +42,7 @@ std::vector<Object> objects() {
         {"onnx.gelu", R"("op" or "erf")"},
         {"onnx.fp32_operators", "list of the operators that stay in float32"},
         {"onnx.depthwise_fp32", "whether the depthwise convolutions stay in float32"},
-        {"onnx.fp32_blocks", "list of the parts that stay in float32"},
+        {"onnx.fp32_blocks", "list of the network's parts that stay in float32, see --fp32_blocks"},
         {"onnx.fp32_for_weights",
          "list of the convolutions that stay in float32 because of a large weight"},
         {"onnx.dynamic", "whether an axis is dynamic"},
@@ -62,16 +64,19 @@ std::vector<Object> objects() {
         {"output.external_data_path", "the second file of a model over 2 GiB, or null"},
         {"output.external_data_bytes", "size of the second file"},
         {"defaults",
-         "list of the options fp_mode, opset_version and shape that kept their "
-         "defaults"},
-        {"verification", "numbers of the comparison, null without --verify_onnx"},
+         "list of options: those of fp_mode, opset_version and shape that have their default "
+         "values"},
+        {"verification",
+         "result of the comparison of the model with the checkpoint (verdict, differences, …), "
+         "null without --verify_onnx"},
         {"stages", R"(list of steps with "name", "summary" and "seconds")"},
         {"warnings", "list of sentences"},
         {"warning_codes", "list of the codes of the warnings, see errors.md"},
-        {"next.verify", "the command that compares the model, null after a comparison"},
+        {"next.verify",
+         "the command that compares the model with the checkpoint, null after a comparison"},
         {"for",
-         R"(the choices of --for: object with "targets", "set" (list of objects with "option", )"
-         R"("value" and "why") and "notes"; null without --for)"},
+         R"(object with "targets" (the targets in --for), "set" (the options that --for has set: )"
+         R"(list of objects with "option", "value" and "why") and "notes"; null without --for)"},
         {"next.trtexec", "the command that builds a TensorRT engine"}}},
       {"convert with --dry_run",
        "Nothing is written.",
@@ -80,15 +85,17 @@ std::vector<Object> objects() {
         {"network", "the network"},
         {"options", R"(list of options with "name", "value" and "origin")"},
         {"for",
-         R"(the choices of --for: object with "targets", "set" (list of objects with "option", )"
-         R"("value" and "why") and "notes"; null without --for)"},
+         R"(object with "targets" (the targets in --for), "set" (the options that --for has set: )"
+         R"(list of objects with "option", "value" and "why") and "notes"; null without --for)"},
         {"output.path", "the file that the command would save"},
         {"output.action", R"("write", "replace" or "skip")"},
         {"output.why", "the reason for the action"},
         {"warnings", "list of sentences"},
         {"warning_codes", "list of the codes of the warnings"}}},
       {"convert with several checkpoints",
-       "An entry of `results` also has the fields of the object for one checkpoint.",
+       "An entry of `results` with the result \"saved\" also has the fields of the section "
+       "convert, an entry with the result \"failed\" the fields of the section Failure. Other "
+       "entries of a dry run have the fields of the section convert with --dry_run.",
        {{"results", "list in the order of the inputs"},
         {"results[].input", "the checkpoint"},
         {"results[].result", R"("saved", "skipped", "failed" or "would …")"},
@@ -122,14 +129,18 @@ std::vector<Object> objects() {
         {"network", "the network, or null"},
         {"not_recognised",
          R"(object with "code", "message" and "findings" if the network is unknown, else null)"},
-        {"training", "facts about the training that the file contains"},
+        {"training",
+         R"(object: counters of the training in the file, for example "iter" or "epoch")"},
         {"cost", "parameters, and multiply-adds and memory for each megapixel of output"},
-        {"fused_cost", "the same numbers for the fused network, or null"},
+        {"fused_cost", "object with the fields of `cost` for the fused network, or null"},
         {"onnx", "opset, inputs, outputs, operators and metadata of an ONNX file, or null"},
         {"tensors", "list of all tensors with --tensors, or null"},
         {"warnings", "list of sentences"},
         {"warning_codes", "list of the codes of the warnings"}}},
-      {"verify", "", {{"verification", "numbers of the comparison"}}},
+      {"verify",
+       "",
+       {{"verification",
+         "result of the comparison of the model with the checkpoint (verdict, differences, …)"}}},
       {"check",
        "[check.md](check.md) lists the codes.",
        {{"findings", "list of problems"},
@@ -153,17 +164,21 @@ std::vector<Object> objects() {
          R"(list of names in pickles with "name", "verdict", "where" and "count")"},
         {"results[].calls", R"(list of calls with "text", "verdict" and "where")"},
         {"results[].findings", R"(list of findings with "weight", "code" and "what")"},
-        {"results[].not_listed", "number of globals, calls and findings that are not listed"},
+        {"results[].not_listed",
+         "number of globals, calls and findings that were left out, because each list has a limit"},
         {"results[].error", "the error if the file can't be read"},
         {"clean", "number of clean files"},
-        {"found", "number of files with more than data"},
+        {"found", "number of dangerous files (see security.md)"},
         {"unclear", "number of files that scan does not understand or cannot read"},
         {"exit_code", "exit code of the program"}}},
       {"engine",
        "",
-       {{"model", "path, opset, types, input, output and ranges of the model"},
+       {{"model",
+         "path, opset, types, input and output of the model; ranges of batch, height and width"},
         {"for", "value of --for"},
-        {"tensorrt", "version of TensorRT, its origin, and the paths of trtexec and Python"},
+        {"tensorrt",
+         "version of TensorRT; the origin of the version (an option, a program or \"assumed\"); "
+         "paths of trtexec and Python"},
         {"arguments", "list of arguments of trtexec or tensorrt_rtx"},
         {"command", "the whole command line"},
         {"shell", "the shell that the command line is written for"},
@@ -200,7 +215,7 @@ std::vector<Object> objects() {
         {"results[].error", "the error of a failed picture"},
         {"saved", "number of saved pictures"},
         {"failed", "number of failures"},
-        {"compare", "the HTML page, or null"},
+        {"compare", "path of the HTML page that --compare wrote, or null"},
         {"exit_code", "exit code of the program"}}},
       {"Failure",
        "The object of every command that failed.",
@@ -211,7 +226,7 @@ std::vector<Object> objects() {
         {"error.found", "what was found, may be empty"},
         {"error.message", "the message, also printed on stderr"},
         {"error.findings", "list of sentences, for example one for each missing key"},
-        {"verification", "numbers of a comparison, or null"},
+        {"verification", "result of the comparison of the model with the checkpoint, or null"},
         {"exit_code", "exit code of the program"}}},
       {"Source",
        "The object `source`.",
@@ -235,14 +250,15 @@ std::vector<Object> objects() {
         {"depths", "blocks in each group"},
         {"hidden_dim", "width inside a block"},
         {"large_kernel", "size of the large kernel"},
-        {"small_kernel", "size of the small kernel, null if the file is fused"},
-        {"fused", "whether the file is fused"},
+        {"small_kernel", "size of the small kernel, null if `fused` is true"},
+        {"fused",
+         "whether each pair of parallel convolutions is already fused into one convolution"},
         {"norm_type", R"("layernorm" or "deployment")"},
         {"norm_eps", "epsilon of the normalization, or null"},
         {"channel_attention", "whether the network has channel attention"},
         {"spatial_attention", "whether the network has spatial attention"},
         {"res_scale", "factor by which each block's output is multiplied"},
-        {"img_range", "range of the network's values"},
+        {"img_range", "constant by which the network scales the picture's values"},
         {"quantization", "kind of quantization-aware training, may be empty"},
         {"evidence",
          R"(list of facts about the network with "what", "value", "because" and "certain")"}}},

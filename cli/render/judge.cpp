@@ -16,9 +16,9 @@ std::string_view title_of(Target target) {
   return targets().at(static_cast<std::size_t>(target)).title;
 }
 
-// Returns the programs that will have the problem, as text: "TensorRT below 8.6 (warning),
-// vs-mlrt". The text contains a program's severity only if it differs from the severity of the
-// whole finding.
+// Returns the names of the programs that have the problem in `finding`: "TensorRT below 8.6
+// (warning), vs-mlrt". The problem can have another severity for a program than finding.severity.
+// In this case, the text contains the program's severity: "(warning)".
 std::string concerns_text(const Finding& finding) {
   std::string text;
   for (const Finding::Concern& concern : finding.concerns) {
@@ -89,8 +89,8 @@ const char* sentence_of(ScanResult result) {
   constexpr std::array sentences = {
       "clean: the file is data and nothing else",
       "unknown: scan does not understand a part of the file",
-      "DANGEROUS: the file contains more than data. Do not load it with PyTorch unless you know "
-      "why"};
+      "DANGEROUS: loading the file could run code or do other harm. Do not load the file with "
+      "PyTorch unless you know the reason for every finding above"};
   return sentences.at(static_cast<std::size_t>(result));
 }
 
@@ -120,10 +120,12 @@ void print_scanned(Console& console, const Scanned& scanned) {
         fmt::format("{}  ({}, {})", global.name, global.where, plural(global.count, "time")));
   }
   if (tensors > 0) {
-    console.line("tensors", fmt::format("{} that rebuild tensors", plural(tensors, "name")));
+    console.line("tensors", fmt::format("{} that PyTorch imports to rebuild tensors",
+                                        plural(tensors, "name")));
   }
   for (const ScanReport::Call& call : report.calls) {
-    console.line("call", fmt::format("would call {}  ({})", call.text, call.where));
+    console.line("call",
+                 fmt::format("loading the file would call {}  ({})", call.text, call.where));
   }
   for (const ScanReport::Finding& finding : report.findings) {
     console.line(label_of(finding.weight), fmt::format("{}: {}", finding.code, finding.what));

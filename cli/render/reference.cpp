@@ -38,7 +38,7 @@ std::string options_page(const std::vector<CommandOptions>& table) {
 In the name of an option, a dash may replace an underscore (`--fp-mode`). The name may be shortened, if only one
 option begins with the shortened name (`--opset`). `--name=value` is the same as `--name value`. Names of choices
 may be in upper case, and `half` means `fp16`. `--config FILE` reads options from a TOML file, for example the line
-`fp_mode = "fp16"`. An option on the command line takes precedence.
+`fp_mode = "fp16"`. If the file and the command line have the same option, the value of the command line is used.
 )";
   for (const CommandOptions& entry : table) {
     page += fmt::format("\n## {}\n\n{}.\n\n```text\n{}```\n\n{}", entry.command.name,

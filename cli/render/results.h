@@ -31,14 +31,15 @@ struct Conversion {
   std::string trtexec_command;
   std::string engine_command;
 };
-/// Prints the options that --for has set, each with the reason.
+/// Prints the options that aether2onnx chose for the user's target programs (--for). Each line
+/// contains an option, its value and the reason for the choice.
 void print_settings(Console& console, const ConvertRequest& request);
 void add_targets(Json& json, const ConvertRequest& request);
 void print_conversion(Console& console, const ConvertRequest& request,
                       const Conversion& conversion);
 Json conversion_json(const ConvertRequest& request, const Conversion& conversion);
 
-/// Returns "out.onnx", or "out.onnx, replacing the file of 12:31" if `replaced` is "12:31".
+/// Returns "out.onnx", or "out.onnx, replacing the file written at 12:31" if `replaced` is "12:31".
 std::string saved_text(const std::filesystem::path& path, const std::string& replaced);
 
 /// Returns a description of the ONNX file: "fp32, fixed 1x3x64x64, opset 17". If the precision or
@@ -57,7 +58,8 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
                 const OutputPlan& plan);
 Json plan_json(const ConvertRequest& request, const ConvertReport& planned, const OutputPlan& plan);
 
-/// One checkpoint of a batch, with its result. Only one thread works on the checkpoint at a time.
+/// One checkpoint of a batch, and the result of the conversion. Needs no lock, because only one
+/// thread at a time works on a checkpoint.
 struct BatchItem {
   enum class Result { open, saved, skipped, failed };
   std::filesystem::path input;
@@ -75,22 +77,28 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
 
 // --- results of `verify` ----------------------------------------------------------------------
 
-/// Prints the start of a comparison: the model, the reference, the tolerance, the estimated time,
-/// and assumptions about the network.
+/// Prints the start of a comparison: the model, the reference (PyTorch or aether2onnx itself), the
+/// tolerance, the estimated time, and whether the model was made from `checkpoint`. Also prints the
+/// assumptions: values of settings, such as res_scale, that do not follow from the checkpoint.
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
 /// Prints a line for each compared shape. If `warn` is true, also warns of parts of a float16 model
 /// whose values come close to float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
-/// Returns the verdict on a model that equals the checkpoint, with the assumptions, if any.
+/// Returns the verdict on a model that equals the checkpoint. If a setting of the network, such as
+/// res_scale, does not follow from the checkpoint, the comparison assumes a value. The verdict then
+/// contains the setting and the assumed value.
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint);
-/// Returns the error for a model that differs (with the shapes that failed) or is suspicious.
+/// Returns the exception for a model that failed the comparison. If the output differs by more than
+/// the tolerance, the message lists the failed shapes. Otherwise the model is suspicious: rounding
+/// does not explain the differences, or the file differs from a new conversion of the checkpoint.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
-/// Returns `blocks` with their largest values in `details`: "layers.0.3 (largest value 1.2e+05)".
+/// Returns `blocks`, which are names of parts of the network, as one text. If `details` contains a
+/// part's largest value, the text also contains this value: "layers.0.3 (largest value 1.2e+05)".
 std::string blocks_text(const std::vector<std::string>& blocks, const Json& details);
 
-// --- results of the other commands ------------------------------------------------------------
+// --- results of `fuse`, `inspect`, `check`, `upscale`, `scan` and `engine` --------------------
 
 Json fusion_json(const FuseReport& report, bool replaced, const std::string& convert_command);
 
@@ -132,8 +140,9 @@ struct Scanned {
 void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
-/// Returns the fields of the JSON output of `engine` that describe the model and TensorRT. `origin`
-/// is where the version comes from ("--for"). The programs' paths may be empty.
+/// Returns the first fields of the JSON output of `engine`, which describe the model and TensorRT.
+/// `origin` says where `version` comes from: an option's name ("--for"), a program's path or
+/// "assumed". `trtexec` and `python` are empty if the command does not use these programs.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
                  const std::filesystem::path& trtexec, const std::filesystem::path& python);

@@ -31,8 +31,8 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// Returns a line about the part of the network whose error is largest, relative to its noise (the
-// error that rounding alone explains). `what` is the rounded type: "float16".
+// Returns a line about the part of the network that has the largest ratio of error to noise. Noise
+// is the error that rounding alone explains. `what` says what causes the rounding: "float16".
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
   bool suspicious = false;
@@ -44,7 +44,8 @@ std::string describe_noise(const Json& noise, const Json& parts, const std::stri
     }
   }
   return fmt::format(
-      "{} {} parts at {} against the rounding noise of {}: at most {} times the noise, in {}",
+      "{} {} parts of the network at {}, errors compared with the rounding noise of {}: at most {} "
+      "times the noise, in {}",
       suspicious ? "FAIL" : "pass", parts.size(),
       fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
       (*worst)["times"].is_null() ? "not finite"
@@ -63,8 +64,8 @@ void warn_of_ranges(const Json& details, Console& console) {
   }
   if (parts.empty()) return;
   console.note(fmt::format(
-      "the largest values of {} are close to or beyond 65504, the limit of float16: {}; --fp_mode "
-      "mixed_fp16 keeps such parts in float32",
+      "the largest values in {} of the network are close to or beyond 65504, the limit of float16: "
+      "{}; --fp_mode mixed_fp16 with --verify_onnx keeps these parts in float32",
       plural(parts.size(), "part"), fmt::join(parts, ", ")));
 }
 
@@ -118,14 +119,17 @@ void print_comparison(Console& console, const Json& details, bool warn) {
       console.line("", describe_noise(noise, noise["unrounded_parts"], type + " weights alone"));
     }
   } else if (const auto why = noise["why_not"].get<std::string>(); !why.empty()) {
-    console.line("", "the errors of the parts were not compared with rounding noise: " + why);
+    console.line("",
+                 "the errors of the network's parts were not compared with rounding noise: " + why);
   }
   const Json& rewriting = details["rewriting"];
   if (rewriting["compared"] == true) {
     const auto count = rewriting["count"].get<std::uint64_t>();
     console.line("", count == 0
-                         ? "pass weights and attributes: the same as in a new conversion"
-                         : fmt::format("FAIL weights and attributes: {} from a new conversion, "
+                         ? "pass comparison with a new conversion of the checkpoint: all weights "
+                           "and attributes are the same"
+                         : fmt::format("FAIL comparison with a new conversion of the checkpoint: "
+                                       "{} in weights and attributes, "
                                        "first at {}",
                                        plural(count, "difference"),
                                        rewriting["differences"][0]["place"].get<std::string>()));
@@ -143,8 +147,9 @@ std::string verdict_text(const Json& details, const std::string& model_name,
         fmt::format("{} {}", each["what"].get<std::string>(), each["value"].get<std::string>()));
   }
   return fmt::format(
-      "as assumed: {}, if the checkpoint is of {}. The checkpoint contains no proof.", text,
-      fmt::join(facts, ", "));
+      "as assumed: {}, if these assumptions are right: {}. The checkpoint does not contain these "
+      "facts.",
+      text, fmt::join(facts, ", "));
 }
 
 ProgramError comparison_error(const Json& details, const std::string& model_name) {
@@ -158,7 +163,8 @@ ProgramError comparison_error(const Json& details, const std::string& model_name
     message += "\nThe model was changed, or the program that made it has a defect.";
     return ProgramError("verification", {"verification-suspicious", name, "", "", message}, {});
   }
-  std::string message = fmt::format("{} isn't equal to PyTorch within the tolerance.", name);
+  std::string message = fmt::format(
+      "the output of {} differs from PyTorch's output by more than the tolerance.", name);
   std::vector<Diagnostic> findings;
   for (const Json& result : details["results"]) {
     if (result["passed"].get<bool>()) continue;

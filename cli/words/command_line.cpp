@@ -47,10 +47,11 @@ std::vector<std::string> long_names(const CLI::App& app) {
   return names;
 }
 
-// The largest size of a --config file in bytes. This is enough: an option takes about 30 bytes.
+// The largest size of a --config file in bytes: enough for 35,000 options of about 30 bytes.
 constexpr std::size_t kConfigBytes = std::size_t{1} << 20U;
 
-// Returns the text of the file `path` (--config), which may be a pipe. Messages contain `name`.
+// Returns the text of the --config file `path`. The file may be a pipe. Error messages contain
+// `name`, the printable form of `path`.
 std::string read_config(const std::string& path, const std::string& name) {
   io::StreamBytes file = io::read_stream(path, kConfigBytes, &port::cancelled_by_signal());
   if (!file.problem.empty()) {
@@ -106,15 +107,16 @@ struct CommandLine::Parser {
                        in_short.empty() ? "--help" : "--help-all");
   }
   bool wants_answer() const { return help || help_all || version; }
-  // Throws Error(usage) if a file is called "-", the usual name of standard input or output.
+  // Throws Error(usage) if a file is called "-". Standard input and output are not supported,
+  // because the program reads a checkpoint in several passes.
   void refuse_streams() const;
   // Throws Error(usage) for `error`, an error of the library CLI11, with a clearer message.
   [[noreturn]] void refuse(const CLI::ParseError& error) const;
-  // Returns `text` with the option `name` as the user typed it. Example: after --dtype, an alias of
-  // --fp_mode, "--dtype (here --fp_mode)" replaces "--fp_mode".
+  // Returns `text`, a message about the option `name`. If the user typed an alias of the option,
+  // the returned text contains both names: "--dtype (here --fp_mode)" instead of "--fp_mode".
   std::string as_typed(std::string text, const std::string& name) const;
-  // Runs `work`. If `work` throws Error(usage), changes the message: it then contains the option as
-  // the user typed it. If the option is in the file of --config, the message names this file.
+  // Runs `work`. If `work` throws Error(usage), adds to the message either the name of the --config
+  // file that contains the option, or the option's name as the user typed it.
   void name_options(const std::function<void()>& work) const;
 };
 
@@ -344,7 +346,8 @@ void CommandLine::add_printing(Printing& printing, const std::string& verbose_te
   group(kPrintingGroup);
   if (!verbose_text.empty()) add_flag("--verbose", printing.verbose, verbose_text);
   add_flag("--quiet", printing.quiet, "Print errors only");
-  // --json is not allowed in the file of --config, because an error in the file must be JSON, too.
+  // --json is not allowed in the file of --config. If reading this file fails, the program must
+  // already know whether to print the error as JSON. See wants_json().
   parser_->add_flag("--json", printing.json, "Print one JSON object on stdout, the log on stderr")
       ->configurable(false);
   parser_

@@ -1,5 +1,5 @@
 /// @file
-/// The parser of a command's options and files. The library CLI11 does the parsing. Only
+/// Parses the arguments of a command (options and file names) with the library CLI11. Only
 /// command_line.cpp includes CLI11, because CLI11's templates take long to compile.
 #pragma once
 
@@ -19,8 +19,9 @@ namespace aether2onnx::cli {
 
 /// The command-line parser of one command. In an option's name, a dash equals an underscore. As in
 /// Python's argparse, a name may be shortened if only one option begins with the shortened name.
-/// Options of other programs (other_names.h) are accepted, or the error message names the option to
-/// use. If an option is repeated, the last value is used.
+/// The user may also type an option name of another program, if other_names.h lists an equivalent
+/// option of the command. If other_names.h lists only advice, the error message contains this
+/// advice. If an option is repeated, the last value is used, except for vectors (see add()).
 class CommandLine {
  public:
   /// `command` is the name of the command for messages, such as "verify".
@@ -64,8 +65,9 @@ class CommandLine {
   /// Sets the options that --help lists, in the order of `names`. --help-all lists all options, by
   /// group. If this function is not called, --help lists all options.
   void show_in_help(std::vector<std::string> names);
-  /// Sets the options of the older script aether2onnx.py. A shortened name that was unique in the
-  /// script selects the same option here, even if newer options begin with this shortened name.
+  /// Sets `names` as the options of the older script aether2onnx.py. Command lines for the script
+  /// must keep their meaning. Therefore a shortened name that is unique in the script selects the
+  /// script's option, even if newer options also begin with this shortened name.
   void set_script_options(std::vector<std::string> names);
 
   /// Adds --help, --help-all and --version.

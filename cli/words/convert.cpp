@@ -48,15 +48,15 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   options.precision,
                   "Precision. fp16 and bf16: everything in 16 bits. mixed_fp16\n"
                   "and mixed_bf16: convolutions in 16 bits, normalization and\n"
-                  "other sensitive operators in float32. With --verify_onnx, also\n"
-                  "the parts where 16 bits overflow or lose too much precision.\n"
-                  "Default: fp32");
+                  "other sensitive operators in float32. With --verify_onnx, parts\n"
+                  "where 16 bits overflow or lose too much precision also stay in\n"
+                  "float32. Default: fp32");
   line.add_choice("--graph_form", std::array{GraphForm::standard, GraphForm::channels_first},
                   options.graph_form,
-                  "channels_first: a graph without Transpose and Reshape.\n"
-                  "VideoJaNai needs this form for engines of any size, and\n"
-                  "TensorRT if it fails on LayerNormalization. A CPU takes about\n"
-                  "1.2 times as long. Default: standard");
+                  "channels_first: a graph without Transpose and Reshape. The\n"
+                  "player VideoJaNai needs this form for engines of any size.\n"
+                  "Also use this form if TensorRT fails on LayerNormalization. A\n"
+                  "CPU takes about 1.2 times as long. Default: standard");
   line.add("--opset_version", &options.opset_version, "N",
            fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
                        default_opset(Precision::fp32), default_opset(Precision::bf16)));
@@ -65,11 +65,12 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "convolutions. Default: same for fp32 and fp16, else fp32");
   line.add_choice("--projections", std::array{Projections::conv, Projections::matmul},
                   options.projections,
-                  "Operator for products over the channels: 1x1 Conv, or MatMul\n"
-                  "with the channels last. Default: conv");
+                  "Operator for linear layers, which combine the channels of each\n"
+                  "pixel: 1x1 Conv, or MatMul with the channels last. Default:\n"
+                  "conv");
   line.add("--split_kernels_over", &options.split_kernels_over, "N",
            "Write depthwise kernels larger than NxN, up to 13x13, as\n"
-           "the sum of four 7x7 Convs; 7 to 12. Default: none");
+           "the sum of four 7x7 Convs. N is 7 to 12. Default: none");
   line.add_choice("--gelu", std::array{GeluForm::op, GeluForm::erf}, options.gelu,
                   "Gelu as one operator (opset 20 or newer), or by Erf.\n"
                   "Default: op if the opset has Gelu");
@@ -109,8 +110,9 @@ bool is_no_file(const std::string& text) {
   return text.find_first_of(R"(./\)") == std::string::npos && !io::exists(text);
 }
 
-// Throws Error(usage) for usual mistakes in the arguments that are not options: "half=True" without
-// dashes, a command after the first argument, or the ONNX file before the checkpoint.
+// Throws Error(usage) for three usual mistakes in the arguments that are not options: an option
+// without dashes ("half=True"), a command that is not the first argument ("model.pth verify"), and
+// an ONNX file before the checkpoint.
 void check_words(const CommandLine& line, const std::vector<std::string>& files) {
   for (const std::string& word : files) {
     line.refuse_assignment(word);
@@ -144,8 +146,9 @@ void check_output(const std::string& output) {
        shown(output), remedy);
 }
 
-// Sets the inputs of a batch: several checkpoints, a folder, or one checkpoint with an option for
-// batches. Throws Error(usage) if an input is missing or is not a checkpoint.
+// Sets the inputs of a batch. The user gave several checkpoints, a folder, or one checkpoint with
+// an option such as --output_dir. Throws Error(usage) if an input is an ONNX file or cannot be a
+// file (is_no_file()), or if request.output contradicts the other arguments.
 void take_batch(const std::vector<std::string>& files, ConvertRequest& request) {
   BatchRequest& batch = request.batch;
   request.is_batch = true;
@@ -173,7 +176,8 @@ void take_files(const CommandLine& line, ConvertRequest& request) {
   std::vector<std::string> files = line.positionals();
   const BatchRequest& batch = request.batch;
   check_words(line, files);
-  // The second argument is a checkpoint if it ends in .pth or similar, else the ONNX file to save.
+  // If the second argument has the ending of a checkpoint, the user wants to convert both files.
+  // With any other ending, the second argument is the ONNX file to save.
   const bool many = files.size() > 2 || batch.output_dir ||
                     (files.size() == 2 && has_checkpoint_suffix(files[1]));
   if (!many) {
@@ -241,15 +245,16 @@ void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& 
     for (const std::string& text : texts) request.notes.push_back(text);
   }
   if (set.shape) return;
-  // Computes the shape again, so that sizes that the user gave, such as --max_height, are kept.
+  // choose_for() decided which axes are dynamic, but used default sizes. take_shape() computes the
+  // shape again with the sizes that the user gave, such as --max_height.
   const auto& batch = shape.axes.front();
   const bool any_batch = batch.min || batch.opt || batch.max;
   if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";
   take_shape();
 }
 
-// Adds the files that a comparison reads to `inputs`, except the model and the checkpoint. Outputs
-// must not replace these files.
+// Adds to `inputs` the ONNX Runtime library and the pictures that a verification reads. The program
+// refuses to write an output over a file in `inputs`.
 void add_inputs_of(const VerificationRequest& request, std::vector<std::filesystem::path>& inputs) {
   if (request.onnxruntime_library) inputs.emplace_back(*request.onnxruntime_library);
   if (!request.images) return;
@@ -281,19 +286,21 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   line.set_script_options(std::move(scripts_own));
   line.group("Files");
   line.add("--input_model_path", &request.input, "FILE",
-           "The checkpoint, fused or not. The first argument means the\nsame");
+           "The checkpoint, fused or not. Instead of this option, the\n"
+           "checkpoint may be the first argument");
   line.add("--output_onnx_path", &request.output, "FILE",
-           "The ONNX file to save. Missing folders are created. The\n"
-           "second argument means the same. Default: beside the\n"
-           "checkpoint; the name contains scale, precision, shape and\n"
-           "opset");
+           "The ONNX file to save. Missing folders are created. Instead of\n"
+           "this option, the file may be the second argument. Default:\n"
+           "beside the checkpoint; the name contains scale, precision,\n"
+           "shape and opset");
   line.then([&] { take_files(line, request); });
   line.group("Target");
   add_targets(line, request.targets,
-              "Choose the shape, precision, opset, type of input and\n"
-              "output, and form that suit this program. Separate several\n"
-              "programs by commas; one file then suits all of them.\n"
-              "Options that you give take precedence. The targets:");
+              "The program that will run the ONNX file. Chooses the shape,\n"
+              "precision, opset, --io_type, --graph_form and other options\n"
+              "that suit this program. Separate several programs by commas;\n"
+              "one file then suits all of them. Options that you give take\n"
+              "precedence. The targets:");
   const auto shape = std::make_shared<ShapeRequest>();
   add_shape_options(line, *shape, false);
   add_graph(line, request.options);

@@ -49,8 +49,9 @@ void take_target(const std::vector<TargetVersion>& targets, EngineRequest& reque
     request.version = parse_tensorrt_rtx_version(version);
   } else {
     fail({ErrorKind::usage, "option-version", "for", std::string(row.name), version},
-         "--for {}:{}: the options depend on the version of TensorRT.\n"
-         "Give that version with --trt_version.",
+         "--for {}:{}: the command engine needs the version of TensorRT, not the version of the "
+         "program in --for.\n"
+         "Give TensorRT's version with --trt_version, and no version in --for.",
          row.name, version);
   }
 }
@@ -91,7 +92,7 @@ void add_target(CommandLine& line, EngineRequest& request) {
   line.add_flag("--run", request.run, "Run trtexec. An older engine is replaced only on success");
   line.add_flag("--build", request.build,
                 "tensorrt-rtx: build the engine here, without a GPU, in a\n"
-                "Python with NVIDIA's package");
+                "Python that has NVIDIA's package tensorrt-rtx");
   line.add("--python", &request.python, "FILE",
            "The Python for --build. Default: python3 in PATH, then the\n"
            "Python in the folder of aether2onnx");

@@ -112,7 +112,8 @@ void check_default_place(const std::filesystem::path& input, const char* example
   const bool is_stream = folder == "/dev" || folder == "/dev/fd" || folder.starts_with("/proc/");
   if (!is_stream) return;
   fail({ErrorKind::usage, "command-stream", input.string(), "the name of the output"},
-       "{}: nothing can be saved beside this file.\nName the output: {}", shown(input), example);
+       "{}: this file is a stream, so nothing can be saved in its folder.\nName the output: {}",
+       shown(input), example);
 }
 
 void take_next(std::vector<std::string>& files, std::filesystem::path& file) {
@@ -215,24 +216,26 @@ std::int64_t scale_of(const std::string& given) {
 void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequantize) {
   line.add("--params_key", &options.params_key, "KEY",
            "The state dict to take from the file, for example params or\n"
-           "model/state_dict. Default: the usual keys, averaged weights\n"
-           "(EMA) first");
+           "model/state_dict. Default: averaged weights (params_ema, ema,\n"
+           "...) if the file has them, else params, net_g, state_dict, ...");
   line.add("--generation", &options.generation, "NAME",
            "The generation of AetherNet (G6.0, G7d, ...), for a file that\n"
-           "fits several. Default: decided by the evidence in the file.\n"
-           "The command inspect lists the evidence");
+           "fits several. Default: the program decides by names, shapes and\n"
+           "notes in the file. The command inspect lists the reasons");
   line.then([&options] {
     if (options.generation) options.generation = generation_of(*options.generation);
   });
   line.add("--res_scale", &options.res_scale, "X",
            "The factor by which each block's output is multiplied. Default:\n"
-           "the factor in the file, else the usual factor for this width");
+           "the factor in the file, else 0.1, 0.2 or 1, which depends on\n"
+           "the generation and on embed_dim");
   line.add("--norm_eps", &options.norm_eps, "X",
            "The epsilon of normalizations with stored statistics.\n"
-           "Default: the usual epsilon of the generation");
+           "Default: the epsilon in the file, else 1e-4 for G7c and G7d,\n"
+           "1e-5 for other generations");
   line.add("--img_range", &options.img_range, "X",
-           "The range of the network's values. Default: the range in the\n"
-           "file, else 1");
+           "The constant by which the network scales the picture's values.\n"
+           "Default: the constant in the file, else 1");
   if (!with_dequantize) return;
   line.add_flag("--dequantize", options.dequantize,
                 "Turn the int8 weights of a quantized network back into float\n"
@@ -240,18 +243,23 @@ void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequant
 }
 
 void add_network_options(CommandLine& line, Expectations& expect, ReadOptions& read) {
-  line.group("Network (read from the checkpoint; a given value is checked)");
+  line.group("Network (read from the checkpoint)");
   line.add("--model_type", &expect.model_type, "NAME",
-           "aether_mobile, aether_tiny, aether_small, aether_medium,\n"
-           "aether_large, aether_pro or aether_extreme. small is short\n"
-           "for aether_small");
+           "The expected variant: aether_mobile, aether_tiny, aether_small,\n"
+           "aether_medium, aether_large, aether_pro or aether_extreme. The\n"
+           "prefix aether_ may be left out. A checkpoint of another variant\n"
+           "is an error");
   const auto scale = std::make_shared<std::optional<std::string>>();
-  line.add("--scale", scale.get(), "N", "Upscale factor: 1, 2, 3, 4 or 8");
+  line.add("--scale", scale.get(), "N",
+           "The expected upscale factor: 1, 2, 3, 4 or 8. A checkpoint with\n"
+           "another factor is an error");
   line.then([&expect, scale] {
     if (expect.model_type) expect.model_type = model_type_of(*expect.model_type);
     if (*scale) expect.scale = scale_of(**scale);
   });
-  line.add("--input_channels", &expect.input_channels, "N", "Channels of the input picture");
+  line.add("--input_channels", &expect.input_channels, "N",
+           "The expected channels of the input picture. A checkpoint with\n"
+           "another number of channels is an error");
   add_read_options(line, read);
 }
 
@@ -263,7 +271,8 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "Relative tolerance of the comparison. Default: 1e-5 (fp16:\n1e-2)");
   line.add_flag("--thorough", request.thorough,
                 "Compare a dynamic model at its smallest, usual and largest\n"
-                "shape, and at odd sizes. Default: only at small, odd sizes");
+                "shape, and at a shape between, whose sides are odd numbers.\n"
+                "Default: only at one small shape with odd sides (33 x 37)");
   line.add("--report", &request.report, "FILE",
            "Write an HTML page with the verdict, pictures and numbers");
   line.add("--verify_images", &request.images, "DIR",
@@ -275,12 +284,14 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
            "Default: the provider of the device");
   line.add_flag("--tf32", request.tf32,
-                "On a GPU: allow TF32, which rounds the factors of float32\n"
-                "products to 10 bits. Default: off for model and reference");
+                "On a GPU: let the model and the reference use TF32, which\n"
+                "rounds the factors of float32 products to 10 bits. Default:\n"
+                "off");
   line.add("--reference", &request.reference, "NAME",
-           "What computes the right values: pytorch (the module with\n"
-           "libtorch) or builtin (the program itself). Default: pytorch\n"
-           "if the module is installed, else builtin");
+           "What computes the expected output: pytorch (libtorch and the\n"
+           "module libaether2onnx_torch.so) or builtin (the program\n"
+           "itself). Default: pytorch if the module is installed, else\n"
+           "builtin");
   line.add("--reference_precision", &request.reference_precision, "MODE",
            "The type that the reference computes in: fp32 or fp64.\n"
            "Default: fp32 for pytorch, fp64 for builtin");
@@ -297,7 +308,8 @@ void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model) 
   line.group("Input size");
   line.add("--shape", &request.shape, "BxCxHxW",
            of_model ? "Batch, channels, height and width, for a dynamic model.\n"
-                      "Digits fix an axis, letters keep its range: 1x3x720x1280"
+                      "A number fixes an axis, a letter keeps the range in the model:\n"
+                      "1x3x720x1280, 1x3xHx1280"
                     : "Batch, channels, height and width. Digits fix an axis,\n"
                       "letters make it dynamic: 1x3x720x1280, 1x3xHxW, Nx3xHxW.\n"
                       "Default: 1x3x64x64");

@@ -21,20 +21,24 @@ void take_next(std::vector<std::string>& files, std::filesystem::path& file);
 void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
                    const std::string& remedy);
 
-/// Throws Error(usage) if `input` is a stream such as /dev/stdin, because no output can be saved in
-/// the folder of a stream. `example`, for the message, is a command line that names the output.
+/// Throws Error(usage) if `input` is a stream such as /dev/stdin. By default, outputs are saved in
+/// the folder of `input`, but nothing can be saved in a stream's folder. The error message contains
+/// `example`, a command line that names the output.
 void check_default_place(const std::filesystem::path& input, const char* example);
 
 /// Throws Error(usage), because no checkpoint was given. `usage` is the command's usage, one line.
 [[noreturn]] void fail_without_checkpoint(const char* usage);
 
-/// Adds --for, a list of programs that will run the model. The help shows `text`, then all names.
+/// Adds --for, a list of programs that will run the model. The help shows `text`, then the names of
+/// all programs that --for accepts.
 void add_targets(CommandLine& line, std::vector<TargetVersion>& targets, const std::string& text);
 
-/// Adds --limit, which changes a limit on the cost of reading a file.
+/// Adds --limit, which changes a limit on the memory or work that reading a file may cost, for
+/// example on the number of values in a pickle.
 void add_limits(CommandLine& line, Limits& limits);
 
-/// Adds the options for reading a checkpoint, such as --params_key and --generation.
+/// Adds the options for reading a checkpoint, such as --params_key and --generation. Adds
+/// --dequantize only if `with_dequantize` is true.
 void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequantize = true);
 
 /// Adds --model_type, --scale, --input_channels, and the options of add_read_options().
@@ -48,7 +52,8 @@ void add_verification_options(CommandLine& line, VerificationRequest& request);
 void take_device(std::string& device);
 
 /// Adds the options for the input's shape, such as --shape and --max_height. If `of_model` is true,
-/// the shape is for an engine of an existing model, and --dynamic_shapes is not added.
+/// the options are for building an engine from an existing ONNX model. Then --dynamic_shapes is not
+/// added, because only a conversion can make axes dynamic.
 void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model);
 
 }  // namespace aether2onnx::cli

@@ -20,7 +20,7 @@ constexpr std::string_view kPlainFile =
     "Write the file's name without an option, as in: aether2onnx inspect model.pth";
 
 constexpr std::array kNames = {
-    // Options of other programs for files.
+    // Options that name a file or a file's format in other programs.
     OtherName{"model", "--input_model_path", "", "", true},
     OtherName{"model_path checkpoint ckpt weights input input_path i", "--input_model_path"},
     OtherName{"o output_path", "--output_onnx_path"},
@@ -35,7 +35,7 @@ constexpr std::array kNames = {
               "Leave the option out: a conversion always writes ONNX. aether2onnx engine is for "
               "TensorRT."},
     OtherName{"opt", "", "", kReadFromFile, true},
-    // Options of other programs for the precision.
+    // Options that set the precision in other programs.
     OtherName{"half fp16", "--fp_mode", "fp16"},
     OtherName{"half fp16", "--precision", "fp16"},
     OtherName{"half fp16", "--dtype", "float16"},
@@ -52,8 +52,9 @@ constexpr std::array kNames = {
     OtherName{"keep_io_types", "--io_type", "fp32"},
     OtherName{"int8 fp8 quantize", "", "", kNoInt8},
     OtherName{"stronglytyped", "", "",
-              "Leave the option out: the command contains --stronglyTyped if the types need it."},
-    // Options of other programs for the input's size.
+              "Leave the option out: aether2onnx adds --stronglyTyped if the model has 16-bit or "
+              "int8 types."},
+    // Options that set the input's size in other programs.
     OtherName{"input_shape", "--shape"},
     OtherName{"imgsz img_size size static height width batch batch_size", "", "", kShape},
     OtherName{"dynamic_axes", "--dynamic_shapes"},
@@ -62,13 +63,13 @@ constexpr std::array kNames = {
     OtherName{"optshapes", "", "", "Each axis has an option for its usual size: --opt_height 720."},
     OtherName{"maxshapes", "", "",
               "Each axis has an option for its largest size: --max_height 1080."},
-    // Options of other programs that enlarge pictures.
+    // Options in programs that enlarge pictures, as the command upscale does.
     OtherName{"t tile_size", "--tile"},
     OtherName{"tile_pad", "--overlap"},
     OtherName{"ext", "--format"},
     OtherName{"gpu_id gpu", "--device"},
     OtherName{"outscale scale", "", "", "Leave the option out: the model decides the scale."},
-    // All remaining options of other programs.
+    // All remaining options in other programs.
     OtherName{"simplify optimize slim fulloptimization", "", "", kCleanGraph},
     OtherName{"dynamo", "", "", kOneExporter},
     OtherName{"nocheck", "", "",

@@ -8,16 +8,19 @@
 
 namespace aether2onnx::cli {
 
-/// A row of the table: option names of other programs with one meaning. A name may be in several
-/// rows. The first row whose `option` the command has is used, else the first row without `option`.
+/// A row of the table: option names that have one meaning in other programs. A name may be in
+/// several rows, because the commands of aether2onnx have different options. From the rows with the
+/// typed name, the program uses the first row whose `option` the command has. If the command has
+/// none of these options, the program uses the first row with an empty `option`.
 struct OtherName {
   std::string_view typed;   ///< Names in lower case with underscores, split by blanks: "half fp16".
   std::string_view option;  ///< The aether2onnx option for the names, "--fp_mode"; "" if none.
   std::string_view value = {};  ///< The value that the names include, if any: "fp16" for --half.
   /// If `option` is empty: the sentence that tells the user what to do instead.
   std::string_view answer = {};
-  /// Whether the row is used only if the user typed a file after the name. For a file, the row is
-  /// used even if the name is a short form of the command's own option.
+  /// Whether the row is used only if a file's name follows the option, as in "--model a.pth". The
+  /// row then has priority over abbreviations. Without a file's name, as in "--model small", the
+  /// name --model abbreviates --model_type.
   bool only_for_files = false;
 };
 

@@ -15,8 +15,8 @@ std::string with_underscores(std::string name);
 /// Returns "; did you mean --scale?" if a name in `known` is similar to `name`, else a full stop.
 std::string suggestion(const std::string& name, const std::vector<std::string>& known);
 
-/// Maps the command's own name of an option to the name that the user typed, if the two names
-/// differ: "--fp_mode" to "--dtype".
+/// Maps the command's own name of an option to another program's name that the user typed:
+/// "--fp_mode" to "--dtype". Abbreviations of own names are not in the map.
 using TypedNames = std::map<std::string, std::string>;
 
 /// The names of the options that a command has, for resolve_names().
@@ -26,9 +26,9 @@ struct OptionNames {
   std::string help;                      ///< The command line that lists the options, for messages.
 };
 
-/// Returns `arguments`, in which the command's own option names replace the typed names up to the
-/// first argument "--". Adds the replaced names to `typed`. Throws Error(usage) if a typed name
-/// fits no option or several options.
+/// Returns `arguments` with the command's own option names instead of the typed names. Arguments
+/// after the first "--" are not changed. Adds the replaced names to `typed`, except abbreviations.
+/// Throws Error(usage) if a typed name fits no option or several options.
 std::vector<std::string> resolve_names(const std::vector<std::string>& arguments,
                                        const OptionNames& names, TypedNames& typed);
 

@@ -6,9 +6,10 @@
 namespace aether2onnx::cli {
 
 void add_words(CommandLine& line, ScanRequest& request) {
-  line.describe("Reports whether a file contains more than data, without loading the file.",
-                "Usage: aether2onnx scan FILE... [options]\n",
-                R"(FILE is a checkpoint (.pth, safetensors), a pickle or an ONNX file. scan runs and
+  line.describe(
+      "Reports whether loading a file could run code or do other harm. Does not load the file.",
+      "Usage: aether2onnx scan FILE... [options]\n",
+      R"(FILE is a checkpoint (.pth, safetensors), a pickle or an ONNX file. scan runs and
 imports nothing. A pickle is clean only if all names in it are on the list of
 allowed names.
 

@@ -164,7 +164,7 @@ Exit codes: 0 done, 1 failed (other pictures may be saved), 2 wrong usage.)");
            "The ONNX Runtime library (libonnxruntime.so). Default: the\n"
            "environment variable AETHER2ONNX_ONNXRUNTIME, then the folder\n"
            "of the program, then the system's folders");
-  line.group("Checkpoint (as for the conversion)");
+  line.group("Checkpoint (same options as for convert)");
   add_read_options(line, request.reading);
   add_limits(line, request.limits);
   line.add_printing(request.printing);

@@ -16,8 +16,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Returns all names of a floating-point type: "fp16", "float16", "half" and "f16" for each of these
-// names. Returns only `name` if `name` is no floating-point type.
+// Returns all names of the floating-point type that is called `name`. Example: for "half", returns
+// "fp16", "float16", "half" and "f16". Returns only `name` if `name` is no floating-point type.
 std::vector<std::string> names_of_type(const std::string& name) {
   const std::vector<std::vector<std::string>> types = {{"fp16", "float16", "half", "f16"},
                                                        {"fp32", "float32", "float", "full", "f32"},

@@ -32,7 +32,7 @@ void take_files(const CommandLine& line, VerifyRequest& request) {
 
 void add_words(CommandLine& line, VerifyRequest& request) {
   line.describe(
-      "Compares an ONNX file with its checkpoint: ONNX Runtime against the reference.",
+      "Runs an ONNX file in ONNX Runtime, and compares the output with the checkpoint's output.",
       "Usage: aether2onnx verify MODEL.onnx --against MODEL.pth [options]\n",
       R"(Without --shape, a static model is compared at its own shape and a dynamic model at
 one small shape. --thorough also compares at the ends of the range of sizes. The range
@@ -50,7 +50,7 @@ Exit codes: 0 equal, 3 equal-as-assumed, 1 suspicious, differs or an error,
   line.group("Files");
   line.add("--against", &request.checkpoint, "FILE", "The checkpoint that the model was made from");
   line.then([&] { take_files(line, request); });
-  line.group("Checkpoint (as for the conversion)");
+  line.group("Checkpoint (same options as for convert)");
   add_read_options(line, request.reading);
   const auto shapes = std::make_shared<std::vector<std::string>>();
   line.group("Input shape");

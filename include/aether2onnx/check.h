@@ -28,12 +28,13 @@ enum class Severity {
 AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 
 struct CheckOptions {
-  /// The programs that will run the file. If empty, those whose TargetInfo::by_default is true.
+  /// The programs that will run the file. If empty, check() uses every program whose
+  /// TargetInfo::by_default is true.
   std::vector<TargetVersion> targets;
 };
 
-/// A problem that check() found in an ONNX file. The texts contain options as {option:NAME};
-/// spell_options() replaces this form by the caller's way to write options.
+/// A problem that check() found in an ONNX file. The texts name options in the form {option:NAME}.
+/// spell_options() replaces this form by the caller's spelling, for example "--io_type".
 struct Finding {
   struct Concern {
     Target target = Target::tensorrt;
@@ -69,7 +70,8 @@ struct CheckReport {
 AETHER2ONNX_API CheckReport check(const Input& input, const CheckOptions& options,
                                   const Context& context = {});
 
-/// Checks a file on disk, whose external data must be in the same folder. Also throws Error(io).
+/// Checks a file on disk. The file's external data must be in the same folder. Throws the errors of
+/// check(), and Error(io) if the file cannot be read.
 AETHER2ONNX_API CheckReport check_file(const std::filesystem::path& path,
                                        const CheckOptions& options, const Context& context = {});
 

@@ -1,5 +1,6 @@
 /// @file
-/// The settings that all tasks share: limits, an observer of the progress, and cancellation.
+/// The settings that all tasks share: limits, an observer of the progress, and cancellation. A task
+/// is one call of a function such as convert(), check() or scan().
 #pragma once
 
 #include <atomic>
@@ -16,18 +17,20 @@
 namespace aether2onnx {
 
 /// Limits on the memory and the work that one file can cost. A caller can raise limits for a very
-/// large file. Each limit except scan_work bounds memory that grows with a number in the file.
+/// large file. Each limit except scan_work bounds memory. Without these limits, a large number in
+/// the input file, such as a size or a count, could make the library allocate any amount of memory.
 struct Limits {
-  /// The most entries of a zip archive. With the optimizer's state, a checkpoint of the largest
-  /// published network has about 2,500 entries. One entry costs about 200 bytes and 20
-  /// microseconds.
+  /// The most entries of a zip archive. A checkpoint of the largest published network has about
+  /// 2,500 entries if the checkpoint also contains the optimizer's state. One entry costs about 200
+  /// bytes of memory and 20 microseconds.
   std::uint64_t archive_entries = 80'000;
   /// The most bytes of a zip's central directory, which is read as a whole: about 100 per entry.
   std::uint64_t directory_bytes = 64U << 20U;
   /// The most bytes of a pickle, which is read as a whole. The pickle of 172 tensors has 27 kB.
   std::uint64_t pickle_bytes = 64U << 20U;
-  /// The most values that a pickle builds, and the most values on the pickle machine's stack. One
-  /// tensor needs about 20 values; one value takes up to about 100 bytes of memory.
+  /// The most values that a pickle may create. The opcodes of a pickle work on a stack. This stack
+  /// may hold at most this many values, too. One tensor needs about 20 values; one value takes up
+  /// to about 100 bytes of memory.
   std::uint64_t pickle_values = 2'000'000;
   /// The most values in all lists, tuples, sets and dicts of a pickle together.
   std::uint64_t pickle_items = 8'000'000;
@@ -40,12 +43,14 @@ struct Limits {
   /// The most files of a sharded checkpoint. All files are open at the same time.
   std::uint64_t shards = 256;
   /// The most nodes, initializers, names and attributes of an ONNX file, all together. PyTorch
-  /// exports aether_small with 339 nodes; the largest network has four times as many blocks.
+  /// exports the network aether_small to a file with 339 nodes. The largest published network has
+  /// four times as many blocks, so this limit is far above the needs of all published networks.
   std::uint64_t onnx_parts = 2'000'000;
   /// The most bytes of a string in an ONNX file. Some exporters write long strings as metadata.
   std::uint64_t onnx_text = 1U << 20U;
-  /// The most units of work of scan(), about a nanosecond each. Work is counted, not timed, so that
-  /// all machines give the same verdict. Work proportional to the file's size is not counted.
+  /// The most units of work that one scan() may need. A unit takes about a nanosecond. scan()
+  /// counts units and measures no time, so that every machine gives the same ScanResult. Work that
+  /// grows only with the file's size costs no units, for example reading each byte once.
   std::uint64_t scan_work = 1'000'000'000;
 };
 
@@ -59,7 +64,8 @@ AETHER2ONNX_API void set_limit(Limits& limits, std::string_view name, std::uint6
 AETHER2ONNX_API std::vector<std::pair<std::string, std::uint64_t>> named_limits(
     const Limits& limits);
 
-/// A finished step of a task. The name is "read", "recognised", "fused", "written" or another.
+/// A finished step of convert() or fuse(). The possible names are "read", "recognised", "fused",
+/// "folded", "typed" and "written".
 struct Step {
   std::string name;
   std::string summary;  ///< The result of the step in one line.
@@ -77,7 +83,9 @@ class AETHER2ONNX_API Observer {
 
   /// Called after each step.
   virtual void on_step(const Step& step);
-  /// Called during the step `step`, when `done` of `total` bytes (or tensors) are finished.
+  /// Called during long work. `step` is the name of this work. `done` and `total` count bytes for
+  /// "written" and "hashing", tensors for "tensors" and "weights", and entries of a zip archive for
+  /// "scanning".
   virtual void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total);
   /// Called for each warning. The report that the task returns contains the same warning.
   virtual void on_warning(const Diagnostic& warning);

@@ -28,10 +28,13 @@ enum class Precision {
   fp32,
   fp16,  ///< Every operator computes in float16, like a PyTorch network after .half().
   bf16,  ///< Every operator computes in bfloat16.
-  /// Convolutions use float16; normalization and other sensitive operators stay in float32. Cast
-  /// operators convert between the two types.
+  /// Convolutions use float16. Normalizations, means over the whole picture and additions of
+  /// constants (for example the image's mean) stay in float32. Cast operators convert between the
+  /// two types.
   mixed_fp16,
-  mixed_bf16,  ///< Like mixed_fp16, but with bfloat16 instead of float16.
+  /// Like mixed_fp16, but with bfloat16 instead of float16. In addition, sums of feature maps, and
+  /// the first and the last convolution, stay in float32.
+  mixed_bf16,
 };
 
 /// Returns "fp32", "fp16", "bf16", "mixed_fp16" or "mixed_bf16".
@@ -54,8 +57,8 @@ enum class GraphForm {
   /// LayerNormalization over the last axis, between two Transpose operators. Below opset 17,
   /// simpler operators replace LayerNormalization.
   standard,
-  /// Elementwise operators and means over the channel axis, so that the graph needs no Transpose
-  /// and no Reshape.
+  /// Elementwise operators and means over the channel axis compute the normalization. The graph
+  /// then has no Transpose and no Reshape. VideoJaNai needs such a graph for engines of any size.
   channels_first,
 };
 
@@ -123,7 +126,8 @@ inline constexpr int kMinOpsetOfGelu = 20;
 AETHER2ONNX_API int default_opset(Precision precision) noexcept;
 /// Returns the default type of the graph's input and output: `same` for fp32 and fp16, as in the
 /// older script aether2onnx.py. For other precisions, the default is `fp32`, because few programs
-/// can feed bfloat16, and because mixed-precision graphs subtract the image's mean in float32.
+/// can feed bfloat16. Another reason: mixed-precision graphs subtract the image's mean from the
+/// input in float32.
 AETHER2ONNX_API IoType default_io_type(Precision precision) noexcept;
 
 /// Options of a conversion. The defaults are those of the older script aether2onnx.py. The
@@ -143,9 +147,10 @@ struct ConvertOptions {
   std::optional<IoType> io_type;
   GraphForm graph_form = GraphForm::standard;
   Projections projections = Projections::conv;
-  /// A depthwise kernel larger than this size, 7 to 12, is written as the sum of four 7 x 7 Convs.
-  /// Kernels larger than 13 x 13 are not split, because the four Convs would need negative padding,
-  /// which ONNX forbids. Unset: no kernel is split.
+  /// A size from 7 to 12. Each depthwise kernel that is larger than this size, but at most 13 x 13,
+  /// is written as the sum of four 7 x 7 Convs. Reason: cuDNN has a fast float16 kernel only up to
+  /// 7 x 7. Kernels larger than 13 x 13 are not split, because the four Convs would need negative
+  /// padding, which ONNX forbids. Unset: no kernel is split.
   std::optional<int> split_kernels_over;
   /// The operators for Gelu. Unset: GeluForm::op if the opset is 20 or newer, else GeluForm::erf.
   std::optional<GeluForm> gelu;
@@ -153,7 +158,8 @@ struct ConvertOptions {
   /// "DepthToSpace". This option is for programs that do not support an operator in 16 bits.
   /// Operators that the network does not have are ignored.
   std::vector<std::string> fp32_operators;
-  /// Keeps the large depthwise convolutions in float32 at every precision.
+  /// Keeps the depthwise convolution of each block in float32 at every precision. Users of bfloat16
+  /// engines ask for this option.
   bool depthwise_fp32 = false;
   /// Paths of modules that stay in float32 at every precision, for example "conv_last". A path
   /// includes all inner modules: "layers.0.3" is a whole block. An unknown path is an error.
@@ -245,9 +251,11 @@ using BeforeSave =
 /// The output appears only when the file is complete, because the file is written under another
 /// name and renamed at the end. After a failure there is no new file, and an old file is unchanged.
 ///
-/// Throws Error; Error(io) also if `output` is a folder or can't be written, or is the input, one
-/// of the input's shards or one of Context::inputs. A file that replaces an old file gets the old
-/// file's mode, and its owner and group if the system permits.
+/// A new file that replaces an old file gets the old file's mode. The new file also gets the old
+/// file's owner and group if the system permits.
+///
+/// Throws the errors of convert(). Also throws Error(io) if `output` can't be written, or if
+/// `output` is a folder, the input, one of the input's shards or one of Context::inputs.
 AETHER2ONNX_API ConvertReport convert_file(const std::filesystem::path& input,
                                            const std::filesystem::path& output,
                                            const ConvertOptions& options,
@@ -277,8 +285,8 @@ AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
 /// aether2onnx), the inputs and outputs, and whether external data are in the file's folder. The
 /// comparison ignores the file name of the checkpoint, and does not read the weights. `planned` is
 /// the result of plan_file(). If `more_fp32_blocks` is true, the file may keep more modules in
-/// float32 than `planned`, because a verification of a mixed-precision model may have added
-/// modules.
+/// float32 than `planned`. Reason: if the program verifies a mixed-precision model, the program can
+/// add modules to ConvertOptions::fp32_blocks and convert again.
 ///
 /// Throws Error(io) if `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
@@ -290,16 +298,18 @@ AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
 /// net.safetensors.index.json.
 AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpoint);
 
-/// Returns the shape of the input as a part of a file name: "1x3x720x1280" for a fixed shape,
-/// "dyn1080x1920" if height and width are dynamic up to this size. If other axes are dynamic, the
-/// letters of the dynamic axes precede all four sizes: "dynBHW_4x3x256x256".
+/// Returns the shape of the input as a part of a file name: "1x3x720x1280" for a fixed shape. If
+/// only height and width are dynamic, returns their largest sizes: "dyn1080x1920", or with a batch
+/// size of 2 "dyn2x3x1080x1920". For every other combination of dynamic axes, returns the letters
+/// of the dynamic axes and the four largest sizes: "dynBHW_4x3x256x256" or "dynB_4x3x64x64".
 AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t channels);
 
-/// Returns the part of a file name that lists the options without their usual values, "" if there
-/// are none: the graph's form ("_channels_first"), the type of input and output if it isn't
-/// default_io_type() ("_io_fp32"), "_matmul", "_split11", "_erf", "_fp32_operators",
-/// "_depthwise_fp32", "_fp32_blocks", and the ReadOptions that are set ("_G6.0", "_params_ema",
-/// "_res_scale0.2").
+/// Returns the part of a file name that lists all options below whose values differ from the
+/// defaults; "" if no value differs. Examples: "_channels_first" for graph_form, "_io_fp32" for
+/// io_type, "_matmul" for projections, "_split11" for split_kernels_over, "_erf" for gelu. The
+/// options fp32_operators, depthwise_fp32 and fp32_blocks add only their names. ReadOptions add
+/// their values, for example "_G6.0" for generation, "_params_ema" for params_key, and
+/// "_res_scale0.2" for res_scale. ReadOptions::dequantize adds no text.
 AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
 
 /// Returns the file name `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for

@@ -1,10 +1,11 @@
 /// @file
-/// Commands and options with which TensorRT, ONNX Runtime and players build an engine (a model that
-/// TensorRT has compiled for certain GPUs) from an ONNX file.
+/// Commands and options for building an engine from an ONNX file with TensorRT, ONNX Runtime or
+/// vs-mlrt (plugins for videos in VapourSynth). An engine is a model that TensorRT has compiled for
+/// certain GPUs.
 ///
 /// The functions only read files and return texts; they start no program. A result owns all its
-/// data. All functions may be called from several threads at once. Notes contain options as
-/// {option:NAME}; spell_options() replaces this form.
+/// data. All functions may be called from several threads at once. The member `notes` of a result
+/// contains options as {option:NAME}; spell_options() replaces this form.
 #pragma once
 
 #include <compare>
@@ -20,8 +21,9 @@
 
 namespace aether2onnx {
 
-/// A version of TensorRT. A missing number means the newest release: {10} is "any release of
-/// TensorRT 10", which compares as newer than {10, 3, 0}.
+/// A version of TensorRT. The minor number and the patch number may be missing: {10} means any
+/// release of TensorRT 10. A missing number has the value kNewest, so {10} compares as newer than
+/// {10, 3, 0}.
 struct TensorRtVersion {
   static constexpr int kNewest = 99;
   int major = 10;
@@ -52,8 +54,8 @@ AETHER2ONNX_API int parse_compute_capability(std::string_view text);
 
 /// Returns the version in trtexec's first line of output: 8.6.1 for "[TensorRT v8601]", 10.3.0 for
 /// "[TensorRT v100300]". Returns nullopt if the text contains no version.
-/// Source: the macros of NvInferVersion.h. The major version is multiplied by 1,000 if it is at
-/// most 9, and by 10,000 from version 10 on.
+/// trtexec prints one number: 1,000 * major + 100 * minor + patch up to TensorRT 9, and
+/// 10,000 * major + 100 * minor + patch from TensorRT 10 on. Source: macros in NvInferVersion.h.
 AETHER2ONNX_API std::optional<TensorRtVersion> tensorrt_version_in(std::string_view printed);
 
 /// Describes an ONNX file with one input (N, C, H, W), from any exporter, for building an engine.
@@ -71,8 +73,8 @@ struct EngineModel {
   /// this text.
   std::string profile_problem;
   int opset_version = 0;
-  /// Whether the graph uses the types float16, bfloat16 and float8 besides float32. A file with one
-  /// of these types is "typed": the file itself states the precision of every operator.
+  /// Whether weights, inputs or outputs of the graph have the type float16, bfloat16 or float8. A
+  /// file with one of these three types itself states the precision of every operator.
   bool has_float16 = false;
   bool has_bfloat16 = false;
   bool has_float8 = false;
@@ -80,18 +82,20 @@ struct EngineModel {
   /// Why TensorRT refuses the quantization: "the zero point of 'q' is not 0". Empty: no problem.
   std::string quantization_problem;
   bool has_layer_normalization = false;
-  /// The graph has a normalization of simple operators, with ReduceMean and Pow. In float16, the
-  /// squares may exceed the type's range.
+  /// The graph computes a normalization with ReduceMean and Pow instead of LayerNormalization. If
+  /// Pow computes squares in float16, the squares may exceed float16's range.
   bool has_decomposed_normalization = false;
-  /// Names of the files with weights, as in the ONNX file. They must be in the ONNX file's folder.
+  /// Names of the files with weights, as in the ONNX file. The files with weights must be in the
+  /// ONNX file's folder.
   std::vector<std::string> external_files;
 };
 
 /// Describes an ONNX file without reading the weights. The file may be from an untrusted source.
 ///
-/// Throws Error(io) if the file cannot be read or its external data are not in the same folder;
-/// Error(unsupported) if the file is no ONNX file, or does not have one input (N, C, H, W) of a
-/// floating-point type with a fixed C; Error(malformed, limit) if the file is damaged.
+/// Throws Error(io) if the file cannot be read or a file of its external data is missing;
+/// Error(unsupported) if the external data are in another folder, if the file is no ONNX file, or
+/// if the file does not have one input (N, C, H, W) of a floating-point type with a fixed C;
+/// Error(malformed, limit) if the file is damaged.
 AETHER2ONNX_API EngineModel read_engine_model(const std::filesystem::path& path,
                                               const Context& context = {});
 
@@ -139,17 +143,19 @@ struct EngineCommand {
   std::vector<std::string> notes;
 };
 
-/// Returns `{stem}[_{precision}]_trt{version}_{shapes}.engine`, for example
-/// "2x_net_fp16_op17_trt10.3_1x3x64x64.engine". For a dynamic model, the name contains the smallest
-/// and the largest input shape, "…_1x3x32x32-4x3x256x256.engine". The name contains a precision
-/// only if EngineOptions::precision differs from the types in the file.
+/// Returns `{stem}[_{precision}]_trt{version}_{shapes}.engine`. The name contains `_{precision}`
+/// only if EngineOptions::precision differs from the types in the file. Example without this part,
+/// for 2x_net_fp16_op17.onnx: "2x_net_fp16_op17_trt10.3_1x3x64x64.engine". For a dynamic model, the
+/// name contains the smallest and the largest input shape, "…_1x3x32x32-4x3x256x256.engine".
 AETHER2ONNX_API std::string default_engine_name(const EngineModel& model,
                                                 const EngineOptions& options);
 
-/// Returns the command that builds an engine from `model` with trtexec of EngineOptions::version.
+/// Returns the trtexec command that builds an engine from `model`. EngineOptions::version is the
+/// version of TensorRT to which trtexec belongs.
 ///
 /// Throws Error(usage) if an option is out of range or contradicts the model; Error(unsupported) if
-/// this version cannot build the engine. The error then names a version or an option that can.
+/// this version cannot build the engine. Error(unsupported) names a version or an option with which
+/// the build is possible.
 AETHER2ONNX_API EngineCommand trtexec_command(const EngineModel& model,
                                               const EngineOptions& options);
 
@@ -158,8 +164,8 @@ AETHER2ONNX_API EngineCommand trtexec_command(const EngineModel& model,
 /// TensorRT for RTX, see newest_tensorrt_rtx(). If EngineOptions::device is set, the build runs on
 /// this GPU; otherwise the build needs no GPU.
 ///
-/// Throws the errors of trtexec_command(), also if the model's types do not run on a requested
-/// compute capability.
+/// Throws the errors of trtexec_command(). Also throws Error(unsupported) if a GPU with one of the
+/// EngineOptions::compute_capabilities cannot compute in a type of the model.
 AETHER2ONNX_API EngineCommand tensorrt_rtx_command(const EngineModel& model,
                                                    const EngineOptions& options);
 

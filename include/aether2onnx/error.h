@@ -1,5 +1,6 @@
 /// @file
-/// The exception type of the library, and the structure of errors, warnings and findings.
+/// The exception type of the library, and the structure of errors, warnings and findings. A finding
+/// is one entry in a list of problems of the same file.
 ///
 /// All types here are plain data. Copies are independent of each other.
 #pragma once
@@ -30,13 +31,14 @@ enum class ErrorKind {
 /// Returns the name of the kind in the program's JSON output, for example "malformed".
 AETHER2ONNX_API std::string_view to_string(ErrorKind kind) noexcept;
 
-/// An error, a warning or a finding, for programs and for people.
+/// An error, a warning or a finding (one entry in a list of problems). Programs can use `code`;
+/// `text` is for people.
 struct Diagnostic {
   std::string code = {};      ///< A stable name, "zip-crc". docs/errors.md lists all codes.
   std::string subject = {};   ///< The file, entry, tensor or option with the problem.
   std::string expected = {};  ///< The expected value. Empty if nothing was compared.
   std::string found = {};
-  /// Sentences for a person. Options are written as {option:NAME}; spell_options() replaces this.
+  /// Sentences for a person. Options are written as {option:NAME}, see spell_options().
   std::string text = {};
 };
 
@@ -52,8 +54,9 @@ struct AETHER2ONNX_API Error : std::runtime_error {
 
   ErrorKind kind;
   Diagnostic diagnostic;
-  /// One entry for each problem if several were found, for example every missing and unexpected key
-  /// of a checkpoint. The text of `diagnostic` contains the same problems, one in each line.
+  /// One entry for each problem, if the text of `diagnostic` lists problems. Example: every missing
+  /// and unexpected key of a checkpoint. The text may omit the end of a long list. In errors about
+  /// ReadOptions::params_key, the entries are not problems, but paths of the file's state dicts.
   std::vector<Diagnostic> findings;
 };
 

@@ -1,5 +1,7 @@
 /// @file
-/// Fuses a checkpoint: each pair of parallel convolutions becomes one convolution.
+/// Fuses a checkpoint: each pair of parallel convolutions becomes one convolution. In some
+/// generations (versions of AetherNet's design), fusion also merges the mean and variance of each
+/// normalization into weight and bias.
 ///
 /// Options and reports are plain data, which the caller owns. The library uses the arguments of a
 /// function only until the function returns. Calls in different threads are independent.
@@ -36,8 +38,9 @@ enum class CheckpointFormat {
   safetensors,  ///< A safetensors file with "format": "pt" in its metadata.
 };
 
-/// Returns "same", "float32", …; "pth" or "safetensors".
+/// Returns "same", "float32", "float16", "bfloat16" or "float64".
 AETHER2ONNX_API std::string_view to_string(WeightType type) noexcept;
+/// Returns "pth" or "safetensors".
 AETHER2ONNX_API std::string_view to_string(CheckpointFormat format) noexcept;
 
 /// Options of a fusion.
@@ -47,10 +50,11 @@ struct FuseOptions {
   /// Name of the checkpoint in reports. If empty, fuse_file() uses the file name without folder.
   std::string source_name;
 
-  /// The element type of all weights in the fused checkpoint. Sums of weights are first computed in
-  /// float64 and rounded once to float32, or to float64 if a summand is stored in float64.
-  /// PyTorch's fused network and convert() have the same sums. Then every weight is rounded to
-  /// `dtype`, to nearest with ties to even. A value beyond the range of `dtype` is an error.
+  /// The element type of all weights in the fused checkpoint. Fusion computes new weights, for
+  /// example sums of the weights of two convolutions. Each sum is computed in float64, and then
+  /// rounded to float32 unless a summand is stored in float64. convert() and AetherNet's PyTorch
+  /// class compute the same sums. Then all weights are rounded to `dtype`, to nearest with ties to
+  /// even. A value beyond the range of `dtype` is an error.
   WeightType dtype = WeightType::same;
   /// File format. Unset: safetensors if the output's name ends in .safetensors, else pth.
   std::optional<CheckpointFormat> format;
@@ -74,23 +78,25 @@ struct FuseReport {
     std::string dtype;  ///< The type of the weights, like SourceInfo::dtype.
   } output;
 
-  /// The number of convolutions that each replaced two convolutions; 0 for an already fused source.
+  /// The number of pairs of convolutions that were fused; 0 if the source was already fused.
   std::uint64_t convolutions = 0;
-  /// Numbers of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
+  /// The number of weights that became subnormal when they were rounded to float16 or bfloat16.
   std::uint64_t weights_subnormal = 0;
+  /// The number of weights that became 0 when they were rounded to float16 or bfloat16.
   std::uint64_t weights_flushed_to_zero = 0;
 
   std::vector<Step> steps;
   std::vector<Diagnostic> warnings;
 };
 
-/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`, at
-/// the root of the file and without prefixes of names. If `input` is already fused, the same
-/// weights are written in the requested format and type.
+/// Fuses the checkpoint in `input` and writes the state dict of the fused network to `output`. The
+/// state dict is at the root of the file. The weights' names have no prefixes, such as "module.",
+/// which PyTorch's DataParallel adds. If `input` is already fused, the same weights are written in
+/// the requested format and type.
 ///
 /// The fused and the unfused checkpoint convert to the same ONNX file, except for the name and hash
-/// of the source. The ONNX files also differ if FuseOptions::dtype can't hold the weights exactly,
-/// for example float16 for an ONNX file in fp32.
+/// of the source. The weights in the ONNX files also differ if FuseOptions::dtype can't hold the
+/// weights exactly. Example: after fusion to float16, an ONNX file in fp32 has rounded weights.
 ///
 /// Throws Error. After an error, discard everything that was written to `output`.
 AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOptions& options,

@@ -1,5 +1,6 @@
 /// @file
-/// Describes a checkpoint or an ONNX file: the network, its dimensions, types and cost.
+/// Describes a checkpoint or an ONNX file: the network in the file, the types of the weights, and
+/// the work and memory that the network needs.
 ///
 /// Options and results are plain data, which the caller owns. The library uses the arguments of a
 /// function only until the function returns. Calls in different threads are independent.
@@ -53,7 +54,8 @@ struct NetworkCost {
   /// The most memory that all feature maps, input and output need at one time. Runtimes need more
   /// memory for rearranged copies and workspaces.
   std::uint64_t activation_bytes_per_megapixel = 0;
-  /// The precision that the sizes above assume: that of the ONNX file, or fp32 for a checkpoint.
+  /// The precision of the ONNX file, or "fp32" for a checkpoint. The two numbers of bytes assume
+  /// this precision. If the file has several types, the numbers assume the type of most weights.
   std::string precision;
 };
 
@@ -63,12 +65,13 @@ struct OnnxInfo {
   std::vector<std::pair<std::string, std::int64_t>> opsets;  ///< Domain ("" for ONNX) and version.
   std::string producer_name;
   std::string producer_version;
-  /// "fp32", "fp16" or "bf16" if input and weights all have that type. Otherwise the precision in
-  /// the metadata if a file of this precision can have these types, or else the names of the types.
+  /// "fp32", "fp16" or "bf16" if the input and all weights have this one type. A file with several
+  /// types has the precision in its metadata, for example "mixed_fp16", unless the types contradict
+  /// the metadata. In all other cases: the names of the types, "float16 + float32".
   std::string precision;
   std::vector<TensorInfo> inputs;  ///< The inputs that have no initializer in the file.
   std::vector<TensorInfo> outputs;
-  /// The number of nodes, including those of inner graphs and functions, but no Constant nodes.
+  /// The number of nodes in the graph, in its subgraphs and in functions, without Constant nodes.
   std::uint64_t nodes = 0;
   /// Operators and their counts, the most frequent first. The name of an operator outside ONNX's
   /// own domain begins with the domain: "com.microsoft.FusedConv".
@@ -80,13 +83,14 @@ struct OnnxInfo {
 /// Result of an inspection.
 struct Inspection {
   /// The inspected file. For an ONNX file, `container` is "ONNX", and `tensors` and `parameters`
-  /// count the weights, but no constants of formulas (scalars, shapes).
+  /// count the weights, but not the other constants of the graph, such as scalars and shapes.
   SourceInfo source;
 
   /// The network in the file, if this network can be converted.
   std::optional<NetworkInfo> network;
-  /// If the network cannot be converted: the reason, and in `findings` each difference to a network
-  /// that can be converted.
+  /// If `network` is unset, `not_recognised` says why the network cannot be converted. If the keys
+  /// in the file show the generation (version of AetherNet's design), `findings` lists each
+  /// difference between the file and a network of this generation.
   Diagnostic not_recognised;
   std::vector<Diagnostic> findings;
 

@@ -1,5 +1,6 @@
 /// @file
-/// Options for reading a checkpoint, the caller's expectations, and the description of a network.
+/// Types for the network in a checkpoint. ReadOptions says how to read the checkpoint, Expectations
+/// says which network the caller expects, and NetworkInfo describes the network in the file.
 ///
 /// All types here are plain data. Copies are independent of the files and of each other.
 #pragma once
@@ -17,7 +18,7 @@
 
 namespace aether2onnx {
 
-/// Options for reading a checkpoint. Each option gives a value that the file does not contain, or
+/// Options for reading a checkpoint. Most options give a value that the file does not contain, or
 /// contains wrongly.
 struct ReadOptions {
   /// The keys that lead to the state dict in the file, with '/' between the keys: "params" or
@@ -35,8 +36,8 @@ struct ReadOptions {
   /// The epsilon, above 0, of normalizations with stored mean and variance. Not allowed if the file
   /// has mean and variance already folded into weight and bias. Unset: the generation's value.
   std::optional<double> norm_eps;
-  /// The factor, above 0, between pixel values (0 to 1) and the numbers with which the network
-  /// computes. Unset: the value in the file, or else 1.
+  /// The factor, above 0, by which the network multiplies the pixel values (0 to 1) at its input.
+  /// Networks G7a to G7d divide by this factor. Unset: the value in the file, or else 1.
   std::optional<double> img_range;
   /// Whether to accept a network that was converted to int8. Reading dequantizes the weights to
   /// float. If false, a file with an int8 network is refused.
@@ -46,13 +47,15 @@ struct ReadOptions {
 /// What the caller expects of the network in the checkpoint. If the network differs, the file is
 /// refused; the error names the expected and the found value. An unset member accepts any value.
 struct Expectations {
-  /// "aether_mobile", "aether_tiny", "aether_small", "aether_medium", "aether_large", "aether_pro"
-  /// or "aether_extreme".
+  /// The network's variant: "aether_mobile", "aether_tiny", "aether_small", "aether_medium",
+  /// "aether_large", "aether_pro" or "aether_extreme".
   std::optional<std::string> model_type;
   std::optional<std::int64_t> scale;           ///< Upscale factor.
   std::optional<std::int64_t> input_channels;  ///< Channels of the input image.
-  /// The text with which the user gave `input_channels`: "{option:shape} 1x1x64x64". Messages
-  /// repeat this text. If empty, messages name the option input_channels.
+  /// If another option than input_channels gave the number of channels: this option and its value,
+  /// which messages then name. In the example "{option:shape} 1x1x64x64", the second number is the
+  /// number of channels. spell_options() replaces {option:…} by the caller's spelling. If empty,
+  /// messages name the option input_channels.
   std::string input_channels_given = {};
 };
 
@@ -64,8 +67,8 @@ struct Evidence {
   std::string what;     ///< The setting: "generation", "res_scale", "norm_eps", "img_range", …
   std::string value;    ///< The setting's value: "G7d", "0.1".
   std::string because;  ///< The reason for the value, in a few words.
-  /// True if the file or an option gives the value, or if no other value is known. False if the
-  /// value is an assumption.
+  /// True if the file or an option gives the value, or if all published networks have this value.
+  /// False if the value is an assumption.
   bool certain = true;
   /// True if the file or an option states the value. False if the value is a documented default.
   bool stated = true;
@@ -109,15 +112,16 @@ struct NetworkInfo {
 
   /// The optional modules that the network has: "channel_attention", "spatial_attention".
   std::set<std::string, std::less<>> features;
-  /// Numbers of the network, by name. A number that is missing has its usual value.
-  ///  - "res_scale": the factor of each block's residual branch, usually 1;
-  ///  - "img_range": the factor between pixel values and the network's numbers, usually 1;
-  ///  - "norm_eps": the epsilon of deployment norms with stored mean and variance;
-  ///  - "folded_norm_eps": the epsilon of deployment norms whose mean and variance are already
-  ///    folded into weight and bias, if the checkpoint contains this epsilon.
+  /// Settings of the network whose values are numbers, by name:
+  ///  - "res_scale": the factor of each block's residual branch; 1 if missing;
+  ///  - "img_range": the factor that ReadOptions::img_range describes; 1 if missing;
+  ///  - "norm_eps": the epsilon of NormType::deployment, if mean and variance are not yet folded
+  ///    into weight and bias;
+  ///  - "folded_norm_eps": the epsilon of NormType::deployment, if mean and variance are already
+  ///    folded into weight and bias, and if the checkpoint contains this epsilon.
   std::map<std::string, double, std::less<>> numbers;
 
-  /// How the settings were determined that keys and shapes do not show.
+  /// The settings that the file's keys and shapes do not show, and how each setting was determined.
   std::vector<Evidence> evidence;
 
   bool has(std::string_view feature) const { return features.contains(feature); }

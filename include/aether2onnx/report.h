@@ -1,5 +1,5 @@
 /// @file
-/// Structures that the reports of several tasks contain: convert(), fuse(), inspect().
+/// Structures that are parts of the reports of convert(), fuse() and inspect().
 ///
 /// All types here are plain data. Copies are independent of the files and of each other.
 #pragma once
@@ -14,12 +14,14 @@
 
 namespace aether2onnx {
 
-/// Describes the checkpoint or ONNX file that a task reads.
+/// Describes the checkpoint or ONNX file that convert(), fuse() or inspect() has read.
 struct SourceInfo {
   std::string name;
   std::string container;  ///< "PyTorch zip", "safetensors", "ONNX", …
   std::string wrapper;    ///< The keys that lead to the state dict, "model/state_dict"; "": root.
-  /// The keys that lead to other state dicts in the file. ReadOptions::params_key selects one.
+  /// The file may contain more state dicts, which are not read. Each entry is the keys that lead to
+  /// one of these state dicts; "" is the root. To read this state dict instead, set
+  /// ReadOptions::params_key to these keys, or to "/" for the root.
   std::vector<std::string> other_wrappers;
   std::string params_key;  ///< The value of ReadOptions::params_key; "" if unset.
   /// SHA-256 of the whole file, in lower-case hex. The hash of a sharded checkpoint covers the
@@ -34,9 +36,9 @@ struct SourceInfo {
       dtype;  ///< "float32", or several types, the most frequent first: "float16 + float32".
 };
 
-/// Returns "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
+/// Returns a line like "2.8 MB, PyTorch zip, 172 tensors, 1,373,603 parameters, float16".
 AETHER2ONNX_API std::string summary(const SourceInfo& source);
-/// Returns "AetherNet G1, aether_small x2, 3 channels, …".
+/// Returns a line that begins like "AetherNet G1, aether_small x2, 3 channels, embed_dim 96".
 AETHER2ONNX_API std::string summary(const NetworkInfo& network);
 
 /// Describes an input or output of an ONNX graph.

@@ -26,20 +26,21 @@ enum class Verdict {
   dangerous,   ///< Known to run code, start programs or reach files and networks.
 };
 
-/// The result of a scan. The best result comes first, the worst last.
+/// The result of a scan. The enumerators are in order, from the best result to the worst result.
 enum class ScanResult {
   clean,    ///< aether2onnx understands the whole file. The file contains only data.
   unclear,  ///< aether2onnx does not understand or cannot read a part of the file.
   found,    ///< Loading could do more than make tensors, or programs read different contents.
 };
 
-/// Returns "tensors", "harmless", …; "clean", "unclear" or "found".
+/// Returns "tensors", "harmless", "suspicious" or "dangerous".
 AETHER2ONNX_API std::string_view to_string(Verdict verdict) noexcept;
+/// Returns "clean", "unclear" or "found".
 AETHER2ONNX_API std::string_view to_string(ScanResult result) noexcept;
 
 /// The findings of scan(). Texts from the file are made printable and shortened.
 struct ScanReport {
-  ScanResult result = ScanResult::unclear;  ///< The worst result of all findings below.
+  ScanResult result = ScanResult::unclear;  ///< The worst result of any name, call or finding.
   std::string container;                    ///< "PyTorch zip", "safetensors", "ONNX", "pickle", …
 
   /// A name that Python would import to load the file.
@@ -51,7 +52,7 @@ struct ScanReport {
   };
   std::vector<Global> globals;  ///< The worst verdict first.
 
-  /// A call of a suspicious or dangerous name, made by loading the file: "os.system('rm …')".
+  /// A suspicious or dangerous call that Python would make to load the file: "os.system('rm …')".
   struct Call {
     std::string text;
     Verdict verdict = Verdict::suspicious;
@@ -59,8 +60,8 @@ struct ScanReport {
   };
   std::vector<Call> calls;
 
-  /// Any other problem, for example a contradiction because of which two programs would read
-  /// different contents from the file.
+  /// A problem that is neither a Global nor a Call. Example: the file contradicts itself, so two
+  /// programs would read different contents from the file.
   struct Finding {
     ScanResult weight = ScanResult::unclear;  ///< `clean`: the finding is only information.
     std::string code;                         ///< A stable name. docs/security.md lists all codes.

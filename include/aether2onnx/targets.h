@@ -41,8 +41,8 @@ AETHER2ONNX_API std::string_view to_string(Target target) noexcept;
 /// A target, and the versions of this target that will run the file.
 struct TargetVersion {
   Target target = Target::tensorrt;
-  /// The version: "8.6.1", "8.6" (any 8.6) or "10" (any 10). Must be empty unless the target has
-  /// TargetInfo::has_versions. If empty, all versions in TargetInfo::versions are meant.
+  /// The version: "8.6.1", "8.6" (any 8.6) or "10" (any 10). If empty, all versions in
+  /// TargetInfo::versions are meant. Must be empty if TargetInfo::has_versions is false.
   std::string version;
 };
 
@@ -86,16 +86,18 @@ struct TargetChoice {
   ConvertOptions options;
   /// Each option that choose_for() set for a target, in the order of the text of --help.
   std::vector<Setting> settings;
-  /// Lines about options of the caller that do not suit a target. choose_for() keeps the caller's
-  /// values. Options are written as {option:NAME}; spell_options() replaces this.
+  /// Each line names an option for which the caller set a value that does not suit a target.
+  /// choose_for() keeps the caller's value. The lines contain options as {option:NAME};
+  /// spell_options() replaces this form by the caller's way to write options.
   std::vector<std::string> clashes;
-  /// One line for each further option that may help with a target.
+  /// One line for each problem that some releases of a target may have with the file. A line names
+  /// the option that helps, or the release that the file needs.
   std::vector<std::string> notes;
 };
 
-/// Returns `options` with the unset options chosen for `targets`. If there are several targets,
-/// each option gets the value that the first target prefers and all other targets accept. If
-/// `targets` is empty, no option changes.
+/// Returns `options` with the unset options chosen for `targets`. If there are several targets, an
+/// option gets the first value that one target prefers and all other targets accept, in the order
+/// of `targets`. If `targets` is empty, no option changes.
 ///
 /// Throws Error(usage) if a target lacks the precision that the caller set, if no value of an
 /// option suits all targets, or if a version is invalid. The error names the targets.

@@ -30,17 +30,19 @@ Severity one_less(Severity severity) {
   return severity == Severity::error ? Severity::warning : Severity::note;
 }
 
-// Returns the concern's severity for the requested `versions` of a target: one step lower if only
-// some of these versions have the problem, nullopt if none has the problem.
+// A Concern says how serious a problem is for one target. Returns the severity for the requested
+// `versions` of the target. If only some of these versions have the problem, the severity is one
+// step lower. Returns nullopt if no requested version has the problem.
 std::optional<Severity> severity_in(const Concern& concern, const Range& versions) {
   if (concern.versions.contains(versions)) return concern.severity;
   if (concern.versions.meets(versions)) return one_less(concern.severity);
   return std::nullopt;
 }
 
-// Returns whether the concern applies to the requested program because of the runtime inside the
-// program. Returns false if the runtime was requested, too: then the finding names only the
-// runtime.
+// Returns whether `concern` (how serious a problem is for one target) is about the runtime inside
+// the requested program `asked`, for example about ONNX Runtime inside chaiNNer. The program then
+// has the problem, too. Returns false if the caller also requested the runtime itself: then the
+// finding names only the runtime.
 bool is_inherited(const Concern& concern, const Asked& asked, const std::vector<Asked>& all) {
   if (concern.itself || concern.target == asked.row->target ||
       concern.target != asked.row->runtime) {

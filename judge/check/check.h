@@ -1,8 +1,9 @@
 /// @file
-/// The parts of the command check: its rules, the data that rules read from an ONNX file (Model),
-/// and the findings that rules report (Found). Rules change nothing.
+/// The command check runs rules on an ONNX file. The rules read a Model (the file, and facts about
+/// the file), do not change the Model, and add findings to a Found.
 ///
-/// A rule is one row of a table in a file rules_*.cpp: the code of its findings, and a function.
+/// A rule is one row of a table in a file rules_*.cpp. The row has the name of the rule's findings,
+/// for example "weight-damaged", and the function that adds these findings.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -23,7 +24,8 @@
 namespace aether2onnx::judge::check {
 
 /// Runs every rule on an ONNX file. `file` is the parsed file, `input` has its bytes. `siblings`
-/// opens external data, and is null for a file in memory. Reads one weight at a time.
+/// opens external data, and is null for a file in memory. To save memory, run() reads one weight at
+/// a time.
 ///
 /// Throws Error(usage) if a version in `options` is malformed or does not belong to its target.
 CheckReport run(const onnx::Model& file, const Input& input, const io::Siblings* siblings,
@@ -62,7 +64,8 @@ struct Places {
   std::string text(std::string_view noun) const;
 };
 
-/// What the elements of a model's weights show. The rules for weights report these facts.
+/// Facts that make_model() collects while it reads the elements of all weights of a model. The
+/// rules in rules_weights.cpp report these facts as findings.
 struct WeightFacts {
   std::uint64_t half_elements = 0;  ///< Number of elements in float16 weights that were read.
   Places not_finite;
@@ -114,14 +117,17 @@ Model make_model(const onnx::Model& file, const Input& input, const io::Siblings
 /// Returns whether the node runs the operator `op_type` of ONNX's own domain.
 bool is_op(const onnx::Node& node, std::string_view op_type);
 /// Returns the node's name. If the node has no name, returns the name of the node's first output.
+/// If the node has no output either, returns the name of the operator.
 std::string_view name_of(const onnx::Node& node);
 /// Returns the type in the node's attribute `name`, or type::unknown without this attribute.
 int type_attribute(const onnx::Node& node, const char* name);
 /// Returns the size of a fixed axis, or nullopt for a dynamic axis.
 std::optional<std::int64_t> size_of_axis(const std::string& dim);
-/// Returns the elements of `value`, a short int64 constant (at most one axis), or else nullopt.
+/// Returns the elements of a short int64 constant, which has at most one axis and 65,536 elements,
+/// and is stored in the ONNX file itself. Returns nullopt for any other `value`.
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value);
-/// Returns the elements of `value`, a short floating-point constant, or else nullopt.
+/// Returns the elements of a floating-point constant that is as short as integers_of() requires.
+/// Returns nullopt for any other `value`.
 std::optional<std::vector<double>> numbers_of(const Model& model, std::string_view value);
 
 /// Returns the nodes of the graph for which `condition` is true.
@@ -134,8 +140,9 @@ Places nodes_where(const Model& model, Condition condition) {
   return places;
 }
 
-/// How serious a finding is for a target (a program that runs ONNX files) in some versions. Unless
-/// `itself` is true, also for each program that contains this target (TargetRow::runtime).
+/// States how serious a finding is for `target` (a program that runs ONNX files) in `versions`. The
+/// severity also applies to each program that contains the target as its runtime
+/// (TargetRow::runtime), unless `itself` is true.
 struct Concern {
   Target target = Target::tensorrt;
   Severity severity = Severity::note;
@@ -184,7 +191,7 @@ struct TypeRow {
 /// Returns the row for the node's operator, or null if the table of operators has no such row.
 const TypeRow* find_type_row(const onnx::Node& node);
 
-// --- functions that make concerns: severities for some targets ---
+// --- functions that return one Concern, or a list with a Concern for each of several targets ---
 
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
   return {Target::tensorrt, severity, versions};
@@ -200,7 +207,7 @@ inline Concern itself(Target target, Severity severity) {
 }
 /// Returns concerns for TensorRT and TensorRT for RTX.
 std::vector<Concern> both_tensorrts(Severity severity);
-/// Returns concerns for all plugins of vs-mlrt.
+/// Returns concerns for all plugins of vs-mlrt, which run ONNX files in VapourSynth.
 std::vector<Concern> vsmlrt(Severity severity);
 /// Returns concerns for all programs that give a model one picture at a time (is_player).
 std::vector<Concern> players(Severity severity);
@@ -210,7 +217,8 @@ std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b)
 
 inline constexpr const char* kReconvert = "Convert the checkpoint with aether2onnx.";
 inline constexpr const char* kDamaged = "The file is damaged. Create the file again.";
-/// Returns a remedy without a full stop: "Convert the checkpoint with {option:opset_version} 17".
+/// Returns the beginning of a remedy: "Convert the checkpoint with {option:opset_version} 17". The
+/// caller adds the end of the sentence. Later code replaces {option:…} by the option's name.
 std::string convert_with(std::string_view option_name, std::string_view value);
 /// Returns the remedy for a bfloat16 model whose opset is too new for a program.
 std::string instead_of_bfloat16();

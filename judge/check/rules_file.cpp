@@ -37,7 +37,7 @@ void opset_too_new(const Model& model, Found& found) {
   if (concerns.empty()) return;
   const bool above_usual = model.opset > kUsualOpset;
   found.add(
-      fmt::format("the model uses opset {}", model.opset), std::move(concerns),
+      fmt::format("the model uses opset {}, which is too new", model.opset), std::move(concerns),
       model.has_type(type::bfloat16)
           ? instead_of_bfloat16()
           : convert_with("opset_version", std::to_string(above_usual ? kUsualOpset : kOlderOpset)) +
@@ -50,8 +50,8 @@ void opset_too_old(const Model& model, Found& found) {
   if (model.opset < kTensorRtOldestOpset) concerns.push_back(tensorrt(error, since(version(10))));
   if (model.opset < kOnnxRuntimeOldestOpset) concerns.push_back(onnxruntime(error));
   if (concerns.empty()) return;
-  found.add(fmt::format("the model uses opset {}", model.opset), std::move(concerns),
-            convert_with("opset_version", std::to_string(kUsualOpset)) + ".");
+  found.add(fmt::format("the model uses opset {}, which is too old", model.opset),
+            std::move(concerns), convert_with("opset_version", std::to_string(kUsualOpset)) + ".");
 }
 
 void ir_too_new(const Model& model, Found& found) {
@@ -59,7 +59,9 @@ void ir_too_new(const Model& model, Found& found) {
   if (from == kFirst) return;
   const bool known = model.opset >= kMinOpset && model.opset <= kMaxOpset;
   const int needed = known ? onnx::ir_version(static_cast<int>(model.opset)) : 0;
-  // If the opset alone requires this IR version, the rule opset_too_new reports the file.
+  // Each opset requires an IR version. If the file's IR version is not above the version that the
+  // file's opset requires, the opset is the problem. The rule opset_too_new reports the opset, so
+  // this rule reports nothing.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
   found.add(
@@ -86,19 +88,20 @@ void metadata_contradict(const Model& model, Found& found) {
 
 void not_aethernet(const Model& model, Found& found) {
   if (network::recognise(network::outline_of(model.file), metadata::network(model.file))) return;
-  found.add(
-      "the graph is not an AetherNet network", everywhere(note),
-      "The other rules apply to the file, too. Inspect the file to see what the file contains.");
+  found.add("the graph is not an AetherNet network", everywhere(note),
+            "check still applied its other rules to this file. The command inspect shows what the "
+            "file contains.");
 }
 
 void unknown_part(const Model& model, Found& found) {
   const auto& parts = model.file.unknown_parts;
   if (parts.empty()) return;
-  found.add(
-      fmt::format("{}: {} at byte {}", plural(parts.size(), "part") + " that ONNX does not define",
-                  parts.front().what, parts.front().offset),
-      everywhere(note), "A program that knows the part may run something that check has not seen.",
-      parts.size());
+  found.add(fmt::format("the file has {} that ONNX does not define, for example {} at byte {}",
+                        plural(parts.size(), "part"), parts.front().what, parts.front().offset),
+            everywhere(note),
+            "A program may use this content when it runs the model, but check cannot examine the "
+            "content.",
+            parts.size());
 }
 
 // --- the graph ---
@@ -130,7 +133,8 @@ void value_made_twice(const Model& model, Found& found) {
     for (const std::string& output : node.outputs) {
       if (output.empty()) continue;
       const bool again = model.makers.at(output) != &node;
-      // onnx::read() lists a Constant node's tensor with the initializers, under the output's name.
+      // onnx::read() lists the tensor of a Constant node with the initializers, under the name of
+      // the node's output. This entry does not mean that the file stores the value twice.
       const bool constant = node.op_type != "Constant" && model.constants.contains(output);
       if (again || constant) places.add(output);
     }

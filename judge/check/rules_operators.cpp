@@ -56,7 +56,7 @@ void control_flow(const Model& model, Found& found) {
   found.add(places, "node",
             "the operator is If, Loop or Scan; most rules do not check its inner graphs",
             both(both_tensorrts(warning), players(warning)),
-            std::string("AetherNet needs no such operator. ") + kReconvert);
+            std::string("AetherNet does not need these operators. ") + kReconvert);
 }
 
 void foreign_operator(const Model& model, Found& found) {
@@ -114,9 +114,10 @@ void operator_loads(const Model& model, Found& found) {
     if (power_of(node) == Power::loads) uses[load_text(node)].add(full_name(node));
   });
   for (const auto& [text, places] : uses) {
-    found.add(places, "operator", text, everywhere(error),
-              "Run such a file only if you trust its author. A network needs no such operator. " +
-                  std::string(kReconvert));
+    found.add(
+        places, "operator", text, everywhere(error),
+        "Run this file only if you trust its author. A network does not need this operator. " +
+            std::string(kReconvert));
   }
 }
 

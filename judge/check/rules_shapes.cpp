@@ -16,8 +16,9 @@ using enum Severity;
 
 constexpr std::size_t kRank = 4;
 
-// The only input and the only output of a model. Null if the model has several inputs or outputs,
-// or if the input or output does not have four axes.
+// The only input and the only output of a model. `input` is null unless the model has exactly one
+// input and this input has four axes. `output` is null unless the model has exactly one output and
+// this output has four axes.
 struct Ends {
   const onnx::ValueInfo* input = nullptr;
   const onnx::ValueInfo* output = nullptr;
@@ -43,9 +44,12 @@ std::string channels_text(std::int64_t count) {
 
 void several_inputs(const Model& model, Found& found) {
   if (model.inputs.size() == 1 && model.file.outputs.size() == 1) return;
-  found.add(fmt::format("the model has {} and {}", plural(model.inputs.size(), "input"),
-                        plural(model.file.outputs.size(), "output")),
-            players(error), std::string("Players need one input and one output. ") + kReconvert);
+  found.add(
+      fmt::format("the model has {} and {}", plural(model.inputs.size(), "input"),
+                  plural(model.file.outputs.size(), "output")),
+      players(error),
+      std::string("Programs that enlarge pictures or videos need one input and one output. ") +
+          kReconvert);
 }
 
 void rank(const Model& model, Found& found) {
@@ -79,17 +83,18 @@ void channels(const Model& model, Found& found) {
       found.add(
           fmt::format("the input '{}' has {}", printable(ends.input->name), channels_text(*count)),
           std::move(concerns),
-          "VideoJaNai builds engines for three channels. Use another player, or a network with "
+          "VideoJaNai builds engines for three channels. Use another program, or a network with "
           "three channels.");
     }
   }
   if (ends.output == nullptr) return;
   const auto count = size_of_axis(ends.output->dims[1]);
   if (!count || *count == 1 || *count == 3) return;
-  found.add(fmt::format("the output '{}' has {}; players take 1 or 3", printable(ends.output->name),
-                        channels_text(*count)),
+  found.add(fmt::format("the output '{}' has {}; pictures have 1 or 3",
+                        printable(ends.output->name), channels_text(*count)),
             players(error),
-            "vs-mlrt can run the model with its flexible output; VideoJaNai cannot run the model.");
+            "vs-mlrt can run the model with the function flexible_inference of vsmlrt.py; "
+            "VideoJaNai cannot run the model.");
 }
 
 void output_size(const Model& model, Found& found) {
@@ -115,9 +120,11 @@ void output_size(const Model& model, Found& found) {
       continue;
     }
     found.add(fmt::format("the output's {0} is {1} and the input's {0} is {2}: the scale is not a "
-                          "whole number, or differs from the scale of the height",
+                          "whole number, or height and width have different scales",
                           name, *out, *in),
-              players(error), "Players need the same whole scale for height and width.");
+              players(error),
+              "Programs that enlarge pictures or videos need one scale for height and width, a "
+              "whole number.");
   }
 }
 
@@ -129,9 +136,9 @@ void input_name(const Model& model, Found& found) {
             {itself(Target::vsmlrt, dynamic ? warning : note),
              itself(Target::vsmlrt_rtx, dynamic ? warning : note),
              itself(Target::comfyui, dynamic ? error : note), videojanai(dynamic ? error : note)},
-            "Players set the shapes of a dynamic model for an input called 'input'. Convert the "
-            "checkpoint with aether2onnx. With vsmlrt.py, the argument input_name can name another "
-            "input.");
+            "Programs that enlarge pictures or videos set the shapes of a dynamic model for an "
+            "input called 'input'. Convert the checkpoint with aether2onnx. With vsmlrt.py, the "
+            "argument input_name can name another input.");
 }
 
 void batch(const Model& model, Found& found) {
@@ -142,13 +149,14 @@ void batch(const Model& model, Found& found) {
   const std::string remedy = convert_with("shape", "1x3xHxW");
   if (size) {
     found.add(fmt::format("the batch size is fixed to {}", *size), players(error),
-              "Players give one picture at a time. " + remedy + ", or with fixed sizes.");
+              "Programs that enlarge pictures or videos pass one picture at a time to the model. " +
+                  remedy + ", or with fixed sizes.");
   } else {
-    found.add(
-        fmt::format("the batch size is dynamic ({})", axis_text(ends.input->dims[0])),
-        players(note),
-        "Players use a batch size of 1, and an engine with a fixed batch size of 1 is faster. " +
-            remedy + ".");
+    found.add(fmt::format("the batch size is dynamic ({})", axis_text(ends.input->dims[0])),
+              players(note),
+              "Programs that enlarge pictures or videos use a batch size of 1, and an engine with "
+              "a fixed batch size of 1 is faster. " +
+                  remedy + ".");
   }
 }
 

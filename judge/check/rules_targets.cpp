@@ -1,6 +1,7 @@
-// Rules for valid ONNX files that one target (a program that runs ONNX files) refuses, computes
-// wrongly or runs slowly. Sources: runs and source code of these programs (docs/targets.md), and
-// NVIDIA's tables of the data types of each GPU.
+// Rules for valid ONNX files that cause a problem in one target (a program that runs ONNX files):
+// the program refuses the file, computes wrong results, or is slow. Sources: tests of these
+// programs and the programs' source code (docs/targets.md), and NVIDIA's tables of the data types
+// of each GPU.
 
 #include <algorithm>
 #include <array>
@@ -46,7 +47,7 @@ void clip_type(const Model& model, Found& found) {
       if (row.is_player && row.fp32_io.value) concerns.push_back({row.target, error});
     }
     found.add(
-        fmt::format("the {} '{}' has the type {}; these plugins of vs-mlrt take only float32 clips",
+        fmt::format("the {} '{}' has the type {}; some plugins of vs-mlrt take only float32 videos",
                     kind, printable(value.name), onnx::type_text(value.elem_type)),
         std::move(concerns), convert_with("io_type", "fp32") + ".");
   };
@@ -161,7 +162,8 @@ void slow_kernels(const Model& model, Found& found) {
     return is_half_depthwise(model, node, whole) && kernel_of(model, node) <= largest;
   });
   found.add(places, "depthwise Conv",
-            "ONNX Runtime's CUDA provider takes 1.5 times as long as with four 7x7 Convs",
+            "with each kernel split into four 7x7 Convs, ONNX Runtime's CUDA provider takes two "
+            "thirds of the time",
             {itself(Target::onnxruntime_cuda, warning)},
             convert_with("split_kernels_over", std::to_string(whole)) + ".");
 }

@@ -18,7 +18,8 @@ using enum Severity;
 // The first opset in which most operators accept bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
 
-// Returns the mode of --fp_mode for mixed precision that has the model's 16-bit type.
+// Returns the value of --fp_mode for mixed precision: float32 and the 16-bit type of the model. If
+// the model has no 16-bit type, the 16-bit type is float16.
 const char* mixed_mode(const Model& model) {
   return model.has_type(type::bfloat16) ? "mixed_bf16" : "mixed_fp16";
 }
@@ -95,10 +96,11 @@ void edge_type(const Model& model, Found& found) {
   const auto look = [&](const onnx::ValueInfo& value, const char* kind) {
     const int data_type = value.elem_type;
     if (data_type == type::float32 || data_type == type::float16) return;
-    found.add(fmt::format("the {} '{}' has {}; players use float32 or float16", kind,
-                          printable(value.name),
-                          data_type == 0 ? "no type" : "the type " + onnx::type_text(data_type)),
-              players(error), convert_with("io_type", "fp32."));
+    found.add(
+        fmt::format("the {} '{}' has {}; programs that enlarge pictures use float32 or float16",
+                    kind, printable(value.name),
+                    data_type == 0 ? "no type" : "the type " + onnx::type_text(data_type)),
+        players(error), convert_with("io_type", "fp32."));
   };
   if (model.inputs.size() == 1) look(*model.inputs[0], "input");
   if (model.file.outputs.size() == 1) look(model.file.outputs[0], "output");
@@ -127,10 +129,10 @@ void cast_useless(const Model& model, Found& found) {
     }
   }
   const auto tell = [&](const Places& places, const char* what) {
-    found.add(
-        places, "Cast node", what, {tensorrt(warning), tensorrt_rtx(note), onnxruntime(note)},
-        "A useless Cast takes time. If the value was cast to half precision in between, the value "
-        "also lost digits. Convert the checkpoint with aether2onnx, which writes no useless Cast.");
+    found.add(places, "Cast node", what, {tensorrt(warning), tensorrt_rtx(note), onnxruntime(note)},
+              "A useless Cast takes time. If an earlier Cast converted the value to half "
+              "precision, the value also lost digits. Convert the checkpoint with aether2onnx, "
+              "which writes no useless Cast.");
   };
   tell(same, "the value already has this type");
   tell(back, "the Cast reverses the previous Cast");
@@ -158,14 +160,15 @@ void layernorm_half(const Model& model, Found& found) {
   });
   found.add(
       places, "LayerNormalization node",
-      "computes in half precision; strongly typed networks (TensorRT 11 or newer, or "
-      "--stronglyTyped) ignore the attribute stash_type, so the mean and the variance may overflow",
+      "the mean and the variance may overflow in half precision; strongly typed networks (TensorRT "
+      "11 or newer, or --stronglyTyped) ignore the attribute stash_type, which asks for float32",
       {tensorrt(warning, since(kOnlyStrongTyping)),
        tensorrt(note, between(kStrongTyping, kOnlyStrongTyping))},
       keep_normalizations(model));
 }
 
-// Returns whether the node squares its input. Takes a Pow with an unknown exponent for a square.
+// Returns whether the node squares its input. Also returns true for a Pow node with an unknown
+// exponent, because the exponent may be 2.
 bool is_square(const Model& model, const onnx::Node& node) {
   if (is_op(node, "Mul")) return node.inputs.size() == 2 && node.inputs[0] == node.inputs[1];
   if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
@@ -192,8 +195,9 @@ void half_statistics(const Model& model, Found& found) {
 }
 
 void layernorm_decomposed(const Model& model, Found& found) {
-  // For 16-bit files, the command `engine` adds --stronglyTyped as soon as TensorRT has this
-  // option. Newer versions then compute no float32 layer in half precision.
+  // With --fp16, TensorRT may compute float32 layers in half precision. This problem ends with the
+  // version `weak_end`. For 16-bit files, `weak_end` is 9.1: from 9.1 on, the command `engine` adds
+  // --stronglyTyped instead of --fp16. For other files, `weak_end` is 11, which has no --fp16.
   const Version weak_end = model.has_half() ? kStrongTyping : kOnlyStrongTyping;
   std::string remedy = convert_with("opset_version", "17") + ", which has LayerNormalization.";
   if (model.opset >= operator_row("LayerNormalization").opset) {
@@ -207,7 +211,7 @@ void layernorm_decomposed(const Model& model, Found& found) {
             {tensorrt(warning, between(version(8, 6), weak_end))}, remedy);
 }
 
-// --- the precision as a whole ---
+// --- the precision of the whole model ---
 
 void fp32_only(const Model& model, Found& found) {
   const bool quantized =

@@ -23,19 +23,19 @@ void external_data_missing(const Model& model, Found& found) {
 }
 
 void external_data_elsewhere(const Model& model, Found& found) {
-  found.add(
-      model.weights.elsewhere, "weight",
-      fmt::format("the elements are in '{}', outside the model's folder",
-                  printable(model.weights.file_elsewhere)),
-      everywhere(error),
-      "Such a name can be an attack, and runtimes refuse the name. Create the file again with "
-      "the weights inside the model or beside the model.");
+  found.add(model.weights.elsewhere, "weight",
+            fmt::format("the elements are in '{}', outside the model's folder",
+                        printable(model.weights.file_elsewhere)),
+            everywhere(error),
+            "Runtimes refuse this name, because an attacker can use such a name to read other "
+            "files. Create the file again with the weights inside the model or beside the model.");
 }
 
 void external_data_unread(const Model& model, Found& found) {
   found.add(model.weights.unread, "weight",
             "the elements are in another file, which was not checked", everywhere(note),
-            "Check the model as a file, beside its external data.");
+            "The model was checked in memory. Save the model beside its external data and check "
+            "the saved file.");
 }
 
 void weight_damaged(const Model& model, Found& found) {
@@ -67,7 +67,9 @@ void weight_beyond_half(const Model& model, Found& found) {
 
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
-  // Every trained network has a few weights below 6.1e-5. A larger share means lost digits.
+  // Below 6.1e-5, float16 keeps fewer digits of a number. Every trained network has a few weights
+  // below 6.1e-5. If 5 % of the weights or more are below 6.1e-5, many weights lost digits when
+  // they became float16.
   constexpr std::uint64_t one_in = 20;
   if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;

@@ -1,4 +1,5 @@
-// Reads and writes versions of TensorRT, describes ONNX files, and writes trtexec's command line.
+// Converts TensorRT's versions from and to text, collects the facts about an ONNX file that are
+// needed to build an engine (EngineModel), and writes trtexec's command line.
 
 #include "judge/engine/engine.h"
 #include "metadata.h"
@@ -223,7 +224,8 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   if (route.fp16) add("--fp16");
   if (route.bf16) add("--bf16");
   if (route.int8) add("--int8");
-  // No unit, because the units differ between versions of trtexec. A number alone is in MiB.
+  // The argument has no unit, because the units differ between versions of trtexec. trtexec reads a
+  // number without a unit as MiB.
   if (options.workspace) add("--memPoolSize", fmt::format("workspace:{}", *options.workspace));
   if (!options.timing_cache.empty()) add("--timingCacheFile", path_text(options.timing_cache));
   add_number("--builderOptimizationLevel", options.builder_optimization_level);

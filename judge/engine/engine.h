@@ -24,7 +24,8 @@ std::vector<int> tensorrt_rtx_capabilities(const EngineOptions& options);
 /// The converter's metadata and the options of trtexec and ONNX Runtime have this form.
 std::string profile_text(const EngineModel& model, std::int64_t Axis::*which);
 
-/// Returns what runtimes must know about an ONNX file. Throws the errors of read_engine_model().
+/// Returns the facts about an ONNX file that are needed to build an engine: the input's name and
+/// shape, the types, the opset, … Throws the errors of read_engine_model().
 EngineModel describe(const onnx::Model& file);
 
 /// Returns why TensorRT refuses the file's quantization, or "" if TensorRT accepts the
@@ -39,7 +40,8 @@ void check_numbers(const EngineOptions& options);
 /// Throws Error(usage) if a dynamic model has no profile, which is the range of its input sizes.
 void check_profile(const EngineModel& model);
 
-/// Returns the path for trtexec, with "./" before a first '~', which trtexec would replace.
+/// Returns the path as an argument for trtexec. If the path begins with '~', adds "./" in front,
+/// because some versions of trtexec replace '~' at the start by the home folder.
 std::string path_text(const std::filesystem::path& path);
 
 /// Returns the input shape for file names: "1x3x64x64"; for a range "1x3x32x32-4x3x256x256".

@@ -1,5 +1,6 @@
-// Writes the options of ONNX Runtime's TensorRT execution provider, and the call of vs-mlrt's
-// vsmlrt.py. The provider and vsmlrt.py run TensorRT's builder themselves.
+// Writes the options of ONNX Runtime's TensorRT execution provider, and the Python code that calls
+// inference() in vs-mlrt's vsmlrt.py. The provider and vsmlrt.py build the engine themselves, so
+// their users do not need a command line of trtexec.
 // Sources: ONNX Runtime's documentation of the execution provider; vs-mlrt's scripts/vsmlrt.py 3.22
 // (the dataclass Backend.TRT, the functions inference and trtexec).
 
@@ -14,7 +15,7 @@ namespace {
 using judge::engine::profile_text;
 using judge::engine::shown_path;
 
-// Returns `text` as a string literal of Python.
+// Returns `text` as a Python string literal.
 std::string python_text(const std::string& text) {
   if (printable(text, text.size()) != text) {
     fail({ErrorKind::unsupported, "engine-path-characters", text},
@@ -52,8 +53,9 @@ std::string folder_text(const std::filesystem::path& file) {
 ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
   ProviderOptions result;
   judge::engine::validate(model, options, result.notes);
-  // The provider always builds weakly typed networks, in which float16 and bfloat16 layers need the
-  // flag of their type. TensorRT 11 and newer do not have these flags.
+  // The provider builds weakly typed networks. In these networks, TensorRT computes in float16 or
+  // bfloat16 only if the flag of this type is set. TensorRT 11 and newer do not have these flags,
+  // and take all types from the file.
   const auto route = judge::engine::precision_route(model, options, false, result.notes);
   const auto add = [&](const char* key, const std::string& value) {
     result.options.emplace_back(key, value);
@@ -71,7 +73,7 @@ ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOption
   if (route.bf16) {
     add("trt_bf16_enable", "1");
     result.notes.emplace_back(
-        "only newer releases of ONNX Runtime have the option trt_bf16_enable");
+        "ONNX Runtime 1.22.0 and older do not have the option trt_bf16_enable");
   }
   if (route.int8) add("trt_int8_enable", "1");
   if (route.fp16 && model.has_decomposed_normalization) add("trt_layer_norm_fp32_fallback", "1");
@@ -112,7 +114,7 @@ void check_for_vsmlrt(const EngineModel& model) {
         make_dynamic + ".");
   }
   if (model.channels != 1 && model.channels != 3) {
-    refuse(fmt::format("the input has {}, but clips have 1 or 3 channels",
+    refuse(fmt::format("the input has {}, but VapourSynth's videos have 1 or 3 channels",
                        plural(static_cast<std::uint64_t>(model.channels), "channel")),
            fmt::format("Use {} trtexec or onnxruntime.", option("for")));
   }
@@ -124,11 +126,13 @@ void check_for_vsmlrt(const EngineModel& model) {
   }
   for (const std::string& type : {model.input_dtype, model.output_dtype}) {
     if (type == "float32" || type == "float16") continue;
-    refuse(fmt::format("the input or the output has the type {}, but clips are float32 or float16",
-                       type),
-           fmt::format("Convert the checkpoint with {} mixed_bf16 or mixed_fp16, which keep the "
-                       "input and the output in float32.",
-                       option("fp_mode")));
+    refuse(
+        fmt::format(
+            "the model's input or output has the type {}, but vsmlrt takes only float32 or float16",
+            type),
+        fmt::format("Convert the checkpoint with {} mixed_bf16 or mixed_fp16, which keep the "
+                    "input and the output in float32.",
+                    option("fp_mode")));
   }
 }
 

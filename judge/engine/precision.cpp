@@ -80,7 +80,8 @@ void check_profile(const EngineModel& model) {
   if (!model.shape.is_dynamic() || model.profile_problem.empty()) return;
   fail({ErrorKind::usage, "engine-no-profile", model.input_name},
        "{}: the input is dynamic, but {}. TensorRT would build an engine for 1 x 1 pixels.\n"
-       "Give the sizes: {} 32 {} 720 {} 1080, and the same for width and batch_size. For one size: "
+       "Give the sizes, for example: {} 32 {} 720 {} 1080. Also give three sizes for width and for "
+       "batch_size. For one size: "
        "{} 1x3x720x1280.",
        shown_path(model), model.profile_problem, option("min_height"), option("opt_height"),
        option("max_height"), option("shape"));
@@ -130,8 +131,9 @@ void check_opset(const EngineModel& model, const TensorRtVersion& version,
           "bfloat16 needs opset 22. Convert the checkpoint with {} {}, or use TensorRT 10.6 or "
           "newer.",
           option("fp_mode"),
-          number >= kBfloat16 ? fmt::format("fp32 and add {} bf16", option("precision"))
-                              : "mixed_fp16");
+          number >= kBfloat16
+              ? fmt::format("fp32, then build the engine with {} bf16", option("precision"))
+              : "mixed_fp16");
     }
     fail({ErrorKind::unsupported, "engine-opset", "", fmt::format("at most {}", newest),
           fmt::format("{}", model.opset_version)},
@@ -146,7 +148,8 @@ void check_opset(const EngineModel& model, const TensorRtVersion& version,
          "Convert the checkpoint with {} 16 or lower, which writes simpler operators instead.",
          shown_path(model), to_string(version), option("opset_version"));
   }
-  // The version "10" means any release of TensorRT 10. Older releases may not read the opset.
+  // The version "10" means any release of TensorRT 10. If release 10.0 does not read the model's
+  // opset, tell the user.
   const int oldest = newest_opset_of_tensorrt(judge::version(version.major));
   if (version.minor == TensorRtVersion::kNewest && number >= judge::version(9) &&
       model.opset_version > oldest) {
@@ -214,8 +217,8 @@ std::string note_of_weak_typing(const EngineModel& model, const EngineOptions& o
   const std::string_view precision = to_string(options.precision);
   if (options.precision != EnginePrecision::as_model && !model.has_float16 && !model.has_bfloat16) {
     return fmt::format(
-        "TensorRT chooses the layers that compute in {0}; for TensorRT 11 the file must set the "
-        "type of each layer: convert with {1} mixed_{0}",
+        "up to TensorRT 10, TensorRT chooses the layers that compute in {0}; TensorRT 11 reads the "
+        "type of each layer from the file, so for TensorRT 11 convert with {1} mixed_{0}",
         precision, option("fp_mode"));
   }
   const std::string hint =
@@ -244,8 +247,8 @@ PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& op
   const bool wants_fp16 = options.precision == EnginePrecision::fp16;
   const bool wants_bf16 = options.precision == EnginePrecision::bf16;
   const bool typed = model.has_float16 || model.has_bfloat16 || model.is_quantized;
-  // If the file does not have the requested type, TensorRT needs the flag of this type. Such flags
-  // work only in weakly typed networks.
+  // If the file does not contain the requested type, TensorRT computes in this type only with the
+  // flag --fp16 or --bf16. These flags work only in weakly typed networks.
   const bool beyond_file =
       (wants_fp16 && !model.has_float16) || (wants_bf16 && !model.has_bfloat16);
 

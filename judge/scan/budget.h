@@ -46,7 +46,8 @@ class Budget {
 
   /// Parses a pickle within limits that the rest of the budget allows, and subtracts the cost.
   pickle::Document parse(const Input& input, std::uint64_t offset);
-  /// Subtracts the cost to parse the largest pickle again for tensors; false if too little is left.
+  /// Subtracts the cost to parse the largest pickle of this scan a second time, as scan_tensors()
+  /// does to read the tensors. Returns false if the budget is too small.
   bool take_reader() { return take(largest_pickle_); }
 
  private:

@@ -46,7 +46,8 @@ void Collector::another_call() {
 
 void Collector::finding(ScanResult weight, std::string code, std::string what) {
   take(weight);
-  // Each weight (clean, unclear, found) has its own limit, so that many notes cannot hide a danger.
+  // `weight` says how bad the finding is: clean, unclear or found. The report lists at most kListed
+  // findings of each weight, so that many harmless findings cannot hide a danger.
   std::size_t& listed = findings_.at(static_cast<std::size_t>(weight));
   if (listed >= limits::kListed) {
     ++report_.not_listed;

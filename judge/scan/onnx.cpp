@@ -1,7 +1,9 @@
-// Scans ONNX files: judges all operators, all functions, and the names of files with weights.
-// onnx::read() refuses files that programs read in different ways.
+// Scans ONNX files: examines all operators, all functions, and the paths of files with weights.
+// onnx::read() throws if programs could read the ONNX file in different ways. scan_onnx() reports
+// this error as a finding.
 
 #include "formats/onnx/onnx.h"
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "judge/onnx_operators.h"
@@ -10,6 +12,8 @@
 namespace aether2onnx::judge::scan {
 
 namespace {
+
+constexpr int kString = 8;  // TensorProto.DataType
 
 void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
   if (tensor.external_file.empty()) return;
@@ -38,6 +42,33 @@ void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& col
     collector.found("operator-loads", "the operator {} {}", name, load_text(node));
   } else {
     collector.unclear("operator", "the file needs an operator that scan does not know: {}", name);
+  }
+}
+
+// ONNX Runtime makes all texts of a tensor before it compares their number with the shape.
+void judge_texts(const onnx::Tensor& tensor, Collector& collector) {
+  if (tensor.data_type != kString || !tensor.external_file.empty()) return;
+  const auto elements = checked_product(tensor.dims);
+  if (elements && static_cast<std::uint64_t>(*elements) == tensor.pieces.size()) return;
+  collector.unclear("tensor-shape",
+                    "the tensor '{}' of texts has {}, another number than its shape",
+                    printable(tensor.name, 60), plural(tensor.pieces.size(), "text"));
+}
+
+// Judges parts for which ONNX Runtime's memory or time grows faster than the file.
+void judge_growth(const onnx::Model& model, Collector& collector) {
+  // ONNX Runtime turns a sparse tensor into a dense one. ONNX Runtime 1.20 does not check the
+  // indices and can write outside its memory.
+  if (model.sparse_tensors > 0) {
+    collector.unclear("sparse-tensor", "the file has {}, whose content scan does not examine",
+                      plural(model.sparse_tensors, "sparse tensor"));
+  }
+  // The time of ONNX Runtime 1.20 doubles with each level. Functions can call each other in graphs.
+  constexpr std::size_t most_levels = 6;
+  const std::size_t levels =
+      static_cast<std::size_t>(model.graph_depth) * (model.functions.size() + 1);
+  if (levels > most_levels) {
+    collector.unclear("nested-graphs", "the file nests graphs {} levels deep", levels);
   }
 }
 
@@ -72,6 +103,9 @@ void scan_onnx(const File& file) {
   }
   model.each_tensor([&](const onnx::Tensor& tensor) { judge_tensor(tensor, collector); });
   model.each_node([&](const onnx::Node& node) { judge_node(model, node, collector); });
+  model.each_tensor([&](const onnx::Tensor& tensor) { judge_texts(tensor, collector); });
+  judge_growth(model, collector);
+  judge_constants(model, file);
   judge_functions(model, collector);
   for (const onnx::UnknownPart& part : model.unknown_parts) {
     collector.unclear("onnx-unknown", "the file has {} at byte {}, which ONNX does not define",
@@ -81,7 +115,8 @@ void scan_onnx(const File& file) {
   // this. Source: inference_session_utils.h of ONNX Runtime.
   if (model.find_metadata("ort_config") != nullptr) {
     collector.unclear("onnx-settings",
-                      "the metadata contain settings for ONNX Runtime (ort_config)");
+                      "the metadata contain ort_config, settings that can change how ONNX Runtime "
+                      "runs the model");
   }
 }
 

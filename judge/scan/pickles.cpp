@@ -15,9 +15,10 @@ using pickle::ValueId;
 
 namespace {
 
-// Returns the imported name behind `callable`, an object that the pickle calls. The object is the
-// name itself, or the result of a call of the name, or a reference to a class with its source text.
-// Returns nullopt if there is no such name.
+// The pickle calls `callable`. Returns the imported name from which `callable` comes: `callable` is
+// the imported function or class itself, or the result of an earlier call of the function or class.
+// `callable` may also be a persistent id: PyTorch can store a class as a persistent id, which
+// contains the imported name and the class's source text. Returns nullopt for any other value.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -97,8 +98,9 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
   // If the scan's budget (the allowed work) ended the parsing, the pickle may be intact.
   if (!document.problem().empty() && !budget_.is_spent()) {
-    collector_.unclear("broken-pickle", "{}: {}; names and calls before this point are listed",
-                       where, first_line(document.problem()));
+    collector_.unclear("broken-pickle",
+                       "{}: {}; scan lists only the names and calls before this error", where,
+                       first_line(document.problem()));
   }
   for (const pickle::Irregularity& irregularity : document.irregularities()) {
     // Picklers never overwrite an entry of the memo. Attackers do, to mislead scanners.
@@ -177,14 +179,14 @@ void PickleScanner::judge_reference(const Document& document, ValueId reference,
   if (parts.size() == 4 && is_text(document, parts[0], "module")) {
     collector_.note("module-source",
                     "{}: the pickle contains the source text of a class; PyTorch compares the text "
-                    "and does not run it",
+                    "with the source of the installed class, and does not run the text",
                     where);
   }
 }
 
-// Scans a text or bytes in a pickle that may be another pickle, which functions such as
-// torch.storage._load_from_bytes load. A pickle of protocol 2 stores bytes as a text of the
-// characters U+0000 to U+00FF.
+// Scans `text`, a string or a bytes value of a pickle. This value may be another pickle: functions
+// such as torch.storage._load_from_bytes load a pickle from bytes. A pickle of protocol 2 stores
+// bytes as a string of the characters U+0000 to U+00FF.
 void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const std::string& where,
                                    int depth) {
   if (text.size() < 3) return;

@@ -1,5 +1,5 @@
-// Tries the readers of all formats on a file. Each format has its signature at another offset, so
-// one file can fit several formats, not only the format that its first bytes show.
+// Tries the readers of all formats on a file. The formats have their signatures at different
+// offsets, so one file can fit several formats. The file's first bytes show only one format.
 
 #include <algorithm>
 #include <array>
@@ -84,8 +84,9 @@ class Message {
     std::uint64_t bytes = 0;
   };
 
-  // Returns the place of the last graph (field 7) in the message: 0 bytes long if there is no
-  // graph. Returns nullopt if the bytes from `begin` to `end` are no protobuf message.
+  // Returns where the graph (field 7) is in the protobuf message from `begin` to `end`. Of several
+  // graphs, takes the last graph that is not empty. Returns 0 bytes if the message has no graph,
+  // nullopt if the bytes are no protobuf message.
   std::optional<Part> walk(std::uint64_t begin, std::uint64_t end) {
     Part graph;
     std::vector<std::uint64_t> groups;
@@ -181,9 +182,10 @@ void read_as_onnx(const File& file, bool is_known) {
   file.collector.set_container(container);
 }
 
-// Reports a file with the identifier of a FlatBuffers file in bytes 4 to 7, by which ONNX Runtime
-// and PyTorch's mobile loader recognize their files. In an ONNX file, byte 4 may be in the
-// producer's name. Source: IsOrtFormatModelBytes in ONNX Runtime.
+// Reports a file with a FlatBuffers identifier in bytes 4 to 7. ONNX Runtime and PyTorch's mobile
+// loader recognize their own formats by this identifier. An ONNX file can contain the identifier,
+// too, because bytes 4 to 7 may be part of the producer's name.
+// Source: IsOrtFormatModelBytes in ONNX Runtime.
 void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
@@ -204,7 +206,9 @@ void scan_other_readings(const File& file, FileKind kind) {
   if (kind != FileKind::zip) scan_as_zip_too(file);
   const bool is_unknown = kind == FileKind::unknown || kind == FileKind::text;
   const bool is_pickle = kind == FileKind::pickle || kind == FileKind::torch_legacy || is_unknown;
-  // If the kind is unknown, the report names a container only if the file was scanned as a pickle.
+  // The functions below report a file of a known format that also fits another format. If `kind`
+  // names no format, the file can still be a pickle of protocol 0 or 1. scan_pickle() has then set
+  // the container to "pickle", so the format is known, too.
   const bool is_known = !is_unknown || !file.collector.container().empty();
   if (is_known) read_as_tar(file);
   if (!is_pickle) read_as_pickle(file);

@@ -51,7 +51,8 @@ void scan_anything(const File& file) {
   }
 }
 
-// Scans a file of a kind that is no checkpoint. scan_tensors() then reports this kind.
+// Scans a file whose first bytes show no checkpoint and no ONNX file. If the file is no pickle,
+// scan_tensors() adds a finding that names the file's format.
 void scan_no_checkpoint(const File& file, FileKind kind) {
   if (kind == FileKind::unknown || kind == FileKind::text) {
     scan_anything(file);
@@ -95,7 +96,8 @@ void scan_shards(const File& file) {
   file.collector.set_container("JSON");
 }
 
-// Scans the file as the reader of its kind does, then tries the readers of all other kinds.
+// Scans the file in the format that its first bytes show. Then tries the readers of all other
+// formats.
 void scan_whole(const File& file) {
   const FileKind kind = formats::sniff_without_tar(file.input);
   switch (kind) {
@@ -131,8 +133,8 @@ ScanReport report_on(const Input& input, const io::Siblings* siblings, const Con
   scan_whole({input, siblings, context, collector, budget, pickles});
   if (budget.is_spent()) {
     collector.unclear("scan-budget",
-                      "the file needs more work than the limit of {} units for a scan; parts of "
-                      "the file were not scanned",
+                      "the scan needs more work than the limit scan_work allows ({} units of about "
+                      "a nanosecond); some content of the file was not scanned",
                       with_thousands(context.limits.scan_work));
   }
   return collector.finish();
@@ -149,6 +151,10 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
     const state_dict::Audit audit = state_dict::audit(file.input, file.siblings, file.context);
     for (const auto& [offset, problem] : audit.contradictions) {
       collector.found("tensor", "byte {} of the pickle: an entry {}", offset, problem);
+    }
+    if (audit.big_endian) {
+      collector.unclear("big-endian",
+                        "the elements are big-endian; PyTorch before 2.1 would read other numbers");
     }
     for (const std::string& key : audit.unused_storages) {
       collector.note("unused-storage", "no tensor uses storage '{}'", printable(key, 60));

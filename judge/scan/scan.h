@@ -19,6 +19,7 @@
 
 #include "base/limits.h"
 #include "formats/file_kind.h"
+#include "formats/onnx/onnx.h"
 #include "formats/pickle/pickle.h"
 #include "judge/scan/budget.h"
 #include "port/files.h"
@@ -28,7 +29,8 @@ namespace aether2onnx::judge::scan {
 /// Returns a call in a pickle as short, printable Python code: "os.system('rm …')".
 std::string call_text(const pickle::Document& document, pickle::ValueId call);
 
-/// Collects names, calls and findings: each once, the worst first, at most kListed of each kind.
+/// Collects the names, calls and findings for the report. The report lists each of them once, and
+/// the worst first: at most kListed names, kListed calls, and kListed findings of each ScanResult.
 class Collector {
  public:
   void set_container(std::string name) { report_.container = std::move(name); }
@@ -91,7 +93,8 @@ class PickleScanner {
   Outcome one(const Input& input, std::uint64_t offset, const std::string& where);
 
   /// Scans the pickle that should fill `input`, and all pickles that follow it. Loaders read only
-  /// the first pickle, but other scanners may read the first pickle or all of them.
+  /// the first pickle, but other scanners may read the first pickle or all of them. So this scan
+  /// covers all pickles, and reports bytes behind the first pickle as a danger.
   void all(const Input& input, const std::string& where);
 
   /// If `input`, which should be data such as weights, is a pickle with imports or calls, scans the
@@ -133,6 +136,10 @@ void scan_as_zip_too(const File& file);
 
 /// Scans an ONNX file.
 void scan_onnx(const File& file);
+
+/// Reports an ONNX file whose constants become much larger than the file while ONNX Runtime loads
+/// the file (constant folding).
+void judge_constants(const onnx::Model& model, const File& file);
 
 /// Tries the readers of all formats except `kind`, the format that was scanned already. If the file
 /// fits more than one format, the result is never `clean`.

@@ -1,4 +1,5 @@
-// Scans zip archives: checkpoints of PyTorch, TorchScript programs, and imitations of these.
+// Scans zip archives: PyTorch checkpoints, TorchScript programs, and archives that attackers made
+// to look like a checkpoint or a program.
 
 #include <algorithm>
 #include <array>
@@ -40,8 +41,9 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// Returns whether `name` is a small, known entry besides pickles and tensors: PyTorch writes it
-// (version, byte order, …), or it is a note, a text that `fuse` writes into a fused checkpoint.
+// Returns whether `name` is a known entry that is neither a pickle nor a tensor. PyTorch writes
+// such small entries (version, byte order, …). The command fuse writes notes into a fused
+// checkpoint, see network/notes.h.
 bool is_known_record(std::string_view name) {
   constexpr std::string_view known =
       "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
@@ -219,7 +221,7 @@ class ZipScan {
 
   void scan_raw(const zip::Entry& part) {
     if (part.packed == 0 || !file_.budget.take(cost::kEntry)) return;
-    const std::string where = printable(part.name, 100) + ", read directly from the file";
+    const std::string where = printable(part.name, 100) + ", raw bytes of the entry";
     const PartInput bytes(file_.input, part.offset, part.packed);
     if (!is_pickle_name(lower_case(part.name))) {
       if (part.stored) file_.pickles.unexpected(bytes, where);

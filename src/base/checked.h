@@ -1,5 +1,6 @@
 /// @file
-/// Integer arithmetic that detects overflow. Used for numbers from a file, which may be hostile.
+/// Integer arithmetic that detects overflow. Readers use these functions for numbers from an input
+/// file, because an attacker can choose the numbers.
 #pragma once
 
 #include <concepts>

@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-// Only GCC uses F16C (float16 instructions): Clang 14 can't test whether the processor has F16C.
+// Builds with GCC use F16C, the processor's instructions that convert to float16. Builds with Clang
+// do not, because Clang 14 can't test whether the processor has F16C.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define AETHER2ONNX_F16C
 #include <immintrin.h>
@@ -74,7 +75,8 @@ bool is_weight_dtype(DType dtype) noexcept {
 
 namespace {
 
-// The two 16-bit floating-point formats: the bits of the fraction, and the largest exponent.
+// The formats float16 and bfloat16. kFractionBits is the number of bits of the fraction.
+// kMaxExponent is the exponent of the largest finite numbers.
 struct HalfFormat {
   static constexpr unsigned kFractionBits = 10;
   static constexpr int kMaxExponent = 15;
@@ -103,7 +105,8 @@ std::uint16_t round_to(double value) noexcept {
     return static_cast<std::uint16_t>(sign | (fraction != 0 ? quiet_nan : infinity));
   const int exponent = biased - 1023;
   if (exponent > Format::kMaxExponent) return static_cast<std::uint16_t>(sign | infinity);
-  // The result is 0: the value is below half of the smallest subnormal, or a float64 subnormal.
+  // The value rounds to 0 if its magnitude is below half of the smallest subnormal number of the
+  // 16-bit format. All subnormal numbers of float64 are that small.
   if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
   // A normal number keeps `fraction_bits` bits below its leading 1 bit. A subnormal number keeps
@@ -157,8 +160,8 @@ Word load(const std::byte* at) {
   return word;
 }
 
-// One struct for each weight type. value() converts a stored word to double, narrow() converts a
-// double to a word.
+// One struct for each type that weights may have. A Word holds the bits of one number. value()
+// converts a Word to double, narrow() converts a double to a Word.
 struct Float64 {
   using Word = std::uint64_t;
   static constexpr Word kExponentMask = 0x7ff0000000000000U;
@@ -243,8 +246,8 @@ std::uint16_t narrowed(std::uint32_t bits, BFloat16Format /*format*/) noexcept {
   return static_cast<std::uint16_t>(is_nan ? quiet_nan : rounded);
 }
 
-// The elements that are converted at a time, so that a block fits into the processor's cache, and
-// counts of its elements fit into 32 bits.
+// The number of elements in a block. The functions below process a tensor in blocks, because a
+// block fits into the processor's cache. 32-bit integers can count a block's elements.
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kFloatBytes = 4;
 constexpr std::size_t kHalfBytes = 2;
@@ -377,7 +380,8 @@ ConversionLoss convert_or_copy(std::span<const std::byte> source, std::vector<st
   }
 }
 
-// Returns visit(S{}), where S is the struct (Float64, Float32, …) of the weight type `dtype`.
+// Returns visit(S{}), where S is the struct (Float64, Float32, …) of `dtype`. Requires a type that
+// weights may have.
 template <typename Visit>
 auto visit_type(DType dtype, Visit visit) {
   switch (dtype) {

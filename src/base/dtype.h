@@ -43,7 +43,8 @@ std::string_view to_string(DType dtype) noexcept;
 /// Whether weights may have the type: float64, float32, float16 or bfloat16.
 bool is_weight_dtype(DType dtype) noexcept;
 
-/// Whether counters and version numbers may have the type: signed integers, uint8 or boolean.
+/// Whether the integer tensors of a checkpoint may have the type: signed integers, uint8 or
+/// boolean. These tensors are counters (num_batches_tracked) and version numbers (model_version).
 bool is_counter_dtype(DType dtype) noexcept;
 
 /// Rounds `value` to IEEE 754 binary16, to nearest with ties to even. Values beyond 65519.99…
@@ -61,17 +62,19 @@ float from_half_bits(std::uint16_t bits) noexcept;
 /// Returns the exact value of a bfloat16 number, which is the upper half of a binary32 number.
 float from_bfloat16_bits(std::uint16_t bits) noexcept;
 
-/// Counts of elements that became infinite, subnormal or zero in a conversion, or are not finite.
+/// Says how many elements of a tensor were NaN or infinite before a conversion, and how many finite
+/// elements became infinite, subnormal or zero.
 struct ConversionLoss {
-  /// `overflows` counts finite values that became infinite. `not_finite` counts values that were
-  /// NaN or infinite before. Each of these counts has the index of its first element.
+  /// `overflows` counts finite elements that became infinite. `not_finite` counts elements that
+  /// were NaN or infinite before the conversion. The members first_… have the index and the value
+  /// of the first element that a count includes.
   std::uint64_t overflows = 0;
   std::uint64_t first_overflow_index = 0;
   double first_overflow_value = 0;
   std::uint64_t not_finite = 0;
   std::uint64_t first_not_finite_index = 0;
-  /// `subnormal` counts nonzero values that are subnormal after the conversion, `flushed_to_zero`
-  /// counts nonzero values that became 0. Both stay 0 unless the new type has 16 bits.
+  /// `subnormal` counts elements that are subnormal after the conversion. `flushed_to_zero` counts
+  /// nonzero elements that became 0. Both stay 0 unless the new type has 16 bits.
   std::uint64_t subnormal = 0;
   std::uint64_t flushed_to_zero = 0;
 };

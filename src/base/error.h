@@ -15,7 +15,7 @@
 
 namespace aether2onnx {
 
-/// The parts of an Error that fail() needs besides the text: the kind, and members of Diagnostic.
+/// Describes an error for fail(): the kind, and all members of Diagnostic except `text`.
 struct Fault {
   ErrorKind kind = ErrorKind::internal;
   std::string code;
@@ -24,9 +24,9 @@ struct Fault {
   std::string found = {};
 };
 
-/// Throws the Error `fault` with a text that is formatted as by fmt::format. In a switch, put each
-/// call of fail() into its own braces, because otherwise clang 14 destroys the Fault of another
-/// case.
+/// Throws the Error that `fault` describes. fmt::format() makes the text from the other arguments.
+/// In a switch, put each call of fail() into its own braces. Otherwise, a program that Clang 14
+/// compiled destroys the Fault of another case (a compiler bug).
 template <typename... Args>
 [[noreturn]] void fail(Fault fault, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(fault.kind,
@@ -42,10 +42,12 @@ inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics
   return result;
 }
 
-/// Returns the form in which the text of a Diagnostic contains an option, "{option:io_type}".
+/// Returns "{option:io_type}" for "io_type". Texts of Diagnostics name options in this form.
+/// spell_options() replaces the form by the user's spelling, for example "--io_type".
 inline std::string option(std::string_view name) { return fmt::format("{{option:{}}}", name); }
 
-/// Throws Error(internal). Used for states that only a defect of aether2onnx can cause, no input.
+/// Throws Error(internal). Call defect() for a state that no input can cause. If the state occurs
+/// nevertheless, aether2onnx itself has a defect.
 [[noreturn]] inline void defect(const char* what) {
   fail({ErrorKind::internal, "internal"},
        "internal error: {}\nThis is a defect of aether2onnx. Please report it.", what);
@@ -56,8 +58,9 @@ inline void require(bool condition, const char* what) {
   if (!condition) defect(what);
 }
 
-/// Whether the error is a defect of aether2onnx or a cancelled task. A caller that catches errors
-/// of a file must throw these two kinds again, because they are not about the file.
+/// Whether the error reports a defect of aether2onnx, or that the caller cancelled the task. These
+/// two kinds of errors say nothing about the input file. Code that catches errors of the input file
+/// must throw these two kinds again.
 inline bool must_pass_on(const Error& error) {
   return error.kind == ErrorKind::internal || error.kind == ErrorKind::cancelled;
 }

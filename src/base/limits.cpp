@@ -16,7 +16,8 @@ struct Named {
   std::uint64_t highest;
 };
 
-// The highest value of a limit on counts. The values of a pickle have 32-bit index numbers.
+// The highest values that set_limit() accepts for limits on counts, on bytes, and on scan_work. The
+// pickle reader numbers a pickle's values with 32-bit integers, so a count must fit into 32 bits.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
 constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // about eleven days of 1 ns units

@@ -13,7 +13,9 @@ namespace aether2onnx::limits {
 /// The largest nesting depth of JSON. A safetensors header has three levels.
 inline constexpr std::size_t kJsonDepth = 32;
 
-/// The most bytes in the name of a tensor, module or class. A longer name is ignored or refused.
+/// The most bytes in the name of a tensor, module or class. A longer tensor name in a safetensors
+/// file, a shard index or a pickled network causes Error(limit). A longer class name counts as
+/// unknown. Readers ignore a module's attribute with a longer name.
 inline constexpr std::size_t kNameBytes = 1000;
 
 /// The largest nesting depth of a pickle's values. Python's picklers stop at about 1,000 levels.
@@ -28,11 +30,39 @@ inline constexpr int kWrapperDepth = 4;
 /// The most dimensions of a tensor. Networks use 4; PyTorch's limit for most operators is 64.
 inline constexpr std::size_t kTensorRank = 64;
 
-/// The most keys of a pickle, all together, whose hash the file can choose (tuples, sets, large
-/// numbers), because Python compares a key with all other keys of the same hash.
-inline constexpr std::size_t kTupleKeys = 4000;
+/// The most keys with a chosen hash in all dicts and sets of one pickle. The author of a pickle can
+/// choose the hash of a tuple or a large integer, for example (pickle::has_chosen_hash()). With
+/// chosen hashes, Python may compare each key with all other keys.
+inline constexpr std::size_t kChosenKeys = 1000;
 
-/// How many more elements than its storage an expanded tensor (torch.Tensor.expand) may have.
+/// An integer counts as a key with a chosen hash if its absolute value is at least this number.
+/// Python's hash of an integer is the integer. Smaller integers are too few for long chains of
+/// collisions in the hash table of a dict.
+inline constexpr std::int64_t kChosenInteger = 1 << 24;
+
+/// The most values in a tuple that is a key, including the values of inner tuples. Python computes
+/// a tuple's hash at each use. For nested tuples, this could take hours.
+inline constexpr std::size_t kTupleKeyValues = 100;
+
+/// The most values in a frozenset that is a key or an element of a set. These values must be
+/// numbers or texts: the time to compare nested frozensets can double with each level.
+inline constexpr std::size_t kSetKeyValues = 16;
+
+/// How deep the calls that rebuild one tensor may be nested. PyTorch nests at most two calls: the
+/// call for a torch.nn.Parameter contains the call for a tensor.
+inline constexpr int kTensorCalls = 4;
+
+/// The most digits or bytes of an integer that is a key.
+inline constexpr std::size_t kIntegerKeyBytes = 100;
+
+/// The most layers, and the most deques, in one pickle. Python needs about a kilobyte for each.
+inline constexpr std::size_t kHeavyObjects = 200'000;
+
+/// The most attributes of a layer (torch.nn.Module). Layers have a few dozen attributes.
+inline constexpr std::size_t kModuleAttributes = 1000;
+
+/// An expanded tensor (torch.Tensor.expand) repeats the elements of its storage. The number of the
+/// tensor's elements minus the number of the storage's elements must not exceed this limit.
 inline constexpr std::int64_t kExpandedElements = 1 << 24;
 
 /// The largest allowed number of channels, hidden width and kernel size of a layer. The largest
@@ -52,22 +82,25 @@ inline constexpr std::uint64_t kInflatedBytes = std::uint64_t{1} << 30U;
 /// The size of one piece, in bytes, when a long file is read or written in pieces.
 inline constexpr std::size_t kChunkBytes = 256U << 10U;
 
-/// How deep scan() follows pickles in strings of other pickles, and the most pickles in one scan.
+/// A string in a pickle can contain another pickle. scan() follows such inner pickles to the depth
+/// kNestedPickles. One scan reads at most kPickles pickles.
 inline constexpr int kNestedPickles = 4;
 inline constexpr std::size_t kPickles = 1000;
 
-/// The most globals, calls and findings each that scan() lists. scan() only counts the rest.
+/// The most entries in each list of scan()'s report: names of functions and classes (globals),
+/// calls, and findings of each severity. scan() only counts further entries.
 inline constexpr std::size_t kListed = 1000;
 
-/// Counts the bytes that a task makes out of a model's files: inflated entries of a zip archive, or
-/// elements of tensors. A small file can make very many bytes, because tensors can share their
-/// bytes, and because an entry is inflated again if another entry was inflated in between.
+/// Counts the bytes that a reader makes from a model's files: inflated entries of a zip archive, or
+/// elements of tensors. exceeded() says whether the count is above the limit. A small file can make
+/// very many bytes: tensors can share bytes, and the zip reader may inflate an entry many times,
+/// because the zip reader keeps only the last inflated entry.
 class BytesMade {
  public:
   BytesMade() = default;
   explicit BytesMade(std::uint64_t file_bytes) { allow(file_bytes); }
 
-  /// Raises the limit for a file of `file_bytes` bytes.
+  /// Raises the limit by kPerByte bytes for each of the `file_bytes` bytes of a file.
   void allow(std::uint64_t file_bytes) { most_ += kPerByte * file_bytes; }
   void add(std::uint64_t bytes) { bytes_ += bytes; }
   bool exceeded() const { return bytes_ > most_; }
@@ -75,7 +108,7 @@ class BytesMade {
 
  private:
   static constexpr std::uint64_t kInAll = std::uint64_t{2} << 30U;
-  static constexpr std::uint64_t kPerByte = 16;  // honest tasks read each byte a few times
+  static constexpr std::uint64_t kPerByte = 16;  // ordinary tasks read each byte a few times
 
   std::uint64_t most_ = kInAll;
   std::uint64_t bytes_ = 0;

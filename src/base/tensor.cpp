@@ -46,9 +46,10 @@ void check_loss(const ConversionLoss& loss, std::string_view name,
     const char* largest = to == DType::float16 ? "65504" : "3.4e38";
     fail({ErrorKind::precision, "weight-range", std::string(name),
           fmt::format("at most {}", largest), fmt::format("{}", loss.first_overflow_value)},
-         "the weight {} has {} beyond the range of {} (largest {}): {} at {}.\n{}", name,
-         plural(loss.overflows, "element"), short_name(to), largest, loss.first_overflow_value,
-         position_text(loss.first_overflow_index, shape), remedy);
+         "the weight {} has {} beyond the range of {} (at most {}), the first with the value {} at "
+         "{}.\n{}",
+         name, plural(loss.overflows, "element"), short_name(to), largest,
+         loss.first_overflow_value, position_text(loss.first_overflow_index, shape), remedy);
   }
 }
 

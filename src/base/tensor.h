@@ -1,5 +1,6 @@
 /// @file
-/// The elements of one tensor in memory, on the way from the checkpoint to the new file.
+/// Types for one tensor in memory. A reader or a transformation of weights fills the tensor, and a
+/// writer puts the elements into the new file.
 #pragma once
 
 #include <cstddef>

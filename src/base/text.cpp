@@ -15,10 +15,11 @@ struct CodeRange {
   char32_t last;
 };
 
-// Characters that control a terminal, are invisible, or reorder a line, sorted by code. Source:
-// Unicode 16, C0 and C1 controls, Bidi_Control (PropList.txt), Default_Ignorable_Code_Point
-// (DerivedCoreProperties.txt), line and paragraph separators, interlinear annotations. The list
-// also has the joiners within emojis: two names that differ only in a joiner look equal.
+// Characters that control a terminal, are invisible, or reorder a line, sorted by code. printable()
+// writes these characters as \xNN. The list has these sets of Unicode 16: C0 and C1 controls,
+// Bidi_Control (PropList.txt), Default_Ignorable_Code_Point (DerivedCoreProperties.txt), line and
+// paragraph separators, and interlinear annotations. The list also has the joiners within emojis,
+// because two names that differ only in a joiner look equal.
 constexpr std::array kInvisible = {
     CodeRange{0x0000, 0x001f},   CodeRange{0x007f, 0x009f},
     CodeRange{0x00ad, 0x00ad},    // soft hyphen

@@ -21,15 +21,15 @@ struct Utf8 {
 };
 Utf8 first_character(std::string_view text);
 
-/// Whether a terminal shows the character and does nothing else. Not visible are control
-/// characters, direction marks, and all characters that Unicode lets programs ignore.
+/// Whether a terminal shows the character and does nothing else. Control characters, direction
+/// marks and all characters with Unicode's property Default_Ignorable_Code_Point are not visible.
 bool is_visible(char32_t code);
 
 /// Returns `text`, a name from a file or a command line, in a form that is safe in a message. Bytes
 /// of invalid UTF-8 and of invisible characters become \xNN. The name is cut after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-/// Like printable(), for a text of any length, whose line breaks stay.
+/// Returns `text` as printable() does, but keeps the line breaks and does not cut the text.
 std::string printable_lines(std::string_view text);
 
 /// Returns the size as "13 bytes" or "2.8 MB" (powers of 1000).

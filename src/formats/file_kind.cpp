@@ -70,11 +70,11 @@ bool is_torch_legacy(std::string_view head) {
 
 constexpr std::size_t kTarBlock = 512;
 
-// Returns the value of a number field in a tar header; nullopt if the field has no number. Accepts
-// every form that some release of Python's tarfile module accepts. The number has octal digits and
-// ends at a zero byte. Spaces around the digits, a sign, "0o" and underscores are allowed. If the
-// first byte is 0x80 or 0xff, the other bytes are a number in base 256. Source: nti() in
-// Lib/tarfile.py, int() for base 8.
+// Returns the value of a number field in a tar header. Returns 0 if the field is empty, and nullopt
+// if the field is no number. Accepts every form that some release of Python's tarfile module
+// accepts. The number has octal digits and ends at a zero byte. Spaces around the digits, a sign,
+// "0o" and underscores are allowed. If the first byte is 0x80 or 0xff, the other bytes are a number
+// in base 256. Source: nti() in Lib/tarfile.py, int() for base 8.
 std::optional<std::int64_t> tar_number(std::string_view field) {
   const auto first = static_cast<unsigned char>(field[0]);
   if (first == 0x80 || first == 0xff) {
@@ -134,7 +134,8 @@ bool is_tar_header(std::string_view head) {
     sum_of_signed += byte < 0x80 ? byte : byte - 0x100;
   }
   if (empty || (*checksum != sum && *checksum != sum_of_signed)) return false;
-  // The header's other fields with numbers: mode, uid, gid, size, mtime, devmajor, devminor.
+  // Python's tarfile module also refuses a header if one of these fields is no number: mode, uid,
+  // gid, size, mtime, devmajor, devminor.
   struct Field {
     std::size_t at;
     std::size_t bytes;

@@ -39,7 +39,9 @@ enum class FileKind {
 /// torch.load tries first: zip before tar, tar before PyTorch's legacy stream.
 FileKind sniff(const Input& input);
 
-/// Returns the kind of the file like sniff(), but as a reader that cannot open tar archives.
+/// Returns the kind of the file like sniff(), but never returns tar or torch_tar. For a tar
+/// archive, returns another kind that the first bytes fit, or `unknown`. scan() reads the file as
+/// this kind, and checks separately whether the file is also a tar archive.
 FileKind sniff_without_tar(const Input& input);
 
 /// Returns whether Python's tarfile module opens the file. A valid checksum in the first 512 bytes

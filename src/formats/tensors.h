@@ -2,8 +2,9 @@
 /// Describes the tensors that a reader finds in a file, and the tensors that a writer puts into a
 /// file.
 ///
-/// All formats of checkpoints share these records. The records therefore contain nothing that only
-/// one format has, and nothing about what a network uses the tensors for.
+/// The readers and writers of all checkpoint formats use the structs in this file. The structs that
+/// describe tensors therefore contain nothing that only one format has. They also contain nothing
+/// about the purpose of a tensor in a network.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,10 @@ namespace aether2onnx::formats {
 struct Quantizer;
 
 /// A tensor in a file: its type, its shape, and where its elements lie in a storage (a block of
-/// bytes in the file). Before a reader returns a Tensor, it checks that the sizes multiply without
-/// overflow, that every element lies within the storage, and that the tensor has at most
-/// limits::kExpandedElements more elements than the storage.
+/// bytes in the file). Before a reader returns a Tensor, the reader checks that the sizes multiply
+/// without overflow and that every element lies within the storage. A tensor can use elements of
+/// the storage repeatedly (torch.Tensor.expand). The reader therefore also checks that the tensor
+/// has at most limits::kExpandedElements more elements than the storage.
 struct Tensor {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
@@ -97,19 +99,24 @@ struct Content {
 /// Returns the size of the tensor's elements in the file, in bytes.
 std::uint64_t byte_count(const NewTensor& tensor);
 
-/// Calls `tensor.load`, which must return the shape and type of `tensor`. Returns the elements as
-/// files store elements: row-major, least significant byte first.
+/// Calls `tensor.load`, which must return elements with the shape and type of `tensor`. Returns
+/// these elements row-major, with the least significant byte of each element first.
 std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
-/// The contradictions and the unused parts that a check finds in a file that can be opened.
+/// The result of state_dict::audit(), which checks a file that can be opened.
 struct Audit {
-  /// The first 20 tensors and references to storages that contradict themselves or a storage. Each
-  /// pair has the byte offset in the pickle, and a text that completes a sentence: "is a tensor …".
+  /// The first 20 tensors, or references to storages, that are inconsistent in themselves or do not
+  /// fit the storages of the file. Each pair has the byte offset in the file or zip entry with the
+  /// pickle, and a text for messages. The text continues a sentence that begins with "an entry
+  /// that", for example "is an expanded quantized tensor".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
-  /// Keys of the first 20 storages that no tensor refers to.
+  /// Keys of the first 20 storages that the pickle does not refer to.
   std::vector<std::string> unused_storages;
-  /// The offset of the first byte behind everything that a loader reads.
+  /// The offset behind the last byte that a loader (torch.load, safetensors) reads. scan() reports
+  /// all bytes from this offset on.
   std::uint64_t end = 0;
+  /// True if the file says that its elements are big-endian. Old loaders ignore this.
+  bool big_endian = false;
 };
 
 }  // namespace aether2onnx::formats

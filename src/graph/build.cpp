@@ -45,7 +45,8 @@ class Builder {
     return graph_.add_node(module_->path, op, std::move(inputs), std::move(attributes));
   }
 
-  // Adds a weight to the graph. Appends axes of size 1 to its shape until the rank is `rank`.
+  // Adds a weight to the graph. If the weight has fewer than `rank` axes, appends axes of size 1:
+  // (O, I) of a Linear layer becomes (O, I, 1, 1) for a Conv.
   ValueId weight(ParameterId id, std::size_t rank) {
     const Parameter& parameter = network_.parameters.at(id);
     std::vector<std::int64_t> shape = parameter.shape;
@@ -118,9 +119,10 @@ class Builder {
     return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
-  // The form standard normalizes over the last axis, in NHWC: TensorRT and ONNX Runtime have the
-  // operator LayerNormalization, and also recognise the basic operators that lower() writes
-  // instead. The form channels_first needs no Transpose.
+  // GraphForm::standard normalizes over the last axis (NHWC) with the operator LayerNormalization.
+  // For older opsets, lower() replaces LayerNormalization by basic operators. TensorRT and ONNX
+  // Runtime recognise these operators, unless ONNX Runtime has moved a Transpose between them
+  // (docs/performance.md). GraphForm::channels_first normalizes in NCHW and needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);

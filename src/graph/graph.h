@@ -1,9 +1,9 @@
 /// @file
 /// The network as a graph of ONNX operators, whose values have a name, a type and a shape.
 ///
-/// This folder has the graph, the inference of shapes, and the translation of modules into
-/// operators. Operators are those of the newest opset; the pass lower() replaces operators that an
-/// older opset does not have. Only build() uses the network.
+/// build() translates the modules of a network into operators. No other function in this folder
+/// reads the network. infer() finds the type and shape of each operator's result. Operators are
+/// those of the newest opset; the pass lower() replaces operators that older opsets do not have.
 ///
 /// Users rely on the names of nodes and values, so names stay the same from release to release. A
 /// node is called `<module path>/<operator>`, followed by _1, _2, … if the name is taken. The
@@ -60,7 +60,7 @@ struct Node {
   Attributes attributes;
 };
 
-/// A constant of the graph: a weight, a number in a formula, or a list of axes.
+/// A constant of the graph: a weight, a number such as the 0.5 in Gelu, or a list of axes.
 struct Initializer {
   ValueId value = 0;
   /// Returns the elements before rounding to 16 bits. The writer converts them to the value's type.
@@ -79,9 +79,11 @@ class Graph {
   /// elements must be the same.
   ValueId add_parameter(const std::string& parameter_name, DType dtype,
                         std::span<const std::int64_t> shape, TensorLoader load);
-  /// Returns the scalar constant "const/<value>", which is added if the graph does not have it yet.
+  /// Returns the scalar constant with the value `number`. Adds the constant, named
+  /// "const/<number>", if the graph does not have this constant yet.
   ValueId add_constant(DType dtype, double number);
-  /// Returns the int64 vector "const/axes", which is added if the graph does not have it yet.
+  /// Returns the int64 constant with the elements `axes`. Adds the constant, named "const/axes", if
+  /// the graph does not have a constant with these elements yet.
   ValueId add_axes(const std::vector<std::int64_t>& axes);
   /// Appends a node, and infers the type and shape of its result. Returns the id of the result.
   ValueId add_node(const std::string& path, const std::string& op, std::vector<ValueId> inputs,
@@ -128,7 +130,8 @@ inline constexpr const char* kChannelNormalization = "ChannelNormalization";
 Value infer(const std::string& op, const std::vector<const Value*>& inputs,
             const Attributes& attributes);
 
-/// Returns the names of all operators that a graph may have, except Cast and ChannelNormalization.
+/// Returns the operators that ConvertOptions::fp32_operators may name: all operators that a graph
+/// may have, except Cast and ChannelNormalization.
 const std::vector<std::string>& computing_operators();
 
 /// Translates a fused network to a float32 graph with one input `input` and one output `output`.

@@ -131,7 +131,8 @@ Shape concat(const Inputs& inputs, const Attributes& attributes) {
             "the inputs of Concat must have the same rank");
     result[axis].value += other[axis].value;
     other[axis] = result[axis];
-    require(other == result, "the inputs of Concat may differ only in the size of its axis");
+    require(other == result,
+            "the inputs of Concat may differ in size only along the axis of Concat");
   }
   return result;
 }

@@ -25,8 +25,8 @@ onnx::Node node_record(const Graph& graph, const Node& node) {
   return record;
 }
 
-// Loads a weight, converts it to `dtype` and checks it. Counts subnormal and zero results in
-// `loss`.
+// Loads a weight and converts it to `dtype`. Throws Error(precision) if an element is NaN, infinite
+// or beyond the range of `dtype`. Adds to `loss` how many elements became subnormal or zero.
 TensorData load_as(const Initializer& initializer, const onnx::Tensor& tensor, DType dtype,
                    WeightLoss& loss) {
   TensorData data = initializer.load();
@@ -42,7 +42,7 @@ TensorData load_as(const Initializer& initializer, const onnx::Tensor& tensor, D
   check_loss(found, tensor.name, tensor.dims, dtype,
              dtype == DType::float16
                  ? fmt::format("Convert with {} mixed_fp16 or fp32.", option("fp_mode"))
-                 : "A model with such large weights cannot be deployed.");
+                 : "Programs that run models compute in at most fp32. Use another checkpoint.");
   if (initializer.is_parameter) {
     loss.subnormal += found.subnormal;
     loss.flushed_to_zero += found.flushed_to_zero;

@@ -1,4 +1,5 @@
-// Computes the cost of one run of a network, and the receptive field of the network.
+// Computes the cost of one run of a network: the number of multiply-adds, and the number of
+// elements in memory. Also computes the network's receptive field.
 
 #include <algorithm>
 #include <cmath>
@@ -68,10 +69,11 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* pair = std::get_if<ReparameterizedConv2d>(&module.operation)) {
     return elements(pair->large_weight) + elements(pair->small_weight);
   }
-  // Returns 0 for channel attention, because its multiply-adds are per image, not per pixel.
   if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
     return elements(pixels->weight);
   }
+  // Returns 0 for channel attention, because its multiply-adds are per image, not per pixel. The
+  // number of multiply-adds includes no other operations.
   return 0;
 }
 
@@ -86,7 +88,8 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   for (std::size_t i = 0; i < network.modules.size(); ++i) {
     const Module& module = network.modules[i];
     const double made = extents[i + 1].per_pixel();
-    // A pair of convolutions has two feature maps in memory, before it adds these feature maps.
+    // A ReparameterizedConv2d adds the outputs of two convolutions. Before this addition, both
+    // outputs are in memory.
     const bool pair = std::holds_alternative<ReparameterizedConv2d>(module.operation);
     const double within = pair ? made : 0;
     const double copies = rearranges(module) ? extents.at(module.inputs[0]).per_pixel() + made : 0;
@@ -103,7 +106,8 @@ void count_live(const Network& network, const std::vector<Extent>& extents, Cost
   }
 }
 
-// Returns how many pixels of its input an operation reads to each side of an output pixel.
+// Returns the radius of an operation: the largest distance, in pixels, from an output pixel to an
+// input pixel that contributes to this output pixel. A 3 x 3 convolution has the radius 1.
 double radius_of(const Operation& operation, const Network& network) {
   const auto half = [](std::int64_t kernel) {
     const std::int64_t pixels = (kernel - 1) / 2;
@@ -131,8 +135,9 @@ Reach reach_of(const Network& network) {
     reach.whole_picture =
         reach.whole_picture || std::holds_alternative<ChannelAttention>(module.operation);
   }
-  // Adds one pixel. An output pixel of a pixel shuffle lies within an input pixel, so that it may
-  // depend on one more input pixel, to one side, than the sum of the radii shows.
+  // Adds one pixel to the sum of the operations' radii. A pixel shuffle makes several output pixels
+  // from one input pixel. The sum ignores where in the input pixel the output pixel lies, so on one
+  // side the sum may be one input pixel too small.
   constexpr double rounding = 1;
   reach.pixels = static_cast<std::int64_t>(std::ceil(pixels.back() + rounding));
   return reach;

@@ -1,5 +1,6 @@
-// Computes weights, in float64 and without fused multiply-add (see src/CMakeLists.txt), so that a
-// conversion writes the same bytes on every machine.
+// Computes the elements of a network's weights from the tensors of a checkpoint. The arithmetic is
+// in float64 and without fused multiply-add (see src/CMakeLists.txt), so that a conversion writes
+// the same bytes on every machine.
 
 #include "network/evaluate.h"
 
@@ -81,8 +82,9 @@ bool fits_float32(double value) {
          std::isinf(value);
 }
 
-// Rounds all numbers of a weight to float32, as a checkpoint stores them. If one number is beyond
-// float32's range, rounds none, so that the writer of the ONNX file reports the number.
+// Rounds all numbers of a weight to float32, the type of the weight in a fused checkpoint. If one
+// number is beyond float32's range, leaves all numbers unchanged. The code that writes the ONNX
+// file then reports this number in an error.
 Numbers rounded(Numbers numbers) {
   if (std::all_of(numbers.values.begin(), numbers.values.end(), fits_float32)) {
     for (double& value : numbers.values) value = static_cast<double>(static_cast<float>(value));
@@ -100,7 +102,7 @@ Numbers centred_add(Numbers large, const Numbers& small) {
   const auto inner = static_cast<std::size_t>(small.shape[2]);
   require(large.shape[3] == large.shape[2] && small.shape[3] == small.shape[2] && inner <= outer &&
               (outer - inner) % 2 == 0,
-          "the two kernels have no common middle");
+          "the small kernel can't be centred in the large kernel");
   const std::size_t begin = (outer - inner) / 2;
   const auto planes = static_cast<std::size_t>(large.shape[0] * large.shape[1]);
   for (std::size_t plane = 0; plane < planes; ++plane) {

@@ -35,7 +35,7 @@ Source block_source(const std::optional<Attribute>& attribute) {
 }
 
 Source note_source(const FloatStateDict& file, std::string_view note, std::string_view what) {
-  return {file.note(note), "the note of the fused checkpoint", was_assumed(file, what)};
+  return {file.note(note), "the note that fuse wrote into the checkpoint", was_assumed(file, what)};
 }
 
 // Returns whether two texts are equal, or are equal numbers, for example "2" and "2.0".
@@ -51,11 +51,13 @@ std::optional<Decided> stated(std::initializer_list<Source> sources, const char*
     if (source.text == nullptr) continue;
     const auto number = parse_number<double>(*source.text);
     if (number && *number > 0 && std::isfinite(*number)) {
-      return Decided{*number,
-                     source.assumed
-                         ? fmt::format("{} says that the value was an assumption", source.where)
-                         : fmt::format("stated in {}", source.where),
-                     !source.assumed};
+      return Decided{
+          *number,
+          source.assumed
+              ? fmt::format("{} says that the original checkpoint did not state this value",
+                            source.where)
+              : fmt::format("stated in {}", source.where),
+          !source.assumed};
     }
     warnings.push_back(
         fmt::format("{} has {} {}, which is not a number above 0; the value is ignored",
@@ -143,8 +145,8 @@ Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, 
 void refuse_res_scale(const ReadOptions& options, std::string_view generation) {
   if (!options.res_scale) return;
   fail({ErrorKind::mismatch, "network-option-unused", "res_scale"},
-       "{} {} was given, but the checkpoint is of generation {}. The blocks of this generation add "
-       "their output without a factor.\nLeave the option out.",
+       "{} {} was given, but the checkpoint is of generation {}. The blocks of this generation do "
+       "not multiply their output by a factor.\nLeave the option out.",
        option("res_scale"), *options.res_scale, generation);
 }
 

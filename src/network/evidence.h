@@ -1,6 +1,11 @@
 /// @file
 /// Determines the settings of a network that the tensors do not show: from an option, else from
 /// other data in the file, else from a default. Private to this folder.
+///
+/// res_scale is the factor of each block's output. img_range is the factor between pixel values and
+/// the numbers with which the network computes. arch_config and metadata are dicts of settings that
+/// some checkpoints contain. A note is a text with a setting; the task `fuse` writes notes into the
+/// fused checkpoint.
 #pragma once
 
 #include <optional>
@@ -25,8 +30,8 @@ void add_evidence(NetworkInfo& facts, std::string what, std::string value, std::
                   bool certain = true);
 void add_evidence(NetworkInfo& facts, const char* what, const Decided& decided);
 
-/// Returns whether the note "assumed" of a fused checkpoint lists the setting `what` ("res_scale").
-/// The setting was then an assumption when the checkpoint was fused.
+/// Returns whether the note "assumed" in a fused checkpoint lists the setting `what` ("res_scale").
+/// `fuse` lists a setting in this note if the setting's value was an assumption during fusion.
 bool was_assumed(const FloatStateDict& file, std::string_view what);
 
 /// An attribute of a network that was pickled as a Python object, or of one of its modules.
@@ -35,32 +40,37 @@ struct Attribute {
   std::string text;
 };
 
-/// Returns the attribute `suffix` ("norm.eps") of the blocks stages.<i>.<j>, and of the whole
-/// network if `of_body`; nullopt if missing. Throws Error(unsupported) if two values differ.
+/// Searches every block stages.<i>.<j> for the attribute `suffix` ("norm.eps"), and the network
+/// itself if `of_body`. Returns the first attribute that is found; nullopt if none is found. Throws
+/// Error(unsupported) if two of the attributes that are found have different values.
 std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::string_view suffix,
                                              bool of_body);
 
-/// Returns "the attribute norm.eps of the pickled network" for "norm.eps", for messages.
+/// Returns a text for messages. If `name` is "norm.eps", the text is "the attribute norm.eps of the
+/// pickled network".
 std::string place_of_attribute(std::string_view name);
 
-/// Returns res_scale from the first source that has a number above 0: the option, an attribute of a
-/// pickled network, arch_config, the note in a fused checkpoint, `otherwise`. Adds a line to
-/// `warnings` for each value in the file that is not a number above 0.
+/// Returns res_scale. Takes the value from the option, else from an attribute of a pickled network,
+/// else from arch_config, else from the note `res_scale`, else from `otherwise`. Ignores values in
+/// the file that are not a number above 0, and adds a line to `warnings` for each of these values.
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings);
-/// Returns img_range: from the option, an attribute, arch_config, metadata, a note, or else 1.
+/// Returns img_range. Takes the value from the option, else from an attribute of a pickled network,
+/// else from arch_config, else from metadata, else from the note `img_range`. The default is 1.
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings);
-/// Returns the epsilon of deployment norms: the option, an attribute norm.eps, or `otherwise`.
+/// Returns the epsilon of deployment norms (norms with stored mean and variance): from the option,
+/// from an attribute norm.eps, or else `otherwise`.
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                         std::vector<std::string>& warnings);
 
-/// Throws Error(mismatch) if the option is set, because the network does not use this option.
+/// These functions throw Error(mismatch) if the option res_scale (or norm_eps) is set, because the
+/// network does not use this setting.
 void refuse_res_scale(const ReadOptions& options, std::string_view generation);
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 
-/// Compares arch_config, metadata and the buffers `scale` and `scale_tensor` with the values that
-/// follow from the shapes. Returns one line of text for each contradiction.
+/// Compares settings in arch_config, in metadata and in the buffers `scale` and `scale_tensor` with
+/// the values that the shapes of the tensors show. Returns one line of text for each difference.
 std::vector<std::string> contradictions(const FloatStateDict& file, const NetworkInfo& facts);
 
 }  // namespace aether2onnx::network

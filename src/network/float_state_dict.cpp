@@ -80,7 +80,8 @@ bool FloatStateDict::is_quantization_entry(const Entry& entry) const {
   if (quantization_ == Quantization::none) return false;
   if (is_of_fake_quant(entry.name)) return true;
   if (quantization_ != Quantization::int8) return false;
-  // In int8 files, a Linear also has an entry `dtype`, and a Conv2d without bias has the bias None.
+  // In an int8 file, each Linear has an entry `dtype`, and each Conv2d without a bias has an entry
+  // `bias` with the value None. Both entries contain no weight, so FloatStateDict leaves them out.
   const bool is_note = entry.name.ends_with("._packed_params.dtype") ||
                        (entry.name.ends_with(".bias") && entry.problem.starts_with("is None"));
   return is_note || is_activation_quantization(state_dict_, entry);

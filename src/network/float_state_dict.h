@@ -50,10 +50,11 @@ class FloatStateDict {
     return attributes_;
   }
 
-  // These functions return the value `name`, as text, from the file's top-level dict, or from the
-  // dict `arch_config` or `metadata` in the file. arch_config() first searches the attribute
-  // arch_config of a pickled network. If a name occurs several times, the first value is returned.
-  // Null if the value is missing or None.
+  // Each of these functions returns the value `name` as text, or null if the value is missing or
+  // None. note() searches the file's top-level dict. metadata() searches the dict `metadata` in the
+  // file. arch_config() searches the attribute arch_config of a pickled network, then the dict
+  // `arch_config` in the file (or in `metadata`). If a name occurs several times, the functions
+  // return the first value.
   const std::string* note(std::string_view name) const;  ///< From the top-level dict.
   const std::string* arch_config(std::string_view name) const;
   const std::string* metadata(std::string_view name) const;

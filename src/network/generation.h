@@ -1,6 +1,7 @@
 /// @file
-/// A generation (published version) of AetherNet: rules to recognise its files, and its modules.
-/// Each generation has its own file, and a row in recognise.cpp's table. Private to this folder.
+/// A generation is a published version of AetherNet. struct Generation has functions that recognise
+/// files of a generation, and a function that lists the network's modules. Each generation has its
+/// own source file, and a row in the table in recognise.cpp. Private to this folder.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,8 @@
 
 namespace aether2onnx::network {
 
-/// A published size of a network (aether_small, …). All groups have the same number of blocks.
+/// A published size of the network, for example aether_small. Most layers of a network are in
+/// blocks, which form groups. In a variant, all groups have the same number of blocks.
 struct Variant {
   const char* name = "";
   std::int64_t embed_dim = 0;
@@ -23,7 +25,8 @@ struct Variant {
   std::int64_t hidden_dim = 0;
   std::int64_t large_kernel = 0;
   std::int64_t small_kernel = 0;
-  /// Whether the variant has this attention. Unset if the generation has none, or if unknown.
+  /// Whether the variant has channel attention, and whether it has spatial attention. Unset if no
+  /// network of the generation has this attention, or if the answer is unknown for this variant.
   std::optional<bool> channel_attention;
   std::optional<bool> spatial_attention;
 };
@@ -87,11 +90,13 @@ struct Generation {
   bool (*fits)(const FloatStateDict& file) = nullptr;
   /// Returns whether this row is more likely than the other rows for which fits() returns true.
   bool (*is_likely)(const FloatStateDict& file) = nullptr;
-  /// Chooses one of `names`. Throws Error(unsupported) if no network of this generation can run.
+  /// Chooses the generation of the file from `names`. Throws Error(unsupported) if the published
+  /// PyTorch code cannot run the network in the file.
   Decision (*decide)(const FloatStateDict& file, const ReadOptions& options) = nullptr;
   /// Reads the dimensions from the shapes. `what` is the network's name in error messages.
   Dimensions (*measure)(const FloatStateDict& file, const std::string& what) = nullptr;
-  /// Writes the modules in the order of the forward pass. Null if the generation cannot run.
+  /// Adds the network's modules to `net`, in the order of the forward pass. Null if the published
+  /// PyTorch code of the generation cannot run.
   void (*forward)(NetworkWriter& net) = nullptr;
   /// True if tensors show all settings, so that arch_config and metadata need no check.
   bool keys_tell_all = false;

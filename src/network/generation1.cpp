@@ -58,7 +58,8 @@ Dimensions measure(const FloatStateDict& file, const std::string& what) {
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    // The factor is 3 only if there is one convolution. If the tensor is missing, the factor is 2.
+    // A pixel shuffle follows each convolution. The factor is 3 only in an upsampler with one
+    // convolution. If the convolution's weight is missing, the factor is 2.
     const auto out = measure.size(upsample_path(2 * i) + ".weight", 4, 0);
     const bool three = count == 1 && out && *out == 9 * d.last_width;
     d.upsampler.push_back({upsample_path(2 * i), d.last_width, three ? 3 : 2});

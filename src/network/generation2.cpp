@@ -1,4 +1,5 @@
-// The second generation of AetherNet (G2, "aetherv2"), reported as an error: its code cannot run.
+// The second generation of AetherNet (G2, "aetherv2"). A file of G2 causes an error, because the
+// published PyTorch code of G2 cannot run: the code adds tensors of different sizes.
 
 #include <array>
 

@@ -37,7 +37,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   const StageKeys keys = stage_keys(file);
   const char* name = kNames.front();
   if (keys.stages != 1) {
-    return {name, "temperature of rank 0, fusion over the channels of all stages"};
+    return {name, "temperature of rank 0, a fusion layer with embed_dim x stages input channels"};
   }
   if (const auto named = named_generation(file, options, kNames)) {
     return {name, named->because, named->certain};
@@ -49,7 +49,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
           false};
 }
 
-// Adds the projections of the stages as buffers, because G3 does not use these projections.
+// Adds the projections of the stages to `net` as buffers. A buffer is a tensor of the file that the
+// forward pass does not use.
 void declare_fusion_convs(NetworkWriter& net) {
   const auto count = static_cast<std::int64_t>(net.d.depths.size());
   const std::int64_t out = net.d.embed_dim / count;

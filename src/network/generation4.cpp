@@ -30,7 +30,7 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   const char* name = kNames.front();
   require_even_stages(keys, name);
   if (keys.stages != 1 || keys.attention_rank == 4) {
-    return {name, "temperature of rank 0, fusion over embed_dim channels"};
+    return {name, "temperature of rank 0, a fusion layer with embed_dim input channels"};
   }
   if (const auto named = named_generation(file, options, kNames)) {
     return {name, named->because, named->certain};

@@ -1,6 +1,7 @@
-// The fifth generation of AetherNet (G5.0 to G5.2): the gate is multiplied by the temperature. In
-// G5.0, the projections of all stages have the same number of channels. G5.1 and G5.2 have a buffer
-// `scale` and a factor res_scale of each block's output. G5.0 has neither.
+// The fifth generation of AetherNet (G5.0 to G5.2). Each block multiplies the output of its layer
+// conv_gate by its weight ffn.temperature. In G5.0, the projections of all stages have the same
+// number of channels. G5.1 and G5.2 have a buffer `scale`, and multiply each block's output by the
+// factor res_scale. G5.0 has no buffer `scale` and no res_scale.
 
 #include <array>
 
@@ -41,8 +42,10 @@ Decision decide_first(const FloatStateDict& file, const ReadOptions& /*options*/
 }
 
 Decision decide(const FloatStateDict& file, const ReadOptions& options) {
-  Decision decision = {"G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 is the same network"};
-  // G5.1 and G5.2 differ only in the name, so the option or the note changes only the name.
+  Decision decision = {
+      "G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 and G5.2 are the same network"};
+  // G5.1 and G5.2 differ only in the name. So the option `generation` changes only the name. The
+  // note `generation` in a fused checkpoint also changes only the name.
   if (const auto named = named_generation(file, options, kNames)) {
     decision.name = named->name;
     decision.because = named->because;

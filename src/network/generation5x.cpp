@@ -1,5 +1,6 @@
 // The generation G5x ("2.0.0 Definitive"), published between G5.2 and G6.0. The activation of gates
-// is GELU, fusion never folds statistics into norms, and some keys exist only in G5x.
+// is GELU. Fusing a network of G5x does not change the norms, which keep their stored mean and
+// variance. Some keys exist only in G5x.
 
 #include <array>
 

@@ -1,4 +1,6 @@
-// The sixth generation of AetherNet (G6.0, G6.1): the weight error_comp is added after fusion_conv.
+// The sixth generation of AetherNet (G6.0, G6.1). The fusion layer adds the weight error_comp to
+// the output of its convolution fusion_conv. In G3 to G5.2, the fusion layer adds error_comp to the
+// input of fusion_conv.
 
 #include <array>
 

@@ -1,6 +1,7 @@
-// The seventh and last published generation of AetherNet (G7a to G7d). The norm after the fusion
-// runs before the shortcut is added. The image is divided by img_range before the mean is
-// subtracted. G7a has a temperature in each block, but does not use the temperature.
+// The seventh and last published generation of AetherNet (G7a to G7d). G7 normalizes the output of
+// the fusion layer, and then adds the output of conv_first. (G3 to G6 add first, and then normalize
+// the sum.) G7 divides the image by img_range, and then subtracts the mean. G7a has a weight
+// ffn.temperature in each block, but does not use this weight.
 
 #include <array>
 
@@ -30,7 +31,8 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   decision.settings.norms_when_fused = DeploymentNorm::WhenFused::folded_without_statistics;
   const bool first = decision.name == kNames.front();
   decision.settings.without_temperature = first;
-  // Except for G7a, int8 networks were trained without error_comp, so they must run without it.
+  // The training of int8 networks did not use the weight error_comp, except in G7a. So an int8
+  // network of G7b to G7d must run without error_comp, although the file contains this weight.
   decision.settings.without_error_comp = file.quantization() == Quantization::int8 && !first;
   return decision;
 }

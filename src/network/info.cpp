@@ -1,4 +1,5 @@
-// Makes the NetworkInfo of a network and texts from it; lists names of generations and variants.
+// Makes the NetworkInfo of a network. Makes texts from a NetworkInfo, for example the notes in a
+// fused checkpoint. Lists the names of generations and variants.
 
 #include <algorithm>
 #include <array>
@@ -36,7 +37,8 @@ const std::vector<std::string>& generation_names() {
   return names;
 }
 
-// Begins with the variants of the last generation, which has the most variants, ordered by size.
+// Lists the variants of the last generation first, because this generation has the most variants.
+// The last generation's variants are in the order of their sizes.
 const std::vector<std::string>& named_variants() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;

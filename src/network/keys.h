@@ -16,10 +16,12 @@
 
 namespace aether2onnx::network {
 
-/// The largest number of convolutions in an upsampler. Five of factor 2 enlarge by a factor of 32.
+/// The largest number of convolutions in an upsampler. Five convolutions, each with the factor 2,
+/// enlarge the image by a factor of 32.
 inline constexpr std::size_t kMostUpsamplers = 5;
 
-/// The parts of a block's key after its start, "layers.": group, block and suffix.
+/// The group, block and suffix in a block's key. The key "layers.0.1.ffn.fc2.weight" has the group
+/// 0, the block 1 and the suffix "ffn.fc2.weight".
 struct BlockKey {
   std::size_t group = 0;
   std::size_t block = 0;
@@ -36,10 +38,11 @@ std::optional<BlockKey> parse_block_key(std::string_view key, std::string_view s
 bool is_fused_key(std::string_view suffix);    ///< True for conv.fused_conv.weight, …
 bool is_unfused_key(std::string_view suffix);  ///< True for conv.lk_conv.weight, …
 
-/// Returns the number of groups (or blocks) with the indices 0, 1, 2, …: the highest index plus 1,
-/// so that a missing group is reported as missing. If most groups would be missing, the highest
-/// index is wrong. The result is then the number of groups before the first gap, and keys of groups
-/// after the gap are reported as unexpected.
+/// Returns the number of groups (or blocks), whose indices begin at 0. The usual result is the
+/// highest index plus 1, so that a missing group is reported as missing. If most groups would be
+/// missing, dense_count() assumes that the highest index is wrong. The result is then the number of
+/// groups before the first gap (at least 1), and keys of groups after the gap are reported as
+/// unexpected.
 template <typename Value>
 std::size_t dense_count(const std::map<std::size_t, Value>& by_index) {
   if (by_index.empty()) return 0;
@@ -58,8 +61,9 @@ class Measure {
   /// ("layers."). `what` is the network's name in error messages.
   Measure(const FloatStateDict& file, std::string start, std::string what);
 
-  /// Returns the dimensions of blocks and conv_first. `gate` and `main` are keys in a block:
-  /// weights of rank `rank` that show hidden_dim. Throws Error(mismatch) if a dimension is unknown.
+  /// Returns the dimensions of the blocks and of the network's first convolution. `gate` and `main`
+  /// name two weights in each block. Both weights have `rank` axes. The size of the first axis is
+  /// hidden_dim, the inner width of a block. Throws Error(mismatch) if a dimension is unknown.
   Dimensions blocks(const char* gate, const char* main, std::size_t rank) const;
 
   /// Returns the size of one axis of the tensor `key`. Returns nullopt if no tensor has this key
@@ -73,7 +77,8 @@ class Measure {
 
   bool any_block_has(std::string_view suffix) const;
 
-  /// Throws Error(mismatch) if `size` is 0: the tensor `key` is missing or has another rank.
+  /// Throws Error(mismatch) if `size` is 0. The caller passes 0 if the tensor `key` is missing or
+  /// has another rank. `dimension` is the name of the size in the error message.
   void require_size(std::int64_t size, const char* dimension, const std::string& key) const;
 
  private:

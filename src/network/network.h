@@ -2,10 +2,13 @@
 /// Recognises the AetherNet in a state dict, and describes this network as a list of modules and
 /// weights.
 ///
-/// This folder has all knowledge of AetherNet: the generations (published versions), their keys and
-/// shapes, and their forward passes. A Network lists its modules in the order of the forward pass.
-/// A Parameter contains the formula of a weight. Code outside this folder works on modules of any
-/// network. Each generation has its own file, and a row in the table in recognise.cpp.
+/// A module is one operation of the forward pass. A Network lists its modules in the order of the
+/// forward pass. Each weight has an Expression, which tells how to compute the weight's elements
+/// from the checkpoint. evaluate() computes the elements later, when the program needs them.
+///
+/// Only this folder describes AetherNet: its generations (published versions), their keys and
+/// shapes, and their forward passes. Code in other folders works on modules of any network. Each
+/// generation has its own file, and a row in the table in recognise.cpp.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -22,9 +25,11 @@
 
 namespace aether2onnx::network {
 
-/// The formula of a weight: a tensor of the state dict, or arithmetic on tensors in float64. The
-/// operands are called a and b. The operations + - * / work element by element, in row-major order.
-/// Their result has the shape of a. If b has only one element, each element of a uses this element.
+/// Tells how to compute the elements of a weight. Most weights are a tensor of the state dict. When
+/// two modules are merged, the new weight is the result of arithmetic in float64, for example the
+/// sum of two kernels. The operands are called a and b. The operations + - * / combine elements
+/// with the same position in row-major order. Their result has the shape of a. If b has only one
+/// element, they combine each element of a with this element.
 struct Expression {
   enum class Kind {
     stored,       ///< The tensor whose key in the state dict is `key`.
@@ -39,8 +44,8 @@ struct Expression {
     centred_add,
     scale_rows,  ///< Multiplies each row a[o, …] of a weight (O, …) by the number b[o].
     apply,       ///< Matrix a, (O, I) or (O, I, 1, 1), times vector b, (I). The result is (O).
-    /// The operand a, rounded to the type of the weight in a fused checkpoint: float64 if a tensor
-    /// in the formula of a is stored as float64, float32 otherwise.
+    /// Rounds the elements of a as a fused checkpoint stores them: to float64 if a is computed from
+    /// a float64 tensor, otherwise to float32.
     rounded,
   };
   Kind kind = Kind::stored;
@@ -55,7 +60,7 @@ struct Expression {
   static Expression of(Kind kind, Expression a, Expression b);
 };
 
-/// A weight of the network. `name` is the weight's key in the published PyTorch class.
+/// A weight of the network. `name` is its key in the state dict of the published PyTorch class.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -64,8 +69,8 @@ struct Parameter {
 };
 
 /// A tensor of the state dict that the forward pass does not use, for example a version number, or
-/// statistics that weights contain already. Fused checkpoints keep buffers, because
-/// load_state_dict(strict=True) requires them.
+/// a norm's running_mean after it was merged into the norm's bias. Fused checkpoints (the output of
+/// `fuse`) contain the buffers, because PyTorch's load_state_dict(strict=True) requires them.
 struct Buffer {
   std::string name;
   std::string key;  ///< The buffer's key in the state dict.
@@ -83,7 +88,8 @@ using ValueId = std::size_t;
 // dilation 1 and zero padding of half its kernel, so it keeps height and width. parameters()
 // returns the ids of the weights that an operation uses.
 
-/// Computes x + value: subtracts or adds the image's mean if the mean is a number, not a weight.
+/// Computes x + value. A network subtracts and adds the image's mean with Shift modules if the mean
+/// is a constant in the PyTorch class. If the mean is a weight, a network has ChannelShift modules.
 struct Shift {
   double value = 0;
 };
@@ -126,17 +132,19 @@ struct LayerNorm {
   double epsilon = 0;
   auto parameters() { return std::tie(weight, bias); }
 };
-/// Computes (x - running_mean) / sqrt(running_var + epsilon) * weight + bias, with statistics that
-/// the file contains. Each of these four weights has C elements. The pass fuse() replaces the norm
-/// by a ChannelAffine, except if `when_fused` is `kept`.
+/// Computes (x - running_mean) / sqrt(running_var + epsilon) * weight + bias. The file contains
+/// these four weights, and each has C elements. The pass fuse() replaces the norm by a
+/// ChannelAffine, except if `when_fused` is `kept`.
 struct DeploymentNorm {
   ParameterId weight = 0;
   ParameterId bias = 0;
   ParameterId running_mean = 0;
   ParameterId running_var = 0;
   double epsilon = 0;
-  /// How a fused checkpoint stores the norm. `kept`: unchanged. folded_…: weight and bias contain
-  /// the statistics, and the file has no statistics (without), or has unused statistics (with).
+  /// What a fused checkpoint contains for this norm.
+  ///  - kept: the same four weights.
+  ///  - folded_without_statistics: only the weight and bias of the ChannelAffine.
+  ///  - folded_with_statistics: also running_mean and running_var, which have no effect (Buffer).
   enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };
   WhenFused when_fused = WhenFused::kept;
   auto parameters() { return std::tie(weight, bias, running_mean, running_var); }
@@ -164,7 +172,8 @@ struct LeakyRelu {
 struct PixelShuffle {
   std::int64_t factor = 1;  ///< The factor r of height and width.
 };
-/// Multiplies each channel of x by sigmoid(expand(relu(reduce(mean of x over all pixels)))).
+/// Multiplies each channel of x by sigmoid(expand(relu(reduce(mean of x over all pixels)))). The
+/// layers `reduce` and `expand` are Linear layers or 1 x 1 convolutions.
 struct ChannelAttention {
   ParameterId reduce_weight = 0;  ///< Shape (R, C) or (R, C, 1, 1).
   std::optional<ParameterId> reduce_bias;
@@ -223,7 +232,8 @@ struct Network {
   std::vector<Parameter> parameters;
   std::vector<Buffer> buffers;
   std::vector<Module> modules;
-  /// Warnings about contradictions and unusable values in the file, one line each.
+  /// Warnings for the user, one line each: a setting in the file contradicts the shapes of the
+  /// tensors, or has an unusable value (for example a negative res_scale).
   std::vector<std::string> warnings;
 
   ParameterId add_parameter(std::string name, std::vector<std::int64_t> shape, Expression value);
@@ -239,8 +249,8 @@ struct Cost {
   /// The largest number of elements of all feature maps that are in memory at the same time. A
   /// feature map is in memory from the module that makes it to the last module that reads it.
   double live_elements = 0;
-  /// The same as `live_elements`, if each convolution and LayerNorm also copies its input and
-  /// output. Libraries that rearrange channels in memory make these copies.
+  /// `live_elements` for a library that rearranges the channels in memory. In this library, each
+  /// convolution and each LayerNorm also needs memory for a copy of its input and of its output.
   double live_elements_with_copies = 0;
   double input_elements = 0;
   double output_elements = 0;
@@ -251,12 +261,13 @@ Cost cost_of(const Network& network);
 /// The receptive field of a network: the input pixels on which one output pixel depends.
 struct Reach {
   std::int64_t pixels = 0;     ///< How far the field reaches to each side, in input pixels.
-  bool whole_picture = false;  ///< True if averages over the whole picture are needed.
+  bool whole_picture = false;  ///< True if channel attention averages over the whole image.
 };
 
 Reach reach_of(const Network& network);
 
-/// A step in the summary of an ONNX graph: an operator with weights, pixel shuffle or LeakyRelu.
+/// A step in the summary of an ONNX graph. A step is a pixel shuffle, a LeakyRelu, or a convolution
+/// or matrix product with a weight.
 struct OutlineStep {
   enum class Kind {
     convolution,  ///< Stride 1, padding of half the kernel. `shape` is (out, in / groups, k, k).
@@ -270,8 +281,9 @@ struct OutlineStep {
   std::int64_t groups = 1;
   std::int64_t factor = 1;  ///< The factor of a pixel shuffle.
 };
-/// A summary of an ONNX graph, by which recognise() finds the network. Graphs of all exporters show
-/// these steps (in the order of execution) and these counts of operators.
+/// A summary of an ONNX graph: steps in the order of execution, and numbers of some operators.
+/// Exporters may write the same network with different operators, but the steps and these numbers
+/// are equal. So recognise() compares summaries, not graphs.
 struct Outline {
   std::vector<OutlineStep> steps;
   std::size_t gelus = 0;
@@ -280,40 +292,46 @@ struct Outline {
   std::size_t layer_norms = 0;  ///< LayerNormalization nodes, and Sqrt nodes of decomposed norms.
 };
 
-/// Recognises the AetherNet in the summary of an ONNX graph. Returns nullopt if the graph has
-/// another network. `hint` has settings from the file's metadata. Two of these settings are used,
-/// if the graph does not show them: the generation, if graphs of several generations have the same
-/// steps, and the depths, if the names of the weights do not show which block is in which group.
+/// Recognises the AetherNet in the summary of an ONNX graph. Returns nullopt if the graph contains
+/// another network. `hint` has settings from the file's metadata. recognise() uses two of these
+/// settings, and only if the graph does not show them:
+///  - the generation, if graphs of several generations have the same steps;
+///  - the depths (number of blocks in each group), if neither the names of weights nor the
+///    projections after groups show where a group ends.
 std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
 /// Recognises the AetherNet in a state dict and checks keys and shapes as strictly as PyTorch's
-/// load_state_dict(strict=True). Ignores the entries that quantization adds beside the weights.
-/// Settings that tensors do not show (for example res_scale) come from an option, from other data
-/// in the file, or else from a documented default. facts.evidence lists the source of each setting.
+/// load_state_dict(strict=True). Ignores the observers, scales and zero points of a quantized
+/// network. Tensors do not show all settings, for example res_scale. recognise() takes such a
+/// setting from `options`, otherwise from other data in the file (for example arch_config),
+/// otherwise from a documented default. facts.evidence lists the source of each setting.
 ///
 /// Throws Error(mismatch) if keys or shapes differ from those of the recognised AetherNet; the
 /// error lists every missing key, unexpected key and wrong shape. Throws Error(mismatch) too if the
-/// file is not of the generation in `options`. Throws Error(unsupported) if the file has another
-/// network, if the generation cannot run, or if the file is in int8 and ReadOptions::dequantize is
-/// not set.
+/// file is not of the generation in `options`. Throws Error(unsupported) if the file contains
+/// another network, if PyTorch cannot run the network either, or if the network is in int8 and
+/// ReadOptions::dequantize is false.
 Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& options = {});
 
 /// Returns one line for each setting that is an assumption, because the file does not show its
 /// value. The line has the assumed value, and the option that sets another value.
 std::vector<std::string> open_questions(const NetworkInfo& facts);
 
-/// Returns names and texts of notes (settings that tensors do not show) for a fused checkpoint.
+/// Returns the notes that `fuse` writes into a fused checkpoint, as pairs of name and text. Notes
+/// contain the settings that tensors do not show.
 std::vector<std::pair<std::string, std::string>> notes(const NetworkInfo& facts);
 
 /// Returns the names of all generations: the allowed values of ReadOptions::generation.
 const std::vector<std::string>& generation_names();
 
-/// Returns the names of all variants (published sizes), for Expectations::model_type.
+/// Returns the names of all variants (published sizes of the network): the allowed values of
+/// Expectations::model_type.
 const std::vector<std::string>& named_variants();
 
-/// Returns a text that tells what fusion combined: "depthwise 11x11 + 3x3, summed in float64", then
-/// "; norms with eps 0.0001" if fusion folds statistics. Metadata and fused checkpoints contain
-/// this text. Returns "" for a fused checkpoint that does not contain the text.
+/// Returns a text about the unfused network, for metadata and fused checkpoints: "depthwise 11x11 +
+/// 3x3, summed in float64; norms with eps 0.0001". Leaves out the kernels if the size of the small
+/// kernel is unknown, and the norms if their epsilon is unknown. Returns "" if both are unknown,
+/// for example for a fused checkpoint that does not contain this text.
 std::string fused_from(const NetworkInfo& facts);
 
 /// Throws Error(mismatch), with expected and found values, if the network is not as `expected`.

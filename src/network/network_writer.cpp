@@ -85,7 +85,8 @@ ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const c
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
-  // Only in G5x, lk_conv and sk_conv have biases. Other generations have lk_bias and sk_bias.
+  // In G5x, the biases belong to the layers lk_conv and sk_conv. In other generations, these layers
+  // have no bias, and the biases are the separate parameters lk_bias and sk_bias.
   if (std::string_view(large_bias) != "lk_conv.bias") no_bias(path + ".lk_conv", channels);
   if (std::string_view(small_bias) != "sk_conv.bias") no_bias(path + ".sk_conv", channels);
   return add(path, unfused, {input});
@@ -101,8 +102,9 @@ ValueId NetworkWriter::divide_by_range(const char* path, ValueId input) {
   return add(path, Scale{settings.img_range, {}, true}, {input});
 }
 
-// Returns the values that attributes of PyTorch's own layers must have in a pickled network,
-// because these attributes (for example eps) change the outputs of the layers.
+// A network that was pickled as a Python object contains attributes of PyTorch's own layers, for
+// example eps. Returns the attributes that change a layer's output, with the values that they must
+// have.
 std::vector<NetworkWriter::ExpectedAttribute> NetworkWriter::expected_attributes() const {
   std::vector<ExpectedAttribute> expected;
   for (const Module& module : network_.modules) {
@@ -154,7 +156,7 @@ void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string
                         want.is_weight ? "" : "integers, "),
             std::string(to_string(entry->tensor->dtype)));
     } else if (want.is_zero && !is_zero(file, want.key)) {
-      found("network-key-bias", want.key, "a bias that the float layer does not have", "zeros",
+      found("network-key-bias", want.key, "a bias for a layer that has no bias", "zeros",
             "not zero");
     }
   }

@@ -12,12 +12,13 @@
 
 namespace aether2onnx::network {
 
-/// The id of the input image, the first value of each Network.
+/// The id of the input image, which is feature map 0 of each Network.
 inline constexpr ValueId kImage = 0;
 
 class NetworkWriter {
  public:
-  /// `file` is the checkpoint, which may have buffers; null for an ONNX graph, which has none.
+  /// `file` is the checkpoint that contains the network; buffer_if_there() and no_bias() search it.
+  /// Null if an ONNX graph contains the network.
   NetworkWriter(const Dimensions& dimensions, const Settings& settled, const FloatStateDict* file)
       : d(dimensions), settings(settled), file_(file) {}
 
@@ -31,35 +32,40 @@ class NetworkWriter {
   void set_value(ParameterId parameter, Expression value) {
     network_.parameters.at(parameter).value = std::move(value);
   }
-  /// Adds a tensor that the network does not use. check_strictly() checks the shape of the tensor.
+  /// Adds a tensor that the network does not use, so that a fused checkpoint keeps the tensor (see
+  /// struct Buffer). check_strictly() checks the shape of the tensor.
   void buffer(const std::string& name, std::vector<std::int64_t> shape);
+  /// Calls buffer() with the shape in the checkpoint, if the checkpoint has the tensor `name`.
   void buffer_if_there(const std::string& name);
 
-  /// Records that the layer `path` has no bias. Only a file converted to int8 may have a bias here,
-  /// of zeros, because PyTorch's engine qnnpack writes zeros if the float layer has no bias.
+  /// Records that the layer `path` has no bias. In a file converted to int8, the layer may have a
+  /// bias of zeros: PyTorch's engine qnnpack writes these zeros if the float layer has no bias.
   /// Source: aten/src/ATen/native/quantized/cpu/qconv_prepack.cpp and qlinear_prepack.cpp.
   void no_bias(const std::string& path, std::int64_t out);
 
   ValueId add(std::string path, Operation operation, std::vector<ValueId> inputs);
 
-  // These functions add a layer with the weights `path`.weight and `path`.bias.
+  // conv(), linear() and layer_norm() add a layer with the weights `path`.weight and `path`.bias.
+  // They return the id of the layer's output.
   ValueId conv(const std::string& path, std::int64_t out, std::int64_t in, std::int64_t kernel,
                ValueId input);
-  /// Adds a convolution whose weights have the keys `key`.weight and `key`.bias in the checkpoint.
+  /// Does the same as conv(), but the keys in the checkpoint are `key`.weight and `key`.bias.
   ValueId conv_at(const std::string& path, const std::string& key, std::int64_t out,
                   std::int64_t in, std::int64_t kernel, ValueId input);
   ValueId linear(const std::string& path, std::int64_t out, std::int64_t in, ValueId input);
   ValueId layer_norm(const std::string& path, double epsilon, ValueId input);
-  /// Adds the depthwise convolution of a block: one fused convolution, or the sum of two unfused
-  /// convolutions, whose biases have the keys `path`.`large_bias` and `path`.`small_bias`.
+  /// Adds the depthwise convolution of a block. A fused network has one Conv2d. An unfused network
+  /// has a ReparameterizedConv2d (the sum of two convolutions). The two convolutions have biases
+  /// with the keys `path`.`large_bias` and `path`.`small_bias`.
   ValueId depthwise(const std::string& path, ValueId input, const char* large_bias = "lk_bias",
                     const char* small_bias = "sk_bias");
 
   ValueId multiply_by_range(const char* path, ValueId input);
   ValueId divide_by_range(const char* path, ValueId input);
 
-  /// Throws Error(mismatch), with every difference, if keys, shapes or types of the state dict do
-  /// not fit the written network. `what` is the network's name in the error message.
+  /// Throws Error(mismatch) if keys, shapes or types in the state dict do not fit the network that
+  /// this object has built. The error lists all differences. `what` is the network's name in the
+  /// error message.
   void check_strictly(const FloatStateDict& file, const std::string& what) const;
 
   Network take() { return std::move(network_); }

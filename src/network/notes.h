@@ -1,7 +1,9 @@
 /// @file
-/// The names of the notes in a fused checkpoint: texts with settings that the tensors do not show.
+/// The names of the notes in a fused checkpoint. A note is a short text with a setting that the
+/// tensors do not show.
 ///
-/// `fuse` writes these notes, recognition reads them, and `scan` allows only these notes.
+/// `fuse` writes these notes, and recognise() reads them. `scan` accepts them as entries of a
+/// PyTorch zip file, and reports entries with unknown names.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +17,9 @@ inline constexpr std::string_view kGenerationNote = "generation";
 inline constexpr std::string_view kResScaleNote = "res_scale";
 inline constexpr std::string_view kImgRangeNote = "img_range";
 
-/// This note lists the settings that were assumptions during fusion, for example
-/// "generation,res_scale". In the fused checkpoint, these settings are still assumptions.
+/// This note lists the settings that the original checkpoint did not show, for example
+/// "generation,res_scale". `fuse` used a default or an option for these settings. So recognise()
+/// treats the values in the fused checkpoint as assumptions, too.
 inline constexpr std::string_view kAssumedNote = "assumed";
 
 inline constexpr std::array kNotes = {kFusedFromNote, kGenerationNote, kResScaleNote, kImgRangeNote,

@@ -16,7 +16,8 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
-// Operators that the summary leaves out: they compute shapes, formulas and elementwise values.
+// Operators that the summary leaves out. They compute shapes, means and maxima, do arithmetic on
+// single elements, or copy and rearrange elements.
 constexpr std::string_view kSilent =
     "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
     "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
@@ -106,7 +107,8 @@ class Outliner {
     } else if (node.op_type == "LeakyRelu") {
       outline_.steps.push_back({StepKind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
-      // CRD is PyTorch's order of channels. Other orders get the factor 0, which no AetherNet has.
+      // CRD is the order of channels in PyTorch, and so in AetherNet. For another order, the step
+      // gets the factor 0, so that recognise() finds no network.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
@@ -144,10 +146,11 @@ class Outliner {
         {StepKind::convolution, std::string(kernel->name), kernel->shape, groups, 1});
   }
 
-  // Reads one of the convolutions into which ConvertOptions::split_kernels_over splits a depthwise
-  // convolution. All of them read the same value, so only the first one adds a step. The first one
-  // covers the first row and column of the whole kernel, so its padding shows the size of this
-  // kernel.
+  // ConvertOptions::split_kernels_over splits a large depthwise convolution into several Conv nodes
+  // with the same input. Reads one of these nodes. Only the first node adds a step, and this step
+  // stands for the large convolution. The first node's kernel is the top left corner of the large
+  // kernel. Its padding is half the large kernel's size, rounded down. So the padding shows the
+  // large kernel's size.
   void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
                  std::int64_t groups) {
     const Ints& shape = part.shape;

@@ -1,5 +1,5 @@
 /// @file
-/// Makes the summary (Outline) of an ONNX graph, by which recognise() recognises the network.
+/// Makes the summary (Outline) of an ONNX graph. recognise() uses the summary to find the network.
 #pragma once
 
 #include "formats/onnx/onnx.h"
@@ -7,7 +7,8 @@
 
 namespace aether2onnx::network {
 
-/// Returns the steps of an ONNX graph, in the order of execution, and counts of other operators.
+/// Returns the steps of an ONNX graph (pixel shuffles, LeakyRelus, and operators with weights) in
+/// the order of execution, and the numbers of GELUs, sigmoids, ReLUs and normalizations.
 Outline outline_of(const onnx::Model& model);
 
 }  // namespace aether2onnx::network

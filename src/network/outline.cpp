@@ -1,5 +1,9 @@
-// Recognises the network of an ONNX graph by the summary (Outline) of the graph: reads dimensions
-// from the steps, builds each generation's Network with these dimensions, and compares the steps.
+// Recognises the network of an ONNX graph by the summary (Outline) of the graph. read() reads the
+// dimensions from the graph's steps. recognise_as() builds a generation's Network with these
+// dimensions, and compares the steps of this Network with the steps of the graph.
+//
+// A group (or stage) is a series of blocks. The depths are the numbers of blocks in the groups. A
+// projection is a matrix product or a 1 x 1 convolution with a weight.
 
 #include <algorithm>
 #include <numeric>
@@ -84,7 +88,8 @@ bool is_depthwise(const OutlineStep& step, std::int64_t width) {
          shape[2] == shape[3] && shape[2] % 2 == 1;
 }
 
-// Reads the dimensions of the first block. Returns its number of steps; 0 if there is no block.
+// Reads the dimensions of the blocks from the first block, with which `steps` begins. Returns the
+// number of steps of this block; 0 if `steps` does not begin with a block.
 std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 8 || !is_depthwise(steps[0], d.embed_dim)) return 0;
   d.large_kernel = steps[0].shape[2];
@@ -97,7 +102,8 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps[at].shape.empty()) return 0;
   d.hidden_dim = steps[at].shape[0];
   at += 3;
-  // Only channel attention reduces embed_dim channels and then expands the channels again.
+  // Two projections from embed_dim channels to fewer channels and back are channel attention,
+  // because no other part of a network has two projections like these.
   const Shape reduce = projection(steps[at]);
   if (!reduce.empty() && reduce[0] < d.embed_dim &&
       projection(steps[at + 1]) == Shape{d.embed_dim, reduce[0]}) {
@@ -111,8 +117,9 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   return at;
 }
 
-// Reads the steps after the body: two convolutions, perhaps a LeakyReLU, the upsampler, conv_last.
-// Returns false if the steps are not of this form.
+// Reads the upsampler's dimensions from the steps after all blocks and projections: two
+// convolutions, perhaps a LeakyReLU, the upsampler, and the convolution conv_last. Returns false if
+// the steps are not of this form.
 bool read_upsampler(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 3 || steps.back().shape.size() != 4) return false;
   d.last_width = steps.back().shape[1];
@@ -145,15 +152,17 @@ std::optional<Reading> read(const Outline& outline) {
   const std::size_t length = read_block(std::span(steps).subspan(1), d);
   if (length == 0) return std::nullopt;
 
-  // Moves the projections behind the last stage, where a Network has them, before the fusion layer.
-  // In a graph, the projection of a stage's output may directly follow the stage.
+  // This loop copies the steps to `reading` in the order of a Network. A Network lists the
+  // projections of all stages after the last stage. In a graph, the projection of a stage's output
+  // may directly follow the stage.
   reading.steps.push_back(steps[0]);
   std::vector<OutlineStep> projections;
   std::int64_t since_projection = 0;
   std::size_t at = 1;
   while (at < steps.size()) {
     if (steps.size() - at > length && is_depthwise(steps[at], d.embed_dim)) {
-      // Puts the large kernel of a pair first, as a Network does. A graph may have either order.
+      // An unfused block begins with two parallel convolutions. A graph may have either order. A
+      // Network lists the large convolution first, so the code swaps the two steps if necessary.
       if (!d.fused && steps[at].shape[2] != d.large_kernel) std::swap(steps[at], steps[at + 1]);
       reading.names.push_back(steps[at].name);
       reading.steps.insert(reading.steps.end(), &steps[at], &steps[at] + length);
@@ -167,8 +176,9 @@ std::optional<Reading> read(const Outline& outline) {
     }
   }
   if (reading.names.empty()) return std::nullopt;
-  // The last projection is the fusion layer. G3 has no other projection. G1 has no fusion layer, so
-  // a graph without projections has LayerNorms.
+  // The last projection is the fusion layer, which every generation except G1 has. So a graph
+  // without projections is of G1, and all norms of G1 are LayerNorms. In G3, the fusion layer is
+  // the only projection. Its input channels then show the number of groups.
   d.layer_norm = outline.layer_norms > 0 || projections.empty();
   if (!projections.empty()) {
     if (since_projection != 0) return std::nullopt;
@@ -218,7 +228,8 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
       candidates.push_back(d.depths);
     }
   }
-  // The last candidate for the depths distributes the blocks to the groups as evenly as possible.
+  // The last candidate is for a graph that no other candidate fits. It distributes the blocks to
+  // the groups as evenly as possible.
   const std::int64_t groups = std::clamp<std::int64_t>(reading.groups, 1, blocks);
   candidates.emplace_back();
   for (std::int64_t i = 0; i < groups; ++i) {
@@ -259,12 +270,12 @@ std::optional<Network> recognise_as(const Generation& generation, const Reading&
     return std::nullopt;
   }
   if (!generation.keys_tell_all) {
-    add_evidence(network.facts, "generation", name,
-                 noted
-                     ? "the file's metadata"
-                     : "the file does not name its generation; this is the latest generation with "
-                       "such a graph",
-                 noted);
+    add_evidence(
+        network.facts, "generation", name,
+        noted ? "the file's metadata"
+              : "the file does not name its generation; no later generation has the graph of "
+                "this file",
+        noted);
   }
   return network;
 }

@@ -132,7 +132,7 @@ const Generation* asked_for(const FloatStateDict& file, const std::string& name)
     if (has_name(*generation, name)) asked = generation;
     if (generation->fits(file)) fitting += (fitting.empty() ? "" : ", ") + names_of(*generation);
   }
-  require(asked != nullptr, "the option generation was not validated");
+  require(asked != nullptr, "the value of the option 'generation' was not checked");
   if (!fitting.empty() && !asked->fits(file)) {
     fail({ErrorKind::mismatch, "network-generation", "generation", name, fitting},
          "{} {} was given, but the checkpoint's keys are those of {}.\n"
@@ -158,8 +158,8 @@ const Generation* generation_of(const FloatStateDict& file, const ReadOptions& o
 
 // --- determining the settings and building the Network ------------------------------------------
 
-// Returns whether the statistics (mean and variance) of deployment norms are already folded into
-// weight and bias, and the reason for this answer.
+// A deployment norm is a norm with stored mean and variance. Returns true if weight and bias of the
+// deployment norms already include mean and variance. Also returns the reason for this answer.
 std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const Dimensions& d,
                                               DeploymentNorm::WhenFused when_fused) {
   if (when_fused != DeploymentNorm::WhenFused::kept) {
@@ -170,7 +170,8 @@ std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const 
   }
   switch (when_fused) {
     case DeploymentNorm::WhenFused::kept:
-      return {false, "this generation never folds the statistics"};
+      return {false,
+              "this generation keeps the mean and variance of the norms, even in fused files"};
     case DeploymentNorm::WhenFused::folded_without_statistics:
       return {!d.has_statistics, d.has_statistics ? "the file has running_mean and running_var"
                                                   : "the file has no running_mean and running_var"};
@@ -180,8 +181,8 @@ std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const 
   const std::string* built_fused = file.arch_config("fused_init");
   if (d.fused && built_fused != nullptr && *built_fused == "True") {
     return {false,
-            "arch_config has fused_init: the network was built fused, and its norms were "
-            "never folded"};
+            "arch_config has fused_init: the network was created with fused convolutions, and its "
+            "norms were never folded"};
   }
   return {d.fused, d.fused ? "the convolutions are fused, so the norms are folded"
                            : "the convolutions aren't fused, so the norms aren't folded"};
@@ -202,8 +203,8 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
       add_evidence(
           facts, "norm_eps",
           {d.noted_norm_eps,
-           "folded into weight and bias; the note of the fused checkpoint says that the epsilon "
-           "was an assumption",
+           "folded into weight and bias; the note that fuse wrote into the checkpoint says that "
+           "the original checkpoint did not state the epsilon",
            false});
     }
     return;
@@ -232,7 +233,7 @@ Settings settle(const FloatStateDict& file, const ReadOptions& options,
   facts.numbers["img_range"] = img_range.value;
   if (decision.settings.without_error_comp) {
     add_evidence(facts, "error_comp", "left out",
-                 "the int8 form of this network does not use error_comp");
+                 "the int8 form of this network does not add the weight error_comp");
   }
   if (file.dropped() > 0 && !generation.keys_tell_all) {
     add_evidence(

@@ -15,15 +15,16 @@ constexpr std::array kNames = {"G6.0", "G6.1", "G7a", "G7b", "G7c", "G7d"};
 constexpr double kEarlyNormEpsilon = 1e-5;
 constexpr double kNormEpsilon = 1e-4;
 
-// A module of the PyTorch class of a generation, by which a file of this generation is recognised.
+// If a file of G7 has the PyTorch module `module`, the file's generation is `generation`.
 struct Mark {
   const char* module;
   const char* generation;
 };
 
-// The first module of this list that a file has shows the generation. G7c has several rows, because
-// a training file shows only modules with observers, and temp_dequant has no observer. G7c comes
-// before G7b, because blocks of G7c also have an unused quant_mul_scalar.
+// seventh() uses the first row whose module the file has. G7c comes before G7b, because blocks of
+// G7c also have a quant_mul_scalar, but do not use the module. An observer is a PyTorch module that
+// records the range of another module's values. A file from quantization-aware training shows only
+// modules with observers. temp_dequant has no observer, so G7c also has rows for other modules.
 constexpr std::array kSeventhMarks = {
     Mark{"temp_dequant", "G7c"},   Mark{"temp_quant", "G7c"},       Mark{"res_quant", "G7c"},
     Mark{"upsample_quant", "G7c"}, Mark{"quant_mul_scalar", "G7b"}, Mark{"residual_quant", "G7a"}};
@@ -42,8 +43,9 @@ bool temperatures_are_one(const FloatStateDict& file) {
   return found;
 }
 
-// Chooses among G7a to G7d. Training leaves the temperatures of G7a at 1, because the gates do not
-// use them. The epsilon of norms is 1e-5 in G7a and G7b, 1e-4 in G7c and G7d.
+// Chooses among G7a to G7d. Blocks of G7a have a weight ffn.temperature, but compute nothing with
+// this weight. So training leaves the temperatures of G7a at 1, the initial value. The epsilon of
+// norms is 1e-5 in G7a and G7b, 1e-4 in G7c and G7d.
 Decision seventh(const FloatStateDict& file, const std::string& because) {
   if (!file.has("model_version")) return {"G7d", because};
   if (file.arch_config_has("arch_option")) {
@@ -59,15 +61,15 @@ Decision seventh(const FloatStateDict& file, const std::string& because) {
   }
   Decision decision = {"G7c",
                        because +
-                           ", trained temperatures; G7b and G7c have the same keys, and the file "
-                           "does not show its generation (a G7a also has trained "
-                           "temperatures if its training began from another network)",
+                           ", trained temperatures; the file can be G7b or G7c, which have the "
+                           "same keys, or G7a if the training began from another network",
                        false};
   decision.norm_eps.certain = false;
   return decision;
 }
 
-// Chooses the generation by names of modules. Returns an empty name if the file has none of them.
+// Chooses the generation by the modules of the file. Returns a Decision with an empty name if the
+// file has none of the modules below.
 Decision by_modules(const FloatStateDict& file) {
   for (const char* module :
        {"body_norm_quant", "norm_quant", "body_norm_dequant", "norm_dequant", "upsample_dequant"}) {
@@ -100,17 +102,19 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
   }
   if (Decision decision = by_modules(file); !decision.name.empty()) return decision;
   if (file.has_arch_config()) return {"G7d", "scale_tensor and arch_config, no version buffers"};
-  // Only deployment norms (norms with stored mean and variance) have weights of rank 4. Only they
-  // have running_mean and running_var, which fusion removes in G7, but keeps in G6.
+  // Only deployment norms (norms with stored mean and variance) have weights of rank 4. In fused
+  // files, the statistics of these norms (running_mean, running_var) show the generation: fusion
+  // keeps the statistics in G6, and removes the statistics in G7.
   const state_dict::Entry* weight = file.find("norm.weight");
   const bool deployment = weight != nullptr && weight->tensor && weight->tensor->shape.size() == 4;
   if (deployment && file.has("stages.0.0.conv.fused_conv.weight")) {
     if (stage_keys(file).has_statistics) {
-      return {"G6.0", "fused, and the file has running_mean and running_var"};
+      return {"G6.0", "fused convolutions, and norms with running_mean and running_var"};
     }
-    return {"G7d", "fused, and the file has no running_mean and running_var"};
+    return {"G7d", "fused convolutions, and norms without running_mean and running_var"};
   }
-  // Only the generation is an assumption, because norm_eps follows from the generation.
+  // `false` marks the generation as an assumption. norm_eps is not marked, because the generation
+  // decides norm_eps: a user who names the right generation also gets the right norm_eps.
   return {"G7d", "G6.0 and G7d have the same keys, and the file does not show its generation",
           false};
 }

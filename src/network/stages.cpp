@@ -73,11 +73,11 @@ std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
   const std::string* note = file.note(kGenerationNote);
   if (note != nullptr && is_one(*note)) {
     const bool assumed = was_assumed(file, "generation");
-    return NamedGeneration{
-        *note,
-        assumed ? "the note of the fused checkpoint says that the generation was an assumption"
-                : "the note of the fused checkpoint",
-        !assumed};
+    return NamedGeneration{*note,
+                           assumed ? "the note that fuse wrote into the checkpoint says that the "
+                                     "original checkpoint did not show its generation"
+                                   : "the note that fuse wrote into the checkpoint",
+                           !assumed};
   }
   return std::nullopt;
 }

@@ -25,7 +25,8 @@ namespace aether2onnx::network {
 struct StageKeys {
   bool has_stages = false;
   bool plain = false;  ///< True if the file has keys that only G5x has.
-  /// Rank of each ffn.temperature. If missing: 0 if num_batches_tracked exists, otherwise 1.
+  /// Rank of each ffn.temperature. If the file has no ffn.temperature, the value is a guess: 0 if a
+  /// block has norm.num_batches_tracked (as in G3 and G4, whose temperatures have rank 0), else 1.
   std::size_t temperature_rank = 1;
   std::int64_t embed_dim = 0;
   std::int64_t stages = 0;
@@ -37,13 +38,15 @@ struct StageKeys {
 };
 StageKeys stage_keys(const FloatStateDict& file);
 
-/// The name of a generation in the option, or in the note of a fused checkpoint.
+/// A generation that is named by the option `generation`, or by the note that `fuse` wrote into a
+/// fused checkpoint.
 struct NamedGeneration {
   std::string name;
   std::string because;
   bool certain = true;  ///< False if the note says that the generation was an assumption.
 };
-/// Returns the generation that the option (or the note) names; nullopt if `names` has neither.
+/// Returns the generation in the option `generation`, or else the generation in the note of `fuse`.
+/// Ignores generations that are not in `names`. Returns nullopt if no generation remains.
 std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
                                                 const ReadOptions& options,
                                                 std::span<const char* const> names);
@@ -57,11 +60,14 @@ void require_even_stages(const StageKeys& keys, const char* generation);
 
 // --- reading the dimensions ---------------------------------------------------------------------
 
+/// Reads the network's dimensions from the shapes in the file. Error messages call the network
+/// `what`.
 Dimensions measure_stages(const FloatStateDict& file, const std::string& what);
 
 /// Function that returns the possible paths of the upsampler's convolution i, the usual path first.
 using UpsamplePaths = std::vector<std::string> (*)(std::size_t i);
-/// Measures a network whose upsampler has the paths `paths` and at least `least` convolutions.
+/// Reads the dimensions like the function above. `paths` returns the paths of the convolutions in
+/// the network's upsampler, which has at least `least` convolutions.
 Dimensions measure_stages(const FloatStateDict& file, const std::string& what, UpsamplePaths paths,
                           std::size_t least);
 
@@ -77,7 +83,8 @@ struct BlockKind {
   bool vector_norms = false;   ///< Deployment norms have the shape (C), not (1, C, 1, 1).
 };
 
-/// Adds the buffers that the PyTorch classes register before `mean`, then the weight `mean`.
+/// Adds the buffers that the PyTorch classes register before `mean`, then the weight `mean`. Keeps
+/// this order, because fused checkpoints list buffers and weights in the PyTorch class's order.
 ParameterId image_mean(NetworkWriter& net);
 /// Adds and returns conv_first((image - mean) * img_range).
 ValueId enter(NetworkWriter& net, ParameterId mean);
@@ -88,13 +95,15 @@ std::vector<ValueId> run_stages(NetworkWriter& net, const BlockKind& kind, Value
 /// first projections have one channel more than the last projections.
 std::vector<ValueId> fusion_convs(NetworkWriter& net, const std::vector<ValueId>& outputs,
                                   bool uneven);
-/// Adds and returns fusion_conv(concat(parts) + error_comp); concat(parts) has `channels` channels.
+/// Adds and returns fusion_conv(concat(parts) + error_comp). concat(parts) has `channels` channels.
+/// The weight error_comp has one number for each of these channels.
 ValueId compensate_and_fuse(NetworkWriter& net, const std::vector<ValueId>& parts,
                             std::int64_t channels);
 /// Adds and returns conv(concat(parts)) + error_comp.
 ValueId fuse_and_compensate(NetworkWriter& net, const std::vector<ValueId>& parts,
                             const char* conv = "fusion_conv");
-/// Adds the normalization of a block, or the last normalization, after the fusion layer.
+/// Adds the normalization with the module path `path`. Each block has a normalization, and the last
+/// normalization of the network comes after the fusion layer.
 ValueId norm(NetworkWriter& net, const BlockKind& kind, const std::string& path, ValueId input);
 /// Adds and returns conv_after_body(norm(x)) + x, where x = fused + shallow.
 ValueId body_with_inner_norm(NetworkWriter& net, const BlockKind& kind, ValueId fused,

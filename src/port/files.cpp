@@ -44,7 +44,8 @@ void FilesRead::add(const fs::path& path) { files_.emplace_back(identity_of(path
 void FilesRead::check(const fs::path& target, const char* example) const {
   const FileIdentity identity = identity_of(target);
   const auto is_target = [&](const auto& file) {
-    // The identity of the input differs if another program replaced the file after add().
+    // Compares `target` with the file that was at the input's path when add() was called, and with
+    // the file that is at this path now. Another program may have replaced the input since add().
     return file.first == identity || identity_of(file.second) == identity;
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);
@@ -237,8 +238,8 @@ class StagedFiles::File final : public Output {
     if (closed.failed()) failed(closed);
   }
 
-  // Throws Error(io) if the file may not be renamed to `target_`. Does nothing if no file was
-  // written.
+  // Throws Error(io) if `target_` is a folder, a special file or an input of the task, or if the
+  // system does not allow to replace the file `target_`. Does nothing if no file was written.
   void check_place() const {
     if (!opened_) return;
     check_is_no_special_file(target_, other_name(target_).c_str());

@@ -1,9 +1,10 @@
 /// @file
-/// Files: looks up paths, reads checkpoints, and saves finished files under their final names.
+/// Looks up paths, reads checkpoints, and saves finished files under their final names.
 ///
-/// Only this folder calls the file system. files.cpp has the part that all systems share;
-/// posix_files.cpp and windows_files.cpp have the rest. The build for WebAssembly omits these three
-/// files, because its callers use MemoryInput and their own classes derived from Output.
+/// Only this folder calls the file system. files.cpp has the code for all systems, posix_files.cpp
+/// for POSIX systems, and windows_files.cpp for Windows. The build for WebAssembly omits these
+/// three files, because a program with this build has the checkpoint in memory (MemoryInput), and
+/// receives the ONNX file through its own class derived from Output. Both classes are in io.h.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -44,12 +45,12 @@ std::string time_written(const std::filesystem::path& path);
 std::filesystem::path absolute(const std::filesystem::path& path);
 
 /// Returns why the system forbids this name for a file or folder, or "" if the name is allowed.
-/// Windows forbids some characters ('<', '"', …), a dot at the end, and the names of devices.
+/// Windows forbids some characters ('<', '"', …), a dot or space at the end, and device names.
 std::string name_problem(const std::string& name);
 
-/// The identity of a file. All paths of one file have equal identities: symbolic links, hard links,
-/// and other letter cases if the file system ignores case. A missing file has the identity of its
-/// folder, and its own name.
+/// Identifies a file. All paths to one file have equal identities: paths through symbolic links,
+/// hard links, and paths in another letter case if the file system ignores case. The identity of a
+/// missing file consists of its folder's `device` and `number`, and of the file's `name`.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t number = 0;
@@ -68,15 +69,16 @@ struct Listing {
 Listing list_folder(const std::filesystem::path& folder);
 
 /// The list of files that a task (for example a conversion) reads. No output may replace a file in
-/// the list: before code writes an output, it creates the output's folders and calls check().
+/// the list. Before a task writes an output, the task creates the output's folders and then calls
+/// check(), because "new/../net.pth" leads to net.pth only if the folder "new" exists.
 class FilesRead {
  public:
   FilesRead() = default;
   explicit FilesRead(std::span<const std::filesystem::path> paths);
 
   void add(const std::filesystem::path& path);
-  /// Throws Error(io) if `target` leads to a file in the list. The message suggests `example` as
-  /// another file name.
+  /// Throws Error(io) if `target` and a file in the list have equal identities, because the output
+  /// would overwrite the file. The message suggests `example` as another file name.
   void check(const std::filesystem::path& target, const char* example) const;
 
  private:
@@ -118,7 +120,8 @@ struct StreamBytes {
   bool too_long = false;  ///< Whether the stream has more bytes than `bytes`.
   std::string problem;    ///< Why reading failed; "" if there was no error.
 
-  /// Appends `more` to `bytes`, up to `most` bytes in all. Returns false if `more` does not fit.
+  /// Appends `more` to `bytes`, but stops when `bytes` has `most` bytes. If this leaves out a part
+  /// of `more`, sets `too_long` and returns false.
   bool append(std::string_view more, std::size_t most);
 };
 
@@ -127,7 +130,8 @@ struct StreamBytes {
 StreamBytes read_stream(const std::filesystem::path& path, std::size_t most,
                         const std::atomic<bool>* cancelled);
 
-/// Opens files in the folder of a checkpoint (shards) or of an ONNX model (external data).
+/// Opens files that are in the same folder as an input: the shards of a checkpoint, or the external
+/// data of an ONNX model.
 class Siblings {
  public:
   Siblings() = default;
@@ -186,10 +190,11 @@ class CreatedFolders {
   bool kept_ = false;
 };
 
-/// A model file and its external data while a task writes them. Both files are first in a temporary
-/// folder beside the target, under their final names, so that the model finds its external data.
-/// commit() moves both files to their final folder. Without commit(), the destructor removes the
-/// files and every created folder.
+/// Writes a model file to the path `target`, and external data to a second file beside `target`.
+/// Until commit(), both files are in a temporary folder beside `target`. The files have their final
+/// names there, because the model file contains the name of the second file. commit() moves both
+/// files to the folder of `target`. Without commit(), the destructor removes both files and every
+/// created folder.
 ///
 /// A file that replaces an old file gets the access rights of the old file. If the system permits
 /// the change, the new file also gets the owner and group of the old file.
@@ -204,20 +209,21 @@ class StagedFiles {
   StagedFiles& operator=(const StagedFiles&) = delete;
   ~StagedFiles();
 
-  /// Returns the output for the bytes of the model file.
+  /// Returns the object that receives the bytes of the model file.
   Output& model();
-  /// Returns the output for the external data. The file is created only if bytes are written.
+  /// Returns the object that receives the external data. The file is created only if bytes are
+  /// written.
   Output& external_data();
   /// Returns the file name of the external data, without a folder: the target's name and ".data".
   std::string external_data_name() const;
-  /// Call this function if another program writes the model file, to the path candidate(). The file
-  /// is then renamed or removed like a file that was written to model().
+  /// Call this function before another program writes the model file, to the path candidate().
+  /// Then commit() renames, or the destructor removes, the file of the other program.
   void leave_to_another_program();
   /// Closes both files. From now on the file at candidate() is the complete model.
   void close();
   std::filesystem::path candidate() const;
-  /// Renames the files to their final paths. Throws Error(io) if a final path leads to a file in
-  /// `read`, or if an old file at a final path can't be replaced.
+  /// Renames the files to their final paths. Throws Error(io) if the file at a final path is in the
+  /// constructor's list `read`, or if the file can't be replaced.
   void commit();
 
  private:

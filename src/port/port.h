@@ -1,10 +1,10 @@
 /// @file
-/// The services of an operating system: threads, signals, processes, libraries, the terminal,
-/// memory, the environment. Files are in files.h.
+/// Declares what this program uses of an operating system: threads, signals, processes, libraries,
+/// the terminal, memory, and environment variables. files.h declares the functions for files.
 ///
-/// Only this folder includes headers of operating systems. posix*.cpp implement the services on
-/// POSIX systems, windows*.cpp on Windows. memory.cpp is for WebAssembly, which has none of these
-/// services.
+/// Only this folder includes headers of operating systems. posix*.cpp implement the functions on
+/// POSIX systems, windows*.cpp on Windows, and threads.cpp on both. WebAssembly has none of these
+/// services: its build has only the section "threads", which memory.cpp implements without threads.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -78,10 +78,10 @@ inline constexpr bool kIsWindows = true;
 inline constexpr bool kIsWindows = false;
 #endif
 
-/// Returns the arguments of the command line in UTF-8. `count` and `values` are those of main(). On
-/// Windows, replaces an argument with '*' or '?' by the sorted paths that match, if any: Windows
-/// shells leave this task to programs. On Windows, also stops the loading of libraries from the
-/// current folder, so main() must call this function first.
+/// Returns the arguments of the command line in UTF-8. `count` and `values` are those of main().
+/// Windows shells do not expand wildcards. So if a file name contains '*' or '?' on Windows, and
+/// paths match, returns the sorted paths instead of this argument. On Windows, also prevents that
+/// libraries are loaded from the current folder, so main() must call this function first.
 std::vector<std::string> arguments(int count, char** values);
 
 /// On Windows, waits for a key if the window closes when the program ends, for example after a file
@@ -95,8 +95,9 @@ void keep_window_open();
 /// Ctrl-Break, the closing of the console window, and the end of the session.
 const std::atomic<bool>& cancel_on_signals();
 
-/// Watches standard input, which must be a pipe. If the program at the other end of the pipe ends
-/// or closes the pipe, sets the flag that cancel_on_signals() returns.
+/// Watches standard input, which must be a pipe from the program that started this program (option
+/// --supervised). If the other program ends or closes the pipe, sets the flag that
+/// cancel_on_signals() returns, so that the running task stops.
 void cancel_when_input_ends();
 
 /// Returns the flag of cancel_on_signals(): whether a signal asked this program to end.
@@ -121,7 +122,7 @@ struct ProcessEnd {
 class Process {
  public:
   /// Starts the child program at the path `words[0]`; the other elements of `words` are arguments.
-  /// The output of the child replaces the content of the file `log`.
+  /// The child's standard output and standard error replace the content of the file `log`.
   ///
   /// Throws Error(io) if `log` can't be written or is one of the files in `read`, or if the program
   /// can't be started.
@@ -142,7 +143,8 @@ class Process {
 
 /// Runs the program `words[0]` with the other `words` as arguments. Returns the program's standard
 /// output, at most `most` bytes. Ends the program after `time`, or as soon as `enough` returns true
-/// for the output so far. Returns "" if the program can't be started. `enough` may throw.
+/// for the output so far. If `enough` throws, ends the program and rethrows the exception. Returns
+/// "" if the program can't be started.
 std::string output_of(const std::vector<std::string>& words, std::chrono::milliseconds time,
                       std::size_t most, const std::function<bool(const std::string&)>& enough);
 
@@ -194,7 +196,8 @@ bool is_terminal(std::FILE* stream);
 /// free memory and all limits on the process. Returns nullopt if none of these numbers is known.
 std::optional<std::uint64_t> available_memory();
 
-/// Makes the allocator keep freed memory instead of returning it to the system.
+/// Makes the allocator keep freed memory instead of returning it to the system, because the return
+/// of large blocks takes much time. Has an effect only with glibc.
 void keep_freed_memory();
 
 }  // namespace aether2onnx::port

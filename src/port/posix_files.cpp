@@ -154,8 +154,8 @@ Outcome take_rights(const fs::path& made, const fs::path& old) {
     const bool both = ::chown(made.c_str(), before.st_uid, before.st_gid) == 0;
     const bool same_group = both || now.st_gid == before.st_gid ||
                             ::chown(made.c_str(), same_owner, before.st_gid) == 0;
-    // If the new file cannot get the old file's group, the new file's own group gets only the
-    // rights that the old file gave to all other users.
+    // If the system refuses the old file's group, the new file keeps its own group. This group then
+    // gets only the old file's rights for other users, so that its members get no new rights.
     if (!same_group) mode = (mode & ~group) | ((mode & others) << 3U);
   }
   if (mode == (now.st_mode & all)) return {};
@@ -217,8 +217,9 @@ std::optional<FileIdentity> identity_of_existing(const fs::path& path) {
 
 FileIdentity identity_of(const fs::path& path) {
   if (auto found = identity_of_existing(path)) return *found;
-  // Folders in the path may be missing. For example, "new/../net.pth" leads to net.pth as soon as
-  // the folder "new" exists.
+  // stat() fails if a folder in the path is missing. But "new/../net.pth" leads to net.pth as soon
+  // as the folder "new" exists, and a task creates the missing folders of its output. So this
+  // function resolves links and "..", and then calls stat() again.
   std::error_code error;
   const fs::path target = system::behind_links(path).value_or(path);
   fs::path full = fs::weakly_canonical(fs::absolute(target, error), error);
@@ -246,7 +247,7 @@ Listing list_folder(const fs::path& folder) {
 
 namespace {
 
-// Waits until bytes, or the end of the stream, can be read. Throws Error(cancelled) if `cancelled`.
+// Waits until the stream has bytes or ends. Throws Error(cancelled) if `cancelled` becomes true.
 void wait_for_bytes(int descriptor, const std::atomic<bool>* cancelled) {
   constexpr int step = 50;  // milliseconds
   pollfd wanted{descriptor, POLLIN, 0};

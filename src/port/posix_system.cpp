@@ -1,5 +1,5 @@
-// Implements port.h on POSIX systems, except threads and child programs: signals, libraries, the
-// terminal, memory and the environment.
+// Implements the functions of port.h for signals, libraries, the terminal, memory and environment
+// variables on POSIX systems. threads.cpp implements threads; posix_process.cpp, child programs.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -80,10 +80,11 @@ const std::atomic<bool>& cancel_on_signals() {
     action.sa_flags = 0;  // a signal ends a blocked system call with EINTR
     ::sigaction(signal, &action, nullptr);
   }
-  // If a file reaches the size limit of the process, write() fails with EFBIG. The user then sees
-  // the message for a full disk.
+  // If a file reaches the size limit of the process, the system sends SIGXFSZ. If SIGXFSZ is
+  // ignored, write() fails with EFBIG, and the user sees the message for a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
-  // SIGPIPE is ignored so that a conversion continues if the program that reads its log ends.
+  // If a program that reads the messages of this program through a pipe ends, the system sends
+  // SIGPIPE. SIGPIPE is ignored, so that a conversion continues without the reader.
   ::signal(SIGPIPE, SIG_IGN);
   return cancelled;
 }
@@ -91,7 +92,8 @@ const std::atomic<bool>& cancel_on_signals() {
 void cancel_when_input_ends() {
   try {
     std::thread([] {
-      // Blocks all signals in this thread, because they must interrupt calls of the other threads.
+      // The system delivers a signal to any thread that does not block the signal. Signals must
+      // interrupt the system calls of the other threads, so this thread blocks all signals.
       sigset_t all{};
       sigfillset(&all);  // a macro on macOS, so without "::"
       ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -118,7 +120,8 @@ void end_by_signal() {
 // --- libraries --------------------------------------------------------------------------------
 
 Library load_library(const fs::path& path) {
-  // dlopen() searches the system's folders for a name without a slash.
+  // dlopen() searches the system's folders only for a name without a slash, so a name without a
+  // folder must stay as it is.
   const fs::path full = path.has_parent_path() ? fs::absolute(path) : path;
   Library library{::dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL), {}};
   if (library.handle == nullptr) library.problem = ::dlerror();

@@ -1,6 +1,7 @@
 /// @file
-/// The functions of the operating system with which files.cpp works on files. The functions have
-/// the same meaning on every system. posix_files.cpp and windows_files.cpp implement them.
+/// Functions with which files.cpp reads, writes and renames files. posix_files.cpp and
+/// windows_files.cpp implement these functions with calls of the operating system. The functions
+/// have the same meaning on every system.
 #pragma once
 
 #include <atomic>
@@ -34,8 +35,9 @@ inline std::string shown(const std::filesystem::path& path) {
 enum class Kind { missing, unknown, file, folder, other };
 Kind kind_of(const std::filesystem::path& path);
 
-/// Follows the symbolic links at `path`, and returns the path of the file or folder behind the
-/// links, which may be missing. Returns nullopt if the links lead nowhere, for example in a circle.
+/// Returns the path of the file or folder behind the symbolic links at `path`; `path` itself if
+/// `path` is no link. Returns nullopt if the links form a circle. If no file or folder is behind
+/// the links, Windows returns nullopt, and POSIX returns the path of the missing file.
 std::optional<std::filesystem::path> behind_links(const std::filesystem::path& path);
 
 /// Creates a folder. `only_mine` denies access to other users; Windows ignores this argument.
@@ -60,11 +62,12 @@ class OldFile {
 
   /// Opens a file or folder for reading. Does not wait if `path` is a pipe without a writer.
   Outcome open(const std::filesystem::path& path);
-  /// Returns facts about the open file; nullopt if the system reports none.
+  /// Returns kind, size and time of last write of the open file; nullopt if the system reports
+  /// none.
   std::optional<Facts> facts() const;
   /// Reads bytes from `offset` on into the start of `out`, and removes the filled part from `out`.
-  /// Reads no bytes at the end of the file. If a signal interrupts the call and `cancelled` (may be
-  /// null) is true, throws Error(cancelled).
+  /// Leaves `out` unchanged if the file ends at or before `offset`. Throws Error(cancelled) if a
+  /// signal interrupts the call and `cancelled` is true. `cancelled` may be null.
   Outcome read_some(std::uint64_t offset, std::span<std::byte>& out,
                     const std::atomic<bool>* cancelled) const;
 
@@ -92,15 +95,16 @@ class NewFile {
   std::intptr_t handle_ = -1;
 };
 
-/// Copies the access rights of the file `old` to the file `made`, if `old` exists. Copies the owner
-/// too, if the system permits the change. The caller then replaces `old` by `made`.
+/// Copies the access rights of the file `old` to the file `made`, if `old` exists. On POSIX, copies
+/// the owner too, if the system permits the change. The caller then replaces `old` by `made`.
 Outcome take_rights(const std::filesystem::path& made, const std::filesystem::path& old);
 
-/// Checks whether the system would replace the file at `path`. On Windows, fails if another program
-/// has the file open or if the file is marked as read-only.
+/// Checks whether rename() can replace the file at `path`. On Windows, fails if another program has
+/// the file open or if the file is marked as read-only. On POSIX, never fails.
 Outcome can_be_replaced(const std::filesystem::path& path);
 
-/// Renames a file. If a file exists at `to`, replaces the existing file as a whole.
+/// Renames the file `from` to `to`. Replaces an existing file at `to` in one step, so that no
+/// program finds an incomplete file at `to`.
 Outcome rename(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Returns the number (PID) of this process.

@@ -126,7 +126,8 @@ Kind kind_of(const fs::path& path) {
 std::optional<fs::path> behind_links(const fs::path& path) {
   const DWORD attributes = ::GetFileAttributesW(native(path).c_str());
   if (attributes == kNoAttributes || (attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return path;
-  // Symbolic links are reparse points, but files in cloud folders are, too. Windows resolves both.
+  // The path is a reparse point: a symbolic link or, for example, a file in a cloud folder. Windows
+  // opens the file to which the path leads, and returns the path of the opened file.
   const Handle handle = open_for_questions(path);
   if (!handle) return std::nullopt;
   std::wstring name(limits::kChunkBytes / sizeof(wchar_t), L'\0');
@@ -291,7 +292,8 @@ std::string time_written(const fs::path& path) {
   return fmt::format("{}-{:02}-{:02} {}", then.wYear, then.wMonth, then.wDay, clock);
 }
 
-// Source of the rules: "Naming Files, Paths, and Namespaces" in Microsoft's documentation.
+// Source of the rules for file names: "Naming Files, Paths, and Namespaces" in Microsoft's
+// documentation.
 std::string name_problem(const std::string& name) {
   constexpr std::string_view forbidden = "<>:\"/\\|?*";
   if (name.empty() || name == "." || name == "..") return {};
@@ -304,7 +306,8 @@ std::string name_problem(const std::string& name) {
   if (name.back() == '.' || name.back() == ' ') {
     return "Windows drops a dot or space at the end of a name";
   }
-  // Windows treats "nul.onnx" as the device NUL, too, and superscript digits as digits (COM¹).
+  // Windows ignores endings here: "nul.onnx" also means the device NUL. A superscript digit counts
+  // as a digit: "COM¹" is the name of a device, too.
   std::string stem = name.substr(0, name.find('.'));
   stem.erase(stem.find_last_not_of(' ') + 1);
   std::transform(stem.begin(), stem.end(), stem.begin(),

@@ -104,7 +104,7 @@ DWORD start(const std::vector<std::string>& words, HANDLE output, HANDLE errors)
   const Handle nul = open_nul();
   Inherited inherited(nul.get(), output, errors == INVALID_HANDLE_VALUE ? nul.get() : errors);
   // The child is in a process group of its own: Ctrl-C then reaches only this program, which ends
-  // the child. CREATE_NO_WINDOW: if this program has no console, the child would open a window.
+  // the child. If this program has no console, a child without CREATE_NO_WINDOW opens a window.
   const bool has_console = ::GetConsoleCP() != 0;
   const DWORD flags = CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT | CREATE_NEW_PROCESS_GROUP |
                       (has_console ? 0 : CREATE_NO_WINDOW);
@@ -152,7 +152,7 @@ ProcessEnd end_of(DWORD code) {
                                           {0xC0000374, "damaged heap", true},
                                           {0xC0000409, "failed check", true},
                                           {0xC0000135, "a DLL is missing", false},
-                                          {0xC0000139, "a DLL has another version", false},
+                                          {0xC0000139, "a DLL has the wrong version", false},
                                           {0xC000013A, "Ctrl-C", false}}};
   constexpr DWORD severe = 0xC0000000;
   ProcessEnd end;
@@ -193,8 +193,8 @@ struct Killer {
        option("log"));
 }
 
-// Opens the log file. Empties an old log only after a check: the old log must be a regular file and
-// none of the files in `read`.
+// Opens the log file. Before emptying an old log, checks that the old log is a regular file and is
+// not in `read`, the list of files that the task reads.
 Handle open_log(const std::filesystem::path& log, const io::FilesRead& read) {
   const std::string problem = io::name_problem(log.filename().string());
   if (!problem.empty()) cannot_log(log, problem);
@@ -224,8 +224,8 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
 Process::~Process() {
   const HANDLE process = running;
   if (end_ || process == nullptr) return;
-  // Asks the child program to end. Windows delivers the event only if the child shares this
-  // program's console.
+  // CTRL_BREAK_EVENT asks the child program to end. Windows delivers this event only if the child
+  // shares this program's console. forget() kills the child if the child still runs.
   constexpr DWORD patience = 5000;  // the GPU driver can delay the end of trtexec
   if (::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, running_number) != FALSE) {
     ::WaitForSingleObject(process, patience);

@@ -5,7 +5,7 @@
 #include "port/port.h"
 #include "port/windows.h"
 
-// <io.h> is a header of the C runtime, and must follow the system's headers.
+// <io.h>, a header of the C runtime, must follow <windows.h>, which port/windows.h includes.
 #include <io.h>
 
 #include <algorithm>
@@ -73,7 +73,8 @@ void keep_window_open() {
   const HANDLE input = ::GetStdHandle(STD_INPUT_HANDLE);
   DWORD mode = 0;
   DWORD processes[2] = {};
-  // Waits only if no other process uses the console, because then no shell started this program.
+  // Waits for a key only if no other process uses the console: then no shell started this program,
+  // and the window closes when this program ends.
   if (::GetConsoleMode(input, &mode) == FALSE || !is_terminal(stdout) ||
       ::GetConsoleProcessList(processes, 2) != 1) {
     return;
@@ -126,7 +127,8 @@ BOOL WINAPI cancel_on_event(DWORD event) {
     ::TerminateProcess(::GetCurrentProcess(), kControlC);
   }
   // If the window closes or the session ends, Windows ends this program when the handler returns.
-  // So the handler sleeps until the task has cleaned up.
+  // So the handler does not return. The other threads see `cancelled`, clean up, and end the
+  // program.
   if (final) ::Sleep(INFINITE);
   return TRUE;
 }
@@ -301,7 +303,8 @@ std::optional<std::uint64_t> available_memory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof status;
   if (::GlobalMemoryStatusEx(&status) == FALSE) return std::nullopt;
-  // ullAvailPhys: free RAM, without paging. ullAvailPageFile: the memory that can be committed.
+  // ullAvailPhys is the RAM that Windows can use without writing other memory to the disk first.
+  // ullAvailPageFile is the memory that this process can still commit.
   std::uint64_t least =
       std::min({status.ullAvailPhys, status.ullAvailPageFile, status.ullAvailVirtual});
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};

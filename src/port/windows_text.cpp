@@ -35,8 +35,9 @@ std::string narrow(std::wstring_view text) {
 
 namespace {
 
-// Returns the text of a Windows function. `call` lets the function write into a buffer of the given
-// size. `call` returns the text's length, or the required size if the buffer is too small.
+// Returns the text that a Windows function writes into a buffer. `call` passes the buffer and its
+// size to this function, and returns the length of the text. If the buffer is too small, `call`
+// returns the required size. text_of() then calls `call` again with a larger buffer.
 template <typename Call>
 std::wstring text_of(Call call) {
   std::wstring text(MAX_PATH, L'\0');

@@ -44,9 +44,9 @@ bool is_checkpoint_name(std::string_view name) {
   for (const zip::Entry& entry : entries) {
     if (entry.name != "data.pkl" && !entry.name.ends_with("/data.pkl")) continue;
     fail({ErrorKind::unsupported, "zip-repacked", printable(entry.name)},
-         "the file is a checkpoint that was unpacked and zipped again with other paths: its '{}' "
-         "must be in one folder (FOLDER/data.pkl).\n"
-         "Give the file that torch.save wrote, or zip that folder.",
+         "the file is a checkpoint that was unpacked and zipped again with other paths: it has "
+         "'{}', expected FOLDER/data.pkl.\n"
+         "Give the file that torch.save wrote, or zip the folder that has data.pkl in it.",
          printable(entry.name));
   }
   std::string names;
@@ -75,8 +75,8 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     }
     case FileKind::zip_spanned: {
       fail({ErrorKind::unsupported, "file-zip-part"},
-           "the file is an empty zip archive or one part of a split one, not a checkpoint.\n"
-           "Download or copy it again.");
+           "the file is an empty zip archive or one part of a split zip archive, not a "
+           "checkpoint.\nDownload or copy the file again.");
     }
     case FileKind::torch_tar: {
       fail({ErrorKind::unsupported, "file-torch-tar"},

@@ -53,7 +53,8 @@ class Finder {
     });
   }
 
-  // From now on, is_place() accepts dicts with any tensor, also with single numbers or integers.
+  // From now on, is_place() accepts a dict with any tensor. Before, tensors of integers and tensors
+  // without dimensions (single numbers) do not count, because they are no weights.
   void count_any_tensor() { any_tensor_ = true; }
 
   // Returns the best state dict in `at`: first searches the values under the usual keys
@@ -64,8 +65,9 @@ class Finder {
     return search(at, 0, seen);
   }
 
-  // Returns the state dicts and modules in the file to which only keys of type string lead: outer
-  // levels first, each level in the order of the file. Omits the states of optimizers.
+  // Returns the state dicts and modules in the file. Outer dicts come before inner dicts; on the
+  // same level, the order is the order of the file. Omits values under keys that are not strings,
+  // and the states of optimizers (values under keys that begin with "optim").
   std::vector<Place> all_places() const;
 
   // Returns the state dict or module at the path `key`; nullopt if there is none. If only the first
@@ -260,15 +262,15 @@ std::vector<std::string> paths_of(const std::vector<Place>& places) {
   return paths;
 }
 
-// Returns the state dict under a usual key, else the root, else the only one of `places`. Throws
-// Error(mismatch) if there are several `places`.
+// Returns the state dict under a usual key, or else the root if the root is a state dict. If there
+// is neither, returns the only element of `places`, or throws Error(mismatch) if there are several.
 Place choose(Finder& finder, const Document& document, const std::vector<Place>& places) {
   if (auto found = finder.search({document.root(), ""})) return *found;
   if (places.size() == 1) return places[0];
   const std::vector<std::string> paths = paths_of(places);
   mismatch({ErrorKind::mismatch, "state-dict-several", "params_key", {}, first_names(paths)},
-           fmt::format("the file holds several state dicts ({}), none of them under a usual key.\n"
-                       "Choose one with {}.",
+           fmt::format("the file holds several state dicts ({}), none of them under a usual key "
+                       "(params_ema, params, state_dict, …).\nChoose one state dict with {}.",
                        first_names(paths), option("params_key")),
            paths);
 }
@@ -312,8 +314,8 @@ void check_names(const std::vector<Entry>& entries) {
   }
 }
 
-// Reads numbers and short texts that are stored beside the tensors: for example "iter" and "epoch"
-// at the root of the pickle, and "arch_config/scale" in a dict at the root.
+// Reads numbers and short texts that the file stores beside the tensors, for example "iter" and
+// "epoch" in the root dict. The name "arch_config/scale" means "scale" in the dict "arch_config".
 class FactReader {
  public:
   explicit FactReader(const Document& document) : document_(document) {}

@@ -1,5 +1,5 @@
-// Reads attributes of the modules in a pickled network: numbers and short texts such as res_scale,
-// which no tensor contains.
+// Reads attributes of the modules in a pickled network: numbers and short texts, for example the
+// factor res_scale. The network's tensors do not contain these values.
 
 #include <algorithm>
 

@@ -1,4 +1,5 @@
-// Opens a file of any format (PyTorch zip or stream, safetensors) as a state dict.
+// Opens a checkpoint as a state dict. The format is safetensors, PyTorch's zip, or the stream of
+// pickles that was PyTorch's default before version 1.6.
 
 #include "base/text.h"
 #include "formats/file_kind.h"
@@ -86,7 +87,8 @@ Audit audit(const Input& input, const io::Siblings* siblings, const Context& con
   if (kind == FileKind::zip || kind == FileKind::torch_legacy) {
     return torch::audit(open_torch(kind, input, context));
   }
-  // A safetensors file holds only tensors and texts. StateDict::open() checks all the tensors.
+  // A safetensors file contains only tensors and texts, no code. So only the tensors need a check,
+  // and StateDict::open() checks all of them.
   StateDict::open(input, {{}, siblings}, context);
   Audit result;
   result.end = input.size();

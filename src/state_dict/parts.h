@@ -15,9 +15,11 @@
 namespace aether2onnx::state_dict {
 
 /// Finds the state dict in a file of torch.save() and describes its entries. Sets all fields of the
-/// result except `storages`, `files` and `dangerous_names`; `container` becomes ", whole module" or
-/// "". Throws Error(unsupported) if there is no state dict; the message names the content. Throws
-/// Error(mismatch) if `params_key` leads to no state dict, or if several have no usual key.
+/// result except `storages`, `files` and `dangerous_names`. Sets `container` to ", whole module" if
+/// the state dict is a pickled module, else to "". The caller puts the format ("PyTorch zip")
+/// before this text. Throws Error(unsupported) if there is no state dict; the message names the
+/// content. Throws Error(mismatch) if `params_key` leads to no state dict, or if the file has
+/// several state dicts, but none under a usual key ("params", …).
 StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& options,
                                  const Context& context);
 
@@ -56,7 +58,8 @@ void clean_names(StateDict::Parts& parts, const Context& context);
 [[noreturn]] void unknown_params_key(std::string_view key, const std::string& what_is_wrong,
                                      const std::vector<std::string>& on_offer);
 
-/// Throws the error `fault` with the text `sentences`, and a finding for each path in `on_offer`.
+/// Throws an Error with kind and code of `fault` and the message `sentences`. Error::findings gets
+/// one Diagnostic for each path in `on_offer`, the paths of the file's state dicts.
 [[noreturn]] void mismatch(Fault fault, const std::string& sentences,
                            const std::vector<std::string>& on_offer);
 

@@ -25,8 +25,8 @@ const Entry* StateDict::find(std::string_view name) const {
 
 namespace {
 
-// An axis of a tensor: its size, and the stride in elements. Lists of axes begin with the outermost
-// axis and omit axes of size 1.
+// An axis of a tensor. The stride is in elements. axes_of() returns the outermost axis first and
+// leaves out axes of size 1, because their strides do not matter.
 struct Axis {
   std::int64_t size;
   std::int64_t stride;
@@ -49,15 +49,16 @@ bool is_contiguous(std::span<const Axis> axes) {
   return true;
 }
 
-// Returns the number of elements in the storage from the tensor's first to its last element, both
-// included.
+// Returns how many elements of the storage the tensor spans: the tensor's first element, the last
+// element, and all elements between them. Some of these may not belong to the tensor.
 std::int64_t extent(std::span<const Axis> axes) {
   std::int64_t last = 0;
   for (const Axis& axis : axes) last += (axis.size - 1) * axis.stride;
   return last + 1;
 }
 
-// Returns the tensor's elements in row-major order, copied from `window`, a part of the storage.
+// Copies the tensor's elements from `window`, and returns the elements in row-major order. `window`
+// is the part of the storage that begins with the tensor's first element.
 std::vector<std::byte> gather(std::span<const std::byte> window, std::span<const Axis> axes,
                               std::size_t elements, std::size_t element_size) {
   std::vector<std::byte> out(elements * element_size);
@@ -94,8 +95,9 @@ TensorData StateDict::read_stored(const Tensor& tensor) const {
   made_.add(std::max(window_bytes, static_cast<std::uint64_t>(tensor.elements) * element_size));
   if (made_.exceeded()) {
     fail({ErrorKind::limit, "state-dict-tensor-bytes", "", human_bytes(made_.most())},
-         "The tensors read so far have more than {} in all, far more than the file. They share "
-         "their bytes.\nTraining programs write no such files. Use another copy of the file.",
+         "The tensors read so far have more than {} in all, far more than the file, because "
+         "many tensors share the same bytes.\nTraining programs do not write files like this. Use "
+         "another copy of the file.",
          human_bytes(made_.most()));
   }
   std::vector<std::byte> window(to_size(window_bytes));
@@ -169,8 +171,9 @@ void check_zero_points(std::span<const std::int64_t> zero_points, DType dtype) {
   }
 }
 
-// Returns integer - zero point in float32, as PyTorch on x86 computes this number for a tensor with
-// one scale: in int32, which may overflow. Source: fbgemm::Dequantize in fbgemm/QuantUtils.h.
+// Returns integer - zero point for a tensor with one scale. Like PyTorch on x86, subtracts in
+// int32, where the difference may overflow, and then converts the difference to float32.
+// Source: fbgemm::Dequantize in fbgemm/QuantUtils.h.
 float steps_of_int32(std::int64_t integer, std::int64_t zero_point) {
   const auto steps = static_cast<std::uint32_t>(integer) - static_cast<std::uint32_t>(zero_point);
   return static_cast<float>(static_cast<std::int32_t>(steps));

@@ -48,7 +48,8 @@ bool is_dict(const Document& document, ValueId value) {
 
 std::vector<Item> items_of(const Document& document, ValueId dict) {
   std::vector<Item> items;
-  // A pickle of Python 2 makes an OrderedDict with one argument, a list of pairs (key, value).
+  // Python 2 pickles an OrderedDict as a call of the class. The call's only argument is the list of
+  // the dict's items, each a pair (key, value).
   if (is_ordered_dict(document, dict) && document.arguments(dict).size() == 1) {
     for (const ValueId item : document.elements(document.arguments(dict)[0])) {
       const auto pair = document.elements(item);
@@ -84,15 +85,16 @@ namespace {
 // Returns the __dict__ of an object that may be a module. Returns nullopt if there are too many
 // attributes, because modules have only a few dozen attributes.
 std::optional<ValueId> module_attributes(const Document& document, ValueId value) {
-  constexpr std::size_t most = 1000;
   const auto attributes = attributes_of(document, value);
-  if (!attributes || document.pairs(*attributes).size() > most) return std::nullopt;
+  if (!attributes || document.pairs(*attributes).size() > limits::kModuleAttributes)
+    return std::nullopt;
   return attributes;
 }
 
 }  // namespace
 
 bool is_module(const Document& document, ValueId value) {
+  if (!torch::may_be_layer(document, value)) return false;
   const auto attributes = module_attributes(document, value);
   if (!attributes) return false;
   const auto has_dict = [&](std::string_view key) {
@@ -201,7 +203,8 @@ class ModuleWalk {
   std::unordered_set<std::string> non_persistent_buffers(ValueId attributes) {
     std::unordered_set<std::string> names;
     auto set = find_key(document_, attributes, "_non_persistent_buffers_set");
-    // Before pickle protocol 4, a set is stored as a call of its class with a list.
+    // Pickle protocols before 4 have no opcode for sets. So Python pickles a set as a call of the
+    // class `set`. The call's only argument is the list of the set's elements.
     if (set && document_.kind(*set) == Kind::object && document_.arguments(*set).size() == 1) {
       set = document_.arguments(*set)[0];
     }

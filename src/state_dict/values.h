@@ -32,8 +32,9 @@ bool is_module(const pickle::Document& document, pickle::ValueId value);
 std::optional<pickle::ValueId> find_key(const pickle::Document& document, pickle::ValueId dict,
                                         std::string_view key);
 
-/// Returns a dict's key as a part of a name. If the key is longer than limits::kNameBytes, or
-/// neither a text nor a whole number, returns a description such as "<a tuple>".
+/// Returns the text of a dict's key. Callers put this text into tensor names and paths. If the key
+/// is longer than limits::kNameBytes, or neither a text nor a whole number, returns a description
+/// such as "<a tuple>".
 std::string key_text(const pickle::Document& document, pickle::ValueId key);
 
 /// Returns the text of a value that can be a setting of a network or of training: a number, a

@@ -34,7 +34,8 @@ Written write(const Content& content, CheckpointFormat format, Output& output,
   in_file.notes = content.notes;
   for (const NewTensor& tensor : content.tensors) {
     const auto load = [&, source = &tensor] {
-      // The writer calls `load` only after all earlier tensors are written. So `loaded` is written.
+      // The writer calls `load` only after all earlier tensors are written. So `loaded` is the
+      // number of tensor bytes that the file already contains.
       if (loaded > 0) progress(loaded, total);
       loaded += byte_count(*source);
       return converted(*source, written);

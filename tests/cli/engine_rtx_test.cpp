@@ -141,7 +141,8 @@ TEST_F(RtxBuild, WrongPythonsAndVersions) {
   expect("--build --device 0" + with, 2, "--device can't be used with --for tensorrt-rtx");
   expect("--build --timing_cache t" + with, 2, "--timing_cache can't be used with");
   expect("--build --save_engine fixed16.onnx" + with, 1, "the input itself");
-  expect("--build --compute_capabilities 10.3" + with, 1, "builds for 7.5, 8.0, 8.6, 8.9, 12.0");
+  expect("--build --compute_capabilities 10.3" + with, 1,
+         "builds engines only for 7.5, 8.0, 8.6, 8.9, 12.0");
   const CommandResult other =
       run("fixed16.onnx --for tensorrt-rtx:1.6 --build" + with, variables("ok"));
   EXPECT_EQ(other.exit_code, 2);

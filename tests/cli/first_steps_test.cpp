@@ -236,13 +236,13 @@ TEST_F(FirstSteps, NamesCarryWhatDiffers) {
 
 TEST_F(FirstSteps, AReplacedFileIsSaid) {
   EXPECT_FALSE(contains(run("model.pth").out, "replacing"));
-  EXPECT_TRUE(contains(run("model.pth").out, "op17.onnx, replacing the file of "));
+  EXPECT_TRUE(contains(run("model.pth").out, "op17.onnx, replacing the file written at "));
   EXPECT_EQ(json_of("model.pth")["output"]["replaced"], true);
   EXPECT_EQ(json_of("fuse model.pth")["output"]["replaced"], false);
   EXPECT_EQ(json_of("fuse model.pth")["output"]["replaced"], true);
   EXPECT_TRUE(contains(run("model.pth model.pth --name_template x.onnx").err, "both be saved"));
   save("b.pth");
-  EXPECT_TRUE(contains(run("b.pth model.pth").out, "op17.onnx, replacing the file of "));
+  EXPECT_TRUE(contains(run("b.pth model.pth").out, "op17.onnx, replacing the file written at "));
 }
 
 TEST_F(FirstSteps, TheDefaultsAreSaid) {

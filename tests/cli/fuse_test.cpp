@@ -82,7 +82,8 @@ TEST_F(FuseProgram, WarnsOnStderrOfSumsThatLoseDigits) {
   save("half.pth", {}, layout);
   const CommandResult result = run("fuse half.pth");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(contains(result.out + result.err, "each summed weight was rounded to float16"));
+  EXPECT_TRUE(
+      contains(result.out + result.err, "each weight that fuse computed was rounded to float16"));
   EXPECT_FALSE(contains(run("fuse half.pth --dtype float32").out, "rounded to float16"));
 }
 

@@ -99,7 +99,7 @@ TEST_F(GenerationsCommand, OptionsThatContradictTheFileFail) {
   StageShape third;
   third.generation = "G3";
   save("third.pth", third);
-  expect_failure("third.pth out.onnx --res_scale 0.1", 1, "without a factor");
+  expect_failure("third.pth out.onnx --res_scale 0.1", 1, "not multiply their output by a factor");
   StageShape fused = shape_;
   fused.fused = true;
   save("fused.pth", fused);

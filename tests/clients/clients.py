@@ -231,13 +231,13 @@ def table(trials, found):
 
 DOCUMENT = """# Files in the programs that load them
 
-`tests/clients/clients.py` converts {count} networks, at least one of each generation, with `--for TARGET`, loads every
-file in the programs of the table, and compares the result with PyTorch's. "Off" is the largest difference, as a part
-of the largest value. `./test.sh` does so with one network of each generation, `scripts/nightly.sh` with every network
-of the tests that has three channels.
+`tests/clients/clients.py` converts {count} networks, at least one of each generation, with `--for TARGET`. The test
+loads every file in the programs of the table below, and compares the pictures with PyTorch's pictures. In the table,
+"at most 2e-03 off" means that the largest difference of a pixel is 2e-03 of the largest pixel. `./test.sh` tests one
+network of each generation. `scripts/nightly.sh` tests every network of the tests that has three channels.
 
-A client that "stands in" is another program than the target, because the target needs a GPU or Windows. It has the same
-parser of ONNX files, or the same operators. Nothing in this table was run on a GPU.
+Some targets need a GPU or Windows. For these targets, the test uses another program with the same parser of ONNX files
+or the same operators. The table marks such a program with "stands in". Nothing in this table was run on a GPU.
 
 | target | tried in | precision | result |
 | --- | --- | --- | --- |
@@ -245,9 +245,9 @@ parser of ONNX files, or the same operators. Nothing in this table was run on a 
 
 ## What clients refuse
 
-The table lists models of aether_small that were converted with the options in the table, and without `--for`. Each of
-these models fails in the client, and `check --for TARGET` finds the problem. The tests fail if one of these models runs
-correctly, or if `check` does not find the problem.
+The next table lists conversions of aether_small whose files the named program cannot run correctly. The files were
+converted with the options in the table, and without `--for`. `check --for TARGET` finds the problem in each of these
+files. If the named program can run a file after an update, or if `check` misses a problem, the test fails.
 
 | target | options | in the client | `check` |
 | --- | --- | --- | --- |

@@ -134,21 +134,9 @@ std::string functions() {
   return model.SerializeAsString();
 }
 
-std::string sparse_and_outside() {
+std::string outside_weight() {
   ModelProto model = plain_model();
   GraphProto& graph = *model.mutable_graph();
-  auto& sparse = *graph.add_sparse_initializer();
-  sparse.add_dims(1);
-  sparse.add_dims(4);
-  TensorProto& values = *sparse.mutable_values();
-  values.set_name("s");
-  values.set_data_type(TensorProto::FLOAT);
-  values.add_dims(1);
-  values.set_raw_data(std::string(4, '\1'));
-  TensorProto& indices = *sparse.mutable_indices();
-  indices.set_data_type(TensorProto::INT64);
-  indices.add_dims(1);
-  indices.add_int64_data(2);
   TensorProto& outside = *graph.add_initializer();
   outside.set_name("w");
   outside.set_data_type(TensorProto::FLOAT);
@@ -159,8 +147,7 @@ std::string sparse_and_outside() {
     entry.set_key(key);
     entry.set_value(value);
   }
-  add_node(graph, "Add", "input", "a").add_input("s");
-  add_node(graph, "Add", "a", "output").add_input("w");
+  add_node(graph, "Add", "input", "output").add_input("w");
   return model.SerializeAsString();
 }
 
@@ -301,7 +288,7 @@ std::vector<std::string> honest_files() {
   return {chain(),
           branches(),
           functions(),
-          sparse_and_outside(),
+          outside_weight(),
           text_of(our_bytes(false)),
           text_of(our_bytes(true))};
 }

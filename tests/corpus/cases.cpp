@@ -32,6 +32,7 @@ Cases all_cases() {
   add_legacy_cases(cases);
   add_network_cases(cases);
   add_reading_cases(cases);
+  add_loader_cases(cases);
   add_safetensors_cases(cases);
   add_onnx_cases(cases);
   add_polyglot_cases(cases);

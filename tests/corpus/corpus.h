@@ -49,6 +49,7 @@ void add_tensor_cases(Cases& cases);
 void add_legacy_cases(Cases& cases);
 void add_network_cases(Cases& cases);
 void add_reading_cases(Cases& cases);
+void add_loader_cases(Cases& cases);
 void add_safetensors_cases(Cases& cases);
 void add_onnx_cases(Cases& cases);
 void add_polyglot_cases(Cases& cases);

@@ -46,11 +46,10 @@ void add_legacy_cases(Cases& cases) {
            ScanResult::found);
   converts(cases, "legacy_archive_behind", whole + checkpoint(pickle(call("os", "system", ")"))),
            ScanResult::found);
-  converts(cases, "legacy_call_in_the_head", forged([](Parts& p) {
-             p.system =
-                 pickle("}" + text("x") + call("os", "system", "(" + text("true") + "t") + "s");
-           }),
-           ScanResult::found);
+  add("call_in_the_head", forged([](Parts& p) {
+        p.system = pickle("}" + text("x") + call("os", "system", "(" + text("true") + "t") + "s");
+      }),
+      "torch-legacy-head", "before the checkpoint", ScanResult::found);
   add("dropped_call_in_the_head", forged([](Parts& p) {
         p.system = pickle("}" + call("os", "system", "(" + text("true") + "t") + "0");
       }),
@@ -144,7 +143,7 @@ void add_legacy_cases(Cases& cases) {
       with_view("(" + text("1") + integer(0) + integer(count) + "t"), "torch-tensor",
       "a storage and a part of one", ScanResult::found);
   add("reference_as_in_a_zip", forged([](Parts& p) { p.object.erase(p.object.find("NtQ"), 1); }),
-      "torch-tensor", "PyTorch's other file format", ScanResult::found);
+      "torch-tensor", "PyTorch does not use in this file format", ScanResult::found);
 }
 
 }  // namespace aether2onnx::corpus

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+#include <random>
+
 #include "corpus.h"
 #include "forge.h"
 
@@ -308,6 +311,73 @@ void add_misuses(Cases& cases) {
   add("reference_of_another_kind", "(" + text("tensor") + text("0") + "tQ", ScanResult::found);
 }
 
+std::string real(double value) {
+  std::string bytes = little(std::bit_cast<std::uint64_t>(value), 8);
+  return "G" + std::string(bytes.rbegin(), bytes.rend());
+}
+
+// Integers below `first`, and then integers for which Python searches long in a dict of 2^15 slots
+// with the first ones. The search goes from slot i to 5 i + 1 + (hash >> 5 k), until the shift
+// leaves 0. The hash of an integer is the integer. Here, each of these slots has one of the first
+// integers, and the last slot is near one start of the same path. Source: Objects/dictobject.c.
+std::vector<std::int64_t> integers_on_one_path() {
+  constexpr std::int64_t first = 13'000;
+  constexpr int bits = 15;
+  constexpr std::uint64_t mask = (1U << bits) - 1;
+  std::vector<bool> near(mask + 1);
+  std::uint64_t slot = first + 1;
+  for (int i = 0; i < 4'000; ++i, slot = (5 * slot + 1) & mask) near[slot] = true;
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t i = 0; i < first; ++i) numbers.push_back(i);
+  std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): the same file each time
+  while (numbers.size() < 21'000) {
+    std::uint64_t number = random() % first;
+    std::uint64_t at = number;
+    int k = 0;
+    for (int bit = bits; bit < 60 && at < first; bit += 5) {
+      ++k;
+      for (int attempt = 0; attempt < 8; ++attempt) {
+        const std::uint64_t longer = number | (random() & 31U) << bit;
+        const std::uint64_t next = (5 * at + 1 + (longer >> (5 * k))) & mask;
+        if (next >= first && attempt < 7) continue;
+        number = longer;
+        at = next;
+        break;
+      }
+    }
+    while (at < first && number >> (5 * k) != 0) {
+      ++k;
+      at = (5 * at + 1 + (number >> (5 * k))) & mask;
+    }
+    if (number >> (5 * k) == 0 && near[at]) numbers.push_back(static_cast<std::int64_t>(number));
+  }
+  return numbers;
+}
+
+// Frozensets in frozensets, twice. To compare the two outermost frozensets, Python compares the
+// inner ones twice at each of 40 levels. `made` writes a frozenset with these elements.
+template <typename Made>
+std::string nested_sets(const std::string& set, const Made& made) {
+  int memo = 1000;
+  const auto keep = [&](const std::string& value) {
+    ++memo;
+    return text(std::to_string(memo)) + value + fmt::format("p{}\n", memo);
+  };
+  const auto get = [&] { return fmt::format("g{}\n", memo); };
+  std::string out = "}(";
+  std::string outermost;
+  for (int side = 0; side < 2; ++side) {
+    out += keep(made("K\1"));
+    for (int level = 0; level < 40; ++level) {
+      const std::string inner = get();
+      out += keep(made(inner));
+      out += keep(made(inner + get()));
+    }
+    outermost += get();
+  }
+  return out + text("set") + set + outermost;
+}
+
 // Keys that take Python longer than the file is long.
 void add_keys(Cases& cases) {
   const auto add = [&](const std::string& name, std::string_view opcodes, const std::string& code) {
@@ -348,6 +418,27 @@ void add_keys(Cases& cases) {
   std::string tuples = "}(";
   for (int i = 0; i < 4'001; ++i) tuples += integer(i) + "\x85N";
   add("many_tuples", tuples + "u", "pickle-key");
+  std::string path = "}(";
+  for (const std::int64_t number : integers_on_one_path()) path += integer(number) + "N";
+  add("integers_on_one_path", path + "u", "pickle-key");
+  std::string complex_numbers;
+  for (int i = 1; i <= 4'001; ++i) {
+    // Python adds 1000003 times the hash of the imaginary part to the hash of the real part.
+    complex_numbers += call("__builtin__", "complex",
+                            "(" + real(1e12 - 1000003.0 * i) + real(static_cast<double>(i)) + "t");
+  }
+  add("complex_numbers_of_one_hash", call("__builtin__", "set", "](" + complex_numbers + "e\x85"),
+      "torch-misuse");
+  add("nested_frozen_sets",
+      nested_sets("\x8f(", [](const std::string& of) { return "(" + of + "\x91"; }) + "\x90u",
+      "pickle-key");
+  add("nested_frozen_sets_by_calls",
+      nested_sets(global("__builtin__", "set") + "](",
+                  [](const std::string& of) {
+                    return call("__builtin__", "frozenset", "](" + of + "e\x85");
+                  }) +
+          "e\x85Ru",
+      "torch-misuse");
   add("a_dict", "}}Ns", "pickle-key");
   add("a_set", "}\x8fNs", "pickle-key");
   add("a_tuple_with_a_list", "}]\x85Ns", "pickle-key");

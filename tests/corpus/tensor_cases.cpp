@@ -139,7 +139,7 @@ void add_layout_cases(Cases& cases) {
   misused("sparse", changed([](Record& r) { r.function = "_rebuild_sparse_tensor"; }),
           ScanResult::unclear);
   misused("meta", changed([](Record& r) { r.function = "_rebuild_meta_tensor_no_storage"; }),
-          ScanResult::unclear);
+          ScanResult::found);
   unfit("unknown_function", changed([](Record& r) { r.function = "_rebuild_anything"; }),
         "of a kind that is not read", ScanResult::found);
   misused("quantized_out_of_range", changed([](Record& r) {
@@ -181,8 +181,13 @@ void add_reference_cases(Cases& cases) {
                                    "\x8a\x09\0\0\0\0\0\0\0\x80\0"s + "t"));
   strange("count_a_float",
           persistent("(" + storage + text("0") + text("cpu") + "G\x40\0\0\0\0\0\0\0t"s));
-  unfit("unknown_storage", changed([](Record& r) { r.storage_class = "FleetStorage"; }),
-        "the type torch.FleetStorage", ScanResult::found);
+  refused(cases, "reference_unknown_storage",
+          changed([](Record& r) { r.storage_class = "FleetStorage"; }),
+          {ErrorKind::malformed, "torch-misuse"}, ScanResult::found);
+  // PyTorch takes the type from the class torch.DoubleTensor, and reads behind the storage.
+  refused(cases, "reference_tensor_class",
+          changed([](Record& r) { r.storage_class = "DoubleTensor"; }),
+          {ErrorKind::malformed, "torch-misuse"}, ScanResult::found);
   strange("key_a_number", persistent("(" + storage + "K\x00"s + text("cpu") + count + "t"));
   add("key_leads_out", changed([](Record& r) { r.key = "../x"; }), "'../x' is missing");
   add("key_absolute", changed([](Record& r) { r.key = "/etc/passwd"; }), "is missing");

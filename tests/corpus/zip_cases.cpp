@@ -243,11 +243,11 @@ void add_list_cases(Cases& cases) {
   add("nested_root", with_list([](auto& list) {
         for (RawEntry& e : list) e.name = "a/" + e.name;
       }),
-      "in one folder", ScanResult::unclear, ErrorKind::unsupported);
+      "expected FOLDER/data.pkl", ScanResult::unclear, ErrorKind::unsupported);
   add("no_root", with_list([](auto& list) {
         for (RawEntry& e : list) e.name = e.name.substr(8);
       }),
-      "in one folder", ScanResult::unclear, ErrorKind::unsupported);
+      "expected FOLDER/data.pkl", ScanResult::unclear, ErrorKind::unsupported);
   converts(cases, "zip_another_root", with_list([](auto& list) {
              for (RawEntry& e : list) e.name = "net_g_1000" + e.name.substr(7);
            }),

@@ -185,7 +185,7 @@ def weights_differ(ours, seen):
     theirs = seen["tensors"]
     for name, tensor in ours.tensors.items():
         if name not in theirs:
-            if name.startswith("<a "):  # the key is no text, so the name stands for its kind
+            if name.startswith("<"):  # the key is no text: the name describes the key
                 continue
             return f"{name} is no tensor in PyTorch"
         if theirs[name] is not None and theirs[name] != tensor:

@@ -4,6 +4,8 @@ two formats. See oracle_forms."""
 import functools
 import struct
 
+import numpy
+
 from oracle_build import Call, Code, Global, Items, Material, Reference, Shared, legacy_head, legacy_storages, pickled
 from oracle_forms import UNSEEN, beside
 
@@ -124,11 +126,74 @@ def bomb_text(kit):
     return beside(kit, Call(Global("torch", "Tensor"), (Code(b"G\x3f\xf0" + b"\0" * 6 + b"\x85" + b"2\x86" * 30),)))
 
 
-def bomb_collisions(kit):
+def integers_of_one_hash():
     modulus = 2**61 - 1
-    code = b"}(" + b"".join(
-        b"\x8a\x0a" + (i * modulus).to_bytes(10, "little") + b"N" for i in range(1, 40001)) + b"u"
-    return beside(kit, Code(code))
+    return [i * modulus for i in range(1, 40001)]
+
+
+@functools.lru_cache
+def integers_on_one_path(bits=17):
+    """Integers that fill two fifths of a dict of 2^bits slots, and then integers for which Python searches long.
+
+    The search goes from slot i to 5 i + 1 + (hash >> 5 step), until the shift leaves 0. The hash of an integer is
+    the integer. For each of the later integers, these slots are taken by the first ones, and the last slot is near
+    one start of the same path. Source: Objects/dictobject.c."""
+    size, first = 2**bits, 2**bits * 2 // 5
+    wanted = size * 2 // 3 - 1 - first
+    near, slot, passed = numpy.zeros(size, bool), first + 1, 0
+    while passed < wanted // 4:
+        near[slot] = True
+        passed += slot >= first
+        slot = (5 * slot + 1) % size
+    chance, found, u64 = numpy.random.default_rng(1), set(), numpy.uint64
+
+    def after(slots, numbers, step):
+        return (5 * slots + (numbers >> u64(5 * step)) + u64(1)) & u64(size - 1)
+
+    while len(found) < wanted:
+        numbers = chance.integers(0, first, 2**19, dtype=u64)
+        slots, step = numbers, 0
+        while len(numbers):
+            step += 1
+            bit = bits + 5 * (step - 1)
+            if bit < 60:  # five more bits, with a few attempts
+                digits = chance.integers(0, min(32, 2**(60 - bit)), len(numbers), dtype=u64)
+                for _ in range(6):
+                    free = after(slots, numbers | digits << u64(bit), step) >= first
+                    digits[free] = chance.integers(0, min(32, 2**(60 - bit)), int(free.sum()), dtype=u64)
+                numbers = numbers | digits << u64(bit)
+            slots, ended = after(slots, numbers, step), numbers >> u64(5 * step) == 0
+            found.update(numbers[ended & near[slots] & (numbers >= size)].tolist())
+            going = ~ended & (slots < first)
+            numbers, slots = numbers[going], slots[going]
+    return [*range(first), *sorted(found)[:wanted]]
+
+
+def nested_frozen_sets(kit):
+    """Two frozensets of frozensets that are equal, but not the same: Python compares 2^40 frozensets."""
+    def made(*elements):
+        return Shared(Call(kit.builtin("frozenset"), (list(elements),)))
+
+    def outermost():
+        level = made(1)
+        for _ in range(40):
+            level = made(level, made(level))
+        return level
+
+    return Call(kit.builtin("set"), ([outermost(), outermost()],))
+
+
+def bomb_collisions(kit):
+    """Keys of one hash, keys that are searched on one path, and keys that take long to compare."""
+    form = kit.chance.choice(("hash", "path", "complex", "sets"))
+    if form == "sets":
+        return beside(kit, nested_frozen_sets(kit))
+    if form == "complex":
+        numbers = [Call(kit.builtin("complex"), (1e12 - 1000003.0 * i, float(i))) for i in range(1, 25001)]
+        return beside(kit, Call(kit.builtin("set"), (numbers,)))
+    numbers, length = (integers_of_one_hash(), 10) if form == "hash" else (integers_on_one_path(), 8)
+    return beside(kit, Code(b"}(" + b"".join(
+        b"\x8a" + bytes([length]) + number.to_bytes(length, "little") + b"N" for number in numbers) + b"u"))
 
 
 # The constants of Python's hash of tuples. Source: Objects/tupleobject.c (xxHash).

@@ -314,10 +314,10 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
     return caught.message;
   };
   EXPECT_EQ(message_of(floats("x.bias", {2, 2}, {1, 2, 3, 70000}, DType::float16)),
-            "the weight x.bias has 1 element beyond the range of fp16 (largest 65504): 70000 at "
-            "[1, 1].\nWrite the checkpoint with dtype float32.");
+            "the weight x.bias has 1 element beyond the range of fp16 (at most 65504), the "
+            "first with the value 70000 at [1, 1].\nWrite the checkpoint with dtype float32.");
   EXPECT_EQ(message_of(floats("x", {1}, {3.4e38F}, DType::bfloat16)).substr(0, 60),
-            "the weight x has 1 element beyond the range of bf16 (largest");
+            "the weight x has 1 element beyond the range of bf16 (at most");
   EXPECT_EQ(
       message_of(tensor<double>("x", {1}, DType::float64, DType::float32, {-1e39})).substr(0, 52),
       "the weight x has 1 element beyond the range of fp32 ");

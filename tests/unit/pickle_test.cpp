@@ -210,7 +210,7 @@ TEST(Pickle, MalformedPicklesAreRefusedWithTheReason) {
   expect_malformed("}K\x01"s + "a."s, "pickle-container");
   expect_malformed("K\x01}b."s, "pickle-state", "sets the state of the number 1");
   expect_malformed("h\x05."s, "pickle-memo", "memo entry 5, which was never set");
-  expect_malformed("]r\xff\xff\xff\xff."s, "pickle-memo", "memo entry 4294967295, a number");
+  expect_malformed("]r\xff\xff\xff\xff."s, "pickle-memo", "memo entry 4294967295, but");
   expect_malformed("X\xff\xff\xff\xff."s, "pickle-truncated",
                    "ends within a string (4,294,967,295 bytes wanted");
   expect_malformed("\x8d\xff\xff\xff\xff\xff\xff\xff\xff."s, "pickle-truncated");
@@ -306,6 +306,24 @@ TEST(Pickle, KeysThatPythonCannotUseOrThatRepeat) {
   for (int i = 0; i < 4'001; ++i)
     many += "M" + std::string{static_cast<char>(i), static_cast<char>(i >> 8)} + "\x85N";
   expect_irregular(many + "u.", "pickle-key");
+  // Integers below 2^24 are any number of keys, larger ones few, and frozensets only of few
+  // scalars.
+  const auto integers = [](std::uint32_t from, std::uint32_t count) {
+    std::string out = "}(";
+    for (std::uint32_t i = from; i < from + count; ++i) {
+      out += "J";
+      for (unsigned byte = 0; byte < 32; byte += 8) out += static_cast<char>(i >> byte & 0xffU);
+      out += "N";
+    }
+    return out + "u.";
+  };
+  parse(integers((1U << 24U) - 4'000, 5'000));
+  expect_irregular(integers((1U << 24U) - 4'000, 5'001), "pickle-key");
+  parse("((N\x91\x91\x85."s);
+  parse("}(" + std::string(16, 'N') + "\x91Ns.");
+  expect_irregular("}(" + std::string(17, 'N') + "\x91Ns.", "pickle-key");
+  expect_irregular("}(N\x85\x91Ns.", "pickle-key");
+  expect_irregular("(((N\x91\x91\x91\x85.", "pickle-key");
   parse("}(K\1N\x88\x85NG\x40\0\0\0\0\0\0\0N(K\1\x91N\x8c\1aNcm\nC\nNu."s);
   expect_irregular("}(\x8c\1aN\x8c\1aNu."s, "pickle-key-twice");
   expect_irregular("}\x8c\1aq\0Nsh\0Ns."s, "pickle-key-twice");

@@ -357,6 +357,16 @@ TEST(Choice, TargetsThatClashAreNamed) {
   EXPECT_NE(caught.message.find("vsmlrt needs a range of sizes"), std::string::npos);
 }
 
+TEST(Choice, AChosenOpsetKeepsTheFormThatAllTargetsRun) {
+  ConvertOptions options;
+  options.opset_version = 20;
+  const TargetChoice choice = choose_for(list_of("onnxruntime,ncnn,videojanai"), options, {});
+  EXPECT_EQ(choice.options.graph_form, GraphForm::channels_first);
+  ASSERT_EQ(choice.clashes.size(), 1U);
+  EXPECT_NE(choice.clashes[0].find("{option:opset_version} 20 does not suit ncnn"),
+            std::string::npos);
+}
+
 TEST(Choice, WhatWasGivenCountsForMoreAndClashesAreSaid) {
   ConvertOptions options;
   options.precision = Precision::fp16;

@@ -176,8 +176,8 @@ TEST(TensorRecord, Storages) {
   EXPECT_PROBLEM(r.numel = "G\x40\x10\x00\x00\x00\x00\x00\x00"s, "torch-tensor-reference");
   EXPECT_PROBLEM(r.numel = "", "torch-tensor-reference");
   EXPECT_PROBLEM(r.numel = "K\x04NN", "torch-tensor-reference");
-  EXPECT_PROBLEM(r.storage_class = "ctorch\nNoStorage\n", "torch-tensor-kind",
-                 "the type torch.NoStorage");
+  EXPECT_PROBLEM(r.storage_class = "ctorch\nNoStorage\n", "torch-tensor-reference",
+                 "the unknown type torch.NoStorage");
   EXPECT_PROBLEM(r.storage_class = "N", "torch-tensor-reference");
   EXPECT_EQ(problem_with([](Record& r) { r.storage_class = "ctorch.cuda\nFloatStorage\n"; }), "");
 }

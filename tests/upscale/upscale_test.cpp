@@ -120,7 +120,7 @@ TEST_F(Upscale, SavesBesideThePictureUnderANameThatTells) {
   EXPECT_EQ(result.channels, 3);
   const CommandResult again = run("upscale photo.png model.pth");
   EXPECT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_NE(again.out.find("replacing the file of"), std::string::npos) << again.out;
+  EXPECT_NE(again.out.find("replacing the file written at"), std::string::npos) << again.out;
   EXPECT_EQ(run("upscale model.pth photo.png --quiet").out, "");
 }
 

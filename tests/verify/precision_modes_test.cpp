@@ -143,10 +143,13 @@ TEST_F(Modes, WhatHalfIsTooCoarseForBecomesFloat32) {
       EXPECT_LE(checked["max_absolute"], 3e-5);
     }
   }
-  // One that nothing keeps ends, and says where.
-  const CommandResult result = convert("--atol 0 --rtol 0 --fp_mode mixed_fp16");
+  // No precision keeps the tolerance 0. --keep_failed saves the model that failed, with the parts
+  // in float32 that the comparisons added.
+  const CommandResult result = convert("--atol 0 --rtol 0 --keep_failed --fp_mode mixed_fp16");
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_TRUE(contains(result.err, "isn't equal to PyTorch")) << result.err;
+  EXPECT_TRUE(contains(result.err, "differs from PyTorch's output")) << result.err;
+  ASSERT_EQ(run("model.pth first.onnx --shape 1x3x16x12 --fp_mode mixed_fp16").exit_code, 0);
+  EXPECT_NE(test::read_file(folder_ / "out.failed.onnx"), test::read_file(folder_ / "first.onnx"));
 }
 
 TEST_F(Modes, AFileWithFloat32EdgesIsComparedAsWell) {

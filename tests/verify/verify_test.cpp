@@ -61,7 +61,7 @@ TEST_F(Verify, AStaticModelPasses) {
   EXPECT_TRUE(contains(result.out, judge)) << result.out;
   // An estimate comes first, the verdict last.
   EXPECT_TRUE(contains(result.out, "of the value, about ")) << result.out;
-  EXPECT_TRUE(contains(result.out, "against the rounding noise of float32")) << result.out;
+  EXPECT_TRUE(contains(result.out, "compared with the rounding noise of float32")) << result.out;
   EXPECT_TRUE(contains(result.out, "equal       out.onnx computes the same as ")) << result.out;
 }
 
@@ -93,7 +93,7 @@ TEST_F(Verify, ADifferenceBeyondTheToleranceSavesNothing) {
   const CommandResult result = run("--atol 0 --rtol 0");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_FALSE(saved());
-  EXPECT_TRUE(contains(result.err, "isn't equal to PyTorch")) << result.err;
+  EXPECT_TRUE(contains(result.err, "differs from PyTorch's output")) << result.err;
   EXPECT_TRUE(contains(result.err, "FAIL 1x3x64x64, noise")) << result.err;
   EXPECT_EQ(test::list_files(folder_.path()), (std::vector<std::string>{"model.pth"}));
   // Half precision against the tolerance of float32.

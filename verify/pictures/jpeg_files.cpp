@@ -43,7 +43,8 @@ Turbo make_decoder() {
 
 bool is_on_its_side(int orientation) { return orientation >= 5; }
 
-// Rotates or mirrors the picture upright. Source of the orientations 1 to 8: EXIF 2.32, tag 274.
+// Rotates and mirrors a stored picture so that the picture becomes upright. `orientation` is the
+// value of the EXIF tag 274 (Orientation), from 1 (already upright) to 8. Source: EXIF 2.32.
 void turn_upright(Raster& picture, int orientation) {
   if (orientation == 1) return;
   const bool swapped = is_on_its_side(orientation);
@@ -120,8 +121,8 @@ Raster read_jpeg(std::string_view file) {
   picture.height = static_cast<std::size_t>(header.height);
   picture.channels = header.is_grey ? 1 : 3;
   picture.allocate();
-  // TJFLAG_LIMITSCANS limits the number of scans. A small file can have thousands of scans, and
-  // each scan costs the time of the whole picture.
+  // A small file can have thousands of scans, and libjpeg-turbo goes through the whole picture for
+  // each scan. TJFLAG_LIMITSCANS limits the number of scans, and so the time for decoding.
   if (tjDecompress2(decoder.get(), reinterpret_cast<const unsigned char*>(file.data()), file.size(),
                     picture.bytes.data(), header.width, 0, header.height,
                     header.is_grey ? TJPF_GRAY : TJPF_RGB,

@@ -10,12 +10,14 @@
 namespace aether2onnx::verify::pictures {
 
 struct JpegMarkers {
-  /// 1 to 8 as in EXIF: 1 upright, 3 upside down, 6 and 8 on a side, the others mirrored.
+  /// The orientation from EXIF. 1: upright. 3: upside down. 6 and 8: turned by 90 degrees. 2 and 4:
+  /// mirrored. 5 and 7: mirrored and turned by 90 degrees.
   int orientation = 1;
   std::string icc_profile;  ///< Empty if there is no profile, or only a part of a profile.
 };
 
-/// Reads the segments of a JPEG file before its pixels. Never fails: damaged segments are left out.
+/// Reads the segments in front of the pixel data of a JPEG file. Never fails: ignores damaged EXIF
+/// data and incomplete profiles, and stops reading where no valid segment begins.
 JpegMarkers read_markers(std::string_view file);
 
 /// Returns a JPEG file with an ICC profile. Returns `file` unchanged if it does not begin with a

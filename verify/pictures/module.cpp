@@ -1,5 +1,6 @@
-// The picture module: reads and writes PNG with libpng, and JPEG with libjpeg-turbo. The module
-// links no code of the program.
+// The picture module, a shared library: reads and writes PNG with libpng, and JPEG with
+// libjpeg-turbo. The module links no code of the program, so picture_module.h contains all code
+// that the module and the program share.
 
 #include "formats.h"
 
@@ -9,7 +10,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Returns a text about the format of a file that is neither PNG nor JPEG, from its first bytes.
+// Returns a text for an error message, such as "it is a GIF", about a file that is neither PNG nor
+// JPEG. The first bytes of the file show the format.
 std::string other_format(std::string_view file) {
   if (file.empty()) return "it is empty";
   if (file.starts_with("RIFF") && file.substr(0, 12).ends_with("WEBP")) return "it is a WebP";

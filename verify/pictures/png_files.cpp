@@ -13,9 +13,10 @@ namespace aether2onnx::verify::pictures {
 
 namespace {
 
-// The reason why libpng or the sink failed. libpng reports errors with longjmp(), which skips
-// destructors. So no function between setjmp() and libpng has an object with a destructor. Such
-// objects are in the callers of the functions that call setjmp().
+// Contains the reason why libpng or the PictureSink, which gets the written bytes, failed. libpng
+// reports an error with longjmp(), which jumps back to setjmp() and skips destructors. So local
+// objects with destructors must not be in a function that calls setjmp(), or in a function that
+// longjmp() jumps out of. A caller of a function with setjmp() may have such objects.
 struct Failure {
   std::string message;
   std::exception_ptr of_sink;
@@ -172,7 +173,8 @@ class Writer {
     if (setjmp(png_jmpbuf(png_)) != 0) fail_with(failure_);
     png_set_write_fn(png_, &target_, put_bytes, flush_nothing);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    // libpng leaves out a profile that does not fit the picture, and still writes the picture.
+    // Makes libpng treat a profile that does not fit the picture as a warning, not as an error.
+    // libpng then leaves out the profile, and still writes the picture.
     png_set_benign_errors(png_, 1);
     constexpr std::array types = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA,
                                   PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};

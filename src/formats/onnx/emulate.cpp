@@ -1,5 +1,6 @@
-// Converts 16-bit ONNX files to float32. Copies protobuf messages instead of writing the records of
-// onnx.h, so that a file of any exporter keeps the fields for which there is no record.
+// Converts 16-bit ONNX files to float32. Copies the protobuf messages of the file, and changes some
+// of their fields. The structs of onnx.h (Model, Node, …) do not store all fields of a file, so a
+// file that is written from these structs would lack some fields.
 
 #include "formats/onnx/emulate.h"
 
@@ -72,7 +73,8 @@ std::string copy_message(data_view message, Change change) {
   return result;
 }
 
-// Copies a message, but replaces the content of each field `tag` by change(content).
+// Copies a message. If a field has the number `tag`, change() gets the content of this field and
+// returns the content for the copy.
 template <typename Change>
 std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   return copy_message(message, [&](pbf_reader& reader, pbf_writer& writer) {
@@ -82,7 +84,7 @@ std::string with_changed(data_view message, std::uint32_t tag, Change change) {
   });
 }
 
-// Copies a message in which the field `tag` is an element type. Replaces a 16-bit type by float32.
+// Copies a message in which the field `tag` is an element type. A 16-bit type becomes float32.
 std::string with_wide_type(data_view message, std::uint32_t tag) {
   return copy_message(message, [tag](pbf_reader& reader, pbf_writer& writer) {
     if (reader.tag() != tag || reader.wire_type() != pbf_wire_type::varint) return false;
@@ -92,7 +94,7 @@ std::string with_wide_type(data_view message, std::uint32_t tag) {
   });
 }
 
-// Copies a ValueInfoProto, but replaces a 16-bit element type by float32.
+// Copies a ValueInfoProto. A 16-bit element type becomes float32 in the copy.
 std::string with_wide_value(data_view value) {
   return with_changed(value, value_info_proto::type, [](data_view type) {
     return with_changed(type, type_proto::tensor_type, [](data_view tensor) {
@@ -107,13 +109,15 @@ void add_cast(pbf_writer& graph, const std::string& name, const std::string& fro
                     node_message({name, "Cast", "", {from}, {to}, {{"to", type}}}));
 }
 
-// Whether the tensor is written again: with a wider type, or with elements from external data.
+// Returns whether add_tensor() must write the tensor. The elements of a 16-bit tensor become
+// float32. The elements of external data move into the new ONNX file.
 bool is_rewritten(const Tensor& tensor) {
   return is_half(tensor.data_type) || !tensor.external_file.empty();
 }
 
-// Throws Error(limit) if the rewritten model would be larger than a model that ONNX Runtime loads
-// from memory. Tensors can share one part of external data, so a small file can name many bytes.
+// Throws Error(limit) if the rewritten model may reach 2 GiB, because ONNX Runtime cannot load such
+// a model from memory. Many tensors can share the same external data, and each tensor gets a copy
+// of these data. So even small files can lead to a large model.
 void check_size(const Input& input, const Model& model) {
   constexpr std::uint64_t most = 0x7fffffff;  // the largest protobuf message
   std::uint64_t bytes = std::min<std::uint64_t>(input.size(), most + 1);
@@ -153,8 +157,8 @@ class Emulator {
   }
 
  private:
-  // Rewrites one message of the graph. A file may split its graph into several messages: the new
-  // tensors go into the first.
+  // Rewrites a GraphProto message. Adds the Cast nodes of the inputs and the tensors of
+  // add_tensor() to the first GraphProto. read() refuses a file with a second GraphProto.
   std::string rewrite(data_view graph) {
     std::string added;
     if (!std::exchange(begun_, true)) {
@@ -189,8 +193,8 @@ class Emulator {
     return true;
   }
 
-  // Adds two Cast nodes: they round the value `from` to the 16-bit type of `name`, and convert the
-  // result to the float32 value `to`.
+  // Adds two Cast nodes. The first node rounds the value `from` to the 16-bit type that the value
+  // `name` has in the original file. The second node converts the result to the float32 value `to`.
   void round(pbf_writer& graph, const std::string& name, const std::string& from,
              const std::string& to) const {
     const std::string half = name + kHalf;
@@ -218,9 +222,10 @@ class Emulator {
     added_.insert(tensor.name);
   }
 
-  // If `elements` is one float32 number, and this number is the square root of 2 or its inverse,
-  // rounded to a 16-bit type, replaces the number by the precise float32 value. A GELU that is
-  // built from simple operators contains this constant.
+  // If `elements` is one number, and this number is the square root of 2 or the inverse of this
+  // root, rounded to 16 bits, writes the precise float32 value instead. A GELU that is built from
+  // simple operators contains this constant. `verify` compares the model with a reference network
+  // that has the precise constant, and could report the rounded constant as a mistake in the model.
   static void restore_root(std::vector<std::byte>& elements) {
     float number = 0;
     if (elements.size() != sizeof(number)) return;
@@ -261,8 +266,9 @@ class Emulator {
   void add_node(pbf_writer& graph, data_view message, const Node& node) {
     if (node.op_type == "Constant" && node.outputs.size() == 1 &&
         types_.contains(node.outputs[0])) {
-      // read() lists the tensor of this node as an initializer. The node is left out if
-      // add_tensor() has written the tensor.
+      // read() lists the tensor of a Constant node as an initializer. If add_tensor() has written
+      // this tensor as an initializer, add_node() leaves the Constant node out. Otherwise the new
+      // file would define the value twice.
       if (!added_.contains(node.outputs[0])) graph.add_bytes(graph_proto::node, message);
       return;
     }

@@ -6,9 +6,11 @@
 
 namespace aether2onnx::onnx {
 
-/// Returns the bytes of an ONNX file that computes in float32 and rounds no results to 16 bits.
-/// Weights keep their 16-bit values, except the square root of 2 and its inverse, which get their
-/// precise value in float32. Parameters and errors are those of emulate_half_types().
+/// Returns the bytes of an ONNX file that computes in float32 and rounds no results to 16 bits. The
+/// weights become float32, but keep the values to which the exporter rounded the weights. A tensor
+/// with one element that is the square root of 2, or the inverse of this root, gets the precise
+/// float32 value: `verify` could report the rounding of this constant of a GELU as a mistake in the
+/// model. Parameters and errors are those of emulate_half_types().
 std::string widen_half_types(const Input& input, const Model& model, const io::Siblings* siblings);
 
 }  // namespace aether2onnx::onnx

@@ -1,5 +1,5 @@
-// Reads graphs, nodes and attributes into the records of onnx.h. Also reads graphs in attributes of
-// nodes, so that every node and tensor of the file has a record.
+// Reads graphs, nodes and attributes into the structs of onnx.h (Model, Node, Tensor). Also reads
+// graphs in attributes of nodes, so that the Model contains every node and tensor of the file.
 
 #include <algorithm>
 #include <array>
@@ -24,9 +24,9 @@ struct ValueField {
   bool may_be_missing;
 };
 
-// For each type of attribute: the field of AttributeProto with the value. The field may be missing
-// for some types, because writers of proto3 leave out numbers that are 0, and every writer leaves
-// out empty lists.
+// For each type of attribute, the table names the field of AttributeProto that contains the value.
+// For some types, this field may be missing: a proto3 writer leaves out the number 0 and an empty
+// text, and every writer leaves out an empty list.
 constexpr std::array kValueFields = {
     ValueField{attribute_proto::f, attribute_proto::type_float, true},
     ValueField{attribute_proto::i, attribute_proto::type_int, true},
@@ -51,7 +51,8 @@ bool holds_value(std::uint32_t field) {
 
 }  // namespace
 
-// The type and the value of an attribute, as far as take_value() has read its fields.
+// The type and the value of one attribute. take_attribute() sets these members while reading the
+// fields of the attribute.
 struct GraphReader::Value {
   std::int64_t type = 0;
   std::uint32_t field = 0;  // the number of the field with the value; 0 for none
@@ -117,12 +118,14 @@ void GraphReader::take_value(Fields& fields, Value& value) {
       break;
     case attribute_proto::sparse_tensor:
     case attribute_proto::sparse_tensors:
+      ++model_.sparse_tensors;
       sparse_tensor(fields.message(), model_.other_tensors);
       break;
     case attribute_proto::g:
     case attribute_proto::graphs:
+      model_.graph_depth = std::max(model_.graph_depth, place_.depth + 1);
       GraphReader(model_, {place_.in_function ? place_.nodes : model_.inner_nodes,
-                           model_.other_tensors, place_.in_function})
+                           model_.other_tensors, place_.in_function, nullptr, place_.depth + 1})
           .take_graph(fields.message());
       break;
     default:
@@ -224,6 +227,7 @@ std::string GraphReader::take_graph(Fields fields, std::vector<ValueInfo>* input
         constants_.add(place_.constants.back().name, at);
         break;
       case graph_proto::sparse_initializer: {
+        ++model_.sparse_tensors;
         std::string constant = sparse_tensor(fields.message(), model_.other_tensors);
         if (place_.sparse_constants != nullptr) place_.sparse_constants->push_back(constant);
         constants_.add(std::move(constant), at);

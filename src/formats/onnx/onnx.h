@@ -1,9 +1,10 @@
 /// @file
-/// Reads ONNX files into plain records, and writes records as ONNX files.
+/// Reads an ONNX file into structs (Model, Node, Tensor, …), and writes a Model as an ONNX file.
 ///
 /// All code for the protobuf encoding of onnx.proto is in this folder. read() leaves the weights in
-/// the file. write(), which uses the library protozero, first computes all sizes, then copies each
-/// weight from its loader to the output. Reading and writing need memory for one weight at a time.
+/// the file; read_tensor() reads one weight. write() uses the library protozero. write() first
+/// computes all sizes. Then write() gets each weight from the function Tensor::load, and copies the
+/// weight to the output. So reading and writing need memory for only one weight at a time.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -119,6 +120,8 @@ struct Model {
   /// All tensors that are not in `initializers`: of attributes, of inner graphs, of functions, of
   /// training information, and the two tensors (values, indices) of each sparse tensor.
   std::vector<Tensor> other_tensors;
+  std::size_t sparse_tensors = 0;  ///< The number of sparse tensors in the whole file.
+  int graph_depth = 0;  ///< How deep graphs are nested in attributes (If, Loop); 0 if they are not.
   /// The names of the sparse initializers of the graph.
   std::vector<std::string> sparse_constants;
   /// The parts of the file that ONNX does not define, at most limits::kListed parts.
@@ -169,17 +172,20 @@ std::vector<std::string> external_files(const Model& model);
 /// Returns the name of an element type (TensorProto.DataType) for messages: PyTorch's name, for
 /// example "float32". If PyTorch has no such type: ONNX's name. For an unknown number: "type 99".
 std::string type_text(int data_type);
-/// Returns the DType of a TensorProto.DataType; nullopt if read_tensor() does not support the type.
+/// Converts an element type of ONNX (TensorProto.DataType) to aether2onnx's enum DType. Returns
+/// nullopt if read_tensor() does not support the type.
 std::optional<DType> dtype_of(int data_type);
-/// Returns the TensorProto.DataType of a DType. Requires a type that dtype_of() can return.
+/// Converts a DType to ONNX's TensorProto.DataType. `dtype` must be a value that dtype_of() returns
+/// for some type of ONNX.
 int data_type_of(DType dtype);
 
 // --- reading ---
 
 /// Reads an ONNX file, except the elements of tensors. Trusts nothing in the file. Throws
-/// Error(malformed) if the file is damaged, is no ONNX file, or has a form that no exporter writes
-/// and that programs read in different ways. Throws Error(limit) if the file has more fields and
-/// numbers, or a longer text, than the limits allow.
+/// Error(malformed) if the file is damaged or is no ONNX file. Also throws Error(malformed) if
+/// different programs would read different values from the file (wire.h has examples); no exporter
+/// writes such a file. Throws Error(limit) if the file has more fields and numbers than
+/// Limits::onnx_parts, or a text with more bytes than Limits::onnx_text.
 Model read(const Input& input, const Context& context);
 
 /// Returns whether `external_file` names a file in the model's own folder on every operating
@@ -187,13 +193,15 @@ Model read(const Input& input, const Context& context);
 bool is_beside(const std::string& external_file);
 
 /// Reads the elements of a tensor of the ONNX file `file`. `siblings` opens the files with external
-/// data, which must be in the same folder. It may be null if there are no external data. Throws
-/// Error(unsupported) if the type is not supported, Error(malformed) if the data do not fit the
-/// shape, Error(io) if external data are missing.
+/// data, which must be in the same folder. `siblings` may be null if the tensor has no external
+/// data. Throws Error(unsupported) if the type is not supported, Error(malformed) if the data do
+/// not fit the shape, Error(io) if external data are missing.
 TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblings* siblings);
 
-/// Reads tensors of one ONNX file as read_tensor() does, but also throws Error(limit) once the
-/// tensors read so far have far more bytes than the files. Tensors can share external data.
+/// Reads tensors of one ONNX file as read_tensor() does, and counts the bytes of these tensors. The
+/// count can be far larger than the files, because many tensors can share the same external data.
+/// If the count exceeds a limit, the next read() throws Error(limit). limits::BytesMade computes
+/// the limit from the sizes of the ONNX file and of its external data.
 class TensorReader {
  public:
   /// `file` and `siblings` must outlive the reader. `siblings` may be null.
@@ -211,12 +219,15 @@ class TensorReader {
 // --- writing ---
 
 struct WriteOptions {
-  /// If the ONNX file would have more bytes, write() moves the weights to external data.
+  /// If the ONNX file would have more bytes than this threshold, write() moves the weights to
+  /// external data.
   std::uint64_t external_data_threshold = ~std::uint64_t{0};
-  /// Called with the bytes of weights written so far and the bytes of all weights. May be empty.
+  /// write() calls this function after each initializer, with the bytes of initializers written so
+  /// far and the bytes of all initializers. The function may be empty.
   std::function<void(std::uint64_t, std::uint64_t)> progress = {};
-  /// Returns the metadata. Called after the weights are written, so that slow work for the metadata
-  /// can run until then. Replaces Model::metadata; must have the same size in bytes. May be empty.
+  /// Returns metadata, which write() writes instead of Model::metadata. Both metadata must have the
+  /// same size in bytes. write() calls this function after the weights are written, so slow work
+  /// for the metadata can run while write() writes the weights. The function may be empty.
   std::function<Metadata()> final_metadata = {};
 };
 

@@ -1,6 +1,7 @@
 /// @file
 /// Field numbers and enumerators of ONNX's protobuf messages (source: onnx/onnx.proto in ONNX's
-/// repository), and functions that make messages from records. Private to this folder.
+/// repository), and functions that make messages from the structs of onnx.h (Node, Tensor). Private
+/// to this folder.
 #pragma once
 
 #include <string>
@@ -119,7 +120,8 @@ enum { dim = 1 };
 enum { dim_value = 1, dim_param = 2 };
 }  // namespace type_proto
 
-/// Converts elements between this machine's byte order and little-endian, as ONNX files have it.
+/// Converts elements from this machine's byte order to little-endian, the byte order of ONNX files,
+/// or back.
 void convert_byte_order(std::vector<std::byte>& elements, DType dtype);
 
 std::string node_message(const Node& node);

@@ -1,5 +1,6 @@
-// Reads a whole ONNX file into a Model. Documentation, shapes of values within the graph, and
-// devices are checked, but not kept.
+// Reads a whole ONNX file into a Model. Checks the protobuf form of every field. The Model does not
+// store documentation, the shapes of values within the graph, and the devices on which nodes run
+// (DeviceConfigurationProto).
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,6 @@
 /// @file
-/// Functions that read protobuf messages into the records of onnx.h. Private to this folder.
+/// Functions that read protobuf messages into the structs of onnx.h (Model, Node, Tensor, …).
+/// Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,7 @@ Tensor tensor(Fields fields);
 /// sparse tensor's name, which is the name of the values.
 std::string sparse_tensor(Fields fields, std::vector<Tensor>& tensors);
 
-/// Reads a graph, or the body of a function, into records.
+/// Reads a graph, or the body of a function, into a Model.
 class GraphReader {
  public:
   /// The lists to which the reader adds the nodes and constants of a graph.
@@ -46,6 +47,7 @@ class GraphReader {
     std::vector<Tensor>& constants;
     bool in_function = false;
     std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs these names.
+    int depth = 0;  ///< How many graphs contain the graph or function.
   };
 
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}
@@ -55,7 +57,8 @@ class GraphReader {
   std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
                          std::vector<ValueInfo>* outputs = nullptr);
   void take_node(Fields fields);
-  /// Reads the default value of a function's attribute, in which there may be tensors.
+  /// Reads the default value of a function's attribute. Keeps only tensors and graphs of the value,
+  /// so that Model::each_tensor() and Model::each_node() also visit these tensors and nodes.
   void take_default(Fields fields);
 
  private:

@@ -69,7 +69,8 @@ const Type* find_type(int data_type) {
        shape_text(tensor.dims), expected, found);
 }
 
-// Returns the number of bytes that elements of this shape and type need. Throws above 64 bits.
+// Returns the number of bytes that elements of this shape and type need. Throws Error(malformed) if
+// the number of elements or bytes does not fit 64 bits.
 std::uint64_t bytes_of(const Tensor& tensor, DType dtype) {
   const auto elements = checked_product(tensor.dims);
   const auto bytes = elements ? checked_multiply(static_cast<std::uint64_t>(*elements),
@@ -183,8 +184,8 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
 
 }  // namespace
 
-// Refuses names that are files in the model's folder on some systems only: Windows drops dots and
-// spaces at the end of a name, and "C:name" is a file on another drive.
+// Applies the rules of all operating systems. Windows drops dots and spaces at the end of a name,
+// so a name of only dots and spaces is a folder there. Windows reads "C:name" as a file on drive C.
 bool is_beside(const std::string& external_file) {
   if (external_file.find_first_not_of(". ") == std::string::npos) return false;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
@@ -248,8 +249,8 @@ TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblin
 TensorData TensorReader::read(const Tensor& tensor) {
   if (made_.exceeded()) {
     fail({ErrorKind::limit, "onnx-tensor-bytes", tensor.name, human_bytes(made_.most())},
-         "the tensors read so far have more than {} in all, far more than the files. They share "
-         "their external data.",
+         "the tensors read so far have more than {} in all, far more than the files, "
+         "because many tensors share the same external data.",
          human_bytes(made_.most()));
   }
   TensorData data = read_tensor(tensor, file_, siblings_);

@@ -16,8 +16,8 @@ namespace {
       printable(tensor.name, 100), what, at);
 }
 
-// Returns whether the name of an axis looks like a size. Such a name is not kept: ValueInfo::dims
-// has names and sizes as texts, so that the name would be taken for a size.
+// Returns whether the name of an axis looks like a size, for example "64". dim() drops such a name:
+// ValueInfo::dims stores names and sizes as texts, so callers would read the name as a size.
 bool looks_like_a_size(const std::string& name) {
   return name.find_first_not_of("-0123456789") == std::string::npos && !name.empty();
 }
@@ -47,9 +47,9 @@ void tensor_type(Fields fields, ValueInfo& value) {
   }
 }
 
-// Reads one entry (key and value) of a tensor's external_data. Source: docs/ExternalData.md in
-// ONNX's repository. Before ONNX 1.5 this document had the key "basepath", too. ONNX Runtime adds
-// keys "prepacked_…".
+// Reads one entry (key and value) of a tensor's external_data. Adds an entry with an unknown key to
+// the unknown parts of the file. docs/ExternalData.md in ONNX's repository defines the keys. Before
+// ONNX 1.5, the document also defined "basepath". ONNX Runtime adds the keys "prepacked_…".
 void external_entry(Fields fields, Names& keys, Tensor& tensor) {
   Source& source = fields.source();
   const std::uint64_t at = fields.place();
@@ -169,7 +169,7 @@ Tensor tensor(Fields fields) {
     bad_external_data(result, "has external data without a file", at);
   }
   if (is_external && holders != 0) {
-    bad_external_data(result, "has elements in the file and external data", at);
+    bad_external_data(result, "has elements both in the file itself and in external data", at);
   }
   if ((holders & (holders - 1)) != 0) {
     bad_external_data(result, "has elements in two fields", at);

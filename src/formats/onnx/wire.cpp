@@ -1,5 +1,5 @@
-// Reads the fields of protobuf messages. Skips the bytes of weights, so that memory is needed only
-// for the description of the model.
+// Reads the fields of protobuf messages. Does not load the elements of weights (the tensors in the
+// file). So the reader needs memory only for the other fields.
 
 #include "formats/onnx/wire.h"
 
@@ -139,7 +139,8 @@ bool Fields::fits_wire() const {
   }
 }
 
-// Checks the current field against its row in the table of ONNX's fields (schema.cpp).
+// Throws if the current field breaks a rule in the table of ONNX's fields (schema.cpp): a wrong
+// wire type, a second value of a field that is not repeated, or a second field of a oneof group.
 void Fields::check_row(std::uint64_t tag_at) {
   if (!fits_wire()) {
     fail(
@@ -190,7 +191,8 @@ void Fields::check_value(std::uint64_t value, std::uint64_t at) const {
        value, field_name(*row_), at);
 }
 
-// Checks the numbers of a packed field without storing them, because they may be a whole weight.
+// Checks each number of a packed field, but does not store the numbers, because the field may
+// contain all elements of a large tensor.
 void Fields::check_packed() {
   const std::uint64_t width = row_->form == Form::real ? 4 : row_->form == Form::real64 ? 8 : 0;
   if (width != 0) {
@@ -244,8 +246,10 @@ std::uint64_t Fields::read_varint() {
     const std::uint8_t byte = source_.at(next_++);
     number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
     if (byte >= 0x80) continue;
-    // Refuses longer forms than needed: only the number 0 may end with a byte of 0. The tenth byte
-    // has room for one bit, because a number has 64 bits.
+    // Refuses a varint with more bytes than needed. Each byte has 7 bits of the number, and the
+    // last byte has the highest bits. Without a last byte of 0, the number is the same, so only the
+    // number 0 may end with this byte. The tenth byte must be 1: the bytes before the tenth already
+    // have 63 of the number's 64 bits.
     if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1)) break;
     return number;
   }

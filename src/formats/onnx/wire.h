@@ -1,12 +1,14 @@
 /// @file
 /// A strict reader of protobuf's wire format. Private to this folder.
 ///
-/// The reader accepts only the form that protobuf writers produce. Protobuf's parsers also accept
-/// other forms, but treat these forms differently: numbers in more bytes than needed, a field that
-/// occurs twice without being repeated (the last number is used; messages are merged), a known
-/// field with another wire type. A file with such a form has two meanings, so this reader throws an
-/// error with the byte's offset. Source: "Encoding" and "Proto Serialization Is Not Canonical" in
-/// protobuf's documentation.
+/// Different protobuf parsers read the following bytes as different values:
+/// - a number in more bytes than needed,
+/// - a known field with another wire type,
+/// - a field that occurs twice but is not a repeated field. For a number, protobuf uses the last
+///   value. For a message, protobuf merges the two messages.
+/// Protobuf's writers never write these bytes. A file with these bytes has two meanings, so this
+/// reader throws an error with the byte's offset. Source: "Encoding" and "Proto Serialization Is
+/// Not Canonical" in protobuf's documentation.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -21,8 +23,8 @@
 
 namespace aether2onnx::onnx {
 
-/// Reads the bytes of an ONNX file through a buffer. Counts the fields and numbers of the file, and
-/// lists the fields that ONNX does not define.
+/// Reads the bytes of an ONNX file through a buffer. Counts the fields and the numbers in lists,
+/// because Limits::onnx_parts limits this count. Also lists contents that ONNX does not define.
 class Source {
  public:
   Source(const Input& input, const Context& context, std::vector<UnknownPart>& unknown)
@@ -35,9 +37,11 @@ class Source {
   }
   /// Reads a text from the file. Throws Error(limit) if `length` exceeds Limits::onnx_text.
   std::string text(std::uint64_t position, std::uint64_t length) const;
-  /// Counts one field or one number of a list. Throws Error(limit) above Limits::onnx_parts.
+  /// Adds 1 to the count of fields and numbers in lists. Throws Error(limit) if the count exceeds
+  /// Limits::onnx_parts.
   void count_part();
-  /// Adds a part of the file that ONNX does not define to the list of unknown parts.
+  /// Adds content that ONNX does not define to the list of unknown parts. `what` describes the
+  /// content, for example "field 99 of NodeProto". A full list (limits::kListed) stays unchanged.
   void add_unknown(std::string what, std::uint64_t position);
 
  private:
@@ -74,7 +78,8 @@ class Fields {
   void take_integers(std::vector<std::int64_t>& out);
   Fields message();
 
-  /// The offset and length of the current field's content, without its tag and length bytes.
+  /// The offset and length of the current field's content. The content begins after the tag and
+  /// length bytes of the field.
   std::uint64_t begin() const { return begin_; }
   std::uint64_t length() const { return next_ - begin_; }
   /// The offset of this message in the file.

@@ -1,5 +1,5 @@
-// Writes the records of onnx.h as an ONNX file. Source for external data: docs/ExternalData.md in
-// ONNX's repository.
+// Writes a Model (onnx.h) as an ONNX file. docs/ExternalData.md in ONNX's repository defines how to
+// write external data.
 
 #include <protozero/pbf_writer.hpp>
 #include <protozero/varint.hpp>
@@ -88,7 +88,8 @@ void append_field_header(std::string& out, std::uint32_t field, std::uint64_t le
   protozero::write_varint(std::back_inserter(out), length);
 }
 
-// A tensor to write, the bytes of its elements, and their offset if they go to external data.
+// A tensor to write. `bytes` is the size of the elements. `external_offset` is the offset of the
+// elements in the file for external data; nullopt if the elements go to the ONNX file.
 struct Placed {
   const Tensor* tensor = nullptr;
   std::uint64_t bytes = 0;
@@ -107,8 +108,9 @@ Placed place(const Tensor& tensor) {
   return {&tensor, *bytes};
 }
 
-// Returns the start of an initializer's field in the graph message: all bytes before the elements,
-// which come last. If the elements are in external data, returns the whole field.
+// Returns an initializer's field in the graph message, but without the elements. The elements are
+// the last bytes of the field, and Writer appends the elements later. If the elements are in
+// external data, the returned field is complete.
 std::string field_of(const Placed& placed, const std::string& external_name) {
   std::string message = tensor_head(*placed.tensor);
   if (placed.external_offset) {
@@ -202,7 +204,8 @@ class Writer {
     if (options_.final_metadata) {
       const std::size_t expected = tail.size();
       tail = model_tail(model_, options_.final_metadata());
-      require(tail.size() == expected, "metadata of another size");
+      require(tail.size() == expected,
+              "the final metadata and the first metadata have different sizes");
     }
     put(tail);
     return written_;

@@ -11,8 +11,8 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// The size in bytes of the first piece that is read of an Input. Pickles at the head of PyTorch's
-// legacy stream are shorter.
+// The size in bytes of the first piece that ByteReader reads from an Input. The pickles at the head
+// of PyTorch's legacy stream are shorter, so one piece is enough for these pickles.
 constexpr std::size_t kFirstPiece = 4096;
 
 }  // namespace

@@ -1,4 +1,6 @@
-// Reads a pickle opcode by opcode. Imports and calls only become records.
+// Reads a pickle opcode by opcode. Never executes an import or a call, but stores each import and
+// each call as a record in the Document. An irregularity is something in a pickle that no pickler
+// (program that writes pickles) writes.
 
 #include "formats/pickle/machine.h"
 
@@ -100,10 +102,12 @@ std::string_view Machine::take_line(const char* what) {
   return *line;
 }
 
-// Reports an irregularity if a value was dropped and the next opcode is no GET. Picklers (programs
-// that write pickles) write POP or POP_MARK only for a value that contains itself: the value gets a
-// memo entry while the pickler writes the value's parts. The pickler then drops the parts and
-// writes a GET. Source: Lib/pickle.py, save_tuple and save_reduce.
+// Reports an irregularity if the opcode after a POP or POP_MARK is neither a GET nor another POP.
+// Picklers write POP and POP_MARK only for a value that contains itself, for example a tuple with a
+// list that contains the tuple. A pickler that writes this list also writes the whole tuple into
+// the list, and sets a memo entry to the tuple. After the list, the pickler needs no second tuple.
+// The pickler therefore drops the list and writes a GET of the memo entry. Source: Lib/pickle.py,
+// save_tuple and save_reduce.
 void Machine::check_pop(unsigned char opcode) {
   const bool is_pop = opcode == kPop || opcode == kPopMark;
   const bool is_get = opcode == kGet || opcode == kBinGet || opcode == kLongBinGet;
@@ -114,12 +118,14 @@ void Machine::check_pop(unsigned char opcode) {
   popped_ = is_pop;
 }
 
-// Reads FRAME, which states how many bytes to read at once. Every pickler ends a frame between two
-// opcodes. If a frame ends within an opcode's argument, programs read two different pickles:
-// CPython's C unpickler drops the rest of the frame and continues behind the frame, other
-// unpicklers read the argument. Programs also differ about a frame within a frame, and about a
-// frame that reaches beyond STOP if another pickle follows. Source: _Unpickler_ReadImpl,
-// _Unpickler_Readline and load_frame in Modules/_pickle.c.
+// Reads FRAME. Its argument is the length of the frame: the bytes that an unpickler reads at once.
+// Every pickler ends a frame between two opcodes. Machine throws for frames that programs read as
+// different pickles:
+// - A frame ends within an opcode's argument (check_frame()). CPython's C unpickler drops the rest
+//   of the frame and continues behind the frame. Other unpicklers read the argument.
+// - A frame begins in another frame.
+// - A frame reaches beyond STOP (run()). Programs differ if another pickle follows.
+// Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
 void Machine::begin_frame() {
   if (opcode_at_ < frame_end_) {
     malformed({ErrorKind::malformed, "pickle-frame"}, "a frame lies in another frame");
@@ -144,7 +150,8 @@ void Machine::take_protocol() {
               kHighestProtocol);
   }
   if (opcode_at_ != 0) {
-    irregular({ErrorKind::malformed, "pickle-protocol"}, "the protocol changes within it");
+    irregular({ErrorKind::malformed, "pickle-protocol"},
+              "the pickle sets its protocol in the middle, not at the beginning");
   }
 }
 
@@ -220,8 +227,11 @@ void Machine::execute(unsigned char opcode) {
       push_text(Kind::bytes, take_text(take_unsigned(4, "bytes"), "bytes"));
       break;
     case kBinBytes8:
+      push_text(Kind::bytes, take_text(take_unsigned(8, "bytes"), "bytes"));
+      break;
     case kByteArray8:
       push_text(Kind::bytes, take_text(take_unsigned(8, "bytes"), "bytes"));
+      value(top()).number = 1;
       break;
     default:
       execute_structure(opcode);
@@ -239,7 +249,7 @@ void Machine::execute_structure(unsigned char opcode) {
     case kPopMark:
       pop_mark();
       break;
-    // DUP is irregular, because no pickler writes DUP.
+    // Reports DUP as an irregularity, because no pickler writes DUP.
     case kDup: {
       irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
       push(top());
@@ -285,12 +295,14 @@ void Machine::execute_structure(unsigned char opcode) {
     }
     case kAppend: {
       const std::array element = {pop()};
-      append(element);
+      append(element, Kind::list);
       break;
     }
     case kAppends:
+      append(pop_mark(), Kind::list);
+      break;
     case kAddItems:
-      append(pop_mark());
+      append(pop_mark(), Kind::set);
       break;
     case kSetItem: {
       const ValueId item = pop();
@@ -334,7 +346,7 @@ void Machine::refuse_opcode(unsigned char opcode) const {
   }
   if (opcode == kNextBuffer || opcode == kReadOnlyBuffer) {
     malformed({ErrorKind::malformed, "pickle-buffer"},
-              "it refers to buffers outside the pickle, which no file can hold");
+              "it refers to buffers outside the pickle, but no checkpoint has such buffers");
   }
   malformed({ErrorKind::malformed, "pickle-opcode", {}, {}, fmt::format("{:#04x}", opcode)},
             "there is no opcode {:#04x}", opcode);
@@ -394,7 +406,8 @@ void Machine::execute_call(unsigned char opcode) {
       push_persistent_id();
       break;
     case kPersId: {
-      // PERSID has a line of text. PyTorch writes no PERSID, because its references are tuples.
+      // The argument of PERSID is a line of text. PyTorch writes no PERSID, because in PyTorch's
+      // files each reference to data outside the pickle is a tuple.
       irregular({ErrorKind::malformed, "pickle-reference"},
                 "a reference is a line of text, not a tuple");
       push_text(Kind::string, take_line("a reference"));

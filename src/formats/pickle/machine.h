@@ -1,6 +1,12 @@
 /// @file
 /// The machine that reads the opcodes of a pickle, with the machine's stack and memo. Private to
 /// this folder.
+///
+/// An irregularity is something in a pickle that no pickler (program that writes pickles) writes,
+/// for example a number with leading zeros. Programs may read an irregular pickle differently.
+///
+/// An object is the record of a call, because the machine never executes calls. Where Python would
+/// read a value, for example as the arguments of a call, the machine marks the value as used.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +23,18 @@
 
 namespace aether2onnx::pickle {
 
-/// Reads the opcodes of a pickle as data: the stack has indices of records in a Document.
+/// Reads the opcodes of a pickle as data. Each value of the pickle becomes a record in a Document,
+/// and the stack contains the indices of these records.
 class Machine {
  public:
   Machine(Document& document, ByteReader& reader, const Context& context);
 
-  /// Reads the whole pickle. Throws Error(malformed) with the opcode's offset, or Error(limit).
+  /// Reads the whole pickle. Throws Error(malformed) with the opcode's offset if the pickle is
+  /// damaged or has an irregularity. Throws Error(limit) if the pickle exceeds one of the Limits.
   void run();
-  /// Reads the pickle up to the first error. Keeps the irregularities and the values before the
-  /// error. Sets Document::problem() to the error's message.
+  /// Reads the pickle up to the first error. An irregularity is no error here. Keeps the
+  /// irregularities and the values before the error. Sets Document::problem() to the error's
+  /// message.
   void run_as_far_as_possible();
 
  private:
@@ -40,15 +49,16 @@ class Machine {
   }
   [[noreturn]] void refuse(Fault fault, const std::string& what) const;
 
-  // Reports something that no program writes: throws in run(), adds an Irregularity in
-  // run_as_far_as_possible().
+  // Reports something that no pickler writes. During run(), throws Error. During
+  // run_as_far_as_possible(), adds an Irregularity to the Document.
   template <typename... Args>
   void irregular(const Fault& fault, fmt::format_string<Args...> what, Args&&... args) {
     note_irregular(fault, fmt::format(what, std::forward<Args>(args)...));
   }
   void note_irregular(Fault fault, std::string what);
 
-  // Throws Error(limit): the pickle has over `most` of `what`. `subject` is the limit's name.
+  // Throws Error(limit). `subject` is the limit's name in Limits, `most` is the limit, and `what`
+  // names the things that are too many, for example "open marks".
   [[noreturn]] void beyond_limit(const char* subject, std::uint64_t most, const char* what) const;
 
   // --- reading ---
@@ -62,7 +72,8 @@ class Machine {
   // Reads a size that is a signed number of 4 bytes. Throws if the size is negative.
   std::uint64_t take_signed_size(const char* what);
   std::string_view take_text(std::uint64_t size, const char* what);
-  // Returns the text before the next newline and moves behind the newline. Throws if none follows.
+  // Returns the text before the next newline and moves behind the newline. Throws if no newline
+  // follows.
   std::string_view take_line(const char* what);
   void begin_frame();
   // Throws if a frame (the bytes that FRAME announces) ends within the opcode that was just read.
@@ -75,8 +86,9 @@ class Machine {
   Value& value(ValueId id) { return document_.values_[id]; }
   ValueId add(Kind kind);
   Document::Container& container(ValueId id);
-  // Adds `count` to the number of elements in all containers. Throws above the limit, which is
-  // needed because a pickle can add the same value to many containers with one or two bytes each.
+  // Adds `count` to `held_`, the total number of elements in all containers together. Throws
+  // Error(limit) above Limits::pickle_items. The limit is needed because a pickle can add one value
+  // to many containers with one or two bytes each. Limits::pickle_values counts the value once.
   void hold(std::size_t count);
 
   void push_integer(std::int64_t number);
@@ -90,7 +102,7 @@ class Machine {
   void push_object(CallForm form, ValueId callable, ValueId arguments);
   void push_persistent_id();
 
-  // --- numbers and texts that are written as lines or with any length ---
+  // --- opcodes with a number or a text as argument ---
 
   [[noreturn]] void not_a_number(std::string_view text) const;
   std::int64_t parse_decimal(std::string_view text);
@@ -106,9 +118,9 @@ class Machine {
   // --- stack, marks, memo ---
 
   void push(ValueId id);
-  // Returns the lowest index of `stack_` at which pop() may take a value. pop() must not reach
-  // below the last MARK, because Python keeps the values above a MARK, the arguments of a later
-  // opcode, on a separate stack.
+  // Returns the lowest index of `stack_` at which pop() may take a value. pop() must not take a
+  // value below the last MARK: Python keeps the values above a MARK on a separate stack. A later
+  // opcode takes these values as its arguments.
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   ValueId pop();
   ValueId top() const;
@@ -123,24 +135,28 @@ class Machine {
 
   // --- operations on containers ---
 
-  ValueId top_container(bool takes_items);
-  void append(std::span<const ValueId> elements);
+  ValueId top_container(Kind expected);
+  void append(std::span<const ValueId> elements, Kind to);
   void add_pairs(ValueId dict, std::span<const ValueId> flat);
   void check_pairs(std::span<const ValueId> flat) const;
   void set_items(std::span<const ValueId> flat);
   void build();
 
-  // --- how Python would read the values ---
+  // --- checks of values ---
 
-  // Marks a value as used, because Python reads the value now, for example as the arguments of a
-  // call. Also marks the lists, sets, dicts and objects in the value. A later change of a used
-  // value is an irregularity.
+  // Marks a value as used. Called where Python would read the value, for example as the arguments
+  // of a call. Also marks the lists, sets, dicts and objects in the value. A later change of a used
+  // value is an irregularity: Python reads the value before the change, but the Document keeps only
+  // the changed value.
   void use(ValueId value);
-  // Marks a state, which Python sets on an object now, as used. If the state is a tuple, also marks
-  // the lists, sets and dicts in the tuple, but not the values in these containers.
+  // Marks the state of an object as used. Called for BUILD, where Python would read the state. If
+  // the state is a tuple, also marks the lists, sets and dicts in the tuple. Does not mark the
+  // values in these lists, sets and dicts, because some values may be objects that later opcodes
+  // still complete.
   void use_state(ValueId state);
   // Reports an irregularity if Python cannot use `key` as a key of a dict or an element of a set.
   void check_key(ValueId key, const char* of);
+  bool has_few_values(ValueId tuple);
   void check_repeated_keys();
   void check_depth();
 
@@ -165,7 +181,7 @@ class Machine {
   std::vector<ValueId> pending_;
   std::vector<ValueId> memo_;
   std::size_t memo_count_ = 0;
-  std::size_t tuple_keys_ = 0;
+  std::size_t chosen_keys_ = 0;
   ValueId none_ = 0;
   ValueId true_ = 0;
   ValueId false_ = 0;

@@ -76,14 +76,19 @@ void Machine::push_int_line(std::string_view text) {
 // Executes the opcode LONG: a decimal number with the letter L at the end.
 void Machine::push_long_line(std::string_view text) {
   // The largest number of digits that recent releases of Python accept. Older releases have no
-  // limit: their time grows with the square of the number of digits.
+  // limit, and the time for reading a number grows with the square of the number of digits.
   constexpr std::size_t most_digits = 4300;
   if (!text.ends_with('L')) not_a_number(text);
   text.remove_suffix(1);
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
   if (only_digits(digits) && digits.size() > 18) {
     if (!is_plain_integer(text) || digits.size() > most_digits) not_a_number(text);
-    push(add(Kind::big_integer));
+    if (const auto number = parse_number<std::int64_t>(text)) {
+      push_integer(*number);
+    } else {
+      push(add(Kind::big_integer));
+      value(top()).text = text;
+    }
   } else {
     push_integer(parse_decimal(text));
   }
@@ -101,9 +106,18 @@ void Machine::push_float_line(std::string_view text) {
 
 // Executes the opcodes LONG1 and LONG4: an integer of any length, two's complement, little-endian.
 void Machine::push_long(std::uint64_t size) {
-  const auto bytes = take(size, "a number");
+  auto bytes = take(size, "a number");
+  // Bytes that repeat the sign add nothing to the number.
+  const auto repeats_sign = [&] {
+    const auto last = std::to_integer<unsigned>(bytes.back());
+    const bool negative = (std::to_integer<unsigned>(bytes[bytes.size() - 2]) & 0x80U) != 0;
+    return last == (negative ? 0xffU : 0U);
+  };
+  while (bytes.size() > 8 && repeats_sign()) bytes = bytes.first(bytes.size() - 1);
+  size = bytes.size();
   if (size > 8) {
     push(add(Kind::big_integer));
+    value(top()).text = std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return;
   }
   std::uint64_t number = 0;
@@ -165,7 +179,7 @@ void Machine::push_string_line(std::string_view text) {
 }
 
 // Executes the opcode UNICODE: a line of text in the encoding raw-unicode-escape. Picklers write
-// each backslash of the text as \u005c.
+// each backslash of the text as \u005c. So each backslash in the line must begin an escape.
 void Machine::push_unicode_line(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c != '\\' && static_cast<unsigned char>(c) < 0x80;

@@ -1,7 +1,10 @@
-// The functions of class Machine for values: the stack, the memo, containers, and Python's limits.
+// The functions of class Machine for values. Some functions put values on the stack, into the memo
+// or into containers. Others check whether Python could load the values, and whether a pickler (a
+// program that writes pickles) could write the values.
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -12,10 +15,6 @@ namespace aether2onnx::pickle {
 namespace {
 
 constexpr std::size_t kIrregularities = 20;
-// The largest number of values in a tuple that is a key, including the values of inner tuples. A
-// limit is needed, because Python computes a tuple's hash at each use: for a tuple of nested
-// tuples, this could take hours.
-constexpr std::size_t kKeyValues = 100;
 bool is_container(Kind kind) {
   return kind == Kind::tuple || kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
          kind == Kind::object || kind == Kind::persistent_id;
@@ -179,7 +178,8 @@ void Machine::drop() {
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
     malformed({ErrorKind::malformed, "pickle-memo"},
-              "it sets memo entry {}, a number that is too high here", slot);
+              "it sets memo entry {}, but the bytes before it are too few for so many entries",
+              slot);
   }
   const auto at = static_cast<std::size_t>(slot);
   if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);
@@ -205,17 +205,18 @@ void Machine::get(std::uint64_t slot) {
 
 // --- operations on containers ---
 
-// Returns the container on top of the stack, for an opcode that adds items (`takes_items`) or
-// elements. Dicts accept items, lists and sets accept elements. An object (the record of a call)
-// accepts both, because an OrderedDict or a defaultdict is the record of a call.
-ValueId Machine::top_container(bool takes_items) {
+// Returns the container on top of the stack. Throws if the opcode cannot add to the container. An
+// opcode that adds items (`takes_items`: pairs of key and value) needs a dict. An opcode that adds
+// elements needs a list or a set. Both kinds of opcode accept an object (the record of a call),
+// because pickles make an OrderedDict or a defaultdict by a call.
+ValueId Machine::top_container(Kind expected) {
   const ValueId id = top();
   const Kind kind = document_.kind(id);
-  const bool fits = kind == Kind::object ||
-                    (takes_items ? kind == Kind::dict : kind == Kind::list || kind == Kind::set);
-  if (!fits) {
+  // An object may be a dict or a list of the author's class. No class of sets takes elements so.
+  if (kind != expected && (kind != Kind::object || expected == Kind::set)) {
     malformed({ErrorKind::malformed, "pickle-container", {}, {}, describe(document_, id)},
-              "it puts {} into {}", takes_items ? "items" : "elements", describe(document_, id));
+              "it puts {} into {}", expected == Kind::dict ? "items" : "elements",
+              describe(document_, id));
   }
   if (value(id).used || value(id).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"},
@@ -224,10 +225,10 @@ ValueId Machine::top_container(bool takes_items) {
   return id;
 }
 
-void Machine::append(std::span<const ValueId> elements) {
+void Machine::append(std::span<const ValueId> elements, Kind to) {
   hold(elements.size());
-  const ValueId id = top_container(false);
-  if (document_.kind(id) == Kind::set) {
+  const ValueId id = top_container(to);
+  if (to == Kind::set) {
     for (const ValueId element : elements) check_key(element, "an element of a set");
   }
   auto& target = container(id).elements;
@@ -251,7 +252,7 @@ void Machine::check_pairs(std::span<const ValueId> flat) const {
 
 void Machine::set_items(std::span<const ValueId> flat) {
   check_pairs(flat);
-  add_pairs(top_container(true), flat);
+  add_pairs(top_container(Kind::dict), flat);
 }
 
 void Machine::build() {
@@ -262,8 +263,10 @@ void Machine::build() {
               "BUILD sets the state of {}, but only an object has a state",
               describe(document_, target));
   }
-  // BUILD may set the state of a used object: a call may have read the object, because an object's
-  // state can lead to a bound method of the same object.
+  // BUILD may set the state of an object that is already marked as used, so build() does not check
+  // the mark. For example, the state can contain a bound method of the object. The pickle makes
+  // this method before BUILD, by a call. The call has the object as an argument, which marks the
+  // object as used.
   if (value(target).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"}, "{} gets a second state",
               describe(document_, target));
@@ -272,7 +275,7 @@ void Machine::build() {
   use_state(state);
 }
 
-// --- how Python would read the values ---
+// --- checks of values ---
 
 void Machine::use(ValueId id) {
   pending_.assign(1, id);
@@ -291,8 +294,9 @@ void Machine::use(ValueId id) {
   }
 }
 
-// Marks the state of an object, but no objects in the state, because these may not be complete yet:
-// a module's state refers to the modules in it, and these may refer to the outer module.
+// Marks the state of an object as used, but not the objects in the state, because later opcodes may
+// still complete these objects. For example, the state of a torch.nn.Module contains inner modules,
+// and an inner module may refer to the outer module.
 void Machine::use_state(ValueId state) {
   if (!is_container(document_.kind(state))) return;
   value(state).used = true;
@@ -307,51 +311,45 @@ void Machine::check_key(ValueId key, const char* of) {
   const auto no_key = [&](const std::string& what) {
     irregular({ErrorKind::malformed, "pickle-key"}, "{} is {}", of, what);
   };
-  switch (document_.kind(key)) {
-    case Kind::none:
-    case Kind::boolean:
-    case Kind::integer:
-    case Kind::real:
-    case Kind::string:
-    case Kind::bytes:
-    case Kind::global:
-    case Kind::object:
-      return;
-    case Kind::set:
-      if (value(key).number == 0) no_key("a set");
-      break;
-    case Kind::big_integer:
-    case Kind::tuple:
-      break;
-    default:
-      no_key(describe(document_, key));
-      return;
-  }
-  if (++tuple_keys_ > limits::kTupleKeys) {
-    no_key("one of too many tuples, sets and large numbers");
+  const Kind kind = document_.kind(key);
+  if (kind == Kind::object) return;
+  const bool is_set = kind == Kind::set;
+  // A dict computes the hash of an integer again for each use, which takes long for a long one.
+  if (document_.is_bytearray(key) ||
+      (kind == Kind::big_integer && document_.text(key).size() > limits::kIntegerKeyBytes)) {
+    no_key(kind == Kind::bytes ? "a bytearray" : "an integer of very many digits");
     return;
   }
-  if (document_.kind(key) != Kind::tuple) return;
-  pending_.assign(1, key);
+  if (!is_scalar(kind) && kind != Kind::tuple && !(is_set && value(key).number != 0)) {
+    no_key(describe(document_, key));
+    return;
+  }
+  if (!has_chosen_hash(document_, key)) return;
+  if (++chosen_keys_ > limits::kChosenKeys) {
+    no_key("one of too many tuples, sets and large or real numbers");
+  } else if (is_set && !may_be_set_key(document_, document_.elements(key))) {
+    no_key("a set of more than a few numbers and texts");
+  } else if (kind == Kind::tuple && !has_few_values(key)) {
+    no_key("a tuple of more than a few numbers and texts");
+  }
+}
+
+// Returns whether Python can hash `tuple` fast. The tuple and its inner tuples may have at most
+// limits::kTupleKeyValues values in all. Each value must be an inner tuple, an object or a scalar,
+// but no integer of over 64 bits.
+bool Machine::has_few_values(ValueId tuple) {
+  pending_.assign(1, tuple);
   for (std::size_t visited = 0; !pending_.empty(); ++visited) {
     const ValueId part = pending_.back();
     pending_.pop_back();
     const Kind kind = document_.kind(part);
-    const bool is_scalar = kind == Kind::none || kind == Kind::boolean || kind == Kind::integer ||
-                           kind == Kind::real || kind == Kind::string || kind == Kind::bytes ||
-                           kind == Kind::global || kind == Kind::object;
-    if (visited > kKeyValues || !(is_scalar || kind == Kind::tuple)) {
-      no_key("a tuple of more than a few numbers and texts");
-      return;
-    }
-    if (kind != Kind::tuple) continue;
+    if (visited > limits::kTupleKeyValues || kind == Kind::big_integer) return false;
+    if (is_scalar(kind) || kind == Kind::object) continue;
     const auto elements = document_.elements(part);
-    if (elements.size() > kKeyValues) {
-      no_key("a tuple of more than a few numbers and texts");
-      return;
-    }
+    if (kind != Kind::tuple || elements.size() > limits::kTupleKeyValues) return false;
     pending_.insert(pending_.end(), elements.begin(), elements.end());
   }
+  return true;
 }
 
 namespace {
@@ -361,8 +359,9 @@ std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) 
   if (document.kind(key) == Kind::boolean) return {false, document.boolean(key) ? 1 : 0};
   if (document.kind(key) == Kind::integer) return {false, document.integer(key)};
   const double real = document.real(key);
-  constexpr double most = 9.2e18;
-  if (real > -most && real < most && static_cast<double>(static_cast<std::int64_t>(real)) == real) {
+  constexpr double most = 9223372036854775808.0;  // 2^63
+  if (real >= -most && real < most &&
+      static_cast<double>(static_cast<std::int64_t>(real)) == real) {
     return {false, static_cast<std::int64_t>(real)};
   }
   return {true, std::bit_cast<std::int64_t>(real)};
@@ -377,21 +376,29 @@ std::optional<ValueId> repeated_key(const Document& document,
   ids.reserve(pairs.size());
   for (const auto& [key, item] : pairs) ids.push_back(key);
   std::sort(ids.begin(), ids.end());
-  // First, look for two uses of one value. Different values have their texts in different parts of
-  // the pickle, so the texts that are sorted below are together not longer than the pickle.
+  // First, look for a ValueId that occurs twice in `ids`. If all ids differ, each text among the
+  // keys has its own bytes in the pickle. All these texts together are then not longer than the
+  // pickle, so sorting the texts below is fast.
   const auto same = std::adjacent_find(ids.begin(), ids.end());
   if (same != ids.end()) return *same;
   std::vector<std::pair<std::string_view, ValueId>> texts;
+  std::vector<std::pair<std::string_view, ValueId>> integers;
+  std::optional<ValueId> large_real;
   std::vector<std::pair<std::pair<bool, std::int64_t>, ValueId>> numbers;
   for (const ValueId id : ids) {
     switch (document.kind(id)) {
       case Kind::string:
         texts.emplace_back(document.text(id), id);
         break;
+      case Kind::big_integer:
+        integers.emplace_back(document.text(id), id);
+        break;
       case Kind::boolean:
       case Kind::integer:
       case Kind::real:
         numbers.emplace_back(number_key(document, id), id);
+        if (document.kind(id) == Kind::real && std::abs(document.real(id)) >= 0x1p63)
+          large_real = id;
         break;
       default:
         break;
@@ -404,6 +411,9 @@ std::optional<ValueId> repeated_key(const Document& document,
     return equal == keys.end() ? std::nullopt : std::optional(std::next(equal)->second);
   };
   if (const auto text = first_of(texts)) return text;
+  if (const auto integer = first_of(integers)) return integer;
+  // A real number may equal an integer of over 64 bits. They are not compared.
+  if (large_real && !integers.empty()) return large_real;
   return first_of(numbers);
 }
 
@@ -421,43 +431,51 @@ void Machine::check_repeated_keys() {
   }
 }
 
-// Reports values that are nested too deep. No pickler writes such values: picklers write nested
-// values by recursion, which Python's stack limits. The check visits the values in the order of a
-// pickler.
+// Reports values that are nested more than limits::kPickleDepth levels deep. No pickler writes
+// deeper values: picklers write nested values by recursion, and Python limits the depth of
+// recursion. Python also frees nested values by recursion, so the longest way through the values
+// counts, even if the pickle makes the inner values first. A way that returns to a value of its own
+// ends there.
 void Machine::check_depth() {
-  struct At {
-    ValueId id;
-    std::uint32_t depth;
-  };
-  std::vector<bool> seen(document_.values_.size());
-  std::vector<At> pending = {{document_.root_, 1}};
-  while (!pending.empty()) {
-    const At at = pending.back();
-    pending.pop_back();
-    if (seen[at.id]) continue;
-    seen[at.id] = true;
-    if (at.depth > limits::kPickleDepth) {
-      opcode_at_ = value(at.id).at;
-      irregular({ErrorKind::malformed, "pickle-depth"},
-                "a value is nested more than {} levels deep", limits::kPickleDepth);
-      return;
+  constexpr std::uint32_t unseen = 0;
+  constexpr std::uint32_t entered = UINT32_MAX;
+  std::vector<std::uint32_t> heights(document_.values_.size(), unseen);
+  pending_.assign(1, document_.root_);
+  while (!pending_.empty()) {
+    const ValueId id = pending_.back();
+    const bool is_complete = heights[id] == entered;
+    if (!is_complete && heights[id] != unseen) {
+      pending_.pop_back();
+      continue;
     }
-    const std::size_t first = pending.size();
+    heights[id] = entered;
+    std::uint32_t inner = 0;
     const auto visit = [&](ValueId next) {
-      if (next != Document::kNoValue && is_container(document_.kind(next)) && !seen[next]) {
-        pending.push_back({next, at.depth + 1});
+      if (next == Document::kNoValue || !is_container(document_.kind(next))) return;
+      if (heights[next] == unseen) {
+        if (!is_complete) pending_.push_back(next);
+      } else if (heights[next] != entered) {
+        inner = std::max(inner, heights[next]);
       }
     };
-    const Value& here = value(at.id);
+    const Value& here = value(id);
     visit(here.first);
     visit(here.second);
-    for (const ValueId next : document_.elements(at.id)) visit(next);
-    for (const auto& [key, item] : document_.pairs(at.id)) {
+    for (const ValueId next : document_.elements(id)) visit(next);
+    for (const auto& [key, item] : document_.pairs(id)) {
       visit(key);
       visit(item);
     }
     visit(here.state);
-    std::reverse(pending.begin() + static_cast<std::ptrdiff_t>(first), pending.end());
+    if (!is_complete) continue;
+    pending_.pop_back();
+    heights[id] = inner + 1;
+    if (heights[id] > limits::kPickleDepth) {
+      opcode_at_ = here.at;
+      irregular({ErrorKind::malformed, "pickle-depth"},
+                "a value is nested more than {} levels deep", limits::kPickleDepth);
+      return;
+    }
   }
 }
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace aether2onnx::pickle {
@@ -32,6 +35,35 @@ std::span<const ValueId> Document::arguments(ValueId value) const {
 std::optional<ValueId> Document::state(ValueId value) const {
   if (values_[value].state == kNoValue) return std::nullopt;
   return values_[value].state;
+}
+
+bool is_scalar(Kind kind) {
+  return kind == Kind::none || kind == Kind::boolean || kind == Kind::integer ||
+         kind == Kind::big_integer || kind == Kind::real || kind == Kind::string ||
+         kind == Kind::bytes || kind == Kind::global;
+}
+
+bool may_be_set_key(const Document& document, std::span<const ValueId> set) {
+  return set.size() <= limits::kSetKeyValues &&
+         std::all_of(set.begin(), set.end(), [&](ValueId element) {
+           const Kind kind = document.kind(element);
+           return is_scalar(kind) && kind != Kind::big_integer;
+         });
+}
+
+bool has_chosen_hash(const Document& document, ValueId key) {
+  switch (document.kind(key)) {
+    case Kind::integer:
+      return document.integer(key) <= -limits::kChosenInteger ||
+             document.integer(key) >= limits::kChosenInteger;
+    case Kind::big_integer:
+    case Kind::real:
+    case Kind::tuple:
+    case Kind::set:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string describe(const Document& document, ValueId value) {

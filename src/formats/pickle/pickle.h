@@ -2,16 +2,17 @@
 /// Reads pickles as data: returns records of the values in a pickle and makes no Python objects.
 ///
 /// The reader (class Machine) supports the protocols 0 to 5. A global becomes a record of a module
-/// and a name. A call becomes a record of the callable and its arguments. Nothing is executed or
-/// imported. The reader knows nothing about tensors.
+/// and a name. A call becomes an object: a record of the callable and the arguments. The reader
+/// executes and imports nothing. The reader knows nothing about tensors.
 ///
-/// The reader accepts only what picklers (programs that write pickles) of Python 2 and 3 write.
-/// Other forms are an Irregularity, because programs read these forms differently. Examples: a
-/// number with leading zeros, an escape in a string, a list that changes after a call read it.
+/// The reader accepts only content that picklers (programs that write pickles) of Python 2 and 3
+/// write. Any other content is an irregularity, because programs read such content differently.
+/// Examples: a number with leading zeros, an escape in a string, a list that the pickle changes
+/// after a call has used the list.
 ///
-/// All values are in one array and refer to each other by index. A repeated reference copies
-/// nothing, and no function here recurses. The work for shared, nested or cyclic values therefore
-/// grows only with the length of the pickle. Source of the opcodes: Python's pickletools.
+/// All values are in one array and refer to each other by index. A repeated reference copies no
+/// value, and no function of the reader recurses. The work for shared, nested or cyclic values
+/// therefore grows only with the length of the pickle. Source of the opcodes: Python's pickletools.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -44,14 +45,14 @@ enum class Kind : std::uint8_t {
   set,
   dict,
   global,         ///< An imported name: a module and a name in the module.
-  object,         ///< The record of a call (REDUCE, NEWOBJ, INST, OBJ).
+  object,         ///< The record of a call. CallForm lists the opcodes.
   persistent_id,  ///< A reference to an object outside the pickle, a storage for example.
 };
 
 /// The opcode by which a pickle makes an object.
 enum class CallForm : std::uint8_t { reduce, newobj, newobj_ex, obj, inst };
 
-/// Something in a pickle that no program writes, so that the pickle may be forged.
+/// Content of a pickle that no pickler of Python writes. The pickle may therefore be forged.
 struct Irregularity {
   std::uint64_t offset = 0;  ///< Offset of the opcode in the file or zip entry with the pickle.
   std::string code;
@@ -71,18 +72,19 @@ class Document {
   /// Error(malformed) with the byte offset of damage or of an irregularity, or Error(limit).
   static Document parse(std::vector<std::byte> bytes, const Context& context);
   /// Parses the pickle that begins at byte `offset` of `input`. Requires offset <= input.size().
-  /// Reads pieces of up to 256 KiB, longer for longer arguments, up to the piece with STOP.
+  /// Reads `input` in pieces and stops after the piece that contains STOP. A piece has at most 256
+  /// KiB, or more if a single argument of an opcode is longer.
   static Document parse(const Input& input, std::uint64_t offset, const Context& context);
-  /// Parses a pickle like parse(), but an error only ends the reading: the values before the error
-  /// are kept, root() is None, and problem() is the error's message. Continues after an
-  /// irregularity and keeps the first 20 irregularities. Throws only what Input::read() throws, and
-  /// Error(cancelled).
+  /// Parses a pickle like parse(), but does not throw if the pickle has an error. Stops at the
+  /// error and keeps the values before the error; then root() is None, and problem() returns the
+  /// message. Continues after an irregularity and keeps the first 20 irregularities. Throws only
+  /// Error(cancelled) and the errors of Input::read().
   static Document parse_as_far_as_possible(const Input& input, std::uint64_t offset,
                                            const Context& context);
 
   /// The reason why the pickle was not read to its end; "" if the whole pickle was read.
   const std::string& problem() const { return problem_; }
-  /// If problem() is an exceeded limit: the limit's name, for example "pickle_bytes". Else "".
+  /// If the problem is an exceeded limit: the limit's name, for example "pickle_bytes". Else "".
   const std::string& exceeded_limit() const { return exceeded_limit_; }
   const std::vector<Irregularity>& irregularities() const { return irregularities_; }
 
@@ -90,7 +92,7 @@ class Document {
   int protocol() const { return protocol_; }
 
   ValueId root() const { return root_; }
-  /// The length of the pickle in bytes, including the opcode STOP. If there is a problem(): the
+  /// The length of the pickle in bytes, including the opcode STOP. If problem() is not "": the
   /// number of bytes before the opcode with the problem.
   std::size_t consumed() const { return consumed_; }
 
@@ -99,14 +101,20 @@ class Document {
   std::int64_t integer(ValueId value) const { return values_[value].number; }
   double real(ValueId value) const { return std::bit_cast<double>(values_[value].number); }
   /// The offset of the opcode that made the value, in the file or zip entry with the pickle. None,
-  /// True, False and the empty tuple exist once; their offset is the offset of the pickle.
+  /// True, False and the empty tuple have one record each, with the offset of the pickle.
   std::uint64_t offset(ValueId value) const { return origin_ + values_[value].at; }
-  /// The content of a string or of bytes; not necessarily valid UTF-8.
+  /// The content of a string or of bytes; not necessarily valid UTF-8. For an integer of over 64
+  /// bits: its decimal digits, or its bytes, as the pickle has it, without repeated signs.
   std::string_view text(ValueId value) const { return values_[value].text; }
-  /// The elements of a tuple, list or set. For an object: the elements that the pickle appended.
+  /// Returns whether the value is a bytearray (Kind::bytes), which Python can change and not hash.
+  bool is_bytearray(ValueId value) const {
+    return kind(value) == Kind::bytes && values_[value].number != 0;
+  }
+  /// The elements of a tuple, list or set. For an object: the elements that the pickle appends to
+  /// the object.
   std::span<const ValueId> elements(ValueId value) const;
-  /// The items (key, value) of a dict. For an object: the items that the pickle set. In the order
-  /// of the pickle; a key that the pickle sets twice occurs twice.
+  /// The items (key, value) of a dict. For an object: the items that the pickle sets in the object.
+  /// The items have the order of the pickle. If the pickle sets a key twice, both items are kept.
   std::span<const std::pair<ValueId, ValueId>> pairs(ValueId value) const;
   /// The module and the name of a global.
   std::string_view module(ValueId value) const { return values_[value].text; }
@@ -120,7 +128,8 @@ class Document {
   std::span<const ValueId> arguments(ValueId value) const;
   /// For an object: the state that the opcode BUILD sets; nullopt if the object has no state.
   std::optional<ValueId> state(ValueId value) const;
-  /// For a persistent id: the value that is the id. PyTorch's ids of storages are tuples.
+  /// For a persistent id: the value that identifies the object outside the pickle. If PyTorch wrote
+  /// the pickle and the outside object is a storage, this value is a tuple.
   ValueId persistent(ValueId value) const { return values_[value].first; }
 
   std::size_t value_count() const { return values_.size(); }
@@ -162,6 +171,19 @@ class Document {
   std::string problem_;
   std::string exceeded_limit_;
 };
+
+/// Returns whether the value is a number, a text, bytes, a global, True, False or None.
+bool is_scalar(Kind kind);
+
+/// Returns whether a frozenset with the elements `set` is accepted as a key. A key may have at most
+/// limits::kSetKeyValues elements, and all must be scalars: Python compares nested sets slowly.
+bool may_be_set_key(const Document& document, std::span<const ValueId> set);
+
+/// Returns whether the author of a pickle can choose the hash of `key`, a key of a dict or an
+/// element of a set. With chosen hashes, Python may compare each key with all other keys. Python
+/// itself chooses the hashes of texts, bytes and globals. Returns false for objects, because the
+/// class of an object determines the object's hash.
+bool has_chosen_hash(const Document& document, ValueId key);
 
 /// Describes a value for messages: "a list", "the number 7", "torch.FloatStorage".
 std::string describe(const Document& document, ValueId value);

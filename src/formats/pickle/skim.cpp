@@ -16,15 +16,18 @@ namespace aether2onnx::pickle {
 
 namespace {
 
-// The largest number of opcodes that skim() reads. The numbers of marks and memo entries cannot be
-// larger. No file of another format begins with as many opcodes by chance.
+// The largest number of opcodes that skim() reads. This number also limits the marks and the memo
+// entries in memory. No file of another format begins with so many opcodes by chance.
 constexpr std::uint64_t kMostOpcodes = 1'000'000;
-// The largest number of tuples, lists, sets and dicts in a pickle about which skim() decides. If
-// more are nested, Python may fail to free them, even if the pickle is incomplete.
+// If a pickle has more tuples, lists, sets and dicts than this number, skim() sets Skim::undecided.
+// So many containers may be nested in each other. Python may then fail to free the containers, even
+// if the pickle is incomplete and Python stops with an error.
 constexpr std::uint64_t kMostContainers = 1000;
-// A file of another format may begin by chance with a pickle that has at most this many opcodes and
-// a plain value, such as a number, as result. The second number is for a container as result: the
-// first three bytes of the length of a safetensors header can be "}." or "(t.".
+// A file of another format may begin with a short pickle by chance. If the pickle's result is a
+// plain value, such as a number, "short" means at most kFewOpcodes opcodes before STOP. If the
+// result is a container, "short" means at most kFewOpcodesOfContainer opcodes. Example: a
+// safetensors file begins with the length of the header. The first bytes of this length can be "}."
+// (the opcodes EMPTY_DICT and STOP) or "(t." (MARK, TUPLE and STOP).
 constexpr std::uint64_t kFewOpcodes = 16;
 constexpr std::uint64_t kFewOpcodesOfContainer = 3;
 // The number of bytes that skim() keeps of a line. A longer line is not the name of a module.
@@ -63,15 +66,16 @@ class Window {
   std::vector<std::byte> buffer_;
 };
 
-// Returns whether all characters of `text` occur in numbers that Python reads from a text.
+// Returns whether `text` has only characters that Python accepts in the text of a number. Python
+// stops at a number with any other character.
 bool may_be_number(std::string_view text) {
   constexpr std::string_view characters = "0123456789abcdefABCDEFxXoO+-._nNiItTyYlL \t\r\v\f";
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-// Returns whether `text` can be the name of a Python module. Bytes that are an import opcode by
-// chance are followed by other characters: the header of a safetensors file has quotes, tensors
-// have zeros and bytes that are not UTF-8.
+// Returns whether `text` can be the name of a Python module. A file of another format may have an
+// import opcode by chance. The bytes behind this opcode are then not the name of a module: the
+// header of a safetensors file has quotes, and tensors have zeros and bytes that are not UTF-8.
 bool may_be_module(std::string_view text) {
   if (text.empty() || text.size() > kLongestLine) return false;
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -111,7 +115,7 @@ class Skimmer {
            (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
   }
 
-  // --- arguments of opcodes; nullopt means that Python stops here ---
+  // --- The arguments of opcodes. A function returns nullopt if Python would stop. ---
 
   std::optional<std::uint64_t> number(std::size_t bytes) {
     if (window_.left() < bytes) return std::nullopt;
@@ -120,7 +124,7 @@ class Skimmer {
     return value;
   }
 
-  // Reads a length, which has `bytes` bytes, and skips as many bytes as it states.
+  // Reads a length, which is stored in `bytes` bytes, and skips as many bytes as the length states.
   std::optional<std::uint64_t> skip_counted(std::size_t bytes) {
     const auto length = number(bytes);
     if (!length || *length > window_.left()) return std::nullopt;
@@ -173,7 +177,8 @@ class Skimmer {
     return true;
   }
 
-  // Replaces the last `count` values of the stack by one. Returns false if the stack has fewer.
+  // Replaces the last `count` values of the stack by one value. Returns false if the stack has
+  // fewer values.
   bool replace(std::size_t count, Tag tag) {
     if (!has(count)) return false;
     stack_.resize(stack_.size() - count);
@@ -205,7 +210,7 @@ class Skimmer {
     return known != memo_.end() && push(known->second);
   }
 
-  // --- opcodes; false means that Python stops here ---
+  // --- The opcodes. A function returns false if Python would stop at the opcode. ---
 
   bool step(unsigned char opcode) {
     switch (opcode) {
@@ -267,7 +272,8 @@ class Skimmer {
     }
   }
 
-  // Reads an integer of `length` bytes, which may be the magic number of PyTorch's legacy stream.
+  // Reads an integer of `length` bytes. The integer may be the magic number that is at the start of
+  // PyTorch's older files (files that are no zip archives).
   bool push_long(std::optional<std::uint64_t> length) {
     if (!length || *length > window_.left()) return false;
     constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -342,10 +348,11 @@ class Skimmer {
 
   bool is_container_on_top() const { return has(1) && stack_.back() == Tag::container; }
 
-  // Executes the opcodes that step() does not execute: imports and BUILD. All further opcodes end
-  // skim(), also calls: a pickle can call only what it has imported, and skim() ends at the first
-  // import. EXT1, EXT2 and EXT4 import a name by its number in Python's extension registry. This
-  // registry is empty by default, so Python does not load such a pickle.
+  // Executes imports and BUILD. All opcodes that neither step() nor this function executes end
+  // skim(). Calls end skim(), because a pickle can call only an imported name, and skim() has
+  // already ended at the first import. EXT1, EXT2 and EXT4 end skim(), because they import a name
+  // by its number in Python's extension registry. The registry is empty by default, so Python stops
+  // here.
   bool step_of_call(unsigned char opcode) {
     switch (opcode) {
       case kGlobal:

@@ -12,25 +12,28 @@ namespace aether2onnx::pickle {
 struct Skim {
   /// Python would import a name.
   bool imports = false;
-  /// Python would read to the opcode STOP, and the pickle is too large to be chance. Pickles of one
-  /// short text, one number or an empty container do not set `loads`: other formats may begin with
-  /// such bytes. The length of a safetensors header may be the opcode X, or the three opcodes of an
-  /// empty dict.
+  /// Python would read to the opcode STOP, and a file of another format does not begin with such a
+  /// pickle by chance. Short pickles of one text, one number or an empty container do not set
+  /// `loads`, because other formats may begin with such bytes. For example, a safetensors file
+  /// begins with the length of the header. The first bytes of the length may be the opcode X (a
+  /// text), or the three opcodes of an empty dict.
   bool loads = false;
-  /// skim() cannot decide: the pickle is longer than skim() reads, or has a frame, which Python's
-  /// two unpicklers (in C and in Python) read differently.
+  /// skim() cannot decide whether Python would load the file. The pickle has too many opcodes or
+  /// containers, or has a frame (the bytes that the opcode FRAME announces). Python's two
+  /// unpicklers (in C and in Python) read frames differently.
   bool undecided = false;
   std::uint64_t bytes = 0;  ///< The number of bytes that were read as a pickle.
 
   bool is_pickle() const { return imports || loads || undecided; }
 };
 
-/// Reads the opcodes of `input` as long as any release of Python may read on.
+/// Finds out what Python's pickle module would do with `input`. Reads one opcode after the other.
 ///
-/// Document::parse() refuses everything that no program writes. skim() does the opposite: skim()
-/// stops only where every release of Python stops. This is at an unknown opcode, an argument beyond
-/// the file's end, an empty stack or memo entry, a call without an imported name, or a reference to
-/// an outside object. skim() keeps the kinds of values, not the values.
+/// Document::parse() refuses everything that no program writes. skim() must not miss a file that
+/// some release of Python loads, so skim() stops only at an opcode where every release stops. Such
+/// an opcode is unknown, has an argument beyond the file's end, uses an empty stack or memo entry,
+/// calls a value that is no imported name, or refers to an object outside the pickle. skim() stores
+/// the kind of each value, not the value.
 Skim skim(const Input& input, const Context& context);
 
 }  // namespace aether2onnx::pickle

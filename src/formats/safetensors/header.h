@@ -15,8 +15,8 @@
 namespace aether2onnx::safetensors {
 
 /// A tensor in the header of a safetensors file. read_header() checks that the tensor's bytes lie
-/// within the file and belong to no other tensor, and that their number fits the type and the
-/// shape.
+/// within the file and belong to no other tensor. read_header() also checks that the number of
+/// bytes fits the type and the shape.
 struct Tensor {
   std::string name;
   std::string dtype;  ///< The type's name in the file, for example "F16".
@@ -41,7 +41,8 @@ formats::Record record_of(const Tensor& tensor);
 /// Returns the name that safetensors has for a type, for example "F16".
 std::string_view type_name(DType dtype);
 
-/// Reads the bytes of tensors. Each tensor is a storage, whose key is the tensor's name.
+/// Reads the bytes of tensors. A storage is a block of bytes in a file. In safetensors, each tensor
+/// has a storage of its own, and the storage's key is the tensor's name.
 class TensorBytes final : public formats::Storages {
  public:
   /// Adds a tensor of `file`. No earlier tensor may have the same name.

@@ -21,8 +21,8 @@ class JsonEvents {
   JsonEvents& operator=(const JsonEvents&) = delete;
   virtual ~JsonEvents() = default;
 
-  /// Called for the name of an object's member. A class that keeps a name or a text must copy the
-  /// string, not move it, because its capacity may be much larger than its length.
+  /// Called for the name of an object's member. A derived class that keeps a name or a text must
+  /// copy the string. The original string may have a capacity that is much larger than its length.
   virtual bool key(const std::string& name) = 0;
   virtual bool string(const std::string& /*text*/) { return other("a text"); }
   /// Called for an integer of 0 or more.

@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 
-// The largest length in bytes of a text in __metadata__ that is kept. The settings of a network are
-// numbers, lists and names. Longer texts, for example whole logs of training programs, are left
-// out.
+// The reader leaves out each text in __metadata__ that is longer than this number of bytes, for
+// example the whole log of a training program. A text with a setting of the network is shorter: a
+// number, a list or a name.
 constexpr std::size_t kNoteBytes = 4096;
 
 template <typename... Args>
@@ -72,8 +72,9 @@ const ElementType* element_type(std::string_view name) {
 }
 
 // Reads the JSON {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}.
-// Tensor::offset counts from the end of the header until check_layout() adds the header's length.
-// Tensor::bytes is the offset of the tensor's end until check_size() makes it a length.
+// At first, Tensor::offset counts from the end of the header. check_layout() later adds the
+// header's length. At first, Tensor::bytes is the offset of the tensor's end. check_size() later
+// changes Tensor::bytes to the tensor's length.
 class HeaderEvents final : public JsonEvents {
  public:
   explicit HeaderEvents(const Limits& limits) : limits_(limits) {}
@@ -178,7 +179,8 @@ class HeaderEvents final : public JsonEvents {
             printable(name));
   }
 
-  // Throws if `name` is too long, or if `count`, the number of earlier `things`, is at the limit.
+  // Throws if `name` is too long, or if `count` has reached the limit "state_dict_entries". `count`
+  // is the number of earlier entries. `things` says in the message what these entries are.
   void check_count(const std::string& name, std::size_t count, const char* things) const {
     if (name.size() > limits::kNameBytes) {
       fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
@@ -259,7 +261,12 @@ void check_size(Tensor& tensor) {
     damaged({ErrorKind::malformed, "safetensors-size", name}, "'{}' ends before it begins", name);
   }
   tensor.bytes -= tensor.offset;
-  const auto elements = checked_product(tensor.shape);
+  // Other readers multiply from the first size on, too: a size of 0 behind an overflow comes too
+  // late.
+  std::optional<std::int64_t> elements = 1;
+  for (const std::int64_t size : tensor.shape) {
+    if (elements) elements = checked_multiply(*elements, size);
+  }
   if (!elements) {
     damaged({ErrorKind::malformed, "safetensors-shape", name},
             "'{}' {} has more elements than can be counted", name, shape_text(tensor.shape));
@@ -312,7 +319,7 @@ void check_layout(Header& header, std::uint64_t data_begin, std::uint64_t data_b
 Header read_header(const Input& input, const Context& context) {
   if (input.size() < kLengthBytes) {
     damaged({ErrorKind::malformed, "safetensors-truncated"},
-            "it is shorter than the length of its header");
+            "it is shorter than the 8 bytes that state its header's length");
   }
   std::array<std::byte, kLengthBytes> length{};
   input.read(0, length);

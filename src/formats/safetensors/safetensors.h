@@ -37,8 +37,8 @@ File open(const Input& input, const Context& context);
 std::optional<File> open_shards(const Input& index, const io::Siblings* siblings,
                                 const Context& context);
 
-/// Writes a safetensors file, with the notes of `content` in __metadata__. Returns the number of
-/// bytes written. Only one tensor is in memory at a time.
+/// Writes a safetensors file, with the texts in `content.notes` in __metadata__. Returns the number
+/// of bytes written. Only one tensor is in memory at a time.
 std::uint64_t write(const formats::Content& content, Output& output);
 
 }  // namespace aether2onnx::safetensors

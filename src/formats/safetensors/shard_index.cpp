@@ -37,6 +37,11 @@ class IndexEvents final : public JsonEvents {
   bool key(const std::string& name) override {
     if (depth() == 1 && is_object_) {
       next_is_map_ = name == "weight_map";
+      if (next_is_map_ && seen_map_) {
+        damaged_index({ErrorKind::malformed, "safetensors-index-twice", "weight_map"},
+                      "it has 'weight_map' twice");
+      }
+      seen_map_ = seen_map_ || next_is_map_;
     } else if (in_map_) {
       if (name.size() > limits::kNameBytes || weight_map_.size() >= limits_.state_dict_entries) {
         fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
@@ -54,10 +59,6 @@ class IndexEvents final : public JsonEvents {
     if (in_map_) other("an object");
     if (depth() == 0) is_object_ = true;
     if (depth() == 1 && next_is_map_) {
-      if (found_) {
-        damaged_index({ErrorKind::malformed, "safetensors-index-twice", "weight_map"},
-                      "it has 'weight_map' twice");
-      }
       found_ = in_map_ = true;
     }
     next_is_map_ = false;
@@ -94,6 +95,7 @@ class IndexEvents final : public JsonEvents {
  private:
   const Limits& limits_;
   bool found_ = false;
+  bool seen_map_ = false;
   bool is_object_ = false;
   bool next_is_map_ = false;
   bool in_map_ = false;
@@ -211,8 +213,9 @@ std::optional<File> open_shards(const Input& input, const io::Siblings* siblings
   const auto shards = shards_of(weight_map, context.limits);
   if (siblings == nullptr) {
     fail({ErrorKind::unsupported, "safetensors-shards-in-memory"},
-         "the checkpoint is an index of {}, which lie beside the index and can't be reached from "
-         "memory.\nConvert it as a file, or put the tensors into one safetensors file.",
+         "the checkpoint is an index of {}, which lie beside the index. A checkpoint in memory has "
+         "no other files beside it.\nGive the path of the index, or put all tensors into one "
+         "safetensors file.",
          plural(shards.size(), "file"));
   }
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "formats/torch/call_grammar.h"
 #include "formats/torch/calls.h"
+#include "formats/torch/torch.h"
 
 namespace aether2onnx::torch {
 
@@ -14,8 +16,9 @@ using pickle::ValueId;
 namespace {
 
 // Names that a file must not set as attributes of a tensor: the properties of torch.Tensor, and
-// methods that loaders call. Some of these would give the tensor other elements; others cannot be
-// set, or would hide a method. Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
+// methods that loaders call. For example, an attribute `data` would give the tensor other elements,
+// and an attribute `numpy` would hide the method. Python cannot set read-only properties (`shape`).
+// Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
 constexpr std::string_view kOfTensor =
     "H T _backward_hooks _base _cdata _grad _grad_fn _post_accumulate_grad_hooks "
     "_has_symbolic_sizes_strides _python_dispatch _version data device dtype grad grad_dtype "
@@ -25,11 +28,12 @@ constexpr std::string_view kOfTensor =
     "names nbytes ndim output_nr real requires_grad retain_grad retains_grad shape volatile "
     "clone contiguous copy_ cpu cuda data_ptr dequantize detach dim double float half int long "
     "is_contiguous is_floating_point numel numpy reshape resize_ set_ size storage storage_offset "
-    "stride to tolist type untyped_storage view";
+    "stride to tolist type untyped_storage view "
+    "_indices _values indices values crow_indices col_indices ccol_indices row_indices";
 
-// Names that a file must not set as attributes of a dict or layer: an attribute would hide the
-// method of the same name. Another function would then copy a state dict or run a network. Sources:
-// dir(collections.OrderedDict) and dir(torch.nn.Module).
+// Names that a file must not set as attributes of a dict or layer: an attribute hides the method of
+// the same name. A program that copies a state dict or runs a network would then call the
+// attribute, not the method. Sources: dir(collections.OrderedDict) and dir(torch.nn.Module).
 constexpr std::string_view kOfDict =
     "clear copy fromkeys get items keys move_to_end pop popitem setdefault update values";
 constexpr std::string_view kOfLayer =
@@ -62,7 +66,7 @@ bool Matcher::are_fields(ValueId value, std::string_view reserved) {
 bool Matcher::are_fields_of_dict(ValueId value) { return are_fields(value, kOfDict); }
 
 // Returns whether the value is None or a dict of attributes for a tensor. Each attribute must be a
-// plain value, or a list or tuple of plain values.
+// scalar (number, text, bytes, global, True, False, None), or a list or tuple of scalars.
 bool Matcher::are_attributes(ValueId value) {
   if (is(Kind::none, value)) return true;
   if (!are_fields(value, kOfTensor)) return false;
@@ -91,8 +95,8 @@ bool Matcher::is_table(ValueId value, Fits fits) {
 // Returns whether the value is the __dict__ of a torch.nn.Module. Source:
 // torch/nn/modules/module.py, Module.__init__.
 bool Matcher::are_fields_of_layer(ValueId value) {
-  if (!are_fields(value, kOfLayer)) return false;
   const auto fields = document_.pairs(value);
+  if (fields.size() > limits::kModuleAttributes || !are_fields(value, kOfLayer)) return false;
   int tables = 0;
   const bool fit = std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
     const std::string_view name = document_.text(field.first);
@@ -101,19 +105,32 @@ bool Matcher::are_fields_of_layer(ValueId value) {
       return is_table(field.second, [&](ValueId item) { return is_rebuild(item); });
     }
     if (name == "_modules") {
-      return is_table(field.second, [&](ValueId item) { return is_layer(item); });
+      return is_table(field.second, [&](ValueId item) { return may_be_layer(document_, item); });
     }
-    if (name == "_non_persistent_buffers_set") {
-      return is(Kind::set, field.second) || is_call_of(field.second, "builtins", "set") ||
-             is_call_of(field.second, "__builtin__", "set");
-    }
+    if (name == "_non_persistent_buffers_set") return is_set_of_texts(field.second);
     return name.find("_hooks") == std::string_view::npos || are_hooks(field.second);
   });
   return fit && tables == 3;
 }
 
-// Returns whether the value is a dict of a layer's hooks. Hooks are functions and objects of the
-// network's author, so a name in the table of known names is never a hook.
+// Returns whether the value is a set of texts, in the form of any pickle protocol.
+bool Matcher::is_set_of_texts(ValueId value) {
+  if (is_call_of(value, "builtins", "set") || is_call_of(value, "__builtin__", "set")) {
+    const auto arguments = document_.arguments(value);
+    if (arguments.size() != 1) return false;
+    value = arguments[0];
+  } else if (!is(Kind::set, value)) {
+    return false;
+  }
+  const auto texts = document_.elements(value);
+  return may_visit(texts.size()) && std::all_of(texts.begin(), texts.end(), [&](ValueId text) {
+           return is(Kind::string, text) && document_.text(text).size() <= limits::kNameBytes;
+         });
+}
+
+// Returns whether the value is a dict of a layer's hooks. The network's author writes the hooks:
+// functions, or objects of the author's classes. The table of known names (known_names.h) has only
+// names of PyTorch, numpy and Python, so none of these names is a hook.
 bool Matcher::are_hooks(ValueId value) {
   if (!is(Kind::dict, value) && !is_call_of(value, "collections", "OrderedDict")) return false;
   const auto hooks = document_.pairs(value);
@@ -122,18 +139,6 @@ bool Matcher::are_hooks(ValueId value) {
                                                            : class_name(document_, hook.second);
            return name && find_row(document_.module(*name), document_.name(*name)) == nullptr;
          });
-}
-
-// Returns whether the value is a layer of torch.nn, or an object whose class is not in the table.
-bool Matcher::is_layer(ValueId value) const {
-  if (!is(Kind::object, value)) return false;
-  auto name = callable_name(document_, value);
-  if (name && document_.name(*name) == "_reconstructor" && !document_.arguments(value).empty()) {
-    name = class_name(document_, document_.arguments(value)[0]);
-  }
-  if (!name) return false;
-  const Row* row = find_row(document_.module(*name), document_.name(*name));
-  return row == nullptr || row->role == Role::layer;
 }
 
 }  // namespace aether2onnx::torch

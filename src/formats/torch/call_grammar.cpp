@@ -19,24 +19,8 @@ using pickle::ValueId;
 
 namespace {
 
-constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
-
-// Returns whether `text` is a short number as Python's Decimal and Fraction write it: "1.50",
-// "1/3", "NaN". Python could take much time to read a long number.
-bool is_short_number(std::string_view text) {
-  constexpr std::size_t most = 50;
-  constexpr std::size_t most_of_exponent = 4;  // characters, including the sign
-  const std::size_t exponent = text.find('E');
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || c == '.' || c == 'E' || c == '+' || c == '-' || c == '/';
-  });
-  const bool short_exponent =
-      exponent == std::string_view::npos || text.size() - exponent - 1 <= most_of_exponent;
-  return (plain && short_exponent && text.size() <= most) || text == "NaN" || text == "sNaN" ||
-         text == "Infinity" || text == "-Infinity";
-}
-
-// Returns whether all characters of the UTF-8 text are below U+0100, as in Latin-1.
+// Returns whether Python can encode the text as Latin-1: all characters are below U+0100. In UTF-8,
+// these characters have no byte above 0xc3.
 bool is_latin(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0xc4; });
@@ -60,6 +44,8 @@ bool Matcher::fit(std::span<const std::string_view> words, std::span<const Value
     if (last == '?' || last == '*') word.remove_suffix(1);
     if (word == "one-number") return fits_number(arguments);
     if (word == "array") return fits_array(arguments);
+    if (word == "sparse") return fits_sparse(arguments, false);
+    if (word == "compressed") return fits_sparse(arguments, true);
     if (last == '*') {
       while (at < arguments.size() && fits_any(word, arguments[at])) ++at;
     } else if (at < arguments.size() && fits_any(word, arguments[at])) {
@@ -86,26 +72,11 @@ bool Matcher::is_between(ValueId value, std::int64_t least, std::int64_t most) c
          document_.integer(value) <= most;
 }
 
-// Returns whether the value is a timedelta of less than a day, as the offset of a time zone is.
-bool Matcher::is_offset(ValueId value) const {
-  if (!is_call_of(value, "datetime", "timedelta")) return false;
-  const auto parts = document_.arguments(value);
-  if (parts.size() != 3 || !is_between(parts[0], -1, 0)) return false;
-  const bool is_a_day_back =
-      document_.integer(parts[0]) == -1 && is_between(parts[1], 0, 0) && is_between(parts[2], 0, 0);
-  return !is_a_day_back;
-}
-
 bool Matcher::is_text(ValueId value, std::string_view text) const {
   return is(Kind::string, value) && document_.text(value) == text;
 }
 
-bool Matcher::is_plain(ValueId value) const {
-  const Kind kind = document_.kind(value);
-  return kind == Kind::none || kind == Kind::boolean || kind == Kind::integer ||
-         kind == Kind::big_integer || kind == Kind::real || kind == Kind::string ||
-         kind == Kind::bytes || kind == Kind::global;
-}
+bool Matcher::is_plain(ValueId value) const { return pickle::is_scalar(document_.kind(value)); }
 
 bool Matcher::is_call_of(ValueId value, std::string_view module, std::string_view name) const {
   return is(Kind::object, value) && document_.is_global(document_.callable(value), module, name);
@@ -113,7 +84,7 @@ bool Matcher::is_call_of(ValueId value, std::string_view module, std::string_vie
 
 bool Matcher::may_visit(std::size_t values) {
   visited_ += values;
-  return visited_ <= 4 * document_.value_count() + 1000;
+  return visited_ <= 4 * document_.value_count() + document_.consumed() / 8 + 1000;
 }
 
 // Returns whether the value is a tuple of sizes (integers from 0 on), or torch.Size of a tuple.
@@ -127,7 +98,8 @@ bool Matcher::are_counts(ValueId value) {
          std::all_of(elements.begin(), elements.end(), [&](ValueId e) { return is_count(e); });
 }
 
-// Returns whether the product of the sizes fits 64 bits. Multiplies in the same order as PyTorch.
+// Returns whether the product of the sizes fits 64 bits. PyTorch multiplies from the first size on,
+// so the first sizes must fit 64 bits even if a later size is 0.
 bool Matcher::is_countable(ValueId value) const {
   if (is(Kind::object, value)) value = document_.arguments(value)[0];
   std::int64_t product = 1;
@@ -166,22 +138,23 @@ bool Matcher::are_items(ValueId value) {
     std::sort(all.begin(), all.end());
     return std::adjacent_find(all.begin(), all.end()) == all.end();
   };
-  // First look for two uses of one value. Different values have texts in different parts of the
-  // pickle, so the texts that are sorted below are together not longer than the pickle.
+  // A pickle can use one long text as many keys, and to sort these texts would be slow. So compare
+  // the values first. All texts of different values together are not longer than the pickle.
   if (!differ(keys)) return false;
   std::vector<std::string_view> texts;
   for (const ValueId key : keys) texts.push_back(document_.text(key));
   return differ(texts);
 }
 
-// Returns whether the value is a list or tuple of values that a set may have: plain values, tuples
-// of plain values, and calls for which may_be_key() returns true.
+// Returns whether the value is a list or tuple of possible elements of a set: numbers, texts and
+// other scalars, calls for which may_be_key() returns true, and tuples of these scalars and calls.
 bool Matcher::are_keys(ValueId value) {
   if (!is(Kind::list, value) && !is(Kind::tuple, value)) return false;
   const auto keys = document_.elements(value);
   return may_visit(keys.size()) && std::all_of(keys.begin(), keys.end(), [&](ValueId key) {
+           const bool counts = is(Kind::object, key) || pickle::has_chosen_hash(document_, key);
+           if (counts && ++chosen_keys_ > limits::kChosenKeys) return false;
            if (!is(Kind::tuple, key)) return is_key_part(key);
-           if (++tuple_keys_ > limits::kTupleKeys) return false;
            const auto parts = document_.elements(key);
            return parts.size() <= limits::kTensorRank && may_visit(parts.size()) &&
                   std::all_of(parts.begin(), parts.end(),
@@ -194,15 +167,37 @@ bool Matcher::is_key_part(ValueId value) {
   return is_plain(value) && !is(Kind::big_integer, value);
 }
 
-// Returns whether the value is the content of a sparse tensor: (indices, values, size) or
-// (compressed, plain, values, size). From PyTorch 2.1 on, a flag for coalesced indices may follow.
-bool Matcher::is_sparse_content(ValueId value) {
-  if (!is(Kind::tuple, value)) return false;
-  auto parts = document_.elements(value);
-  if (!parts.empty() && is(Kind::boolean, parts.back())) parts = parts.first(parts.size() - 1);
-  if (parts.size() != 3 && parts.size() != 4) return false;
-  return are_counts(parts.back()) && std::all_of(parts.begin(), parts.end() - 1,
-                                                 [&](ValueId part) { return is_rebuild(part); });
+// Returns whether these can be the arguments of _rebuild_sparse_tensor: a layout, and (indices,
+// values, size). If `compressed`, of _rebuild_sparse_csr_tensor: a layout, and (compressed indices,
+// plain indices, values, size). From PyTorch 2.1 on, the flag is_coalesced may follow the size.
+bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool compressed) {
+  if (arguments.size() != 2 || !is_call_of(arguments[0], "torch.serialization", "_get_layout") ||
+      !is(Kind::tuple, arguments[1])) {
+    return false;
+  }
+  const auto layout = document_.arguments(arguments[0]);
+  constexpr std::string_view of_compressed =
+      "torch.sparse_csr torch.sparse_csc torch.sparse_bsr torch.sparse_bsc";
+  if (layout.size() != 1 || !is(Kind::string, layout[0]) ||
+      !is_one_of(compressed ? of_compressed : "torch.sparse_coo", document_.text(layout[0]))) {
+    return false;
+  }
+  auto parts = document_.elements(arguments[1]);
+  if (!compressed && !parts.empty() && is(Kind::boolean, parts.back())) {
+    parts = parts.first(parts.size() - 1);
+  }
+  return parts.size() == (compressed ? 4 : 3) && are_counts(parts.back()) &&
+         std::all_of(parts.begin(), parts.end() - 1,
+                     [&](ValueId part) { return is_rebuild(part); });
+}
+
+// Returns whether the value is the state of a uuid.UUID: {"int": number}.
+bool Matcher::is_uuid_state(ValueId value) {
+  const auto fields = document_.pairs(value);
+  if (!is(Kind::dict, value) || fields.size() != 1 || !is_text(fields[0].first, "int"))
+    return false;
+  return is(Kind::big_integer, fields[0].second) ? document_.text(fields[0].second).size() <= 39
+                                                 : is_count(fields[0].second);
 }
 
 bool Matcher::is_quantizer(ValueId value) {
@@ -224,159 +219,6 @@ bool Matcher::is_rebuild(ValueId value) const {
   return row != nullptr && row->role == Role::rebuild;
 }
 
-// Returns the length of a bytes object in any protocol, or of a Python 2 text; else nullopt.
-std::optional<std::size_t> Matcher::byte_count(ValueId value) {
-  if (is(Kind::bytes, value) || is(Kind::string, value)) return document_.text(value).size();
-  if (is_call_of(value, "builtins", "bytes") || is_call_of(value, "__builtin__", "bytes")) return 0;
-  if (!is_call_of(value, "_codecs", "encode") || document_.arguments(value).empty()) {
-    return std::nullopt;
-  }
-  const ValueId text = document_.arguments(value)[0];
-  if (!is(Kind::string, text)) return std::nullopt;
-  // Each character of the UTF-8 text stands for one byte of the object, so count the characters.
-  const std::string_view encoded = document_.text(text);
-  if (!may_visit(encoded.size() / 64)) return std::nullopt;
-  return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  }));
-}
-
-// Returns the content of a bytes object of at most 32 bytes; nullopt for a longer or another value.
-std::optional<std::string> Matcher::short_bytes(ValueId value) {
-  constexpr std::size_t most = 32;
-  if (is(Kind::bytes, value) || is(Kind::string, value)) {
-    const std::string_view text = document_.text(value);
-    return text.size() > most ? std::nullopt : std::optional(std::string(text));
-  }
-  const auto count = byte_count(value);
-  if (!count || *count > most || document_.arguments(value).empty()) return std::nullopt;
-  std::string bytes;
-  const std::string_view text = document_.text(document_.arguments(value)[0]);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x80) {
-      bytes += text[i];
-    } else if (lead < 0xc4 && i + 1 < text.size()) {
-      const auto low = static_cast<unsigned char>(text[++i]);
-      bytes += static_cast<char>((lead & 0x03U) << 6U | (low & 0x3fU));
-    } else {
-      return std::nullopt;
-    }
-  }
-  return bytes;
-}
-
-// Returns whether the value has the bytes of a date (4), a time (6) or both (10): two bytes of the
-// year, month, day, hour, minute, second, three bytes of microseconds. The first byte of the time,
-// or the month, may have a flag. Source: Lib/datetime.py, __reduce__.
-bool Matcher::is_moment(ValueId value, std::size_t size) {
-  const auto bytes = short_bytes(value);
-  if (!bytes || bytes->size() != size) return false;
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>((*bytes)[i]); };
-  const auto is_date = [&] {
-    const unsigned year = at(0) * 256U + at(1);
-    const unsigned month = at(2) & 0x7fU;
-    return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && at(3) >= 1 && at(3) <= 31;
-  };
-  const auto is_time = [&](std::size_t i) {
-    return (at(i) & 0x7fU) < 24 && at(i + 1) < 60 && at(i + 2) < 60 && at(i + 3) < 16;
-  };
-  if (size == 4) return is_date();
-  if (size == 6) return is_time(0);
-  return is_date() && is_time(4);
-}
-
-// Returns whether `dtype` is a numpy.dtype whose elements are no plain numbers, but texts, dates, …
-bool Matcher::is_other_dtype(ValueId dtype) const {
-  if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) return false;
-  const ValueId name = document_.arguments(dtype)[0];
-  if (!is(Kind::string, name)) return false;
-  const std::string_view text = document_.text(name);
-  constexpr std::string_view kinds = "SUVMmOfc";
-  return text.size() > 1 && kinds.find(text[0]) != std::string_view::npos &&
-         std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
-         !is_one_of(kElementTypes, text);
-}
-
-bool Matcher::may_be_honest(ValueId object) {
-  const auto arguments = document_.arguments(object);
-  const auto state = document_.state(object);
-  const std::string_view name = document_.name(document_.callable(object));
-  if (name == "dtype") return is_other_dtype(object);
-  if (name == "scalar") {
-    return arguments.size() == 2 && is_other_dtype(arguments[0]) && byte_count(arguments[1]);
-  }
-  if (name == "_frombuffer") return arguments.size() == 4 && is_other_dtype(arguments[1]);
-  if (name != "_reconstruct" || !state || !is(Kind::tuple, *state)) return false;
-  const auto parts = document_.elements(*state);
-  return parts.size() == 5 && is_other_dtype(parts[2]) &&
-         (is(Kind::list, parts[4]) || byte_count(parts[4]));
-}
-
-// Returns the size of an element in bytes; nullopt if `dtype` is no numpy.dtype of plain numbers.
-std::optional<std::uint64_t> Matcher::element_size(ValueId dtype) const {
-  if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) {
-    return std::nullopt;
-  }
-  const ValueId name = document_.arguments(dtype)[0];
-  if (!is(Kind::string, name)) return std::nullopt;
-  const std::string_view text = document_.text(name);
-  if (!is_one_of(kElementTypes, text)) return std::nullopt;
-  return text == "c16" ? 16 : static_cast<std::uint64_t>(text[1] - '0');
-}
-
-// Returns whether the arguments are (dtype, bytes) and the bytes are one number of this type.
-bool Matcher::fits_number(std::span<const ValueId> arguments) {
-  if (arguments.size() != 2) return false;
-  const auto size = element_size(arguments[0]);
-  return size && byte_count(arguments[1]) == *size;
-}
-
-// Returns whether the arguments are (bytes, dtype, shape, order) of a numpy array.
-bool Matcher::fits_array(std::span<const ValueId> arguments) {
-  return arguments.size() == 4 && are_elements(arguments[2], arguments[1], arguments[0]) &&
-         (is_text(arguments[3], "C") || is_text(arguments[3], "F"));
-}
-
-bool Matcher::are_elements(ValueId shape, ValueId dtype, ValueId bytes) {
-  const auto size = element_size(dtype);
-  const auto count = byte_count(bytes);
-  if (!size || !count || !are_counts(shape)) return false;
-  std::uint64_t expected = *size;
-  for (const ValueId extent : document_.elements(shape)) {
-    const auto product =
-        checked_multiply(expected, static_cast<std::uint64_t>(document_.integer(extent)));
-    if (!product) return false;
-    expected = *product;
-  }
-  return expected == *count;
-}
-
-// Returns whether the value is (version, shape, dtype, is in Fortran's order, bytes) of an array.
-bool Matcher::is_array_state(ValueId value) {
-  if (!is(Kind::tuple, value)) return false;
-  const auto parts = document_.elements(value);
-  return parts.size() == 5 && is(Kind::integer, parts[0]) && document_.integer(parts[0]) == 1 &&
-         is(Kind::tuple, parts[1]) && fits_any("bool/count", parts[3]) &&
-         are_elements(parts[1], parts[2], parts[4]);
-}
-
-// Returns whether the value is the state of a numpy.dtype: (version, byte order, no subarray, no
-// names, no fields, size, alignment, flags). For numbers, size and alignment are those of the type
-// (-1 in the file), and flags are 0.
-bool Matcher::is_dtype_state(ValueId value) const {
-  if (!is(Kind::tuple, value)) return false;
-  const auto parts = document_.elements(value);
-  const auto is_number = [&](ValueId part, std::int64_t number) {
-    return is(Kind::integer, part) && document_.integer(part) == number;
-  };
-  return parts.size() == 8 && is_number(parts[0], 3) &&
-         (is_text(parts[1], "<") || is_text(parts[1], "|") || is_text(parts[1], ">") ||
-          is_text(parts[1], "=")) &&
-         is(Kind::none, parts[2]) && is(Kind::none, parts[3]) && is(Kind::none, parts[4]) &&
-         is_number(parts[5], -1) && is_number(parts[6], -1) && is_number(parts[7], 0);
-}
-
 bool Matcher::fits(std::string_view word, ValueId value) {
   const Kind kind = document_.kind(value);
   const auto is_global = [&](std::string_view module, std::string_view names) {
@@ -393,7 +235,7 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "microseconds") return is_between(value, 0, 999'999);
   if (word == "offset") return is_offset(value);
   if (word == "device") {
-    // The kinds of devices. Source: c10/core/Device.cpp, parse_type.
+    // torch.device accepts these kinds of devices. Source: c10/core/Device.cpp, parse_type.
     constexpr std::string_view types =
         "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga ort maia xla lazy vulkan mps meta "
         "hpu mtia privateuseone npu";
@@ -401,19 +243,30 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   }
   if (word == "counts") return are_counts(value);
   if (word == "real") return kind == Kind::real;
-  if (word == "text") return kind == Kind::string;
+  if (word == "text") return kind == Kind::string && may_copy(document_.text(value));
   if (word.starts_with("text=")) return is_text(value, word.substr(5));
-  if (word == "latin") return kind == Kind::string && is_latin(document_.text(value));
+  if (word == "latin") {
+    return kind == Kind::string && may_copy(document_.text(value)) &&
+           is_latin(document_.text(value));
+  }
+  if (word == "only-bytes") return kind != Kind::string && byte_count(value).has_value();
+  if (word == "type-code") return short_bytes(value) == "b";
   if (word == "bytes") return byte_count(value).has_value();
   if (word == "date") return is_moment(value, 4);
   if (word == "time") return is_moment(value, 6);
   if (word == "date-time") return is_moment(value, 10);
-  if (word.starts_with("bytes=")) {
-    const auto count = byte_count(value);
-    return count && fmt::format("{}", *count) == word.substr(6);
+  if (word == "list") return kind == Kind::list && may_visit(document_.elements(value).size());
+  if (word == "dict") return kind == Kind::dict && may_visit(document_.pairs(value).size());
+  if (word == "counted") {
+    const auto items = document_.pairs(value);
+    return kind == Kind::dict && may_visit(items.size()) &&
+           std::all_of(items.begin(), items.end(), [&](const auto& item) {
+             return is(Kind::integer, item.second) || is(Kind::real, item.second);
+           });
   }
-  if (word == "list") return kind == Kind::list;
-  if (word == "dict") return kind == Kind::dict;
+  if (word == "uuid-state") return is_uuid_state(value);
+  if (word == "device-number") return is_between(value, 0, 127);
+  if (word == "attribute-dict") return kind != Kind::none && are_attributes(value);
   if (word == "tuple") return kind == Kind::tuple;
   if (word == "empty") return kind == Kind::tuple && document_.elements(value).empty();
   if (word == "items") return are_items(value);
@@ -427,7 +280,6 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "tensor") return is_rebuild(value);
   if (word == "hooks") return is_empty_ordered_dict(document_, value);
   if (word == "quantizer") return is_quantizer(value);
-  if (word == "sparse") return is_sparse_content(value);
   if (word == "layout-name") {
     constexpr std::string_view names =
         "torch.strided torch.sparse_coo torch.sparse_csr torch.sparse_csc torch.sparse_bsr "
@@ -444,7 +296,7 @@ bool Matcher::fits(std::string_view word, ValueId value) {
            document_.integer(elements[0]) == 0;
   }
   if (word == "element-type") {
-    return kind == Kind::string && is_one_of(kElementTypes, document_.text(value));
+    return kind == Kind::string && is_element_type(document_.text(value));
   }
   if (word == "dtype") {
     return kind == Kind::global && document_.module(value) == "torch" &&
@@ -465,13 +317,16 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "short-number") {
     return kind == Kind::string && is_short_number(document_.text(value));
   }
+  if (word == "fraction") return kind == Kind::string && is_fraction(document_.text(value));
   if (word == "class") {
-    // In the stream from before 1.6, a class may be a reference that has the class's source text.
+    // In PyTorch's format from before 1.6, a persistent id may name a class, with the source text.
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
-    return row == nullptr || row->state == "fields" || row->state == "layer-fields" ||
-           row->state == "dict";
+    // _reconstructor() makes the object by object.__new__, which refuses the classes of dicts and
+    // SimpleNamespace.
+    return row == nullptr || row->state == "layer-fields" || row->state == "uuid-state" ||
+           row->names == "Namespace";
   }
   if (word == "factory") {
     return kind == Kind::none ||
@@ -483,17 +338,7 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   if (word == "object")
     return is_global("builtins", "object") || is_global("__builtin__", "object");
   if (word == "ndarray") return is_global("numpy", "ndarray");
-  defect("a word in the table of calls without a meaning");
-}
-
-bool has_plain_numbers(const Document& document, ValueId dtype) {
-  if (document.kind(dtype) != Kind::object ||
-      !document.is_global(document.callable(dtype), "numpy", "dtype")) {
-    return false;
-  }
-  const auto arguments = document.arguments(dtype);
-  return !arguments.empty() && document.kind(arguments[0]) == Kind::string &&
-         is_one_of(kElementTypes, document.text(arguments[0]));
+  defect("the table of known calls uses an undefined word");
 }
 
 }  // namespace aether2onnx::torch

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/pickle/pickle.h"
 #include "formats/torch/known_names.h"
@@ -19,8 +20,8 @@ class Matcher {
  public:
   explicit Matcher(const pickle::Document& document) : document_(document) {}
 
-  /// Returns whether PyTorch, numpy or Python write a call of the row's names with this opcode and
-  /// these arguments.
+  /// Returns whether PyTorch, numpy or Python write a call with the opcode `form` and these
+  /// arguments for the names in `row`. `row` is a row of the table of known names (known_names.h).
   bool is_called_as(const Row& row, pickle::CallForm form,
                     std::span<const pickle::ValueId> arguments);
 
@@ -28,7 +29,12 @@ class Matcher {
   /// table of known names: texts, dates, objects.
   bool may_be_honest(pickle::ValueId object);
 
-  /// Returns whether the value matches `word`. known_names.cpp lists all words and their meanings.
+  /// Returns the number if the object is a call that makes a numpy number; real and imaginary part
+  /// for a complex one. Integers are rounded to float64. Returns nullopt for other objects.
+  std::optional<std::vector<double>> numpy_number(pickle::ValueId object);
+
+  /// Returns whether the value matches `word`: a word of the table of known names, for example
+  /// "count". The comment above the table in known_names.cpp explains all words.
   bool fits(std::string_view word, pickle::ValueId value);
 
  private:
@@ -43,9 +49,13 @@ class Matcher {
   // Returns whether the value is a single number, text, global, …, and contains no other values.
   bool is_plain(pickle::ValueId value) const;
   bool is_call_of(pickle::ValueId value, std::string_view module, std::string_view name) const;
-  // Adds `values` to the number of visited values. Returns false above a limit, which is needed
-  // because many calls may share one long list.
+  // Adds `values` to the number of visited values. Returns false if the number exceeds a limit.
+  // Without the limit, a small file could keep this program busy for very long: many calls may
+  // share one long list.
   bool may_visit(std::size_t values);
+
+  // Does the same for a text or bytes that a call copies.
+  bool may_copy(std::string_view content) { return may_visit(content.size() / 64); }
 
   bool are_counts(pickle::ValueId value);
   bool are_items(pickle::ValueId value);
@@ -56,32 +66,42 @@ class Matcher {
   bool are_fields_of_dict(pickle::ValueId value);
   bool are_fields_of_layer(pickle::ValueId value);
   bool are_attributes(pickle::ValueId value);
-  // Returns whether the value is a dict or OrderedDict with texts as keys. Each item must be None
-  // or a value for which `fits` returns true.
+  // Returns whether the value is a dict or OrderedDict with texts as keys. The value of each key
+  // must be None or a value for which `fits` returns true.
   template <typename Fits>
   bool is_table(pickle::ValueId value, Fits fits);
+  bool is_set_of_texts(pickle::ValueId value);
   bool are_hooks(pickle::ValueId value);
-  bool is_layer(pickle::ValueId value) const;
   bool is_countable(pickle::ValueId value) const;
   bool is_metadata(pickle::ValueId value) const;
   std::optional<std::string> short_bytes(pickle::ValueId value);
   bool is_moment(pickle::ValueId value, std::size_t size);
   bool is_other_dtype(pickle::ValueId dtype) const;
-  bool is_sparse_content(pickle::ValueId value);
+  bool fits_sparse(std::span<const pickle::ValueId> arguments, bool compressed);
+  bool is_uuid_state(pickle::ValueId value);
   bool is_quantizer(pickle::ValueId value);
   bool is_rebuild(pickle::ValueId value) const;
   bool is_key_part(pickle::ValueId value);
-  std::optional<std::size_t> byte_count(pickle::ValueId value);
+  std::optional<std::size_t> byte_count(pickle::ValueId value, bool or_bytearray = false);
   std::optional<std::uint64_t> element_size(pickle::ValueId dtype) const;
   bool fits_number(std::span<const pickle::ValueId> arguments);
   bool fits_array(std::span<const pickle::ValueId> arguments);
-  bool are_elements(pickle::ValueId shape, pickle::ValueId dtype, pickle::ValueId bytes);
+  bool are_elements(pickle::ValueId shape, pickle::ValueId dtype, pickle::ValueId bytes,
+                    bool or_bytearray = false);
   bool is_array_state(pickle::ValueId value);
   bool is_dtype_state(pickle::ValueId value) const;
 
+  static bool is_element_type(std::string_view text);
+
   const pickle::Document& document_;
   std::size_t visited_ = 0;
-  std::size_t tuple_keys_ = 0;
+  std::size_t chosen_keys_ = 0;
 };
+
+/// Returns whether `text` is a short number as Python's Decimal writes it.
+bool is_short_number(std::string_view text);
+
+/// Returns whether `text` is a short fraction as Python's Fraction writes it.
+bool is_fraction(std::string_view text);
 
 }  // namespace aether2onnx::torch

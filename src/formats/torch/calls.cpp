@@ -1,5 +1,11 @@
 #include "formats/torch/calls.h"
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "base/limits.h"
@@ -41,6 +47,7 @@ class MisuseFinder {
           break;
       }
       for (const auto& [key, item] : document_.pairs(value)) check_key(key);
+      check_numbers(value);
     }
   }
 
@@ -75,8 +82,9 @@ class MisuseFinder {
   void check_object(ValueId object) {
     const auto name = callable_name(document_, object);
     if (!name) {
-      // No program calls the result of a known name, because this result is a plain value. The
-      // result of an unknown name may be callable.
+      // The pickle may call the result of another call. A known name (known_names.h) returns data,
+      // a tensor or a layer, and programs write no calls of these results. An unknown name may
+      // return a function, so do not report a call of this result.
       if (document_.kind(document_.callable(object)) == Kind::object &&
           row_of(document_.callable(object)) == nullptr) {
         return;
@@ -88,19 +96,33 @@ class MisuseFinder {
     const Row* row = find_row(document_.module(*name), document_.name(*name));
     if (row == nullptr) return;
     const auto arguments = document_.arguments(object);
+    // Python makes new arguments for each call. A file could save space by sharing them, so that
+    // the time of loading would grow faster than the file.
+    if (!arguments.empty() && !known_arguments_.insert(arguments.data()).second) {
+      misuse(object, "torch-call", "{} is called with the arguments of another call",
+             pickle::describe(document_, *name));
+    }
     const std::string text = pickle::describe(document_, *name);
     if (!row->judged) not_judged(object, text);
     if (document_.module(*name).starts_with("numpy") && matcher_.may_be_honest(object)) {
       not_judged(object, text);
       return;
     }
+    if (const Row* inner = inner_row(*row, arguments); inner != nullptr && !inner->judged) {
+      not_judged(object, text);
+    }
     if (!matcher_.is_called_as(*row, document_.form(object), arguments) ||
         !is_nested_call_right(*row, arguments)) {
       misuse(object, "torch-call", "{} is called with ({}){}", text, arguments_text(arguments),
              document_.form(object) == CallForm::reduce ? "" : " by another opcode than REDUCE");
     }
+    if ((row->role == Role::layer || row->names == "deque") &&
+        ++heavy_objects_ > limits::kHeavyObjects) {
+      misuse(object, "torch-call", "{} is one of too many layers and deques", text);
+    }
     const bool has_items = !document_.pairs(object).empty();
-    // Python 2 passes the items of an OrderedDict as an argument; Python 3 sets them afterwards.
+    // Python 2 passes the items of an OrderedDict as an argument of the call. Python 3 sets the
+    // items after a call without arguments. No program does both.
     const bool twice = row->names == "OrderedDict" && !arguments.empty();
     // Putting values into a tensor has an error code of its own, because old versions of PyTorch
     // then overwrite memory.
@@ -114,8 +136,9 @@ class MisuseFinder {
     check_state(object, text, row_of_state(*row, arguments));
   }
 
-  // Returns the row of known names that says which state (BUILD) the result of a call may get. For
-  // copyreg._reconstructor(class, …), which makes an object of the class, this is the class's row.
+  // `row` is the row of the called name (known_names.h). Returns the row whose member `state` tells
+  // which arguments BUILD may have. This is `row`, except for copyreg._reconstructor(class, …):
+  // this call makes an object of the class, so the row of the class counts if the class is known.
   const Row& row_of_state(const Row& row, std::span<const ValueId> arguments) const {
     if (row.names != "_reconstructor" || arguments.empty()) return row;
     const auto made_of = class_name(document_, arguments[0]);
@@ -124,8 +147,16 @@ class MisuseFinder {
     return made != nullptr ? *made : row;
   }
 
+  const Row* inner_row(const Row& row, std::span<const ValueId> arguments) const {
+    if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return nullptr;
+    return find_row(document_.module(arguments[0]), document_.name(arguments[0]));
+  }
+
   void check_state(ValueId object, const std::string& text, const Row& row) {
     const auto state = document_.state(object);
+    if (state && !known_states_.insert(*state).second) {
+      misuse(object, "torch-state", "the result of {} gets the state of another object", text);
+    }
     if (!state) {
       // A layer of torch.nn gets all its attributes from its state, so a state is required.
       if (row.role == Role::layer)
@@ -136,11 +167,12 @@ class MisuseFinder {
     }
   }
 
-  // Returns whether _rebuild_from_type_v2(function, type, arguments, state), which calls
-  // `function`, has arguments that the table allows for `function`.
+  // _rebuild_from_type_v2(function, type, arguments, state) calls `function` with `arguments`.
+  // Returns whether the table of known names (known_names.h) allows these arguments for `function`.
+  // Returns true for calls of other names.
   bool is_nested_call_right(const Row& row, std::span<const ValueId> arguments) {
     if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return true;
-    const Row* inner = find_row(document_.module(arguments[0]), document_.name(arguments[0]));
+    const Row* inner = inner_row(row, arguments);
     return inner != nullptr && inner != &row && !inner->names.starts_with("_rebuild_from_type") &&
            matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
@@ -153,45 +185,143 @@ class MisuseFinder {
       misuse(name, "torch-name", "{} is a name of Python 2 in a pickle of protocol {}",
              pickle::describe(document_, name), document_.protocol());
     }
+    // Below protocol 4, Python takes a name with a dot as one name, and finds nothing.
+    if (document_.protocol() < 4 && document_.name(name).find('.') != std::string_view::npos &&
+        find_row(module, document_.name(name)) != nullptr) {
+      misuse(name, "torch-name", "{} is a name of protocol 4 in a pickle of protocol {}",
+             pickle::describe(document_, name), document_.protocol());
+    }
   }
 
   void check_reference(ValueId reference) {
-    if (storage_id(document_, reference)) return;
+    if (const auto storage = storage_id(document_, reference)) {
+      if (!storage->element_size()) {
+        misuse(reference, "torch-reference", "a reference to a storage has the class {}.{}",
+               printable(storage->module), printable(storage->name));
+      } else if (!storage->has_known_device()) {
+        misuse(reference, "torch-device", "a storage has the device '{}'",
+               printable(storage->device, 60));
+      }
+      return;
+    }
     const ValueId id = document_.persistent(reference);
     const auto parts = document_.elements(id);
-    // A reference to a class has the class, its source file and the source text. Source:
+    // PyTorch writes a reference to a class as ("module", class, source file, source text). Source:
     // torch/serialization.py, _legacy_save.
     const bool is_class =
         document_.kind(id) == Kind::tuple && parts.size() == 4 &&
         document_.kind(parts[0]) == Kind::string && document_.text(parts[0]) == "module" &&
         document_.kind(parts[1]) == Kind::global && document_.kind(parts[2]) == Kind::string &&
         document_.kind(parts[3]) == Kind::string;
-    if (!is_class) {
+    if (is_class) {
+      const std::string text = pickle::describe(document_, parts[1]);
+      const Row* row = find_row(document_.module(parts[1]), document_.name(parts[1]));
+      if (row != nullptr && row->role != Role::layer) {
+        misuse(reference, "torch-class", "a reference to a class names {}, which is no layer",
+               text);
+      }
+      // For each reference, PyTorch searches the source of the class, which takes long. PyTorch
+      // writes one reference for each class.
+      if (!known_classes_.insert(text).second) {
+        misuse(reference, "torch-class", "the file refers to the class {} twice", text);
+      }
+    } else {
       misuse(reference, "torch-reference",
              "a reference ({}) leads neither to a storage nor to a class",
              pickle::describe(document_, id));
     }
   }
 
-  void check_key(ValueId key) {
-    if (document_.kind(key) == Kind::tuple) {
-      for (const ValueId part : document_.elements(key)) {
-        if (document_.kind(part) == Kind::object) check_key(part);
+  // Python takes equal numbers as one key of a dict: 1, 1.0, True, complex(1, 0) and numpy's 1. The
+  // pickle reader compares only Python's integers and real numbers. So reports two keys that are
+  // equal, or nearly equal, if one of them is numpy's or complex.
+  void check_numbers(ValueId dict) {
+    std::vector<std::pair<std::vector<double>, ValueId>> numbers;
+    bool has_others = false;
+    for (const auto& [key, item] : document_.pairs(dict)) {
+      std::optional<std::vector<double>> number;
+      switch (document_.kind(key)) {
+        case Kind::boolean:
+          number = {document_.boolean(key) ? 1.0 : 0.0};
+          break;
+        case Kind::integer:
+          number = {static_cast<double>(document_.integer(key))};
+          break;
+        case Kind::real:
+          number = {document_.real(key)};
+          break;
+        case Kind::object:
+          number = number_of(key);
+          has_others = has_others || number;
+          break;
+        default:
+          break;
       }
-      return;
+      if (!number || std::any_of(number->begin(), number->end(),
+                                 [](double part) { return std::isnan(part); })) {
+        continue;
+      }
+      if (number->size() == 2 && (*number)[1] == 0) number->pop_back();
+      numbers.emplace_back(std::move(*number), key);
     }
-    if (document_.kind(key) != Kind::object) return;
-    // Keys with the same hash (numbers, sets, sizes) would make a dict slow, so count the keys.
-    if (!may_be_key(document_, key) || ++object_keys_ > limits::kTupleKeys) {
-      misuse(key, "torch-key", "a key of a dict or an element of a set is {}",
-             pickle::describe(document_, key));
+    if (!has_others) return;
+    std::sort(numbers.begin(), numbers.end());
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+      const auto& [number, key] = numbers[i];
+      const ValueId other = numbers[i - 1].second;
+      const bool has_object =
+          document_.kind(key) == Kind::object || document_.kind(other) == Kind::object;
+      if (has_object && number == numbers[i - 1].first) {
+        misuse(key, "torch-key", "a dict has the same number as two keys: {} and {}",
+               pickle::describe(document_, other), pickle::describe(document_, key));
+      }
+    }
+  }
+
+  // Returns the parts of a numpy number or a complex number; nullopt for other objects.
+  std::optional<std::vector<double>> number_of(ValueId object) {
+    const auto name = callable_name(document_, object);
+    if (!name) return std::nullopt;
+    if (document_.name(*name) == "scalar") return matcher_.numpy_number(object);
+    const auto parts = document_.arguments(object);
+    if (document_.name(*name) != "complex" || parts.size() != 2 ||
+        document_.kind(parts[0]) != Kind::real || document_.kind(parts[1]) != Kind::real) {
+      return std::nullopt;
+    }
+    return std::vector{document_.real(parts[0]), document_.real(parts[1])};
+  }
+
+  // Reports objects that Python cannot use as a key of a dict or an element of a set, and reports
+  // too many objects. `key` is such an object, another value, or a tuple that contains objects.
+  void check_key(ValueId key) {
+    key_parts_.assign(1, key);
+    // The pickle reader refuses a tuple with more than kTupleKeyValues values as a key.
+    for (std::size_t i = 0; !key_parts_.empty() && i <= limits::kTupleKeyValues; ++i) {
+      const ValueId part = key_parts_.back();
+      key_parts_.pop_back();
+      const auto elements = document_.elements(part);
+      if (document_.kind(part) == Kind::tuple && elements.size() <= limits::kTupleKeyValues) {
+        key_parts_.insert(key_parts_.end(), elements.begin(), elements.end());
+      }
+      if (document_.kind(part) != Kind::object) continue;
+      // Some keys are objects whose hash a file can choose: numbers, sets, torch.Size. Many keys
+      // with the same hash would make a dict slow, so count the keys that are objects.
+      if (!may_be_key(document_, part) || ++object_keys_ > limits::kChosenKeys) {
+        misuse(part, "torch-key", "a key of a dict or an element of a set is {}",
+               pickle::describe(document_, part));
+      }
     }
   }
 
   const Document& document_;
   const std::function<bool(const Misuse&)>& report_;
   Matcher matcher_;
+  std::vector<ValueId> key_parts_;
+  std::unordered_set<const ValueId*> known_arguments_;
+  std::unordered_set<std::string> known_classes_;
+  std::unordered_set<ValueId> known_states_;
   std::size_t object_keys_ = 0;
+  std::size_t heavy_objects_ = 0;
   bool ended_ = false;
 };
 
@@ -212,8 +342,12 @@ bool may_be_key(const Document& document, ValueId object) {
       "WindowsPath PurePath "
       "PurePosixPath PureWindowsPath";
   if (!is_one_of(names, document.name(*name))) return false;
-  // A text of numpy equals the same text of Python, so a numpy scalar must be a number.
   const auto arguments = document.arguments(object);
+  if (document.name(*name) == "frozenset") {
+    return arguments.empty() || pickle::may_be_set_key(document, document.elements(arguments[0]));
+  }
+  // A numpy scalar must be a number. A numpy text would equal the same Python text, so Python would
+  // take both texts as one key, and this reader would take them as two keys.
   return document.name(*name) != "scalar" ||
          (!arguments.empty() && has_plain_numbers(document, arguments[0]));
 }
@@ -230,13 +364,24 @@ std::optional<ValueId> callable_name(const Document& document, ValueId object) {
   return class_name(document, document.callable(object));
 }
 
+bool may_be_layer(const Document& document, ValueId value) {
+  if (document.kind(value) != Kind::object) return false;
+  auto name = callable_name(document, value);
+  if (name && document.name(*name) == "_reconstructor" && !document.arguments(value).empty()) {
+    name = class_name(document, document.arguments(value)[0]);
+  }
+  if (!name) return false;
+  const Row* row = find_row(document.module(*name), document.name(*name));
+  return row == nullptr || row->role == Role::layer;
+}
+
 bool is_empty_ordered_dict(const Document& document, ValueId value) {
   if (document.kind(value) != Kind::object ||
       !document.is_global(document.callable(value), "collections", "OrderedDict") ||
       !document.pairs(value).empty() || document.state(value)) {
     return false;
   }
-  // Python 2 passes the items as an argument: a list, which is empty here.
+  // Python 2 passes the items of an OrderedDict as an argument: a list, which must be empty here.
   const auto arguments = document.arguments(value);
   return arguments.empty() || (arguments.size() == 1 && document.elements(arguments[0]).empty());
 }

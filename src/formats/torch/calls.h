@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "formats/pickle/pickle.h"
 
@@ -17,10 +18,16 @@ std::optional<pickle::ValueId> class_name(const pickle::Document& document, pick
 std::optional<pickle::ValueId> callable_name(const pickle::Document& document,
                                              pickle::ValueId object);
 
-/// Returns whether `object` may be a key of a dict or an element of a set: Python can hash the
-/// object, the object equals no text, and no file can give many such objects the same hash. Returns
-/// true for objects of unknown names.
+/// Returns whether `object` may be a key of a dict or an element of a set. Python must be able to
+/// hash the object. The object must not equal a text, because Python would take the object and the
+/// text as one key, and this reader as two keys. find_misuses() limits the number of such keys,
+/// because a file can give many of them the same hash. Returns true if the object is the result of
+/// a call of an unknown name (known_names.h).
 bool may_be_key(const pickle::Document& document, pickle::ValueId object);
+
+/// Returns the function that a call names, for example "_rebuild_tensor_v2"; "" if the value is no
+/// call of PyTorch's rebuild functions.
+std::string_view rebuild_function(const pickle::Document& document, pickle::ValueId value);
 
 /// Returns whether `dtype` is a call of numpy.dtype for plain numbers, not for texts or dates.
 bool has_plain_numbers(const pickle::Document& document, pickle::ValueId dtype);

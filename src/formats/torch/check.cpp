@@ -1,4 +1,5 @@
-// Checks that a PyTorch file has only what PyTorch writes, and finds dangerous names in a pickle.
+// Refuses PyTorch files with calls that PyTorch never writes, or with tensors that contradict the
+// file. Finds dangerous names in a pickle.
 
 #include <algorithm>
 

@@ -1,4 +1,5 @@
-// The table of all names that programs put into pickles of checkpoints, with the sources.
+// The table of known names: the names that PyTorch, numpy and Python put into pickles of
+// checkpoints. Comments between the rows name the source files that the rows follow.
 
 #include "formats/torch/known_names.h"
 
@@ -22,23 +23,32 @@ namespace {
 // SETITEM may set items) or "elements" (APPEND may add elements). The words:
 // - none, bool, int, real, text, list, dict, tuple: any value of this type. empty: the tuple ().
 //   one-zero: the tuple (0,). text=X: the text X. latin: a text of characters below U+0100.
-// - count: an integer from 0 on. step: an integer except 0. short-number: a short text of a number.
-//   days, seconds, microseconds: an integer in the range that a timedelta has for this part.
-// - bytes: bytes as any protocol writes them. bytes=N: N bytes. date, time, date-time: the bytes of
-//   such an object. timezone: a call of this class. offset: a call of timedelta, below one day.
+// - count: an integer from 0 on. step: an integer except 0. short-number: a text with a number of
+//   at most 50 characters. fraction: a text like "1/3" of at most 50 characters. days, seconds,
+//   microseconds: an integer in the range of this part of a timedelta. device-number: 0 to 127.
+//   counted: a dict whose values are numbers. uuid-state: a dict with the number of a UUID.
+// - bytes: a bytes object, in the form of any pickle protocol, or a text of Python 2. only-bytes:
+//   no text of Python 2. type-code: the byte "b". date, time, date-time: the bytes that store a
+//   date, a time, or both. timezone: a call of datetime.timezone. offset: a call of
+//   datetime.timedelta for less than one day.
 // - counts: a tuple of counts, or torch.Size. sizes: counts whose product fits 64 bits.
 // - items: a list of pairs with distinct texts as keys. keys: a list of elements for a set.
-// - fields, layer-fields, attributes: the attributes of an OrderedDict, of a layer, of a tensor.
+// - fields, layer-fields, attributes: the attributes of an OrderedDict, of a layer, of a tensor;
+//   attributes may be None, attribute-dict may not.
 // - storage: a reference to a storage. tensor: a call that makes a tensor. hooks: an empty
-//   OrderedDict. metadata: a dict of the flags neg and conj. quantizer: (scheme, scale, …). sparse:
-//   (indices, values, size, …). layout: a call of _get_layout. layout-name, device: a text that
-//   names a layout or a kind of device.
+//   OrderedDict. metadata: a dict of the flags neg and conj. quantizer: a tuple that says how a
+//   tensor is quantized: (scheme, scale, …). layout-name: a text that names a layout. device: a
+//   text that names a kind of device, for example "cuda".
 // - function: the name of a function that makes a tensor. type: a class of tensors. dtype: an
-//   element type. version: TorchVersion. ndarray, object: this class. text-class: the class str.
-//   class: a class that may have a state, or an unknown class. factory: None or a plain class.
-// - one-number: all arguments are (dtype, bytes of one number). array: all arguments are (bytes,
-//   dtype, shape, order). element-type: numpy's text for a type, "f4". dtype-state, array-state:
-//   the state of a numpy.dtype or numpy.ndarray.
+//   element type. version: the class TorchVersion. ndarray: the class numpy.ndarray. object: the
+//   class object. text-class: the class str. class: a class that may have a state, or an unknown
+//   class. factory: the default_factory of a defaultdict, which is None or a Python class of
+//   numbers, texts or containers.
+// - one-number, array, sparse and compressed each stand for all arguments of a call. sparse,
+//   compressed: the layout and the content of a sparse tensor. one-number: (dtype, bytes of one
+//   number). array: (bytes, dtype, shape, order).
+// - element-type: numpy's text for an element type, for example "f4". dtype-state, array-state: the
+//   state of a numpy.dtype or numpy.ndarray.
 constexpr std::array kRows = {
     // Sources: torch/_utils.py and torch/_tensor.py, Tensor._reduce_ex_internal
     Row{"torch._utils", "_rebuild_tensor", Role::rebuild, "R storage count sizes counts"},
@@ -51,26 +61,26 @@ constexpr std::array kRows = {
         "R tensor bool hooks attributes"},
     Row{"torch._utils", "_rebuild_qtensor", Role::rebuild,
         "R storage count sizes counts quantizer bool hooks"},
-    Row{"torch._utils", "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor", Role::rebuild,
-        "R layout sparse"},
+    Row{"torch._utils", "_rebuild_sparse_tensor", Role::rebuild, "R sparse"},
+    Row{"torch._utils", "_rebuild_sparse_csr_tensor", Role::rebuild, "R compressed"},
     Row{"torch._utils", "_rebuild_meta_tensor_no_storage", Role::rebuild,
         "R dtype sizes counts bool"},
     Row{"torch._tensor", "_rebuild_from_type_v2", Role::rebuild,
-        "R function type tuple attributes"},
+        "R function type tuple attribute-dict"},
     Row{"torch._tensor torch.tensor", "_rebuild_from_type", Role::rebuild,
-        "R function type tuple attributes"},
-    // The sizes of this tensor are in other tensors, which a file could forge. So the call is not
-    // judged.
+        "R function type tuple attribute-dict"},
+    // The sizes of this tensor are in other tensors, and a file could forge these sizes. So the
+    // arguments do not show whether the call is harmless: Row::judged is false.
     Row{"torch._utils", "_rebuild_nested_tensor", Role::rebuild, "R tensor tensor tensor tensor",
         "", "", false},
     Row{"torch", "Size", Role::of_torch, "R counts|N counts"},
     // Source: torch/csrc/Device.cpp, THPDevice_reduce
-    Row{"torch", "device", Role::of_torch, "R device count?"},
+    Row{"torch", "device", Role::of_torch, "R device device-number?"},
     Row{"torch", "Tensor", Role::of_torch, ""},
     Row{"torch.nn.parameter", "Parameter Buffer", Role::of_torch, ""},
     // Source: torch/serialization.py, _get_layout
     Row{"torch.serialization", "_get_layout", Role::of_torch, "R layout-name"},
-    // Classes in references to storages: torch/serialization.py, persistent_id
+    // References to storages name these classes. Source: torch/serialization.py, persistent_id
     Row{"torch",
         "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage "
         "ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage "
@@ -83,8 +93,8 @@ constexpr std::array kRows = {
         "ShortStorage",
         Role::of_torch, ""},
     Row{"torch.storage", "UntypedStorage _UntypedStorage", Role::of_torch, ""},
-    // PyTorch pickles objects of these types as their names: torch/csrc/Dtype.cpp, QScheme.cpp and
-    // MemoryFormat.cpp
+    // PyTorch pickles an element type, a quantization scheme or a memory format as a global with
+    // this name. Sources: torch/csrc/Dtype.cpp, QScheme.cpp and MemoryFormat.cpp
     Row{"torch",
         "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 "
         "complex32 complex64 complex128 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16 "
@@ -100,44 +110,47 @@ constexpr std::array kRows = {
     Row{"torch._utils",
         "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
         Role::of_torch, ""},
-    // Old types of tensors, which occur in saved settings
+    // Old classes of tensors. Settings that are stored in a checkpoint may have these names.
     Row{"torch torch.cuda",
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         Role::of_torch, ""},
     // TorchVersion is a str with attributes: torch/torch_version.py
     Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
-    // The value of the attribute _backend of modules before PyTorch 1.5: torch/nn/backends/thnn.py
+    // In files from before PyTorch 1.5, each layer's attribute _backend is a call of this function.
+    // Source: torch/nn/backends/thnn.py
     Row{"torch.nn.backends.thnn", "_get_thnn_function_backend", Role::plain, "R"},
 
     // Sources: Lib/collections/__init__.py and Modules/_collectionsmodule.c. Python 2 passes the
     // items of an OrderedDict as an argument.
     Row{"collections", "OrderedDict", Role::plain, "R|R items", "items", "fields"},
-    Row{"collections", "Counter", Role::plain, "R dict"},
+    Row{"collections", "Counter", Role::plain, "R counted"},
     Row{"collections", "defaultdict", Role::plain, "R|R factory", "items"},
     Row{"collections", "deque", Role::plain, "R|R list|R empty count/none|R list count/none",
         "elements"},
-    // The calls that protocols below 4 write. Sources: setobject.c, bytearrayobject.c,
-    // bytesobject.c, rangeobject.c and sliceobject.c in Objects/
+    // Python pickles these objects as calls: sets below protocol 4, bytearrays below protocol 5,
+    // empty bytes objects below protocol 3; complex, range and slice in all protocols. Sources:
+    // setobject.c, bytearrayobject.c, bytesobject.c, rangeobject.c and sliceobject.c in Objects/
     Row{"builtins __builtin__", "set frozenset", Role::plain, "R keys"},
-    Row{"builtins __builtin__", "bytearray", Role::plain, "R|R latin text=latin-1|R bytes"},
+    Row{"builtins __builtin__", "bytearray", Role::plain, "R|R latin text=latin-1|R only-bytes"},
     Row{"builtins __builtin__", "bytes", Role::plain, "R"},
     Row{"builtins __builtin__", "complex", Role::plain, "R real real"},
-    Row{"builtins __builtin__", "range xrange", Role::plain, "R int int step"},
+    Row{"builtins __builtin__", "range", Role::plain, "R int int step"},
+    Row{"__builtin__", "xrange", Role::plain, "R int int step"},
     Row{"builtins __builtin__", "slice", Role::plain, "R int/none int/none int/none"},
-    Row{"builtins __builtin__", "int long float str unicode bool list tuple dict object",
-        Role::plain, ""},
-    // Protocol 2 writes bytes as this call: Lib/pickle.py, save_bytes
+    Row{"builtins __builtin__", "int float str bool list tuple dict object", Role::plain, ""},
+    Row{"__builtin__", "long unicode", Role::plain, ""},
+    // Python writes bytes as this call below protocol 3: Lib/pickle.py, save_bytes
     Row{"_codecs", "encode", Role::plain, "R latin text=latin1"},
-    // Protocols 0 and 1 write objects as calls of _reconstructor: Lib/copyreg.py
+    // Python writes objects as calls of _reconstructor in protocols 0 and 1: Lib/copyreg.py
     Row{"copyreg copy_reg", "_reconstructor", Role::plain,
         "R class object none|R version text-class text", "", "dict"},
     Row{"argparse", "Namespace", Role::plain, "N", "", "dict"},
     Row{"types", "SimpleNamespace", Role::plain, "R", "", "dict"},
     // Sources: Lib/decimal.py, fractions.py and uuid.py
     Row{"decimal", "Decimal", Role::plain, "R short-number"},
-    Row{"fractions", "Fraction", Role::plain, "R int int|R short-number"},
-    Row{"uuid", "UUID", Role::plain, "N", "", "dict"},
+    Row{"fractions", "Fraction", Role::plain, "R int step|R fraction"},
+    Row{"uuid", "UUID", Role::plain, "N", "", "uuid-state"},
     // Source: Lib/datetime.py, __reduce__
     Row{"datetime", "datetime", Role::plain, "R date-time timezone?"},
     Row{"datetime", "date", Role::plain, "R date"},
@@ -153,7 +166,7 @@ constexpr std::array kRows = {
     Row{"numpy", "dtype", Role::plain, "R element-type bool/count bool/count", "", "dtype-state"},
     Row{"numpy.core.multiarray numpy._core.multiarray", "scalar", Role::plain, "R one-number"},
     Row{"numpy.core.multiarray numpy._core.multiarray", "_reconstruct", Role::plain,
-        "R ndarray one-zero bytes=1", "", "array-state"},
+        "R ndarray one-zero type-code", "", "array-state"},
     Row{"numpy.core.numeric numpy._core.numeric", "_frombuffer", Role::plain, "R array"},
     Row{"numpy",
         "ndarray bool bool_ float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 "
@@ -161,7 +174,8 @@ constexpr std::array kRows = {
         "complex64 complex128",
         Role::plain, ""},
 
-    // torch/nn/modules/. Module.__setstate__ gets a dict of the layer's attributes as the state.
+    // Source: the folder torch/nn/modules/. A layer's state is a dict of the layer's attributes,
+    // which BUILD passes to Module.__setstate__.
     Row{"torch.nn.modules.activation",
         "ReLU ReLU6 LeakyReLU PReLU GELU SiLU Mish ELU Sigmoid Tanh Softmax Softplus Hardswish "
         "Hardsigmoid Hardtanh GLU MultiheadAttention",
@@ -211,7 +225,8 @@ const Row* find_row(std::string_view module, std::string_view name) {
     }
     return result;
   }();
-  // Names that are too long for the table are not copied and hashed at each use, which is slow.
+  // The table has no name of more than kNameBytes bytes. Return early for a longer name, because
+  // copying and hashing the name at each use would be slow.
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes ||
       module.find('\n') != std::string_view::npos) {
     return nullptr;

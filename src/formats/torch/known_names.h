@@ -1,7 +1,7 @@
 /// @file
-/// The table of known names: names that PyTorch, numpy and Python put into the pickles of
-/// checkpoints, the arguments of the calls of these names, and what the pickles put into the
-/// results. Private to this folder.
+/// The table of known names: the names that PyTorch, numpy and Python put into the pickles of
+/// checkpoints. For each name, the table has the arguments that a call may have, and the items,
+/// elements or state that a pickle may put into the call's result. Private to this folder.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace aether2onnx::torch {
 
@@ -36,6 +37,28 @@ constexpr std::array kStorageClasses = {
     StorageClass{"QUInt8Storage", DType::quint8},
     StorageClass{"QInt32Storage", DType::qint32},
 };
+
+// The types that a torch.dtype may name in a call of _rebuild_tensor_v3(…, dtype).
+constexpr std::array kDTypes = {
+    DType::float64,       DType::float32,     DType::float16, DType::bfloat16, DType::complex64,
+    DType::complex128,    DType::int64,       DType::int32,   DType::int16,    DType::int8,
+    DType::uint64,        DType::uint32,      DType::uint16,  DType::uint8,    DType::boolean,
+    DType::float8_e4m3fn, DType::float8_e5m2,
+};
+
+// Types that this program does not read, with types of the same size.
+constexpr std::array<std::pair<std::string_view, DType>, 10> kUnreadDTypes = {{
+    {"complex32", DType::uint32},
+    {"bits8", DType::uint8},
+    {"bits16", DType::uint16},
+    {"bits1x8", DType::uint8},
+    {"bits2x4", DType::uint8},
+    {"bits4x2", DType::uint8},
+    {"float8_e4m3fnuz", DType::uint8},
+    {"float8_e5m2fnuz", DType::uint8},
+    {"float8_e8m0fnu", DType::uint8},
+    {"float4_e2m1fn_x2", DType::uint8},
+}};
 
 std::optional<std::uint64_t> count(const Document& document, ValueId value) {
   if (document.kind(value) != Kind::integer || document.integer(value) < 0) return std::nullopt;
@@ -70,10 +93,27 @@ std::optional<DType> StorageId::dtype() const {
   return std::nullopt;
 }
 
+std::uint64_t StorageId::elements_per_byte() const {
+  if (module == "torch" && name == "QUInt4x2Storage") return 2;
+  return module == "torch" && name == "QUInt2x4Storage" ? 4 : 1;
+}
+
+// Source: register_package() in torch/serialization.py. With the device "meta", PyTorch would load
+// tensors without data. For an unknown device, PyTorch loads nothing.
+bool StorageId::has_known_device() const {
+  if (device == "cpu") return true;
+  const std::size_t colon = device.find(':');
+  const std::string_view kind = device.substr(0, colon);
+  const bool known =
+      kind == "cuda" || kind == "mps" || kind == "xpu" || kind == "hpu" || kind == "npu";
+  if (colon == std::string_view::npos) return known;
+  const auto number = parse_number<int>(device.substr(colon + 1));
+  return known && number && *number >= 0 && *number < 128;
+}
+
 std::optional<std::size_t> StorageId::element_size() const {
   if (untyped()) return 1;
-  // A byte of these storages has several elements. PyTorch counts the bytes, not the elements.
-  if (module == "torch" && (name == "QUInt4x2Storage" || name == "QUInt2x4Storage")) return 1;
+  if (elements_per_byte() > 1) return 1;  // PyTorch counts the bytes, not the elements
   const auto type = dtype();
   return type ? std::optional(size_of(*type)) : std::nullopt;
 }
@@ -87,12 +127,17 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
       (parts.size() == 5 || parts.size() == 6) && document.kind(parts[0]) == Kind::string &&
       document.text(parts[0]) == "storage" && document.kind(parts[1]) == Kind::global &&
       document.kind(parts[2]) == Kind::string && document.kind(parts[3]) == Kind::string;
-  // PyTorch's keys are short numbers. Long keys are refused: each tensor would copy its key.
+  // PyTorch's keys are short numbers. Refuse a long key: this program copies the key for each
+  // tensor of the storage, so the copies could need much memory.
   if (!well_formed || document.text(parts[2]).size() > limits::kNameBytes) return std::nullopt;
   const auto elements = count(document, parts[4]);
   if (!elements) return std::nullopt;
-  StorageId result{
-      document.module(parts[1]), document.name(parts[1]), document.text(parts[2]), *elements, {}};
+  StorageId result{document.module(parts[1]),
+                   document.name(parts[1]),
+                   document.text(parts[2]),
+                   document.text(parts[3]),
+                   *elements,
+                   {}};
   if (parts.size() == 6 && document.kind(parts[5]) != Kind::none) {
     result.view = view(document, parts[5], *elements);
     if (!result.view) return std::nullopt;
@@ -100,11 +145,25 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
   return result;
 }
 
+std::optional<DType> named_dtype(const Document& document, ValueId value) {
+  for (const DType dtype : kDTypes) {
+    if (document.is_global(value, "torch", to_string(dtype))) return dtype;
+  }
+  return std::nullopt;
+}
+
+std::optional<DType> unread_dtype(const Document& document, ValueId value) {
+  for (const auto& [name, same_size] : kUnreadDTypes) {
+    if (document.is_global(value, "torch", name)) return same_size;
+  }
+  return std::nullopt;
+}
+
 std::string_view storage_class(DType dtype) {
   for (const StorageClass& known : kStorageClasses) {
     if (known.dtype == dtype) return known.name;
   }
-  defect("a storage of a type without a class");
+  defect("PyTorch has no storage class for this element type");
 }
 
 }  // namespace aether2onnx::torch

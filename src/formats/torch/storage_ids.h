@@ -17,6 +17,7 @@ struct StorageId {
   std::string_view module;  ///< The module of the storage's class.
   std::string_view name;    ///< The name of the storage's class.
   std::string_view key;
+  std::string_view device;     ///< The device of the storage, for example "cpu" or "cuda:0".
   std::uint64_t elements = 0;  ///< Of the whole storage; for an UntypedStorage: bytes.
 
   /// A part of a storage that is used like a storage: (key, offset in elements, number of
@@ -32,13 +33,26 @@ struct StorageId {
   bool untyped() const;
   /// Returns the type of the elements; nullopt if the storage's class is untyped or unknown.
   std::optional<DType> dtype() const;
-  /// Returns the bytes of one element, 1 for an untyped storage; nullopt if the class is unknown.
+  /// Returns how many elements one byte of the storage has: 2 or 4 for two quantized types, else 1.
+  std::uint64_t elements_per_byte() const;
+  /// Returns whether PyTorch loads a storage of this device as data, on this or another machine.
+  bool has_known_device() const;
+  /// Returns the size of one element in bytes; 1 if one byte of the storage has several elements or
+  /// the storage is untyped. Returns nullopt if the class is unknown.
   std::optional<std::size_t> element_size() const;
 };
 
 /// Reads a reference to a storage. Returns nullopt if `value` is no well-formed reference, or if
 /// the reference's view reaches beyond the storage.
 std::optional<StorageId> storage_id(const pickle::Document& document, pickle::ValueId value);
+
+/// Returns the type if the value is a torch.dtype that this program reads.
+std::optional<DType> named_dtype(const pickle::Document& document, pickle::ValueId value);
+
+/// Returns a type of the same size if the value is a torch.dtype that this program does not read.
+/// A tensor of such a type must fit its storage like any other tensor: PyTorch would read memory
+/// behind the storage.
+std::optional<DType> unread_dtype(const pickle::Document& document, pickle::ValueId value);
 
 /// Returns the name of PyTorch's storage class for a type, for example "FloatStorage".
 std::string_view storage_class(DType dtype);

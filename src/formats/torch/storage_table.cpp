@@ -17,8 +17,8 @@ Storage StorageTable::storage(ValueId value) {
   if (!id) {
     no_tensor("torch-tensor-reference", "is a tensor with a malformed reference to its storage");
   }
-  if (!id->untyped() && !id->dtype()) {
-    no_tensor("torch-tensor-kind", "is a tensor on a storage of the type {}.{}, which is not read",
+  if (!id->element_size()) {
+    no_tensor("torch-tensor-reference", "is a tensor on a storage of the unknown type {}.{}",
               printable(id->module), printable(id->name));
   }
   check_consistent(*id);
@@ -26,6 +26,15 @@ Storage StorageTable::storage(ValueId value) {
   if (id->view) {
     result.first = id->view->offset;
     result.usable = id->view->elements;
+  }
+  if (id->elements_per_byte() > 1) {
+    const auto usable = checked_multiply(result.usable, id->elements_per_byte());
+    if (id->view || !usable) {
+      no_tensor("torch-tensor-reference", "is a tensor with a malformed reference to its storage");
+    }
+    result.dtype = DType::quint8;  // of the same element size
+    result.usable = *usable;
+    result.elements_per_byte = id->elements_per_byte();
   }
   return result;
 }
@@ -57,7 +66,6 @@ void StorageTable::check_consistent(const StorageId& id) {
 
 void StorageTable::check_promise(std::string_view key, std::uint64_t elements,
                                  std::optional<std::size_t> element_size) const {
-  if (elements == 0) return;
   const std::optional<std::uint64_t> bytes = storages_.size(key);
   if (!bytes) {
     no_tensor("torch-tensor-storage-missing",

@@ -1,5 +1,5 @@
-// Describes and checks the tensors in a pickle, which are calls of PyTorch's rebuild functions.
-// Source: torch/_utils.py.
+// Reads and checks the tensors of a pickle. A pickle stores a tensor as a call of a function of
+// PyTorch, for example _rebuild_tensor_v2. Source: torch/_utils.py.
 
 #include <array>
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/torch/calls.h"
 #include "formats/torch/storage_ids.h"
 #include "formats/torch/storage_table.h"
 #include "formats/torch/torch.h"
@@ -24,31 +25,7 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
-// The types that a torch.dtype may name in a call of _rebuild_tensor_v3(…, dtype).
-constexpr std::array kDTypes = {
-    DType::float64,       DType::float32,     DType::float16, DType::bfloat16, DType::complex64,
-    DType::complex128,    DType::int64,       DType::int32,   DType::int16,    DType::int8,
-    DType::uint64,        DType::uint32,      DType::uint16,  DType::uint8,    DType::boolean,
-    DType::float8_e4m3fn, DType::float8_e5m2,
-};
-
-// The largest depth of nested calls. A parameter is a call whose argument is the call of a tensor.
-constexpr int kNestedCalls = 4;
-
-// Returns the function that a call names, for example "_rebuild_tensor_v2"; "" if the value is no
-// call of PyTorch's rebuild functions.
-std::string_view rebuild_function(const Document& document, ValueId value) {
-  if (document.kind(value) != Kind::object) return {};
-  const ValueId callable = document.callable(value);
-  if (document.kind(callable) != Kind::global) return {};
-  const std::string_view module = document.module(callable);
-  const std::string_view name = document.name(callable);
-  const bool rebuilds =
-      (module == "torch._utils" || module == "torch._tensor") && name.starts_with("_rebuild_");
-  return rebuilds ? name : std::string_view{};
-}
-
-// Describes and checks the tensors of one pickle.
+// Reads and checks the tensors of one pickle.
 class TensorRecords {
  public:
   TensorRecords(const Document& document, const formats::Storages& storages)
@@ -69,10 +46,20 @@ class TensorRecords {
   // elements that the reference's tuple should have. Returns the problem; "" if there is none.
   std::string check_reference(ValueId value, std::size_t parts) {
     const auto id = storage_id(document_, value);
-    if (!id) return "";
+    const bool in_zip = parts == 5;
+    if (!in_zip && document_.kind(value) == Kind::global &&
+        document_.module(value) == "torch.tensor") {
+      return "uses a name of an old PyTorch that this file format does not translate";
+    }
+    if (!id) {
+      return in_zip && document_.kind(value) == Kind::persistent_id
+                 ? "refers to something else than a storage"
+                 : "";
+    }
     if (document_.elements(document_.persistent(value)).size() != parts) {
-      return fmt::format("refers to storage '{}' in the form of PyTorch's other file format",
-                         printable(id->key));
+      return fmt::format(
+          "refers to storage '{}' in a form that PyTorch does not use in this file format",
+          printable(id->key));
     }
     try {
       if (id->element_size()) storages_.check_consistent(*id);
@@ -86,13 +73,14 @@ class TensorRecords {
  private:
   Tensor tensor(ValueId value) {
     std::optional<ValueId> requires_grad;  // of the parameter around the tensor
-    for (int depth = 0; depth < kNestedCalls; ++depth) {
+    for (int depth = 0; depth < limits::kTensorCalls; ++depth) {
       std::string_view function = rebuild_function(document_, value);
       if (function.empty()) {
         no_tensor("torch-no-tensor", "is {}, not a tensor", torch::describe(document_, value));
       }
       auto arguments = document_.arguments(value);
-      // A tensor with its own attributes has the arguments (function, type, arguments, attributes).
+      // For a tensor with its own attributes, PyTorch writes the call _rebuild_from_type(function,
+      // type, arguments, attributes). This call rebuilds the tensor by function(*arguments).
       if (function.starts_with("_rebuild_from_type") && arguments.size() > 2) {
         function = document_.kind(arguments[0]) == Kind::global ? document_.name(arguments[0]) : "";
         arguments = document_.elements(arguments[2]);
@@ -103,7 +91,7 @@ class TensorRecords {
         return result;
       }
       if (arguments.size() < 2) {
-        no_tensor("torch-tensor-arguments", "is a parameter with too few arguments");
+        no_tensor("torch-tensor-arguments", "is a call with too few arguments for a parameter");
       }
       value = arguments[0];
       requires_grad = arguments[1];
@@ -122,26 +110,67 @@ class TensorRecords {
     }
     if (function == "_rebuild_qtensor") {
       Tensor result = typed_tensor(arguments, true);
+      const bool is_packed = storages_.storage(arguments[0]).elements_per_byte > 1;
       if (arguments.size() < 7) {
-        no_tensor("torch-tensor-arguments", "is a quantized tensor with too few arguments");
+        no_tensor("torch-tensor-arguments",
+                  "is a call with too few arguments for a quantized tensor");
       }
       check_gradient(arguments[5], result.dtype);
-      result.quantizer = quantizer(result, arguments[4]);
+      result.quantizer = quantizer(result, arguments[4], is_packed);
+      if (is_packed) {
+        no_tensor("torch-tensor-kind", "is a tensor of a type with several elements in a byte");
+      }
       return result;
     }
-    if (function == "_rebuild_sparse_tensor") {
+    if (function.starts_with("_rebuild_sparse_")) {
+      if (arguments.size() > 1) check_sparse(document_.elements(arguments[1]));
       no_tensor("torch-tensor-kind", "is a sparse tensor");
     }
-    if (function == "_rebuild_meta_tensor_no_storage") {
-      if (arguments.size() > 3) check_gradient(arguments[3], dtype_object(arguments[0]));
+    if (function == "_rebuild_meta_tensor_no_storage" && arguments.size() > 3) {
+      const auto shape = numbers(arguments[1], "size");
+      if (shape.size() != numbers(arguments[2], "stride").size()) {
+        no_tensor("torch-tensor-layout", "is a tensor with another number of sizes than strides");
+      }
+      if (!checked_product(shape)) {
+        no_tensor("torch-tensor-elements", "is a tensor with more elements than can be counted");
+      }
+      if (!unread_dtype(document_, arguments[0]))
+        check_gradient(arguments[3], dtype_object(arguments[0]));
       no_tensor("torch-tensor-kind", "is a tensor without data (made on the 'meta' device)");
     }
     no_tensor("torch-tensor-kind", "is a tensor of a kind that is not read ({})",
               printable(function));
   }
 
-  // Throws if the metadata of a tensor, argument `at`, state that the storage has the elements
-  // negated or conjugated. Only complex numbers can be conjugated.
+  Tensor part_of_sparse(ValueId part) {
+    try {
+      return tensor(part);
+    } catch (const NotATensor& reason) {
+      if (reason.code != "torch-tensor-expanded") throw;
+      no_tensor("torch-tensor-sparse",
+                "is a sparse tensor whose indices or values repeat stored elements "
+                "(torch.Tensor.expand)");
+    }
+  }
+
+  // Checks the tensors in a sparse tensor. PyTorch reads all their elements when it loads the file,
+  // so throws if they have more elements in all than the file stores.
+  void check_sparse(std::span<const ValueId> parts) {
+    for (const ValueId part : parts) {
+      if (!is_tensor(document_, part)) continue;
+      const Tensor inner = part_of_sparse(part);
+      sparse_elements_ += static_cast<std::uint64_t>(inner.elements);
+      if (sparse_storages_.insert(inner.storage).second) {
+        stored_elements_ += storages_.bytes(inner.storage) / size_of(inner.dtype);
+      }
+      if (sparse_elements_ > 4 * stored_elements_) {
+        no_tensor("torch-tensor-sparse", "is a sparse tensor of more elements than the file has");
+      }
+    }
+  }
+
+  // Throws if a tensor's metadata (`arguments[at]`) state that the storage contains the elements
+  // negated or conjugated. The key "conj" contradicts every type that is not complex.
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
@@ -176,7 +205,7 @@ class TensorRecords {
   // Reads a tensor on a typed storage. Arguments: (storage, storage_offset, size, stride, …).
   Tensor typed_tensor(std::span<const ValueId> arguments, bool quantized = false) {
     if (arguments.size() < 4) {
-      no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
+      no_tensor("torch-tensor-arguments", "is a call with too few arguments for a tensor");
     }
     const Storage lies_in = storages_.storage(arguments[0]);
     if (!lies_in.dtype) {
@@ -196,13 +225,18 @@ class TensorRecords {
   // (storage, storage_offset, size, stride, requires_grad, hooks, dtype, …).
   Tensor tensor_of_untyped_storage(std::span<const ValueId> arguments) {
     if (arguments.size() < 7) {
-      no_tensor("torch-tensor-arguments", "is a tensor with too few arguments");
+      no_tensor("torch-tensor-arguments", "is a call with too few arguments for a tensor");
     }
     Storage lies_in = storages_.storage(arguments[0]);
-    const DType dtype = dtype_object(arguments[6]);
+    if (!lies_in.dtype && storages_.big_endian()) {
+      no_tensor("torch-tensor-order", "is a tensor on a big-endian storage without a type");
+    }
+    const auto unread = unread_dtype(document_, arguments[6]);
+    const DType dtype = unread ? *unread : dtype_object(arguments[6]);
     if (!lies_in.dtype) {
       if (lies_in.first != 0) {
-        no_tensor("torch-tensor-conflict", "is a tensor on a part of a storage without a type");
+        no_tensor("torch-tensor-conflict",
+                  "is a tensor on a part of an untyped storage, which can't have parts");
       }
       lies_in.elements /= size_of(dtype);
       lies_in.usable /= size_of(dtype);
@@ -210,16 +244,16 @@ class TensorRecords {
       no_tensor("torch-tensor-conflict", "is a tensor of {} on a storage of {}", to_string(dtype),
                 to_string(*lies_in.dtype));
     }
-    return laid_out(lies_in, dtype, arguments);
+    Tensor result = laid_out(lies_in, dtype, arguments);
+    if (unread)
+      no_tensor("torch-tensor-kind", "is a tensor of a type that is not read ({})",
+                pickle::describe(document_, arguments[6]));
+    return result;
   }
 
   DType dtype_object(ValueId value) const {
-    if (document_.kind(value) == Kind::global && document_.module(value) == "torch") {
-      for (const DType dtype : kDTypes) {
-        if (to_string(dtype) == document_.name(value)) return dtype;
-      }
-    }
-    no_tensor("torch-tensor-kind", "is a tensor of a type that is not read ({})",
+    if (const auto dtype = named_dtype(document_, value)) return *dtype;
+    no_tensor("torch-tensor-type", "is a tensor of the type {}, which this call cannot have",
               pickle::describe(document_, value));
   }
 
@@ -227,7 +261,10 @@ class TensorRecords {
 
   // Reads how a tensor is quantized: (per_tensor_affine, scale, zero_point) or (per_channel_affine,
   // scales, zero_points, axis).
-  std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value) {
+  // Does not judge the types of scales and zero points of a packed type, which has several elements
+  // in a byte and is not read.
+  std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value,
+                                             bool is_packed) {
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)
                                                             : std::span<const ValueId>{};
     const auto is_scheme = [&](std::size_t size, std::string_view name) {
@@ -243,8 +280,11 @@ class TensorRecords {
       result.zero_point = document_.integer(parts[2]);
       if (!(result.scale > 0) || !std::isfinite(result.scale) ||
           !is_zero_point(result.zero_point, quantized.dtype)) {
-        no_tensor("torch-tensor-quantized", "is a quantized tensor with scale {} and zero point {}",
-                  result.scale, result.zero_point);
+        no_tensor(
+            "torch-tensor-quantized",
+            "is a quantized tensor with scale {} and zero point {}, but the scale must be a finite "
+            "number above 0 and the zero point must fit the type",
+            result.scale, result.zero_point);
       }
     } else if (is_scheme(4, "per_channel_affine") ||
                is_scheme(4, "per_channel_affine_float_qparams")) {
@@ -258,18 +298,22 @@ class TensorRecords {
       const std::int64_t size = quantized.shape[*result.axis];
       result.scales = vector_for_axis(parts[1], size, "scales");
       result.zero_points = vector_for_axis(parts[2], size, "zero points");
+      if (is_packed) return nullptr;
       const DType scale_type = result.scales->dtype;
       const DType zero_type = result.zero_points->dtype;
       if (is_scheme(4, "per_channel_affine_float_qparams") && is_weight_dtype(scale_type) &&
           is_weight_dtype(zero_type)) {
-        no_tensor("torch-tensor-kind", "is a tensor with the quantization of embeddings");
+        no_tensor("torch-tensor-kind",
+                  "is a tensor of a kind that is not read (per_channel_affine_float_qparams)");
       }
-      // PyTorch writes these types. While PyTorch reads a legacy stream, storages are empty, so a
-      // conversion to these types would copy memory that nothing was written to.
+      // PyTorch writes scales as float64 and zero points as int64. PyTorch converts any other type
+      // as soon as PyTorch rebuilds the tensor. In PyTorch's format from before 1.6, PyTorch reads
+      // the elements later, so the conversion would copy uninitialized memory.
       if (!is_scheme(4, "per_channel_affine") || scale_type != DType::float64 ||
           zero_type != DType::int64) {
         no_tensor("torch-tensor-quantized",
-                  "is a quantized tensor with scales of {} and zero points of {}",
+                  "is a quantized tensor with scales of {} and zero points of {}; PyTorch does not "
+                  "write these types for this quantization",
                   to_string(scale_type), to_string(zero_type));
       }
     } else {
@@ -291,12 +335,14 @@ class TensorRecords {
                 torch::describe(document_, value));
     }
     Tensor result = typed_tensor(document_.arguments(value));
+    check_metadata(document_.arguments(value), 6, result.dtype);
     if (result.shape != std::vector<std::int64_t>{size}) {
       no_tensor("torch-tensor-quantized", "is a quantized tensor whose {} are {}, expected {}",
                 what, shape_text(result.shape), shape_text(std::array{size}));
     }
-    if (size > 1 && result.strides[0] != 1) {  // PyTorch would copy them, as above
-      no_tensor("torch-tensor-quantized", "is a quantized tensor whose {} have the stride {}", what,
+    if (size > 1 && result.strides[0] != 1) {  // PyTorch would copy the vector too early, as above
+      no_tensor("torch-tensor-quantized",
+                "is a quantized tensor whose {} have the stride {}, expected 1", what,
                 result.strides[0]);
     }
     return result;
@@ -304,7 +350,7 @@ class TensorRecords {
 
   // --- layout ---
 
-  // Reads a tuple of sizes or strides, or torch.Size of a tuple. `what` is for messages.
+  // Reads sizes or strides: a tuple, a list or a torch.Size. Messages call these numbers `what`.
   std::vector<std::int64_t> numbers(ValueId value, const char* what) const {
     if (document_.kind(value) == Kind::object &&
         document_.is_global(document_.callable(value), "torch", "Size") &&
@@ -318,7 +364,7 @@ class TensorRecords {
     }
     const auto elements = document_.elements(value);
     if (elements.size() > limits::kTensorRank) {
-      no_tensor("torch-tensor-rank", "is a tensor of {} dimensions", elements.size());
+      no_tensor("torch-tensor-rank", "is a tensor with too many dimensions ({})", elements.size());
     }
     std::vector<std::int64_t> result;
     for (const ValueId element : elements) {
@@ -353,6 +399,9 @@ class TensorRecords {
     }
     result.elements = *elements;
     storages_.check_promise(storage.key, storage.elements, size_of(dtype));
+    if (is_complex(dtype) && storages_.big_endian()) {
+      no_tensor("torch-tensor-kind", "is a big-endian tensor of complex numbers");
+    }
     if (result.elements > 0) check_extent(result, storage);
     return result;
   }
@@ -361,8 +410,8 @@ class TensorRecords {
   // `storage` may be a view, which is a part of a larger storage. The tensor's offset is then an
   // offset in the view, and check_extent() changes it to an offset in the larger storage.
   void check_extent(Tensor& tensor, const Storage& storage) const {
-    // No number below exceeds `storage.elements`. check_promise() has checked that
-    // `storage.elements` fits 63 bits.
+    // check_promise() has checked that `storage.elements` fits 63 bits. `storage.usable` and
+    // `storage.first` are not larger, so the casts to std::int64_t do not overflow.
     const auto available = static_cast<std::int64_t>(storage.usable);
     std::int64_t last = tensor.storage_offset;
     for (std::size_t i = 0; i < tensor.shape.size() && last < available; ++i) {
@@ -372,20 +421,21 @@ class TensorRecords {
     }
     if (last >= available) {
       no_tensor("torch-tensor-extent",
-                "is a tensor {} with strides {} from element {} on, which reaches beyond its "
+                "is a tensor {} with strides {} that begins at element {} and reaches beyond its "
                 "storage of {} elements",
                 shape_text(tensor.shape), shape_text(tensor.strides), tensor.storage_offset,
                 available);
     }
-    // An expanded quantized tensor is refused, because PyTorch allocates memory for all its
-    // elements before it checks the storage.
+    // PyTorch allocates memory for all elements of a quantized tensor before PyTorch checks the
+    // storage. A small file could use much memory, so refuse more elements than the storage has.
     const bool quantized = tensor.dtype == DType::qint8 || tensor.dtype == DType::quint8 ||
                            tensor.dtype == DType::qint32;
     if (quantized && tensor.elements > available) {
       no_tensor("torch-tensor-quantized", "is an expanded quantized tensor");
     }
     if (tensor.elements - available > limits::kExpandedElements) {
-      no_tensor("torch-tensor-expanded", "is a tensor {} expanded from a storage of {} elements",
+      no_tensor("torch-tensor-expanded",
+                "is a tensor {} that is too large: it is expanded from a storage of {} elements",
                 shape_text(tensor.shape), available);
     }
     tensor.storage_offset += static_cast<std::int64_t>(storage.first);
@@ -393,37 +443,12 @@ class TensorRecords {
 
   const Document& document_;
   StorageTable storages_;
+  std::unordered_set<std::string> sparse_storages_;
+  std::uint64_t sparse_elements_ = 0;
+  std::uint64_t stored_elements_ = 0;
 };
 
 }  // namespace
-
-bool is_tensor(const Document& document, ValueId value) {
-  return !rebuild_function(document, value).empty();
-}
-
-bool may_be_weight(const Document& document, ValueId value) {
-  // The first argument of a parameter is a tensor. The first arguments of a tensor are storage,
-  // offset and size.
-  for (int depth = 0; depth < kNestedCalls && is_tensor(document, value); ++depth) {
-    auto arguments = document.arguments(value);
-    if (arguments.size() > 2 && document.kind(arguments[0]) == Kind::global) {
-      arguments = document.elements(arguments[2]);  // the arguments of the inner call
-    }
-    if (arguments.empty()) return true;
-    if (is_tensor(document, arguments[0])) {
-      value = arguments[0];
-      continue;
-    }
-    if (arguments.size() > 2 && document.kind(arguments[2]) == Kind::tuple &&
-        document.elements(arguments[2]).empty()) {
-      return false;
-    }
-    const auto id = storage_id(document, arguments[0]);
-    const auto dtype = id ? id->dtype() : std::nullopt;
-    return !dtype || !is_counter_dtype(*dtype);
-  }
-  return is_tensor(document, value);
-}
 
 std::vector<Record> describe_tensors(const Document& document, const formats::Storages& storages,
                                      const std::vector<NamedValue>& values) {
@@ -434,27 +459,14 @@ std::vector<Record> describe_tensors(const Document& document, const formats::St
   return records;
 }
 
-std::string describe(const Document& document, ValueId value) {
-  if (document.kind(value) == Kind::object) {
-    const ValueId callable = document.callable(value);
-    if (document.kind(callable) == Kind::persistent_id) {
-      const ValueId id = document.persistent(callable);
-      const auto parts = document.elements(id);
-      if (document.kind(id) == Kind::tuple && parts.size() > 1 &&
-          document.kind(parts[1]) == Kind::global) {
-        return "an object of " + pickle::describe(document, parts[1]);
-      }
-    }
-  }
-  return pickle::describe(document, value);
-}
-
 formats::Audit audit(const File& file) {
   constexpr std::size_t most = 20;
   constexpr std::size_t most_problems = 10'000;  // limits the time: some microseconds each
   std::size_t problems = 0;
   const Document& document = file.document;
   formats::Audit result;
+  result.end = file.storages->end();
+  result.big_endian = file.storages->big_endian();
   TensorRecords tensors(document, *file.storages);
   std::unordered_set<std::string_view> used;
   const auto contradiction = [&](ValueId value, std::string problem) {
@@ -472,13 +484,12 @@ formats::Audit audit(const File& file) {
                           record.problem_code == "torch-tensor-expanded";
     if (is_sound) continue;
     contradiction(value, std::move(record.problem));
-    if (++problems == most_problems) break;
+    if (++problems == most_problems) return result;
   }
   for (std::string& key : file.storages->keys()) {
     if (result.unused_storages.size() == most) break;
     if (!used.contains(key)) result.unused_storages.push_back(std::move(key));
   }
-  result.end = file.storages->end();
   return result;
 }
 

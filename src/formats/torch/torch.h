@@ -1,10 +1,11 @@
 /// @file
 /// Reads, checks and writes files of torch.save.
 ///
-/// This folder has the code for PyTorch's two containers (the zip archive of PyTorch 1.6 and later,
-/// and the older stream of pickles), for references to storages, for the calls by which a pickle
-/// rebuilds tensors, and the table of all names that checkpoints have in their pickles. The pickled
-/// object and its tensors are returned as records. The code knows nothing about state dicts.
+/// PyTorch has two containers: the zip archive of PyTorch 1.6 and later, and the older stream of
+/// pickles. The code in this folder reads both containers, references to storages, and the calls by
+/// which a pickle rebuilds tensors. known_names.h has the table of all names that checkpoints have
+/// in their pickles. The reading functions return the pickled object as a pickle::Document and each
+/// tensor as a formats::Record. The reading functions know nothing about state dicts.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,7 @@
 
 namespace aether2onnx::torch {
 
-/// The storages of a PyTorch file, and the small texts in the file beside the pickle.
+/// The storages of a PyTorch file, and the short texts that a zip container may contain.
 class Storages : public formats::Storages {
  public:
   /// Returns the keys of all storages.
@@ -58,6 +59,10 @@ bool is_tensor(const pickle::Document& document, pickle::ValueId value);
 /// of random generators. The arguments may be malformed.
 bool may_be_weight(const pickle::Document& document, pickle::ValueId value);
 
+/// Returns whether the value is a layer of torch.nn, or an object of a class that known_names.h
+/// does not list. Only such an object can be a torch.nn.Module.
+bool may_be_layer(const pickle::Document& document, pickle::ValueId value);
+
 using NamedValue = std::pair<std::string, pickle::ValueId>;
 
 /// Returns a record for each value: a tensor, or the reason why the value is no valid tensor. All
@@ -66,22 +71,25 @@ std::vector<formats::Record> describe_tensors(const pickle::Document& document,
                                               const formats::Storages& storages,
                                               const std::vector<NamedValue>& values);
 
-/// Describes a value for messages like pickle::describe(), for example "a list". Also names classes
-/// that the older stream stores with their source text: "an object of
+/// Describes a value for a message, for example "a list". Does the same as pickle::describe(), but
+/// also names classes that the older stream stores with their source text: "an object of
 /// torch.nn.modules.linear.Linear".
 std::string describe(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns the verdict on the name `module.name`, which a pickle imports.
+/// Returns whether the name `module.name`, which a pickle imports, belongs to PyTorch's tensors, is
+/// harmless, is suspicious (because it is unknown), or is dangerous (it can run code, for example).
 Verdict verdict_of(std::string_view module, std::string_view name);
 
-/// A use of a known name (known_names.h), or a reference, that no program writes. A loader would
-/// run code in a way that the code's authors never tried, and could make other values than this
-/// reader. Uses of unknown names are not judged.
+/// A place in a pickle that no program would write. The pickle uses a known name (known_names.h) in
+/// a wrong way, or has a malformed reference. A loader would then run Python code in a way that the
+/// code's authors never tried, and could make other values than this reader. Uses of unknown names
+/// are not judged.
 struct Misuse {
   pickle::ValueId value = 0;  ///< The misused object, key or reference.
   std::string code;
   std::string text;  ///< For example "collections.OrderedDict is called with (the number 5)".
-  /// false: programs write such calls, but the arguments do not show that the call is harmless.
+  /// false: `value` is a call that a program may have written, but the call's arguments do not show
+  /// that the call is harmless.
   bool is_certain = true;
 };
 
@@ -97,12 +105,14 @@ formats::Audit audit(const File& file);
 /// this reader.
 void check_as_written(const File& file);
 
-/// Returns the first 20 names in the pickle that run code, start programs, or reach files and
-/// networks when PyTorch loads the file. The names are printable: control characters are escaped.
+/// Returns the first 20 dangerous names in the pickle: names of functions and classes that can run
+/// code, start programs, or reach files and networks when PyTorch loads the file. The names are
+/// printable: control characters are escaped.
 std::vector<std::string> dangerous_names(const pickle::Document& document);
 
-/// Writes a zip container as torch.save does. The pickled object is a state dict without a wrapper.
-/// Returns the number of bytes. Only one tensor is in memory at a time.
+/// Writes a zip container as torch.save does. The pickled object is the state dict itself, not a
+/// dict that contains the state dict. Returns the file's size in bytes. Only one tensor at a time
+/// is in memory.
 std::uint64_t write(const formats::Content& content, Output& output);
 
 }  // namespace aether2onnx::torch

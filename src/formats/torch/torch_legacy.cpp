@@ -1,7 +1,8 @@
-// Reads PyTorch's stream from before 1.6 (today with _use_new_zipfile_serialization=False). The
-// stream begins with five pickles: a magic number, the protocol, properties of the writing system,
-// the object, the keys of the storages. Then each storage follows: the number of elements in 64
-// bits, and the elements. Source: torch/serialization.py, _legacy_save and _legacy_load.
+// Reads the stream that PyTorch wrote before 1.6. Newer versions still write this stream if
+// torch.save gets _use_new_zipfile_serialization=False. The stream begins with five pickles: a
+// magic number, the protocol, properties of the writing system, the saved object, and the keys of
+// the storages. Then each storage follows: the number of elements in 64 bits, and the elements.
+// Source: torch/serialization.py, _legacy_save and _legacy_load.
 
 #include <array>
 #include <unordered_map>
@@ -121,9 +122,9 @@ class LegacyStorages final : public Storages {
     return count;
   }
 
-  // Finds the position of each storage, and reads only the number of its elements. PyTorch is less
-  // strict: if the list has no key for a storage, PyTorch fills the storage with the bytes that
-  // were in memory.
+  // Finds the position of each storage, and reads only the number of its elements. `keys` is the
+  // stream's list of all storage keys. Throws if the list has no key for a storage. PyTorch is less
+  // strict, and then fills the storage with the bytes that were in memory.
   void find_storages(const Document& keys,
                      const std::unordered_map<std::string_view, StorageId>& described) {
     const ValueId list = keys.root();
@@ -170,7 +171,7 @@ class LegacyStorages final : public Storages {
     for (const auto& [key, storage] : described) {
       if (!storages_.contains(std::string(key))) {
         damaged_stream({ErrorKind::malformed, "torch-legacy-keys", printable(key)},
-                       "storage '{}' isn't in its list of storages", printable(key));
+                       "its list of storages lacks '{}', which a tensor refers to", printable(key));
       }
     }
   }
@@ -196,9 +197,21 @@ void check_protocol(const Document& document) {
           {},
           fmt::format("{}", kProtocol),
           fmt::format("{}", document.integer(root))},
-         "the checkpoint is of protocol {} of PyTorch's format from before 1.6; {} is read.\n"
-         "Save it again with a release of PyTorch.",
+         "the checkpoint has protocol {} of PyTorch's format from before 1.6. aether2onnx reads "
+         "only protocol {}.\nSave the checkpoint again with an official release of PyTorch.",
          document.integer(root), kProtocol);
+  }
+}
+
+// Throws if one of the pickles before the object has more than numbers, texts, lists and dicts.
+// PyTorch reads these pickles without the functions that the object's pickle may call.
+void check_plain(const Document& document) {
+  for (ValueId value = 0; value < document.value_count(); ++value) {
+    const Kind kind = document.kind(value);
+    if (kind != Kind::object && kind != Kind::global && kind != Kind::persistent_id) continue;
+    damaged_stream(
+        {ErrorKind::malformed, "torch-legacy-head", {}, {}, pickle::describe(document, value)},
+        "one of its pickles before the checkpoint has {}", pickle::describe(document, value));
   }
 }
 
@@ -209,7 +222,8 @@ void check_system(const Document& document) {
   if (document.kind(root) == Kind::dict) return;
   damaged_stream(
       {ErrorKind::malformed, "torch-legacy-head", {}, "a dict", pickle::describe(document, root)},
-      "the facts about the writing system are {}, not a dict", pickle::describe(document, root));
+      "the description of the computer that wrote the file is {}, not a dict",
+      pickle::describe(document, root));
 }
 
 }  // namespace
@@ -223,7 +237,9 @@ File open_legacy(const Input& input, const Context& context) {
   };
   next();  // the magic number, by which sniff() recognised the stream
   check_protocol(next());
-  check_system(next());
+  const Document system = next();
+  check_system(system);
+  check_plain(system);
   Document object = next();
   const Document keys = next();
   auto storages = std::make_unique<LegacyStorages>(input, at, object, keys);

@@ -38,6 +38,22 @@ std::string find_root(const zip::Archive& zip) {
          "them.\nSave the checkpoint again with torch.save.",
          printable(roots[0]), printable(roots[1]));
   }
+  // Source: caffe2/serialize/inline_container.cc, getRecordID.
+  constexpr std::size_t longest_folder = 500;
+  if (roots[0].size() > longest_folder) {
+    fail({ErrorKind::unsupported, "torch-folder", printable(roots[0], 60)},
+         "the archive's folder has a name of {}; PyTorch reads at most {}.",
+         plural(roots[0].size(), "byte"), longest_folder);
+  }
+  // PyTorch takes the folder of the first entry, and refuses an archive with other folders.
+  for (const zip::Entry& entry : zip.entries()) {
+    if (entry.name.starts_with(roots[0])) continue;
+    fail(
+        {ErrorKind::malformed, "torch-folder", printable(entry.name)},
+        "the archive has the entry '{}' outside the folder '{}' of its checkpoint. PyTorch refuses "
+        "the archive.\nSave the checkpoint again with torch.save.",
+        printable(entry.name), printable(roots[0]));
+  }
   if (zip.find(roots[0] + "constants.pkl")) {
     fail({ErrorKind::unsupported, "torch-script"},
          "the file is TorchScript (made by torch.jit.save), which holds a program, not a "
@@ -125,20 +141,19 @@ class ZipStorages final : public Storages {
     return fmt::format("{}data/{}", root_, key);
   }
 
-  // Returns the text of a small entry without the newline at its end; nullopt if there is no entry.
+  // Returns the text of a small entry; nullopt if there is no entry.
   std::optional<std::string> record(std::string_view name,
                                     std::uint64_t most = kSmallRecord) const {
     const auto entry = zip_->find(root_ + std::string(name));
     if (!entry) return std::nullopt;
     const auto bytes = zip_->read_all(*entry, most);
-    std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    return text;
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
 
   void check_version() const {
-    auto text = record("version");
-    if (!text) text = record(".data/version");
+    auto text = record(".data/version");
+    if (!text) text = record("version");
+    while (text && (text->ends_with('\n') || text->ends_with('\r'))) text->pop_back();
     if (!text) {
       fail({ErrorKind::malformed, "torch-version-missing", "version"},
            "the checkpoint is incomplete: its 'version' record is missing.\n"
@@ -152,8 +167,8 @@ class ZipStorages final : public Storages {
     if (*version < kLowestVersion || *version > kHighestVersion) {
       fail({ErrorKind::unsupported, "torch-container-version", "version",
             fmt::format("{}..{}", kLowestVersion, kHighestVersion), *text},
-           "the checkpoint's container is of version {}; versions {} to {} are read.\n"
-           "Save it again with a release of PyTorch.",
+           "the checkpoint's container has version {}. aether2onnx reads versions {} to {}.\n"
+           "Save the checkpoint again with an official release of PyTorch.",
            *version, kLowestVersion, kHighestVersion);
     }
   }

@@ -1,4 +1,6 @@
-// Judges a name that a pickle imports: a known name, a dangerous name, or another name.
+// Judges a name that a pickle imports. A name in the table of known_names.h is harmless. A name is
+// dangerous if it can run code, start programs or reach files and networks. Any other name is
+// suspicious.
 
 #include <algorithm>
 #include <array>
@@ -13,9 +15,9 @@ namespace aether2onnx::torch {
 namespace {
 
 // Modules with functions that run code, start programs, or reach files, networks and the
-// interpreter itself. The submodules of these modules are dangerous too. Names from modules that
-// are missing here are still suspicious. The modules from torch.hub on belong to packages that also
-// have harmless names.
+// interpreter itself. The submodules of these modules are dangerous too. An unknown name from a
+// module that is missing here is still suspicious. The packages torch and numpy also have harmless
+// names, so the list has only some submodules of torch and numpy.
 constexpr std::string_view kDangerousModules =
     "os posix nt sys subprocess _posixsubprocess commands popen2 pty platform shutil socket "
     "_socket ssl socketserver urllib urllib2 urllib3 requests httplib http httpx aiohttp ftplib "
@@ -68,7 +70,8 @@ Verdict verdict_of(std::string_view module, std::string_view name) {
   if (module.size() > limits::kNameBytes || name.size() > limits::kNameBytes) {
     return Verdict::suspicious;
   }
-  // From protocol 4 on, the name in a pickle may contain attributes: "Size.__class__.mro".
+  // From protocol 4 on, a name in a pickle may end with attributes, for example
+  // "Size.__class__.mro". So compare only the text before the first dot with kDangerous.
   const std::string_view first = name.substr(0, name.find('.'));
   const bool known = std::any_of(kDangerous.begin(), kDangerous.end(), [&](const Names& row) {
     return row.module == module && is_one_of(row.names, first);

@@ -1,6 +1,6 @@
-// Writes PyTorch's zip container as torch.save does. The pickled object is a state dict without a
-// wrapper. Sources: torch/serialization.py, torch/_weights_only_unpickler.py (the opcodes that
-// PyTorch reads), Python's pickletools.
+// Writes PyTorch's zip container as torch.save does. The pickled object is the state dict itself,
+// not a dict that contains the state dict. Sources: torch/serialization.py,
+// torch/_weights_only_unpickler.py (the opcodes that PyTorch reads), Python's pickletools.
 
 #include <cstdint>
 #include <string_view>
@@ -151,6 +151,7 @@ std::uint64_t write(const formats::Content& content, Output& output) {
   }
   add_text("version", "3\n");
   // PyTorch keeps its own records in the folder `.data` and ignores all other files in the folder.
+  // Notes in this folder therefore do not disturb PyTorch.
   for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
   return zip.finish();
 }

@@ -132,8 +132,8 @@ void Archive::State::inflate(std::size_t index) {
   const std::unique_ptr<libdeflate_decompressor, DecompressorCloser> decompressor(
       libdeflate_alloc_decompressor());
   if (!decompressor) throw std::bad_alloc();
-  // make_unique_for_overwrite writes no zeros into the buffer. A forged size in the directory
-  // therefore uses no more memory than the bytes that are really inflated.
+  // make_unique_for_overwrite writes no zeros into the buffer. If the directory states a much too
+  // large size, the system therefore provides memory only for the bytes that are really inflated.
   auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
   std::size_t consumed = 0;
   std::size_t produced = 0;

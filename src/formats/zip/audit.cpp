@@ -1,6 +1,6 @@
-// Reads all parts of a zip archive except the data of the entries. Checks the cases in which
-// programs that read zip archives are known to differ. Source of all numbers: PKWARE's APPNOTE.TXT
-// 6.3.10, sections 4.3 to 4.5.
+// Reads all records of a zip archive, but not the data of the entries. Reports the places that zip
+// programs are known to read differently. Source of all offsets, flags and codes: PKWARE's
+// APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 
 #include <algorithm>
 #include <cctype>
@@ -39,7 +39,8 @@ struct Header {
   std::uint64_t data = 0;   // offset of the entry's data; 0 if the directory describes the entry
 
   Header() = default;
-  // Reads the fields that both kinds of header share. `at` is the offset of the field `version`.
+  // Reads the fields that a directory entry and a local header share. `at` is the offset of the
+  // field `version`.
   Header(const Bytes& bytes, std::size_t at)
       : version(bytes.two(at)),
         flags(bytes.two(at + 2)),
@@ -235,10 +236,11 @@ class Auditor {
                         "The zip64 field of the entry {} repeats numbers of the header.");
   }
 
-  // Returns whether a zip64 field in the local header `local` is one that PyTorch writes for large
-  // entries. PyTorch writes the sizes of all entries behind the data. For an entry of at least 4
-  // GiB, the zip64 field also has the size, with 0 as packed size. For an entry that begins beyond
-  // 4 GiB, the field also has the offset. Source: mz_zip_writer_add_mem_ex_v2 in miniz.
+  // Returns whether a zip64 field in the local header `local` has the form that PyTorch writes for
+  // large entries. PyTorch writes the sizes of each entry behind the entry's data. For an entry of
+  // at least 4 GiB, PyTorch also writes two numbers into a zip64 field: the size, and 0 as packed
+  // size. For an entry that begins beyond 4 GiB, PyTorch also writes the entry's offset into the
+  // zip64 field. Source: mz_zip_writer_add_mem_ex_v2 in miniz.
   bool is_of_giant(const Bytes& bytes, std::size_t at, std::size_t size, Header& local) const {
     const bool has_sizes = size == 16 || size == 24;
     const bool has_place = size == 8 || size == 24;
@@ -321,8 +323,9 @@ class Auditor {
     if ((central.flags & kFlagEncrypted) != 0) {
       findings_.add_entry(unsupported, "zip-encrypted", name, "The entry {} is encrypted.");
     } else if ((central.flags & kFlagsNotRead) != 0) {
-      findings_.add_entry(contradiction, "zip-flags", name,
-                          "The entry {} is marked as strongly encrypted or as a patch.");
+      findings_.add_entry(
+          contradiction, "zip-flags", name,
+          "The entry {} is marked as strongly encrypted, or as changes to another file (a patch).");
     } else if (central.method != kStored && central.method != kDeflated) {
       findings_.add_entry(central.method == kAes ? contradiction : unsupported, "zip-method", name,
                           "The entry {} is compressed by method {}. Only stored and deflated "
@@ -331,8 +334,9 @@ class Auditor {
     }
     const std::optional<Header> local = local_header(central.begin);
     if (!local) {
-      findings_.add_entry(contradiction, "zip-local-header", name,
-                          "The entry {} has no local header at the position in the directory.");
+      findings_.add_entry(
+          contradiction, "zip-local-header", name,
+          "The entry {} has no local header at the position that the directory states.");
       return;
     }
     compare(central, *local);
@@ -438,8 +442,8 @@ class Auditor {
       if (!hidden || hidden->data > end) break;
       findings_.add_entry(contradiction, "zip-unlisted", hidden->name,
                           "The archive has an entry {} that the directory does not list.");
-      // A packed size of 0 may mean that only a descriptor has the size. The entry is then taken to
-      // reach to the end of the gap.
+      // A packed size of 0 may mean that only the descriptor behind the data has the size. Then
+      // assume that the entry's data end at `end`.
       const std::uint64_t left = end - hidden->data;
       const std::uint64_t packed = hidden->packed == 0 ? left : std::min(hidden->packed, left);
       result_.entries.push_back({hidden->name, hidden->size, packed, hidden->data, hidden->crc,

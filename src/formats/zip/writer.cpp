@@ -1,4 +1,5 @@
-// Writes zip archives. Source of all numbers: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
+// Writes zip archives. Source of all fields and codes: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to
+// 4.5.
 
 #include "formats/zip/writer.h"
 
@@ -50,7 +51,7 @@ std::string Writer::common_fields(const Entry& entry, std::size_t extra_size, bo
 }
 
 void Writer::add(const std::string& name, std::span<const std::byte> content) {
-  require(name.size() <= 0xffff, "an archive's entry with a name of over 65535 bytes");
+  require(name.size() <= 0xffff, "the name of an archive's entry has over 65535 bytes");
   Entry entry = {name, content.size(), content.size(), 0, crc32(content), true};
   std::string extra;
   const bool zip64 = entry.size >= thresholds_.number;

@@ -1,7 +1,8 @@
 /// @file
 /// Writes a zip archive of stored (uncompressed) entries from front to back. An entry is complete
-/// before the next entry begins, so only one tensor is in memory. The bytes are written in order,
-/// so an Output is enough.
+/// before the next entry begins, so the caller needs only one entry (one tensor) in memory. The
+/// writer never changes earlier bytes. It can therefore write to an Output (io.h), which only
+/// appends bytes.
 #pragma once
 
 #include <cstddef>

@@ -45,13 +45,15 @@ struct Irregularity {
 struct Audit {
   bool has_end = false;  ///< The file has the end record, which ends every zip archive.
   std::vector<Irregularity> irregularities;
-  /// First the entries that the directory lists, in the directory's order, then entries that the
-  /// directory does not list. The names are from the local headers. All data lie within the file.
+  /// The entries that the directory lists come first, in the directory's order. Entries that the
+  /// directory does not list follow. The names are from the local headers. All data lie within the
+  /// file.
   std::vector<Entry> entries;
 };
 
-/// Compares the directory, the local headers and the bytes between entries. Does not read the data
-/// of entries. Throws what Input::read() throws, or Error(limit) for a too large directory.
+/// Compares the directory with the end record and the local headers. Looks for overlapping entries,
+/// and for entries and bytes that the directory does not list. Does not read the data of entries.
+/// Throws Error(limit) if the directory is too large. Throws the errors of Input::read().
 Audit audit(const Input& input, const Context& context);
 
 /// Returns whether any program that reads zip archives may find a directory with at least one entry
@@ -78,8 +80,9 @@ class Archive {
 
   /// Fills `out` with the bytes of the entry from byte `offset` on. Requires that the entry has
   /// offset + out.size() bytes or more. The first call for an entry reads the whole entry to check
-  /// the CRC. For a stored entry, the check needs one buffer. A deflated entry is inflated into
-  /// memory and stays there until another deflated entry is read.
+  /// the CRC, unless Entry::crc is 0. For a stored entry, this check needs little memory. A
+  /// deflated entry is inflated into memory as a whole. Its content stays there until another
+  /// deflated entry is read.
   void read(std::size_t entry, std::uint64_t offset, std::span<std::byte> out) const;
 
  private:

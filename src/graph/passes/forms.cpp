@@ -1,5 +1,5 @@
-// The passes split_kernels_over() and projections_as_matmul(). They change a graph to other
-// operators, which some programs run faster.
+// The passes split_kernels_over() and projections_as_matmul(). Both passes replace convolutions by
+// operators that ONNX Runtime's CUDA provider runs faster (docs/performance.md).
 
 #include <algorithm>
 #include <array>
@@ -32,8 +32,9 @@ std::int64_t group_of(const Node& node) {
 constexpr std::int64_t kPart = 7;                 // height and width of the small kernels
 constexpr std::int64_t kLargest = 2 * kPart - 1;  // a larger kernel would need negative padding
 
-// One of two parts of a large kernel along one axis: `kPart` rows (or columns) from `begin` on. The
-// rows before `fresh` belong to the previous part and are zero in this part.
+// Selects the rows (or columns) of a large kernel that one small kernel covers: `kPart` rows of the
+// large kernel, from row `begin` on. Two small kernels overlap, and cover all rows. A small kernel
+// has zeros for the large kernel's rows before row `fresh`, so that no weight counts twice.
 struct Part {
   std::int64_t begin = 0;
   std::int64_t fresh = 0;
@@ -41,7 +42,8 @@ struct Part {
 
 std::array<Part, 2> parts_of(std::int64_t kernel) { return {{{0, 0}, {kernel - kPart, kPart}}}; }
 
-// Returns the loader of one part (C, 1, kPart, kPart) of the large kernel (C, 1, K, K) of `load`.
+// Returns the loader of one small kernel (C, 1, kPart, kPart). The loader cuts this kernel out of
+// the large kernel (C, 1, K, K) that `load` returns.
 TensorLoader part_of(TensorLoader load, std::int64_t channels, std::int64_t kernel, Part rows,
                      Part columns) {
   return [load = std::move(load), channels, kernel, rows, columns] {
@@ -121,7 +123,7 @@ class Splitter {
 const Ints kToChannelsLast = {0, 2, 3, 1};
 const Ints kToChannelsFirst = {0, 3, 1, 2};
 
-// Returns a loader that transposes the weight (O, I, 1, 1) of `load` to (I, O).
+// Returns a loader that calls `load`, and transposes the loaded weight from (O, I, 1, 1) to (I, O).
 TensorLoader transposed(TensorLoader load, std::int64_t rows, std::int64_t columns) {
   return [load = std::move(load), rows, columns] {
     const TensorData before = load();
@@ -173,7 +175,8 @@ class Projector {
     return weight[2] == one && weight[3] == one && !of_mean;
   }
 
-  // Returns whether a node is an element-wise operator on values in NHWC (and on scalar constants).
+  // Returns whether a node is an element-wise operator on NHWC values (and on scalar constants).
+  // The result of this operator is also NHWC, so that the graph needs fewer Transposes.
   bool is_between(const Node& node) const {
     static constexpr std::array<std::string_view, 10> names = {
         "Add", "Sub", "Mul", "Div", "Cast", "Gelu", "Erf", "Sigmoid", "Relu", "LeakyRelu"};
@@ -243,7 +246,7 @@ class Projector {
 }  // namespace
 
 Graph split_kernels_over(const Graph& graph, int size) {
-  require(size >= kPart, "the kernels must be larger than their parts");
+  require(size >= kPart, "split_kernels_over is less than the size of the small kernels");
   return Splitter(graph, size).run();
 }
 

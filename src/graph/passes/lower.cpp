@@ -83,8 +83,9 @@ class Lowerer {
     return scale(node, centred, add("Pow", {centred, constant(centred, 2)}), -1);
   }
 
-  // Normalizes over the channels of (N, C, H, W). The square is a Mul, not a Pow, because NVIDIA's
-  // AutoCast would replace operators with a Pow by a LayerNormalization over C, H and W.
+  // Normalizes over the channels of (N, C, H, W). Computes the square with Mul, not with Pow:
+  // NVIDIA's AutoCast mistakes operators around a Pow for a LayerNormalization over C, H and W, and
+  // would replace these operators.
   ValueId channel_normalization(const Node& node) {
     const ValueId centred = centre(node, 1);
     return scale(node, centred, add("Mul", {centred, centred}), 1);

@@ -22,7 +22,7 @@ class Rewriter {
   const Graph& source;
   Graph target;
 
-  /// Returns the weight or constant behind a value of `source`; null for any other value.
+  /// Returns the Initializer of a value of `source`; null if the value is no weight or constant.
   const Initializer* initializer(ValueId value) const;
 
   /// Returns the value of the new graph that replaces a value of `source`, in the type `dtype`: a

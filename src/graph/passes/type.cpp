@@ -22,8 +22,8 @@ bool is_normalization(const Node& node) {
 
 bool is_sum(const Node& node) { return is_one_of("Add Sub", node.op); }
 
-// Returns whether a node passes its input's values on (a "follower"). Followers take whichever type
-// avoids a Cast.
+// Returns whether a node is a "follower": an operator that only moves values, or only scales
+// negative values (LeakyRelu). Followers take whichever type avoids a Cast.
 bool is_follower(const Node& node) {
   return is_one_of("Transpose DepthToSpace LeakyRelu", node.op);
 }
@@ -157,8 +157,9 @@ class Typer {
            });
   }
 
-  // Returns whether a convolution reads the input image or makes the output image. Only the image's
-  // mean and followers may come between the convolution and the graph's input or output.
+  // Returns whether a convolution reads the input image or makes the output image. Two kinds of
+  // operators may come between the convolution and the graph's input or output: additions of a
+  // constant (the image's mean), and operators such as Transpose (see is_follower()).
   bool touches_image(const Node& node) const {
     return node.op == "Conv" && (reads_image(node.inputs[0]) || makes_image(node.output));
   }

@@ -1,4 +1,6 @@
 // The pass fold(): folds modules into the weights of convolutions, so that the modules disappear.
+// `source` is the old network, and `result` is the new network. A value is a feature map. Each
+// weight has an expression, which tells how to compute the weight's elements (network.h).
 
 #include <algorithm>
 #include <map>
@@ -30,13 +32,15 @@ class Fold {
   }
 
  private:
-  // A shift or scale that is folded later, when the convolutions that read its output are copied.
+  // A shift or scale that waits for the convolutions that read its output. copy_with_waiting()
+  // copies these convolutions, and then folds the shift or scale into the copies.
   struct Waiting {
     std::optional<Expression> shift;
     std::optional<Scale> scale;
   };
 
-  // Returns the new network's value that replaces the module's output; nullopt to copy the module.
+  // Folds the module if possible. Returns the value of `result` that replaces the module's output.
+  // Returns nullopt if Rewriter::run() must copy the module, because it cannot be folded.
   std::optional<ValueId> rewrite(const Module& module, ValueId value) {
     bool folded = false;
     if (const auto* shift = std::get_if<ChannelShift>(&module.operation)) {
@@ -55,9 +59,11 @@ class Fold {
     return net_.value(module.inputs[0]);
   }
 
-  // --- formulas of weights ---
+  // --- expressions of weights ---
 
-  // Rounds a computed weight as a fused checkpoint stores it, before any further arithmetic.
+  // Returns the expression of a weight as a fused checkpoint stores the weight: a computed weight
+  // is rounded. fold() starts with the rounded weights, so that the fused and the unfused
+  // checkpoint give the same ONNX file.
   static Expression as_in_checkpoint(Expression value) {
     return value.kind == Kind::stored ? value : Expression::of(Kind::rounded, std::move(value));
   }
@@ -66,13 +72,14 @@ class Fold {
     return as_in_checkpoint(net_.source.parameters.at(id).value);
   }
 
-  // Returns the formula of a weight of the result. Rounds the formula before its first change.
+  // Returns the expression of the weight `id` of `result`. Before the first change() of a weight,
+  // as_in_checkpoint() adds the rounding. Later the expression contains the rounding already.
   Expression result_value(ParameterId id) const {
     const Expression& value = net_.result.parameters.at(id).value;
     return changed_.contains(id) ? value : as_in_checkpoint(value);
   }
 
-  // Sets a weight of the result to the operation `kind` on its old formula and `operand`.
+  // Sets the weight `id` of `result` to `kind`(a, b). a is the old weight, and b is `operand`.
   void change(ParameterId id, Kind kind, Expression operand) {
     Expression value = Expression::of(kind, result_value(id), std::move(operand));
     changed_.insert(id);
@@ -96,8 +103,8 @@ class Fold {
 
   // --- folding of one module ---
 
-  // Returns the convolution in the result that makes the input of a module. Returns null if no
-  // convolution makes the input, or if another module also reads the input.
+  // Returns the convolution of `result` that makes the input of `module`. Returns null if a module
+  // of another kind makes the input, or if another module also reads the input.
   Module* conv_before(const Module& module) {
     if (consumers_.at(module.inputs[0]).size() != 1) return nullptr;
     Module* before = net_.maker(net_.value(module.inputs[0]));
@@ -130,8 +137,9 @@ class Fold {
     return true;
   }
 
-  // Folds a scale into the convolution before the scale. Attention may come between the two if the
-  // scale is positive, because it then also scales the means and maxima in the attention.
+  // Folds a scale into the convolution before the scale. If the scale is a positive number,
+  // attention may come between them. The means and maxima in the attention are then scaled too. So
+  // the attention's first weight is divided by the scale, and the sigmoids get the same inputs.
   bool fold_backward(const Module& module, const Scale& scale) {
     std::vector<ParameterId> compensated;
     ValueId at = module.inputs[0];
@@ -151,7 +159,9 @@ class Fold {
       } else {
         return false;
       }
-      // Attention modules are never folded, so module `at` - 1 of the source is this attention.
+      // Goes to the input of the attention. In `source`, module `at` - 1 makes the value `at`. This
+      // module is the attention, because fold() copies every attention. (It could be a folded Scale
+      // after the attention, but no network has two Scales in a row.)
       at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
@@ -168,8 +178,9 @@ class Fold {
     return true;
   }
 
-  // Returns whether only convolutions read `value`, so that the shift or scale that makes `value`
-  // can be folded into them. If `points`, the convolutions must also be 1 x 1 and without groups.
+  // Returns whether only convolutions read `value`. Then the shift or scale that makes `value` can
+  // be folded into these convolutions. For a shift, `points` is true: the convolutions must be
+  // 1 x 1, because a shift does not change the zeros of the padding, and must not have groups.
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
     const bool is_output = value == net_.source.modules.size();
@@ -204,8 +215,8 @@ class Fold {
   Rewriter net_;
   Folded folded_;
   std::set<ParameterId> changed_;                      // weights of the result that fold() changed
-  std::vector<std::vector<const Module*>> consumers_;  // by source value: modules that read it
-  std::map<ValueId, Waiting> waiting_;                 // by source value: not yet folded
+  std::vector<std::vector<const Module*>> consumers_;  // modules that read each source value
+  std::map<ValueId, Waiting> waiting_;                 // shift or scale that makes each value
 };
 
 }  // namespace

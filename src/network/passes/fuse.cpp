@@ -1,4 +1,5 @@
-// The pass fuse(): makes one convolution of each pair, and folds statistics into weight and bias.
+// The pass fuse(): merges each pair of parallel convolutions into one convolution, and merges the
+// stored mean and variance of a norm into the norm's weight and bias.
 
 #include <algorithm>
 
@@ -16,8 +17,9 @@ ValueId fuse(Rewriter& net, const Module& module, const ReparameterizedConv2d& p
   const auto& parameters = net.source.parameters;
   const Parameter& large = parameters.at(pair.large_weight);
   const Parameter& large_bias = parameters.at(pair.large_bias);
-  // The fused convolution gets the position of the first of these two weights in the list of the
-  // PyTorch class, so that a fused checkpoint has the order of the class.
+  // A fused checkpoint lists the weights in the order of the PyTorch class (Parameter::position).
+  // The fused weight and bias take the position of the large convolution's weight or bias,
+  // whichever comes first.
   const std::size_t position = std::min(large.position, large_bias.position);
   const auto add = [&](const char* name, const Parameter& big, ParameterId small, Kind kind) {
     const ParameterId id =

@@ -1,7 +1,8 @@
 /// @file
 /// The passes on the modules of a network, in the order in which a conversion runs them. A pass
-/// makes a new network that computes the same values. Passes use modules and formulas of weights,
-/// but no knowledge of a particular network.
+/// makes a new network that computes the same values. A pass changes modules, and the expressions
+/// (network.h) that tell how to compute the weights. Passes contain no code for a particular
+/// generation of AetherNet, so they also work for a new generation.
 #pragma once
 
 #include "network/network.h"
@@ -15,12 +16,13 @@ struct Fused {
   std::size_t norms = 0;         ///< Number of norms with statistics folded into weight and bias.
 };
 
-/// Pass 1: returns the fused network. The published class computes this network after fusion, and a
-/// fused checkpoint contains it.
+/// Pass 1: returns the fused network, in which some weights are merged. A fused checkpoint contains
+/// the weights of this network. The published PyTorch class can merge its weights in the same way.
 ///
 /// Every ReparameterizedConv2d becomes one Conv2d: the small kernel is added to the middle of the
-/// large kernel, and the biases are added. Every DeploymentNorm that its generation fuses becomes a
-/// ChannelAffine. The result is exact, except that each element is rounded once, at the end.
+/// large kernel, and the biases are added. Every DeploymentNorm becomes a ChannelAffine, unless its
+/// member when_fused is `kept`. (One generation, G5x, does not fuse its norms.) The result is
+/// exact, except that each element of a new weight is rounded once, at the end.
 Fused fuse(Network network);
 
 /// The result of the pass fold(), and the numbers of modules that were folded into convolutions.
@@ -34,16 +36,18 @@ struct Folded {
 
 /// Pass 2: folds the following modules into the weights of convolutions, so that the modules
 /// disappear. In exact arithmetic, the network's output stays the same.
-///  - A factor or an offset of a convolution's output, for each channel or for all channels, if no
-///    other module reads this output.
-///  - A positive factor after attention. The input of the attention is then scaled by the factor,
-///    and the attention's first weights are divided by the factor.
-///  - An offset of each channel at the input of a 1 x 1 convolution, and a factor at the input of
-///    any convolution. (A factor leaves the zeros of the padding 0. An offset does not.)
+///  - Scale, ChannelShift, ChannelAffine and DeploymentNorm, if the module's input is a
+///    convolution's output that no other module reads.
+///  - Scale with a positive number after attention. fold() then scales the convolution before the
+///    attention, and divides the attention's first weight (reduce_weight or the spatial
+///    convolution) by the number, so that the attention's factors stay the same.
+///  - Scale, if only convolutions read its output.
+///  - ChannelShift, if only 1 x 1 convolutions without groups read its output. (Larger convolutions
+///    pad their input with zeros. A factor leaves these zeros 0, but an offset does not.)
 ///
-/// The other modules are copied; a DeploymentNorm becomes a ChannelAffine. Computed weights are
-/// first rounded as a fused checkpoint stores them, so that a fused checkpoint and the unfused
-/// checkpoint give the same ONNX file.
+/// fold() copies the other modules, but makes a ChannelAffine of each DeploymentNorm. fold() first
+/// rounds computed weights as a fused checkpoint stores them, so that a fused checkpoint and the
+/// unfused checkpoint give the same ONNX file.
 Folded fold(Network network);
 
 }  // namespace aether2onnx::network

@@ -33,8 +33,8 @@ ValueId Rewriter::put(const Module& module, std::string path, Operation operatio
   return result.add(std::move(path), std::move(operation), std::move(inputs));
 }
 
-// The new weight is weight / sqrt(running_var + epsilon). The new bias is
-// bias - running_mean * new weight.
+// Returns the weight and bias of the ChannelAffine that computes the same as `norm`. The new weight
+// is weight / sqrt(running_var + epsilon). The new bias is bias - running_mean * new weight.
 Affine affine_of(const Network& network, const DeploymentNorm& norm) {
   const auto value = [&](ParameterId id) { return network.parameters.at(id).value; };
   Expression deviation = Expression::of(

@@ -1,0 +1,225 @@
+// Bounds the constants that ONNX Runtime computes while it loads a model. ONNX Runtime replaces a
+// node whose inputs are all constant by the node's result (constant folding), so a small file could
+// need much memory and time.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/onnx/onnx.h"
+#include "judge/scan/scan.h"
+
+namespace aether2onnx::judge::scan {
+
+namespace {
+
+using Dims = std::vector<std::int64_t>;
+
+// An upper bound for the elements of a constant, and its shape if the shape is known.
+struct Constant {
+  double elements = 0;
+  std::optional<Dims> dims = {};
+  const onnx::Tensor* tensor = nullptr;  // null for the result of a node
+};
+
+constexpr double kUnbounded = HUGE_VAL;
+
+// Operators whose output has not more elements than their first input, apart from small factors.
+constexpr std::string_view kLikeFirst =
+    "Reshape Squeeze Unsqueeze Transpose Cast CastLike Identity Slice Flatten Clip Shape Size "
+    "Gather "
+    "Neg Abs Floor Ceil Sqrt Reciprocal Exp Log Sign Not Round Split Dropout ReduceSum ReduceMean "
+    "ReduceMax ReduceMin ReduceProd ReduceL2 QuantizeLinear DequantizeLinear BatchNormalization "
+    "ConstantOfShape Trilu Softmax Erf Tanh Sigmoid";
+
+template <typename Number>
+std::vector<double> numbers_of(const TensorData& data) {
+  std::vector<double> result;
+  for (std::size_t at = 0; at + sizeof(Number) <= data.bytes.size(); at += sizeof(Number)) {
+    Number number{};
+    std::memcpy(&number, data.bytes.data() + at, sizeof(Number));
+    result.push_back(static_cast<double>(number));
+  }
+  return result;
+}
+
+// Returns the elements of a tensor; nullopt for a type in which exporters write no sizes.
+std::optional<std::vector<double>> to_numbers(const TensorData& data) {
+  if (data.dtype == DType::int64) return numbers_of<std::int64_t>(data);
+  if (data.dtype == DType::int32) return numbers_of<std::int32_t>(data);
+  if (data.dtype == DType::float32) return numbers_of<float>(data);
+  if (data.dtype == DType::float64) return numbers_of<double>(data);
+  return std::nullopt;
+}
+
+class Constants {
+ public:
+  Constants(const onnx::Model& model, const File& file)
+      : model_(model), reader_(file.input, file.siblings) {
+    model.each_tensor([&](const onnx::Tensor& tensor) {
+      const auto elements = checked_product(tensor.dims);
+      const double count = elements ? static_cast<double>(*elements) : kUnbounded;
+      stored_ += elements ? count : 0;
+      if (!tensor.name.empty())
+        known_.insert_or_assign(tensor.name, Constant{count, tensor.dims, &tensor});
+    });
+  }
+
+  // Returns the node with which the constants become too large; null if there is none.
+  const onnx::Node* first_excess() {
+    const double most = 16 * stored_ + (1 << 24);
+    const onnx::Node* excess = nullptr;
+    double sum = 0;
+    // Exporters write each node behind the nodes that make its inputs. Any other order needs a
+    // round for each node, so the number of rounds is limited.
+    constexpr int most_rounds = 20;
+    bool changed = true;
+    for (int round = 0; changed && excess == nullptr; ++round) {
+      changed = false;
+      model_.each_node([&](const onnx::Node& node) {
+        if (excess != nullptr || !is_foldable(node) || known_.contains(node.outputs[0])) return;
+        if (round == most_rounds) excess = &node;
+        Constant result = result_of(node);
+        sum += result.elements * static_cast<double>(node.outputs.size());
+        if (!(sum <= most)) excess = &node;
+        for (const std::string& output : node.outputs) known_.insert_or_assign(output, result);
+        changed = true;
+      });
+    }
+    return excess;
+  }
+
+ private:
+  bool is_foldable(const onnx::Node& node) const {
+    if (is_one_of("If Loop Scan", node.op_type))
+      return false;  // their graphs have nodes of their own
+    bool any = false;
+    for (const std::string& input : node.inputs) {
+      if (input.empty()) continue;
+      if (!known_.contains(input)) return false;
+      any = true;
+    }
+    return any && !node.outputs.empty();
+  }
+
+  const Constant* input(const onnx::Node& node, std::size_t i) const {
+    if (i >= node.inputs.size()) return nullptr;
+    const auto found = known_.find(node.inputs[i]);
+    return found == known_.end() ? nullptr : &found->second;
+  }
+
+  double elements(const onnx::Node& node, std::size_t i) const {
+    const Constant* constant = input(node, i);
+    return constant == nullptr ? 1 : constant->elements;
+  }
+
+  // Returns the numbers of a stored tensor of few elements; nullopt for any other input.
+  std::optional<std::vector<double>> numbers(const onnx::Node& node, std::size_t i) {
+    constexpr double most = 64;
+    const Constant* constant = input(node, i);
+    if (constant == nullptr || constant->tensor == nullptr || !(constant->elements <= most)) {
+      return std::nullopt;
+    }
+    try {
+      return to_numbers(reader_.read(*constant->tensor));
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+
+  static double product(const std::optional<std::vector<double>>& numbers) {
+    if (!numbers) return kUnbounded;
+    double result = 1;
+    for (const double number : *numbers) result *= std::max(1.0, number);
+    return result;
+  }
+
+  Constant result_of(const onnx::Node& node) {
+    const std::string& op = node.op_type;
+    if (!onnx::is_onnx_domain(node.domain)) return {kUnbounded};
+    if (op == "ConstantOfShape") return {product(numbers(node, 0))};
+    if (op == "Expand") return {elements(node, 0) * product(numbers(node, 1))};
+    if (op == "Tile") return {elements(node, 0) * product(numbers(node, 1))};
+    if (op == "OneHot") return {elements(node, 0) * product(numbers(node, 1))};
+    if (op == "Range") return {range(node)};
+    if (is_one_of(kLikeFirst, op)) {
+      return {op == "Gather" ? gathered(node) : std::max(64.0, elements(node, 0))};
+    }
+    if (op == "Concat") {
+      double sum = 0;
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) sum += elements(node, i);
+      return {sum};
+    }
+    return broadcast(node);
+  }
+
+  double gathered(const onnx::Node& node) const {
+    const Constant* data = input(node, 0);
+    // One index takes at most all elements but those along its axis.
+    const bool is_vector = data != nullptr && data->dims && data->dims->size() <= 1;
+    return is_vector ? std::max(1.0, elements(node, 1)) : elements(node, 0) * elements(node, 1);
+  }
+
+  double range(const onnx::Node& node) {
+    const auto start = numbers(node, 0);
+    const auto limit = numbers(node, 1);
+    const auto delta = numbers(node, 2);
+    if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 ||
+        delta->size() != 1) {
+      return kUnbounded;
+    }
+    return std::max(0.0, std::ceil(((*limit)[0] - (*start)[0]) / (*delta)[0]));
+  }
+
+  // The result of an operator with numpy's broadcasting. For other operators, an output has at most
+  // the product of its inputs' elements, if no input states its size.
+  Constant broadcast(const onnx::Node& node) const {
+    constexpr std::string_view elementwise =
+        "Add Sub Mul Div Pow Min Max Mod And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual "
+        "Where PRelu";
+    double all = 1;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) all *= std::max(1.0, elements(node, i));
+    if (!is_one_of(elementwise, node.op_type)) {
+      constexpr std::string_view sized =
+          "Pad Resize Upsample EyeLike HannWindow HammingWindow BlackmanWindow MelWeightMatrix "
+          "CenterCropPad Col2Im DFT STFT MaxUnpool ConvTranspose";
+      return {is_one_of(sized, node.op_type) ? kUnbounded : all};
+    }
+    Dims dims;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Constant* constant = input(node, i);
+      if (constant == nullptr || !constant->dims) return {all};
+      const Dims& other = *constant->dims;
+      if (other.size() > dims.size()) dims.insert(dims.begin(), other.size() - dims.size(), 1);
+      for (std::size_t axis = 0; axis < other.size(); ++axis) {
+        std::int64_t& size = dims[dims.size() - other.size() + axis];
+        size = std::max(size, other[axis]);
+      }
+    }
+    const auto count = checked_product(dims);
+    if (!count) return {kUnbounded};
+    return {static_cast<double>(*count), std::move(dims)};
+  }
+
+  const onnx::Model& model_;
+  onnx::TensorReader reader_;
+  std::map<std::string, Constant> known_;
+  double stored_ = 0;
+};
+
+}  // namespace
+
+void judge_constants(const onnx::Model& model, const File& file) {
+  const onnx::Node* node = Constants(model, file).first_excess();
+  if (node == nullptr) return;
+  file.collector.unclear("constants",
+                         "while ONNX Runtime loads the file, the operator {} makes constants that "
+                         "may be much larger than the file",
+                         printable(node->op_type, 60));
+}
+
+}  // namespace aether2onnx::judge::scan
