@@ -66,7 +66,8 @@ void judge_growth(const onnx::Model& model, Collector& collector) {
   // The time of ONNX Runtime 1.20 doubles with each level. Functions can call each other in graphs.
   constexpr std::size_t most_levels = 6;
   const std::size_t levels =
-      static_cast<std::size_t>(model.graph_depth) * (model.functions.size() + 1);
+      static_cast<std::size_t>(model.graph_depth) +
+      static_cast<std::size_t>(model.function_graph_depth) * model.functions.size();
   if (levels > most_levels) {
     collector.unclear("nested-graphs", "the file nests graphs {} levels deep", levels);
   }

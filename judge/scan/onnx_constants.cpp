@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "base/checked.h"
@@ -26,15 +27,42 @@ struct Constant {
   const onnx::Tensor* tensor = nullptr;  // null for the result of a node
 };
 
-constexpr double kUnbounded = HUGE_VAL;
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 // Operators whose output has not more elements than their first input, apart from small factors.
 constexpr std::string_view kLikeFirst =
-    "Reshape Squeeze Unsqueeze Transpose Cast CastLike Identity Slice Flatten Clip Shape Size "
-    "Gather "
-    "Neg Abs Floor Ceil Sqrt Reciprocal Exp Log Sign Not Round Split Dropout ReduceSum ReduceMean "
-    "ReduceMax ReduceMin ReduceProd ReduceL2 QuantizeLinear DequantizeLinear BatchNormalization "
-    "ConstantOfShape Trilu Softmax Erf Tanh Sigmoid";
+    "Reshape Squeeze Unsqueeze Transpose Cast CastLike Identity Slice Flatten Clip Shape Size Neg "
+    "Abs "
+    "Floor Ceil Sqrt Reciprocal Exp Log Sign Not Round Split Dropout ReduceSum ReduceMean "
+    "ReduceMax "
+    "ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare ArgMax "
+    "ArgMin "
+    "TopK NonZero Unique Compress CumSum Scatter ScatterND ScatterElements Trilu QuantizeLinear "
+    "DequantizeLinear BatchNormalization InstanceNormalization LayerNormalization "
+    "GroupNormalization "
+    "Softmax LogSoftmax Hardmax Erf Tanh Sigmoid HardSigmoid HardSwish Relu LeakyRelu Elu Selu "
+    "Celu "
+    "Gelu Mish Softplus Softsign ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Cos Sin Tan Acos "
+    "Asin "
+    "Atan Cosh Sinh Acosh Asinh Atanh DepthToSpace SpaceToDepth";
+
+// Operators with numpy's broadcasting.
+constexpr std::string_view kElementwise =
+    "Add Sub Mul Div Pow Min Max Mod And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual "
+    "Where "
+    "PRelu BitwiseAnd BitwiseOr BitwiseXor BitShift";
+
+// Operators whose output has at most as many elements as the product of their inputs' elements.
+constexpr std::string_view kProducts = "MatMul Gemm GatherElements GatherND";
+
+// Returns the number of elements, where a size of 0 counts as 1: the result of an operator can have
+// the other sizes of an empty input.
+double count_of(const Dims& dims) {
+  double count = 1;
+  for (const std::int64_t size : dims)
+    count *= static_cast<double>(std::max<std::int64_t>(1, size));
+  return count;
+}
 
 template <typename Number>
 std::vector<double> numbers_of(const TensorData& data) {
@@ -61,9 +89,8 @@ class Constants {
   Constants(const onnx::Model& model, const File& file)
       : model_(model), reader_(file.input, file.siblings) {
     model.each_tensor([&](const onnx::Tensor& tensor) {
-      const auto elements = checked_product(tensor.dims);
-      const double count = elements ? static_cast<double>(*elements) : kUnbounded;
-      stored_ += elements ? count : 0;
+      const double count = count_of(tensor.dims);
+      stored_ += std::min(count, static_cast<double>(file.input.size()));
       if (!tensor.name.empty())
         known_.insert_or_assign(tensor.name, Constant{count, tensor.dims, &tensor});
     });
@@ -146,15 +173,14 @@ class Constants {
     if (op == "Tile") return {elements(node, 0) * product(numbers(node, 1))};
     if (op == "OneHot") return {elements(node, 0) * product(numbers(node, 1))};
     if (op == "Range") return {range(node)};
-    if (is_one_of(kLikeFirst, op)) {
-      return {op == "Gather" ? gathered(node) : std::max(64.0, elements(node, 0))};
-    }
+    if (is_one_of(kLikeFirst, op)) return {8 * std::max(8.0, elements(node, 0))};
+    if (op == "Gather") return {gathered(node)};
     if (op == "Concat") {
       double sum = 0;
       for (std::size_t i = 0; i < node.inputs.size(); ++i) sum += elements(node, i);
       return {sum};
     }
-    return broadcast(node);
+    return joined(node);
   }
 
   double gathered(const onnx::Node& node) const {
@@ -175,24 +201,25 @@ class Constants {
     return std::max(0.0, std::ceil(((*limit)[0] - (*start)[0]) / (*delta)[0]));
   }
 
-  // The result of an operator with numpy's broadcasting. For other operators, an output has at most
-  // the product of its inputs' elements, if no input states its size.
+  // Returns the bound for an operator with several inputs. Every operator that is not known here
+  // may have an output of any size.
+  Constant joined(const onnx::Node& node) const {
+    if (is_one_of(kElementwise, node.op_type)) return broadcast(node);
+    if (!is_one_of(kProducts, node.op_type)) return {kUnbounded};
+    return {product_of_inputs(node)};
+  }
+
+  double product_of_inputs(const onnx::Node& node) const {
+    double product = 1;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) product *= elements(node, i);
+    return product;
+  }
+
   Constant broadcast(const onnx::Node& node) const {
-    constexpr std::string_view elementwise =
-        "Add Sub Mul Div Pow Min Max Mod And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual "
-        "Where PRelu";
-    double all = 1;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) all *= std::max(1.0, elements(node, i));
-    if (!is_one_of(elementwise, node.op_type)) {
-      constexpr std::string_view sized =
-          "Pad Resize Upsample EyeLike HannWindow HammingWindow BlackmanWindow MelWeightMatrix "
-          "CenterCropPad Col2Im DFT STFT MaxUnpool ConvTranspose";
-      return {is_one_of(sized, node.op_type) ? kUnbounded : all};
-    }
     Dims dims;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const Constant* constant = input(node, i);
-      if (constant == nullptr || !constant->dims) return {all};
+      if (constant == nullptr || !constant->dims) return {product_of_inputs(node)};
       const Dims& other = *constant->dims;
       if (other.size() > dims.size()) dims.insert(dims.begin(), other.size() - dims.size(), 1);
       for (std::size_t axis = 0; axis < other.size(); ++axis) {
@@ -200,9 +227,8 @@ class Constants {
         size = std::max(size, other[axis]);
       }
     }
-    const auto count = checked_product(dims);
-    if (!count) return {kUnbounded};
-    return {static_cast<double>(*count), std::move(dims)};
+    const double count = count_of(dims);
+    return {count, std::move(dims)};
   }
 
   const onnx::Model& model_;

@@ -35,10 +35,9 @@ inline constexpr std::size_t kTensorRank = 64;
 /// chosen hashes, Python may compare each key with all other keys.
 inline constexpr std::size_t kChosenKeys = 1000;
 
-/// An integer counts as a key with a chosen hash if its absolute value is at least this number.
-/// Python's hash of an integer is the integer. Smaller integers are too few for long chains of
-/// collisions in the hash table of a dict.
-inline constexpr std::int64_t kChosenInteger = 1 << 24;
+/// The most slots of a dict's table that Python may search for each integer key, on average. An
+/// author of a pickle can choose integers for which Python searches the same slots one by one.
+inline constexpr std::uint64_t kProbesPerKey = 100;
 
 /// The most values in a tuple that is a key, including the values of inner tuples. Python computes
 /// a tuple's hash at each use. For nested tuples, this could take hours.
@@ -55,8 +54,12 @@ inline constexpr int kTensorCalls = 4;
 /// The most digits or bytes of an integer that is a key.
 inline constexpr std::size_t kIntegerKeyBytes = 100;
 
-/// The most layers, and the most deques, in one pickle. Python needs about a kilobyte for each.
-inline constexpr std::size_t kHeavyObjects = 200'000;
+/// The most layers in one pickle. Python needs more than a kilobyte for each.
+inline constexpr std::size_t kLayers = 200'000;
+
+/// The most deques and defaultdicts in one pickle. Python frees them by recursion, and a longer
+/// chain of them would end the process.
+inline constexpr std::size_t kChainable = 10'000;
 
 /// The most attributes of a layer (torch.nn.Module). Layers have a few dozen attributes.
 inline constexpr std::size_t kModuleAttributes = 1000;

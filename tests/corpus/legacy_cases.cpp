@@ -49,7 +49,7 @@ void add_legacy_cases(Cases& cases) {
   add("call_in_the_head", forged([](Parts& p) {
         p.system = pickle("}" + text("x") + call("os", "system", "(" + text("true") + "t") + "s");
       }),
-      "torch-legacy-head", "before the checkpoint", ScanResult::found);
+      "torch-legacy-head", "beside the checkpoint", ScanResult::found);
   add("dropped_call_in_the_head", forged([](Parts& p) {
         p.system = pickle("}" + call("os", "system", "(" + text("true") + "t") + "0");
       }),

@@ -123,14 +123,19 @@ void GraphReader::take_value(Fields& fields, Value& value) {
       break;
     case attribute_proto::g:
     case attribute_proto::graphs:
-      model_.graph_depth = std::max(model_.graph_depth, place_.depth + 1);
-      GraphReader(model_, {place_.in_function ? place_.nodes : model_.inner_nodes,
-                           model_.other_tensors, place_.in_function, nullptr, place_.depth + 1})
-          .take_graph(fields.message());
+      take_inner_graph(fields.message());
       break;
     default:
       break;
   }
+}
+
+void GraphReader::take_inner_graph(Fields fields) {
+  int& depth = place_.in_function ? model_.function_graph_depth : model_.graph_depth;
+  depth = std::max(depth, place_.depth + 1);
+  GraphReader(model_, {place_.in_function ? place_.nodes : model_.inner_nodes, model_.other_tensors,
+                       place_.in_function, nullptr, place_.depth + 1})
+      .take_graph(fields);
 }
 
 void GraphReader::take_attribute(Fields fields, Node& node, Names& names,

@@ -121,7 +121,10 @@ struct Model {
   /// training information, and the two tensors (values, indices) of each sparse tensor.
   std::vector<Tensor> other_tensors;
   std::size_t sparse_tensors = 0;  ///< The number of sparse tensors in the whole file.
-  int graph_depth = 0;  ///< How deep graphs are nested in attributes (If, Loop); 0 if they are not.
+  /// How deep graphs are nested in attributes (If, Loop), in the graph and in functions; 0 if they
+  /// are not.
+  int graph_depth = 0;
+  int function_graph_depth = 0;
   /// The names of the sparse initializers of the graph.
   std::vector<std::string> sparse_constants;
   /// The parts of the file that ONNX does not define, at most limits::kListed parts.

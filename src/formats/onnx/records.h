@@ -66,6 +66,7 @@ class GraphReader {
 
   void take_attribute(Fields fields, Node& node, Names& names, std::optional<Tensor>& constant);
   void take_value(Fields& fields, Value& value);
+  void take_inner_graph(Fields fields);
 
   Model& model_;
   Place place_;

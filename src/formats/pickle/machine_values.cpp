@@ -326,7 +326,7 @@ void Machine::check_key(ValueId key, const char* of) {
   }
   if (!has_chosen_hash(document_, key)) return;
   if (++chosen_keys_ > limits::kChosenKeys) {
-    no_key("one of too many tuples, sets and large or real numbers");
+    no_key("one of too many tuples, sets and real or very large numbers");
   } else if (is_set && !may_be_set_key(document_, document_.elements(key))) {
     no_key("a set of more than a few numbers and texts");
   } else if (kind == Kind::tuple && !has_few_values(key)) {
@@ -420,8 +420,17 @@ std::optional<ValueId> repeated_key(const Document& document,
 }  // namespace
 
 void Machine::check_repeated_keys() {
+  std::vector<ValueId> keys;
   for (ValueId id = 0; id < document_.values_.size(); ++id) {
     const auto pairs = document_.pairs(id);
+    keys.clear();
+    for (const auto& [key, item] : pairs) keys.push_back(key);
+    const bool is_set = document_.kind(id) == Kind::set;
+    if (are_slow_keys(document_, is_set ? document_.elements(id) : keys, is_set)) {
+      opcode_at_ = value(id).at;
+      irregular({ErrorKind::malformed, "pickle-key"}, "{} has integers that Python finds slowly",
+                describe(document_, id));
+    }
     if (pairs.size() < 2) continue;
     if (const auto key = repeated_key(document_, pairs)) {
       opcode_at_ = value(*key).at;

@@ -179,6 +179,11 @@ bool is_scalar(Kind kind);
 /// limits::kSetKeyValues elements, and all must be scalars: Python compares nested sets slowly.
 bool may_be_set_key(const Document& document, std::span<const ValueId> set);
 
+/// Returns whether Python needs many steps for each integer among the keys of a dict, or among the
+/// elements of a set, to find a free slot of the hash table. Computes the search as CPython 3.7 and
+/// later do. Sources: Objects/dictobject.c and Objects/setobject.c.
+bool are_slow_keys(const Document& document, std::span<const ValueId> keys, bool in_set);
+
 /// Returns whether the author of a pickle can choose the hash of `key`, a key of a dict or an
 /// element of a set. With chosen hashes, Python may compare each key with all other keys. Python
 /// itself chooses the hashes of texts, bytes and globals. Returns false for objects, because the

@@ -151,7 +151,8 @@ bool Matcher::are_items(ValueId value) {
 bool Matcher::are_keys(ValueId value) {
   if (!is(Kind::list, value) && !is(Kind::tuple, value)) return false;
   const auto keys = document_.elements(value);
-  return may_visit(keys.size()) && std::all_of(keys.begin(), keys.end(), [&](ValueId key) {
+  return may_visit(keys.size()) && !pickle::are_slow_keys(document_, keys, true) &&
+         std::all_of(keys.begin(), keys.end(), [&](ValueId key) {
            const bool counts = is(Kind::object, key) || pickle::has_chosen_hash(document_, key);
            if (counts && ++chosen_keys_ > limits::kChosenKeys) return false;
            if (!is(Kind::tuple, key)) return is_key_part(key);
@@ -243,11 +244,10 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   }
   if (word == "counts") return are_counts(value);
   if (word == "real") return kind == Kind::real;
-  if (word == "text") return kind == Kind::string && may_copy(document_.text(value));
+  if (word == "text") return kind == Kind::string && may_copy(value);
   if (word.starts_with("text=")) return is_text(value, word.substr(5));
   if (word == "latin") {
-    return kind == Kind::string && may_copy(document_.text(value)) &&
-           is_latin(document_.text(value));
+    return kind == Kind::string && may_copy(value) && is_latin(document_.text(value));
   }
   if (word == "only-bytes") return kind != Kind::string && byte_count(value).has_value();
   if (word == "type-code") return short_bytes(value) == "b";

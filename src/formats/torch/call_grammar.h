@@ -54,8 +54,9 @@ class Matcher {
   // share one long list.
   bool may_visit(std::size_t values);
 
-  // Does the same for a text or bytes that a call copies.
-  bool may_copy(std::string_view content) { return may_visit(content.size() / 64); }
+  // Does the same for a text or bytes that a call copies. Python needs up to four bytes for each
+  // character, and Path splits a text at its slashes.
+  bool may_copy(pickle::ValueId value);
 
   bool are_counts(pickle::ValueId value);
   bool are_items(pickle::ValueId value);

@@ -91,7 +91,7 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray)
                           : std::all_of(content.begin(), content.end(), [](char c) {
                               return static_cast<unsigned char>(c) < 0x80;
                             });
-    return fits && may_copy(content) ? std::optional(content.size()) : std::nullopt;
+    return fits && may_copy(value) ? std::optional(content.size()) : std::nullopt;
   }
   if (is_call_of(value, "builtins", "bytes") || is_call_of(value, "__builtin__", "bytes")) return 0;
   if (!is_call_of(value, "_codecs", "encode") || document_.arguments(value).empty()) {
@@ -101,7 +101,7 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray)
   if (!is(Kind::string, text)) return std::nullopt;
   // Each character of the UTF-8 text is one byte of the bytes object, so count the characters.
   const std::string_view encoded = document_.text(text);
-  if (!may_copy(encoded)) return std::nullopt;
+  if (!may_copy(text)) return std::nullopt;
   return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
   }));
@@ -167,6 +167,19 @@ bool Matcher::is_other_dtype(ValueId dtype) const {
   return text.size() > 1 && kinds.find(text[0]) != std::string_view::npos &&
          std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
          !is_one_of(kElementTypes, text);
+}
+
+bool Matcher::may_copy(ValueId value) {
+  const std::string_view content = document_.text(value);
+  if (is(Kind::bytes, value)) return may_visit(content.size() / 16);
+  unsigned char highest = 0;
+  std::size_t slashes = 0;
+  for (const char c : content) {
+    highest = std::max(highest, static_cast<unsigned char>(c));
+    slashes += c == '/' ? 1 : 0;
+  }
+  const std::size_t width = highest >= 0xf0 ? 4 : highest >= 0xc4 ? 2 : 1;
+  return may_visit(content.size() * width / 16 + slashes);
 }
 
 bool Matcher::is_element_type(std::string_view text) { return is_one_of(kElementTypes, text); }

@@ -116,9 +116,10 @@ class MisuseFinder {
       misuse(object, "torch-call", "{} is called with ({}){}", text, arguments_text(arguments),
              document_.form(object) == CallForm::reduce ? "" : " by another opcode than REDUCE");
     }
-    if ((row->role == Role::layer || row->names == "deque") &&
-        ++heavy_objects_ > limits::kHeavyObjects) {
-      misuse(object, "torch-call", "{} is one of too many layers and deques", text);
+    const bool is_layer = row->role == Role::layer;
+    if ((is_layer && ++layers_ > limits::kLayers) ||
+        (is_one_of("deque defaultdict", row->names) && ++chainable_ > limits::kChainable)) {
+      misuse(object, "torch-call", "{} is one of too many objects of this class", text);
     }
     const bool has_items = !document_.pairs(object).empty();
     // Python 2 passes the items of an OrderedDict as an argument of the call. Python 3 sets the
@@ -321,7 +322,8 @@ class MisuseFinder {
   std::unordered_set<std::string> known_classes_;
   std::unordered_set<ValueId> known_states_;
   std::size_t object_keys_ = 0;
-  std::size_t heavy_objects_ = 0;
+  std::size_t layers_ = 0;
+  std::size_t chainable_ = 0;  // deques and defaultdicts
   bool ended_ = false;
 };
 

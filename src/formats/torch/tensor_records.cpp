@@ -146,7 +146,7 @@ class TensorRecords {
     try {
       return tensor(part);
     } catch (const NotATensor& reason) {
-      if (reason.code != "torch-tensor-expanded") throw;
+      if (reason.code != "torch-tensor-expanded" && reason.code != "torch-tensor-kind") throw;
       no_tensor("torch-tensor-sparse",
                 "is a sparse tensor whose indices or values repeat stored elements "
                 "(torch.Tensor.expand)");
@@ -245,9 +245,10 @@ class TensorRecords {
                 to_string(*lies_in.dtype));
     }
     Tensor result = laid_out(lies_in, dtype, arguments);
-    if (unread)
+    if (unread) {
       no_tensor("torch-tensor-kind", "is a tensor of a type that is not read ({})",
                 pickle::describe(document_, arguments[6]));
+    }
     return result;
   }
 

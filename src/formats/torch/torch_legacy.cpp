@@ -203,15 +203,15 @@ void check_protocol(const Document& document) {
   }
 }
 
-// Throws if one of the pickles before the object has more than numbers, texts, lists and dicts.
-// PyTorch reads these pickles without the functions that the object's pickle may call.
+// Throws if one of the pickles around the object's pickle has more than numbers, texts, lists and
+// dicts. PyTorch reads these pickles without the functions that the object's pickle may call.
 void check_plain(const Document& document) {
   for (ValueId value = 0; value < document.value_count(); ++value) {
     const Kind kind = document.kind(value);
     if (kind != Kind::object && kind != Kind::global && kind != Kind::persistent_id) continue;
     damaged_stream(
         {ErrorKind::malformed, "torch-legacy-head", {}, {}, pickle::describe(document, value)},
-        "one of its pickles before the checkpoint has {}", pickle::describe(document, value));
+        "one of its small pickles beside the checkpoint has {}", pickle::describe(document, value));
   }
 }
 
@@ -235,13 +235,16 @@ File open_legacy(const Input& input, const Context& context) {
     at += document.consumed();
     return document;
   };
-  next();  // the magic number, by which sniff() recognised the stream
-  check_protocol(next());
+  check_plain(next());  // the magic number, by which sniff() recognised the stream
+  const Document protocol = next();
+  check_plain(protocol);
+  check_protocol(protocol);
   const Document system = next();
-  check_system(system);
   check_plain(system);
+  check_system(system);
   Document object = next();
   const Document keys = next();
+  check_plain(keys);
   auto storages = std::make_unique<LegacyStorages>(input, at, object, keys);
   return {std::move(object), std::move(storages), 6};
 }
