@@ -116,7 +116,7 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
         found ? ScanResult::found : ScanResult::unclear, misuse.code,
         fmt::format("{}, byte {}: {}, {}", where, document.offset(misuse.value), misuse.text,
                     misuse.is_certain ? "but no program that writes checkpoints does this"
-                                      : "and scan does not examine this call"));
+                                      : "and scan does not examine it"));
     return ++misuses_ < limits::kListed;
   });
   for (ValueId value = 0; value < document.value_count(); ++value) {

@@ -87,8 +87,8 @@ void add_calls(Cases& cases) {
 void add_storages(Cases& cases) {
   refused(cases, "loader_device_meta", record_with(reference("FloatStorage", "meta")),
           {ErrorKind::malformed, "torch-misuse"}, ScanResult::unclear);
-  refused(cases, "loader_device_unknown", record_with(reference("FloatStorage", "foo")),
-          {ErrorKind::malformed, "torch-misuse"}, ScanResult::unclear);
+  converts(cases, "loader_device_unknown", record_with(reference("FloatStorage", "foo")),
+           ScanResult::unclear);
   converts(cases, "loader_device_cuda", record_with(reference("FloatStorage", "cuda:1")),
            ScanResult::clean);
   // PyTorch would take the type of the first reference for all tensors of the storage.

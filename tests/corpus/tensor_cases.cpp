@@ -165,10 +165,6 @@ void add_reference_cases(Cases& cases) {
     refused(cases, "reference_" + name, bytes,
             {ErrorKind::malformed, "torch-misuse", "a reference ("}, ScanResult::found);
   };
-  const auto unfit = [&](const std::string& name, std::string_view bytes, const std::string& text,
-                         ScanResult scan) {
-    refused(cases, "reference_" + name, bytes, {ErrorKind::mismatch, "", text}, scan);
-  };
   const std::string storage = text("storage") + global("torch", "FloatStorage");
   const std::string count = integer(first().elements);
   strange("no_tuple", persistent(text("storage")));

@@ -13,7 +13,6 @@
 namespace aether2onnx::torch {
 
 using pickle::CallForm;
-using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 

@@ -199,9 +199,14 @@ class MisuseFinder {
       if (!storage->element_size()) {
         misuse(reference, "torch-reference", "a reference to a storage has the class {}.{}",
                printable(storage->module), printable(storage->name));
-      } else if (!storage->has_known_device()) {
-        misuse(reference, "torch-device", "a storage has the device '{}'",
-               printable(storage->device, 60));
+      } else if (storage->device == "meta") {
+        misuse(reference, "torch-device", "a storage has the device 'meta', which has no data");
+      } else if (!storage->has_known_device() && !ended_) {
+        // With map_location, PyTorch loads storages of any device.
+        ended_ = !report_(
+            {reference, "torch-device",
+             fmt::format("a storage has the unknown device '{}'", printable(storage->device, 60)),
+             false});
       }
       return;
     }

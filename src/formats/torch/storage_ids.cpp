@@ -98,14 +98,12 @@ std::uint64_t StorageId::elements_per_byte() const {
   return module == "torch" && name == "QUInt2x4Storage" ? 4 : 1;
 }
 
-// Source: register_package() in torch/serialization.py. With the device "meta", PyTorch would load
-// tensors without data. For an unknown device, PyTorch loads nothing.
+// Sources: register_package() in torch/serialization.py; c10/core/DeviceType.cpp.
 bool StorageId::has_known_device() const {
   if (device == "cpu") return true;
   const std::size_t colon = device.find(':');
   const std::string_view kind = device.substr(0, colon);
-  const bool known =
-      kind == "cuda" || kind == "mps" || kind == "xpu" || kind == "hpu" || kind == "npu";
+  const bool known = is_one_of("cuda mps xpu hpu npu xla mtia maia ipu privateuseone", kind);
   if (colon == std::string_view::npos) return known;
   const auto number = parse_number<int>(device.substr(colon + 1));
   return known && number && *number >= 0 && *number < 128;
