@@ -80,6 +80,15 @@ void add_calls(Cases& cases) {
       "e",
       "pickle-container");
   add("chain_of_deques", chain_of_deques(), "pickle-depth");
+  std::string many;
+  for (int i = 0; i < 10'001; ++i) many += call("collections", "deque", ")");
+  add("more_deques_than_python_frees", "](" + many + "e");
+  // Each text has four bytes a character in Python, and each call copies it.
+  std::string copies = "](" + text(std::string(400'000, 'x') + "\xf0\x9f\x98\x80") + "p2000\n";
+  for (int i = 0; i < 20; ++i) {
+    copies += global("torch.torch_version", "TorchVersion") + "g2000\n\x85\x81";
+  }
+  add("wide_text_copied_by_calls", copies + "e");
   converts(cases, "loader_name_that_only_python_2_has",
            checkpoint(with_extra(global("builtins", "long"))), ScanResult::found);
 }
@@ -104,14 +113,36 @@ void add_storages(Cases& cases) {
   empty.strides = {1};
   refused(cases, "loader_empty_storage_missing", checkpoint(with_extra(opcodes(empty))),
           {ErrorKind::malformed, "torch-tensor"}, ScanResult::found);
-  // 2^33 elements of four bits on a storage of a few bytes.
+  // 2^33 elements of four bits on a storage of four bytes.
   Record packed = as_record(sample().front(), 0);
   packed.function = "_rebuild_qtensor";
   packed.storage_class = "QUInt4x2Storage";
+  packed.key = "packed";
+  packed.elements = 4;
   packed.shape = {std::int64_t{1} << 33};
   packed.strides = {1};
-  refused(cases, "loader_packed_beyond_the_storage", checkpoint(with_extra(opcodes(packed))),
+  std::vector<RawEntry> list = entries(with_extra(opcodes(packed)));
+  list.push_back({"archive/data/packed", "abcd"});
+  refused(cases, "loader_packed_beyond_the_storage", raw_zip(list),
           {ErrorKind::malformed, "torch-misuse"}, ScanResult::found);
+  // PyTorch would negate 2^24 indices for each of many such tensors.
+  const auto part = [](const std::string& metadata) {
+    Record record = as_record(sample().front(), 0);
+    std::string opcodes_of_part = opcodes(record);
+    if (!metadata.empty()) {
+      opcodes_of_part.insert(opcodes_of_part.rfind("tR"), metadata);
+    }
+    return opcodes_of_part;
+  };
+  const auto sparse = [&](const std::string& metadata) {
+    return call(
+        "torch._utils", "_rebuild_sparse_tensor",
+        "(" + call("torch.serialization", "_get_layout", "(" + text("torch.sparse_coo") + "t") +
+            "(" + part(metadata) + part("") + tuple({4}) + "tt");
+  };
+  refused(cases, "loader_sparse_with_negated_indices",
+          checkpoint(with_extra(sparse("}" + text("neg") + "\x88s"))),
+          {ErrorKind::malformed, "torch-tensor"}, ScanResult::found);
 }
 
 void add_archives(Cases& cases) {

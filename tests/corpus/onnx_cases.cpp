@@ -398,6 +398,11 @@ void add_operators(Maker& maker) {
   maker.honest("constant_of_a_shape", "a constant as exporters write it", expanded(1000));
   maker.told("large_constant_of_a_shape", "a constant of 4 GB, which ONNX Runtime computes at once",
              expanded(std::int64_t{1} << 30), ScanResult::unclear, "");
+  maker.told("sum_over_nothing", "the sum over an empty axis has 2^29 elements",
+             with_graph(field(5, number_field(1, 0) + number_field(1, 1U << 29U) +
+                                     number_field(2, 1) + field(8, "empty")) +
+                        node("ReduceSum", "empty", "large")),
+             ScanResult::unclear, "");
   maker.told("texts_of_another_shape", "ONNX Runtime makes 2^27 texts before it counts them",
              with_graph(field(5, number_field(1, 1U << 27U) + number_field(2, 8) + field(8, "t"))),
              ScanResult::unclear, "");

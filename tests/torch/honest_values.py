@@ -56,7 +56,7 @@ def objects():
                        datetime.timedelta(3, 4, 5)]
     yield "decimal", [decimal.Decimal("1.50"), decimal.Decimal("NaN")]
     yield "fraction", fractions.Fraction(1, 3)
-    yield "uuid", uuid.UUID(int=5)
+    yield "uuid", [uuid.UUID(int=5), uuid.uuid1(), uuid.UUID(int=2**128 - 1)]
     if sys.version_info >= (3, 6):
         import pathlib
         import types

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -15,6 +14,7 @@ namespace aether2onnx::pickle {
 namespace {
 
 constexpr std::size_t kIrregularities = 20;
+
 bool is_container(Kind kind) {
   return kind == Kind::tuple || kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
          kind == Kind::object || kind == Kind::persistent_id;
@@ -304,139 +304,6 @@ void Machine::use_state(ValueId state) {
   for (const ValueId part : document_.elements(state)) {
     const Kind kind = document_.kind(part);
     if (kind == Kind::dict || kind == Kind::list || kind == Kind::set) value(part).used = true;
-  }
-}
-
-void Machine::check_key(ValueId key, const char* of) {
-  const auto no_key = [&](const std::string& what) {
-    irregular({ErrorKind::malformed, "pickle-key"}, "{} is {}", of, what);
-  };
-  const Kind kind = document_.kind(key);
-  if (kind == Kind::object) return;
-  const bool is_set = kind == Kind::set;
-  // A dict computes the hash of an integer again for each use, which takes long for a long one.
-  if (document_.is_bytearray(key) ||
-      (kind == Kind::big_integer && document_.text(key).size() > limits::kIntegerKeyBytes)) {
-    no_key(kind == Kind::bytes ? "a bytearray" : "an integer of very many digits");
-    return;
-  }
-  if (!is_scalar(kind) && kind != Kind::tuple && !(is_set && value(key).number != 0)) {
-    no_key(describe(document_, key));
-    return;
-  }
-  if (!has_chosen_hash(document_, key)) return;
-  if (++chosen_keys_ > limits::kChosenKeys) {
-    no_key("one of too many tuples, sets and real or very large numbers");
-  } else if (is_set && !may_be_set_key(document_, document_.elements(key))) {
-    no_key("a set of more than a few numbers and texts");
-  } else if (kind == Kind::tuple && !has_few_values(key)) {
-    no_key("a tuple of more than a few numbers and texts");
-  }
-}
-
-// Returns whether Python can hash `tuple` fast. The tuple and its inner tuples may have at most
-// limits::kTupleKeyValues values in all. Each value must be an inner tuple, an object or a scalar,
-// but no integer of over 64 bits.
-bool Machine::has_few_values(ValueId tuple) {
-  pending_.assign(1, tuple);
-  for (std::size_t visited = 0; !pending_.empty(); ++visited) {
-    const ValueId part = pending_.back();
-    pending_.pop_back();
-    const Kind kind = document_.kind(part);
-    if (visited > limits::kTupleKeyValues || kind == Kind::big_integer) return false;
-    if (is_scalar(kind) || kind == Kind::object) continue;
-    const auto elements = document_.elements(part);
-    if (kind != Kind::tuple || elements.size() > limits::kTupleKeyValues) return false;
-    pending_.insert(pending_.end(), elements.begin(), elements.end());
-  }
-  return true;
-}
-
-namespace {
-
-// Returns equal results for numbers that are the same key for Python: 1, 1.0 and True are one key.
-std::pair<bool, std::int64_t> number_key(const Document& document, ValueId key) {
-  if (document.kind(key) == Kind::boolean) return {false, document.boolean(key) ? 1 : 0};
-  if (document.kind(key) == Kind::integer) return {false, document.integer(key)};
-  const double real = document.real(key);
-  constexpr double most = 9223372036854775808.0;  // 2^63
-  if (real >= -most && real < most &&
-      static_cast<double>(static_cast<std::int64_t>(real)) == real) {
-    return {false, static_cast<std::int64_t>(real)};
-  }
-  return {true, std::bit_cast<std::int64_t>(real)};
-}
-
-// Returns a key that a dict has twice; nullopt if each key occurs once. Sorts the keys instead of
-// hashing them: with equal hashes, the work would grow with the square of the number of keys in a
-// forged file.
-std::optional<ValueId> repeated_key(const Document& document,
-                                    std::span<const std::pair<ValueId, ValueId>> pairs) {
-  std::vector<ValueId> ids;
-  ids.reserve(pairs.size());
-  for (const auto& [key, item] : pairs) ids.push_back(key);
-  std::sort(ids.begin(), ids.end());
-  // First, look for a ValueId that occurs twice in `ids`. If all ids differ, each text among the
-  // keys has its own bytes in the pickle. All these texts together are then not longer than the
-  // pickle, so sorting the texts below is fast.
-  const auto same = std::adjacent_find(ids.begin(), ids.end());
-  if (same != ids.end()) return *same;
-  std::vector<std::pair<std::string_view, ValueId>> texts;
-  std::vector<std::pair<std::string_view, ValueId>> integers;
-  std::optional<ValueId> large_real;
-  std::vector<std::pair<std::pair<bool, std::int64_t>, ValueId>> numbers;
-  for (const ValueId id : ids) {
-    switch (document.kind(id)) {
-      case Kind::string:
-        texts.emplace_back(document.text(id), id);
-        break;
-      case Kind::big_integer:
-        integers.emplace_back(document.text(id), id);
-        break;
-      case Kind::boolean:
-      case Kind::integer:
-      case Kind::real:
-        numbers.emplace_back(number_key(document, id), id);
-        if (document.kind(id) == Kind::real && std::abs(document.real(id)) >= 0x1p63)
-          large_real = id;
-        break;
-      default:
-        break;
-    }
-  }
-  const auto first_of = [](auto& keys) -> std::optional<ValueId> {
-    std::sort(keys.begin(), keys.end());
-    const auto equal = std::adjacent_find(
-        keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.first == b.first; });
-    return equal == keys.end() ? std::nullopt : std::optional(std::next(equal)->second);
-  };
-  if (const auto text = first_of(texts)) return text;
-  if (const auto integer = first_of(integers)) return integer;
-  // A real number may equal an integer of over 64 bits. They are not compared.
-  if (large_real && !integers.empty()) return large_real;
-  return first_of(numbers);
-}
-
-}  // namespace
-
-void Machine::check_repeated_keys() {
-  std::vector<ValueId> keys;
-  for (ValueId id = 0; id < document_.values_.size(); ++id) {
-    const auto pairs = document_.pairs(id);
-    keys.clear();
-    for (const auto& [key, item] : pairs) keys.push_back(key);
-    const bool is_set = document_.kind(id) == Kind::set;
-    if (are_slow_keys(document_, is_set ? document_.elements(id) : keys, is_set)) {
-      opcode_at_ = value(id).at;
-      irregular({ErrorKind::malformed, "pickle-key"}, "{} has integers that Python finds slowly",
-                describe(document_, id));
-    }
-    if (pairs.size() < 2) continue;
-    if (const auto key = repeated_key(document_, pairs)) {
-      opcode_at_ = value(*key).at;
-      irregular({ErrorKind::malformed, "pickle-key-twice"}, "a dict has the key {} twice",
-                describe(document_, *key));
-    }
   }
 }
 

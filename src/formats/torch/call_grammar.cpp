@@ -191,13 +191,19 @@ bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool compressed) {
                      [&](ValueId part) { return is_rebuild(part); });
 }
 
-// Returns whether the value is the state of a uuid.UUID: {"int": number}.
+// Returns whether the value is the state of a uuid.UUID: a dict with its 128 bits as "int". uuid1()
+// also makes "is_safe", which is 0 or -1. Source: Lib/uuid.py, __getstate__.
 bool Matcher::is_uuid_state(ValueId value) {
+  constexpr std::size_t digits = 39;
   const auto fields = document_.pairs(value);
-  if (!is(Kind::dict, value) || fields.size() != 1 || !is_text(fields[0].first, "int"))
-    return false;
-  return is(Kind::big_integer, fields[0].second) ? document_.text(fields[0].second).size() <= 39
-                                                 : is_count(fields[0].second);
+  if (!is(Kind::dict, value) || fields.empty() || fields.size() > 2) return false;
+  const auto fits = [&](const auto& field) {
+    if (is_text(field.first, "is_safe")) return is_between(field.second, -1, 0);
+    const bool is_long =
+        is(Kind::big_integer, field.second) && document_.text(field.second).size() <= digits;
+    return is_text(field.first, "int") && (is_long || is_count(field.second));
+  };
+  return is_text(fields[0].first, "int") && std::all_of(fields.begin(), fields.end(), fits);
 }
 
 bool Matcher::is_quantizer(ValueId value) {
@@ -285,7 +291,6 @@ bool Matcher::fits(std::string_view word, ValueId value) {
         "torch.sparse_bsc torch._mkldnn torch.jagged";
     return kind == Kind::string && is_one_of(names, document_.text(value));
   }
-  if (word == "layout") return is_call_of(value, "torch.serialization", "_get_layout");
   if (word == "dtype-state") return is_dtype_state(value);
   if (word == "array-state") return is_array_state(value);
   if (word == "timezone") return is_call_of(value, "datetime", word);

@@ -99,10 +99,11 @@ class Matcher {
   std::size_t chosen_keys_ = 0;
 };
 
-/// Returns whether `text` is a short number as Python's Decimal writes it.
+/// Returns whether `text` is a number as Python's Decimal writes it: "1.50", "1E+5", "NaN". The
+/// number must be short, because Python could take much time to read a long number.
 bool is_short_number(std::string_view text);
 
-/// Returns whether `text` is a short fraction as Python's Fraction writes it.
+/// Returns whether `text` is a short fraction as Python's Fraction writes it: "3" or "-1/3".
 bool is_fraction(std::string_view text);
 
 }  // namespace aether2onnx::torch

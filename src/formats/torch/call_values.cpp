@@ -43,24 +43,24 @@ double number_of_bytes(char kind, std::string_view bytes) {
 
 }  // namespace
 
-// Returns whether `text` is a short number as Python's Decimal writes it: "1.50", "1E+5", "NaN".
-// Python could take much time to read a long number.
 bool is_short_number(std::string_view text) {
   constexpr std::size_t most = 50;
-  constexpr std::size_t most_of_exponent = 4;  // characters, including the sign
-  const std::size_t exponent = text.find('E');
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || c == '.' || c == 'E' || c == '+' || c == '-';
-  });
-  const std::string_view mantissa = text.substr(0, exponent);
-  const bool short_exponent =
-      exponent == std::string_view::npos || text.size() - exponent - 1 <= most_of_exponent;
-  const bool has_digit = mantissa.find_first_of("0123456789") != std::string_view::npos;
-  return (plain && has_digit && short_exponent && text.size() <= most) || text == "NaN" ||
-         text == "sNaN" || text == "Infinity" || text == "-Infinity";
+  constexpr std::size_t most_of_exponent = 3;  // digits
+  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text == "NaN" || text == "sNaN" || text == "Infinity") return true;
+  const std::size_t at = text.find('E');
+  if (at != std::string_view::npos) {
+    std::string_view exponent = text.substr(at + 1);
+    if (exponent.starts_with('+') || exponent.starts_with('-')) exponent.remove_prefix(1);
+    if (!only_digits(exponent) || exponent.size() > most_of_exponent) return false;
+    text = text.substr(0, at);
+  }
+  const std::size_t dot = text.find('.');
+  const bool has_decimals = dot != std::string_view::npos;
+  return text.size() <= most && only_digits(text.substr(0, dot)) &&
+         (!has_decimals || only_digits(text.substr(dot + 1)));
 }
 
-// Returns whether `text` is a short fraction as Python's Fraction writes it: "3" or "-1/3".
 bool is_fraction(std::string_view text) {
   constexpr std::size_t most = 50;
   if (text.size() > most) return false;

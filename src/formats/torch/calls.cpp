@@ -96,8 +96,8 @@ class MisuseFinder {
     const Row* row = find_row(document_.module(*name), document_.name(*name));
     if (row == nullptr) return;
     const auto arguments = document_.arguments(object);
-    // Python makes new arguments for each call. A file could save space by sharing them, so that
-    // the time of loading would grow faster than the file.
+    // Picklers write new arguments for each call. If calls share arguments, loading can take much
+    // more time and memory than the file has bytes.
     if (!arguments.empty() && !known_arguments_.insert(arguments.data()).second) {
       misuse(object, "torch-call", "{} is called with the arguments of another call",
              pickle::describe(document_, *name));
@@ -108,13 +108,13 @@ class MisuseFinder {
       not_judged(object, text);
       return;
     }
-    if (const Row* inner = inner_row(*row, arguments); inner != nullptr && !inner->judged) {
-      not_judged(object, text);
-    }
     if (!matcher_.is_called_as(*row, document_.form(object), arguments) ||
-        !is_nested_call_right(*row, arguments)) {
+        !is_nested_call_right(object, *row, arguments)) {
+      const CallForm form = document_.form(object);
       misuse(object, "torch-call", "{} is called with ({}){}", text, arguments_text(arguments),
-             document_.form(object) == CallForm::reduce ? "" : " by another opcode than REDUCE");
+             form == CallForm::reduce   ? ""
+             : form == CallForm::newobj ? " by the opcode NEWOBJ"
+                                        : " by another opcode than REDUCE and NEWOBJ");
     }
     const bool is_layer = row->role == Role::layer;
     if ((is_layer && ++layers_ > limits::kLayers) ||
@@ -148,11 +148,6 @@ class MisuseFinder {
     return made != nullptr ? *made : row;
   }
 
-  const Row* inner_row(const Row& row, std::span<const ValueId> arguments) const {
-    if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return nullptr;
-    return find_row(document_.module(arguments[0]), document_.name(arguments[0]));
-  }
-
   void check_state(ValueId object, const std::string& text, const Row& row) {
     const auto state = document_.state(object);
     if (state && !known_states_.insert(*state).second) {
@@ -171,24 +166,27 @@ class MisuseFinder {
   // _rebuild_from_type_v2(function, type, arguments, state) calls `function` with `arguments`.
   // Returns whether the table of known names (known_names.h) allows these arguments for `function`.
   // Returns true for calls of other names.
-  bool is_nested_call_right(const Row& row, std::span<const ValueId> arguments) {
+  bool is_nested_call_right(ValueId object, const Row& row, std::span<const ValueId> arguments) {
     if (!row.names.starts_with("_rebuild_from_type") || arguments.size() < 3) return true;
-    const Row* inner = inner_row(row, arguments);
-    return inner != nullptr && inner != &row && !inner->names.starts_with("_rebuild_from_type") &&
-           matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
+    const Row* inner = find_row(document_.module(arguments[0]), document_.name(arguments[0]));
+    if (inner == nullptr || inner == &row || inner->names.starts_with("_rebuild_from_type")) {
+      return false;
+    }
+    if (!inner->judged) not_judged(object, pickle::describe(document_, arguments[0]));
+    return matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
 
-  // Reports a name of Python 2 in a pickle above protocol 2: Python 3 does not translate this name.
+  // Reports a known name that Python does not find in a pickle of this protocol.
   void check_name(ValueId name) {
     const std::string_view module = document_.module(name);
-    if (document_.protocol() > 2 && (module == "__builtin__" || module == "copy_reg") &&
-        find_row(module, document_.name(name)) != nullptr) {
+    if (find_row(module, document_.name(name)) == nullptr) return;
+    // Python 3 translates names of Python 2 only up to protocol 2.
+    if (document_.protocol() > 2 && (module == "__builtin__" || module == "copy_reg")) {
       misuse(name, "torch-name", "{} is a name of Python 2 in a pickle of protocol {}",
              pickle::describe(document_, name), document_.protocol());
     }
-    // Below protocol 4, Python takes a name with a dot as one name, and finds nothing.
-    if (document_.protocol() < 4 && document_.name(name).find('.') != std::string_view::npos &&
-        find_row(module, document_.name(name)) != nullptr) {
+    // Below protocol 4, Python does not split a name at its dots, and so finds nothing.
+    if (document_.protocol() < 4 && document_.name(name).find('.') != std::string_view::npos) {
       misuse(name, "torch-name", "{} is a name of protocol 4 in a pickle of protocol {}",
              pickle::describe(document_, name), document_.protocol());
     }
@@ -242,9 +240,13 @@ class MisuseFinder {
   // pickle reader compares only Python's integers and real numbers. So reports two keys that are
   // equal, or nearly equal, if one of them is numpy's or complex.
   void check_numbers(ValueId dict) {
+    const auto pairs = document_.pairs(dict);
+    const bool has_others = std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+      return document_.kind(pair.first) == Kind::object && number_of(pair.first);
+    });
+    if (!has_others) return;
     std::vector<std::pair<std::vector<double>, ValueId>> numbers;
-    bool has_others = false;
-    for (const auto& [key, item] : document_.pairs(dict)) {
+    for (const auto& [key, item] : pairs) {
       std::optional<std::vector<double>> number;
       switch (document_.kind(key)) {
         case Kind::boolean:
@@ -258,7 +260,6 @@ class MisuseFinder {
           break;
         case Kind::object:
           number = number_of(key);
-          has_others = has_others || number;
           break;
         default:
           break;
@@ -270,7 +271,6 @@ class MisuseFinder {
       if (number->size() == 2 && (*number)[1] == 0) number->pop_back();
       numbers.emplace_back(std::move(*number), key);
     }
-    if (!has_others) return;
     std::sort(numbers.begin(), numbers.end());
     for (std::size_t i = 1; i < numbers.size(); ++i) {
       const auto& [number, key] = numbers[i];

@@ -148,8 +148,7 @@ class TensorRecords {
     } catch (const NotATensor& reason) {
       if (reason.code != "torch-tensor-expanded" && reason.code != "torch-tensor-kind") throw;
       no_tensor("torch-tensor-sparse",
-                "is a sparse tensor whose indices or values repeat stored elements "
-                "(torch.Tensor.expand)");
+                "is a sparse tensor whose indices or values are expanded, negated or not read");
     }
   }
 
