@@ -6,10 +6,11 @@ set -eu
 cd "$1"
 failed=0
 
-# compare NAME FILE: both lists of codes, one a line, from standard input and from FILE.
+# compare NAME SOURCE DOCUMENT: both files list codes, one a line. (In a pipe, a function could not
+# set `failed`.)
 compare() {
-  sort -u >"$folder/source"
-  sort -u "$2" >"$folder/documented"
+  sort -u "$2" >"$folder/source"
+  sort -u "$3" >"$folder/documented"
   if ! diff "$folder/source" "$folder/documented" >"$folder/difference"; then
     echo "$1: the sources (<) and the document (>) list different codes:"
     grep '^[<>]' "$folder/difference"
@@ -36,10 +37,12 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 first_cells docs/check.md '^\| `' >"$folder/check"
-literals Rule judge/check/rules_*.cpp | compare "check" "$folder/check"
+literals Rule judge/check/rules_*.cpp >"$folder/codes"
+compare "check" "$folder/codes" "$folder/check"
 
 first_cells docs/security.md "^\| \`.*\| (found|can't tell|clean) \|" | grep -vE '^zip-|…' >"$folder/scan"
-literals 'found|unclear|note' judge/scan/*.cpp | compare "scan" "$folder/scan"
+literals 'found|unclear|note' judge/scan/*.cpp >"$folder/codes"
+compare "scan" "$folder/codes" "$folder/scan"
 
 sed -n '/^After `zip-`/,/^$/p' docs/security.md | grep -oE '`[a-z0-9-]+`' | tr -d '`' |
   grep -v '^zip-$' >"$folder/zip"
@@ -48,7 +51,8 @@ sed -n '/^After `zip-`/,/^$/p' docs/security.md | grep -oE '`[a-z0-9-]+`' | tr -
   # Findings with the prefix in the source; codes of errors stand behind their kind.
   cat src/formats/zip/*.cpp | tr '\n' ' ' | sed -E 's/ErrorKind::[a-z_]+, *"[a-z0-9-]+"//g' |
     grep -oE '"zip-[a-z0-9-]+"' | tr -d '"' | sed 's/^zip-//' || true
-} | compare "scan of archives" "$folder/zip"
+} >"$folder/codes"
+compare "scan of archives" "$folder/codes" "$folder/zip"
 
 [ "$failed" = 0 ] && echo "every code is documented"
 exit "$failed"

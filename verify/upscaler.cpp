@@ -43,15 +43,15 @@ double available_bytes() {
 }
 
 [[noreturn]] void too_large(const fs::path& path, const PictureHeader& header, double needed,
-                            double available) {
+                            double usable) {
   const auto whole = [](double bytes) { return static_cast<std::uint64_t>(std::min(bytes, 1e18)); };
   fail(
       {ErrorKind::limit, "upscale-memory", path.string(), human_bytes(whole(needed)),
-       human_bytes(whole(available))},
-      "{}: {} x {} pixels need at least {} of memory, but only {} are free.\nClose other programs, "
-      "use a machine with more memory, give a smaller {}, or cut the picture into parts.",
+       human_bytes(whole(usable))},
+      "{}: {} x {} pixels need at least {} of memory, but upscale may use only {}.\nClose other "
+      "programs, use a machine with more memory, give a smaller {}, or cut the picture into parts.",
       shown_path(path), header.width, header.height, human_bytes(whole(needed)),
-      human_bytes(whole(available)), option("overlap"));
+      human_bytes(whole(usable)), option("overlap"));
 }
 
 // Calls `work`, which uses the picture module (see picture_module.h), and returns the result of
@@ -295,7 +295,8 @@ TilePlan Upscaler::plan(const PictureHeader& header, const fs::path& path,
   return plan;
 }
 
-// Sets plan.exact (whether tiles leave the result unchanged) and plan.why_not.
+// Sets plan.exact: whether the result is the same as without tiles. If not, also sets plan.why_not
+// to the reason.
 void Upscaler::judge(TilePlan& plan, std::int64_t height, std::int64_t width) const {
   if (plan.count == 1) {
     if (plan.height <= height && plan.width <= width) return;
@@ -326,7 +327,8 @@ double Upscaler::memory_for_run(const PictureHeader& header, const fs::path& pat
                          header.channels * header.bits / 8;
   const auto scale = static_cast<double>(model_.scale());
   const double held = picture * (2 + 2 * scale * scale);  // picture and result, with JPEG copies
-  if (held > available * kShareOfMemory) too_large(path, header, held, available);
+  const double usable = available * kShareOfMemory;
+  if (held > usable) too_large(path, header, held, usable);
   if (model_.device().provider != Provider::cpu) return kGpuMemory;
   return (available - held) * kShareOfMemory;
 }
@@ -338,7 +340,8 @@ double Upscaler::bytes_of_run(const TilePlan& plan) const {
 }
 
 // Makes the allocator keep freed memory, if there is enough memory. By default, the allocator
-// returns each feature map to the system. On a CPU, this takes a fifth of the time of a run.
+// returns the memory of each feature map to the system. On a CPU, returning the memory takes a
+// fifth of the time of a run.
 void Upscaler::keep_memory_if_there_is_enough(const TilePlan& plan) {
   if (keeps_memory_ || kKeptMemory * bytes_of_run(plan) > available_bytes() / 2) return;
   keeps_memory_ = true;

@@ -42,8 +42,8 @@ std::string lower_case(std::string_view text) {
 }
 
 // Returns whether `name` is a known entry that is neither a pickle nor a tensor. PyTorch writes
-// such small entries (version, byte order, …). The command fuse writes notes into a fused
-// checkpoint, see network/notes.h.
+// small entries of this kind (version, byte order, …). aether2onnx's command `fuse` adds entries
+// with settings of the network (notes, see network/notes.h) to a checkpoint.
 bool is_known_record(std::string_view name) {
   constexpr std::string_view known =
       "version .data/version .data/serialization_id byteorder .data/byteorder .format_version "
@@ -51,6 +51,12 @@ bool is_known_record(std::string_view name) {
   constexpr std::string_view notes = ".data/";
   return is_one_of(known, name) ||
          (name.starts_with(notes) && network::is_note(name.substr(notes.size())));
+}
+
+// Returns whether the known entry `name` contains a decimal number in every checkpoint. PyTorch
+// reads these entries when it loads a checkpoint, and fails if the content is something else.
+bool is_number_record(std::string_view name) {
+  return is_one_of(".data/serialization_id .format_version .storage_alignment", name);
 }
 
 bool is_pickle_name(const std::string& lower) {
@@ -74,10 +80,12 @@ class ZipScan {
   bool run() {
     collector_.set_container("zip");
     audit();
-    // zip::Archive reads the archive's directory again. Stop if the work budget is too small.
+    // audit() has read the archive's directory, and zip::Archive reads the directory again. Stop if
+    // this work exceeds the rest of the scan's budget (Limits::scan_work).
     if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);
+      judge_inflation(zip);
       scan_entries(zip);
       return has_data_pickle_;
     } catch (const Error& error) {
@@ -91,8 +99,8 @@ class ZipScan {
   void run_behind_another() {
     if (!zip::has_directory(file_.input)) return;
     collector_.found("polyglot-zip",
-                     "the file is {}, but its last bytes make the file a zip archive, too",
-                     collector_.container().empty() ? "something else" : collector_.container());
+                     "the file's format is {}, but its last bytes make the file a zip archive, too",
+                     collector_.container().empty() ? "unknown" : collector_.container());
     try {
       audit_ = zip::audit(file_.input, file_.context);
     } catch (const Error& error) {
@@ -116,7 +124,21 @@ class ZipScan {
     }
   }
 
-  // --- entries that zip::Archive can read ---
+  // --- scanning entries with zip::Archive ---
+
+  // Reports an archive that PyTorch would inflate to much more than the file's size.
+  void judge_inflation(const zip::Archive& zip) {
+    constexpr std::uint64_t most = std::uint64_t{256} << 20U;
+    constexpr std::uint64_t times = 4;
+    std::uint64_t inflated = 0;
+    for (const zip::Entry& entry : zip.entries()) {
+      if (!entry.stored) inflated += std::min(entry.size, limits::kInflatedBytes);
+    }
+    if (inflated <= most + times * file_.input.size()) return;
+    collector_.unclear("inflated-size",
+                       "the archive's compressed entries inflate to {}, but the file has only {}",
+                       human_bytes(inflated), human_bytes(file_.input.size()));
+  }
 
   void scan_entries(const zip::Archive& zip) {
     const auto& entries = zip.entries();
@@ -153,6 +175,15 @@ class ZipScan {
     }
     if (entry.size == 0 || !take(entry) || !check(zip, index, where)) return;
     if (lower.starts_with("code/")) return;
+    if (is_number_record(name) && entry.size <= kRecordBytes) {
+      const auto content = zip.read_all(index, kRecordBytes);
+      const auto is_digit = [](std::byte byte) {
+        return byte >= std::byte{'0'} && byte <= std::byte{'9'};
+      };
+      if (!std::all_of(content.begin(), content.end(), is_digit)) {
+        collector_.unclear("record", "{}: the entry is no decimal number", where);
+      }
+    }
     const bool known =
         lower.starts_with("data/") || (is_known_record(name) && entry.size <= kRecordBytes);
     scan_other(zip, index, where, !known);
@@ -177,13 +208,14 @@ class ZipScan {
     return file_.budget.take(work);
   }
 
-  // Subtracts the cost to inflate the entry from the work budget. Returns false if too little is
-  // left.
+  // Subtracts the cost to inflate the entry from the scan's budget (Limits::scan_work). Returns
+  // false if the rest of the budget is smaller than this cost.
   bool take(const zip::Entry& entry) {
     return entry.stored || file_.budget.take_inflation(entry.packed, entry.size);
   }
 
-  // Returns whether the entry's checksum is right. zip::Archive::read() throws if it is wrong.
+  // Returns whether the entry's checksum is right. If the checksum is wrong, zip::Archive::read()
+  // throws, and check() adds a finding.
   bool check(const zip::Archive& zip, std::size_t index, const std::string& where) {
     try {
       zip.read(index, 0, {});
@@ -211,13 +243,13 @@ class ZipScan {
     if (!extra) return;
     if (is_archive(kind)) {
       collector_.unclear("nested-archive",
-                         "{}: an archive within the archive, whose content was not scanned", where);
+                         "{}: the entry is an archive, whose content was not scanned", where);
     } else {
       collector_.unclear("extra-entry", "{}: no checkpoint has an entry of this name", where);
     }
   }
 
-  // --- entries of an archive that zip::Archive refuses ---
+  // --- scanning the raw bytes of an entry, without zip::Archive ---
 
   void scan_raw(const zip::Entry& part) {
     if (part.packed == 0 || !file_.budget.take(cost::kEntry)) return;

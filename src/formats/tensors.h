@@ -34,7 +34,7 @@ struct Tensor {
   std::int64_t storage_offset = 0;    ///< In elements.
   std::int64_t elements = 0;
   std::string storage;  ///< The key of the storage that contains the elements.
-  /// For a quantized tensor: how to compute its values. Null for any other tensor.
+  /// Says how to compute the values of a quantized tensor. Null for any other tensor.
   std::shared_ptr<const Quantizer> quantizer;
 
   bool is_quantized() const { return quantizer != nullptr; }
@@ -103,19 +103,20 @@ std::uint64_t byte_count(const NewTensor& tensor);
 /// these elements row-major, with the least significant byte of each element first.
 std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
-/// The result of state_dict::audit(), which checks a file that can be opened.
+/// The result of state_dict::audit(), which checks that all tensors of a file fit the bytes in the
+/// file.
 struct Audit {
-  /// The first 20 tensors, or references to storages, that are inconsistent in themselves or do not
-  /// fit the storages of the file. Each pair has the byte offset in the file or zip entry with the
-  /// pickle, and a text for messages. The text continues a sentence that begins with "an entry
-  /// that", for example "is an expanded quantized tensor".
+  /// The first 20 tensors, or references to storages, that contradict themselves or the storages of
+  /// the file. Each pair has the byte offset in the file or zip entry with the pickle, and a text
+  /// for messages. The text continues a sentence that begins with "an entry that", for example "is
+  /// a sparse tensor with an index outside the tensor".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that the pickle does not refer to.
   std::vector<std::string> unused_storages;
   /// The offset behind the last byte that a loader (torch.load, safetensors) reads. scan() reports
   /// all bytes from this offset on.
   std::uint64_t end = 0;
-  /// True if the file says that its elements are big-endian. Old loaders ignore this.
+  /// True if the file says that its elements are big-endian. Old loaders ignore this statement.
   bool big_endian = false;
 };
 

@@ -57,6 +57,16 @@ void add_budget_cases(Cases& cases) {
   }
   add("inflating_storages", with_entries(more), ScanResult::unclear,
       "1.8 GB of storages from 1.8 MB");
+  // The storage of a tensor, so that PyTorch reads all of the entry.
+  Record zeros;
+  zeros.key = "zeros";
+  zeros.elements = std::int64_t{300} << 18;
+  zeros.shape = {zeros.elements};
+  zeros.strides = {1};
+  std::vector<RawEntry> list = entries(with_extra(opcodes(zeros)));
+  list.push_back(inflating('\0', std::size_t{300} << 20));
+  list.back().name = "archive/data/zeros";
+  add("inflating_storage", raw_zip(list), ScanResult::unclear, "300 MB of zeros from 300 kB");
 
   // Entries of the directory that all lead to the first local header.
   more.assign(1, {"archive/0.pkl", many_times("]0", 500'000) + "N."});

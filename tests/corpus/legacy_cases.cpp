@@ -49,7 +49,7 @@ void add_legacy_cases(Cases& cases) {
   add("call_in_the_head", forged([](Parts& p) {
         p.system = pickle("}" + text("x") + call("os", "system", "(" + text("true") + "t") + "s");
       }),
-      "torch-legacy-head", "beside the checkpoint", ScanResult::found);
+      "torch-legacy-head", "its header or list of storages has", ScanResult::found);
   add("dropped_call_in_the_head", forged([](Parts& p) {
         p.system = pickle("}" + call("os", "system", "(" + text("true") + "t") + "0");
       }),
@@ -141,7 +141,7 @@ void add_legacy_cases(Cases& cases) {
   // PyTorch keeps views and storages in one table: this view would be storage "1".
   add("view_with_the_key_of_a_storage",
       with_view("(" + text("1") + integer(0) + integer(count) + "t"), "torch-tensor",
-      "a storage and a part of one", ScanResult::found);
+      "a storage and a part of a storage", ScanResult::found);
   add("reference_as_in_a_zip", forged([](Parts& p) { p.object.erase(p.object.find("NtQ"), 1); }),
       "torch-tensor", "PyTorch does not use in this file format", ScanResult::found);
 }

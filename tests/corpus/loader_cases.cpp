@@ -145,6 +145,91 @@ void add_storages(Cases& cases) {
           {ErrorKind::malformed, "torch-tensor"}, ScanResult::found);
 }
 
+// A tensor of int64 numbers, row-major, on the storage `key`.
+Record integers(const std::string& key, const std::vector<std::int64_t>& shape) {
+  Record record;
+  record.storage_class = "LongStorage";
+  record.key = key;
+  record.elements = 1;
+  record.shape = shape;
+  record.strides.resize(shape.size());
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    record.strides[axis] = record.elements;
+    record.elements *= shape[axis];
+  }
+  return record;
+}
+
+// A checkpoint with a sparse tensor 2x3 of three values. `parts` are its tensors of indices, each
+// with its elements.
+std::string with_sparse(
+    const std::string& layout,
+    const std::vector<std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>>>& parts,
+    const std::string& behind_size = "", const std::vector<std::int64_t>& size = {2, 3}) {
+  std::string opcodes_of_parts;
+  std::vector<RawEntry> storages;
+  for (const auto& [shape, numbers] : parts) {
+    const std::string key = fmt::format("s{}", storages.size());
+    opcodes_of_parts += opcodes(integers(key, shape));
+    std::string bytes;
+    for (const std::int64_t number : numbers)
+      bytes += little(static_cast<std::uint64_t>(number), 8);
+    storages.push_back({"archive/data/" + key, bytes});
+  }
+  opcodes_of_parts += opcodes(integers("values", {3}));
+  storages.push_back({"archive/data/values", std::string(24, '\1')});
+  std::vector<RawEntry> list = entries(
+      with_extra(call("torch._utils", "_rebuild_sparse_tensor",
+                      "(" + call("torch.serialization", "_get_layout", "(" + text(layout) + "t") +
+                          "(" + opcodes_of_parts + tuple(size) + behind_size + "tt")));
+  list.insert(list.end(), storages.begin(), storages.end());
+  return raw_zip(list);
+}
+
+// PyTorch checks the indices of sparse tensors when it loads a file.
+void add_sparse(Cases& cases) {
+  const auto add = [&](const std::string& name, const std::string& bytes) {
+    refused(cases, "loader_sparse_" + name, bytes, {ErrorKind::malformed, "torch-tensor"},
+            ScanResult::found);
+  };
+  const std::string coo = "torch.sparse_coo";
+  const std::string csr = "torch.sparse_csr";
+  const std::string coalesced = "\x88";
+  const std::vector<std::int64_t> columns = {2, 3};
+  converts(cases, "loader_sparse_sound",
+           with_sparse(coo, {{columns, {0, 0, 1, 0, 2, 1}}}, coalesced), ScanResult::clean);
+  converts(cases, "loader_sparse_unsorted", with_sparse(coo, {{columns, {1, 1, 0, 2, 2, 1}}}),
+           ScanResult::clean);
+  add("index_outside", with_sparse(coo, {{columns, {0, 0, 1, 0, 3, 1}}}));
+  add("index_below_zero", with_sparse(coo, {{columns, {0, -1, 1, 0, 2, 1}}}));
+  add("coalesced_but_twice", with_sparse(coo, {{columns, {0, 0, 1, 2, 2, 1}}}, coalesced));
+  add("of_another_rank", with_sparse(coo, {{columns, {0, 0, 1, 0, 2, 1}}}, "", {2, 3, 4}));
+  add("without_its_values", with_sparse(coo, {{{2, 2}, {0, 1, 0, 1}}}));
+  converts(cases, "loader_sparse_rows", with_sparse(csr, {{{3}, {0, 1, 3}}, {{3}, {2, 0, 1}}}),
+           ScanResult::clean);
+  add("rows_that_descend", with_sparse(csr, {{{3}, {0, 4, 3}}, {{3}, {2, 0, 1}}}));
+  add("rows_of_one_column_twice", with_sparse(csr, {{{3}, {0, 1, 3}}, {{3}, {2, 1, 1}}}));
+  add("rows_with_an_index_outside", with_sparse(csr, {{{3}, {0, 1, 3}}, {{3}, {3, 0, 1}}}));
+  add("rows_that_are_too_few", with_sparse(csr, {{{2}, {0, 3}}, {{3}, {0, 1, 2}}}));
+  converts(cases, "loader_sparse_columns",
+           with_sparse("torch.sparse_csc", {{{4}, {0, 1, 2, 3}}, {{3}, {1, 0, 1}}}),
+           ScanResult::clean);
+  add("columns_as_rows", with_sparse("torch.sparse_csc", {{{3}, {0, 1, 3}}, {{3}, {1, 0, 1}}}));
+
+  // Only a tensor of floating-point numbers can require gradients, also if the tensor is too large
+  // for a conversion.
+  Record expanded = integers("n", {1});
+  expanded.shape = {std::int64_t{1} << 33};
+  expanded.strides = {0};
+  std::string wants_gradients = opcodes(expanded);
+  const std::size_t flag = wants_gradients.rfind('\x89');
+  wants_gradients[flag] = '\x88';
+  std::vector<RawEntry> list = entries(with_extra(wants_gradients));
+  list.push_back({"archive/data/n", std::string(8, '\1')});
+  refused(cases, "loader_gradients_of_expanded_integers", raw_zip(list),
+          {ErrorKind::malformed, "torch-tensor"}, ScanResult::found);
+}
+
 void add_archives(Cases& cases) {
   const auto with = [](const std::string& name, const std::string& bytes) {
     std::vector<RawEntry> list = entries(pickle(state_dict()));
@@ -156,6 +241,10 @@ void add_archives(Cases& cases) {
           {ErrorKind::malformed, "torch-folder"}, ScanResult::unclear);
   refused(cases, "loader_byteorder_with_a_newline", with("archive/byteorder", "little\n"),
           {ErrorKind::malformed, "torch-byteorder"}, ScanResult::unclear);
+  converts(cases, "loader_serialization_id", with("archive/.data/serialization_id", "0123456789"),
+           ScanResult::clean);
+  converts(cases, "loader_serialization_id_that_is_no_text",
+           with("archive/.data/serialization_id", "\xff"), ScanResult::unclear);
   // The little-endian elements of the file are no numbers if they are read as big-endian ones.
   refused(cases, "loader_big_endian", with("archive/byteorder", "big"),
           {ErrorKind::precision, "weight-not-finite"}, ScanResult::unclear);
@@ -166,6 +255,7 @@ void add_archives(Cases& cases) {
 void add_loader_cases(Cases& cases) {
   add_calls(cases);
   add_storages(cases);
+  add_sparse(cases);
   add_archives(cases);
 }
 

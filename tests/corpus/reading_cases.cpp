@@ -403,16 +403,11 @@ void add_keys(Cases& cases) {
           "Ns",
       "pickle-duplicate");
   std::string same_hash = "}(";
-  for (int i = 1; i <= 40'000; ++i) {
-    // Multiples of 2^61 - 1, whose hashes are 0 in CPython.
-    std::string bytes(10, '\0');
-    unsigned __int128 number = (static_cast<unsigned __int128>(1) << 61U) - 1;
-    number *= static_cast<unsigned>(i);
-    for (char& byte : bytes) {
-      byte = static_cast<char>(static_cast<unsigned char>(number & 0xffU));
-      number >>= 8U;
-    }
-    same_hash += "\x8a\x0a" + bytes + "N";
+  for (std::uint64_t i = 1; i <= 40'000; ++i) {
+    // Multiples of 2^61 - 1, whose hashes are 0 in CPython: i * 2^61 - i, in 80 bits.
+    const std::uint64_t low = (i & 7U) << 61U;
+    const std::uint64_t high = (i >> 3U) - (low < i ? 1 : 0);
+    same_hash += "\x8a\x0a" + little(low - i, 8) + little(high, 2) + "N";
   }
   add("numbers_of_one_hash", same_hash + "u", "pickle-key");
   std::string tuples = "}(";

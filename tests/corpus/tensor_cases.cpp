@@ -36,8 +36,8 @@ void add_layout_cases(Cases& cases) {
             {ErrorKind::malformed, "torch-misuse", "is called with"}, scan);
   };
   const auto filled = [&](const std::string& name, std::string_view bytes) {
-    refused(cases, "tensor_" + name, bytes, {ErrorKind::malformed, "torch-misuse", "are put into"},
-            ScanResult::found);
+    refused(cases, "tensor_" + name, bytes,
+            {ErrorKind::malformed, "torch-misuse", "into the result of"}, ScanResult::found);
   };
   const auto unfit = [&](const std::string& name, std::string_view bytes, const std::string& text,
                          ScanResult scan = ScanResult::clean) {
@@ -137,11 +137,11 @@ void add_layout_cases(Cases& cases) {
   add("of_another_type", changed([](Record& r) { r.storage_class = "DoubleStorage"; }),
       "should have");
   misused("sparse", changed([](Record& r) { r.function = "_rebuild_sparse_tensor"; }),
-          ScanResult::unclear);
+          ScanResult::found);
   misused("meta", changed([](Record& r) { r.function = "_rebuild_meta_tensor_no_storage"; }),
           ScanResult::found);
   unfit("unknown_function", changed([](Record& r) { r.function = "_rebuild_anything"; }),
-        "of a kind that is not read", ScanResult::found);
+        "of a kind that aether2onnx does not read", ScanResult::found);
   misused("quantized_out_of_range", changed([](Record& r) {
             r.function = "_rebuild_qtensor";
             r.storage_class = "QInt8Storage";
@@ -163,7 +163,7 @@ void add_reference_cases(Cases& cases) {
   // Leads neither to a storage nor to a class.
   const auto strange = [&](const std::string& name, std::string_view bytes) {
     refused(cases, "reference_" + name, bytes,
-            {ErrorKind::malformed, "torch-misuse", "a reference ("}, ScanResult::found);
+            {ErrorKind::malformed, "torch-misuse", "outside the pickle ("}, ScanResult::found);
   };
   const std::string storage = text("storage") + global("torch", "FloatStorage");
   const std::string count = integer(first().elements);

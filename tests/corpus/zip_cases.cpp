@@ -283,8 +283,8 @@ void add_list_cases(Cases& cases) {
   bomb.crc = crc32(std::as_bytes(std::span(zeros)));
   converts(cases, "zip_bomb_that_nobody_reads", insert(bomb, 3), ScanResult::clean);
   bomb.name = "archive/data.pkl";
-  add("bomb_as_the_pickle", with_list([&](auto& list) { list[0] = bomb; }), "no opcode 0x00",
-      ScanResult::unclear);
+  add("bomb_as_the_pickle", with_list([&](auto& list) { list[0] = bomb; }),
+      "opcode 0x00 does not exist", ScanResult::unclear);
   bomb.size = 0x7fffffff;
   add("bomb_beyond_deflate", with_list([&](auto& list) { list[0] = bomb; }), "zip-inflation",
       ScanResult::unclear);

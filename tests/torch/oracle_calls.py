@@ -1,9 +1,11 @@
 """Calls that rebuild tensors, modules and other values, with arguments and states that no writer gives
 them. See oracle_forms."""
 
+import struct
+
 import torch
 
-from oracle_build import Call, Global, Items, Material, Reference
+from oracle_build import Call, Global, Items, Material, Reference, contiguous
 from oracle_forms import PARAMETER, TENSOR, beside, float_tensor, parameter, weights
 from oracle_honest import ORDERED_DICT
 
@@ -156,6 +158,44 @@ def gradients(kit):
     return weights(kit, [("w", node)])
 
 
+def sparse(kit):
+    """Sparse tensors, most of them with a number that contradicts the others."""
+    material, chance = kit.material, kit.chance
+    rows, columns = chance.randint(1, 3), chance.randint(1, 4)
+    cells = [(row, column) for row in range(rows) for column in range(columns)]
+    cells = sorted(chance.sample(cells, chance.randint(0, len(cells))))
+    if chance.random() < 0.2:
+        chance.shuffle(cells)
+
+    def integers(numbers, shape):
+        numbers = list(numbers)
+        if numbers and chance.random() < 0.15:
+            numbers[chance.randrange(len(numbers))] += chance.choice((-2, -1, 1, 3))
+        dtype = chance.choice(("int64",) * 9 + ("int32",))
+        data = struct.pack(f"<{len(numbers)}{'q' if dtype == 'int64' else 'i'}", *numbers)
+        strides = (1, shape[0]) if len(shape) == 2 and chance.random() < 0.1 else contiguous(shape)
+        return material.on(material.storage(dtype, len(numbers), data), 0, shape, strides)
+
+    stored = len(cells) + (chance.random() < 0.1)
+    values = kit.tensor(chance.choice(((stored,),) * 9 + ((stored, 2),)), chance.choice(("float32", "int64")))
+    size = [rows, columns] + [2] * (chance.random() < 0.05)
+    if chance.random() < 0.1:
+        size[chance.randrange(2)] -= 1
+    size = Call(Global("torch", "Size"), (tuple(size),))
+    by_row = chance.random() < 0.4
+    layout = Call(Global("torch.serialization", "_get_layout"), ("torch.sparse_csr" if by_row else "torch.sparse_coo",))
+    function = "_rebuild_sparse_tensor"
+    if by_row:
+        if not hasattr(torch, "sparse_compressed_tensor") or hasattr(torch._utils, "_rebuild_sparse_csr_tensor"):
+            function = "_rebuild_sparse_csr_tensor"
+        ends = [sum(row < end for row, _ in cells) for end in range(rows + 1)]
+        parts = (integers(ends, (rows + 1,)), integers([column for _, column in cells], (len(cells),)), values, size)
+    else:
+        numbers = [row for row, _ in cells] + [column for _, column in cells]
+        parts = (integers(numbers, (2, len(cells))), values, size)
+    return beside(kit, Call(Global("torch._utils", function), (layout, parts)))
+
+
 def tensor_attributes(kit):
     """Attributes of parameters that hide their methods or can't be set."""
     chance = kit.chance
@@ -303,6 +343,7 @@ FORMS = {
     "tensor: shapes": shapes,
     "tensor: quantizer": quantizer,
     "tensor: gradients": gradients,
+    "tensor: sparse": sparse,
     "tensor: attributes": tensor_attributes,
     "dict: attributes": dict_attributes,
     "build: fields": module_fields,

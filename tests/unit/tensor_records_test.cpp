@@ -192,7 +192,7 @@ TEST(TensorRecord, KindsThatAreNotRead) {
   expect_problem(problem("N"), "torch-no-tensor", "is None");
   expect_problem(problem("cos\nsystem\n(X\x01\x00\x00\x00xtR"s), "torch-no-tensor",
                  "is an object of os.system");
-  expect_problem(problem("ctorch._utils\n_rebuild_sparse_tensor\n)R"), "torch-tensor-kind",
+  expect_problem(problem("ctorch._utils\n_rebuild_sparse_tensor\n)R"), "torch-tensor-arguments",
                  "sparse");
   expect_problem(problem("ctorch._utils\n_rebuild_meta_tensor_no_storage\n)R"), "torch-tensor-kind",
                  "meta");
@@ -201,7 +201,7 @@ TEST(TensorRecord, KindsThatAreNotRead) {
   // A parameter around a parameter around …
   std::string nested = tensor_opcodes(Record{});
   for (int i = 0; i < 10; ++i) nested = "ctorch._utils\n_rebuild_parameter\n(" + nested + "\x89NtR";
-  expect_problem(problem(nested), "torch-tensor-arguments", "parameter within");
+  expect_problem(problem(nested), "torch-tensor-arguments", "another Parameter");
   // Its elements stand in the storage with the other sign.
   Record negated;
   negated.function = "ctorch._utils\n_rebuild_tensor_v2\n";

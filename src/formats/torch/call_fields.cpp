@@ -92,7 +92,7 @@ bool Matcher::is_table(ValueId value, Fits fits) {
          });
 }
 
-// Returns whether the value is the __dict__ of a torch.nn.Module. Source:
+// Returns whether the value has the form of the __dict__ of a torch.nn.Module. Source:
 // torch/nn/modules/module.py, Module.__init__.
 bool Matcher::are_fields_of_layer(ValueId value) {
   const auto fields = document_.pairs(value);
@@ -129,8 +129,8 @@ bool Matcher::is_set_of_texts(ValueId value) {
 }
 
 // Returns whether the value is a dict of a layer's hooks. The network's author writes the hooks:
-// functions, or objects of the author's classes. The table of known names (known_names.h) has only
-// names of PyTorch, numpy and Python, so none of these names is a hook.
+// functions, or objects of the author's classes. Returns false if a hook is in the table of known
+// names (known_names.h), because the table has only names of PyTorch, numpy and Python.
 bool Matcher::are_hooks(ValueId value) {
   if (!is(Kind::dict, value) && !is_call_of(value, "collections", "OrderedDict")) return false;
   const auto hooks = document_.pairs(value);

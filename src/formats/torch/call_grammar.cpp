@@ -137,8 +137,9 @@ bool Matcher::are_items(ValueId value) {
     std::sort(all.begin(), all.end());
     return std::adjacent_find(all.begin(), all.end()) == all.end();
   };
-  // A pickle can use one long text as many keys, and to sort these texts would be slow. So compare
-  // the values first. All texts of different values together are not longer than the pickle.
+  // First, look for a ValueId that occurs twice in `keys`. A pickle can use one long text as many
+  // keys, and sorting these keys as texts would be slow. If all ids differ, each text has its own
+  // bytes in the pickle, so all texts together are not longer than the pickle.
   if (!differ(keys)) return false;
   std::vector<std::string_view> texts;
   for (const ValueId key : keys) texts.push_back(document_.text(key));
@@ -167,10 +168,12 @@ bool Matcher::is_key_part(ValueId value) {
   return is_plain(value) && !is(Kind::big_integer, value);
 }
 
-// Returns whether these can be the arguments of _rebuild_sparse_tensor: a layout, and (indices,
-// values, size). If `compressed`, of _rebuild_sparse_csr_tensor: a layout, and (compressed indices,
-// plain indices, values, size). From PyTorch 2.1 on, the flag is_coalesced may follow the size.
-bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool compressed) {
+// Returns whether `arguments` fit _rebuild_sparse_tensor: a layout, and the tuple (indices, values,
+// size). From PyTorch 2.1 on, the flag is_coalesced may follow the size. For a compressed layout,
+// the tuple is (compressed indices, plain indices, values, size). If `only_compressed`, the layout
+// must be compressed: _rebuild_sparse_csr_tensor, which PyTorch had before 2.0, makes only such
+// tensors.
+bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool only_compressed) {
   if (arguments.size() != 2 || !is_call_of(arguments[0], "torch.serialization", "_get_layout") ||
       !is(Kind::tuple, arguments[1])) {
     return false;
@@ -178,8 +181,9 @@ bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool compressed) {
   const auto layout = document_.arguments(arguments[0]);
   constexpr std::string_view of_compressed =
       "torch.sparse_csr torch.sparse_csc torch.sparse_bsr torch.sparse_bsc";
-  if (layout.size() != 1 || !is(Kind::string, layout[0]) ||
-      !is_one_of(compressed ? of_compressed : "torch.sparse_coo", document_.text(layout[0]))) {
+  if (layout.size() != 1 || !is(Kind::string, layout[0])) return false;
+  const bool compressed = is_one_of(of_compressed, document_.text(layout[0]));
+  if (!compressed && (only_compressed || document_.text(layout[0]) != "torch.sparse_coo")) {
     return false;
   }
   auto parts = document_.elements(arguments[1]);
@@ -191,8 +195,9 @@ bool Matcher::fits_sparse(std::span<const ValueId> arguments, bool compressed) {
                      [&](ValueId part) { return is_rebuild(part); });
 }
 
-// Returns whether the value is the state of a uuid.UUID: a dict with its 128 bits as "int". uuid1()
-// also makes "is_safe", which is 0 or -1. Source: Lib/uuid.py, __getstate__.
+// Returns whether the value is the state of a uuid.UUID: a dict that has the 128 bits of the UUID
+// as "int". The dict may also have "is_safe", which is 0 or -1, because uuid1() sets "is_safe".
+// Source: Lib/uuid.py, __getstate__.
 bool Matcher::is_uuid_state(ValueId value) {
   constexpr std::size_t digits = 39;
   const auto fields = document_.pairs(value);
@@ -323,12 +328,13 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   }
   if (word == "fraction") return kind == Kind::string && is_fraction(document_.text(value));
   if (word == "class") {
-    // In PyTorch's format from before 1.6, a persistent id may name a class, with the source text.
+    // In PyTorch's format from before 1.6, a reference to data outside the pickle (persistent id)
+    // may also name a class. Such a reference contains the class's source text.
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
-    // _reconstructor() makes the object by object.__new__, which refuses the classes of dicts and
-    // SimpleNamespace.
+    // A pickle calls _reconstructor() with this class. _reconstructor() calls object.__new__(),
+    // which refuses the classes of dicts and SimpleNamespace. So return false for these classes.
     return row == nullptr || row->state == "layer-fields" || row->state == "uuid-state" ||
            row->names == "Namespace";
   }

@@ -25,12 +25,13 @@ class Matcher {
   bool is_called_as(const Row& row, pickle::CallForm form,
                     std::span<const pickle::ValueId> arguments);
 
-  /// Returns whether `object` may be a call that numpy writes for elements whose type is not in the
-  /// table of known names: texts, dates, objects.
+  /// Returns whether numpy may have written the call `object` for an element type that is not in
+  /// the table of known names (known_names.h): texts, dates or Python objects.
   bool may_be_honest(pickle::ValueId object);
 
-  /// Returns the number if the object is a call that makes a numpy number; real and imaginary part
-  /// for a complex one. Integers are rounded to float64. Returns nullopt for other objects.
+  /// Returns the value of a numpy number if `object` is a call that makes a numpy number. The
+  /// vector has one element, or the real and the imaginary part of a complex number. Integers are
+  /// rounded to float64. Returns nullopt for other objects.
   std::optional<std::vector<double>> numpy_number(pickle::ValueId object);
 
   /// Returns whether the value matches `word`: a word of the table of known names, for example
@@ -54,8 +55,9 @@ class Matcher {
   // share one long list.
   bool may_visit(std::size_t values);
 
-  // Does the same for a text or bytes that a call copies. Python needs up to four bytes for each
-  // character, and Path splits a text at its slashes.
+  // Adds the work of copying a text or bytes, which a call in the pickle may cause, to the number
+  // of visited values. Returns false if the number exceeds the limit of may_visit(). Python needs
+  // up to four bytes for each character, and pathlib.Path splits a text at its slashes.
   bool may_copy(pickle::ValueId value);
 
   bool are_counts(pickle::ValueId value);
@@ -78,7 +80,7 @@ class Matcher {
   std::optional<std::string> short_bytes(pickle::ValueId value);
   bool is_moment(pickle::ValueId value, std::size_t size);
   bool is_other_dtype(pickle::ValueId dtype) const;
-  bool fits_sparse(std::span<const pickle::ValueId> arguments, bool compressed);
+  bool fits_sparse(std::span<const pickle::ValueId> arguments, bool only_compressed);
   bool is_uuid_state(pickle::ValueId value);
   bool is_quantizer(pickle::ValueId value);
   bool is_rebuild(pickle::ValueId value) const;

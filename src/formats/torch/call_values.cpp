@@ -70,7 +70,7 @@ bool is_fraction(std::string_view text) {
   return only_digits(text.substr(0, slash)) && only_digits(below) && below[0] != '0';
 }
 
-// Returns whether the value is a timedelta of less than a day, as the offset of a time zone is.
+// Returns whether the value is a timedelta of less than one day. A time zone has such an offset.
 bool Matcher::is_offset(ValueId value) const {
   if (!is_call_of(value, "datetime", "timedelta")) return false;
   const auto parts = document_.arguments(value);
@@ -85,7 +85,8 @@ bool Matcher::is_offset(ValueId value) const {
 std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray) {
   if (is(Kind::bytes, value) || is(Kind::string, value)) {
     const std::string_view content = document_.text(value);
-    // Python 2's texts become bytes again only if all their characters are ASCII.
+    // Python 3 decodes the bytes of a Python 2 text to characters. The called function encodes the
+    // characters again. The result is surely the old bytes only if all characters are ASCII.
     const bool fits = is(Kind::bytes, value)
                           ? or_bytearray || !document_.is_bytearray(value)
                           : std::all_of(content.begin(), content.end(), [](char c) {
@@ -99,7 +100,8 @@ std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray)
   }
   const ValueId text = document_.arguments(value)[0];
   if (!is(Kind::string, text)) return std::nullopt;
-  // Each character of the UTF-8 text is one byte of the bytes object, so count the characters.
+  // Each character of the UTF-8 text stands for one byte of the bytes object, so count the
+  // characters.
   const std::string_view encoded = document_.text(text);
   if (!may_copy(text)) return std::nullopt;
   return static_cast<std::size_t>(std::count_if(encoded.begin(), encoded.end(), [](char c) {
@@ -133,9 +135,10 @@ std::optional<std::string> Matcher::short_bytes(ValueId value) {
   return bytes;
 }
 
-// Returns whether the value is `size` bytes: a date (4 bytes), a time (6) or both (10). A year has
-// two bytes, microseconds have three. Month, day, hour, minute and second have one byte each. The
-// highest bit of the hour or the month may be the flag `fold`. Source: Lib/datetime.py, __reduce__.
+// Returns whether the value is a bytes object of `size` bytes that stores a date (size 4), a time
+// (6) or both (10). A year has two bytes, microseconds have three. Month, day, hour, minute and
+// second have one byte each. The highest bit of the hour or the month may be the flag `fold`.
+// Source: Lib/datetime.py, __reduce__.
 bool Matcher::is_moment(ValueId value, std::size_t size) {
   const auto bytes = short_bytes(value);
   if (!bytes || bytes->size() != size) return false;
@@ -157,7 +160,8 @@ bool Matcher::is_moment(ValueId value, std::size_t size) {
   return is_date() && is_time(4);
 }
 
-// Returns whether `dtype` is a numpy.dtype whose elements are no plain numbers, but texts, dates, …
+// Returns whether `dtype` is a numpy.dtype for texts, dates or other elements that are no plain
+// numbers.
 bool Matcher::is_other_dtype(ValueId dtype) const {
   if (!is_call_of(dtype, "numpy", "dtype") || document_.arguments(dtype).empty()) return false;
   const ValueId name = document_.arguments(dtype)[0];
@@ -211,7 +215,8 @@ std::optional<std::uint64_t> Matcher::element_size(ValueId dtype) const {
   return text == "c16" ? 16 : static_cast<std::uint64_t>(text[1] - '0');
 }
 
-// Returns whether the arguments are (dtype, bytes) and the bytes are one number of this type.
+// Returns whether `arguments` are (dtype, bytes), and the bytes have the size of one number of this
+// type.
 bool Matcher::fits_number(std::span<const ValueId> arguments) {
   if (arguments.size() != 2) return false;
   const auto size = element_size(arguments[0]);
@@ -237,7 +242,7 @@ std::optional<std::vector<double>> Matcher::numpy_number(ValueId object) {
   return numbers;
 }
 
-// Returns whether these can be the arguments of numpy's _frombuffer: (bytes, dtype, shape, order).
+// Returns whether `arguments` fit numpy's function _frombuffer: (bytes, dtype, shape, order).
 bool Matcher::fits_array(std::span<const ValueId> arguments) {
   return arguments.size() == 4 && !is(Kind::string, arguments[0]) &&
          are_elements(arguments[2], arguments[1], arguments[0], true) &&

@@ -58,7 +58,8 @@ class MisuseFinder {
     ended_ = !report_({value, code, fmt::format(format, std::forward<Args>(args)...), true});
   }
 
-  // Reports a call that a program may write, but whose arguments do not show what the call does.
+  // Reports a call as not judged: a program may have written the call, but the arguments do not
+  // show whether the call is harmless.
   void not_judged(ValueId value, const std::string& name) {
     if (ended_) return;
     ended_ = !report_({value, "torch-not-judged", name + " is called", false});
@@ -96,8 +97,8 @@ class MisuseFinder {
     const Row* row = find_row(document_.module(*name), document_.name(*name));
     if (row == nullptr) return;
     const auto arguments = document_.arguments(object);
-    // Picklers write new arguments for each call. If calls share arguments, loading can take much
-    // more time and memory than the file has bytes.
+    // Picklers write new arguments for each call. If many calls share one long list of arguments, a
+    // small file can take very much time and memory to load.
     if (!arguments.empty() && !known_arguments_.insert(arguments.data()).second) {
       misuse(object, "torch-call", "{} is called with the arguments of another call",
              pickle::describe(document_, *name));
@@ -119,7 +120,8 @@ class MisuseFinder {
     const bool is_layer = row->role == Role::layer;
     if ((is_layer && ++layers_ > limits::kLayers) ||
         (is_one_of("deque defaultdict", row->names) && ++chainable_ > limits::kChainable)) {
-      misuse(object, "torch-call", "{} is one of too many objects of this class", text);
+      misuse(object, "torch-call",
+             "the file has too many layers, deques or defaultdicts, for example {}", text);
     }
     const bool has_items = !document_.pairs(object).empty();
     // Python 2 passes the items of an OrderedDict as an argument of the call. Python 3 sets the
@@ -129,17 +131,18 @@ class MisuseFinder {
     // then overwrite memory.
     const char* filled = row->role == Role::rebuild ? "torch-writes-into-tensor" : "torch-filled";
     if (has_items && (row->filled != "items" || twice)) {
-      misuse(object, filled, "items are put into the result of {}", text);
+      misuse(object, filled, "the pickle puts items into the result of {}", text);
     }
     if (!document_.elements(object).empty() && row->filled != "elements") {
-      misuse(object, filled, "elements are put into the result of {}", text);
+      misuse(object, filled, "the pickle puts elements into the result of {}", text);
     }
     check_state(object, text, row_of_state(*row, arguments));
   }
 
-  // `row` is the row of the called name (known_names.h). Returns the row whose member `state` tells
-  // which arguments BUILD may have. This is `row`, except for copyreg._reconstructor(class, …):
-  // this call makes an object of the class, so the row of the class counts if the class is known.
+  // `row` is the row of the called name in the table of known names (known_names.h). Returns the
+  // row whose member `state` tells which argument BUILD may have: usually `row`. But the call
+  // copyreg._reconstructor(class, …) makes an object of the class. For this call, returns the row
+  // of the class if the class is known.
   const Row& row_of_state(const Row& row, std::span<const ValueId> arguments) const {
     if (row.names != "_reconstructor" || arguments.empty()) return row;
     const auto made_of = class_name(document_, arguments[0]);
@@ -156,7 +159,7 @@ class MisuseFinder {
     if (!state) {
       // A layer of torch.nn gets all its attributes from its state, so a state is required.
       if (row.role == Role::layer)
-        misuse(object, "torch-state", "the result of {} gets no state", text);
+        misuse(object, "torch-state", "the result of {} is a layer, but gets no state", text);
     } else if (row.state.empty() || !matcher_.fits(row.state, *state)) {
       misuse(object, "torch-state", "the result of {} gets {} as its state", text,
              pickle::describe(document_, *state));
@@ -176,7 +179,8 @@ class MisuseFinder {
     return matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
 
-  // Reports a known name that Python does not find in a pickle of this protocol.
+  // Reports a name of the table of known names (known_names.h) that Python does not find in a
+  // pickle of this protocol.
   void check_name(ValueId name) {
     const std::string_view module = document_.module(name);
     if (find_row(module, document_.name(name)) == nullptr) return;
@@ -187,7 +191,8 @@ class MisuseFinder {
     }
     // Below protocol 4, Python does not split a name at its dots, and so finds nothing.
     if (document_.protocol() < 4 && document_.name(name).find('.') != std::string_view::npos) {
-      misuse(name, "torch-name", "{} is a name of protocol 4 in a pickle of protocol {}",
+      misuse(name, "torch-name",
+             "{} is a name that needs protocol 4 or later, but the pickle has protocol {}",
              pickle::describe(document_, name), document_.protocol());
     }
   }
@@ -195,12 +200,14 @@ class MisuseFinder {
   void check_reference(ValueId reference) {
     if (const auto storage = storage_id(document_, reference)) {
       if (!storage->element_size()) {
-        misuse(reference, "torch-reference", "a reference to a storage has the class {}.{}",
+        misuse(reference, "torch-reference",
+               "a reference to a storage names {}.{}, which is no known storage class",
                printable(storage->module), printable(storage->name));
       } else if (storage->device == "meta") {
         misuse(reference, "torch-device", "a storage has the device 'meta', which has no data");
       } else if (!storage->has_known_device() && !ended_) {
-        // With map_location, PyTorch loads storages of any device.
+        // An unknown device is no certain misuse: with map_location, PyTorch loads storages of any
+        // device.
         ended_ = !report_(
             {reference, "torch-device",
              fmt::format("a storage has the unknown device '{}'", printable(storage->device, 60)),
@@ -231,14 +238,15 @@ class MisuseFinder {
       }
     } else {
       misuse(reference, "torch-reference",
-             "a reference ({}) leads neither to a storage nor to a class",
+             "a reference to data outside the pickle ({}) names neither a storage nor a class",
              pickle::describe(document_, id));
     }
   }
 
   // Python takes equal numbers as one key of a dict: 1, 1.0, True, complex(1, 0) and numpy's 1. The
-  // pickle reader compares only Python's integers and real numbers. So reports two keys that are
-  // equal, or nearly equal, if one of them is numpy's or complex.
+  // pickle reader finds equal keys only among Python's integers and real numbers. So
+  // check_numbers() looks for a numpy number or complex number that is equal, or nearly equal, to
+  // another key, and reports the two keys.
   void check_numbers(ValueId dict) {
     const auto pairs = document_.pairs(dict);
     const bool has_others = std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
@@ -278,7 +286,7 @@ class MisuseFinder {
       const bool has_object =
           document_.kind(key) == Kind::object || document_.kind(other) == Kind::object;
       if (has_object && number == numbers[i - 1].first) {
-        misuse(key, "torch-key", "a dict has the same number as two keys: {} and {}",
+        misuse(key, "torch-key", "two keys of a dict are the same number: {} and {}",
                pickle::describe(document_, other), pickle::describe(document_, key));
       }
     }
@@ -297,8 +305,9 @@ class MisuseFinder {
     return std::vector{document_.real(parts[0]), document_.real(parts[1])};
   }
 
-  // Reports objects that Python cannot use as a key of a dict or an element of a set, and reports
-  // too many objects. `key` is such an object, another value, or a tuple that contains objects.
+  // Checks `key`, which is a key of a dict or an element of a set. If `key` is an object, or a
+  // tuple that contains objects, reports each object that Python cannot use as a key. Also reports
+  // objects if the file has too many objects as keys.
   void check_key(ValueId key) {
     key_parts_.assign(1, key);
     // The pickle reader refuses a tuple with more than kTupleKeyValues values as a key.
@@ -313,7 +322,9 @@ class MisuseFinder {
       // Some keys are objects whose hash a file can choose: numbers, sets, torch.Size. Many keys
       // with the same hash would make a dict slow, so count the keys that are objects.
       if (!may_be_key(document_, part) || ++object_keys_ > limits::kChosenKeys) {
-        misuse(part, "torch-key", "a key of a dict or an element of a set is {}",
+        misuse(part, "torch-key",
+               "a key of a dict or an element of a set is {}: its class is wrong, or such keys are "
+               "too many",
                pickle::describe(document_, part));
       }
     }
@@ -353,8 +364,8 @@ bool may_be_key(const Document& document, ValueId object) {
   if (document.name(*name) == "frozenset") {
     return arguments.empty() || pickle::may_be_set_key(document, document.elements(arguments[0]));
   }
-  // A numpy scalar must be a number. A numpy text would equal the same Python text, so Python would
-  // take both texts as one key, and this reader would take them as two keys.
+  // A numpy scalar must be a number, not a text. Python would take a numpy text and an equal Python
+  // text as one key, but this reader would take the texts as two keys.
   return document.name(*name) != "scalar" ||
          (!arguments.empty() && has_plain_numbers(document, arguments[0]));
 }

@@ -10,11 +10,13 @@
 
 namespace aether2onnx::torch {
 
-/// Returns the global that names a class. `value` may be the global itself, or PyTorch's reference
-/// to a class, which contains the global and the source text. Returns nullopt for any other value.
+/// Returns the global (the imported name) of a class. `value` may be the global itself, or
+/// PyTorch's reference to a class, which contains the global and the source text. Returns nullopt
+/// for any other value.
 std::optional<pickle::ValueId> class_name(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns the global that a pickle calls to make the object: class_name() of the callable.
+/// Returns the global (the imported name) of the function or class that the pickle calls to make
+/// `object`. Returns nullopt if the pickle calls another value, such as the result of a call.
 std::optional<pickle::ValueId> callable_name(const pickle::Document& document,
                                              pickle::ValueId object);
 

@@ -206,7 +206,8 @@ constexpr std::array kRows = {
     Row{"torch.nn.parallel.data_parallel", "DataParallel", Role::layer, "N", "", "layer-fields"},
 };
 
-// Returns the key of the index below: "module\nname". No known module or name has a newline.
+// Returns the key "module\nname", by which find_row() finds a row. No known module or name has a
+// newline.
 std::string key_of(std::string_view module, std::string_view name) {
   std::string key(module);
   key += '\n';

@@ -23,10 +23,10 @@ struct Row {
   std::string_view modules;  ///< The modules that have these names, separated by spaces.
   std::string_view names;    ///< The names, separated by spaces.
   Role role;
-  std::string_view calls;        ///< The calls that are written; "" if the names are never called.
+  std::string_view calls;        ///< The calls that programs write; "" if programs write no calls.
   std::string_view filled = {};  ///< What is put into a result: "items", "elements" or "".
   std::string_view state = {};   ///< The word that BUILD's argument must match; "": no BUILD.
-  bool judged = true;            ///< false: a call's arguments do not show what the call does.
+  bool judged = true;            ///< If false, the arguments do not show what a call does.
 };
 
 /// Returns the row with exactly this module and name; null if the table has no such row.

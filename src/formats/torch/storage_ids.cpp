@@ -46,18 +46,19 @@ constexpr std::array kDTypes = {
     DType::float8_e4m3fn, DType::float8_e5m2,
 };
 
-// Types that this program does not read, with types of the same size.
+// Each pair is a type that this program does not read, and a similar type that this program knows.
+// The two types have the same size, and both can require gradients, or neither can.
 constexpr std::array<std::pair<std::string_view, DType>, 10> kUnreadDTypes = {{
-    {"complex32", DType::uint32},
+    {"complex32", DType::float32},
     {"bits8", DType::uint8},
     {"bits16", DType::uint16},
     {"bits1x8", DType::uint8},
     {"bits2x4", DType::uint8},
     {"bits4x2", DType::uint8},
-    {"float8_e4m3fnuz", DType::uint8},
-    {"float8_e5m2fnuz", DType::uint8},
-    {"float8_e8m0fnu", DType::uint8},
-    {"float4_e2m1fn_x2", DType::uint8},
+    {"float8_e4m3fnuz", DType::float8_e5m2},
+    {"float8_e5m2fnuz", DType::float8_e5m2},
+    {"float8_e8m0fnu", DType::float8_e5m2},
+    {"float4_e2m1fn_x2", DType::float8_e5m2},
 }};
 
 std::optional<std::uint64_t> count(const Document& document, ValueId value) {
@@ -149,6 +150,13 @@ std::optional<DType> named_dtype(const Document& document, ValueId value) {
   }
   return std::nullopt;
 }
+
+bool is_differentiable(DType dtype) {
+  return is_weight_dtype(dtype) || is_complex(dtype) || dtype == DType::float8_e4m3fn ||
+         dtype == DType::float8_e5m2;
+}
+
+bool is_complex(DType dtype) { return dtype == DType::complex64 || dtype == DType::complex128; }
 
 std::optional<DType> unread_dtype(const Document& document, ValueId value) {
   for (const auto& [name, same_size] : kUnreadDTypes) {

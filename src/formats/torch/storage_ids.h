@@ -35,7 +35,8 @@ struct StorageId {
   std::optional<DType> dtype() const;
   /// Returns how many elements one byte of the storage has: 2 or 4 for two quantized types, else 1.
   std::uint64_t elements_per_byte() const;
-  /// Returns whether PyTorch loads a storage of this device as data, on this or another machine.
+  /// Returns whether PyTorch can load the data of a storage of this device, on this or another
+  /// machine. Returns false for unknown devices, and for the device "meta", which has no data.
   bool has_known_device() const;
   /// Returns the size of one element in bytes; 1 if one byte of the storage has several elements or
   /// the storage is untyped. Returns nullopt if the class is unknown.
@@ -49,9 +50,14 @@ std::optional<StorageId> storage_id(const pickle::Document& document, pickle::Va
 /// Returns the type if the value is a torch.dtype that this program reads.
 std::optional<DType> named_dtype(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns a type of the same size if the value is a torch.dtype that this program does not read.
-/// A tensor of such a type must fit its storage like any other tensor: PyTorch would read memory
-/// behind the storage.
+/// Returns whether a tensor of the type can require gradients.
+bool is_differentiable(DType dtype);
+
+bool is_complex(DType dtype);
+
+/// Returns a similar type of the same size if the value is a torch.dtype that this program does not
+/// read; else nullopt. The caller uses the similar type to check that a tensor fits its storage. If
+/// the tensor did not fit, PyTorch would read memory behind the storage.
 std::optional<DType> unread_dtype(const pickle::Document& document, pickle::ValueId value);
 
 /// Returns the name of PyTorch's storage class for a type, for example "FloatStorage".

@@ -10,7 +10,7 @@ using pickle::ValueId;
 
 Storage StorageTable::storage(ValueId value) {
   if (document_.kind(value) != Kind::persistent_id) {
-    no_tensor("torch-tensor-reference", "is a tensor whose storage is {}",
+    no_tensor("torch-tensor-reference", "is a tensor that refers to {} instead of a storage",
               pickle::describe(document_, value));
   }
   const auto id = storage_id(document_, value);
@@ -50,17 +50,16 @@ void StorageTable::check_consistent(const StorageId& id) {
   const bool is_view = known_views_.contains(id.key);
   if (is_view || (id.view && known_storages_.contains(id.view->key))) {
     no_tensor("torch-tensor-conflict",
-              "is a tensor on '{}', which is both a storage and a part of one",
+              "is a tensor on '{}', which is both a storage and a part of a storage",
               printable(is_view ? id.key : id.view->key));
   }
   if (!id.view) return;
   const StorageId& view = known_views_.emplace(id.view->key, id).first->second;
   if (view.key != id.key || view.view->offset != id.view->offset ||
       view.view->elements != id.view->elements) {
-    no_tensor(
-        "torch-tensor-conflict",
-        "is a tensor on part '{}' of a storage, for which the file has two different descriptions",
-        printable(id.view->key));
+    no_tensor("torch-tensor-conflict",
+              "is a tensor on part '{}' of a storage, and the file describes this part in two ways",
+              printable(id.view->key));
   }
 }
 

@@ -1,6 +1,7 @@
-// Reads and checks the tensors of a pickle. A pickle stores a tensor as a call of a function of
+// Reads and checks the tensors of a pickle. A tensor in a pickle is a call of a function of
 // PyTorch, for example _rebuild_tensor_v2. Source: torch/_utils.py.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <unordered_set>
@@ -10,6 +11,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "formats/torch/calls.h"
+#include "formats/torch/layout.h"
+#include "formats/torch/sparse.h"
 #include "formats/torch/storage_ids.h"
 #include "formats/torch/storage_table.h"
 #include "formats/torch/torch.h"
@@ -25,11 +28,15 @@ using pickle::Document;
 using pickle::Kind;
 using pickle::ValueId;
 
+// Error codes for tensors that are well-formed, but that this program does not read.
+constexpr const char* kUnread = "torch-tensor-kind";
+constexpr const char* kExpanded = "torch-tensor-expanded";
+
 // Reads and checks the tensors of one pickle.
 class TensorRecords {
  public:
   TensorRecords(const Document& document, const formats::Storages& storages)
-      : document_(document), storages_(document, storages) {}
+      : document_(document), file_(storages), storages_(document, storages) {}
 
   Record describe(std::string name, ValueId value) {
     Record record{std::move(name), std::nullopt, {}, {}};
@@ -49,11 +56,11 @@ class TensorRecords {
     const bool in_zip = parts == 5;
     if (!in_zip && document_.kind(value) == Kind::global &&
         document_.module(value) == "torch.tensor") {
-      return "uses a name of an old PyTorch that this file format does not translate";
+      return "uses a name of an old PyTorch that PyTorch does not translate in this file format";
     }
     if (!id) {
       return in_zip && document_.kind(value) == Kind::persistent_id
-                 ? "refers to something else than a storage"
+                 ? "refers to data outside the pickle that are no storage"
                  : "";
     }
     if (document_.elements(document_.persistent(value)).size() != parts) {
@@ -71,7 +78,21 @@ class TensorRecords {
   }
 
  private:
+  // Notes why a well-formed tensor is not read. The checks of the tensor go on, because PyTorch
+  // refuses the file if a later check fails. After all checks, tensor() throws the first note.
+  template <typename... Args>
+  void not_read(const char* code, fmt::format_string<Args...> format, Args&&... args) {
+    if (!unread_) unread_ = NotATensor{code, fmt::format(format, std::forward<Args>(args)...)};
+  }
+
   Tensor tensor(ValueId value) {
+    unread_.reset();
+    Tensor result = checked_tensor(value);
+    if (unread_) throw NotATensor(*unread_);
+    return result;
+  }
+
+  Tensor checked_tensor(ValueId value) {
     std::optional<ValueId> requires_grad;  // of the parameter around the tensor
     for (int depth = 0; depth < limits::kTensorCalls; ++depth) {
       std::string_view function = rebuild_function(document_, value);
@@ -91,12 +112,13 @@ class TensorRecords {
         return result;
       }
       if (arguments.size() < 2) {
-        no_tensor("torch-tensor-arguments", "is a call with too few arguments for a parameter");
+        no_tensor("torch-tensor-arguments",
+                  "is a call with too few arguments for a torch.nn.Parameter");
       }
       value = arguments[0];
       requires_grad = arguments[1];
     }
-    no_tensor("torch-tensor-arguments", "is a parameter within a parameter");
+    no_tensor("torch-tensor-arguments", "is a torch.nn.Parameter that contains another Parameter");
   }
 
   Tensor rebuilt(std::string_view function, std::span<const ValueId> arguments) {
@@ -118,59 +140,63 @@ class TensorRecords {
       check_gradient(arguments[5], result.dtype);
       result.quantizer = quantizer(result, arguments[4], is_packed);
       if (is_packed) {
-        no_tensor("torch-tensor-kind", "is a tensor of a type with several elements in a byte");
+        not_read(kUnread, "is a tensor of a type with several elements in a byte");
       }
       return result;
     }
     if (function.starts_with("_rebuild_sparse_")) {
-      if (arguments.size() > 1) check_sparse(document_.elements(arguments[1]));
-      no_tensor("torch-tensor-kind", "is a sparse tensor");
+      Tensor values = check_sparse(document_, arguments, file_,
+                                   [&](ValueId part) { return part_of_sparse(part); });
+      not_read(kUnread, "is a sparse tensor");
+      return values;
     }
     if (function == "_rebuild_meta_tensor_no_storage" && arguments.size() > 3) {
-      const auto shape = numbers(arguments[1], "size");
-      if (shape.size() != numbers(arguments[2], "stride").size()) {
-        no_tensor("torch-tensor-layout", "is a tensor with another number of sizes than strides");
+      const auto shape = sizes(document_, arguments[1], "size");
+      if (shape.size() != sizes(document_, arguments[2], "stride").size()) {
+        no_tensor("torch-tensor-layout",
+                  "is a tensor with a different number of sizes and strides");
       }
       if (!checked_product(shape)) {
-        no_tensor("torch-tensor-elements", "is a tensor with more elements than can be counted");
+        no_tensor("torch-tensor-elements",
+                  "is a tensor with more elements than a 64-bit number can count");
       }
-      if (!unread_dtype(document_, arguments[0]))
-        check_gradient(arguments[3], dtype_object(arguments[0]));
-      no_tensor("torch-tensor-kind", "is a tensor without data (made on the 'meta' device)");
+      Tensor result;
+      const auto unread = unread_dtype(document_, arguments[0]);
+      result.dtype = unread ? *unread : dtype_object(arguments[0]);
+      check_gradient(arguments[3], result.dtype);
+      not_read(kUnread, "is a tensor without data (made on the 'meta' device)");
+      return result;
     }
-    no_tensor("torch-tensor-kind", "is a tensor of a kind that is not read ({})",
+    no_tensor(kUnread, "is a tensor of a kind that aether2onnx does not read ({})",
               printable(function));
   }
 
+  // Reads `part`: the indices or the values of a sparse tensor. PyTorch reads all elements when it
+  // loads the file. So throws if the parts of all sparse tensors have more than four times as many
+  // elements as their storages. The gaps between the elements of a part count as elements.
   Tensor part_of_sparse(ValueId part) {
-    try {
-      return tensor(part);
-    } catch (const NotATensor& reason) {
-      if (reason.code != "torch-tensor-expanded" && reason.code != "torch-tensor-kind") throw;
+    Tensor result = checked_tensor(part);
+    if (unread_) {
       no_tensor("torch-tensor-sparse",
-                "is a sparse tensor whose indices or values are expanded, negated or not read");
+                "is a sparse tensor whose indices or values are expanded, negated or of a type "
+                "that aether2onnx does not read");
     }
+    if (result.elements > 0) {
+      const std::int64_t span = reach(result).value_or(0) + 1;
+      sparse_elements_ += static_cast<std::uint64_t>(std::max(span, result.elements));
+    }
+    if (sparse_storages_.insert(result.storage).second) {
+      stored_elements_ += storages_.bytes(result.storage) / size_of(result.dtype);
+    }
+    if (sparse_elements_ > 4 * stored_elements_) {
+      no_tensor("torch-tensor-sparse", "is a sparse tensor of more elements than the file has");
+    }
+    return result;
   }
 
-  // Checks the tensors in a sparse tensor. PyTorch reads all their elements when it loads the file,
-  // so throws if they have more elements in all than the file stores.
-  void check_sparse(std::span<const ValueId> parts) {
-    for (const ValueId part : parts) {
-      if (!is_tensor(document_, part)) continue;
-      const Tensor inner = part_of_sparse(part);
-      sparse_elements_ += static_cast<std::uint64_t>(inner.elements);
-      if (sparse_storages_.insert(inner.storage).second) {
-        stored_elements_ += storages_.bytes(inner.storage) / size_of(inner.dtype);
-      }
-      if (sparse_elements_ > 4 * stored_elements_) {
-        no_tensor("torch-tensor-sparse", "is a sparse tensor of more elements than the file has");
-      }
-    }
-  }
-
-  // Throws if a tensor's metadata (`arguments[at]`) state that the storage contains the elements
+  // Notes if a tensor's metadata (`arguments[at]`) state that the storage contains the elements
   // negated or conjugated. The key "conj" contradicts every type that is not complex.
-  void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) const {
+  void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
       if (document_.text(key) == "conj" && !is_complex(dtype)) {
@@ -178,23 +204,15 @@ class TensorRecords {
       }
     }
     if (!document_.pairs(arguments[at]).empty()) {
-      no_tensor("torch-tensor-kind", "is a tensor that is stored negated or conjugated");
+      not_read(kUnread, "is a tensor that is stored negated or conjugated");
     }
-  }
-
-  static bool is_floating(DType dtype) {
-    return is_weight_dtype(dtype) || dtype == DType::float8_e4m3fn || dtype == DType::float8_e5m2;
-  }
-
-  static bool is_complex(DType dtype) {
-    return dtype == DType::complex64 || dtype == DType::complex128;
   }
 
   // Throws, as PyTorch does, if a tensor requires gradients but has no floating or complex type.
   void check_gradient(ValueId requires_grad, DType dtype) const {
     const bool wanted =
         document_.kind(requires_grad) == Kind::boolean && document_.boolean(requires_grad);
-    if (wanted && !is_floating(dtype) && !is_complex(dtype)) {
+    if (wanted && !is_differentiable(dtype)) {
       no_tensor("torch-tensor-gradient",
                 "is a tensor of {} that requires gradients, which only floating-point types have",
                 to_string(dtype));
@@ -215,7 +233,7 @@ class TensorRecords {
                                   *lies_in.dtype == DType::qint32;
     if (stored_quantized != quantized) {
       no_tensor("torch-tensor-conflict", "is a {} tensor on a storage of {}",
-                quantized ? "quantized" : "plain", to_string(*lies_in.dtype));
+                quantized ? "quantized" : "unquantized", to_string(*lies_in.dtype));
     }
     return laid_out(lies_in, *lies_in.dtype, arguments);
   }
@@ -245,8 +263,8 @@ class TensorRecords {
     }
     Tensor result = laid_out(lies_in, dtype, arguments);
     if (unread) {
-      no_tensor("torch-tensor-kind", "is a tensor of a type that is not read ({})",
-                pickle::describe(document_, arguments[6]));
+      not_read(kUnread, "is a tensor of a type that aether2onnx does not read ({})",
+               pickle::describe(document_, arguments[6]));
     }
     return result;
   }
@@ -303,8 +321,10 @@ class TensorRecords {
       const DType zero_type = result.zero_points->dtype;
       if (is_scheme(4, "per_channel_affine_float_qparams") && is_weight_dtype(scale_type) &&
           is_weight_dtype(zero_type)) {
-        no_tensor("torch-tensor-kind",
-                  "is a tensor of a kind that is not read (per_channel_affine_float_qparams)");
+        not_read(kUnread,
+                 "is a tensor of a kind that aether2onnx does not read "
+                 "(per_channel_affine_float_qparams)");
+        return nullptr;
       }
       // PyTorch writes scales as float64 and zero points as int64. PyTorch converts any other type
       // as soon as PyTorch rebuilds the tensor. In PyTorch's format from before 1.6, PyTorch reads
@@ -317,15 +337,17 @@ class TensorRecords {
                   to_string(scale_type), to_string(zero_type));
       }
     } else {
-      no_tensor("torch-tensor-quantized", "is a tensor that is quantized in an unknown way");
+      no_tensor(
+          "torch-tensor-quantized",
+          "is a tensor whose quantization is neither per_tensor_affine nor per_channel_affine");
     }
     return std::make_shared<const Quantizer>(std::move(result));
   }
 
   static bool is_zero_point(std::int64_t number, DType dtype) {
-    if (dtype == DType::qint8) return number >= -128 && number <= 127;
-    if (dtype == DType::quint8) return number >= 0 && number <= 255;
-    return number >= INT32_MIN && number <= INT32_MAX;
+    if (dtype == DType::qint8) return std::in_range<std::int8_t>(number);
+    if (dtype == DType::quint8) return std::in_range<std::uint8_t>(number);
+    return std::in_range<std::int32_t>(number);
   }
 
   Tensor vector_for_axis(ValueId value, std::int64_t size, const char* what) {
@@ -340,7 +362,7 @@ class TensorRecords {
       no_tensor("torch-tensor-quantized", "is a quantized tensor whose {} are {}, expected {}",
                 what, shape_text(result.shape), shape_text(std::array{size}));
     }
-    if (size > 1 && result.strides[0] != 1) {  // PyTorch would copy the vector too early, as above
+    if (size > 1 && result.strides[0] != 1) {  // else PyTorch would copy uninitialized memory
       no_tensor("torch-tensor-quantized",
                 "is a quantized tensor whose {} have the stride {}, expected 1", what,
                 result.strides[0]);
@@ -350,35 +372,8 @@ class TensorRecords {
 
   // --- layout ---
 
-  // Reads sizes or strides: a tuple, a list or a torch.Size. Messages call these numbers `what`.
-  std::vector<std::int64_t> numbers(ValueId value, const char* what) const {
-    if (document_.kind(value) == Kind::object &&
-        document_.is_global(document_.callable(value), "torch", "Size") &&
-        document_.arguments(value).size() == 1) {
-      value = document_.arguments(value)[0];
-    }
-    const Kind kind = document_.kind(value);
-    if (kind != Kind::tuple && kind != Kind::list) {
-      no_tensor("torch-tensor-layout", "is a tensor whose {} is {}", what,
-                pickle::describe(document_, value));
-    }
-    const auto elements = document_.elements(value);
-    if (elements.size() > limits::kTensorRank) {
-      no_tensor("torch-tensor-rank", "is a tensor with too many dimensions ({})", elements.size());
-    }
-    std::vector<std::int64_t> result;
-    for (const ValueId element : elements) {
-      if (document_.kind(element) != Kind::integer || document_.integer(element) < 0) {
-        no_tensor("torch-tensor-layout", "is a tensor whose {} has {} in it", what,
-                  pickle::describe(document_, element));
-      }
-      result.push_back(document_.integer(element));
-    }
-    return result;
-  }
-
   // Reads offset, size and stride from arguments 1 to 3. Throws if they do not fit the storage.
-  Tensor laid_out(const Storage& storage, DType dtype, std::span<const ValueId> arguments) const {
+  Tensor laid_out(const Storage& storage, DType dtype, std::span<const ValueId> arguments) {
     Tensor result;
     result.dtype = dtype;
     result.storage = storage.key;
@@ -387,20 +382,21 @@ class TensorRecords {
                 pickle::describe(document_, arguments[1]));
     }
     result.storage_offset = document_.integer(arguments[1]);
-    result.shape = numbers(arguments[2], "size");
-    result.strides = numbers(arguments[3], "stride");
+    result.shape = sizes(document_, arguments[2], "size");
+    result.strides = sizes(document_, arguments[3], "stride");
     if (result.shape.size() != result.strides.size()) {
       no_tensor("torch-tensor-layout", "is a tensor with {} sizes and {} strides",
                 result.shape.size(), result.strides.size());
     }
     const auto elements = checked_product(result.shape);
     if (!elements) {
-      no_tensor("torch-tensor-elements", "is a tensor with more elements than can be counted");
+      no_tensor("torch-tensor-elements",
+                "is a tensor with more elements than a 64-bit number can count");
     }
     result.elements = *elements;
     storages_.check_promise(storage.key, storage.elements, size_of(dtype));
     if (is_complex(dtype) && storages_.big_endian()) {
-      no_tensor("torch-tensor-kind", "is a big-endian tensor of complex numbers");
+      not_read(kUnread, "is a big-endian tensor of complex numbers");
     }
     if (result.elements > 0) check_extent(result, storage);
     return result;
@@ -409,17 +405,13 @@ class TensorRecords {
   // Throws if an element of the tensor lies outside `storage`. In files from before PyTorch 0.4,
   // `storage` may be a view, which is a part of a larger storage. The tensor's offset is then an
   // offset in the view, and check_extent() changes it to an offset in the larger storage.
-  void check_extent(Tensor& tensor, const Storage& storage) const {
+  void check_extent(Tensor& tensor, const Storage& storage) {
     // check_promise() has checked that `storage.elements` fits 63 bits. `storage.usable` and
     // `storage.first` are not larger, so the casts to std::int64_t do not overflow.
     const auto available = static_cast<std::int64_t>(storage.usable);
-    std::int64_t last = tensor.storage_offset;
-    for (std::size_t i = 0; i < tensor.shape.size() && last < available; ++i) {
-      const auto step = checked_multiply(tensor.shape[i] - 1, tensor.strides[i]);
-      const auto next = step ? checked_add(last, *step) : std::nullopt;
-      last = next ? *next : available;
-    }
-    if (last >= available) {
+    const auto distance = reach(tensor);
+    const auto last = distance ? checked_add(tensor.storage_offset, *distance) : std::nullopt;
+    if (!last || *last >= available) {
       no_tensor("torch-tensor-extent",
                 "is a tensor {} with strides {} that begins at element {} and reaches beyond its "
                 "storage of {} elements",
@@ -431,18 +423,21 @@ class TensorRecords {
     const bool quantized = tensor.dtype == DType::qint8 || tensor.dtype == DType::quint8 ||
                            tensor.dtype == DType::qint32;
     if (quantized && tensor.elements > available) {
-      no_tensor("torch-tensor-quantized", "is an expanded quantized tensor");
+      no_tensor("torch-tensor-quantized",
+                "is a quantized tensor with more elements than its storage");
     }
     if (tensor.elements - available > limits::kExpandedElements) {
-      no_tensor("torch-tensor-expanded",
-                "is a tensor {} that is too large: it is expanded from a storage of {} elements",
-                shape_text(tensor.shape), available);
+      not_read(kExpanded,
+               "is a tensor {} that is too large: it is expanded from a storage of {} elements",
+               shape_text(tensor.shape), available);
     }
     tensor.storage_offset += static_cast<std::int64_t>(storage.first);
   }
 
   const Document& document_;
+  const formats::Storages& file_;
   StorageTable storages_;
+  std::optional<NotATensor> unread_;  // why the tensor that is checked is not read
   std::unordered_set<std::string> sparse_storages_;
   std::uint64_t sparse_elements_ = 0;
   std::uint64_t stored_elements_ = 0;
@@ -480,9 +475,8 @@ formats::Audit audit(const File& file) {
     if (!problem.empty()) contradiction(value, std::move(problem));
     if (!is_tensor(document, value)) continue;
     Record record = tensors.describe("", value);
-    const bool is_sound = record.tensor || record.problem_code == "torch-tensor-kind" ||
-                          record.problem_code == "torch-tensor-expanded";
-    if (is_sound) continue;
+    if (record.tensor || record.problem_code == kUnread || record.problem_code == kExpanded)
+      continue;
     contradiction(value, std::move(record.problem));
     if (++problems == most_problems) return result;
   }

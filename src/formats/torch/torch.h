@@ -88,8 +88,8 @@ struct Misuse {
   pickle::ValueId value = 0;  ///< The misused object, key or reference.
   std::string code;
   std::string text;  ///< For example "collections.OrderedDict is called with (the number 5)".
-  /// false: `value` is a call that a program may have written, but the call's arguments do not show
-  /// that the call is harmless.
+  /// If false, `value` is a call that a program may have written, but the call's arguments do not
+  /// show that the call is harmless.
   bool is_certain = true;
 };
 

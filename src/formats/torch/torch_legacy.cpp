@@ -131,7 +131,7 @@ class LegacyStorages final : public Storages {
     if (keys.kind(list) != Kind::list) {
       damaged_stream(
           {ErrorKind::malformed, "torch-legacy-keys", {}, "a list", pickle::describe(keys, list)},
-          "its list of storages is {}", pickle::describe(keys, list));
+          "its list of storages is {}, not a list", pickle::describe(keys, list));
     }
     for (const ValueId element : keys.elements(list)) {
       if (keys.kind(element) != Kind::string) {
@@ -140,7 +140,8 @@ class LegacyStorages final : public Storages {
                         {},
                         "a text",
                         pickle::describe(keys, element)},
-                       "its list of storages has {} in it", pickle::describe(keys, element));
+                       "its list of storages has {} in it instead of a text",
+                       pickle::describe(keys, element));
       }
       const std::string_view key = keys.text(element);
       const auto storage = described.find(key);
@@ -189,7 +190,7 @@ void check_protocol(const Document& document) {
                     {},
                     fmt::format("{}", kProtocol),
                     pickle::describe(document, root)},
-                   "its protocol is {}", pickle::describe(document, root));
+                   "its protocol is {}, not a number", pickle::describe(document, root));
   }
   if (document.integer(root) != kProtocol) {
     fail({ErrorKind::unsupported,
@@ -203,15 +204,17 @@ void check_protocol(const Document& document) {
   }
 }
 
-// Throws if one of the pickles around the object's pickle has more than numbers, texts, lists and
-// dicts. PyTorch reads these pickles without the functions that the object's pickle may call.
+// Checks one of the pickles before or behind the pickle of the saved object. Throws if `document`
+// has anything but plain values, such as numbers, texts, lists and dicts. When PyTorch reads these
+// pickles, they cannot call the functions that the pickle of the saved object may call.
 void check_plain(const Document& document) {
   for (ValueId value = 0; value < document.value_count(); ++value) {
     const Kind kind = document.kind(value);
     if (kind != Kind::object && kind != Kind::global && kind != Kind::persistent_id) continue;
     damaged_stream(
         {ErrorKind::malformed, "torch-legacy-head", {}, {}, pickle::describe(document, value)},
-        "one of its small pickles beside the checkpoint has {}", pickle::describe(document, value));
+        "its header or list of storages has {}, but only plain values are allowed there",
+        pickle::describe(document, value));
   }
 }
 
