@@ -50,7 +50,8 @@ void guarded(BatchItem& item, const std::function<void()>& work) {
 }
 
 // Calls `work` for every checkpoint that has no result yet (Result::open). Uses `jobs` threads,
-// including the calling thread. `work` must not throw. Throws Error(cancelled) after a signal.
+// including the calling thread. `work` must not throw. Throws Error(cancelled) if a signal such as
+// SIGINT cancels the batch.
 void for_each_open(std::vector<BatchItem>& items, std::size_t jobs,
                    const std::function<void(BatchItem&)>& work) {
   std::atomic<std::size_t> next = 0;
@@ -131,7 +132,8 @@ std::vector<BatchItem> collect(const std::vector<fs::path>& inputs) {
   return items;
 }
 
-// Determines which network a checkpoint contains, and the path of the ONNX file. Writes no file.
+// Determines which network a checkpoint contains, and where the ONNX file will be saved. Stores
+// both facts in item.conversion.report. Writes no file.
 void plan_item(BatchItem& item, const ConvertRequest& request, const NameTemplate& names) {
   guarded(item, [&] {
     ConvertReport& report = item.conversion.report;
@@ -167,7 +169,7 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
       fail({ErrorKind::usage, "command-output-is-input", output.string()},
-           "{} would be saved as {}, but this path is a file of another checkpoint of this call. "
+           "{} would be saved as {}, but this file belongs to another checkpoint that you gave. "
            "Nothing was converted.\nGive another folder with --output_dir, or another name with "
            "--name_template.",
            shown(item.input), shown(output));
@@ -232,7 +234,7 @@ int run_batch(const ConvertRequest& request, const Invocation& invocation, Conso
   std::vector<BatchItem> items = collect(request.batch.inputs);
   if (request.verification.report && items.size() > 1) {
     fail({ErrorKind::usage, "option-conflict", "report"},
-         "--report is a page about one model, but there are several checkpoints.");
+         "--report is for one model, but there are several checkpoints. Give only one checkpoint.");
   }
   for_each_open(items, jobs, [&](BatchItem& item) { plan_item(item, request, names); });
   check_for_collisions(items);

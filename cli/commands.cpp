@@ -40,7 +40,7 @@ constexpr std::array kCommands = {
     command<VerifyRequest>("verify", "Compare an ONNX file with its checkpoint"),
     command<FuseRequest>("fuse", "Fuse parallel convolutions, and save a checkpoint for PyTorch"),
     command<CheckRequest>("check",
-                          "List the problems of an ONNX file in TensorRT and other programs"),
+                          "List problems that TensorRT and other programs have with an ONNX file"),
     command<ScanRequest>("scan", "Report whether loading a file could run code or do other harm"),
     command<EngineRequest>("engine", "Print or run the command that builds a TensorRT engine"),
     command<UpscaleRequest>("upscale", "Enlarge pictures with a checkpoint or an ONNX file"),

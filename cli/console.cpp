@@ -15,7 +15,8 @@ namespace {
 // Until this time has passed since the start of the command, on_progress() prints no text. A short
 // command needs no display of progress.
 constexpr auto kProgressAfter = std::chrono::seconds(1);
-// A terminal shows new progress at most once in this time.
+// On a terminal, the displayed progress changes at most once in this time. With --supervised,
+// on_progress() prints at most one event in this time.
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 // If the log is no terminal, on_work() prints at most one line in this time.
 constexpr auto kLineEvery = std::chrono::milliseconds(10000);
@@ -101,7 +102,8 @@ void Console::on_work(std::string_view name, const std::string& what, double sha
   const auto now = std::chrono::steady_clock::now();
   if (!work_started_) work_started_ = last_progress_ = now;
   event({{"event", "work"}, {"name", name}, {"what", what}, {"share", share}});
-  // On a terminal, the first line about a new piece of work (`what`) is printed without waiting.
+  // On a terminal, the first line about a new piece of work (`what`) is printed at once. Any other
+  // line is printed only if the time `every` has passed since the last line.
   const auto every = terminal_ ? kProgressEvery : kLineEvery;
   const bool is_new = terminal_ && what != last_work_;
   if (quiet_ || (!is_new && now - last_progress_ < every)) return;

@@ -59,14 +59,13 @@ class Console final : public Observer {
   std::string last_work_;
 };
 
-/// Returns a Context, with which the program calls functions of the library. A signal such as
-/// SIGINT cancels the called function. The function throws Error(io) if an output would replace one
-/// of the files `inputs`.
+/// Returns the Context for a call of a library function. A signal such as SIGINT cancels this call.
+/// The library function throws Error(io) if an output would replace one of the files in `inputs`.
 Context task_context(const Limits& limits = {}, Observer* observer = nullptr,
                      const std::vector<std::filesystem::path>& inputs = {});
 
-/// Returns `text` with "--io_type" instead of {option:io_type}. The library's messages contain each
-/// option in the form {option:NAME}.
+/// Returns `text`, a message of the library, with the options as the user types them. The library
+/// writes an option as {option:io_type}; the function replaces this form by "--io_type".
 std::string spelled(const std::string& text);
 
 /// Prints the answer, such as the help or the version, on stdout. Returns the exit code.

@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 
 // convert_verified() throws and catches Stopped to end a conversion before the ONNX file is saved.
 // `error` is the reason. If `error` is null, convert_verified() converts the checkpoint again, with
-// more modules of the network in float32. Stopped is not derived from Error, because convert_file()
-// catches a ProgramError and throws a new Error, which has no ProgramError::name.
+// more modules of the network in float32. Stopped is not derived from Error, so that convert_file()
+// does not catch Stopped. convert_file() would replace a ProgramError by a plain Error, which has
+// no ProgramError::name.
 struct Stopped {
   std::exception_ptr error;
 };
@@ -94,8 +95,8 @@ ConvertReport convert_verified(const ConvertRequest& request, ConvertOptions& op
       console.line(
           "float32",
           blocks_text(more, *comparison.details) +
-              ": kept in float32, because in 16 bits the values inside overflow or lose too "
-              "much precision");
+              ": kept in float32, because values there overflow or lose too much precision in "
+              "16 bits");
       task.repeated = true;
       options.fp32_blocks.insert(options.fp32_blocks.end(), more.begin(), more.end());
       observer = &repeat_observer;
@@ -114,11 +115,11 @@ ProgramError after_failure(const ConvertRequest& request, const ConvertOptions& 
     fs::path kept = output;
     kept.replace_extension(".failed" + output.extension().string());
     convert_file(input, kept, options, task_context(request.limits, nullptr, request.inputs));
-    diagnostic.text +=
-        fmt::format("\nThe model was kept as {}; {} was not saved.", shown(kept), shown(output));
+    diagnostic.text += fmt::format("\nThe failed model was kept as {}; nothing was saved as {}.",
+                                   shown(kept), shown(output));
   } else {
     diagnostic.text +=
-        "\nNothing was saved. With --keep_failed, the model is saved as NAME.failed.onnx.";
+        "\nNothing was saved. To save the failed model as NAME.failed.onnx, add --keep_failed.";
   }
   return {error.name, diagnostic, error.findings};
 }
@@ -212,7 +213,7 @@ OutputPlan plan_output(const ConvertRequest& request, const fs::path& input,
   if (request.batch.skip_existing) {
     return {"skip", "the file was made from this checkpoint with these options"};
   }
-  return {"replace", "the file exists, made from this checkpoint with these options"};
+  return {"replace", "the file exists; it was made from this checkpoint with these options"};
 }
 
 int run(const ConvertRequest& request, const Invocation& invocation) {

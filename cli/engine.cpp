@@ -27,16 +27,17 @@ struct Choice {
   std::string origin;
 };
 
-// Returns whether the installed version `found` fits the requested version `asked`. A part that is
-// missing in `asked` matches any number: 10 matches 10.3.0.
+// Returns whether the installed version `found` fits the requested version `asked`. A number that
+// is missing in `asked` matches any number in `found`: 10 matches 10.3.0.
 bool is_release_of(const TensorRtVersion& found, const TensorRtVersion& asked) {
   constexpr int unsaid = TensorRtVersion::kNewest;
   return found.major == asked.major && (asked.minor == unsaid || asked.minor == found.minor) &&
          (asked.patch == unsaid || asked.patch == found.patch);
 }
 
-// Sets `version` to the version of TensorRT for RTX: from --for, or the newest version. With
-// --build, finds the Python that builds the engine, and takes the version from this Python.
+// Sets `version` to the version of TensorRT for RTX from --for, or to the newest version. With
+// --build, finds the Python interpreter that builds the engine, and sets `version` to the version
+// that is installed there. Returns this interpreter, if any, and the origin of `version`.
 Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
   Choice choice;
   version = request.version.value_or(newest_tensorrt_rtx());
@@ -47,8 +48,8 @@ Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
   choice.origin = choice.python->program.string();
   if (!request.version || is_release_of(version, *request.version)) return choice;
   fail({ErrorKind::usage, "engine-version", "for", to_string(*request.version), to_string(version)},
-       "--for tensorrt-rtx:{}, but {} has TensorRT for RTX {}.\nLeave the version out, or give "
-       "another Python with --python.",
+       "--for tensorrt-rtx:{} asks for another version: {} has TensorRT for RTX {}.\nLeave the "
+       "version out, or give another Python with --python.",
        to_string(*request.version), shown(choice.python->program), to_string(version));
 }
 
@@ -75,8 +76,8 @@ Choice choose_program(const EngineRequest& request, TensorRtVersion& version,
   if (found && request.version && !is_release_of(found->version, *request.version)) {
     const std::string asked = to_string(*request.version);
     fail({ErrorKind::usage, "engine-version", "trt_version", asked, to_string(found->version)},
-         "--trt_version {}, but {} is of TensorRT {}.\nLeave --trt_version out, or give another "
-         "--trtexec.",
+         "--trt_version {} asks for another version: {} belongs to TensorRT {}.\nLeave "
+         "--trt_version out, or give another --trtexec.",
          asked, shown(found->program), to_string(found->version));
   }
   if (found) {
@@ -103,8 +104,9 @@ void apply_shape(const EngineRequest& request, EngineModel& model,
   if (!is_given(request.shape)) return;
   model.shape = profile_of(request.shape, model.shape, model.channels, notes);
   if (model.profile_problem.empty()) return;
-  notes.push_back(fmt::format("{}; the converter's defaults replace sizes that were not given",
-                              model.profile_problem));
+  notes.push_back(
+      fmt::format("{}; aether2onnx uses convert's defaults for the sizes that you did not give",
+                  model.profile_problem));
   model.profile_problem.clear();
 }
 
@@ -125,7 +127,7 @@ io::FilesRead files_read(const EngineRequest& request, const EngineModel& model,
 
 void print_built(Console& console, const BuiltEngine& built, const std::string& replaced,
                  Json& json) {
-  console.line("built", fmt::format("{} in {:.1f} s, all messages are in {}",
+  console.line("built", fmt::format("{} in {:.1f} s; the builder's output is in {}",
                                     human_bytes(built.bytes), built.seconds, shown(built.log)));
   console.line("saved", saved_text(built.engine, replaced));
   json["built"] = {{"bytes", built.bytes}, {"seconds", built.seconds}, {"log", built.log.string()}};
@@ -147,8 +149,9 @@ std::string build(const EngineRequest& request, const Choice& choice, const Engi
   EngineBuilder builder;
   if (choice.python) {
     builder = rtx_builder(*choice.python, model, options);
-    console.line("builder", fmt::format("TensorRT for RTX {}, {} in {}", to_string(options.version),
-                                        choice.python->module, shown(choice.python->program)));
+    console.line("builder",
+                 fmt::format("TensorRT for RTX {}, module {} of {}", to_string(options.version),
+                             choice.python->module, shown(choice.python->program)));
     console.line("GPUs", "compute capability " + capabilities_text(options));
   } else {
     builder = trtexec_builder(*choice.trtexec, model, options);
@@ -220,7 +223,7 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
     case EngineRoute::none:
     case EngineRoute::own: {
-      defect("--for names a program that needs no engine, but this target was not refused");
+      defect("--for accepted a target that needs no engine");
     }
   }
   json["notes"] = notes;

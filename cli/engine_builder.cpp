@@ -73,7 +73,7 @@ void check_log(const fs::path& log, const fs::path& engine, const fs::path& timi
   const bool is_engine = identity == io::identity_of(engine);
   if (is_engine || (!timing_cache.empty() && identity == io::identity_of(timing_cache))) {
     fail({ErrorKind::usage, "option-conflict", "log"},
-         "--log {}: the log is the {} itself.\nGive another name.", shown(log),
+         "--log {}: this is also the path of the {}.\nGive the log another name.", shown(log),
          is_engine ? "engine" : "timing cache");
   }
   read.check(log, "model.engine.log");

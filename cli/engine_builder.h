@@ -34,8 +34,8 @@ struct BuiltEngine {
 /// Runs `builder`, which writes the engine under a temporary name, then renames the engine to
 /// `engine`. After a failure, an older engine is unchanged. The builder's messages are written to
 /// the file `log`. If `log` is empty, the file's name is the engine's name with ".log" added.
-/// Throws Error if the engine, the log or the timing cache in `options` would replace a file in
-/// `read`.
+/// `read` lists the files that no output may replace, such as the ONNX file. Throws Error if the
+/// engine, the log or the timing cache in `options` would replace one of these files.
 ///
 /// Throws ProgramError("engine") if the builder fails. The message has the reason from the log.
 BuiltEngine build_engine(const EngineBuilder& builder, const std::filesystem::path& engine,

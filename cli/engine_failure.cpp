@@ -18,11 +18,11 @@ constexpr std::size_t kShownBytes = 300;
 
 // A known reason why building an engine fails. `texts` are parts of messages, in lower case.
 // trtexec, TensorRT for RTX, their libraries or the dynamic linker print these messages. If the
-// output matches several rows of kSymptoms, the first of these rows explains the failure. So the
-// row of a cause comes before the rows of errors that the cause leads to. In `what` and `remedy`,
-// {0} is the builder's name, and {1} is "GPU" or "computer", the device whose memory is full.
-// Sources: the code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder of TensorRT for
-// RTX 1.7.1.
+// output matches several rows of kSymptoms, the first of these rows explains the failure. Some
+// errors cause further errors, so the row of a cause must come before the rows of its effects. In
+// `what` and `remedy`, {0} is the builder's name, and {1} is "GPU" or "computer", the device whose
+// memory is full. Sources: the code of trtexec and TensorRT, issues in NVIDIA/TensorRT, the builder
+// of TensorRT for RTX 1.7.1.
 struct Symptom {
   std::array<std::string_view, 5> texts;
   const char* what = "";
@@ -41,7 +41,7 @@ constexpr std::array kSymptoms = {
             "this GPU is too old or too new for this TensorRT",
             "Use a TensorRT version that supports the GPU."},
     Symptom{{"hw-specific datatypes"},
-            "the model contains a type that one of the GPUs lacks",
+            "the model contains a data type that one of the GPUs does not support",
             "Convert the checkpoint with --fp_mode mixed_fp16, or leave the GPU out of "
             "--compute_capabilities."},
     Symptom{{"shiftisallzeros", "scale coefficients must all be positive"},
@@ -49,7 +49,7 @@ constexpr std::array kSymptoms = {
             "Quantize again with int8 zero points of 0."},
     Symptom{{"must be of same type", "must have the same type"},
             "an operator of the model has inputs of several types",
-            "Convert the checkpoint again, for 16 bits with --fp_mode fp16 or mixed_fp16. "
+            "Convert the checkpoint again. For a 16-bit model, use --fp_mode fp16 or mixed_fp16. "
             "aether2onnx adds the casts between types."},
     Symptom{{"static model does not take explicit shapes"},
             "the model's size is fixed, but the command line gives sizes",
@@ -77,7 +77,7 @@ constexpr std::array kSymptoms = {
     Symptom{{"failed to parse onnx", "failed to parse the onnx", "parse onnx file failed",
              "modelimporter.cpp"},
             "{0} can't read the model",
-            "See the log. aether2onnx inspect shows the content of the file."},
+            "See the log. To see the content of the model, run aether2onnx inspect."},
     Symptom{{"no space left on device", "disk quota exceeded"},
             "the disk is full",
             "Free some space, or give a path on another disk with --save_engine."},

@@ -65,9 +65,11 @@ struct OptionDescription {
   std::vector<std::string> offered = {};  ///< Values for completion, if `type` has none.
 };
 
-/// Returns whether --json is in `arguments`. Needed before parsing, because parsing may fail.
+/// Returns whether --json is in `arguments`. The program calls this function before it parses the
+/// arguments, because an error of the parser must also be printed as JSON.
 bool wants_json(const std::vector<std::string>& arguments);
-/// Returns whether --supervised is in `arguments`. Needed before parsing, because parsing may fail.
+/// Returns whether --supervised is in `arguments`. If so, the program watches standard input from
+/// the start, before it parses the arguments.
 bool is_supervised(const std::vector<std::string>& arguments);
 
 /// A function to which Command::describe() passes the command-line parser of a command. The parser

@@ -62,9 +62,9 @@ std::vector<int> capabilities_in(const Json& event) {
   return capabilities;
 }
 
-// Runs the Python `program`. Returns the version of Python and the version of the installed package
-// TensorRT for RTX. Throws ProgramError if the program is not Python 3.8 or newer. Also throws
-// ProgramError if the package is missing, cannot be loaded or is older than 1.5.
+// Runs `program`, a Python interpreter. Returns the version of Python and the version of the
+// installed package TensorRT for RTX. Throws ProgramError if `program` is not Python 3.8 or newer.
+// Also throws ProgramError if the package is missing, cannot be loaded or is older than 1.5.
 RtxPython look_into(const fs::path& program) {
   RtxPython result;
   result.program = program;
@@ -197,7 +197,7 @@ EngineBuilder rtx_builder(const RtxPython& python, const EngineModel& model,
     const std::string asked = fmt::format("{}.{}", capability / 10, capability % 10);
     fail({ErrorKind::unsupported, "engine-compute-capability", "compute_capabilities",
           join(names, ", "), asked},
-         "--compute_capabilities {}: TensorRT for RTX {}, which {} loads, builds engines only for "
+         "--compute_capabilities {}: TensorRT for RTX {} in {} builds engines only for "
          "{}.\nGive only these capabilities, or install a newer release of TensorRT for RTX.",
          asked, to_string(python.version), shown(python.program), join(names, ", "));
   }

@@ -25,7 +25,8 @@ bool consists_of(std::string_view text, std::string_view others) {
 
 [[noreturn]] void not_for(Shell shell, const std::string& word, const char* what) {
   fail({ErrorKind::unsupported, "command-shell", word},
-       "{}: {} can't be written for {}.\nRename the file or folder, or use another --shell.",
+       "{}: {} can't be written in a command line for {}.\nRename the file or folder, or use "
+       "another --shell.",
        printable(word, kLongestPath), what, to_string(shell));
 }
 

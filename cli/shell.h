@@ -36,7 +36,7 @@ std::string shell_line(const std::vector<std::string>& words, Shell shell);
 /// argument, the command line is for bash.
 std::string shell_line(const std::vector<std::string>& words);
 
-/// Returns the command line that the user typed, written for usual_shell().
+/// Returns the command line that the user typed. shell_line() quotes the arguments.
 std::string command_line_text(const Invocation& invocation);
 
 /// Returns `path` as text that is safe in messages. Escapes such as \x1b replace invalid UTF-8 and
@@ -44,7 +44,7 @@ std::string command_line_text(const Invocation& invocation);
 std::string shown(const std::filesystem::path& path);
 
 /// Returns `path` as an argument for a command line. If the path begins with a dash, adds "./",
-/// because a program takes arguments that begin with a dash for options.
+/// because programs read an argument that begins with a dash as an option.
 std::string argument_path(const std::filesystem::path& path);
 
 }  // namespace aether2onnx::cli

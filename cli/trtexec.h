@@ -23,8 +23,9 @@ struct Trtexec {
 /// no version or belongs to TensorRT for RTX.
 Trtexec trtexec_at(const std::filesystem::path& path);
 
-/// Returns the first trtexec that prints its version, or nullopt. Searches PATH, then bin in
-/// TENSORRT_HOME and TENSORRT_ROOT, then the usual folders of TensorRT's packages and archives.
+/// Returns the first trtexec that prints its version, or nullopt. Searches PATH, then
+/// $TENSORRT_HOME/bin and $TENSORRT_ROOT/bin, then the usual folders of TensorRT's packages and
+/// archives.
 std::optional<Trtexec> find_trtexec();
 
 /// Returns the folders that find_trtexec() searches after PATH, as text for messages.

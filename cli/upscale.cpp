@@ -118,7 +118,8 @@ std::vector<Job> find_pictures(const UpscaleRequest& request, const std::string&
                              join(left_out.other_pictures, ", ")));
   }
   if (left_out.results > 0) {
-    console.note(fmt::format("left out: {} of earlier calls", plural(left_out.results, "result")));
+    console.note(
+        fmt::format("upscale left out {} of earlier calls", plural(left_out.results, "result")));
   }
   return jobs;
 }
@@ -150,8 +151,8 @@ void name_results(const UpscaleRequest& request, const std::string& suffix,
     job.target = is_double ? target_of(job.picture, true) : usual;
     if (taken.insert(job.target).second) continue;
     fail({ErrorKind::usage, "upscale-same-name", job.picture.string(), "", job.target.string()},
-         "{}: another picture of this call has the same name, so both results would be {}.\nRun "
-         "the program once for each picture, with different folders in --output.",
+         "{}: another picture of this call has the same name, so both results would be "
+         "saved as {}.\nRun the program once for each picture, with different folders in --output.",
          shown(job.picture), shown(job.target));
   }
 }
@@ -246,14 +247,16 @@ class Upscaling {
     part.facts = fmt::format("{} x {} pixels to {} x {}", done.header.width, done.header.height,
                              done.width, done.height);
     if (part.width < done.width || part.height < done.height) {
-      part.facts += fmt::format("; the page shows the middle, {} x {}", part.width, part.height);
+      part.facts +=
+          fmt::format("; the page shows only the middle {} x {} pixels", part.width, part.height);
     }
     parts_.push_back(std::move(part));
   }
 
   void save_page() {
     if (results_.size() - failed_ > parts_.size()) {
-      console_.note(fmt::format("the page shows the first {} pictures", parts_.size()));
+      console_.note(
+          fmt::format("the page of --compare shows only the first {} pictures", parts_.size()));
     }
     const std::string page =
         verify::comparison_page(parts_, request_.model.filename().string(), model_.description());

@@ -39,7 +39,8 @@ std::vector<int> version_parts(std::string_view text) {
   while (parts.size() < most) {
     int number = 0;
     const auto result = std::from_chars(at, end, number);
-    // The first three numbers have at most two digits. The fourth may have more (build number).
+    // A version has up to four numbers. The first three have at most two digits. The fourth, the
+    // build number, may have more digits.
     const bool fits = parts.size() + 1 == most || number < 100;
     if (result.ec != std::errc{} || *at == '-' || !fits) return {};
     parts.push_back(number);
@@ -77,9 +78,10 @@ Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
   if (wanted.version.empty()) return row.current;
   const auto versions = parse_versions(wanted.version);
   if (!versions || !row.has_versions) {
-    fail({ErrorKind::usage, "option-version", "for", "10, 8.6 or 8.6.1", wanted.version},
-         "{} {}:{}: a version looks like 10, 8.6 or 8.6.1. Only {} have versions.", option("for"),
-         row.name, printable(wanted.version, 40), names_with_versions());
+    fail(
+        {ErrorKind::usage, "option-version", "for", "10, 8.6 or 8.6.1", wanted.version},
+        "{} {}:{}: the version must look like 10, 8.6 or 8.6.1. Only the targets {} have versions.",
+        option("for"), row.name, printable(wanted.version, 40), names_with_versions());
   }
   // The version shows which product the user means. TensorRT for RTX has the versions 1.x. The
   // versions of TensorRT begin at 4.
@@ -153,7 +155,8 @@ namespace {
 
 constexpr std::string_view kTrtexec = "trtexec";  // another name of the target tensorrt
 
-// Throws Error(usage): no target has this name. The message lists the most similar names.
+// Throws Error(usage): no target (program that runs ONNX files) has this name. The message lists
+// the most similar names.
 [[noreturn]] void fail_unknown(std::string_view name) {
   std::vector<std::string> names;
   for (const judge::TargetRow& row : judge::target_rows()) names.emplace_back(row.name);

@@ -155,8 +155,8 @@ class Chooser {
   }
 
   // A GraphForm is a choice of the ONNX operators that compute the normalization. Returns the
-  // newest opset in which all targets run models of this form, but at most the wanted opset.
-  // Returns 0 if a target does not run this form.
+  // newest opset in which all targets run models of this form, but at most wanted_opset(), which is
+  // the caller's opset or the default. Returns 0 if a target does not run this form.
   int opset_of_all(GraphForm form) {
     int newest = wanted_opset();
     for (const Asked& each : asked_) newest = std::min(newest, opset_of(each, form));
@@ -183,10 +183,11 @@ class Chooser {
       choose_opset(form);
       return;
     }
-    // Each target prefers one graph form (operators for the normalization). The first loop takes
-    // the first preferred form that all targets run in the opset `usual`. If there is no such form,
-    // the second loop accepts an older opset, too. If the caller chose a newer opset than a target
-    // reads, choose_opset() reports this target.
+    // Each target prefers one graph form (operators for the normalization). `usual` is the newest
+    // opset, at most wanted_opset(), in which the first target runs its own preferred form. The
+    // first loop takes the first preferred form that all targets run in `usual` or newer. If no
+    // form fits, the second loop also accepts older opsets. If the caller chose a newer opset than
+    // a target reads, choose_opset() reports this target.
     const int usual =
         std::min(wanted_opset(), opset_of(asked_.front(), asked_.front().row->form.value));
     for (const Asked& by : asked_) {

@@ -142,7 +142,7 @@ constexpr std::array kLoaders = {
     Loader{"com.microsoft", "PythonOp", "calls a Python function by its name"},
     Loader{"com.microsoft", "PythonOpGrad", "calls a Python function by its name"},
     Loader{"*", "PyOp", "imports a Python module and calls a class of the module"},
-    Loader{"com.microsoft", "Snpe", "loads a compiled model of another program"},
+    Loader{"com.microsoft", "Snpe", "loads a compiled model for Qualcomm's SNPE"},
     Loader{"com.microsoft", "TritonOp", "runs a GPU program by its name"},
     Loader{"*", "ATen", "calls any operator of PyTorch by its name"},
     Loader{"com.microsoft.extensions", "AzureTextToText", "sends its input to a server"},

@@ -21,12 +21,12 @@ enum class Power {
 };
 
 Power power_of(const onnx::Node& node);
-/// Returns whether the function has the name of an operator in the tables. For such a name, some
-/// programs run the function, and others run the operator.
+/// Returns whether the ONNX function has the name of a known operator (Power::computes or loads).
+/// Some programs then run the function, and others run the operator.
 bool replaces_operator(const onnx::Function& function);
 
 /// Returns what the node's operator loads or calls, for example "calls a Python function by its
-/// name". Returns "" if the tables do not list the operator as loading or calling a program.
+/// name". Returns "" for an operator that is not known to load or call a program.
 std::string_view load_text(const onnx::Node& node);
 
 /// Returns the operator's name: "Conv" for an operator of ONNX itself, else with the domain,
@@ -38,7 +38,7 @@ inline constexpr std::uint64_t kEndless = ~std::uint64_t{0};
 /// Returns the number of nodes in the model. A call of a function counts as one node plus all nodes
 /// of the function.
 std::uint64_t expanded_nodes(const onnx::Model& model);
-/// More nodes than this would exhaust a runtime's memory. No published model has as many.
+/// A model with more nodes would exhaust a runtime's memory. No published model has as many nodes.
 inline constexpr std::uint64_t kTooManyNodes = 10'000'000;
 
 }  // namespace aether2onnx::judge

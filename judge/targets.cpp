@@ -106,10 +106,10 @@ constexpr std::array kTargets = {
         .why_dynamic = kAnySize,
         .projections = {Projections::matmul,
                         "MatMul is 1.4 times as fast as a 1x1 Conv on this target (fp16)"},
-        .split_kernels_over =
-            {11,
-             "cuDNN's fast float16 convolution goes up to 7x7; with each 13x13 kernel split into "
-             "four 7x7 kernels, aether_large takes two thirds of the time"},
+        .split_kernels_over = {11,
+                               "cuDNN's fast float16 convolution runs kernels up to 7x7; with each "
+                               "13x13 kernel split into four 7x7 kernels, aether_large takes two "
+                               "thirds of the time"},
         .no_bfloat16 = {"DepthToSpace,GlobalAveragePool,LeakyRelu,ReduceMax,ReduceMean",
                         "the CUDA provider has no bfloat16 kernel for these operators"},
         .source =
@@ -246,8 +246,8 @@ constexpr std::array kTargets = {
               .precisions = set_of({Precision::fp32}),
               .precision = {Precision::fp32, ""},
               .form = {GraphForm::channels_first, ""},
-              .source = "the sources of vs-mlrt's five plugins: vsmlrt, vsmlrt-rtx, vsmlrt-ort, "
-                        "vsmlrt-ov, vsmlrt-ncnn"},
+              .source = "the sources of the targets vsmlrt, vsmlrt-rtx, vsmlrt-ort, vsmlrt-ov and "
+                        "vsmlrt-ncnn"},
     TargetRow{.target = Target::videojanai,
               .name = "videojanai",
               .title = "VideoJaNai",
@@ -378,7 +378,7 @@ std::span<const OperatorRow> operators() { return kOperators; }
 const OperatorRow& operator_row(std::string_view name) {
   const auto found = std::find_if(kOperators.begin(), kOperators.end(),
                                   [&](const OperatorRow& row) { return row.name == name; });
-  require(found != kOperators.end(), "an operator that is not in the table");
+  require(found != kOperators.end(), "the table of operators lacks an operator");
   return *found;
 }
 

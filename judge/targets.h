@@ -96,8 +96,9 @@ struct TargetRow {
   std::string_view name;
   std::string_view title;
   std::string_view program;
-  /// The target whose runtime the program uses, for example onnxruntime for chaiNNer. A rule about
-  /// the runtime also applies to the program. Equal to `target` if there is no other runtime.
+  /// The target whose runtime (library that runs the model) this program uses, for example
+  /// onnxruntime for chaiNNer. A rule about the runtime also applies to this program. If the
+  /// program does not use the runtime of another target, this member equals `target`.
   Target runtime = Target::tensorrt;
   /// Whether users may name a version of the program, as in "tensorrt:8.6". Users may do so if the
   /// rules of the command check depend on this version.
@@ -111,8 +112,9 @@ struct TargetRow {
   bool is_player = false;
   EngineRoute engine = EngineRoute::none;
 
-  // The options of convert that suit the target. standard_opset and channels_first_opset are upper
-  // limits for all versions of the target. newest_opset() returns a lower opset for old versions.
+  // The options of convert that suit the target. A graph form is a choice of ONNX operators for the
+  // normalization: standard or channels_first. The two members …_opset are upper limits of the
+  // opset, one for each form. For old versions of the target, newest_opset() returns a lower opset.
   Precisions precisions = 0;
   Preferred<Precision> precision = {};
   Preferred<GraphForm> form = {};

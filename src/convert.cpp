@@ -61,7 +61,7 @@ GraphInfo describe(const onnx::Model& model, const ConvertOptions& options) {
   return result;
 }
 
-// Returns a text with all counts above 0 and their nouns: "16 norms, 3 factors".
+// Returns a text with all counts above 0 and their nouns: "16 norms, 3 constant factors".
 std::string counts_text(std::initializer_list<std::pair<std::size_t, const char*>> counts) {
   std::vector<std::string> parts;
   for (const auto& [count, noun] : counts) {
@@ -133,8 +133,8 @@ class Conversion {
                                     graph::compute_type(options_.precision), journal_);
   }
 
-  // Adds the step "written", with a summary of the ONNX file, to the report. Also calls the
-  // observer. Call finish() after the last byte of the file is written.
+  // Adds the step "written", with a summary of the ONNX file, to the report. Also reports the step
+  // to Context::observer. Call finish() after the last byte of the file is written.
   void finish() {
     const ConvertReport::Output& output = report_.output;
     std::string summary =
@@ -155,8 +155,8 @@ class Conversion {
     const network::Folded folding = network::fold(fusion.network);
     const std::string folded = counts_text({{folding.norms, "norm"},
                                             {folding.temperatures, "temperature"},
-                                            {folding.factors, "factor"},
-                                            {folding.shifts, "shift"}});
+                                            {folding.factors, "constant factor"},
+                                            {folding.shifts, "channel offset"}});
     if (!folded.empty()) journal_.step("folded", folded + " into the weights of convolutions");
     const graph::Graph plain = graph::build(folding.network, checkpoint_.state_dict(),
                                             options_.shape, options_.graph_form);
@@ -334,7 +334,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   std::string difference = metadata::difference(file, planned, more_fp32_blocks);
   if (!difference.empty()) return difference;
   // Compares the hash of `input` with the checkpoint's hash in the ONNX file's metadata. Hashing
-  // takes longer than the comparisons above, so this comparison comes last.
+  // reads the whole checkpoint, so the function compares the other metadata first.
   const std::string* made_from = file.find_metadata("source_sha256");
   const bool same =
       made_from != nullptr && *made_from == pipeline::sha256_of(input, planned.source, context);

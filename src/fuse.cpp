@@ -35,8 +35,8 @@ DType dtype_in_file(WeightType type, DType stored) {
   defect("an unknown type of weights");
 }
 
-// Fuses one checkpoint. The constructor lists the fused weights. write() then computes the weights
-// and writes the fused checkpoint.
+// Fuses one checkpoint: merges parallel convolutions. The constructor lists the weights of the
+// merged network. write() then computes these weights and writes the fused checkpoint.
 class FusionRun {
  public:
   // `siblings` opens shards in the checkpoint's folder; null for a checkpoint in memory.
@@ -110,9 +110,9 @@ class FusionRun {
     report_.convolutions = fusion_.convolutions;
   }
 
-  // Returns the settings that the fused checkpoint stores as notes (network/notes.h). If an option
-  // gave a setting (res_scale, …), with_own_evidence() marks this setting as an assumption, unless
-  // the source file states the same value.
+  // Returns the settings that the fused checkpoint stores as notes (network/notes.h). If a setting
+  // (res_scale, …) is from an option, and the source file does not state the same value, clears
+  // Evidence::certain of the setting. The note "assumed" then lists this setting as an assumption.
   NetworkInfo with_own_evidence() const {
     NetworkInfo facts = report_.network;
     const auto doubt = [&](std::string_view what, bool given, const NetworkInfo& own) {

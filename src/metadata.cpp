@@ -190,7 +190,8 @@ Assumed assumed(const onnx::Model& file) {
   };
   assumed.res_scale = number("res_scale");
   assumed.img_range = number("img_range");
-  // The value of fused_from may end with the epsilon of norms: "…; norms with eps 0.0001".
+  // Reads the epsilon of the norms. The metadata text `fused_from` may end with this number:
+  // "…; norms with eps 0.0001".
   const std::string fused_from = text("fused_from");
   constexpr std::string_view eps = " eps ";
   const std::size_t at = fused_from.find(eps);
@@ -331,9 +332,10 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
                                        NetworkInfo& network) {
   const NetworkInfo noted = metadata::network(file);
   if (noted.architecture != network.architecture) return {};
-  // Fusing merges each block's small kernel into its large kernel, so the graph does not show the
-  // small kernel's size. If no published network has a small kernel of this size, the model type is
-  // "custom". The graph cannot show this type, so "custom" in the metadata is no contradiction.
+  // The model type is the name of the published network with the same sizes, or "custom" if no
+  // published network has these sizes. One of the sizes is the small kernel of each block. Fusing
+  // merges the small kernel into the large kernel, so a fused graph does not show the small
+  // kernel's size. So "custom" in the metadata does not contradict a fused graph.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
   // The graph does not show res_scale and img_range, because both are folded into the weights.
   network.numbers = noted.numbers;

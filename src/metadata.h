@@ -31,7 +31,8 @@ std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& re
 
 /// Compares the ONNX file `file` with the conversion `planned`: metadata, opset, inputs and
 /// outputs. Returns the first difference in a few words; "" if there is none. Does not compare the
-/// source's name and hash. For `more_fp32_blocks`, see why_outdated().
+/// source's name and hash. If `more_fp32_blocks` is true, `file` may keep more modules in float32
+/// than `planned`.
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
 

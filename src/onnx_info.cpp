@@ -46,8 +46,9 @@ std::string precision_text(const onnx::Model& file) {
   for (const onnx::ValueInfo* input : onnx::open_inputs(file)) {
     if (input->elem_type != 0) ++types[onnx::type_text(input->elem_type)];
   }
-  // Returns whether a file of `precision` can have these types. The type of the convolutions must
-  // be present. float32 may be present as well. All other types are impossible.
+  // Returns whether a file of `precision` can have exactly the types in `types`. The type in which
+  // `precision` computes convolutions must be present. float32 may be present as well. All other
+  // types are impossible.
   const auto possible = [&types](Precision precision) {
     const std::string own(to_string(graph::compute_type(precision)));
     return types.contains(own) &&

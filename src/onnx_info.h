@@ -15,7 +15,8 @@ OnnxInfo describe_onnx(const onnx::Model& file);
 /// Describes an input or output of the graph. The size of an axis is "?" if unknown.
 TensorInfo describe_value(const onnx::ValueInfo& value);
 
-/// Whether the tensor is a weight, and not a scalar or a list of integers such as a shape.
+/// Returns whether the tensor is a weight. Scalars and integer tensors (for example a shape) are no
+/// weights.
 bool is_weight(const onnx::Tensor& tensor);
 
 /// Returns the number of the tensor's elements, or 0 if this number overflows 64 bits.

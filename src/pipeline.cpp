@@ -215,7 +215,8 @@ std::string summary(const NetworkInfo& network) {
       network.fused ? fmt::format("{}", network.large_kernel)
                     : fmt::format("{} + {}", network.large_kernel, network.small_kernel),
       network.fused ? "fused" : "unfused");
-  // The text contains these settings only if the values are unusual.
+  // The summary mentions the following settings only if a value is unusual, for example a res_scale
+  // that is not 1.
   if (network.has("channel_attention")) text += ", channel attention";
   if (network.has("spatial_attention")) text += ", spatial attention";
   if (network.norm_type == NormType::deployment) text += ", deployment norms";
@@ -225,9 +226,10 @@ std::string summary(const NetworkInfo& network) {
   if (network.quantization == Quantization::qat) text += ", from quantization-aware training";
   if (network.quantization == Quantization::int8) text += ", dequantized from int8";
   for (const Evidence& evidence : network.evidence) {
-    // The text omits an assumed generation, because a warning already states the reason.
+    // The summary omits a generation that is only assumed, because a warning already states the
+    // assumption and its reason.
     if (evidence.what == "generation" && evidence.certain) {
-      text += fmt::format("; {} by {}", evidence.value, evidence.because);
+      text += fmt::format("; generation {} ({})", evidence.value, evidence.because);
     }
   }
   return text;

@@ -1,5 +1,6 @@
 /// @file
-/// Runs the first steps of every task that reads a checkpoint, and reports the steps.
+/// Runs the first steps of the tasks "convert" and "fuse": reads and hashes the checkpoint,
+/// recognises the network, and merges pairs of depthwise convolutions. Reports each step.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -22,8 +23,8 @@
 
 namespace aether2onnx::pipeline {
 
-/// Records a task: measures the time of its steps, adds steps and warnings to the task's report,
-/// and calls the observer.
+/// Records a task (a conversion, for example): measures the time of the task's steps, adds steps
+/// and warnings to the task's report, and calls Context::observer.
 class Journal {
  public:
   /// `steps` and `warnings` are lists in the report. All arguments must outlive the Journal.
@@ -52,8 +53,9 @@ class Journal {
 };
 
 /// Computes the SHA-256 of a checkpoint's files on a second thread, because hashing takes as long
-/// as all other work. Hashes on the caller's thread if the system has no more threads, or if the
-/// caller provides the Input, because this Input may not support two threads.
+/// as all other work. Hashes on the caller's thread if the system has no more threads. Also hashes
+/// an Input object from the library's user on the caller's thread, because this object may not
+/// allow reads on two threads.
 class SourceHash {
  public:
   SourceHash() = default;
@@ -78,8 +80,8 @@ class SourceHash {
 class Checkpoint {
  public:
   /// `input` must outlive the Checkpoint. `siblings` opens shards in the input's folder; null for
-  /// an input in memory. Fills in `source` without the name and the hash. The hash is computed only
-  /// if `hashed` is true.
+  /// an input in memory. Sets all fields of `source` except `name`, `sha256` and `files`. Computes
+  /// the hash only if `hashed` is true.
   Checkpoint(const Input& input, const io::Siblings* siblings, const ReadOptions& options,
              bool hashed, SourceInfo& source, Journal& journal);
 
@@ -91,9 +93,10 @@ class Checkpoint {
   state_dict::StateDict open(const Input& input, const io::Siblings* siblings,
                              const ReadOptions& options, bool hashed, const Context& context);
 
-  // If the checkpoint is one file, input_hash_ starts before the state dict is read. parts_hash_
-  // hashes index and shards. The order of the members matters: parts_hash_ must be destroyed before
-  // state_dict_, which owns the shards.
+  // input_hash_ hashes the input file while the state dict is read. If the input is the index file
+  // of a sharded checkpoint, parts_hash_ then hashes the index and the shards, and input_hash_ is
+  // not used. The order of the members matters: parts_hash_ must be destroyed before state_dict_,
+  // which owns the shards.
   SourceHash input_hash_;
   state_dict::StateDict state_dict_;
   SourceHash parts_hash_;
@@ -101,12 +104,14 @@ class Checkpoint {
 };
 
 /// Returns the SHA-256 of the checkpoint `input` and its shards. To find the shards, opens the
-/// checkpoint again. `planned` is the checkpoint's description, and contains the option params_key
-/// that chose the state dict in the checkpoint.
+/// checkpoint again. `planned` describes the checkpoint. The option params_key in `planned` chooses
+/// the state dict in the checkpoint.
 std::string sha256_of(const std::filesystem::path& input, const SourceInfo& planned,
                       const Context& context);
 
-/// Runs the steps "recognised" and "fused": fills in `network`, and returns the fused network.
+/// Runs the step "recognised", which stores the network's settings in `network`, and the step
+/// "fused", which merges each pair of depthwise convolutions into one convolution. Returns the
+/// fused network.
 network::Fused recognise_and_fuse(const state_dict::StateDict& state_dict,
                                   const ReadOptions& options, const Expectations& expect,
                                   NetworkInfo& network, Journal& journal);
@@ -118,15 +123,17 @@ std::optional<Diagnostic> warning_of_names(const state_dict::StateDict& state_di
 /// Returns the paths of the checkpoint `input` and of the shards that `siblings` has opened.
 std::vector<std::filesystem::path> paths_of(const std::filesystem::path& input,
                                             const io::FolderSiblings& siblings);
-/// Returns the files that no output may replace: those of paths_of() and Context::inputs.
+/// Returns the files that no output may replace: the checkpoint `input`, its shards that `siblings`
+/// has opened, and the files in Context::inputs.
 io::FilesRead files_read(const std::filesystem::path& input, const io::FolderSiblings& siblings,
                          const Context& context);
 
-/// Adds a warning if some of `weights` weights became subnormal or zero in `type` (16 bits).
+/// Adds a warning if weights became subnormal or zero in `type`, a 16-bit type. `subnormal` and
+/// `flushed_to_zero` count these weights, `weights` counts all weights.
 void warn_of_small_weights(std::uint64_t subnormal, std::uint64_t flushed_to_zero,
                            std::uint64_t weights, DType type, Journal& journal);
 
-/// Describes the checkpoint, without its name and its hash.
+/// Describes the checkpoint. Leaves `name`, `sha256`, `files` and `params_key` empty.
 SourceInfo describe(const state_dict::StateDict& state_dict);
 
 /// Returns the pairs in `counts` sorted by count, the largest first, then by key.

@@ -101,7 +101,7 @@ void measure(const TensorData& data, InspectedTensor& tensor) {
       return count<std::uint8_t>(data, tensor, from_float8_e5m2);
     case DType::complex64:
     case DType::complex128:
-      tensor.problem = "has complex numbers, which have no order";
+      tensor.problem = "has complex numbers, which have no minimum or maximum";
       return;
     case DType::qint32:
     case DType::qint8:

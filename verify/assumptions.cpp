@@ -86,9 +86,10 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const NetworkInfo own = facts_of_file(state_dict, given, {});
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
-  // If `taken.generation` is set, network::recognise() treats norm_eps as certain, because the
-  // generation determines norm_eps. Metadata that only repeat the default generation must not make
-  // norm_eps certain. In this case, `taken.generation` stays unset.
+  // If `taken.generation` is set, network::recognise() treats norm_eps (the epsilon of the norms)
+  // as certain, because the generation determines norm_eps. But if the generation in the metadata
+  // is equal to the default (`own.generation`), the metadata may only repeat the default. Then
+  // norm_eps is not certain, and `taken.generation` stays unset.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

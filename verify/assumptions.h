@@ -1,5 +1,6 @@
 /// @file
-/// Finds the assumptions of a comparison: settings of a network that its checkpoint does not show.
+/// Finds the assumptions in the comparison of an ONNX model with PyTorch. An assumption is a
+/// setting of the network whose value does not come from the checkpoint.
 #pragma once
 
 #include <string>
@@ -11,9 +12,9 @@
 
 namespace aether2onnx::verify {
 
-/// A setting of the network for which the comparison uses `value`, but the checkpoint has no value
-/// or another value. A comparison can show only this: if `value` is right, the model is equal to
-/// PyTorch. No comparison can show that `value` is right.
+/// A setting of the network for which the comparison uses `value`, although the checkpoint has no
+/// value or another value. The comparison shows that the ONNX model is equal to PyTorch only if
+/// `value` is right. The comparison can't show that `value` is right.
 struct Assumption {
   std::string what;     ///< The setting: "generation", "res_scale", "norm_eps" or "img_range".
   std::string value;    ///< The value of the setting in the comparison: "G7d".

@@ -12,8 +12,8 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// find_first_difference() returns the first block whose error is a jump: the error is at least
-// kJump times the largest error of all earlier blocks.
+// find_first_difference() returns the network's first block whose error is at least kJump times the
+// largest error of all earlier blocks, and at least kJump times `floor`.
 constexpr double kJump = 10;
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
@@ -23,9 +23,9 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string module_path(const std::string& node_name) {
-  // A node's name has the names of modules before slashes. Each module is a submodule of the module
-  // before. PyTorch's exporter repeats the name of a container without a forward pass (ModuleList):
-  // "layers.0/layers.0.1" stands for the path "layers.0.1".
+  // A node's name begins with the names of nested modules, the outermost module first, and a slash
+  // after each name. PyTorch's exporter repeats the name of a container without a forward pass
+  // (ModuleList): "layers.0/layers.0.1" stands for the path "layers.0.1".
   std::string path;
   std::string parent;
   std::size_t begin = node_name.starts_with('/') ? 1 : 0;
@@ -119,7 +119,8 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
             "The names of the model's nodes do not contain the names of the network's blocks. The "
             "first block that differs is unknown."};
   }
-  // Returns the name of a part for messages. The part kOutputPart is the output of the network.
+  // Returns the name of the block or layer `path` for messages. kOutputPart stands for the
+  // network's output.
   const auto name_of = [](const std::string& path) {
     return path == kOutputPart ? "the output, after the last module" : path;
   };
@@ -147,8 +148,8 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
     before = std::max(before, blocks[i].relative);
   }
   return {"",
-          fmt::format("No single block stands out. The error grows step by step, most at {} (to "
-                      "{:.1e} of the block's largest value).",
+          fmt::format("No single block stands out. The error grows step by step, and most at {}, "
+                      "where the error is {:.1e} of the block's largest value.",
                       name_of(steepest->path), steepest->relative)};
 }
 
@@ -164,7 +165,7 @@ std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& dif
     const double growth = difference.relative - before;
     before = std::max(before, difference.relative);
     const std::string block = graph::block_of(difference.path);
-    if (!(growth > 0) || is_in(already, block)) continue;
+    if (!(growth > 0) || difference.path == kOutputPart || is_in(already, block)) continue;
     growths.push_back({block, growth});
   }
   std::stable_sort(growths.begin(), growths.end(),

@@ -1,5 +1,5 @@
 /// @file
-/// Finds the first part of the network in which the ONNX model and the reference differ.
+/// Finds the network's first block or layer in which the ONNX model and the reference differ.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace aether2onnx::verify {
 
-/// The difference between the model's and the reference's output of a part (a block or a layer).
+/// The difference between the ONNX model's and the reference's output of a block or layer.
 struct BlockDifference {
   std::string path;
   double max_absolute = 0;
@@ -30,14 +30,16 @@ std::string module_path(const std::string& node_name);
 std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths);
 
-/// The path of the last part: the nodes after the network's last module, up to the output.
+/// The path that stands for the nodes after the network's last module, up to the network's output.
 inline constexpr const char* kOutputPart = "output";
 
-/// Compares two outputs of the part `path`. A `candidate` in NHWC is recognised by its shape.
+/// Compares the output of the block or layer `path` in the ONNX model (`candidate`) and in the
+/// reference. A `candidate` in NHWC is recognised by its shape.
 BlockDifference compare_block(const std::string& path, const FloatTensor& candidate,
                               const DoubleTensor& reference);
 
-/// Runs the ONNX model and the reference on `input`, and compares their outputs of each part.
+/// Runs the ONNX model and the reference on `input`, and compares the two outputs of each block and
+/// layer.
 std::vector<BlockDifference> compare_blocks(const Candidate& candidate, const onnx::Model& model,
                                             const Reference& reference, const FloatTensor& input);
 
@@ -47,14 +49,14 @@ struct FirstDifference {
   std::string text;  ///< The result in a sentence for the user.
 };
 
-/// Finds the first block whose error is much larger than all earlier errors. The error must also be
-/// much larger than `floor`, the usual relative error of a correct block.
+/// Finds the first block whose error is much larger than the errors of all earlier blocks. The
+/// error must also be much larger than `floor`, the usual relative error of a correct block.
 FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks, double floor);
 
-/// Returns the parts of a 16-bit model in which the error grows most, and which should therefore be
-/// float32. Leaves out the parts in `already`, which compute in float32. Returns at most as many
-/// parts as `already` has, but one part if `already` is empty. Returns an empty list if the error
-/// grows in no other part.
+/// Returns the blocks of a 16-bit model in which the error grows most, and which should therefore
+/// be float32. A layer outside of the blocks counts as a block. Leaves out the blocks in `already`,
+/// which compute in float32. Returns at most as many blocks as `already` has, but one block if
+/// `already` is empty. Returns an empty list if the error grows in no other block.
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
                                          const std::vector<std::string>& already);
 

@@ -31,12 +31,14 @@ Json to_json(const BlockRange& block);
 /// "name" is the name of the model's source file, as the metadata say, or "".
 Json compare_source(const onnx::Model& model, const state_dict::StateDict& checkpoint);
 
-/// Returns two sentences about a part whose error is suspicious. The second sentence begins with
-/// `cause`, for example "Rounding to float16", and says how large an error `cause` explains.
+/// Returns two sentences about a block or layer whose error is too large to come from rounding. The
+/// second sentence begins with `cause`, for example "Rounding to float16", and says how large an
+/// error `cause` explains.
 std::string text_of(const PartError& part, const std::string& cause);
 
-/// Returns a sentence for each fact in which model metadata and comparison differ (source file,
-/// generation, res_scale). Each sentence begins with a space. Returns "" if no fact differs.
+/// Compares the source file, the generation and res_scale in the model's metadata with `checkpoint`
+/// and with `facts`, the settings in the comparison. Returns a sentence for each difference, or ""
+/// if there is no difference. Each sentence begins with a space.
 std::string contradictions(const onnx::Model& model, const state_dict::StateDict& checkpoint,
                            const NetworkInfo& facts);
 

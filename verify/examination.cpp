@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <variant>
 
 #include "blocks.h"
 
@@ -12,12 +13,12 @@ namespace aether2onnx::verify {
 
 namespace {
 
-// The rounding noise of a part is the error that rounding alone causes. A part is suspicious if the
-// root mean square of its error is more than kSuspicious times the root mean square of its noise. A
-// part is also suspicious if its largest error is more than kSuspiciousLargest times its largest
-// noise. In correct files of all generations, options, opsets and precisions, the root mean square
-// of the error is less than 4 times that of the noise. The limit for largest errors is higher,
-// because largest errors depend more on the order of summation.
+// The rounding noise of a block or layer is the error that rounding alone causes. The error of a
+// block or layer is suspicious if its root mean square is more than kSuspicious times the root mean
+// square of the noise. The error is also suspicious if its maximum is more than kSuspiciousLargest
+// times the maximum of the noise. In correct files of all generations, options, opsets and
+// precisions, the root mean square of the error is less than 4 times the root mean square of the
+// noise. The limit for maxima is higher, because maxima depend more on the order of summation.
 constexpr double kSuspicious = 8;
 constexpr double kSuspiciousLargest = 24;
 
@@ -72,9 +73,9 @@ FloatTensor channels_first(const FloatTensor& tensor) {
   return result;
 }
 
-// Returns `found`, an output in the ONNX model, in the layout of `exact` (NCHW). `found` may be in
-// the layout NCHW or NHWC. If both layouts fit the shape of `exact`, chooses the layout with values
-// closer to `exact`. Returns nullopt if neither layout fits.
+// Returns `found`, a tensor that the ONNX model computed, in the layout of `exact` (NCHW). `found`
+// may be in the layout NCHW or NHWC. If both layouts fit the shape of `exact`, chooses the layout
+// with values closer to `exact`. Returns nullopt if neither layout fits.
 std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTensor& found) {
   std::optional<FloatTensor> best;
   if (found.shape == exact.shape) best = found;
@@ -89,16 +90,18 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
   return best;
 }
 
-// Measures the error and the noise of all parts. While a reference runs, it calls exact() or
-// rounded() after each part. Both functions return the ONNX model's output of the part. The
-// reference uses this output as the input of the next part, so that errors do not add up.
+// Measures the error and the rounding noise of each part of the network. A part is a block, or a
+// layer outside of the blocks. A running reference calls exact() or rounded() after each part. Both
+// functions return the ONNX model's output of the part. The reference uses this output as the input
+// of the next part, so that the errors of the parts do not add up.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
       : found_(std::move(found)), unit_(unit) {}
 
-  // Measures the error of a part from its exact output. Returns the ONNX model's output of the
-  // part, or null if this output is unknown or has another shape.
+  // Measures the error of the block or layer `path`. `output` is the exact output of this part.
+  // Returns the ONNX model's output of the part, or null if the model's output is unknown or has
+  // another shape.
   const std::vector<float>* exact(const std::string& path, const DoubleTensor& output) {
     const auto at = found_.find(path);
     if (at == found_.end()) return nullptr;
@@ -125,9 +128,10 @@ class Parts {
     return &at->second.values;
   }
 
-  // Measures the noise of a part: the difference between the exact output and `output`, the part's
-  // output in another reference. Multiplies the noise by `weight`, which is less than 1 for
-  // Judges::other_weights. If several calls measure a part, keeps the largest noise.
+  // Measures the rounding noise of the block or layer `path`: the difference between the exact
+  // output of this part and `output`, which a second reference computed. Multiplies the noise by
+  // `weight`, which is less than 1 if the second reference is Judges::other_weights. If several
+  // calls have this `path`, keeps the largest noise.
   const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
                                     double weight = 1) {
     const auto at = errors_.find(path);
@@ -139,9 +143,8 @@ class Parts {
     }
     const Distance noise = distance_of(output.values, exact);
     const Distance& size = sizes_.at(path);
-    // The noise of a part is at least `share` times unit_, the relative rounding error of one
-    // operation. This lower limit is needed because the measured noise may be 0, or very small by
-    // chance.
+    // The noise is at least `share` times unit_, the relative rounding error of one operation. This
+    // lower limit is needed because the measured noise may be 0, or very small by chance.
     constexpr double share = 0.125;
     for (PartError& part : parts_) {
       if (part.path != path) continue;
@@ -171,7 +174,7 @@ class Parts {
   std::vector<PartError> parts_;
 };
 
-// Runs the reference on a single pixel, and returns the paths of the network's parts.
+// Runs the reference on a single pixel, and returns the paths of the network's blocks and layers.
 std::vector<std::string> paths_of(const Reference& reference, std::int64_t channels) {
   BlockOutputs blocks;
   const FloatTensor pixel{{1, channels, 1, 1},
@@ -189,6 +192,17 @@ double PartError::times() const { return noise > 0 ? error / noise : 0; }
 
 bool PartError::is_suspicious() const {
   return !(error <= kSuspicious * noise) || !(largest_error <= kSuspiciousLargest * largest_noise);
+}
+
+bool may_combine_weights(const network::Network& network) {
+  const NetworkInfo& facts = network.facts;
+  const bool scales = std::any_of(
+      network.modules.begin(), network.modules.end(), [](const network::Module& module) {
+        const auto* scale = std::get_if<network::Scale>(&module.operation);
+        return scale != nullptr && (scale->parameter || scale->number != 1);
+      });
+  return !facts.fused || facts.norm_type != NormType::layernorm ||
+         facts.quantization != Quantization::none || scales;
 }
 
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
@@ -220,10 +234,11 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
   };
   add_noise(judges.rounding, 1);
   // The reference rounds each weight of the checkpoint. An exporter may combine weights first, and
-  // then round the results. `other_weights` shows how much this difference changes the outputs. In
-  // correct files, the error stays below 2.6 times this change. So an error (root mean square) of 4
-  // times this change is suspicious already. The limit is kSuspicious = 8 times the noise, so half
-  // of this change counts as noise.
+  // then round the combined weights. The run with `other_weights` measures how much the outputs
+  // change if the weights differ slightly. In correct files, the error (root mean square) is less
+  // than 2.6 times this change, so an error of 4 times this change is suspicious. But the limit is
+  // kSuspicious = 8 times the noise. So only half of this change counts as noise: 8 times the half
+  // is 4 times the change.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

@@ -20,15 +20,17 @@
 
 #include "candidate.h"
 #include "formats/onnx/onnx.h"
+#include "network/network.h"
 #include "plain_operations.h"
 #include "reference.h"
 #include "tensor.h"
 
 namespace aether2onnx::verify {
 
-/// The error and the rounding noise of one part, relative to the part's exact output. `error` and
-/// `noise` are root mean squares, divided by the root mean square of the exact output.
-/// `largest_error` and `largest_noise` are maxima, divided by the largest magnitude of this output.
+/// The error and the rounding noise of a part of the network (a block or layer), relative to the
+/// exact output of this part. `error` and `noise` are root mean squares, divided by the root mean
+/// square of the exact output. `largest_error` and `largest_noise` are maxima, divided by the
+/// largest magnitude of the exact output.
 struct PartError {
   std::string path;
   double error = 0;
@@ -53,9 +55,15 @@ struct Judges {
   const Reference* other_weights = nullptr;
 };
 
-/// Runs the candidate (the ONNX model) on `input`, and returns the error and the noise of each
-/// part. If no node name contains a part's path, this part is measured together with the next part.
-/// Parts whose noise is NaN or infinite are left out.
+/// Returns whether an exporter may combine weights of the checkpoint with other values before it
+/// rounds them: with a norm's variance, a second kernel, a quantization's scale, or a number such
+/// as res_scale or a temperature (a factor of a gate). Then the rounding errors of the model's
+/// weights are unknown.
+bool may_combine_weights(const network::Network& network);
+
+/// Runs the candidate (the ONNX model) on `input`, and returns the error and the rounding noise of
+/// each part (block or layer) of the network. If no node name contains a part's path, measures this
+/// part together with the next part. Leaves out parts whose noise is NaN or infinite.
 std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& model,
                                const Judges& judges, const FloatTensor& input,
                                Candidate::Results results = Candidate::Results::rounded);

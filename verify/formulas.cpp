@@ -16,8 +16,8 @@ std::string text_of(const Shape& shape) { return fmt::format("({})", join(shape,
 void check(bool fits, const char* what, const Shape& a, const Shape& b) {
   if (fits) return;
   fail({ErrorKind::mismatch, "verify-shapes", what, text_of(a), text_of(b)},
-       "The reference cannot compute a {} of tensors of the shapes {} and {}.", what, text_of(a),
-       text_of(b));
+       "The reference computation has a {} of tensors whose shapes do not fit: {} and {}.", what,
+       text_of(a), text_of(b));
 }
 
 bool is_bias(const Value& bias, std::int64_t outputs) {
@@ -94,7 +94,7 @@ Value operator*(const Value& a, double b) { return a * number(a, b); }
 Value operator/(const Value& a, double b) { return a / number(a, b); }
 
 Value concatenate(const std::vector<Value>& parts) {
-  require(!parts.empty(), "a concatenation of nothing");
+  require(!parts.empty(), "a concatenation without tensors");
   for (const Value& part : parts) {
     const Shape& first = parts.front().shape();
     const bool fits = part.shape().size() == 4 && part.size(0) == first[0] &&

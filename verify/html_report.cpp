@@ -180,7 +180,8 @@ std::string part_table(const char* name, const Json& parts) {
   return html + "</table>\n";
 }
 
-// Returns the section of the report with the error and the rounding noise of each part.
+// Returns the section of the report with the error and the rounding noise of each block or layer of
+// the network. Rounding noise is the error that rounding alone causes.
 std::string noise_section(const Json& noise) {
   std::string html = "<h2>The error of each part and its rounding noise</h2>\n";
   if (noise["parts"].empty()) {
@@ -196,8 +197,8 @@ std::string noise_section(const Json& noise) {
       part_table("parts", noise["parts"]));
   if (noise["unrounded_parts"].empty()) return html;
   return html +
-         "<p>The same examination without rounding the results of operators to 16 bits. Only the "
-         "weights are rounded.</p>\n" +
+         "<p>This table repeats the examination without rounding the results of operators to 16 "
+         "bits. Only the weights are rounded.</p>\n" +
          part_table("unrounded", noise["unrounded_parts"]);
 }
 
@@ -281,8 +282,9 @@ std::string block_table(const Json& first) {
   return html + "</table>\n";
 }
 
-// Returns a table with the largest value of each part. The table also shows 65504, the largest
-// float16 number, divided by this value. If the ratio is below 1, the part overflows in float16.
+// Returns a table with the largest value in each block or layer of the network. The table also
+// shows 65504, the largest float16 number, divided by this value. If the ratio is below 1, the
+// block or layer overflows in float16.
 std::string range_table(const Json& details) {
   std::string html =
       "<table id=\"ranges\"><tr><th>Part</th><th>Largest value</th><th>65504 / largest value</th>"
@@ -356,7 +358,7 @@ std::string html_report(const Json& details,
   html += fmt::format(
       "<p>{} was compared with {}. A difference passes if |a &minus; b| &le; {:g} + {:g} "
       "&middot; "
-      "|b|.</p>\n",
+      "|b|, where a is the model's value and b is the reference's value.</p>\n",
       escape(details["candidate"].get<std::string>()),
       escape(details["reference"].get<std::string>()), details["atol"].get<double>(),
       details["rtol"].get<double>());

@@ -66,8 +66,8 @@ std::optional<std::int64_t> to_size_of_axis(std::string_view text) {
   return valid ? std::optional(number) : std::nullopt;
 }
 
-// Returns the shape in a text of the metadata, such as "1x3x32x32" or "input:1x3x32x32". Returns
-// nullopt if `text` is null or is not a valid shape.
+// Returns the shape in a text from the ONNX model's metadata, such as "1x3x32x32" or
+// "input:1x3x32x32". Returns nullopt if `text` is null or is not a valid shape.
 std::optional<Sizes> parse_profile(const std::string* text) {
   if (text == nullptr) return std::nullopt;
   std::string_view rest = *text;

@@ -33,10 +33,11 @@ FloatTensor halves_of(FloatTensor upper, const FloatTensor& lower);
 Sizes quick_shape_of(const onnx::Model& model, std::int64_t channels);
 
 /// Returns the input shapes of a thorough comparison. A static model has one shape. For a dynamic
-/// model, returns the smallest, the optimal and the largest shape from the model's metadata, or the
-/// converter's defaults. Also returns a shape between them, with odd and different height and width
-/// if possible. Throws Error(unsupported) unless the model has one input (N, C, H, W). Throws
-/// Error(mismatch) if the model requires a number of channels that is not `channels`.
+/// model, returns the smallest, the optimal and the largest shape. These three shapes are in the
+/// model's metadata; the converter's defaults replace missing shapes. Also returns a shape between
+/// the smallest and the largest shape, with odd and different height and width if possible. Throws
+/// Error(unsupported) unless the model has one input (N, C, H, W). Throws Error(mismatch) if the
+/// model requires a number of channels that is not `channels`.
 std::vector<Sizes> shapes_of(const onnx::Model& model, std::int64_t channels);
 
 /// Returns the PNG and JPEG files in a folder, sorted by name. Throws Error(io) if there are none.

@@ -22,8 +22,9 @@ fs::path find_module(const char* name) {
   return {};
 }
 
-// Returns the function `symbol` of the module `name`, or null with the reason in `why_not`.
-// `package` is the Debian package of the module.
+// Returns the function `symbol` of the module `name`. If there is no such function, returns null
+// and writes the reason to `why_not`. If the module is not installed, the reason names `package`,
+// the module's Debian package.
 void* find_function(const char* name, const char* symbol, const char* package,
                     std::string& why_not) {
   const fs::path path = find_module(name);

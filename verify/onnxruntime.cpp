@@ -60,7 +60,7 @@ Library open_named(const fs::path& path, const std::string& named_by) {
   port::Library library = port::load_library(absolute);
   if (library.handle == nullptr) {
     fail({ErrorKind::io, "verify-no-onnxruntime", absolute.string()},
-         "ONNX Runtime can't be loaded from {} (given by {}): {}.\n{}",
+         "ONNX Runtime can't be loaded from {} (path from {}): {}.\n{}",
          printable(absolute.string(), 4096), named_by, printable(library.problem, 400), kHowToGet);
   }
   return {std::move(library), absolute.string()};

@@ -68,8 +68,9 @@ class OnnxRuntime {
   /// answer stays true, because libraries are never unloaded.
   static bool has_gpu_provider();
 
-  /// Loads a model from a file. Throws Error(unsupported) with ONNX Runtime's reason, or
-  /// NotImplemented.
+  /// Loads a model from a file. Throws NotImplemented if ONNX Runtime does not implement an
+  /// operator of the model. If the model cannot be loaded for another reason, throws
+  /// Error(unsupported) with the message of ONNX Runtime.
   Session open(const std::filesystem::path& model, const Device& device = {}) const;
   /// Loads a model from its bytes. The model's external data are in `folder`.
   Session open(const std::string& model, const std::filesystem::path& folder,
@@ -106,8 +107,9 @@ class Session {
   /// Error(unsupported) if the run fails. Throws Error(cancelled) soon after `cancelled` becomes
   /// true. `cancelled` may be null.
   FloatTensor run(const FloatTensor& input, const std::atomic<bool>* cancelled = nullptr) const;
-  /// Runs a model with one input, and returns the outputs named in `output_names`. Converts types
-  /// and throws errors like run() above.
+  /// Runs a model with one input, and returns the outputs named in `output_names`. Converts `input`
+  /// to a 16-bit input type, and 16-bit outputs to float32. Throws Error(unsupported) if the run
+  /// fails. Throws Error(cancelled) soon after `cancelled`, which may be null, becomes true.
   std::vector<FloatTensor> run(const FloatTensor& input,
                                const std::vector<std::string>& output_names,
                                const std::atomic<bool>* cancelled = nullptr) const;

@@ -81,7 +81,8 @@ class Operations {
   virtual Value apply(Unary operation, const Value& x) const = 0;
   /// Returns x if x > 0, else slope * x, for each element.
   virtual Value leaky_relu(const Value& x, double slope) const = 0;
-  /// Combines two tensors of rank 4 at most. Axes of size 1 are repeated, as in PyTorch.
+  /// Applies `operation` to each pair of elements of two tensors of rank 4 at most. Axes of size 1
+  /// are repeated, as in PyTorch.
   virtual Value combine(Binary operation, const Value& a, const Value& b) const = 0;
   /// Concatenates feature maps along the channels.
   virtual Value concatenate(const std::vector<Value>& parts) const = 0;

@@ -32,8 +32,9 @@ void in_parallel(std::size_t count, const Work& work) {
   });
 }
 
-// As in_parallel(), but calls work(begin, end) for ranges of indices, because the work for one
-// index is too little for a call. A range has at least `least` indices if `count` allows.
+// Calls work(begin, end) on all processors. The ranges together cover the indices from 0 to
+// count - 1. (The work for one index is too little for a call.) A range has at least `least`
+// indices if `count` allows. `work` must not throw.
 template <typename Work>
 void in_ranges(std::size_t count, const Work& work) {
   constexpr std::size_t least = 1U << 14U;
@@ -167,7 +168,7 @@ class PlainOperations final : public Operations {
       case Unary::square_root:
         return map(x, [](T v) { return std::sqrt(v); });
     }
-    defect("an operation without a name");
+    defect("this operation has no implementation");
   }
 
   Value leaky_relu(const Value& x, double slope) const override {
@@ -185,7 +186,7 @@ class PlainOperations final : public Operations {
       case Binary::divide:
         return join(a, b, [](T x, T y) { return x / y; });
     }
-    defect("an operation without a name");
+    defect("this operation has no implementation");
   }
 
   Value concatenate(const std::vector<Value>& parts) const override {
@@ -353,8 +354,9 @@ class PlainOperations final : public Operations {
 
   // Computes a convolution by its definition, as sums of products of weights and input pixels. The
   // input first gets a border of zeros. The input pixel of a weight is then at a fixed distance in
-  // memory from the output pixel, even at the edges. So one loop can compute a long run of output
-  // pixels. The run crosses the border, but the sums for the border are not copied to the output.
+  // memory from the output pixel, even at the edges. So one loop can compute many output pixels,
+  // also across the ends of rows. There, the loop computes sums for the border, too. The sums for
+  // the border are not copied to the output.
   Value convolve(const Value& x, const std::vector<T>& weight, const Value& bias,
                  std::size_t outputs, std::size_t kernel, bool depthwise) const {
     const std::size_t images = axis(x.shape(), 0);
@@ -393,7 +395,7 @@ class PlainOperations final : public Operations {
       const std::size_t count = std::min(tile, run - begin);
       const std::size_t first = group * together;
       const bool pair = first + 1 < std::min(outputs, first + together);
-      // Not initialized, because the loop below fills the elements that are used.
+      // `sums` is not initialized, because the loop below fills the elements that are used.
       std::array<std::array<T, tile>, 2> sums;  // NOLINT(cppcoreguidelines-pro-type-member-init)
       for (std::size_t o = 0; o < (pair ? 2U : 1U); ++o) {
         std::fill_n(sums[o].begin(), count, bias ? of(bias)[first + o] : T(0));
@@ -407,8 +409,9 @@ class PlainOperations final : public Operations {
         for (; filled < most && term < terms; ++filled) {
           Step<T>& step = steps[filled];
           for (std::size_t i = 0; i < kTerms; ++i, ++term) {
-            // A step always has kTerms products. If fewer are left for the last step, the missing
-            // products get the weight 0. Their input is `base`, which is safe to read.
+            // A Step (see products.h) adds kTerms products to a sum. If the last step needs fewer
+            // products, the other products get the weight 0 and the input `base`, which is safe to
+            // read.
             const bool there = term < terms;
             const std::size_t tap = there ? term % taps : 0;
             const std::size_t input = there ? term / taps : 0;

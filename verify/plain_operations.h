@@ -16,8 +16,8 @@ enum class Arithmetic {
   float32,
   /// float16 and bfloat16: computes in float32, and rounds every weight, input and result to 16
   /// bits. Normalizations and activations also round their intermediate results, as if each step
-  /// were an operator of its own. Values beyond the range of float16 stay finite, because only the
-  /// rounding errors of the shorter mantissa are wanted.
+  /// were an operator of its own. Values beyond the range of float16 stay finite, because these
+  /// types only measure the rounding errors of the shorter mantissa.
   float16,
   bfloat16,
 };

@@ -18,7 +18,8 @@
 
 namespace aether2onnx::verify {
 
-// A run of the model and the reference. To save memory, make() makes the input when the run begins.
+// A run compares the outputs of the ONNX model and of the reference (reference.h) for one input. To
+// save memory, make() makes the input only when the run begins.
 struct Run {
   std::string kind;  // "noise", "picture", or a file's name
   Sizes sizes{};
@@ -29,14 +30,15 @@ struct Run {
   }
 };
 
-/// Returns the runs that the request asks for, in the order of the report. `channels` is the
-/// network's number of channels. Throws Error(mismatch) if a shape in the request has another
-/// number of channels.
+/// Returns the runs that `request` asks for, in the order of the report. Each run compares the
+/// outputs of the ONNX model and the reference for one input. `channels` is the network's number of
+/// channels. Throws Error(mismatch) if a shape in the request has another number of channels.
 std::vector<Run> plan(const Request& request, const onnx::Model& model, std::int64_t channels);
 
-/// Returns the estimate for the run that needs the most memory. Throws Error(limit) if a run needs
-/// more than `available` bytes even if freed memory returns to the system at once
-/// (MemoryEstimate::frugal). `element_size` is the size of a number in the reference, in bytes.
+/// Returns the memory estimate for the run (comparison with one input) that needs the most memory.
+/// Throws Error(limit) if a run needs more than `available` bytes even if freed memory returns to
+/// the system at once (MemoryEstimate::frugal). `element_size` is the size in bytes of a number in
+/// the reference: 4 or 8.
 MemoryEstimate check_memory(const std::vector<Run>& runs, const network::Network& network,
                             std::size_t element_size, std::uint64_t available);
 

@@ -9,8 +9,8 @@
 
 namespace aether2onnx::verify {
 
-// The number of products that one step adds to a sum. With so few products, all weights and sums of
-// a step fit into the processor's registers.
+// The number of products that one Step of a convolution adds to a sum. With so few products, all
+// weights and sums of a Step fit into the processor's registers.
 constexpr std::size_t kTerms = 4;
 
 // A step of a convolution adds kTerms products to each of two sums, for two output channels. Both
@@ -42,8 +42,9 @@ A2O_INLINE void add_steps(const Step<T>* steps, std::size_t step_count, T* __res
   }
 }
 
-// Adds the products of the steps to the sums of `count` neighbouring pixels. `second` is null if
-// there is only one sum, as in a depthwise convolution.
+// A function that adds the products of `step_count` steps (see Step) to the sums of `count`
+// neighbouring output pixels. `second` is null if there is only one sum, as in a depthwise
+// convolution.
 template <typename T>
 using AddProducts = void (*)(const Step<T>* steps, std::size_t step_count, T* first, T* second,
                              std::size_t count);

@@ -64,8 +64,8 @@ class Recorder final : public Trace {
     if (probe_.blocks != nullptr) {
       probe_.blocks->emplace_back(path, DoubleTensor{output.shape(), operations_.read(output)});
     }
-    // This output is the input of the next part. `largest_` begins with this output, because the
-    // largest value of a part includes the part's input.
+    // This output is the input of the network's next block or layer. `largest_` begins with this
+    // output, because the largest value of a block or layer includes its input.
     largest_ = probe_.ranges == nullptr ? 0 : operations_.largest_magnitude(output);
     return output;
   }
@@ -83,7 +83,8 @@ const Value& Weights::operator[](const std::string& name) const {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
     fail({ErrorKind::mismatch, "verify-missing-tensor", name},
-         "The reference needs the tensor {}, but the checkpoint does not have it.", name);
+         "The reference computation needs the tensor {}, but the checkpoint does not have it.",
+         name);
   }
   return found->second;
 }
@@ -160,7 +161,7 @@ DoubleTensor Reference::State::run(const std::vector<std::int64_t>& shape, const
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    fail({ErrorKind::unsupported, "verify-reference"}, "The reference ({}) failed: {}",
+    fail({ErrorKind::unsupported, "verify-reference"}, "The reference computation ({}) failed: {}",
          operations->description(), printable(error.what(), 2000));
   }
 }

@@ -28,34 +28,35 @@ namespace aether2onnx::verify {
 /// outside of the blocks. Each output has the path of the part's module, such as "layers.0.1".
 using BlockOutputs = std::vector<std::pair<std::string, DoubleTensor>>;
 
-/// Observes a run of the reference. Every member may be null.
+/// Observes the forward pass that Reference::run() computes. Every member may be null.
 struct Probe {
-  /// Receives the outputs of the network's parts.
+  /// Receives the outputs of the network's blocks, and of the layers outside of the blocks.
   BlockOutputs* blocks = nullptr;
-  /// Receives the largest magnitude of the values in each part.
+  /// Receives the largest magnitude of the values in each block, or layer outside of the blocks.
   Ranges* ranges = nullptr;
-  /// Called with the output of each part. If the function returns values (not null), the next parts
-  /// get these values instead of the output. Then an error in a part changes no later part.
+  /// Called with the output of each block or layer. If the function returns values (not null), the
+  /// next blocks and layers get these values instead of the output. Then an error in a block or
+  /// layer changes no later block or layer.
   std::function<const std::vector<float>*(const std::string& path, const DoubleTensor& output)>
       replace = nullptr;
   /// Called after each layer, to report progress.
   std::function<void()> on_layer = nullptr;
 };
 
-/// How the weights of a reference are rounded: not at all, or to 16 bits.
+/// How a Reference rounds its weights: not at all, or to 16 bits.
 struct WeightRounding {
   DType type = DType::float32;  ///< float16 or bfloat16; any other type: no rounding.
   /// Whether each rounded weight is also changed at random, by up to one relative rounding error.
-  /// An exporter may add or multiply weights before rounding. The weights of its model are then not
-  /// known exactly. The random changes show how much the output may differ for this reason.
+  /// An exporter may add or multiply weights before rounding. The weights of the exported model are
+  /// then not known exactly. The random changes show how much the output may differ for this
+  /// reason.
   bool dithered = false;
 };
 
 class Reference {
  public:
-  /// Loads the weights in `state_dict`. Of `network`, only the facts (settings) are used. If
-  /// `cancelled` (may be null) becomes true, a run ends with Error(cancelled) after the current
-  /// layer.
+  /// Loads the weights in `state_dict`. Uses only the facts (settings) of `network`. If `cancelled`
+  /// (may be null) becomes true, run() ends with Error(cancelled) after the current layer.
   Reference(const state_dict::StateDict& state_dict, const network::Network& network,
             std::unique_ptr<Operations> operations, const std::atomic<bool>* cancelled = nullptr,
             WeightRounding weights = {});
@@ -69,7 +70,8 @@ class Reference {
   DoubleTensor run(const FloatTensor& input, const Probe& probe = {}) const;
   DoubleTensor run(const DoubleTensor& input, const Probe& probe = {}) const;
 
-  /// Returns what computes the operations, for example "PyTorch 1.13.1, float32, CPU".
+  /// Returns the library, the number type and the device, for example "PyTorch 1.13.1, float32,
+  /// CPU".
   std::string description() const;
 
  private:

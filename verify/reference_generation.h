@@ -11,17 +11,18 @@
 
 namespace aether2onnx::verify {
 
-/// Receives the values of a forward pass. A part is a block, or a layer outside of the blocks.
+/// Receives the values of a forward pass, and may replace the output of a block.
 class Trace {
  public:
   Trace() = default;
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// Receives the output of a part. All values since the previous call of block() are values of
-  /// this part. Returns the value with which the forward pass continues.
+  /// Receives the output of a block, or of a layer outside of the blocks. All values since the
+  /// previous call of block() belong to this block or layer. Returns the value with which the
+  /// forward pass continues: `output` or other values.
   virtual Value block(const std::string& path, Value output) = 0;
-  /// Receives a value that a part computes before its output.
+  /// Receives a value that a block or layer computes before its output.
   virtual void value(const Value& value) = 0;
 };
 
@@ -33,8 +34,8 @@ class Weights {
   NetworkInfo facts;
   Trace* trace = nullptr;
 
-  /// Passes a value within a part to the trace, and returns the value. The functions for layers,
-  /// such as conv(), call seen() themselves.
+  /// Passes a value inside a block or layer to `trace`, and returns the value. The functions for
+  /// layers, such as conv(), call seen() themselves.
   Value seen(Value value) const;
 
   /// Returns the tensor `name`. Throws Error(mismatch) if there is no such tensor.
@@ -43,16 +44,16 @@ class Weights {
   double img_range() const { return facts.number("img_range", 1); }
 };
 
-// Computes the layer of the module at `path`, with the tensors `path`.weight and `path`.bias. The
-// trace receives the layer's output.
+// Computes the layer of the module at `path`, with the tensors `path`.weight and `path`.bias.
+// Passes the layer's output to the Trace of `w`.
 Value conv(const Weights& w, const std::string& path, const Value& x);
 Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps);
 Value linear(const Weights& w, const std::string& path, const Value& x);
 
 /// Computes the depthwise convolution of a block at `path`. A fused checkpoint has one convolution,
 /// fused_conv. An unfused checkpoint has a large and a small one, lk_conv and sk_conv, whose
-/// outputs are added; `large_bias` and `small_bias` are the keys of their biases. The trace does
-/// not receive the output.
+/// outputs are added; `large_bias` and `small_bias` are the keys of their biases. Does not pass the
+/// output to the Trace of `w`.
 Value depthwise(const Weights& w, const std::string& path, const Value& x,
                 const std::string& large_bias = "lk_bias",
                 const std::string& small_bias = "sk_bias");

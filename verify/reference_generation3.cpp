@@ -1,5 +1,6 @@
-// The reference implementation of the generation G3. The fusion layer gets the outputs of the
-// stages directly: the checkpoint has layers fusion_convs, but the network does not use them.
+// The reference implementation of the generation G3. The layer quant_fusion_layer gets the outputs
+// of the stages (groups of blocks) directly: the checkpoint has layers fusion_convs for these
+// outputs, but the network does not use the layers fusion_convs.
 
 #include "reference_stages.h"
 

@@ -1,5 +1,6 @@
-// The reference implementation of the generation G4: like G3, but uses the layers fusion_convs, and
-// has convolutions instead of Linear layers in channel attention.
+// The reference implementation of the generation G4. In contrast to G3, the layers fusion_convs
+// convert the output of each stage (group of blocks), and channel attention has convolutions
+// instead of Linear layers.
 
 #include "reference_stages.h"
 

@@ -1,6 +1,7 @@
 // The reference implementation of the generation G5x, the "Clean Architecture". In contrast to G5.0
-// to G5.2, the gates use GELU, and no activation precedes the upsampler. The biases of the two
-// convolutions in a block have the keys lk_conv.bias and sk_conv.bias, not lk_bias and sk_bias.
+// to G5.2, the gate (conv_gate) in each block uses GELU, not SiLU, and no activation precedes the
+// upsampler. The biases of the two convolutions in a block have the keys lk_conv.bias and
+// sk_conv.bias, not lk_bias and sk_bias.
 
 #include "reference_stages.h"
 

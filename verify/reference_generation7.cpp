@@ -24,8 +24,9 @@ Value forward_generation7(const Weights& w, const Value& image, Trace& trace) {
   const bool layer_norm = w.facts.norm_type == NormType::layernorm;
   if (layer_norm) z = trace.block("quant_fusion_layer", z);
   z = normalized(w, "norm", z);  // 5
-  // For the trace, a LayerNorm is the part "norm". A norm with stored statistics belongs to the
-  // part "quant_fusion_layer", because the converter folds this norm into the convolution.
+  // A LayerNorm is a layer of its own, "norm", for `trace`. But a norm with stored statistics
+  // belongs to the layer "quant_fusion_layer", because the converter folds this norm into the
+  // convolution.
   z = trace.block(layer_norm ? "norm" : "quant_fusion_layer", z);
   z = trace.block("shortcut", z + shallow);
   const Value r = trace.block("conv_after_body", conv(w, "conv_after_body", z));

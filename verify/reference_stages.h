@@ -23,8 +23,8 @@ struct BlockKind {
 
 /// Computes the norm at `path`: LayerNorm over the channels, or a normalization with stored mean
 /// and variance. The result is then multiplied by `path`.weight, and `path`.bias is added. If the
-/// stored mean and variance are already folded into weight and bias, only multiplies and adds. The
-/// trace does not receive the output.
+/// stored mean and variance are already folded into weight and bias, only multiplies and adds. Does
+/// not pass the output to the Trace of `w`.
 Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages (groups of blocks) one after the other, from the input `x`, and returns the
@@ -44,16 +44,17 @@ Value body_with_inner_norm(const Weights& w, const Value& fused, const Value& sh
 /// A convolution of the upsampler and the pixel shuffle that follows.
 struct UpsampleStep {
   std::string key;      ///< Key of the convolution's weights, without ".weight".
-  std::string conv;     ///< Path with which the trace gets the convolution's output.
-  std::string shuffle;  ///< Path with which the trace gets the shuffle's output.
+  std::string conv;     ///< Path with which Trace::block() gets the convolution's output.
+  std::string shuffle;  ///< Path with which Trace::block() gets the shuffle's output.
 };
 
-/// Computes the upsampler. The factor of each shuffle follows from the shapes of the weights; a
-/// factor of 1 means no shuffle.
+/// Computes the upsampler: a convolution and a pixel shuffle for each step. The factor of a pixel
+/// shuffle follows from the shapes of the weights; a factor of 1 means no shuffle.
 Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
-/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. Does not call
-/// Trace::block() for conv_last, because the caller must first apply `mean` and img_range.
+/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. Does not pass the
+/// output of conv_last to `trace`, because the caller must first apply the constants `mean` and
+/// img_range to this output.
 Value tail(const Weights& w, const Value& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

@@ -65,7 +65,8 @@ std::string text_of(const onnx::AttributeValue* value) {
       *value);
 }
 
-// Returns the largest relative error of rounding a weight to this type; 0 if this is no float type.
+// Returns the largest relative error of rounding a weight to `dtype`; 0 if `dtype` is no float
+// type.
 double unit_of_type(DType dtype) {
   switch (dtype) {
     case DType::float64:
@@ -82,7 +83,7 @@ double unit_of_type(DType dtype) {
 }
 
 // Describes how the elements of two weights differ. Returns "" if all elements are equal. If
-// `exact` is false, also returns "" if no element differs by more than rounding.
+// `exact` is false, also returns "" if all differences are small enough to come from rounding.
 std::string difference_of(const TensorData& found, const TensorData& expected, bool exact) {
   if (found.bytes == expected.bytes) return "";
   const double unit = unit_of_type(expected.dtype);
@@ -109,8 +110,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
   }
   if (count == 0) return "";
   if (b.size() == 1) return fmt::format("is {:.4g}, not {:.4g}", a[0], b[0]);
-  return fmt::format("differs in {} of {}, most in element {}: {:.4g}, not {:.4g}", count,
-                     plural(b.size(), "element"), worst, a[worst], b[worst]);
+  return fmt::format("differs in {} of {}; element {} differs most and is {:.4g}, not {:.4g}",
+                     count, plural(b.size(), "element"), worst, a[worst], b[worst]);
 }
 
 // Converts the checkpoint and returns the model. Each weight of the model has a function that loads

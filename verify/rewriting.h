@@ -17,7 +17,7 @@
 
 namespace aether2onnx::verify {
 
-/// An attribute or weight of the model that differs from the new conversion.
+/// An attribute or weight of the model that differs from a new conversion of the checkpoint.
 struct Alteration {
   std::string place;  ///< The name of the node.
   std::string text;   ///< The difference: "epsilon is 1e-05, not 1e-06".
@@ -34,9 +34,9 @@ struct Rewriting {
 /// and initializers of `model` and the new model. If the nodes differ, compares nothing, because
 /// another version of aether2onnx may have made `model`. `reading` has settings of the network that
 /// are missing in the checkpoint. If `exact`, reports every difference. Otherwise a weight may
-/// differ by 8 relative rounding errors of its type, because the checkpoint may be a copy of the
-/// model's source, or another version may have rounded differently. `siblings` opens the external
-/// data of `model`, and may be null.
+/// differ by 8 relative rounding errors of its type. One reason is that `checkpoint` may be a copy
+/// of the file from which `model` was made. Also, another version of aether2onnx may have rounded
+/// differently. `siblings` opens the external data of `model`, and may be null.
 Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
                                   const io::Siblings* siblings,
                                   const state_dict::StateDict& checkpoint,

@@ -24,7 +24,7 @@ int device_index(const std::string& device) {
   return index;
 }
 
-// Chooses what computes the reference: PyTorch or the built-in operations.
+// Chooses PyTorch or the built-in operations to compute the reference (the expected output).
 void choose_judge(const Settings& settings, Setup& setup) {
   if (settings.reference != Settings::Judge::builtin) {
     std::string why_not;

@@ -22,17 +22,17 @@ struct Setup {
   std::vector<std::string> notes;
 };
 
-/// Loads the libraries and finds the device. Throws Error if ONNX Runtime is missing, or if PyTorch
-/// or a GPU is missing that the settings ask for.
+/// Loads the libraries and finds the device. Throws Error if ONNX Runtime is missing. Also throws
+/// Error if the settings ask for PyTorch or a GPU, but PyTorch or the GPU is missing.
 Setup set_up(const Settings& settings);
 
 /// Makes libtorch load its CUDA library. Returns "" if libtorch can use CUDA, otherwise the reason.
 std::string problem_of_cuda(const TorchModule& torch);
 
-/// Creates the operations that compute the reference.
+/// Creates the tensor operations with which the reference computes the network (see reference.h).
 std::unique_ptr<Operations> operations_of(const Setup& setup);
 
-/// Measures how many multiply-adds per second the operations compute.
+/// Measures how many multiply-adds per second `operations` computes, in order to estimate times.
 double speed_of(const Operations& operations);
 
 }  // namespace aether2onnx::verify

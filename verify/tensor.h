@@ -17,7 +17,7 @@ struct TensorOf {
 
 /// The type of inputs and of the ONNX model's outputs.
 using FloatTensor = TensorOf<float>;
-/// The type of the reference's outputs, also if the reference computes in float32.
+/// The type of the reference's outputs, even if the reference computes in float32.
 using DoubleTensor = TensorOf<double>;
 
 inline std::size_t count_elements(const std::vector<std::int64_t>& shape) {

@@ -26,7 +26,8 @@ struct UpscaleModelRequest {
   std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:N".
 };
 
-/// Thrown if the device has too little memory for a run. Smaller tiles may fit.
+/// Thrown if the device has too little memory to run the model on a picture or on a tile (a part)
+/// of a picture. The run may succeed with smaller tiles.
 class OutOfMemory : public Error {
  public:
   using Error::Error;

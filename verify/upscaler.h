@@ -92,7 +92,8 @@ class Upscaler {
                           std::size_t part_side, const PictureProgress& progress);
 
  private:
-  /// Chooses tiles. `largest_tile`: the largest side of a tile without its overlap; 0: no limit.
+  /// Chooses the sizes of the tiles into which a picture is cut. `largest_tile` is the largest side
+  /// of a tile without its overlap; 0 means no limit.
   TilePlan plan(const PictureHeader& header, const std::filesystem::path& path,
                 std::int64_t largest_tile) const;
   void judge(TilePlan& plan, std::int64_t height, std::int64_t width) const;

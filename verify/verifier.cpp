@@ -43,8 +43,8 @@ constexpr double kDefaultRtol = 1e-5;
 constexpr double kHalfTolerance = 1e-2;      // larger, because float16 is less precise
 constexpr double kBfloat16Tolerance = 5e-2;  // bfloat16 has 3 bits of precision less than float16
 
-// The usual relative error of a correct block of the network: about 4 to 17 times one rounding
-// error (2^-24, 2^-11, 2^-8). A smaller error of a block is never reported as the first difference.
+// The usual relative error of a correct block: about 17 rounding errors of float32 (2^-24), or 4 of
+// float16 (2^-11) or bfloat16 (2^-8). find_first_difference() ignores smaller errors.
 constexpr double kFloatFloor = 1e-6;
 constexpr double kHalfFloor = 2e-3;
 constexpr double kBfloat16Floor = 1.6e-2;
@@ -212,7 +212,7 @@ class Verifier {
                 {"first_difference", {{"path", ""}, {"text", ""}, {"blocks", Json::array()}}}};
   }
 
-  // Adds up the work of all runs, and estimates their time on this machine.
+  // Adds up the multiply-adds of all comparisons, and estimates the time on this machine.
   void plan_work() {
     const double speed = speed_of(*operations_of(setup_));
     const double plain = setup_.torch == nullptr && setup_.float64
@@ -233,8 +233,8 @@ class Verifier {
     reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
   }
 
-  // Chooses the input shape for examine_parts(). Estimates its memory, and its time from `speed`,
-  // the speed of the built-in reference. Adds the time to `seconds`.
+  // Chooses the input shape for examine_parts(). Estimates the memory and time of this function;
+  // `speed` is the multiply-adds per second of the built-in reference. Adds the time to `seconds`.
   void plan_examination(double speed, double& seconds) {
     Json& noise = details_["noise"];
     if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
@@ -248,9 +248,9 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // The reference runs once in float64 and once in the model's number type. The model's run in
-    // ONNX Runtime counts as 0.5 runs. A 16-bit model needs all these runs twice (examination.h
-    // explains this), and 1 more run of a reference with other weights (see Judges).
+    // An examination runs the reference in float64 and in the model's type (2 runs), and the model
+    // in ONNX Runtime, which takes half the time of a run. A 16-bit model is examined twice (see
+    // examination.h), and also needs a run of a reference with other weights (see Judges).
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
@@ -279,7 +279,7 @@ class Verifier {
     seconds += work * runs / speed;
   }
 
-  // Reports progress. The current run has the work `part`, of which `share` (0 to 1) is done.
+  // Reports progress. The current run has `part` multiply-adds. Of these, `share` (0 to 1) is done.
   void tell(std::size_t index, double part, double share, const std::string& what) {
     if (!progress_.works) return;
     const double done = total_work_ > 0 ? (done_work_ + part * share) / total_work_ : 0;
@@ -308,7 +308,7 @@ class Verifier {
     const DoubleTensor expected =
         reference_->run(input, {.ranges = &ranges_, .on_layer = on_layer});
     context_.check_cancelled();
-    // A 16-bit model may run in two ways (see Candidate). The worse of the two results is reported.
+    // A 16-bit model may run twice, with and without rounded results. Reports the worse result.
     std::optional<Comparison> worst;
     FloatTensor shown;
     for (FloatTensor& found : candidate_->run(input)) {
@@ -409,12 +409,7 @@ class Verifier {
     if (type_ == DType::float32) return;
     const Reference of_weights = reference(Arithmetic::float64, {type_});
     const Reference rounding = reference(Arithmetic::float32, {type_});
-    // False if an exporter may combine weights with other values (a norm's variance, a temperature,
-    // res_scale, a parallel kernel) before rounding. Then the weights' rounding errors are unknown.
-    const NetworkInfo& facts = network_.facts;
-    const bool as_stored = facts.fused && facts.norm_type == NormType::layernorm &&
-                           facts.quantization == Quantization::none &&
-                           !facts.numbers.contains("res_scale");
+    const bool as_stored = !may_combine_weights(network_);
     std::optional<Reference> dithered;
     if (!as_stored) {
       dithered.emplace(state_dict_, network_, plain_operations(Arithmetic::float64),
@@ -427,8 +422,8 @@ class Verifier {
                       input, Candidate::Results::exact));
   }
 
-  // Adds the errors of the network's parts to `list`. For the first part whose error is larger than
-  // rounding explains, also adds a text with `cause` to `details_`, unless there is such a text.
+  // Adds the errors of the network's blocks and layers to `list`. Also adds a text with `cause` to
+  // `details_` about the first error that rounding does not explain, unless there is such a text.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];
@@ -448,7 +443,7 @@ class Verifier {
     for (const BlockRange& block : ranges_.blocks()) details_["ranges"].push_back(to_json(block));
   }
 
-  // Lists further parts of the network that should be float32, in the details.
+  // Lists in `details_` which further blocks and layers of a mixed precision model need float32.
   void choose_blocks(bool passed) {
     const std::vector<std::string>& already = *request_.fp32_blocks;
     std::vector<std::string> wanted;

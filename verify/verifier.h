@@ -17,9 +17,11 @@
 
 namespace aether2onnx::verify {
 
-/// How to compare. Unset tolerances are the defaults for the model's precision.
+/// How to compare an ONNX model with a checkpoint. Unset tolerances are the defaults for the
+/// model's precision.
 struct Settings {
-  /// What computes the reference. automatic: pytorch if its module can be loaded, else builtin.
+  /// The library that computes the expected output from the checkpoint (the reference). automatic:
+  /// pytorch if its module can be loaded, else builtin.
   enum class Judge { automatic, pytorch, builtin };
   Judge reference = Judge::automatic;
   /// Whether the reference computes in float64. Unset: only the built-in reference does.
@@ -48,8 +50,8 @@ struct Request {
   std::vector<Sizes> shapes;                  ///< Empty: shapes from the model's range.
   bool check_source = false;  ///< Whether to compare the checkpoint's hash with the metadata's.
   std::string command;        ///< The command line, for the report.
-  /// The parts of a mixed precision model that are float32 already. If set, verify() also lists
-  /// further parts that should be float32.
+  /// For a mixed precision model: the blocks and layers that are float32 already. If set, verify()
+  /// also lists further blocks and layers that should be float32.
   std::optional<std::vector<std::string>> fp32_blocks;
 };
 
@@ -59,8 +61,9 @@ struct Progress {
   /// tolerance, the assumed settings of the network, whether the checkpoint is the model's source,
   /// and the estimated time.
   std::function<void(const nlohmann::ordered_json& details)> begins;
-  /// Called again and again with the index of the current run, the number of runs, the finished
-  /// share of the work (0 to 1) and the name of the run.
+  /// verify() calls this function many times during the comparison. `index` counts the inputs from
+  /// 0, and `count` is the number of inputs. `share` is the finished share of the whole work (0 to
+  /// 1), and `what` describes the current work.
   std::function<void(std::size_t index, std::size_t count, double share, const std::string& what)>
       works;
 };
@@ -71,26 +74,28 @@ struct Ready {
 };
 
 /// Loads ONNX Runtime and, if wanted, PyTorch, and finds the device. Throws Error if ONNX Runtime
-/// is missing, or if PyTorch or a GPU is missing that the settings ask for.
+/// is missing. Also throws Error if the settings ask for PyTorch or a GPU, but PyTorch or the GPU
+/// is missing.
 Ready prepare(const Settings& settings);
 
-/// Returns whether ONNX Runtime loaded an execution provider for GPUs in this process. If so, the
-/// functions that run at the end of a process damage the heap (seen with ONNX Runtime 1.31 and its
-/// CUDA provider, also on a machine without a GPU). The program must then end with std::_Exit(),
-/// which does not run these functions.
+/// Returns whether ONNX Runtime tried to load an execution provider for GPUs in this process. If
+/// so, the functions that run at the end of a process damage the heap (seen with ONNX Runtime 1.31
+/// and its CUDA provider, also on a machine without a GPU). The program must then end with
+/// std::_Exit(), which does not run these functions.
 bool has_gpu_libraries();
 
 /// Compares the model with the reference and returns the details as JSON. The verdict is
-///  - "equal": within the tolerance, and no part's error is larger than rounding explains;
+///  - "equal": the output is within the tolerance, and rounding explains the error of each block or
+///    layer of the network;
 ///  - "equal-as-assumed": as "equal", if the assumptions in the details are true. An assumption is
 ///    a setting of the network whose value is not from the checkpoint (see assumptions.h);
-///  - "suspicious": within the tolerance, but a part's error is larger than rounding explains, or
-///    the file differs from a new conversion;
-///  - "differs".
+///  - "suspicious": the output is within the tolerance, but rounding does not explain the error of
+///    a block or layer, or the file differs from a new conversion of the checkpoint;
+///  - "differs": an output is outside of the tolerance, or the files have different networks.
 /// "passed" is true for the first two verdicts. If the request has fp32_blocks, the details list
-/// further parts that should be float32. If this list is not empty, verify() writes no HTML report.
-/// Throws Error if the comparison cannot be made. Throws Error(cancelled) soon after `cancelled`,
-/// which may be null, becomes true.
+/// further blocks and layers that should be float32. If this list is not empty, verify() writes no
+/// HTML report. Throws Error if the comparison cannot be made. Throws Error(cancelled) soon after
+/// `cancelled`, which may be null, becomes true.
 nlohmann::ordered_json verify(const Request& request, const Progress& progress,
                               const std::atomic<bool>* cancelled);
 

@@ -152,8 +152,9 @@ void print_batch(Console& console, const std::vector<BatchItem>& items,
   }
   const std::size_t failed = count(items, Result::failed);
   if (request.dry_run) {
-    console.plain(fmt::format("dry run: nothing was written; {} of {} can't be converted", failed,
-                              items.size()));
+    console.plain(
+        fmt::format("dry run: nothing was written; {} of {} checkpoints can't be converted", failed,
+                    items.size()));
   } else {
     console.plain(fmt::format("{} saved, {} skipped, {} failed, in {}", count(items, Result::saved),
                               count(items, Result::skipped), failed, duration(seconds)));

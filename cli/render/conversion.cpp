@@ -87,9 +87,9 @@ std::string saved_text(const std::filesystem::path& path, const std::string& rep
 
 namespace {
 
-// Returns the options among fp_mode, opset_version and shape that have their default values. These
-// options determine what the model can be used for. So the log suggests other values, and the
-// output of --json lists the returned options.
+// Returns which of the options fp_mode, opset_version and shape have their default values. These
+// options determine what the model can be used for. The output of --json lists the returned
+// options. Without --for, the log suggests other values for fp_mode and shape.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),
@@ -225,9 +225,9 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
                                            const ConvertReport& planned) {
   std::vector<GivenOption> rest = request.given;
   std::vector<GivenOption> result;
-  // Removes the options called `names` from `rest`. Returns the origins of the removed options, or
-  // `otherwise` if no option was removed. `rest` contains the user's options that are not yet in
-  // `result`, the list that options_in_effect() returns.
+  // `rest` contains the user's options that are not yet in `result`. The function removes the
+  // options called `names` from `rest`, and returns the origins of the removed options, for example
+  // "command line". If no option was removed, the function returns `otherwise`.
   const auto origin_of = [&rest](const std::vector<std::string>& names,
                                  const std::string& otherwise) {
     std::vector<std::string> origins;
@@ -253,10 +253,10 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
   add("scale", fmt::format("{}", planned.network.scale), "checkpoint");
   add("input_channels", fmt::format("{}", planned.network.input_channels), "checkpoint");
 
-  // --shape and --dynamic_shapes set the sizes of all axes. `of_all` tells which of these options
-  // the user gave, and where: "--shape, command line". `of_all` is the origin of each axis that has
-  // no --min_…, --opt_… or --max_… option. If given, --shape and --dynamic_shapes are also in
-  // `result`.
+  // --shape and --dynamic_shapes set the sizes of all axes. If the user gave one of these options,
+  // the loop adds the option to `result`, and sets `of_all` to the option and its origin: "--shape,
+  // command line". For an axis without a --min_…, --opt_… or --max_… option, `of_all` tells the
+  // user where the sizes of the axis come from.
   std::string of_all = by_target("shape", "default");
   for (const GivenOption& option : request.given) {
     if (option.name != "shape" && option.name != "dynamic_shapes") continue;
@@ -311,7 +311,9 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   console.line("would " + plan.action,
                fmt::format("{}  ({})", shown(planned.output.path), plan.why));
   if (request.verify)
-    console.line("", "only if the model's output equals PyTorch's output within the tolerance");
+    console.line("",
+                 "the file is saved only if the model's output equals PyTorch's output within the "
+                 "tolerance");
   console.line("dry run", "nothing was written");
 }
 

@@ -43,7 +43,7 @@ void print_cost(Console& console, const NetworkCost& cost,
                   once_fused(fused ? large_number(fused->multiply_adds_per_megapixel) : "")));
   console.line(
       "memory",
-      fmt::format("{} of weights, {} of feature maps for each megapixel of output, {}",
+      fmt::format("{} of weights, {} of feature maps for each megapixel of output; precision {}",
                   human_bytes(cost.weight_bytes), human_bytes(cost.activation_bytes_per_megapixel),
                   printable(cost.precision)));
 }
@@ -140,8 +140,9 @@ void print_inspection(Console& console, const InspectRequest& request,
                    fmt::format("{} {}: {}", evidence.what, evidence.value, evidence.because));
     }
   } else {
-    print_lines(console, "network",
-                "none that can be converted: " + inspection.not_recognised.text);
+    print_lines(
+        console, "network",
+        "the file contains no network that can be converted: " + inspection.not_recognised.text);
   }
   std::string training;
   for (const auto& [key, value] : inspection.training) {

@@ -17,8 +17,8 @@ std::string_view title_of(Target target) {
 }
 
 // Returns the names of the programs that have the problem in `finding`: "TensorRT below 8.6
-// (warning), vs-mlrt". The problem can have another severity for a program than finding.severity.
-// In this case, the text contains the program's severity: "(warning)".
+// (warning), vs-mlrt". The text contains a severity, such as "(warning)", only for a program whose
+// severity differs from finding.severity.
 std::string concerns_text(const Finding& finding) {
   std::string text;
   for (const Finding::Concern& concern : finding.concerns) {

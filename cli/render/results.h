@@ -82,8 +82,9 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
 /// assumptions: values of settings, such as res_scale, that do not follow from the checkpoint.
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
-/// Prints a line for each compared shape. If `warn` is true, also warns of parts of a float16 model
-/// whose values come close to float16's largest number.
+/// Prints a line for each compared shape, then the results of the other comparisons, for example
+/// with rounding noise. If `warn` is true, also warns if values inside a float16 model are close to
+/// or beyond 65504, float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
 /// Returns the verdict on a model that equals the checkpoint. If a setting of the network, such as
 /// res_scale, does not follow from the checkpoint, the comparison assumes a value. The verdict then
@@ -94,8 +95,8 @@ std::string verdict_text(const Json& details, const std::string& model_name,
 /// the tolerance, the message lists the failed shapes. Otherwise the model is suspicious: rounding
 /// does not explain the differences, or the file differs from a new conversion of the checkpoint.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
-/// Returns `blocks`, which are names of parts of the network, as one text. If `details` contains a
-/// part's largest value, the text also contains this value: "layers.0.3 (largest value 1.2e+05)".
+/// Returns one text with all names in `blocks`, which are modules of the network. If `details` has
+/// a module's largest value, the text also has this value: "layers.0.3 (largest value 1.2e+05)".
 std::string blocks_text(const std::vector<std::string>& blocks, const Json& details);
 
 // --- results of `fuse`, `inspect`, `check`, `upscale`, `scan` and `engine` --------------------

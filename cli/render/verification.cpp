@@ -44,8 +44,8 @@ std::string describe_noise(const Json& noise, const Json& parts, const std::stri
     }
   }
   return fmt::format(
-      "{} {} parts of the network at {}, errors compared with the rounding noise of {}: at most {} "
-      "times the noise, in {}",
+      "{} {} parts of the network at {}, compared with the rounding noise of {}: the largest error "
+      "is {} times the noise, in {}",
       suspicious ? "FAIL" : "pass", parts.size(),
       fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
       (*worst)["times"].is_null() ? "not finite"
@@ -90,7 +90,7 @@ void print_beginning(Console& console, const Json& details,
   console.line(
       "verifying",
       fmt::format(
-          "{} against {}, tolerance {:g} + {:g} of the value, {}",
+          "{} against {}, tolerance {:g} + {:g} of the expected value, {}",
           details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
           details["atol"].get<double>(), details["rtol"].get<double>(),
           seconds < 1 ? "about a second" : fmt::format("about {:.0f} s", std::ceil(seconds))));
@@ -100,7 +100,7 @@ void print_beginning(Console& console, const Json& details,
                  fmt::format("the model was made from {} (same SHA-256)", shown(checkpoint)));
   } else if (source["same"] == false) {
     const auto name = source["name"].get<std::string>();
-    console.line("source", fmt::format("the model was made from another file{} than {}",
+    console.line("source", fmt::format("the model was made from another file{}, not from {}",
                                        name.empty() ? "" : " (" + name + ")", shown(checkpoint)));
   }
   for (const Json& assumption : details["assumptions"]) {
@@ -138,8 +138,9 @@ void print_comparison(Console& console, const Json& details, bool warn) {
 
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint) {
-  std::string text = fmt::format("{} computes the same as {} in PyTorch, within the tolerance",
-                                 printable(model_name), checkpoint);
+  std::string text =
+      fmt::format("{} computes the same output as {} in PyTorch, within the tolerance",
+                  printable(model_name), checkpoint);
   if (details["assumptions"].empty()) return text;
   std::vector<std::string> facts;
   for (const Json& each : details["assumptions"]) {
@@ -147,15 +148,16 @@ std::string verdict_text(const Json& details, const std::string& model_name,
         fmt::format("{} {}", each["what"].get<std::string>(), each["value"].get<std::string>()));
   }
   return fmt::format(
-      "as assumed: {}, if these assumptions are right: {}. The checkpoint does not contain these "
-      "facts.",
+      "as assumed: {}. This result is valid only if these assumptions are right: {}. The "
+      "checkpoint does not contain these facts.",
       text, fmt::join(facts, ", "));
 }
 
 ProgramError comparison_error(const Json& details, const std::string& model_name) {
   const std::string name = printable(model_name);
   if (details["verdict"] == "suspicious") {
-    std::string message = fmt::format("{} is within the tolerance, but suspicious.", name);
+    std::string message =
+        fmt::format("the output of {} is within the tolerance, but the model is suspicious.", name);
     const auto noise = details["noise"]["text"].get<std::string>();
     const auto rewriting = details["rewriting"]["text"].get<std::string>();
     if (!noise.empty()) message += "\nRounding does not explain the model's error. " + noise;

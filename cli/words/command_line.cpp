@@ -60,7 +60,8 @@ std::string read_config(const std::string& path, const std::string& name) {
   }
   if (file.too_long) {
     fail({ErrorKind::limit, "option-config-limit", path, human_bytes(kConfigBytes)},
-         "--config {}: the file has over {}.\nGive a file of lines such as fp_mode = \"fp16\".",
+         "--config {}: the file is larger than {}.\nGive a file of lines such as fp_mode = "
+         "\"fp16\".",
          name, human_bytes(kConfigBytes));
   }
   return std::move(file.bytes);
@@ -136,11 +137,10 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
     const std::string file = parser_.config_name();
     const std::string key = printable(item.name);
     if (!item.parents.empty()) {
-      fail(
-          {ErrorKind::usage, "option-section", item.fullname()},
-          "{}: '{}' is in a section, but options have no sections.\nWrite one option on each line, "
-          "as in fp_mode = \"fp16\".",
-          file, printable(item.fullname()));
+      fail({ErrorKind::usage, "option-section", item.fullname()},
+           "{}: '{}' is in a section, but the file can't have sections.\nWrite one option on each "
+           "line, as in fp_mode = \"fp16\".",
+           file, printable(item.fullname()));
     }
     std::string name = item.name;
     std::replace(name.begin(), name.end(), '-', '_');
@@ -179,7 +179,7 @@ class CommandLine::ConfigFile final : public CLI::ConfigTOML {
       if (!option.empty() && parser_.app.get_option_no_throw(option) == nullptr) continue;
       std::string answer(row.answer);
       if (!option.empty()) {
-        answer = fmt::format("The option is {}{}.", option.substr(2),
+        answer = fmt::format("Use the option {}{} instead.", option.substr(2),
                              row.value.empty() ? "" : fmt::format(R"( = "{}")", row.value));
       }
       fail({ErrorKind::usage, "option-of-another-program", key}, "{}: there is no option '{}'.\n{}",

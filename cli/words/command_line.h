@@ -46,14 +46,16 @@ class CommandLine {
   /// Adds an option with a value. `name` includes the dashes. The help shows `type` ("FILE") for
   /// the value, and describes the option by `text`. A vector gets all values of a repeated option.
   void add(const std::string& name, Value value, const std::string& type, const std::string& text);
-  /// Adds an option whose value is a list, separated by commas. parse() stores it in `items`.
+  /// Adds an option whose value is a list, separated by commas. parse() stores the list in `items`.
   void add_list(const std::string& name, std::vector<std::string>& items, const std::string& type,
                 const std::string& text);
   void add_flag(const std::string& name, bool& value, const std::string& text);
-  /// Sets the values that a shell's completion offers for the option. parse() accepts others, too.
+  /// Sets the values that a shell's completion offers for the option. parse() also accepts other
+  /// values.
   void complete(const std::string& name, std::vector<std::string> values);
 
-  /// Adds an option whose value is the to_string() of one of `choices`. parse() sets `chosen`.
+  /// Adds an option with which the user chooses an element of `choices`. The user types the name
+  /// that to_string() gives the element. parse() stores the element in `chosen`.
   template <typename Choice, std::size_t count, typename Chosen>
   void add_choice(const std::string& name, const std::array<Choice, count>& choices, Chosen& chosen,
                   const std::string& text) {

@@ -49,8 +49,8 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "Precision. fp16 and bf16: everything in 16 bits. mixed_fp16\n"
                   "and mixed_bf16: convolutions in 16 bits, normalization and\n"
                   "other sensitive operators in float32. With --verify_onnx, parts\n"
-                  "where 16 bits overflow or lose too much precision also stay in\n"
-                  "float32. Default: fp32");
+                  "of the network that overflow or lose too much precision in 16\n"
+                  "bits also stay in float32. Default: fp32");
   line.add_choice("--graph_form", std::array{GraphForm::standard, GraphForm::channels_first},
                   options.graph_form,
                   "channels_first: a graph without Transpose and Reshape. The\n"
@@ -62,7 +62,8 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                        default_opset(Precision::fp32), default_opset(Precision::bf16)));
   line.add_choice("--io_type", std::array{IoType::same, IoType::fp32}, options.io_type,
                   "Type of the model's input and output. same: the type of the\n"
-                  "convolutions. Default: same for fp32 and fp16, else fp32");
+                  "convolutions. Default: same if --fp_mode is fp32 or fp16, else\n"
+                  "fp32");
   line.add_choice("--projections", std::array{Projections::conv, Projections::matmul},
                   options.projections,
                   "Operator for linear layers, which combine the channels of each\n"
@@ -70,17 +71,17 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "conv");
   line.add("--split_kernels_over", &options.split_kernels_over, "N",
            "Write depthwise kernels larger than NxN, up to 13x13, as\n"
-           "the sum of four 7x7 Convs. N is 7 to 12. Default: none");
+           "the sum of four 7x7 Convs. N is 7 to 12. Default: no splitting");
   line.add_choice("--gelu", std::array{GeluForm::op, GeluForm::erf}, options.gelu,
-                  "Gelu as one operator (opset 20 or newer), or by Erf.\n"
-                  "Default: op if the opset has Gelu");
+                  "op: one Gelu operator (opset 20 or newer). erf: Erf and other\n"
+                  "operators. Default: op if the opset has Gelu");
   line.add_list("--fp32_operators", options.fp32_operators, "OPS",
                 "ONNX operators to keep in float32, separated by commas:\n"
                 "LeakyRelu,DepthToSpace");
   line.add_flag("--depthwise_fp32", options.depthwise_fp32,
                 "Keep the large depthwise convolutions in float32");
   line.add_list("--fp32_blocks", options.fp32_blocks, "PATHS",
-                "Parts of the network to keep in float32: a list of paths,\n"
+                "Parts of the network to keep in float32: paths of modules,\n"
                 "separated by commas: layers.0.3,conv_last");
 }
 
@@ -91,8 +92,8 @@ void add_batch(CommandLine& line, ConvertRequest& request) {
            "Folder for the models, created if it is missing. Default: the\n"
            "folder of each checkpoint");
   line.add_flag("--skip_existing", batch.skip_existing,
-                "Keep a model that was made from this checkpoint with these\n"
-                "options");
+                "Skip a checkpoint if the model was made from this checkpoint\n"
+                "with the same options");
   line.add_flag("--dry_run", request.dry_run,
                 "Print what the command would do, and why. Write nothing");
   line.add("--jobs", &batch.jobs, "N", "Conversions at a time. Default: one for each core");
@@ -193,7 +194,7 @@ void take_files(const CommandLine& line, ConvertRequest& request) {
   const bool folder = io::is_folder(request.input);
   if (folder && !request.output.empty()) {
     fail({ErrorKind::usage, "command-files", request.input.string(), "a checkpoint", "a folder"},
-         "{0} is a folder, but two arguments mean a checkpoint and its model.\n"
+         "{0} is a folder, but an output file needs one checkpoint as input.\n"
          "To convert all checkpoints in the folder, write: aether2onnx {0} --output_dir {1}",
          shown(request.input), shown(request.output));
   }
@@ -215,7 +216,7 @@ void add_verification_notes(ConvertRequest& request) {
   if (request.options.precision == Precision::mixed_fp16) {
     request.notes.emplace_back(
         "the values inside the network were not measured, because --verify_onnx is missing. With "
-        "that option, parts with values beyond float16's range become float32");
+        "--verify_onnx, parts of the network with values beyond float16's range become float32");
   }
   for (const GivenOption& option : request.given) {
     if (option.group != kVerificationGroup || option.name == "keep_failed") continue;

@@ -39,7 +39,8 @@ void take_target(const std::vector<TargetVersion>& targets, EngineRequest& reque
     fail({ErrorKind::usage, "engine-no-engine", "for", "", std::string(row.name)},
          "--for {0}: {1} {2}.\nConvert the checkpoint with --for {0}, and give {1} the ONNX file.",
          row.name, row.title,
-         route == EngineRoute::own ? "builds the engine itself" : "reads the ONNX file itself");
+         route == EngineRoute::own ? "builds the engine itself"
+                                   : "reads the ONNX file itself and needs no engine");
   }
   const std::string& version = request.target.version;
   if (version.empty()) return;
@@ -111,7 +112,8 @@ void add_engine(CommandLine& line, EngineOptions& options) {
       std::array{EnginePrecision::as_model, EnginePrecision::fp16, EnginePrecision::bf16},
       options.precision,
       "as_model: the types in the ONNX file. fp16, bf16: let TensorRT\n"
-      "(up to 10) use this type in a float32 model. Default: as_model");
+      "10 and older use this type in a float32 model. Default:\n"
+      "as_model");
   line.add("--workspace", &options.workspace, "MIB",
            "Memory for layers while they run, in MiB.\n"
            "Default: all memory of the GPU");
@@ -123,8 +125,9 @@ void add_engine(CommandLine& line, EngineOptions& options) {
   line.add("--device", &options.device, "N", "Number of the GPU to use. Default: the first GPU");
   const auto capabilities = std::make_shared<std::vector<std::string>>();
   line.add_list("--compute_capabilities", *capabilities, "LIST",
-                "GPUs that the engine is for, as in 7.5,8.9,12.0; for\n"
-                "tensorrt-rtx. Default: 8.0, 8.6, 8.9, 12.0 and newer");
+                "Compute capabilities of the GPUs for the engine, as in\n"
+                "7.5,8.9,12.0; only with tensorrt-rtx. Default: 8.0, 8.6, 8.9,\n"
+                "12.0 and newer");
   line.then([&options, capabilities] {
     for (const std::string& text : *capabilities) {
       options.compute_capabilities.push_back(parse_compute_capability(text));

@@ -129,7 +129,7 @@ void fail_without_checkpoint(const char* usage) {
 
 namespace {
 
-// Returns the names of all targets that --for accepts ("tensorrt, onnxruntime, …"), broken into
+// Returns the names of all programs that --for accepts ("tensorrt, onnxruntime, …"), broken into
 // lines that fit the help.
 std::string names_of_targets() {
   constexpr std::size_t width = 58;
@@ -179,7 +179,7 @@ void add_limits(CommandLine& line, Limits& limits) {
 
 namespace {
 
-// Returns the usual spelling of a generation of AetherNet: "G7d" for "g7D".
+// Returns the usual spelling of a generation (version of AetherNet's design): "G7d" for "g7D".
 std::string generation_of(const std::string& given) {
   std::string name = lower_case(given);
   if (name.starts_with('g')) name[0] = 'G';
@@ -220,15 +220,16 @@ void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequant
            "...) if the file has them, else params, net_g, state_dict, ...");
   line.add("--generation", &options.generation, "NAME",
            "The generation of AetherNet (G6.0, G7d, ...), for a file that\n"
-           "fits several. Default: the program decides by names, shapes and\n"
-           "notes in the file. The command inspect lists the reasons");
+           "fits several generations. Default: the program decides by\n"
+           "names, shapes and notes in the file. The command inspect lists\n"
+           "the reasons");
   line.then([&options] {
     if (options.generation) options.generation = generation_of(*options.generation);
   });
   line.add("--res_scale", &options.res_scale, "X",
            "The factor by which each block's output is multiplied. Default:\n"
            "the factor in the file, else 0.1, 0.2 or 1, which depends on\n"
-           "the generation and on embed_dim");
+           "the generation and the number of channels (embed_dim)");
   line.add("--norm_eps", &options.norm_eps, "X",
            "The epsilon of normalizations with stored statistics.\n"
            "Default: the epsilon in the file, else 1e-4 for G7c and G7d,\n"
@@ -282,7 +283,7 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "it can be used, else cpu. The conversion itself needs no GPU");
   line.add("--provider", &request.provider, "NAME",
            "ONNX Runtime's execution provider: cpu, cuda or tensorrt.\n"
-           "Default: the provider of the device");
+           "Default: cuda on a GPU, else cpu");
   line.add_flag("--tf32", request.tf32,
                 "On a GPU: let the model and the reference use TF32, which\n"
                 "rounds the factors of float32 products to 10 bits. Default:\n"
@@ -308,15 +309,15 @@ void add_shape_options(CommandLine& line, ShapeRequest& request, bool of_model) 
   line.group("Input size");
   line.add("--shape", &request.shape, "BxCxHxW",
            of_model ? "Batch, channels, height and width, for a dynamic model.\n"
-                      "A number fixes an axis, a letter keeps the range in the model:\n"
-                      "1x3x720x1280, 1x3xHx1280"
+                      "A number fixes an axis, a letter keeps the range from the\n"
+                      "model's metadata: 1x3x720x1280, 1x3xHx1280"
                     : "Batch, channels, height and width. Digits fix an axis,\n"
                       "letters make it dynamic: 1x3x720x1280, 1x3xHxW, Nx3xHxW.\n"
                       "Default: 1x3x64x64");
   if (!of_model) {
     line.add_flag("--dynamic_shapes", request.dynamic,
                   "Make batch, height and width dynamic. Default: all are fixed\n"
-                  "to the --opt sizes");
+                  "to --opt_batch_size, --opt_height and --opt_width");
   }
   const InputShape shape = InputShape::dynamic_defaults();
   const std::array<Axis, 3> defaults = {shape.batch, shape.height, shape.width};

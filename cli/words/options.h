@@ -10,7 +10,8 @@ namespace aether2onnx::cli {
 inline constexpr const char* kVerificationGroup = "Verification";
 
 /// Makes parse() set `file` to the only argument that is not an option. parse() throws Error(usage)
-/// if the number of these arguments is not one. `expected` is the message without a full stop.
+/// if the number of these arguments is not one. `expected` is the error message, without the full
+/// stop.
 void add_file(CommandLine& line, std::filesystem::path& file, const char* expected);
 
 /// If `file` is empty, moves the first element of `files` to `file`.

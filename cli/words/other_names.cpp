@@ -7,7 +7,8 @@ namespace aether2onnx::cli {
 namespace {
 
 constexpr std::string_view kShape =
-    "The input's size is one option: --shape 1x3x720x1280 (fixed) or --shape 1x3xHxW (dynamic).";
+    "Give the input's size with one option: --shape 1x3x720x1280 (fixed) or --shape 1x3xHxW "
+    "(dynamic).";
 constexpr std::string_view kCleanGraph =
     "Leave the option out: the graph contains nothing that a simplifier would remove.";
 constexpr std::string_view kReadFromFile =
@@ -32,8 +33,8 @@ constexpr std::array kNames = {
     OtherName{"model", "", "", kPlainFile, true},
     OtherName{"input i checkpoint onnx", "", "", kPlainFile},
     OtherName{"format", "", "",
-              "Leave the option out: a conversion always writes ONNX. aether2onnx engine is for "
-              "TensorRT."},
+              "Leave the option out: a conversion always writes ONNX. For TensorRT, run: "
+              "aether2onnx engine MODEL.onnx"},
     OtherName{"opt", "", "", kReadFromFile, true},
     // Options that set the precision in other programs.
     OtherName{"half fp16", "--fp_mode", "fp16"},

@@ -9,9 +9,10 @@
 namespace aether2onnx::cli {
 
 /// A row of the table: option names that have one meaning in other programs. A name may be in
-/// several rows, because the commands of aether2onnx have different options. From the rows with the
-/// typed name, the program uses the first row whose `option` the command has. If the command has
-/// none of these options, the program uses the first row with an empty `option`.
+/// several rows, because the commands of aether2onnx have different options. If a user types the
+/// name, the program looks at all rows with this name. The program uses the first row whose
+/// `option` belongs to the command. If the command has none of these options, the program uses the
+/// first row with an empty `option`.
 struct OtherName {
   std::string_view typed;   ///< Names in lower case with underscores, split by blanks: "half fp16".
   std::string_view option;  ///< The aether2onnx option for the names, "--fp_mode"; "" if none.

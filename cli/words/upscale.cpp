@@ -153,7 +153,7 @@ Exit codes: 0 done, 1 failed (other pictures may be saved), 2 wrong usage.)");
            "Default: the whole picture if the memory is enough, else the\n"
            "largest tiles that fit");
   line.add("--overlap", &request.overlap, "N",
-           "Pixels around a tile that are also input of the network.\n"
+           "Pixels that the network also reads on each side of a tile.\n"
            "Default: all pixels that can change the tile's result, or 32\n"
            "for an unknown network");
   line.group("Device");

@@ -14,7 +14,7 @@
 ///   aether2onnx::convert_file("model.pth", "model.onnx", options);
 /// @endcode
 ///
-/// The command-line program `aether2onnx` does all its work through these headers.
+/// The command-line program `aether2onnx` also calls the functions of these headers.
 ///
 /// Ownership. Options and reports are plain data, which the caller owns. The library uses the
 /// arguments of a call only until the call returns.

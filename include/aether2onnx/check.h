@@ -28,8 +28,8 @@ enum class Severity {
 AETHER2ONNX_API std::string_view to_string(Severity severity) noexcept;
 
 struct CheckOptions {
-  /// The programs that will run the file. If empty, check() uses every program whose
-  /// TargetInfo::by_default is true.
+  /// The programs that will run the file. If empty, check() checks the file for every program
+  /// whose TargetInfo::by_default is true.
   std::vector<TargetVersion> targets;
 };
 

@@ -24,7 +24,8 @@ struct Limits {
   /// 2,500 entries if the checkpoint also contains the optimizer's state. One entry costs about 200
   /// bytes of memory and 20 microseconds.
   std::uint64_t archive_entries = 80'000;
-  /// The most bytes of a zip's central directory, which is read as a whole: about 100 per entry.
+  /// The most bytes of a zip's central directory, which is read as a whole. An entry of the archive
+  /// takes about 100 bytes in the central directory.
   std::uint64_t directory_bytes = 64U << 20U;
   /// The most bytes of a pickle, which is read as a whole. The pickle of 172 tensors has 27 kB.
   std::uint64_t pickle_bytes = 64U << 20U;
@@ -64,8 +65,10 @@ AETHER2ONNX_API void set_limit(Limits& limits, std::string_view name, std::uint6
 AETHER2ONNX_API std::vector<std::pair<std::string, std::uint64_t>> named_limits(
     const Limits& limits);
 
-/// A finished step of convert() or fuse(). The possible names are "read", "recognised", "fused",
-/// "folded", "typed" and "written".
+/// A finished step of convert() or fuse(). The possible names are "read" (the checkpoint),
+/// "recognised" (the network), "fused" (pairs of convolutions became one convolution), "folded"
+/// (norms and constant factors became part of weights), "typed" (the operators got 16-bit or 32-bit
+/// types) and "written" (the output).
 struct Step {
   std::string name;
   std::string summary;  ///< The result of the step in one line.

@@ -32,8 +32,9 @@ enum class Precision {
   /// constants (for example the image's mean) stay in float32. Cast operators convert between the
   /// two types.
   mixed_fp16,
-  /// Like mixed_fp16, but with bfloat16 instead of float16. In addition, sums of feature maps, and
-  /// the first and the last convolution, stay in float32.
+  /// Convolutions use bfloat16, except the first and the last convolution. These two,
+  /// normalizations, means over the whole picture, additions of constants and sums of feature maps
+  /// stay in float32.
   mixed_bf16,
 };
 
@@ -58,7 +59,8 @@ enum class GraphForm {
   /// simpler operators replace LayerNormalization.
   standard,
   /// Elementwise operators and means over the channel axis compute the normalization. The graph
-  /// then has no Transpose and no Reshape. VideoJaNai needs such a graph for engines of any size.
+  /// then has no Transpose and no Reshape. The video player VideoJaNai builds TensorRT engines for
+  /// a range of picture sizes only from graphs without Transpose and Reshape.
   channels_first,
 };
 
@@ -158,8 +160,9 @@ struct ConvertOptions {
   /// "DepthToSpace". This option is for programs that do not support an operator in 16 bits.
   /// Operators that the network does not have are ignored.
   std::vector<std::string> fp32_operators;
-  /// Keeps the depthwise convolution of each block in float32 at every precision. Users of bfloat16
-  /// engines ask for this option.
+  /// Keeps the depthwise convolution of each block (residual unit of the network) in float32 at
+  /// every precision. TensorRT 11.2 and newer refuse some of these convolutions in float16. Users
+  /// who build TensorRT engines in bfloat16 also ask for this option.
   bool depthwise_fp32 = false;
   /// Paths of modules that stay in float32 at every precision, for example "conv_last". A path
   /// includes all inner modules: "layers.0.3" is a whole block. An unknown path is an error.
@@ -220,7 +223,8 @@ struct ConvertReport {
     std::uint64_t external_data_bytes = 0;
   } output;
 
-  /// Counts of weights that became subnormal in float16 or bfloat16, and of weights that became 0.
+  /// The numbers of weights that became subnormal, and that became 0, when the conversion rounded
+  /// the weights to float16 or bfloat16.
   std::uint64_t weights_subnormal = 0;
   std::uint64_t weights_flushed_to_zero = 0;
 
@@ -255,7 +259,8 @@ using BeforeSave =
 /// file's owner and group if the system permits.
 ///
 /// Throws the errors of convert(). Also throws Error(io) if `output` can't be written, or if
-/// `output` is a folder, the input, one of the input's shards or one of Context::inputs.
+/// `output` is a folder, the input, one of the input's shards or a file that the caller lists in
+/// Context::inputs.
 AETHER2ONNX_API ConvertReport convert_file(const std::filesystem::path& input,
                                            const std::filesystem::path& output,
                                            const ConvertOptions& options,
@@ -285,8 +290,8 @@ AETHER2ONNX_API ConvertReport plan_file(const std::filesystem::path& input,
 /// aether2onnx), the inputs and outputs, and whether external data are in the file's folder. The
 /// comparison ignores the file name of the checkpoint, and does not read the weights. `planned` is
 /// the result of plan_file(). If `more_fp32_blocks` is true, the file may keep more modules in
-/// float32 than `planned`. Reason: if the program verifies a mixed-precision model, the program can
-/// add modules to ConvertOptions::fp32_blocks and convert again.
+/// float32 than `planned`. Reason: if verification finds modules that need float32, the command
+/// convert adds these modules to ConvertOptions::fp32_blocks and converts again.
 ///
 /// Throws Error(io) if `input` can't be read.
 AETHER2ONNX_API std::string why_outdated(const std::filesystem::path& input,
@@ -304,17 +309,18 @@ AETHER2ONNX_API std::string checkpoint_stem(const std::filesystem::path& checkpo
 /// of the dynamic axes and the four largest sizes: "dynBHW_4x3x256x256" or "dynB_4x3x64x64".
 AETHER2ONNX_API std::string shape_name(const InputShape& shape, std::int64_t channels);
 
-/// Returns the part of a file name that lists all options below whose values differ from the
-/// defaults; "" if no value differs. Examples: "_channels_first" for graph_form, "_io_fp32" for
-/// io_type, "_matmul" for projections, "_split11" for split_kernels_over, "_erf" for gelu. The
-/// options fp32_operators, depthwise_fp32 and fp32_blocks add only their names. ReadOptions add
-/// their values, for example "_G6.0" for generation, "_params_ema" for params_key, and
-/// "_res_scale0.2" for res_scale. ReadOptions::dequantize adds no text.
+/// Returns a part of a file name that lists the options whose values differ from the defaults; ""
+/// if no value differs. These options add their value: graph_form ("_channels_first"), io_type
+/// ("_io_fp32"), projections ("_matmul"), split_kernels_over ("_split11") and gelu ("_erf"). The
+/// options fp32_operators, depthwise_fp32 and fp32_blocks add only their names. Each optional
+/// member of ReadOptions that is set adds its value, for example "_G6.0" for generation,
+/// "_params_ema" for params_key and "_res_scale0.2" for res_scale. No other option, for example
+/// ReadOptions::dequantize, adds text.
 AETHER2ONNX_API std::string unusual_options_name(const ConvertOptions& options);
 
 /// Returns the file name `{scale}x_{stem}_{precision}_{shape}_op{N}{unusual options}.onnx`, for
-/// example "2x_net_g_50000_fp16_1x3x64x64_op17.onnx". Models that differ in one of these parts have
-/// different names.
+/// example "2x_net_g_50000_fp16_1x3x64x64_op17.onnx". N is the opset. The unusual options are the
+/// result of unusual_options_name(). Models have different names if one part in braces differs.
 AETHER2ONNX_API std::string default_output_name(std::string_view stem, const NetworkInfo& network,
                                                 const ConvertOptions& options);
 

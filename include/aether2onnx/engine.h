@@ -34,7 +34,8 @@ struct TensorRtVersion {
   friend constexpr auto operator<=>(const TensorRtVersion&, const TensorRtVersion&) = default;
 };
 
-/// Returns "10.3.0", or "10.3" or "10" if the other numbers are missing.
+/// Returns "10.3.0"; "10.3" if the patch number is missing; "10" if the minor number is missing,
+/// too.
 AETHER2ONNX_API std::string to_string(const TensorRtVersion& version);
 
 /// Reads "8.6", "10" or "10.3.0", and ignores a fourth number, as in "10.3.0.26". Throws
@@ -193,8 +194,9 @@ struct PlayerCall {
 /// because vsmlrt runs trtexec itself and chooses the names of the engine and the timing cache.
 ///
 /// Throws the errors of trtexec_command(), and Error(unsupported) if vsmlrt cannot run the model.
-/// vsmlrt always passes a shape, so the model must be dynamic. vsmlrt passes one picture with 1 or
-/// 3 channels at a time, in float32 or float16.
+/// The model must be dynamic, because vsmlrt always gives TensorRT a shape, and TensorRT refuses a
+/// shape for a model with a fixed size. The model must accept one picture at a time, with 1 or 3
+/// channels, in float32 or float16.
 AETHER2ONNX_API PlayerCall vsmlrt_call(const EngineModel& model, const EngineOptions& options);
 
 }  // namespace aether2onnx

@@ -54,8 +54,9 @@ struct NetworkCost {
   /// The most memory that all feature maps, input and output need at one time. Runtimes need more
   /// memory for rearranged copies and workspaces.
   std::uint64_t activation_bytes_per_megapixel = 0;
-  /// The precision of the ONNX file, or "fp32" for a checkpoint. The two numbers of bytes assume
-  /// this precision. If the file has several types, the numbers assume the type of most weights.
+  /// The precision of the ONNX file, or "fp32" for a checkpoint. weight_bytes and
+  /// activation_bytes_per_megapixel assume this precision. If the file has several types, both
+  /// members assume the type of most weights.
   std::string precision;
 };
 
@@ -94,8 +95,9 @@ struct Inspection {
   Diagnostic not_recognised;
   std::vector<Diagnostic> findings;
 
-  /// The cost of the network in the file. If this network is not fused, `fused_cost` is the cost
-  /// after fusion; otherwise `fused_cost` is unset.
+  /// `cost` is the cost of the network in the file. `fused_cost` is the cost after fuse(), which
+  /// merges each pair of parallel convolutions. If the network is already fused, `fused_cost` is
+  /// unset.
   std::optional<NetworkCost> cost;
   std::optional<NetworkCost> fused_cost;
 
@@ -116,7 +118,8 @@ struct Inspection {
 AETHER2ONNX_API Inspection inspect(const Input& input, const InspectOptions& options = {},
                                    const Context& context = {});
 
-/// Describes a file on disk. External data must be in the same folder. Also throws Error(io).
+/// Describes a file on disk. External data must be in the same folder. Throws the errors of
+/// inspect(), and Error(io) if the file can't be read.
 AETHER2ONNX_API Inspection inspect_file(const std::filesystem::path& path,
                                         const InspectOptions& options = {},
                                         const Context& context = {});

@@ -37,7 +37,8 @@ struct ReadOptions {
   /// has mean and variance already folded into weight and bias. Unset: the generation's value.
   std::optional<double> norm_eps;
   /// The factor, above 0, by which the network multiplies the pixel values (0 to 1) at its input.
-  /// Networks G7a to G7d divide by this factor. Unset: the value in the file, or else 1.
+  /// Networks of the generations G7a to G7d divide the pixel values by this factor. Unset: the
+  /// value in the file, or else 1.
   std::optional<double> img_range;
   /// Whether to accept a network that was converted to int8. Reading dequantizes the weights to
   /// float. If false, a file with an int8 network is refused.
@@ -52,10 +53,10 @@ struct Expectations {
   std::optional<std::string> model_type;
   std::optional<std::int64_t> scale;           ///< Upscale factor.
   std::optional<std::int64_t> input_channels;  ///< Channels of the input image.
-  /// If another option than input_channels gave the number of channels: this option and its value,
-  /// which messages then name. In the example "{option:shape} 1x1x64x64", the second number is the
-  /// number of channels. spell_options() replaces {option:…} by the caller's spelling. If empty,
-  /// messages name the option input_channels.
+  /// The text by which error messages name the source of `input_channels`. If empty, messages name
+  /// the option input_channels. Set this text if the caller took the number of channels from
+  /// another option, for example "{option:shape} 1x1x64x64", whose second number is the number of
+  /// channels. spell_options() replaces {option:…} by the caller's spelling.
   std::string input_channels_given = {};
 };
 

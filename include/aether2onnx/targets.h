@@ -38,7 +38,8 @@ enum class Target {
 /// Returns the target's name, for example "tensorrt-rtx".
 AETHER2ONNX_API std::string_view to_string(Target target) noexcept;
 
-/// A target, and the versions of this target that will run the file.
+/// A target (a program that runs ONNX files), and the versions of this program that will run the
+/// file.
 struct TargetVersion {
   Target target = Target::tensorrt;
   /// The version: "8.6.1", "8.6" (any 8.6) or "10" (any 10). If empty, all versions in
@@ -49,11 +50,12 @@ struct TargetVersion {
 /// Returns "tensorrt-rtx" or "tensorrt:10.3".
 AETHER2ONNX_API std::string to_string(const TargetVersion& target);
 
-/// Reads "tensorrt-rtx" or "tensorrt:10.3". "trtexec" is another name of tensorrt. Throws
-/// Error(usage) if the target is unknown or the version is invalid. The error lists similar names.
+/// Reads a target (a program that runs ONNX files), with or without a version: "tensorrt:10.3" or
+/// "tensorrt-rtx". "trtexec" is another name of tensorrt. Throws Error(usage) if the target is
+/// unknown or the version is invalid. For an unknown target, the error lists similar names.
 AETHER2ONNX_API TargetVersion parse_target(std::string_view text);
 
-/// Describes one target. targets() returns the descriptions of all targets.
+/// Describes one target (a program that runs ONNX files). targets() returns all descriptions.
 struct TargetInfo {
   Target target = Target::tensorrt;
   std::string_view name;     ///< The name that to_string() returns.
@@ -76,7 +78,8 @@ struct OptionsSet {
   bool projections = false;
 };
 
-/// The options that choose_for() chose for the targets, and the reasons.
+/// The conversion options that choose_for() chose for the targets (the programs that will run the
+/// file), and the reasons.
 struct TargetChoice {
   struct Setting {
     std::string option;  ///< "fp_mode", as in {option:fp_mode}.
@@ -86,8 +89,8 @@ struct TargetChoice {
   ConvertOptions options;
   /// Each option that choose_for() set for a target, in the order of the text of --help.
   std::vector<Setting> settings;
-  /// Each line names an option for which the caller set a value that does not suit a target.
-  /// choose_for() keeps the caller's value. The lines contain options as {option:NAME};
+  /// Each line names an option for which the caller set a value that does not suit a target
+  /// (program). choose_for() keeps the caller's value. The lines contain options as {option:NAME};
   /// spell_options() replaces this form by the caller's way to write options.
   std::vector<std::string> clashes;
   /// One line for each problem that some releases of a target may have with the file. A line names

@@ -62,7 +62,8 @@ void add_concern(Finding& finding, const Finding::Concern& concern) {
   finding.concerns.push_back(concern);
 }
 
-// Returns the rule's finding for the requested targets, or nullopt if no target has the problem.
+// Returns `raw`, a problem that a rule found, as a finding with the severity for each requested
+// target (program). Returns nullopt if no requested target has the problem.
 std::optional<Finding> weigh(const char* code, const Found::Raw& raw,
                              const std::vector<Asked>& asked) {
   Finding finding{Severity::note, code, raw.what, raw.remedy, raw.count, {}};

@@ -126,8 +126,8 @@ std::optional<std::int64_t> size_of_axis(const std::string& dim);
 /// Returns the elements of a short int64 constant, which has at most one axis and 65,536 elements,
 /// and is stored in the ONNX file itself. Returns nullopt for any other `value`.
 std::optional<std::vector<std::int64_t>> integers_of(const Model& model, std::string_view value);
-/// Returns the elements of a floating-point constant that is as short as integers_of() requires.
-/// Returns nullopt for any other `value`.
+/// Returns the elements of a short floating-point constant, which has at most one axis and 65,536
+/// elements, and is stored in the ONNX file itself. Returns nullopt for any other `value`.
 std::optional<std::vector<double>> numbers_of(const Model& model, std::string_view value);
 
 /// Returns the nodes of the graph for which `condition` is true.
@@ -150,7 +150,8 @@ struct Concern {
   bool itself = false;
 };
 
-/// Collects the findings of one rule for all targets. run() keeps those for the requested targets.
+/// Collects the findings of one rule for all targets (programs that run ONNX files). run() keeps
+/// only the findings for the requested targets.
 struct Found {
   struct Raw {
     std::string what;
@@ -162,7 +163,8 @@ struct Found {
 
   void add(std::string what, std::vector<Concern> concerns, std::string remedy,
            std::uint64_t count = 1);
-  /// Adds the finding "3 nodes (the first is 'a'): what". Adds nothing if `places` is empty.
+  /// Adds a finding whose text is places.text(noun), a colon and `what`, for example "the node 'a':
+  /// computes in float16". Adds nothing if `places` is empty.
   void add(const Places& places, std::string_view noun, std::string_view what,
            std::vector<Concern> concerns, std::string remedy);
 };
@@ -188,10 +190,11 @@ struct TypeRow {
   /// The inputs that must all have the same type: bit 0 for the first input, and so on.
   std::uint32_t agree;
 };
-/// Returns the row for the node's operator, or null if the table of operators has no such row.
+/// Returns the row that gives the output type of the node's operator; null for an operator without
+/// a row in the table kTypeRows (model.cpp).
 const TypeRow* find_type_row(const onnx::Node& node);
 
-// --- functions that return one Concern, or a list with a Concern for each of several targets ---
+// --- functions that return how serious a finding is for one target or several (Concern) ---
 
 inline Concern tensorrt(Severity severity, Range versions = all_versions()) {
   return {Target::tensorrt, severity, versions};
@@ -201,18 +204,18 @@ inline Concern onnxruntime(Severity severity, Range versions = all_versions()) {
   return {Target::onnxruntime, severity, versions};
 }
 inline Concern videojanai(Severity severity) { return {Target::videojanai, severity}; }
-/// Returns a concern for `target` itself, not for programs that contain `target` as their runtime.
+/// Returns a severity for `target` that does not apply to programs with `target` as their runtime.
 inline Concern itself(Target target, Severity severity) {
   return {target, severity, all_versions(), true};
 }
-/// Returns concerns for TensorRT and TensorRT for RTX.
+/// Returns the same severity for TensorRT and TensorRT for RTX, one Concern each.
 std::vector<Concern> both_tensorrts(Severity severity);
-/// Returns concerns for all plugins of vs-mlrt, which run ONNX files in VapourSynth.
+/// Returns the same severity for all plugins of vs-mlrt, which run ONNX files in VapourSynth.
 std::vector<Concern> vsmlrt(Severity severity);
-/// Returns concerns for all programs that give a model one picture at a time (is_player).
+/// Returns the same severity for all programs that give a model one picture at a time (is_player).
 std::vector<Concern> players(Severity severity);
 std::vector<Concern> everywhere(Severity severity);
-/// Returns the concerns of `a` and of `b` in one list.
+/// Returns one list with the elements of `a` and of `b`.
 std::vector<Concern> both(std::vector<Concern> a, const std::vector<Concern>& b);
 
 inline constexpr const char* kReconvert = "Convert the checkpoint with aether2onnx.";
@@ -220,7 +223,8 @@ inline constexpr const char* kDamaged = "The file is damaged. Create the file ag
 /// Returns the beginning of a remedy: "Convert the checkpoint with {option:opset_version} 17". The
 /// caller adds the end of the sentence. Later code replaces {option:…} by the option's name.
 std::string convert_with(std::string_view option_name, std::string_view value);
-/// Returns the remedy for a bfloat16 model whose opset is too new for a program.
+/// Returns the remedy for a bfloat16 model if a program is too old for opset 22, which bfloat16
+/// needs: convert with mixed_fp16, or update the program.
 std::string instead_of_bfloat16();
 
 }  // namespace aether2onnx::judge::check

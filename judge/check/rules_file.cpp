@@ -59,14 +59,14 @@ void ir_too_new(const Model& model, Found& found) {
   if (from == kFirst) return;
   const bool known = model.opset >= kMinOpset && model.opset <= kMaxOpset;
   const int needed = known ? onnx::ir_version(static_cast<int>(model.opset)) : 0;
-  // Each opset requires an IR version. If the file's IR version is not above the version that the
-  // file's opset requires, the opset is the problem. The rule opset_too_new reports the opset, so
-  // this rule reports nothing.
+  // Each opset requires an IR version. If the file's IR version is not above the required version,
+  // ONNX Runtime is too old for the file's opset. The rule opset_too_new reports the opset, so this
+  // rule reports nothing.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
   found.add(
       fmt::format(
-          "the file has IR version {}{}", model.file.ir_version,
+          "the file has IR version {}, which is too new{}", model.file.ir_version,
           known ? fmt::format("; opset {} needs only IR version {}", model.opset, needed) : ""),
       {onnxruntime(error, before(from))},
       "Convert the checkpoint with aether2onnx, which writes the lowest IR version that the "

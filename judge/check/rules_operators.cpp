@@ -135,13 +135,11 @@ void operator_replaced(const Model& model, Found& found) {
 void functions_expand(const Model& model, Found& found) {
   const std::uint64_t nodes = expanded_nodes(model.file);
   if (nodes <= kTooManyNodes) return;
-  found.add(
-      nodes == kEndless
-          ? std::string("a function of the file calls itself")
-          : fmt::format(
-                "with each call replaced by the function's nodes, the graph has over {} nodes",
-                with_thousands(kTooManyNodes)),
-      everywhere(error), kReconvert);
+  found.add(nodes == kEndless ? std::string("a function of the file calls itself")
+                              : fmt::format("with each function call replaced by the function's "
+                                            "nodes, the graph has over {} nodes",
+                                            with_thousands(kTooManyNodes)),
+            everywhere(error), kReconvert);
 }
 
 void computed_shapes(const Model& model, Found& found) {

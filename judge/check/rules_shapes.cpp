@@ -90,7 +90,7 @@ void channels(const Model& model, Found& found) {
   if (ends.output == nullptr) return;
   const auto count = size_of_axis(ends.output->dims[1]);
   if (!count || *count == 1 || *count == 3) return;
-  found.add(fmt::format("the output '{}' has {}; pictures have 1 or 3",
+  found.add(fmt::format("the output '{}' has {}; pictures have 1 or 3 channels",
                         printable(ends.output->name), channels_text(*count)),
             players(error),
             "vs-mlrt can run the model with the function flexible_inference of vsmlrt.py; "
@@ -219,8 +219,8 @@ void transposes(const Model& model, Found& found) {
     return maker != nullptr && is_op(*maker, "Transpose");
   });
   found.add(norms, "LayerNormalization node",
-            "is between Transposes; for dynamic sizes, TensorRT failed to build engines of graphs "
-            "with such a node (\"Could not find any implementation\")",
+            "is between Transpose nodes; with dynamic sizes, TensorRT failed to build engines from "
+            "graphs with this pattern (\"Could not find any implementation\")",
             {tensorrt(warning, between(version(8, 6), version(9, 3)))}, remedy);
 }
 

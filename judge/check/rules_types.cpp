@@ -199,7 +199,8 @@ void layernorm_decomposed(const Model& model, Found& found) {
   // version `weak_end`. For 16-bit files, `weak_end` is 9.1: from 9.1 on, the command `engine` adds
   // --stronglyTyped instead of --fp16. For other files, `weak_end` is 11, which has no --fp16.
   const Version weak_end = model.has_half() ? kStrongTyping : kOnlyStrongTyping;
-  std::string remedy = convert_with("opset_version", "17") + ", which has LayerNormalization.";
+  std::string remedy = convert_with("opset_version", "17") +
+                       ", which writes the operator LayerNormalization instead.";
   if (model.opset >= operator_row("LayerNormalization").opset) {
     remedy = fmt::format(
         "{} and build with --stronglyTyped (TensorRT 9.1 or newer), or convert with {} standard.",

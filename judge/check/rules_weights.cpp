@@ -33,9 +33,9 @@ void external_data_elsewhere(const Model& model, Found& found) {
 
 void external_data_unread(const Model& model, Found& found) {
   found.add(model.weights.unread, "weight",
-            "the elements are in another file, which was not checked", everywhere(note),
-            "The model was checked in memory. Save the model beside its external data and check "
-            "the saved file.");
+            "the elements are in another file, which check did not read", everywhere(note),
+            "For a model in memory, check reads no other files. Save the model beside its external "
+            "data and check the saved file.");
 }
 
 void weight_damaged(const Model& model, Found& found) {
@@ -44,12 +44,12 @@ void weight_damaged(const Model& model, Found& found) {
 }
 
 void weight_not_finite(const Model& model, Found& found) {
-  found.add(model.weights.not_finite, "weight", "has NaN or infinite elements", everywhere(error),
-            "If the model was converted to half precision, a weight of the checkpoint was beyond "
-            "65504. " +
-                convert_with("fp_mode", "mixed_fp16") +
-                " or fp32. If the checkpoint has NaN or infinite elements too, its training "
-                "failed.");
+  found.add(
+      model.weights.not_finite, "weight", "has NaN or infinite elements", everywhere(error),
+      "If the model was converted to float16, a weight of the checkpoint was beyond 65504, the "
+      "largest float16 number. " +
+          convert_with("fp_mode", "mixed_fp16") +
+          " or fp32. If the checkpoint has NaN or infinite elements too, its training failed.");
 }
 
 void weight_at_limit(const Model& model, Found& found) {
@@ -78,7 +78,7 @@ void weight_subnormal(const Model& model, Found& found) {
                   "numbers below 6.1e-5",
                   with_thousands(weights.half_subnormal), with_thousands(weights.half_elements)),
       everywhere(warning),
-      fmt::format("{}. If the difference is too large, convert with {} fp32.", kCompare,
+      fmt::format("{}. If the enlarged pictures differ too much, convert with {} fp32.", kCompare,
                   option("fp_mode")),
       weights.half_subnormal);
 }
@@ -88,9 +88,10 @@ void weight_double(const Model& model, Found& found) {
   for (const onnx::Tensor& tensor : model.file.initializers) {
     if (tensor.data_type == type::float64) places.add(tensor.name);
   }
-  found.add(places, "constant", "has the type float64", everywhere(warning),
-            "TensorRT converts float64 to float32; ONNX Runtime is slow or has no kernel. Convert "
-            "the checkpoint with aether2onnx, which writes float32.");
+  found.add(
+      places, "constant", "has the type float64", everywhere(warning),
+      "TensorRT converts float64 to float32; ONNX Runtime computes slowly in float64 or not at "
+      "all. Convert the checkpoint with aether2onnx, which writes float32.");
 }
 
 constexpr std::array kRules = {

@@ -78,7 +78,8 @@ void check_external_data(const EngineModel& model, const io::Siblings& siblings)
     if (!onnx::is_beside(file)) {
       fail({ErrorKind::unsupported, "engine-external-data", file, "a file beside the model"},
            "the weights are in '{}', outside the model's folder.\n"
-           "Only files beside the model are read.",
+           "aether2onnx reads weights only from the model's folder. Save the model again with the "
+           "weights in this folder.",
            printable(file));
     }
     if (siblings.open(file) == nullptr) {
@@ -205,7 +206,8 @@ EngineCommand trtexec_command(const EngineModel& model, const EngineOptions& opt
   judge::engine::check_outputs(command.engine, options, judge::engine::files_read(model));
 
   const auto add = [&](const std::string& name, const std::string& value = {}) {
-    require(has_option(options.version, name), "an option that this trtexec does not have");
+    require(has_option(options.version, name),
+            "this version of trtexec lacks the requested option");
     command.arguments.push_back(value.empty() ? name : name + "=" + value);
   };
   const auto add_number = [&](const std::string& name, const std::optional<std::int64_t>& value) {

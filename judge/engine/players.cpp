@@ -106,7 +106,7 @@ void check_for_vsmlrt(const EngineModel& model) {
          shown_path(model), what, remedy);
   };
   const std::string make_dynamic =
-      fmt::format("Convert the checkpoint with {} 1x3xHxW", option("shape"));
+      fmt::format("Convert the checkpoint with {} 1x3xHxW for any size", option("shape"));
   if (!model.shape.is_dynamic()) {
     refuse(
         "the size is fixed, but vsmlrt always passes a shape to TensorRT; TensorRT refuses a shape "

@@ -80,9 +80,8 @@ void check_profile(const EngineModel& model) {
   if (!model.shape.is_dynamic() || model.profile_problem.empty()) return;
   fail({ErrorKind::usage, "engine-no-profile", model.input_name},
        "{}: the input is dynamic, but {}. TensorRT would build an engine for 1 x 1 pixels.\n"
-       "Give the sizes, for example: {} 32 {} 720 {} 1080. Also give three sizes for width and for "
-       "batch_size. For one size: "
-       "{} 1x3x720x1280.",
+       "Give the sizes, for example {} 32 {} 720 {} 1080, and the same three options for width and "
+       "batch_size. For one fixed size, give {} 1x3x720x1280.",
        shown_path(model), model.profile_problem, option("min_height"), option("opt_height"),
        option("max_height"), option("shape"));
 }
@@ -198,7 +197,7 @@ void check_wish(const EngineModel& model, EnginePrecision wish) {
   const char* type = model.has_bfloat16 ? "bfloat16" : "float16";
   fail({ErrorKind::usage, "engine-precision-contradicts", "precision", std::string(to_string(wish)),
         type},
-       "{0} {1}: the model contains {2}, and an engine computes in the types of its file.\n"
+       "{0} {1}: the model contains {2}, and the engine computes in the types of the ONNX file.\n"
        "Omit {0}, or convert the checkpoint with another {3}.",
        option("precision"), to_string(wish), type, option("fp_mode"));
 }
@@ -237,7 +236,7 @@ std::string shown_path(const EngineModel& model) { return printable(model.path.s
 bool has_option(const TensorRtVersion& version, std::string_view name) {
   const auto found = std::find_if(kOptions.begin(), kOptions.end(),
                                   [&](const TrtexecOption& option) { return option.name == name; });
-  require(found != kOptions.end(), "an option of trtexec that is not in the table");
+  require(found != kOptions.end(), "the table of trtexec's options lacks an option");
   return found->versions.contains(number_of(version));
 }
 

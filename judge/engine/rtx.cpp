@@ -132,8 +132,8 @@ int parse_compute_capability(std::string_view text) {
   if (capability >= kTuring && !is_hopper) return capability;
   fail({ErrorKind::usage, "option-range", "compute_capabilities", "7.5 or newer, not 9.x",
         std::string(text)},
-       "{} {}: must be 7.5, 8.0, 8.6, 8.9, 12.0 or another compute capability since 7.5. TensorRT "
-       "for RTX does not run on 9.x (Hopper).",
+       "{} {}: must be a compute capability from 7.5 on, for example 8.0, 8.6, 8.9 or 12.0. "
+       "TensorRT for RTX does not run on 9.x (Hopper).",
        option("compute_capabilities"), printable(text));
 }
 

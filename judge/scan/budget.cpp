@@ -21,7 +21,8 @@ bool Budget::take_inflation(std::uint64_t packed, std::uint64_t size) {
 }
 
 pickle::Document Budget::parse(const Input& input, std::uint64_t offset) {
-  // Half of the remaining budget pays for the bytes of the pickle, half for the pickle's values.
+  // The scan's budget limits the work. The pickle may have as many bytes as half of the remaining
+  // budget allows, and as many values as the other half allows.
   Context lowered = context_;
   Limits& limits = lowered.limits;
   const std::uint64_t rest = take(cost::kPickle) ? left_ : 0;

@@ -13,7 +13,7 @@ namespace aether2onnx::judge::scan {
 
 /// What each piece of work costs, in units of Limits::scan_work, the limit for one scan. A unit was
 /// about a nanosecond on the machine that measured the costs. Work that grows only with the file's
-/// size is free: reading each byte once, checksums, inflating to a few times that size.
+/// size is free: reading each byte once, checksums, inflating an entry to 4 times its packed size.
 namespace cost {
 inline constexpr std::uint64_t kPickle = 2'000;     ///< Cost to begin to parse a pickle.
 inline constexpr std::uint64_t kPickleByte = 12;    ///< Cost to parse a byte of a pickle.
@@ -35,19 +35,23 @@ class Budget {
  public:
   explicit Budget(const Context& context) : context_(context), left_(context.limits.scan_work) {}
 
-  /// Subtracts `work` from the budget. If the budget is smaller, subtracts nothing and returns
-  /// false. The caller then skips this part of the file, and the scan's result cannot be `clean`.
+  /// Subtracts `work` from the scan's budget. If the budget is smaller, subtracts nothing and
+  /// returns false. The caller then skips the part of the file that needs this work, and the scan's
+  /// result cannot be `clean`.
   bool take(std::uint64_t work);
-  /// Subtracts the cost to inflate a zip entry from `packed` to `size` bytes; the first 4 x
-  /// `packed` bytes are free. Returns false if the budget is too small.
+  /// Subtracts, from the scan's budget, the cost of inflating a zip entry. The entry has `packed`
+  /// compressed bytes and `size` inflated bytes, of which the first 4 x `packed` are free. Returns
+  /// false if the budget is too small.
   bool take_inflation(std::uint64_t packed, std::uint64_t size);
   /// Returns whether the scan skipped a part of the file because the budget was too small.
   bool is_spent() const { return spent_; }
 
-  /// Parses a pickle within limits that the rest of the budget allows, and subtracts the cost.
+  /// Parses a pickle, and subtracts the cost from the scan's budget. The number of bytes and values
+  /// that are parsed is limited by the rest of the budget.
   pickle::Document parse(const Input& input, std::uint64_t offset);
-  /// Subtracts the cost to parse the largest pickle of this scan a second time, as scan_tensors()
-  /// does to read the tensors. Returns false if the budget is too small.
+  /// scan_tensors() parses the largest pickle of the scan a second time, to read the tensors.
+  /// Subtracts the cost of this second time from the scan's budget. Returns false if the budget is
+  /// too small.
   bool take_reader() { return take(largest_pickle_); }
 
  private:

@@ -23,7 +23,8 @@ void judge_tensor(const onnx::Tensor& tensor, Collector& collector) {
     return;
   }
   collector.note("external-data", "weights are in the file '{}' in the same folder", name);
-  // The offset and length may have only digits: programs read other texts in different ways.
+  // The offset and length of external weights are texts. Only digits are allowed, because programs
+  // read all other texts in different ways.
   for (const std::string& number : {tensor.external_offset, tensor.external_bytes}) {
     constexpr std::size_t digits = 18;
     if (number.empty() || (only_digits(number) && number.size() <= digits)) continue;
@@ -45,17 +46,18 @@ void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& col
   }
 }
 
-// ONNX Runtime makes all texts of a tensor before it compares their number with the shape.
+// Reports a string tensor whose number of strings does not match its shape. ONNX Runtime creates
+// all strings before it compares their number with the shape.
 void judge_texts(const onnx::Tensor& tensor, Collector& collector) {
   if (tensor.data_type != kString || !tensor.external_file.empty()) return;
   const auto elements = checked_product(tensor.dims);
   if (elements && static_cast<std::uint64_t>(*elements) == tensor.pieces.size()) return;
-  collector.unclear("tensor-shape",
-                    "the tensor '{}' of texts has {}, another number than its shape",
+  collector.unclear("tensor-shape", "the tensor '{}' has {}, but its shape requires another number",
                     printable(tensor.name, 60), plural(tensor.pieces.size(), "text"));
 }
 
-// Judges parts for which ONNX Runtime's memory or time grows faster than the file.
+// Reports sparse tensors and deeply nested graphs. For both, the memory or the time of ONNX Runtime
+// can grow much faster than the file's size.
 void judge_growth(const onnx::Model& model, Collector& collector) {
   // ONNX Runtime turns a sparse tensor into a dense one. ONNX Runtime 1.20 does not check the
   // indices and can write outside its memory.
@@ -63,13 +65,17 @@ void judge_growth(const onnx::Model& model, Collector& collector) {
     collector.unclear("sparse-tensor", "the file has {}, whose content scan does not examine",
                       plural(model.sparse_tensors, "sparse tensor"));
   }
-  // The time of ONNX Runtime 1.20 doubles with each level. Functions can call each other in graphs.
+  // The load time of ONNX Runtime 1.20 doubles with each level of graphs inside graphs. The levels
+  // inside functions add up, because a function can call another function in an inner graph.
   constexpr std::size_t most_levels = 6;
   const std::size_t levels =
       static_cast<std::size_t>(model.graph_depth) +
       static_cast<std::size_t>(model.function_graph_depth) * model.functions.size();
   if (levels > most_levels) {
-    collector.unclear("nested-graphs", "the file nests graphs {} levels deep", levels);
+    collector.unclear(
+        "nested-graphs",
+        "the file nests graphs {} levels deep, so ONNX Runtime may load the file very slowly",
+        levels);
   }
 }
 
@@ -77,10 +83,11 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
   for (const onnx::Function& function : model.functions) {
     if (!replaces_operator(function)) continue;
     collector.unclear("operator-replaced",
-                      "the file defines a function with the name of a known operator: {}",
+                      "the file replaces a known operator by its own function: {}",
                       printable(full_name({"", function.name, function.domain, {}, {}, {}}), 120));
   }
-  // ONNX Runtime replaces each call by the function's nodes when it loads the file.
+  // ONNX Runtime replaces each call by the function's nodes when it loads the file, so a small file
+  // can become a huge graph.
   std::uint64_t stored = 0;
   model.each_node([&](const onnx::Node&) { ++stored; });
   const std::uint64_t most = std::min(kTooManyNodes, 10'000 + 100 * stored);
@@ -89,7 +96,8 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
     collector.unclear("functions", "a function of the file calls itself");
   } else if (nodes > most) {
     collector.unclear(
-        "functions", "with each call replaced by the function's nodes, the graph has over {} nodes",
+        "functions",
+        "if each call is replaced by the function's nodes, the graph has over {} nodes",
         with_thousands(most));
   }
 }
@@ -113,7 +121,7 @@ void scan_onnx(const File& file) {
   judge_constants(model, file);
   judge_functions(model, collector);
   for (const onnx::UnknownPart& part : model.unknown_parts) {
-    collector.unclear("onnx-unknown", "the file has {} at byte {}, which ONNX does not define",
+    collector.unclear("onnx-unknown", "the file has {} at byte {}; ONNX does not define this part",
                       part.what, part.offset);
   }
   // ONNX Runtime reads settings from the metadata key ort_config if an environment variable allows

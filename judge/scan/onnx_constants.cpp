@@ -55,8 +55,8 @@ constexpr std::string_view kElementwise =
 // Operators whose output has at most as many elements as the product of their inputs' elements.
 constexpr std::string_view kProducts = "MatMul Gemm GatherElements GatherND";
 
-// Returns the number of elements, where a size of 0 counts as 1: the result of an operator can have
-// the other sizes of an empty input.
+// Returns the number of elements. A size of 0 counts as 1, because an operator such as ReduceSum
+// can remove the empty axis. The result then has all elements of the other axes.
 double count_of(const Dims& dims) {
   double count = 1;
   for (const std::int64_t size : dims)
@@ -75,7 +75,8 @@ std::vector<double> numbers_of(const TensorData& data) {
   return result;
 }
 
-// Returns the elements of a tensor; nullopt for a type in which exporters write no sizes.
+// Returns the elements of a tensor as double. Returns nullopt for a type other than int32, int64,
+// float32 and float64, because exporters write sizes only in these types.
 std::optional<std::vector<double>> to_numbers(const TensorData& data) {
   if (data.dtype == DType::int64) return numbers_of<std::int64_t>(data);
   if (data.dtype == DType::int32) return numbers_of<std::int32_t>(data);
@@ -96,13 +97,15 @@ class Constants {
     });
   }
 
-  // Returns the node with which the constants become too large; null if there is none.
+  // Adds up the elements of all constants that nodes compute. Returns the first node with which the
+  // sum exceeds `most`, the limit for the file; null if there is no such node.
   const onnx::Node* first_excess() {
     const double most = 16 * stored_ + (1 << 24);
     const onnx::Node* excess = nullptr;
     double sum = 0;
-    // Exporters write each node behind the nodes that make its inputs. Any other order needs a
-    // round for each node, so the number of rounds is limited.
+    // Each round goes through all nodes. Exporters write each node after the nodes that make its
+    // inputs, so one round finds every constant. Other orders can need a round for each node. After
+    // `most_rounds`, first_excess() gives up and returns the next node.
     constexpr int most_rounds = 20;
     bool changed = true;
     for (int round = 0; changed && excess == nullptr; ++round) {
@@ -185,7 +188,8 @@ class Constants {
 
   double gathered(const onnx::Node& node) const {
     const Constant* data = input(node, 0);
-    // One index takes at most all elements but those along its axis.
+    // Each index selects one element of a vector, or a slice of any other tensor. A slice has at
+    // most as many elements as the tensor.
     const bool is_vector = data != nullptr && data->dims && data->dims->size() <= 1;
     return is_vector ? std::max(1.0, elements(node, 1)) : elements(node, 0) * elements(node, 1);
   }
@@ -201,8 +205,8 @@ class Constants {
     return std::max(0.0, std::ceil(((*limit)[0] - (*start)[0]) / (*delta)[0]));
   }
 
-  // Returns the bound for an operator with several inputs. Every operator that is not known here
-  // may have an output of any size.
+  // Returns an upper bound for the elements of the output of an operator with several inputs. The
+  // bound is infinite for operators that are neither in kElementwise nor in kProducts.
   Constant joined(const onnx::Node& node) const {
     if (is_one_of(kElementwise, node.op_type)) return broadcast(node);
     if (!is_one_of(kProducts, node.op_type)) return {kUnbounded};

@@ -15,10 +15,10 @@ using pickle::ValueId;
 
 namespace {
 
-// The pickle calls `callable`. Returns the imported name from which `callable` comes: `callable` is
-// the imported function or class itself, or the result of an earlier call of the function or class.
-// `callable` may also be a persistent id: PyTorch can store a class as a persistent id, which
-// contains the imported name and the class's source text. Returns nullopt for any other value.
+// `callable` is a value that the pickle calls. Returns the imported name from which `callable`
+// comes, in three cases: `callable` is an imported function or class, the result of calling an
+// imported function or class, or a persistent id of a class. PyTorch stores a class together with
+// its source text as a persistent id. Returns nullopt in all other cases.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -116,7 +116,7 @@ void PickleScanner::look_at(const Document& document, const std::string& where, 
         found ? ScanResult::found : ScanResult::unclear, misuse.code,
         fmt::format("{}, byte {}: {}, {}", where, document.offset(misuse.value), misuse.text,
                     misuse.is_certain ? "but no program that writes checkpoints does this"
-                                      : "and scan does not examine it"));
+                                      : "and scan does not examine this call"));
     return ++misuses_ < limits::kListed;
   });
   for (ValueId value = 0; value < document.value_count(); ++value) {
@@ -192,7 +192,8 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
   if (text.size() < 3) return;
   const auto inside = [&] { return where + ", bytes within the pickle"; };
   if (text.starts_with("PK\x03\x04")) {
-    collector_.unclear("nested-archive", "{}: an archive, whose content was not scanned", inside());
+    collector_.unclear("nested-archive",
+                       "{}: these bytes are an archive, whose content was not scanned", inside());
     return;
   }
   // A pickle of protocol 0 that calls a function begins with 'c' or '(' and has several lines.
@@ -229,7 +230,7 @@ void PickleScanner::nested(std::string_view bytes, const std::string& where, int
   if (!imports_anything(document)) return;
   // If the text only looks like a pickle of protocol 0, and has no readable end, it is plain text.
   if (!begins_as_pickle(bytes) && !document.problem().empty()) return;
-  collector_.unclear("nested-pickle", "{}: a pickle within the pickle", where);
+  collector_.unclear("nested-pickle", "{}: these bytes are another pickle", where);
   look_at(document, where, depth + 1);
 }
 

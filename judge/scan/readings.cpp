@@ -20,7 +20,7 @@ namespace {
 using formats::FileKind;
 
 std::string container_of(const File& file) {
-  return file.collector.container().empty() ? "of an unknown kind" : file.collector.container();
+  return file.collector.container().empty() ? "unknown" : file.collector.container();
 }
 
 std::string_view text_at(std::span<char> buffer, const Input& input, std::uint64_t offset) {
@@ -37,10 +37,11 @@ void read_as_tar(const File& file) {
   constexpr std::uint64_t mark_at = 257;
   std::array<char, 5> mark{};
   if (!formats::opens_as_tar(file.input) && text_at(mark, file.input, mark_at) != "ustar") return;
-  file.collector.found("polyglot-tar",
-                       "the file is {}, but its first 512 bytes make the file a tar archive, too; "
-                       "PyTorch tries tar before other formats",
-                       container_of(file));
+  file.collector.found(
+      "polyglot-tar",
+      "the file's format is {}, but its first 512 bytes make the file a tar archive, too; "
+      "PyTorch tries tar before other formats",
+      container_of(file));
 }
 
 // --- pickle ---
@@ -51,12 +52,13 @@ void read_as_pickle(const File& file) {
   if (!skim.is_pickle()) return;
   if (skim.imports || skim.loads) {
     file.collector.found("polyglot-pickle",
-                         "the file is {}, but also a pickle from its first byte on",
+                         "the file's format is {}, but a loader can also read the file as a pickle",
                          container_of(file));
   } else {
-    file.collector.unclear("polyglot-pickle",
-                           "the file is {}, and may also be a pickle from its first byte on",
-                           container_of(file));
+    file.collector.unclear(
+        "polyglot-pickle",
+        "the file's format is {}, but perhaps a loader can also read the file as a pickle",
+        container_of(file));
   }
   if (paid) file.pickles.all(file.input, "the file as a pickle");
 }
@@ -174,7 +176,8 @@ void read_as_onnx(const File& file, bool is_known) {
   file.budget.take(message.fields() * cost::kField);
   if (!is_model) return;
   if (is_known) {
-    file.collector.found("polyglot-onnx", "the file is {}, but also an ONNX model",
+    file.collector.found("polyglot-onnx",
+                         "the file's format is {}, but the file is also an ONNX model",
                          container_of(file));
   }
   const std::string container = file.collector.container();
@@ -190,13 +193,15 @@ void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
   if (name == "ORTM") {
-    file.collector.found("polyglot-ort",
-                         "the file is {}, but also has the mark of ONNX Runtime's own format",
-                         container_of(file));
+    file.collector.found(
+        "polyglot-ort",
+        "the file's format is {}, but the file also has the mark of ONNX Runtime's own format",
+        container_of(file));
   } else if (name == "PTMF") {
-    file.collector.found("polyglot-flatbuffer",
-                         "the file is {}, but also has the mark of a TorchScript program",
-                         container_of(file));
+    file.collector.found(
+        "polyglot-flatbuffer",
+        "the file's format is {}, but the file also has the mark of a TorchScript program",
+        container_of(file));
   }
 }
 

@@ -20,8 +20,9 @@ using formats::FileKind;
 
 // Scans a file of PyTorch before 1.6: five pickles, then the storages (elements of tensors).
 void scan_legacy(const File& file) {
-  constexpr std::array names = {"the magic number", "the protocol", "the system", "the object",
-                                "the list of storages"};
+  constexpr std::array names = {"pickle 1, the magic number", "pickle 2, the protocol",
+                                "pickle 3, the writer's system", "pickle 4, the saved object",
+                                "pickle 5, the list of storages"};
   file.collector.set_container("PyTorch legacy stream");
   std::uint64_t at = 0;
   for (const char* name : names) {
@@ -61,7 +62,8 @@ void scan_no_checkpoint(const File& file, FileKind kind) {
   }
 }
 
-// Returns the bytes of JSON in an index of shards or in a safetensors header; 0 for other files.
+// Returns the size in bytes of the file's JSON: an index of shards, or the header of a safetensors
+// file. Returns 0 for other kinds of files.
 std::uint64_t json_bytes(const Input& input) {
   const FileKind kind = formats::sniff(input);
   if (kind == FileKind::json) return input.size();
@@ -150,7 +152,7 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
   try {
     const state_dict::Audit audit = state_dict::audit(file.input, file.siblings, file.context);
     for (const auto& [offset, problem] : audit.contradictions) {
-      collector.found("tensor", "byte {} of the pickle: an entry {}", offset, problem);
+      collector.found("tensor", "at byte {} the pickle has an object that {}", offset, problem);
     }
     if (audit.big_endian) {
       collector.unclear("big-endian",
@@ -161,7 +163,9 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
     }
     return audit.end;
   } catch (const Error& error) {
-    // A missing shard becomes a finding. Any other failure to read bytes ends the scan.
+    // If a shard can't be read, the report gets the finding "damaged" and the scan continues. If
+    // the scanned file itself can't be read, Collector::unclear() rethrows the error, and the scan
+    // ends.
     const bool of_shard =
         error.kind == ErrorKind::io && formats::sniff(file.input) == FileKind::json;
     if (error.kind == ErrorKind::unsupported) {

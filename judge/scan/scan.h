@@ -29,8 +29,9 @@ namespace aether2onnx::judge::scan {
 /// Returns a call in a pickle as short, printable Python code: "os.system('rm …')".
 std::string call_text(const pickle::Document& document, pickle::ValueId call);
 
-/// Collects the names, calls and findings for the report. The report lists each of them once, and
-/// the worst first: at most kListed names, kListed calls, and kListed findings of each ScanResult.
+/// Collects names, calls and findings (texts about a problem) for the report. The report lists each
+/// of them once and begins with the worst. The report has at most limits::kListed names, at most
+/// kListed calls, and at most kListed findings of each ScanResult (clean, unclear, found).
 class Collector {
  public:
   void set_container(std::string name) { report_.container = std::move(name); }
@@ -43,7 +44,8 @@ class Collector {
   void call(std::string text, Verdict verdict, const std::string& where);
   void finding(ScanResult weight, std::string code, std::string what);
 
-  /// Returns whether the list of calls is full. Then another_call() only counts further calls.
+  /// Returns whether the list of calls is full. After that, callers count each further call with
+  /// another_call() and need not make the call's text.
   bool is_full_of_calls() const { return report_.calls.size() >= limits::kListed; }
   /// Counts a suspicious call that is not listed because the list of calls is full.
   void another_call();
@@ -60,8 +62,9 @@ class Collector {
   void note(const char* code, fmt::format_string<Args...> format, Args&&... args) {
     finding(ScanResult::clean, code, fmt::format(format, std::forward<Args>(args)...));
   }
-  /// Adds `error` as an unclear finding if the error is about the file's content. Rethrows any
-  /// other error, so call this function only in a catch block. `where` may be empty.
+  /// Adds a finding with the result ScanResult::unclear if `error` is about the file's content.
+  /// Rethrows any other error, so call this function only in a catch block. `where` names the
+  /// pickle or zip entry with the error; "" if the error concerns the whole file.
   void unclear(const char* code, const Error& error, const std::string& where = "");
 
   /// Returns the report. The scan's result is the worst result of all names, calls and findings.

@@ -110,7 +110,7 @@ std::uint16_t round_to(double value) noexcept {
   if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
   // A normal number keeps `fraction_bits` bits below its leading 1 bit. A subnormal number keeps
-  // fewer bits. At most 53 bits are dropped.
+  // fewer bits. `drop` is at most 53, so the shifts of 64-bit integers by `drop` are valid.
   const std::uint64_t significand = fraction | (1ULL << 52U);
   const bool subnormal = exponent < min_exponent;
   const unsigned drop =
@@ -287,8 +287,8 @@ void narrow_block(const std::byte* from, std::byte* to, std::size_t length, BFlo
   narrow_each(from, to, length, format);
 }
 
-// Counts of the numbers in one block that are infinite or NaN after the conversion, or that became
-// subnormal or zero.
+// Counts the converted numbers of one block (up to kBlock elements of a tensor). `subnormal` and
+// `flushed` count numbers that are subnormal after the conversion, or that became 0.
 struct BlockCounts {
   std::uint32_t beyond = 0;  // infinite or NaN in the narrower type
   std::uint32_t subnormal = 0;
@@ -394,7 +394,7 @@ auto visit_type(DType dtype, Visit visit) {
     case DType::bfloat16:
       return visit(BFloat16{});
     default: {
-      defect("arithmetic on a type that no weight has");
+      defect("a calculation got a type that weights cannot have");
     }
   }
 }

@@ -40,11 +40,13 @@ std::size_t size_of(DType dtype) noexcept;
 /// Returns PyTorch's name of the type without "torch.", for example "float16".
 std::string_view to_string(DType dtype) noexcept;
 
-/// Whether weights may have the type: float64, float32, float16 or bfloat16.
+/// Returns whether weights may have the type `dtype`. The types of weights are float64, float32,
+/// float16 and bfloat16.
 bool is_weight_dtype(DType dtype) noexcept;
 
-/// Whether the integer tensors of a checkpoint may have the type: signed integers, uint8 or
-/// boolean. These tensors are counters (num_batches_tracked) and version numbers (model_version).
+/// Returns whether the integer tensors of a checkpoint may have the type `dtype`. These tensors are
+/// counters (num_batches_tracked) and version numbers (model_version). Their types are the signed
+/// integers, uint8 and boolean.
 bool is_counter_dtype(DType dtype) noexcept;
 
 /// Rounds `value` to IEEE 754 binary16, to nearest with ties to even. Values beyond 65519.99…
@@ -52,8 +54,8 @@ bool is_counter_dtype(DType dtype) noexcept;
 std::uint16_t to_half_bits(double value) noexcept;
 
 /// Rounds `value` to bfloat16, to nearest with ties to even. Values beyond 3.3961e38 become
-/// infinity. NaN becomes a quiet NaN. The exponent's range is that of binary32, also for subnormal
-/// numbers.
+/// infinity. NaN becomes a quiet NaN. The range of exponents is the range of binary32, for normal
+/// and for subnormal numbers.
 std::uint16_t to_bfloat16_bits(double value) noexcept;
 
 /// Returns the exact value of a binary16 number.

@@ -24,7 +24,8 @@ inline constexpr std::uint32_t kPickleDepth = 3000;
 /// The largest nesting depth of the modules in a pickled network.
 inline constexpr std::size_t kModuleDepth = 100;
 
-/// The most keys that lead to a state dict: 2 in {"model": {"state_dict": {…}}}.
+/// The most nested dicts around a state dict, one for each key of the path. For example,
+/// {"model": {"state_dict": {…}}} has two dicts around the state dict.
 inline constexpr int kWrapperDepth = 4;
 
 /// The most dimensions of a tensor. Networks use 4; PyTorch's limit for most operators is 64.

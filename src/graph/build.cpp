@@ -119,10 +119,11 @@ class Builder {
     return add_weight(id, {1, parameter.shape.front(), 1, 1});
   }
 
-  // GraphForm::standard normalizes over the last axis (NHWC) with the operator LayerNormalization.
+  // With GraphForm::standard, the operator LayerNormalization normalizes over the last axis (NHWC).
   // For older opsets, lower() replaces LayerNormalization by basic operators. TensorRT and ONNX
-  // Runtime recognise these operators, unless ONNX Runtime has moved a Transpose between them
-  // (docs/performance.md). GraphForm::channels_first normalizes in NCHW and needs no Transpose.
+  // Runtime recognise these operators as a LayerNormalization, unless ONNX Runtime has moved a
+  // Transpose between the operators (docs/performance.md). With GraphForm::channels_first, the
+  // operators normalize over axis 1 (NCHW), and the graph needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);

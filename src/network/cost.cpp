@@ -72,8 +72,8 @@ double multiply_adds_of(const Network& network, const Module& module) {
   if (const auto* pixels = std::get_if<SpatialAttention>(&module.operation)) {
     return elements(pixels->weight);
   }
-  // Returns 0 for channel attention, because its multiply-adds are per image, not per pixel. The
-  // number of multiply-adds includes no other operations.
+  // Only convolutions and Linear layers count. The Linear layers or convolutions of channel
+  // attention do not count, because they run once per image, not once per pixel.
   return 0;
 }
 

@@ -195,9 +195,9 @@ std::vector<std::string> contradictions(const FloatStateDict& file, const Networ
   std::vector<std::string> lines;
   const auto tell = [&](const std::string& where, std::string_view what, std::string_view says,
                         std::string_view found) {
-    lines.push_back(
-        fmt::format("{} says {} {}, but the shapes of the tensors show {}; the shapes are used",
-                    where, what, printable(says), found));
+    lines.push_back(fmt::format(
+        "{} says {} {}, but the shapes of the tensors show {}; aether2onnx uses the shapes", where,
+        what, printable(says), found));
   };
   for (const Claim& claim : claims) {
     if (claim.says != nullptr && !same_value(*claim.says, claim.found)) {

@@ -50,17 +50,20 @@ std::optional<Attribute> attribute_of_blocks(const FloatStateDict& file, std::st
 /// pickled network".
 std::string place_of_attribute(std::string_view name);
 
-/// Returns res_scale. Takes the value from the option, else from an attribute of a pickled network,
-/// else from arch_config, else from the note `res_scale`, else from `otherwise`. Ignores values in
-/// the file that are not a number above 0, and adds a line to `warnings` for each of these values.
+/// Returns res_scale, the factor of each block's output. Uses the first of these values that
+/// exists: the option, an attribute of a pickled network, an entry of the dict arch_config in the
+/// file, the note that `fuse` wrote into the file, `otherwise`. Ignores values in the file that are
+/// not a number above 0, and adds a line to `warnings` for each of these values.
 Decided decide_res_scale(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                          std::vector<std::string>& warnings);
-/// Returns img_range. Takes the value from the option, else from an attribute of a pickled network,
-/// else from arch_config, else from metadata, else from the note `img_range`. The default is 1.
+/// Returns img_range, the factor between pixel values and the network's numbers. Uses the first of
+/// these values that exists: the option, an attribute of a pickled network, an entry of the dict
+/// arch_config in the file, an entry of the dict metadata in the file, the note that `fuse` wrote
+/// into the file. The default is 1.
 Decided decide_img_range(const FloatStateDict& file, const ReadOptions& options,
                          std::vector<std::string>& warnings);
-/// Returns the epsilon of deployment norms (norms with stored mean and variance): from the option,
-/// from an attribute norm.eps, or else `otherwise`.
+/// Returns the epsilon of deployment norms (norms with stored mean and variance). Uses the option,
+/// else the attribute norm.eps of a pickled network, else `otherwise`.
 Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, Decided otherwise,
                         std::vector<std::string>& warnings);
 
@@ -69,8 +72,9 @@ Decided decide_norm_eps(const FloatStateDict& file, const ReadOptions& options, 
 void refuse_res_scale(const ReadOptions& options, std::string_view generation);
 void refuse_norm_eps(const ReadOptions& options, std::string_view reason);
 
-/// Compares settings in arch_config, in metadata and in the buffers `scale` and `scale_tensor` with
-/// the values that the shapes of the tensors show. Returns one line of text for each difference.
+/// Compares settings in the file's dicts arch_config and metadata, and in the file's tensors
+/// `scale` and `scale_tensor`, with the values that the shapes of the tensors show. Returns one
+/// line of text for each difference.
 std::vector<std::string> contradictions(const FloatStateDict& file, const NetworkInfo& facts);
 
 }  // namespace aether2onnx::network

@@ -75,30 +75,36 @@ struct Decision {
   /// the file gives a value. Unset if the generation has no res_scale.
   std::optional<Decided> res_scale = {};
   /// The default epsilon of deployment norms (norms with stored mean and variance).
-  Decided norm_eps = {1e-5, "the value of this generation"};
+  Decided norm_eps = {1e-5, "the default of this generation"};
   Settings settings = {};
 };
 
 class NetworkWriter;
 
-/// A row of the table in recognise.cpp: one generation, or several generations with the same keys.
+/// A row of the table of generations in recognise.cpp. The row describes one generation, or several
+/// generations with the same keys.
 struct Generation {
   std::span<const char* const> names;  ///< Names of the generations of this row.
   std::span<const Variant> variants;
-  /// Returns whether the keys of the checkpoint belong to this row. Returns true also if some keys
-  /// are missing or wrong, so that NetworkWriter::check_strictly() can report these keys.
+  /// Returns whether the keys of the checkpoint are those of a generation in this row. Returns true
+  /// also if some keys are missing or wrong, so that NetworkWriter::check_strictly() can report
+  /// these keys.
   bool (*fits)(const FloatStateDict& file) = nullptr;
-  /// Returns whether this row is more likely than the other rows for which fits() returns true.
+  /// Returns whether this row is likely, because fits() may return true for several rows. Unless an
+  /// option or a note in the file names the generation, recognise() uses the first row of the table
+  /// for which fits() and is_likely() return true.
   bool (*is_likely)(const FloatStateDict& file) = nullptr;
   /// Chooses the generation of the file from `names`. Throws Error(unsupported) if the published
   /// PyTorch code cannot run the network in the file.
   Decision (*decide)(const FloatStateDict& file, const ReadOptions& options) = nullptr;
-  /// Reads the dimensions from the shapes. `what` is the network's name in error messages.
+  /// Reads the network's dimensions from the shapes of the file's tensors. `what` is the network's
+  /// name in error messages.
   Dimensions (*measure)(const FloatStateDict& file, const std::string& what) = nullptr;
   /// Adds the network's modules to `net`, in the order of the forward pass. Null if the published
   /// PyTorch code of the generation cannot run.
   void (*forward)(NetworkWriter& net) = nullptr;
-  /// True if tensors show all settings, so that arch_config and metadata need no check.
+  /// True if the tensors show all settings of the network. recognise() then does not compare the
+  /// file's dicts arch_config and metadata with the tensors.
   bool keys_tell_all = false;
 };
 

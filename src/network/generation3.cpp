@@ -1,5 +1,6 @@
-// The third generation of AetherNet (G3). A fusion layer joins the outputs of all stages directly.
-// The file also has unused projections (1 x 1 convolutions), one for each stage.
+// The third generation of AetherNet (G3). A stage is a group of blocks. The fusion layer is a 1 x 1
+// convolution that reads the outputs of all stages. The file also contains a projection (1 x 1
+// convolution) for each stage, but the network does not use these projections.
 
 #include <array>
 
@@ -26,8 +27,9 @@ bool fits(const FloatStateDict& file) {
          keys.fusion_inputs == keys.embed_dim * keys.stages;
 }
 
-// With one stage, the fusion layers of G3 and G4 have the same shapes. Then the rank of the weights
-// of channel attention shows the generation: 2 (Linear) in G3, 4 (convolution) in G4.
+// In a network with only one stage (group of blocks), the fusion layers of G3 and G4 have the same
+// shapes. Then the weights of channel attention show the generation: their rank is 2 (Linear
+// layers) in G3, but 4 (convolutions) in G4.
 bool is_likely(const FloatStateDict& file) {
   const StageKeys keys = stage_keys(file);
   return keys.stages > 1 || keys.attention_rank == 2;
@@ -37,20 +39,24 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   const StageKeys keys = stage_keys(file);
   const char* name = kNames.front();
   if (keys.stages != 1) {
-    return {name, "temperature of rank 0, a fusion layer with embed_dim x stages input channels"};
+    return {
+        name,
+        "ffn.temperature has rank 0, and the fusion layer has embed_dim x stages input channels"};
   }
   if (const auto named = named_generation(file, options, kNames)) {
     return {name, named->because, named->certain};
   }
   if (keys.attention_rank == 2) {
-    return {name, "temperature of rank 0, channel attention with Linear layers"};
+    return {name, "ffn.temperature has rank 0, and channel attention has Linear layers"};
   }
-  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same",
-          false};
+  return {
+      name,
+      "the network has one stage, and with one stage the generations G3 and G4 have the same keys",
+      false};
 }
 
-// Adds the projections of the stages to `net` as buffers. A buffer is a tensor of the file that the
-// forward pass does not use.
+// Adds the unused 1 x 1 convolutions fusion_convs.<stage> to `net` as buffers. A buffer is a tensor
+// of the file that the forward pass does not use.
 void declare_fusion_convs(NetworkWriter& net) {
   const auto count = static_cast<std::int64_t>(net.d.depths.size());
   const std::int64_t out = net.d.embed_dim / count;

@@ -1,5 +1,6 @@
-// The fourth generation of AetherNet (G4). The output of each stage passes through a projection
-// (1 x 1 convolution). A fusion layer then joins the projections.
+// The fourth generation of AetherNet (G4). A stage is a group of blocks. The output of each stage
+// passes through a projection (1 x 1 convolution). The fusion layer, another 1 x 1 convolution,
+// then reads the outputs of all projections.
 
 #include <array>
 
@@ -29,14 +30,19 @@ Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   const StageKeys keys = stage_keys(file);
   const char* name = kNames.front();
   require_even_stages(keys, name);
-  if (keys.stages != 1 || keys.attention_rank == 4) {
-    return {name, "temperature of rank 0, a fusion layer with embed_dim input channels"};
+  if (keys.stages != 1) {
+    return {name, "ffn.temperature has rank 0, and the fusion layer has embed_dim input channels"};
+  }
+  if (keys.attention_rank == 4) {
+    return {name, "ffn.temperature has rank 0, and channel attention has convolutions"};
   }
   if (const auto named = named_generation(file, options, kNames)) {
     return {name, named->because, named->certain};
   }
-  return {name, "the network has one stage, and with one stage the keys of G3 and G4 are the same",
-          false};
+  return {
+      name,
+      "the network has one stage, and with one stage the generations G3 and G4 have the same keys",
+      false};
 }
 
 void forward(NetworkWriter& net) {

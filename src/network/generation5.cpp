@@ -1,7 +1,8 @@
 // The fifth generation of AetherNet (G5.0 to G5.2). Each block multiplies the output of its layer
-// conv_gate by its weight ffn.temperature. In G5.0, the projections of all stages have the same
-// number of channels. G5.1 and G5.2 have a buffer `scale`, and multiply each block's output by the
-// factor res_scale. G5.0 has no buffer `scale` and no res_scale.
+// conv_gate by its weight ffn.temperature. The output of each stage (group of blocks) passes
+// through a projection (1 x 1 convolution). In G5.0, all projections have the same number of
+// channels. G5.1 and G5.2 have a buffer `scale`, and multiply each block's output by the factor
+// res_scale. G5.0 has no buffer `scale` and no res_scale.
 
 #include <array>
 
@@ -38,14 +39,16 @@ bool fits(const FloatStateDict& file) {
 
 Decision decide_first(const FloatStateDict& file, const ReadOptions& /*options*/) {
   require_even_stages(stage_keys(file), kFirstNames.front());
-  return {kFirstNames.front(), "temperature of rank 1, no buffer 'scale'"};
+  return {kFirstNames.front(), "ffn.temperature has rank 1, and the file has no buffer 'scale'"};
 }
 
 Decision decide(const FloatStateDict& file, const ReadOptions& options) {
   Decision decision = {
-      "G5.2", "temperature of rank 1, a buffer 'scale'; G5.1 and G5.2 are the same network"};
-  // G5.1 and G5.2 differ only in the name. So the option `generation` changes only the name. The
-  // note `generation` in a fused checkpoint also changes only the name.
+      "G5.2",
+      "ffn.temperature has rank 1, and the file has a buffer 'scale'; G5.1 and G5.2 are the same "
+      "network"};
+  // G5.1 and G5.2 differ only in the name. So the option `generation`, or the note that `fuse`
+  // wrote into a fused checkpoint, changes only the name.
   if (const auto named = named_generation(file, options, kNames)) {
     decision.name = named->name;
     decision.because = named->because;

@@ -1,6 +1,6 @@
-// The generation G5x ("2.0.0 Definitive"), published between G5.2 and G6.0. The activation of gates
-// is GELU. Fusing a network of G5x does not change the norms, which keep their stored mean and
-// variance. Some keys exist only in G5x.
+// The generation G5x ("2.0.0 Definitive"), published between G5.2 and G6.0. The feed-forward
+// network of each block has the activation GELU. Fusing a network of G5x does not change the norms,
+// which keep their stored mean and variance. Some keys exist only in G5x.
 
 #include <array>
 
@@ -28,7 +28,8 @@ bool fits(const FloatStateDict& file) {
 }
 
 Decision decide(const FloatStateDict& file, const ReadOptions& /*options*/) {
-  Decision decision = {kNames.front(), "keys quant_fusion_layer.conv and upsample.upsample"};
+  Decision decision = {kNames.front(),
+                       "only G5x has keys of quant_fusion_layer.conv or upsample.upsample"};
   decision.res_scale = res_scale_of_presets(stage_keys(file).embed_dim);
   decision.settings.norms_when_fused = DeploymentNorm::WhenFused::kept;
   return decision;

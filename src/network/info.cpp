@@ -106,8 +106,8 @@ std::vector<std::string> open_questions(const NetworkInfo& facts) {
   std::vector<std::string> lines;
   for (const Evidence& evidence : facts.evidence) {
     if (evidence.certain) continue;
-    // An epsilon that is folded into weights cannot be changed, so the returned line names no
-    // option.
+    // If the epsilon of the norms is already folded into weights, no option can change the epsilon.
+    // So the line about this epsilon names no option.
     const bool folded = evidence.what == "norm_eps" && facts.numbers.contains("folded_norm_eps");
     lines.push_back(
         fmt::format("{} {} is an assumption: {}{}", evidence.what, evidence.value, evidence.because,

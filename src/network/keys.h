@@ -70,9 +70,12 @@ class Measure {
   /// and rank. Throws Error(limit) if the size is above limits::kLayerWidth.
   std::optional<std::int64_t> size(const std::string& key, std::size_t rank,
                                    std::size_t axis) const;
-  /// Returns size() of the tensor `suffix` in the first block that has it; 0 if no block has it.
+  /// Returns the size of one axis of the tensor `suffix` (for example "norm.weight") in a block.
+  /// Uses the first block that has this tensor with this rank. Returns 0 if no block has the
+  /// tensor.
   std::int64_t block_size(std::string_view suffix, std::size_t rank, std::size_t axis) const;
-  /// Returns the rank of the first tensor `suffix` in a block; nullopt if no block has the tensor.
+  /// Returns the rank of the tensor `suffix` in the first block that has this tensor; nullopt if no
+  /// block has the tensor.
   std::optional<std::size_t> block_rank(std::string_view suffix) const;
 
   bool any_block_has(std::string_view suffix) const;

@@ -296,8 +296,8 @@ struct Outline {
 /// another network. `hint` has settings from the file's metadata. recognise() uses two of these
 /// settings, and only if the graph does not show them:
 ///  - the generation, if graphs of several generations have the same steps;
-///  - the depths (number of blocks in each group), if neither the names of weights nor the
-///    projections after groups show where a group ends.
+///  - the depths (number of blocks in each group), if the graph does not show where a group ends.
+///    Names of weights show the end, or a projection (1 x 1 convolution) after each group.
 std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
 /// Recognises the AetherNet in a state dict and checks keys and shapes as strictly as PyTorch's

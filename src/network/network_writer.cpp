@@ -156,7 +156,7 @@ void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string
                         want.is_weight ? "" : "integers, "),
             std::string(to_string(entry->tensor->dtype)));
     } else if (want.is_zero && !is_zero(file, want.key)) {
-      found("network-key-bias", want.key, "a bias for a layer that has no bias", "zeros",
+      found("network-key-bias", want.key, "wrong bias (the network's layer has no bias)", "zeros",
             "not zero");
     }
   }

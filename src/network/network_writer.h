@@ -49,7 +49,8 @@ class NetworkWriter {
   // They return the id of the layer's output.
   ValueId conv(const std::string& path, std::int64_t out, std::int64_t in, std::int64_t kernel,
                ValueId input);
-  /// Does the same as conv(), but the keys in the checkpoint are `key`.weight and `key`.bias.
+  /// Adds a convolution with the module path `path`. The keys of its weight and bias in the
+  /// checkpoint are `key`.weight and `key`.bias. Returns the id of the convolution's output.
   ValueId conv_at(const std::string& path, const std::string& key, std::int64_t out,
                   std::int64_t in, std::int64_t kernel, ValueId input);
   ValueId linear(const std::string& path, std::int64_t out, std::int64_t in, ValueId input);

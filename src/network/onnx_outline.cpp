@@ -16,8 +16,8 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
-// Operators that the summary leaves out. They compute shapes, means and maxima, do arithmetic on
-// single elements, or copy and rearrange elements.
+// The summary (Outline) of a graph leaves out these operators. They compute shapes, means and
+// maxima, do arithmetic on single elements, or copy and rearrange elements.
 constexpr std::string_view kSilent =
     "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
     "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
@@ -108,7 +108,8 @@ class Outliner {
       outline_.steps.push_back({StepKind::leaky_relu, {}, {}, 1, 1});
     } else if (node.op_type == "DepthToSpace") {
       // CRD is the order of channels in PyTorch, and so in AetherNet. For another order, the step
-      // gets the factor 0, so that recognise() finds no network.
+      // in the graph's summary gets the factor 0, which no AetherNet has. So recognise() finds no
+      // network.
       const bool as_pytorch = attribute_or(node, "mode", std::string("DCR")) == "CRD";
       const std::int64_t factor =
           as_pytorch ? attribute_or(node, "blocksize", std::int64_t{0}) : std::int64_t{0};
@@ -126,7 +127,8 @@ class Outliner {
     }
   }
 
-  // Adds a step that no AetherNet has, so that recognise() finds no network.
+  // Adds a step that the summary of an AetherNet never contains, so that recognise() finds no
+  // network in this graph.
   void take_unknown() { outline_.steps.push_back({}); }
 
   void take_convolution(const onnx::Node& node) {
@@ -147,10 +149,10 @@ class Outliner {
   }
 
   // ConvertOptions::split_kernels_over splits a large depthwise convolution into several Conv nodes
-  // with the same input. Reads one of these nodes. Only the first node adds a step, and this step
-  // stands for the large convolution. The first node's kernel is the top left corner of the large
-  // kernel. Its padding is half the large kernel's size, rounded down. So the padding shows the
-  // large kernel's size.
+  // with the same input. take_part() reads one of these nodes. Only the first node adds a step to
+  // the summary, and this step stands for the large convolution. The first node's kernel is the top
+  // left corner of the large kernel. The first node's padding is half the large kernel's size,
+  // rounded down. So the padding shows the large kernel's size.
   void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
                  std::int64_t groups) {
     const Ints& shape = part.shape;

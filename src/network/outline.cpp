@@ -102,8 +102,9 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps[at].shape.empty()) return 0;
   d.hidden_dim = steps[at].shape[0];
   at += 3;
-  // Two projections from embed_dim channels to fewer channels and back are channel attention,
-  // because no other part of a network has two projections like these.
+  // A projection is a matrix product or a 1 x 1 convolution. Channel attention has two projections:
+  // the first reduces embed_dim channels to fewer channels, and the second restores embed_dim
+  // channels. No other part of a network has two projections like these.
   const Shape reduce = projection(steps[at]);
   if (!reduce.empty() && reduce[0] < d.embed_dim &&
       projection(steps[at + 1]) == Shape{d.embed_dim, reduce[0]}) {
@@ -117,9 +118,9 @@ std::size_t read_block(std::span<const OutlineStep> steps, Dimensions& d) {
   return at;
 }
 
-// Reads the upsampler's dimensions from the steps after all blocks and projections: two
-// convolutions, perhaps a LeakyReLU, the upsampler, and the convolution conv_last. Returns false if
-// the steps are not of this form.
+// Reads the upsampler's dimensions from the steps at the end of a graph: two convolutions, perhaps
+// a LeakyReLU, the upsampler, and the convolution conv_last. Returns false if the steps are not of
+// this form.
 bool read_upsampler(std::span<const OutlineStep> steps, Dimensions& d) {
   if (steps.size() < 3 || steps.back().shape.size() != 4) return false;
   d.last_width = steps.back().shape[1];
@@ -152,9 +153,9 @@ std::optional<Reading> read(const Outline& outline) {
   const std::size_t length = read_block(std::span(steps).subspan(1), d);
   if (length == 0) return std::nullopt;
 
-  // This loop copies the steps to `reading` in the order of a Network. A Network lists the
-  // projections of all stages after the last stage. In a graph, the projection of a stage's output
-  // may directly follow the stage.
+  // This loop copies the steps to `reading` in the order of a Network. A projection is a 1 x 1
+  // convolution of the output of a stage (group of blocks). A Network lists the projections of all
+  // stages after the last stage. In a graph, a stage's projection may directly follow the stage.
   reading.steps.push_back(steps[0]);
   std::vector<OutlineStep> projections;
   std::int64_t since_projection = 0;
@@ -176,14 +177,14 @@ std::optional<Reading> read(const Outline& outline) {
     }
   }
   if (reading.names.empty()) return std::nullopt;
-  // The last projection is the fusion layer, which every generation except G1 has. So a graph
-  // without projections is of G1, and all norms of G1 are LayerNorms. In G3, the fusion layer is
-  // the only projection. Its input channels then show the number of groups.
+  // The last projection is the fusion layer, a 1 x 1 convolution that every generation except G1
+  // has. So a graph without projections is of G1, and all norms of G1 are LayerNorms.
   d.layer_norm = outline.layer_norms > 0 || projections.empty();
   if (!projections.empty()) {
     if (since_projection != 0) return std::nullopt;
     reading.depths.pop_back();
     reading.groups = static_cast<std::int64_t>(reading.depths.size());
+    // In G3, the fusion layer is the only projection. Its input channels are groups * embed_dim.
     if (reading.groups == 0) reading.groups = projection(projections[0])[1] / d.embed_dim;
   }
   reading.steps.insert(reading.steps.end(), projections.begin(), projections.end());
@@ -228,8 +229,8 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
       candidates.push_back(d.depths);
     }
   }
-  // The last candidate is for a graph that no other candidate fits. It distributes the blocks to
-  // the groups as evenly as possible.
+  // Each candidate lists the numbers of blocks in the groups. The last candidate is for a graph
+  // that no other candidate fits. It distributes the blocks to the groups as evenly as possible.
   const std::int64_t groups = std::clamp<std::int64_t>(reading.groups, 1, blocks);
   candidates.emplace_back();
   for (std::int64_t i = 0; i < groups; ++i) {
@@ -270,12 +271,12 @@ std::optional<Network> recognise_as(const Generation& generation, const Reading&
     return std::nullopt;
   }
   if (!generation.keys_tell_all) {
-    add_evidence(
-        network.facts, "generation", name,
-        noted ? "the file's metadata"
-              : "the file does not name its generation; no later generation has the graph of "
-                "this file",
-        noted);
+    add_evidence(network.facts, "generation", name,
+                 noted
+                     ? "the file's metadata"
+                     : "the file does not name its generation, so the latest generation with this "
+                       "graph is assumed",
+                 noted);
   }
   return network;
 }

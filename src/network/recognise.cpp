@@ -73,7 +73,7 @@ struct OtherNetwork {
 constexpr std::array kOtherNetworks = {
     OtherNetwork{"^body.0.rdb1. .sub.0.RDB1.", "an ESRGAN or Real-ESRGAN network (RRDBNet)"},
     OtherNetwork{".attn.qkv. relative_position_bias_table",
-                 "a transformer network (SwinIR, HAT or one like them)"},
+                 "a transformer network (for example SwinIR or HAT)"},
     OtherNetwork{"^block_1.c1_r. ^conv_1.eval_conv", "a SPAN network"},
     OtherNetwork{"^feats.0. ^feats.1.", "a PLKSR or RealPLKSR network"},
     OtherNetwork{".weight_orig$", "a discriminator (net_d), which only training needs"},
@@ -122,9 +122,9 @@ std::string names_of(const Generation& generation) {
   return text;
 }
 
-// Returns the row of the table of generations for the user's option `name`. Returns null if the
-// keys of the file fit no row. Throws Error(mismatch) if the keys fit only rows of other
-// generations.
+// The user's option `generation` is `name`. Returns the row of this generation in the table of
+// generations. Returns null if the keys of the file fit no row. Throws Error(mismatch) if the keys
+// fit only rows of other generations.
 const Generation* asked_for(const FloatStateDict& file, const std::string& name) {
   const Generation* asked = nullptr;
   std::string fitting;
@@ -181,8 +181,8 @@ std::pair<bool, std::string> norms_are_folded(const FloatStateDict& file, const 
   const std::string* built_fused = file.arch_config("fused_init");
   if (d.fused && built_fused != nullptr && *built_fused == "True") {
     return {false,
-            "arch_config has fused_init: the network was created with fused convolutions, and its "
-            "norms were never folded"};
+            "the file's arch_config sets fused_init: the network began with fused convolutions, "
+            "and its norms were never folded into weight and bias"};
   }
   return {d.fused, d.fused ? "the convolutions are fused, so the norms are folded"
                            : "the convolutions aren't fused, so the norms aren't folded"};
@@ -203,8 +203,8 @@ void settle_norms(const FloatStateDict& file, const ReadOptions& options, const 
       add_evidence(
           facts, "norm_eps",
           {d.noted_norm_eps,
-           "folded into weight and bias; the note that fuse wrote into the checkpoint says that "
-           "the original checkpoint did not state the epsilon",
+           "the command fuse folded this epsilon into weight and bias; its note in the checkpoint "
+           "says that the original checkpoint did not state the epsilon",
            false});
     }
     return;
@@ -238,8 +238,9 @@ Settings settle(const FloatStateDict& file, const ReadOptions& options,
   if (file.dropped() > 0 && !generation.keys_tell_all) {
     add_evidence(
         facts, "quantization", std::string(to_string(file.quantization())),
-        fmt::format("{} entries of fake-quant modules, observers and activation scales are ignored",
-                    file.dropped()));
+        fmt::format(
+            "aether2onnx ignores {} entries (fake-quant modules, observers, activation scales)",
+            file.dropped()));
   }
   facts.quantization = file.quantization();
   Settings settings = decision.settings;

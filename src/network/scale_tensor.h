@@ -1,12 +1,13 @@
 /// @file
-/// Distinguishes G6 and G7, which both have the key `scale_tensor`. Private to this folder.
+/// Distinguishes the generations G6 and G7 of AetherNet, which both have the key `scale_tensor`.
+/// Private to this folder.
 #pragma once
 
 #include "network/generation.h"
 
 namespace aether2onnx::network {
 
-/// Returns whether the keys of a checkpoint belong to G6 or G7.
+/// Returns whether the keys of a checkpoint are those of the generations G6 and G7.
 bool fits_scale_tensor(const FloatStateDict& file);
 
 /// Chooses one of the generations G6.0 to G7d. Uses the first of these signs that is present: the

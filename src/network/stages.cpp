@@ -74,9 +74,10 @@ std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
   if (note != nullptr && is_one(*note)) {
     const bool assumed = was_assumed(file, "generation");
     return NamedGeneration{*note,
-                           assumed ? "the note that fuse wrote into the checkpoint says that the "
-                                     "original checkpoint did not show its generation"
-                                   : "the note that fuse wrote into the checkpoint",
+                           assumed
+                               ? "the note that the command fuse wrote into the checkpoint says "
+                                 "that the original checkpoint did not show its generation"
+                               : "the note that the command fuse wrote into the checkpoint",
                            !assumed};
   }
   return std::nullopt;
@@ -117,8 +118,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
       return file.has(path + ".weight") || file.has(path + ".bias");
     });
     if (there == places.end() && i >= least) continue;
-    // First adds the missing convolutions with an index below i, so that check_strictly() reports
-    // the missing keys.
+    // If the file lacks convolutions of the upsampler with an index below i, adds these
+    // convolutions first. So check_strictly() reports their keys as missing.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }

@@ -51,11 +51,13 @@ std::optional<NamedGeneration> named_generation(const FloatStateDict& file,
                                                 const ReadOptions& options,
                                                 std::span<const char* const> names);
 
-/// Returns the usual res_scale of G5x, G6 and G7: 0.2 if embed_dim is at most 64, otherwise 0.1.
+/// Returns the usual res_scale (the factor of each block's output) in the generations G5x, G6 and
+/// G7 of AetherNet: 0.2 if embed_dim is at most 64, otherwise 0.1.
 Decided res_scale_of_presets(std::int64_t embed_dim);
 
-/// Throws Error(unsupported) if embed_dim is not a multiple of the number of stages, because the
-/// projections of the stages in G4 and G5.0 then do not add up to embed_dim channels.
+/// Throws Error(unsupported) if embed_dim is not a multiple of the number of stages (groups of
+/// blocks). In G4 and G5.0, a 1 x 1 convolution reduces each stage's output to embed_dim / stages
+/// channels, and the fusion layer needs exactly embed_dim channels in total.
 void require_even_stages(const StageKeys& keys, const char* generation);
 
 // --- reading the dimensions ---------------------------------------------------------------------
@@ -66,8 +68,9 @@ Dimensions measure_stages(const FloatStateDict& file, const std::string& what);
 
 /// Function that returns the possible paths of the upsampler's convolution i, the usual path first.
 using UpsamplePaths = std::vector<std::string> (*)(std::size_t i);
-/// Reads the dimensions like the function above. `paths` returns the paths of the convolutions in
-/// the network's upsampler, which has at least `least` convolutions.
+/// Reads the network's dimensions from the shapes in the file. `paths` returns the possible paths
+/// of the upsampler's convolutions. The upsampler has at least `least` convolutions. Error messages
+/// call the network `what`.
 Dimensions measure_stages(const FloatStateDict& file, const std::string& what, UpsamplePaths paths,
                           std::size_t least);
 
@@ -86,29 +89,35 @@ struct BlockKind {
 /// Adds the buffers that the PyTorch classes register before `mean`, then the weight `mean`. Keeps
 /// this order, because fused checkpoints list buffers and weights in the PyTorch class's order.
 ParameterId image_mean(NetworkWriter& net);
-/// Adds and returns conv_first((image - mean) * img_range).
+/// Adds conv_first((image - mean) * img_range) to `net`, and returns the output. The factor
+/// img_range scales pixel values to the network's numbers.
 ValueId enter(NetworkWriter& net, ParameterId mean);
-/// Adds the blocks of all stages, with the input `shallow`. Returns the output of each stage.
+/// Adds the blocks of all stages (groups of blocks). The first block reads `shallow`, the output of
+/// conv_first. Returns the output of each stage.
 std::vector<ValueId> run_stages(NetworkWriter& net, const BlockKind& kind, ValueId shallow);
-/// Adds and returns a projection of each stage's output. The channels of the projections add up to
-/// embed_dim. If embed_dim is not a multiple of the number of stages and `uneven` is true, the
-/// first projections have one channel more than the last projections.
+/// Adds a projection (1 x 1 convolution) of each stage's output, and returns all projections. The
+/// channels of the projections add up to embed_dim. If embed_dim is not a multiple of the number of
+/// stages and `uneven` is true, the first projections have one channel more than the last.
 std::vector<ValueId> fusion_convs(NetworkWriter& net, const std::vector<ValueId>& outputs,
                                   bool uneven);
-/// Adds and returns fusion_conv(concat(parts) + error_comp). concat(parts) has `channels` channels.
-/// The weight error_comp has one number for each of these channels.
+/// Adds the fusion layer fusion_conv(concat(parts) + error_comp), and returns its output. `parts`
+/// are the outputs of the stages or of their projections, with `channels` channels in total. The
+/// weight error_comp has one number for each of these channels.
 ValueId compensate_and_fuse(NetworkWriter& net, const std::vector<ValueId>& parts,
                             std::int64_t channels);
-/// Adds and returns conv(concat(parts)) + error_comp.
+/// Adds the fusion layer conv(concat(parts)) + error_comp, and returns its output. `parts` are the
+/// outputs of the stages' projections. The weight error_comp has one number for each channel.
 ValueId fuse_and_compensate(NetworkWriter& net, const std::vector<ValueId>& parts,
                             const char* conv = "fusion_conv");
 /// Adds the normalization with the module path `path`. Each block has a normalization, and the last
 /// normalization of the network comes after the fusion layer.
 ValueId norm(NetworkWriter& net, const BlockKind& kind, const std::string& path, ValueId input);
-/// Adds and returns conv_after_body(norm(x)) + x, where x = fused + shallow.
+/// Adds conv_after_body(norm(x)) + x, where x = fused + shallow, and returns the output. `fused` is
+/// the output of the fusion layer. `shallow` is the output of conv_first.
 ValueId body_with_inner_norm(NetworkWriter& net, const BlockKind& kind, ValueId fused,
                              ValueId shallow);
-/// Adds conv_before_upsample.0 with `width` output channels, a LeakyReLU, and upsample.blocks.
+/// Adds conv_before_upsample.0 with `width` output channels, a LeakyReLU, and the convolutions and
+/// pixel shuffles upsample.blocks. Returns the output of the last layer.
 ValueId upsample(NetworkWriter& net, std::int64_t width, ValueId body);
 /// Adds conv_last(features) / img_range + mean, which is the network's output.
 void leave(NetworkWriter& net, ParameterId mean, ValueId features);

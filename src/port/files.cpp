@@ -44,8 +44,9 @@ void FilesRead::add(const fs::path& path) { files_.emplace_back(identity_of(path
 void FilesRead::check(const fs::path& target, const char* example) const {
   const FileIdentity identity = identity_of(target);
   const auto is_target = [&](const auto& file) {
-    // Compares `target` with the file that was at the input's path when add() was called, and with
-    // the file that is at this path now. Another program may have replaced the input since add().
+    // Compares the output `target` with the file that was at the input's path at the time of add(),
+    // and with the file that is at the input's path now. Another program may have replaced the
+    // input file after add().
     return file.first == identity || identity_of(file.second) == identity;
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);
@@ -363,11 +364,12 @@ StagedFiles::StagedFiles(const fs::path& target, FilesRead read, const std::atom
   fs::path parent = target_.parent_path();
   if (parent.empty()) parent = ".";
   created_folders_ = std::make_unique<CreatedFolders>(parent, target);
-  // Only now can a path such as "new/../net.pth" be looked up, because the folder "new" exists.
+  // check_target() must follow the creation of folders, because the system can look up a path such
+  // as "new/../net.pth" only if the folder "new" exists.
   check_target(target_, read_, other_name(target_).c_str());
 
-  // The name of the temporary folder contains the number of this process and a count, so that no
-  // other conversion has the same name.
+  // The name of the temporary folder contains the number of this process and a count, so that
+  // another conversion never uses this folder.
   static std::atomic<unsigned> count = 0;
   for (;;) {
     const fs::path folder =

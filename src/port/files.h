@@ -77,8 +77,8 @@ class FilesRead {
   explicit FilesRead(std::span<const std::filesystem::path> paths);
 
   void add(const std::filesystem::path& path);
-  /// Throws Error(io) if `target` and a file in the list have equal identities, because the output
-  /// would overwrite the file. The message suggests `example` as another file name.
+  /// Throws Error(io) if `target`, the path of an output, leads to a file in the list, because the
+  /// output would overwrite this input file. The message suggests `example` as another file name.
   void check(const std::filesystem::path& target, const char* example) const;
 
  private:
@@ -120,8 +120,8 @@ struct StreamBytes {
   bool too_long = false;  ///< Whether the stream has more bytes than `bytes`.
   std::string problem;    ///< Why reading failed; "" if there was no error.
 
-  /// Appends `more` to `bytes`, but stops when `bytes` has `most` bytes. If this leaves out a part
-  /// of `more`, sets `too_long` and returns false.
+  /// Appends `more` to `bytes`, but stops when `bytes` has `most` bytes. If a part of `more` does
+  /// not fit, sets `too_long` and returns false.
   bool append(std::string_view more, std::size_t most);
 };
 
@@ -216,8 +216,9 @@ class StagedFiles {
   Output& external_data();
   /// Returns the file name of the external data, without a folder: the target's name and ".data".
   std::string external_data_name() const;
-  /// Call this function before another program writes the model file, to the path candidate().
-  /// Then commit() renames, or the destructor removes, the file of the other program.
+  /// Call this function if another program (trtexec, for example), and not model(), writes the file
+  /// at the path candidate(). commit() then renames this file to its final path. If commit() is not
+  /// called, the destructor removes this file.
   void leave_to_another_program();
   /// Closes both files. From now on the file at candidate() is the complete model.
   void close();

@@ -79,9 +79,10 @@ inline constexpr bool kIsWindows = false;
 #endif
 
 /// Returns the arguments of the command line in UTF-8. `count` and `values` are those of main().
-/// Windows shells do not expand wildcards. So if a file name contains '*' or '?' on Windows, and
-/// paths match, returns the sorted paths instead of this argument. On Windows, also prevents that
-/// libraries are loaded from the current folder, so main() must call this function first.
+/// Windows shells do not expand wildcards. So this function replaces an argument on Windows whose
+/// file name contains '*' or '?' by the sorted paths that match, if any paths match. On Windows,
+/// also prevents that libraries are loaded from the current folder, so main() must call this
+/// function first.
 std::vector<std::string> arguments(int count, char** values);
 
 /// On Windows, waits for a key if the window closes when the program ends, for example after a file

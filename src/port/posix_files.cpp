@@ -154,8 +154,9 @@ Outcome take_rights(const fs::path& made, const fs::path& old) {
     const bool both = ::chown(made.c_str(), before.st_uid, before.st_gid) == 0;
     const bool same_group = both || now.st_gid == before.st_gid ||
                             ::chown(made.c_str(), same_owner, before.st_gid) == 0;
-    // If the system refuses the old file's group, the new file keeps its own group. This group then
-    // gets only the old file's rights for other users, so that its members get no new rights.
+    // If the system refuses the old file's group, the new file keeps its own group. The members of
+    // this group then get only the rights that the old file gave to `others`, so that no user gets
+    // new rights.
     if (!same_group) mode = (mode & ~group) | ((mode & others) << 3U);
   }
   if (mode == (now.st_mode & all)) return {};

@@ -38,7 +38,8 @@ using Clock = std::chrono::steady_clock;
 std::atomic<pid_t> running = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
-// Blocks the signals that end this program, so that a handler never reads an outdated `running`.
+// Blocks the signals that end this program until the destructor runs. While a child program starts
+// or ends, `running` is outdated, and no signal handler may read it.
 class HeldSignals {
  public:
   HeldSignals() {

@@ -93,7 +93,8 @@ void cancel_when_input_ends() {
   try {
     std::thread([] {
       // The system delivers a signal to any thread that does not block the signal. Signals must
-      // interrupt the system calls of the other threads, so this thread blocks all signals.
+      // interrupt the system calls of the threads that do the work. So the thread that reads
+      // standard input blocks all signals.
       sigset_t all{};
       sigfillset(&all);  // a macro on macOS, so without "::"
       ::pthread_sigmask(SIG_BLOCK, &all, nullptr);

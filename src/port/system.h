@@ -65,9 +65,10 @@ class OldFile {
   /// Returns kind, size and time of last write of the open file; nullopt if the system reports
   /// none.
   std::optional<Facts> facts() const;
-  /// Reads bytes from `offset` on into the start of `out`, and removes the filled part from `out`.
-  /// Leaves `out` unchanged if the file ends at or before `offset`. Throws Error(cancelled) if a
-  /// signal interrupts the call and `cancelled` is true. `cancelled` may be null.
+  /// Fills the start of `out` with bytes of the file from `offset` on. Then shortens `out` to the
+  /// part that is still to be filled. Leaves `out` unchanged if the file ends at or before
+  /// `offset`. Throws Error(cancelled) if a signal interrupts the call and `cancelled` is true.
+  /// `cancelled` may be null.
   Outcome read_some(std::uint64_t offset, std::span<std::byte>& out,
                     const std::atomic<bool>* cancelled) const;
 
@@ -85,9 +86,9 @@ class NewFile {
 
   /// Creates the file. Fails if the path exists.
   Outcome create(const std::filesystem::path& path);
-  /// Writes at least one byte from the start of `bytes`, and removes the written bytes from
-  /// `bytes`. Throws Error(cancelled) if a signal interrupts the call and `cancelled` is true.
-  /// `cancelled` may be null.
+  /// Writes at least one byte from the start of `bytes`. Then shortens `bytes` to the part that is
+  /// still to be written. Throws Error(cancelled) if a signal interrupts the call and `cancelled`
+  /// is true. `cancelled` may be null.
   Outcome write_some(std::span<const std::byte>& bytes, const std::atomic<bool>* cancelled);
   Outcome close();
 

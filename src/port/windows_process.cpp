@@ -40,7 +40,8 @@ std::wstring quoted(const std::string& word) {
   std::wstring line = L"\"";
   std::size_t backslashes = 0;
   for (const wchar_t c : text) {
-    // Backslashes before a quotation mark are doubled, and one more escapes the quotation mark.
+    // Doubles the backslashes before a quotation mark. One more backslash escapes the quotation
+    // mark.
     if (c == L'"') line.append(backslashes + 1, L'\\');
     backslashes = c == L'\\' ? backslashes + 1 : 0;
     line += c;

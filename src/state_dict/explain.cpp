@@ -80,7 +80,8 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     }
     case FileKind::torch_tar: {
       fail({ErrorKind::unsupported, "file-torch-tar"},
-           "the file is in PyTorch's tar format of 2016 (before 0.1.10), which is not read.\n"
+           "the file is in PyTorch's tar format of 2016 (before 0.1.10), which aether2onnx "
+           "does not read.\n"
            "Load it with a PyTorch of that time and save it with torch.save of 1.6 or later.");
     }
     case FileKind::tar: {
@@ -168,7 +169,7 @@ void explain(FileKind kind, const Input& input, const Context& context) {
     case FileKind::safetensors:
       break;
   }
-  defect("a kind of file without an explanation");
+  defect("no message exists for this kind of file");
 }
 
 }  // namespace aether2onnx::state_dict

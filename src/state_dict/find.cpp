@@ -53,8 +53,9 @@ class Finder {
     });
   }
 
-  // From now on, is_place() accepts a dict with any tensor. Before, tensors of integers and tensors
-  // without dimensions (single numbers) do not count, because they are no weights.
+  // After this call, is_place() accepts a dict with any tensor. Before this call, tensors of
+  // integers and tensors without dimensions (single numbers) do not count, because they are no
+  // weights.
   void count_any_tensor() { any_tensor_ = true; }
 
   // Returns the best state dict in `at`: first searches the values under the usual keys
@@ -262,8 +263,9 @@ std::vector<std::string> paths_of(const std::vector<Place>& places) {
   return paths;
 }
 
-// Returns the state dict under a usual key, or else the root if the root is a state dict. If there
-// is neither, returns the only element of `places`, or throws Error(mismatch) if there are several.
+// Returns the state dict under a usual key (kWrappers), or else the root of the pickle if the root
+// is a state dict. Otherwise returns the only element of `places`, the state dicts in the file.
+// Throws Error(mismatch) if `places` has several elements.
 Place choose(Finder& finder, const Document& document, const std::vector<Place>& places) {
   if (auto found = finder.search({document.root(), ""})) return *found;
   if (places.size() == 1) return places[0];

@@ -23,8 +23,9 @@ constexpr std::size_t kBytes = std::size_t{32} << 20;  // the most bytes of all 
 
 [[noreturn]] void too_many() {
   fail({ErrorKind::limit, "state-dict-attributes", {}, human_bytes(kBytes)},
-       "the modules of the network in the file have too many names and attributes. At most {} of "
-       "them are read.\nSave the weights alone: torch.save(net.state_dict(), 'weights.pth').",
+       "the modules of the network in the file have too many names and attributes. "
+       "aether2onnx reads at most {} of names and texts.\nSave the weights alone: "
+       "torch.save(net.state_dict(), 'weights.pth').",
        human_bytes(kBytes));
 }
 
@@ -59,8 +60,9 @@ class FactWalk {
     std::size_t depth;
   };
 
-  // Adds `bytes` to the count of bytes that were read. Throws Error(limit) if there are too many.
-  // Even a small file may have very many names, because modules may share their dicts.
+  // Adds `bytes` to the size of all names and texts that were read. Throws Error(limit) if this
+  // size is too large. Even a small file may have very many names, because modules may share their
+  // dicts.
   void take(std::size_t bytes) {
     constexpr std::size_t overhead = 32;
     bytes_ += bytes + overhead;

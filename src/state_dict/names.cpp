@@ -95,7 +95,7 @@ void check_unique(const std::vector<Entry>& entries) {
     if (++seen[entry.name] > 1) {
       fail({ErrorKind::unsupported, "state-dict-key-twice", printable(entry.name)},
            "the file has the key '{}' twice, with and without a prefix such as 'module.'.\n"
-           "Save the state dict with only one of the two.",
+           "Save the state dict with only one of the two keys.",
            printable(entry.name));
     }
   }
@@ -135,7 +135,7 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
-  // Attributes whose names lack the prefix belong to the wrappers and are dropped.
+  // Drops attributes whose names lack the prefix: they belong to wrappers such as DataParallel.
   keep_facts_under(parts, parts.prefix);
   for (auto& attribute : parts.attributes) remove_wrappers_within(attribute.first);
   // n_averaged is a counter of AveragedModel (torch.optim.swa_utils), no part of the network.

@@ -29,13 +29,15 @@ StateDict::Parts find_state_dict(const torch::File& file, const OpenOptions& opt
 // --- pickled modules ---
 
 /// If `value` is a pickled module, sets `parts.modules` to the paths of this module ("") and all
-/// inner modules, and `parts.attributes` to their attributes. Throws Error(limit) if these are too
-/// many. Source: torch/nn/modules/module.py, Module.__getstate__ and Module.__setattr__.
+/// inner modules, and `parts.attributes` to the attributes of all these modules. Throws
+/// Error(limit) if there are too many modules or attributes. Source: torch/nn/modules/module.py,
+/// Module.__getstate__ and Module.__setattr__.
 void add_module_facts(const pickle::Document& document, pickle::ValueId value,
                       const Context& context, StateDict::Parts& parts);
 
-/// Keeps only attributes whose names begin with `prefix` and a dot, and removes this prefix from
-/// the names. A '/' in `prefix` stands for a dot. An empty prefix changes nothing.
+/// Removes the elements of `parts.attributes` whose names do not begin with `prefix` and a dot, and
+/// removes this prefix from the other names. A '/' in `prefix` stands for a dot. An empty prefix
+/// changes nothing.
 void keep_facts_under(StateDict::Parts& parts, std::string_view prefix);
 
 // --- names ---

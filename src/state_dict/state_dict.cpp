@@ -50,7 +50,8 @@ bool is_contiguous(std::span<const Axis> axes) {
 }
 
 // Returns how many elements of the storage the tensor spans: the tensor's first element, the last
-// element, and all elements between them. Some of these may not belong to the tensor.
+// element, and all elements between them. If the tensor is a slice of a larger tensor, some of the
+// elements between do not belong to the tensor.
 std::int64_t extent(std::span<const Axis> axes) {
   std::int64_t last = 0;
   for (const Axis& axis : axes) last += (axis.size - 1) * axis.stride;
@@ -94,11 +95,12 @@ TensorData StateDict::read_stored(const Tensor& tensor) const {
   const std::uint64_t window_bytes = static_cast<std::uint64_t>(extent(axes)) * element_size;
   made_.add(std::max(window_bytes, static_cast<std::uint64_t>(tensor.elements) * element_size));
   if (made_.exceeded()) {
-    fail({ErrorKind::limit, "state-dict-tensor-bytes", "", human_bytes(made_.most())},
-         "The tensors read so far have more than {} in all, far more than the file, because "
-         "many tensors share the same bytes.\nTraining programs do not write files like this. Use "
-         "another copy of the file.",
-         human_bytes(made_.most()));
+    fail(
+        {ErrorKind::limit, "state-dict-tensor-bytes", "", human_bytes(made_.most())},
+        "The tensors read so far are larger than {} in total and far larger than the file, because "
+        "many tensors share the same bytes.\nTraining programs do not write files like this. Use "
+        "another copy of the file.",
+        human_bytes(made_.most()));
   }
   std::vector<std::byte> window(to_size(window_bytes));
   parts_.storages->read(tensor.storage,

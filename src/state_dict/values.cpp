@@ -175,7 +175,7 @@ class ModuleWalk {
   static std::string joined(const std::string& prefix, std::string name) {
     if (prefix.size() + name.size() > limits::kNameBytes) {
       fail({ErrorKind::limit, "state-dict-name", {}, fmt::format("{}", limits::kNameBytes)},
-           "a name in the network in the file is over {} long.",
+           "the network in the file has a tensor or module name over {} long.",
            plural(limits::kNameBytes, "byte"));
     }
     return prefix + std::move(name);

@@ -115,7 +115,8 @@ TEST_F(Config, DryRunOnWhatIsThere) {
   };
   ASSERT_EQ(run("model.pth out.onnx").exit_code, 0);
   const auto bytes = test::read_file(folder_ / "out.onnx");
-  EXPECT_EQ(action(""), "replace: the file exists, made from this checkpoint with these options");
+  EXPECT_EQ(action(""),
+            "replace: the file exists; it was made from this checkpoint with these options");
   EXPECT_EQ(action("--skip_existing"),
             "skip: the file was made from this checkpoint with these options");
   EXPECT_EQ(action("--skip_existing --opset 20"),

@@ -64,7 +64,7 @@ TEST_F(RtxBuild, TheBuilderGetsWhatWasAsked) {
 TEST_F(RtxBuild, TellsWhatItDid) {
   const CommandResult result = build("fixed16.onnx --log l.txt", "ok");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(contains(result.out, "TensorRT for RTX 1.7.1, tensorrt_rtx in " + python_))
+  EXPECT_TRUE(contains(result.out, "TensorRT for RTX 1.7.1, module tensorrt_rtx of " + python_))
       << result.out;
   EXPECT_TRUE(contains(result.out, "compute capability 8.0, 8.6, 8.9, 12.0")) << result.out;
   EXPECT_TRUE(contains(result.out, "saved       fixed16_rtx1.7_1x3x64x64.engine")) << result.out;
@@ -166,7 +166,7 @@ struct FailingBuild {
 };
 constexpr FailingBuild kFailingBuilds[] = {
     {"operator", "does not support an operator"},
-    {"types", "a type that one of the GPUs lacks"},
+    {"types", "a data type that one of the GPUs does not support"},
     {"memory", "the computer has too little memory"},
     {"raise", "the exit code is 1"},
     {"crash", "a crash"},

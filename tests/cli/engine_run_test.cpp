@@ -179,11 +179,11 @@ TEST_F(EngineRun, IsRefusedBeforeAnythingIsWritten) {
     EXPECT_TRUE(contains(result.err, text)) << result.err;
     EXPECT_EQ(list_files(folder_.path()), before) << arguments;
   };
-  expect("fixed.onnx --trt_version 8.6", 2, "is of TensorRT 10.3.0");
-  expect("fixed.onnx --trt_version 10.2", 2, "is of TensorRT 10.3.0");
+  expect("fixed.onnx --trt_version 8.6", 2, "belongs to TensorRT 10.3.0");
+  expect("fixed.onnx --trt_version 10.2", 2, "belongs to TensorRT 10.3.0");
   expect("fixed.onnx --save_engine fixed.onnx", 1, "the input itself");
   expect("fixed.onnx --save_engine .", 1, "is a folder");
-  expect("fixed.onnx --save_engine e.engine --log e.engine", 2, "is the engine itself");
+  expect("fixed.onnx --save_engine e.engine --log e.engine", 2, "is also the path of the engine");
   expect("fixed.onnx --log fixed.onnx", 1, "the input itself");
   expect("fixed.onnx --log no/such/l.txt", 1, "can't be written");
   expect("fixed.onnx --log .", 1, "regular file");

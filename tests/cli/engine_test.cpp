@@ -244,7 +244,7 @@ TEST_F(EngineCommand, ACmdLineIsInQuotes) {
             "trtexec --onnx=fixed.onnx \"--saveEngine=C:\\out dir\\\\\" --skipInference\n");
   for (const std::string name : {"50%.onnx", "a\"b.onnx", "a\nb.onnx", "a\x1b.onnx"}) {
     std::filesystem::copy_file(folder_ / "fixed.onnx", folder_ / name);
-    expect_failure(quoted(name) + " --shell cmd", 1, "can't be written for cmd");
+    expect_failure(quoted(name) + " --shell cmd", 1, "can't be written in a command line for cmd");
   }
 }
 

@@ -40,7 +40,7 @@ TEST_F(Refusals, OptionsOutOfRange) {
                  "--graph_form nhwc: must be standard or channels_first.");
   expect_failure("model.pth --fp_mode bf16 --opset_version 17", 2, "Give --opset_version 22");
   expect_failure("model.pth --fp_mode mixed_fp16 --fp32_blocks layers.9.9", 1,
-                 "--fp32_blocks layers.9.9: the network has no such part. Its parts are");
+                 "--fp32_blocks layers.9.9: the network has no part of this name. Its parts are");
   expect_failure("model.pth --device tpu", 2, "--device tpu: must be cpu, cuda or cuda:N");
   expect_failure("model.pth --atol -1", 2, "--atol");
   expect_failure("model.pth --rtol nan", 2, "--rtol");

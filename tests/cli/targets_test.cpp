@@ -109,7 +109,7 @@ TEST_F(ForTarget, WrongNamesAndModesAreWrongUsage) {
         "onnxruntime does not run this precision");
   fails("model.pth m.onnx --for tensorrt:8.6,vsmlrt", "Convert once for each target.");
   fails("model.pth m.onnx --for tensorrt:1.7", "Write tensorrt-rtx:1.7.");
-  fails("check model.pth --for vsmlrt:3", "Only tensorrt, tensorrt-rtx, onnxruntime");
+  fails("check model.pth --for vsmlrt:3", "Only the targets tensorrt, tensorrt-rtx, onnxruntime");
   EXPECT_EQ(test::list_files(folder_.path()), (std::vector<std::string>{"model.pth"}));
 }
 
@@ -147,8 +147,8 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   fails("fixed.onnx --for tensorrt-rtx --run", 2, "--run can't be used with --for tensorrt-rtx");
   fails("fixed.onnx --build", 2, "--build can't be used with --for tensorrt");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 9.0", 2, "9.x (Hopper)");
-  fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "since 7.5");
-  fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "must be 7.5");
+  fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 6.1", 2, "from 7.5 on");
+  fails("fixed.onnx --for tensorrt-rtx --compute_capabilities x", 2, "from 7.5 on");
   fails("fixed.onnx --for tensorrt-rtx --compute_capabilities 8.9 --device 0", 2,
         "Omit one of the two options");
   fails("fixed.onnx --compute_capabilities 8.9", 2, "builds for the GPU on which it runs");

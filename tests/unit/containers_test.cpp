@@ -101,7 +101,7 @@ TEST(LegacyStream, HeadsThatAreNotWhatTheyShouldBe) {
   EXPECT_EQ(nothing.code, "state-dict-none");
   EXPECT_NE(nothing.message.find("the file holds None"), std::string::npos) << nothing.message;
   expect_malformed(forged([](Parts& p) { p.object = "\x80\x02\xff."; }), "pickle-opcode",
-                   "no opcode 0xff");
+                   "opcode 0xff does not exist");
 }
 
 TEST(LegacyStream, ListsOfStoragesThatPyTorchTakes) {
@@ -259,7 +259,7 @@ TEST(Safetensors, HeadersThatAreDamagedOrForged) {
   refused(one(R"("dtype":"F32","shape":[[4]],"data_offsets":[0,16])"), "safetensors-structure");
   refused(one(R"("dtype":null,"shape":[4],"data_offsets":[0,16])"), "safetensors-structure");
   const std::string w = R"("w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]})";
-  refused("{" + w + "," + w + "}", "safetensors-twice", "its header has 'w' twice");
+  refused("{" + w + "," + w + "}", "safetensors-twice", "its header has the key 'w' twice");
 }
 
 TEST(Safetensors, SizesThatDoNotFit) {

@@ -227,7 +227,7 @@ TEST(Pickle, MalformedPicklesAreRefusedWithTheReason) {
   expect_malformed("I1"s, "pickle-truncated");
   expect_malformed("\x82\x01."s, "pickle-extension");
   expect_malformed("\x97."s, "pickle-buffer");
-  expect_malformed("\xfe."s, "pickle-opcode", "no opcode 0xfe");
+  expect_malformed("\xfe."s, "pickle-opcode", "opcode 0xfe does not exist");
   expect_malformed("p-1\n."s, "pickle-memo");
 }
 

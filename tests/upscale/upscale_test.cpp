@@ -307,7 +307,8 @@ TEST_F(Upscale, FoldersGiveTheirPicturesAndNotTheResults) {
   EXPECT_EQ(first["results"][1]["output"], "in/a_2x_model.png");
   const CommandResult again = run("upscale model.pth in --output new/deep");
   EXPECT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_NE(again.out.find("left out: 2 results of earlier calls"), std::string::npos) << again.out;
+  EXPECT_NE(again.out.find("upscale left out 2 results of earlier calls"), std::string::npos)
+      << again.out;
   EXPECT_NE(again.out.find("not PNG or JPEG: c.webp"), std::string::npos) << again.out;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "new/deep/a_2x_model.png"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "new/deep/B.JPG_2x_model.png"));

@@ -1,6 +1,7 @@
 #include "networks.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "sample_networks.h"
@@ -44,9 +45,19 @@ std::vector<std::string> generations() {
   return names;
 }
 
-Checkpoint random_network(const std::string& generation, unsigned seed, bool fused) {
-  return {generation + " of random weights", generation,
-          tools::write_checkpoint(random_tensors(generation, seed, fused))};
+Checkpoint random_network(const std::string& generation, unsigned seed, bool fused,
+                          bool of_16_bits) {
+  std::vector<tools::NamedTensor> tensors = random_tensors(generation, seed, fused);
+  for (tools::NamedTensor& tensor : tensors) {
+    if (!of_16_bits) break;
+    // bfloat16 has 8 bits of precision, and float16 has them down to 2^-14.
+    for (double& value : tensor.values) {
+      int exponent = 0;
+      const double mantissa = std::round(std::frexp(value, &exponent) * 256) / 256;
+      value = exponent > -14 ? std::ldexp(mantissa, exponent) : 0;
+    }
+  }
+  return {generation + " of random weights", generation, tools::write_checkpoint(tensors)};
 }
 
 std::vector<Checkpoint> trained_networks() {

@@ -24,7 +24,9 @@ std::vector<std::string> generations();
 
 /// A network with random weights. Odd seeds have channel attention, every third one spatial
 /// attention; even seeds have layer norms where the generation may have them.
-Checkpoint random_network(const std::string& generation, unsigned seed, bool fused);
+/// `of_16_bits`: every weight is a number of float16 and of bfloat16.
+Checkpoint random_network(const std::string& generation, unsigned seed, bool fused,
+                          bool of_16_bits = false);
 
 /// The networks in tests/data/trained.
 std::vector<Checkpoint> trained_networks();

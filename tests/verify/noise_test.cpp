@@ -117,6 +117,15 @@ TEST_P(RoundingNoise, NoHonestFileIsSuspected) {
   expect_margin();
 }
 
+// Rounding to 16 bits changes no weight of such a checkpoint, but may change products of weights.
+TEST_P(RoundingNoise, NoCheckpointOf16BitsIsSuspected) {
+  for (const Precision precision : {Precision::fp16, Precision::bf16}) {
+    expect_unsuspected(test::random_network(GetParam(), 2, true, true),
+                       {.precision = precision, .opset = 22});
+  }
+  expect_margin();
+}
+
 class TrainedNoise : public RoundingNoise {};
 INSTANTIATE_TEST_SUITE_P(All, TrainedNoise, testing::Values("trained", "published"));
 

@@ -292,6 +292,14 @@ nlohmann::ordered_json details_of(const std::string& model) {
              {"histogram", histogram}}}}};
 }
 
+TEST(CoarsestBlocks, NamesOnlyPartsThatCanBeFloat32) {
+  // The error grows most behind the last module, in which no option can change the type.
+  const std::vector<verify::BlockDifference> differences = {
+      {"blocks.0", 1e-4, 1e-4}, {"blocks.1", 3e-4, 3e-4}, {verify::kOutputPart, 0.1, 0.1}};
+  EXPECT_EQ(verify::coarsest_blocks(differences, {}), std::vector<std::string>{"blocks.1"});
+  EXPECT_EQ(verify::coarsest_blocks({differences.back()}, {}), std::vector<std::string>{});
+}
+
 TEST(HtmlReport, NamesFromFilesCannotBreakIt) {
   const std::string nasty = "</table><script>alert(1)</script>\"'&\x1b[2J";
   const std::string html = verify::html_report(details_of(nasty), {{nasty, nasty}}, {}, nasty);

@@ -60,9 +60,10 @@ TEST_F(Verify, AStaticModelPasses) {
   const std::string judge = has_pytorch() ? "against PyTorch" : "against the built-in reference";
   EXPECT_TRUE(contains(result.out, judge)) << result.out;
   // An estimate comes first, the verdict last.
-  EXPECT_TRUE(contains(result.out, "of the value, about ")) << result.out;
+  EXPECT_TRUE(contains(result.out, "of the expected value, about ")) << result.out;
   EXPECT_TRUE(contains(result.out, "compared with the rounding noise of float32")) << result.out;
-  EXPECT_TRUE(contains(result.out, "equal       out.onnx computes the same as ")) << result.out;
+  EXPECT_TRUE(contains(result.out, "equal       out.onnx computes the same output as "))
+      << result.out;
 }
 
 TEST_F(Verify, ADynamicModelIsCheckedAtTheEndsAndBetween) {

@@ -61,7 +61,8 @@ int orientation_of(std::string_view exif) {
   return 1;
 }
 
-// Returns the ICC profile from its parts, in the order of their numbers; "" if a part is missing.
+// Returns the ICC profile, which a JPEG file contains in numbered parts. Joins the parts in the
+// order of their numbers. Returns "" if one of the `count` parts is missing.
 std::string joined(const std::map<unsigned, std::string_view>& parts, unsigned count) {
   std::string profile;
   if (parts.size() != count) return profile;

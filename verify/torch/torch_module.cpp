@@ -135,7 +135,7 @@ class TorchOperations final : public Operations {
         case Unary::square_root:
           return at::sqrt(of(x));
       }
-      throw std::logic_error("an operation without a name");
+      throw std::logic_error("this operation has no implementation");
     });
   }
 
@@ -155,7 +155,7 @@ class TorchOperations final : public Operations {
         case Binary::divide:
           return of(a) / of(b);
       }
-      throw std::logic_error("an operation without a name");
+      throw std::logic_error("this operation has no implementation");
     });
   }
 

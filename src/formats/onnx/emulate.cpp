@@ -157,8 +157,9 @@ class Emulator {
   }
 
  private:
-  // Rewrites a GraphProto message. Adds the Cast nodes of the inputs and the tensors of
-  // add_tensor() to the first GraphProto. read() refuses a file with a second GraphProto.
+  // Rewrites the model's graph (a GraphProto message). Puts two things before the old content: the
+  // Cast nodes that round the model's inputs, and all tensors that is_rewritten() selects. Only the
+  // first GraphProto gets this new content, but read() refuses files with two GraphProtos anyway.
   std::string rewrite(data_view graph) {
     std::string added;
     if (!std::exchange(begun_, true)) {
@@ -177,7 +178,8 @@ class Emulator {
     const std::uint32_t tag = reader.tag();
     if (is_delimited(reader, graph_proto::node)) {
       if (next_node_ == model_.nodes.size()) {
-        fail({ErrorKind::malformed, "onnx-malformed"}, "the ONNX file is damaged.");
+        fail({ErrorKind::malformed, "onnx-malformed"},
+             "the ONNX file is damaged: its graph has more nodes than were read before.");
       }
       add_node(writer, reader.get_view(), model_.nodes[next_node_++]);
     } else if (is_delimited(reader, graph_proto::initializer)) {

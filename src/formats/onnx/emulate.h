@@ -10,7 +10,9 @@ namespace aether2onnx::onnx {
 /// weights become float32, but keep the values to which the exporter rounded the weights. A tensor
 /// with one element that is the square root of 2, or the inverse of this root, gets the precise
 /// float32 value: `verify` could report the rounding of this constant of a GELU as a mistake in the
-/// model. Parameters and errors are those of emulate_half_types().
+/// model. `model` is the result of read() for the file `input`; `siblings` opens the files with
+/// external data. Throws Error(limit) if the returned file may reach 2 GiB, Error(malformed) if the
+/// input file is damaged, and the errors of read_tensor().
 std::string widen_half_types(const Input& input, const Model& model, const io::Siblings* siblings);
 
 }  // namespace aether2onnx::onnx

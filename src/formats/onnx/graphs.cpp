@@ -167,7 +167,7 @@ void GraphReader::take_attribute(Fields fields, Node& node, Names& names,
 
 void GraphReader::take_default(Fields fields) {
   Node nobody;
-  Names names("attributes of a function");
+  Names names("attributes of one function");
   std::optional<Tensor> constant;
   take_attribute(fields, nobody, names, constant);
   if (constant) model_.other_tensors.push_back(std::move(*constant));
@@ -175,7 +175,7 @@ void GraphReader::take_default(Fields fields) {
 
 void GraphReader::take_node(Fields fields) {
   Node node;
-  Names attributes("attributes of a node");
+  Names attributes("attributes of one node");
   std::optional<Tensor> constant;
   while (fields.next()) {
     switch (fields.number()) {

@@ -76,7 +76,8 @@ struct Tensor {
   /// The offset and size of raw_data in the ONNX file; the size is 0 if the tensor has no raw_data.
   std::uint64_t raw_offset = 0;
   std::uint64_t raw_bytes = 0;
-  /// The other fields that have elements (float_data, int32_data, …), in the order of the file.
+  /// A field other than raw_data that has elements (float_data, int32_data, …). `pieces` lists
+  /// these fields in the order of the file.
   struct Piece {
     std::uint64_t field = 0;
     std::uint64_t offset = 0;
@@ -117,12 +118,12 @@ struct Model {
   std::vector<Function> functions;
   /// The nodes of inner graphs (in attributes of If, Loop, Scan) and of training information.
   std::vector<Node> inner_nodes;
-  /// All tensors that are not in `initializers`: of attributes, of inner graphs, of functions, of
-  /// training information, and the two tensors (values, indices) of each sparse tensor.
+  /// All tensors that are not in `initializers`. They come from attributes, inner graphs, functions
+  /// and training information. Each sparse tensor adds two tensors (values and indices).
   std::vector<Tensor> other_tensors;
   std::size_t sparse_tensors = 0;  ///< The number of sparse tensors in the whole file.
-  /// How deep graphs are nested in attributes (If, Loop), in the graph and in functions; 0 if they
-  /// are not.
+  /// How deep graphs in attributes (If, Loop) are nested: in the main graph, and in functions. The
+  /// depth is 0 if no attribute contains a graph.
   int graph_depth = 0;
   int function_graph_depth = 0;
   /// The names of the sparse initializers of the graph.
@@ -240,7 +241,7 @@ struct Written {
 };
 
 /// Writes the model to `output` as an ONNX file. Throws Error(limit) if external data are needed
-/// but `output.external_data` is null. Also throws what Tensor::load throws.
+/// but `output.external_data` is null. Also throws the errors of Tensor::load.
 Written write(const Model& model, const OutputFiles& output, const WriteOptions& options = {});
 
 // --- changing the bytes of a file ---
@@ -250,11 +251,12 @@ bool has_half_types(const Model& model);
 
 /// Returns the bytes of an ONNX file that computes in float32, but rounds like a device with 16-bit
 /// types. `model` is the result of read() for the file `input`. The weights become float32. Behind
-/// each operator with 16-bit results, two Cast nodes round the result to 16 bits and convert it
-/// back to float32. Processors with 16-bit types do the same: they accumulate in float32 and round
-/// at the end. A rewritten file is needed, because ONNX Runtime's CPU provider leaves such
-/// roundings out, and lacks most operators of bfloat16. The returned file has all weights, also
-/// those from external data. Throws Error(malformed), and what read_tensor() throws.
+/// each operator with 16-bit results, two Cast nodes round the result to 16 bits and convert the
+/// result back to float32. Processors with 16-bit types accumulate in float32 and round at the end,
+/// so their results are alike. ONNX Runtime's CPU provider leaves these roundings out, and lacks
+/// most operators of bfloat16. A rewritten file is needed for this reason. The returned file has
+/// all weights, also the weights from external data. Throws Error(limit) if the returned file may
+/// reach 2 GiB, Error(malformed) if the input file is damaged, and the errors of read_tensor().
 std::string emulate_half_types(const Input& input, const Model& model,
                                const io::Siblings* siblings);
 

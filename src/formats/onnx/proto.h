@@ -126,7 +126,8 @@ void convert_byte_order(std::vector<std::byte>& elements, DType dtype);
 
 std::string node_message(const Node& node);
 
-/// Returns the first fields of a TensorProto: dims, data_type, name. The elements may follow.
+/// Returns the first fields of a TensorProto message: dims, data_type and name. The caller then
+/// appends the fields that contain the elements or say where the elements are.
 std::string tensor_head(const Tensor& tensor);
 
 }  // namespace aether2onnx::onnx

@@ -78,7 +78,8 @@ std::uint64_t bytes_of(const Tensor& tensor, DType dtype) {
                               : std::nullopt;
   if (!bytes) {
     fail({ErrorKind::malformed, "onnx-tensor-size", tensor.name},
-         "the tensor {} has more elements than can be counted.", printable(tensor.name));
+         "the tensor {} is too large: its number of bytes does not fit 64 bits.",
+         printable(tensor.name));
   }
   return *bytes;
 }
@@ -94,7 +95,7 @@ std::uint64_t number_of(const Tensor& tensor, const std::string& text, std::uint
   const auto number = parse_number<std::uint64_t>(text);
   if (!number) {
     fail({ErrorKind::malformed, "onnx-external-place", tensor.name, {}, text},
-         "the tensor {} has the offset or length '{}' of external data, which is no number.",
+         "the tensor {} is in external data, but its offset or length '{}' is no number.",
          printable(tensor.name), printable(text, 40));
   }
   return *number;
@@ -104,15 +105,17 @@ std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
                                      const io::Siblings* siblings) {
   const std::string shown = printable(tensor.external_file);
   if (!is_beside(tensor.external_file)) {
-    fail({ErrorKind::unsupported, "onnx-external-folder", tensor.name, {}, tensor.external_file},
-         "the tensor's data are in '{}', in another folder. External data are read only from the "
-         "model's folder.",
-         shown);
+    fail(
+        {ErrorKind::unsupported, "onnx-external-folder", tensor.name, {}, tensor.external_file},
+        "the data of the tensor {} are in '{}', in another folder. aether2onnx reads external data "
+        "only from the model's folder.",
+        printable(tensor.name), shown);
   }
   const auto file = siblings == nullptr ? nullptr : siblings->open(tensor.external_file);
   if (file == nullptr) {
     fail({ErrorKind::io, "onnx-external-missing", tensor.name, tensor.external_file},
-         "the tensor's data are in the file '{}', which is missing.", shown);
+         "the data of the tensor {} are in the file '{}', which is missing.",
+         printable(tensor.name), shown);
   }
   const std::uint64_t offset = number_of(tensor, tensor.external_offset, 0);
   const std::uint64_t length = number_of(tensor, tensor.external_bytes, bytes);
@@ -121,7 +124,8 @@ std::vector<std::byte> read_external(const Tensor& tensor, std::uint64_t bytes,
   }
   if (offset > file->size() || bytes > file->size() - offset) {
     fail({ErrorKind::malformed, "onnx-external-place", tensor.name, fmt::format("{}", bytes)},
-         "the tensor's data reach beyond the end of the file '{}'.", shown);
+         "the data of the tensor {} reach beyond the end of the file '{}'.", printable(tensor.name),
+         shown);
   }
   return read_bytes(*file, offset, bytes);
 }
@@ -204,7 +208,7 @@ int data_type_of(DType dtype) {
   for (const Type& type : kTypes) {
     if (type.dtype == dtype) return type.number;
   }
-  defect("a type that ONNX lacks");
+  defect("ONNX has no number for a tensor's type");
 }
 
 std::string type_text(int data_type) {
@@ -227,7 +231,8 @@ TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblin
   if (type == nullptr) {
     const std::string found = type_text(tensor.data_type);
     fail({ErrorKind::unsupported, "onnx-tensor-type", tensor.name, {}, found},
-         "the type of the tensor is not supported ({}).", found);
+         "the tensor {} has the type {}, which aether2onnx does not read.", printable(tensor.name),
+         found);
   }
   const std::uint64_t bytes = bytes_of(tensor, type->dtype);
   TensorData data{type->dtype, tensor.dims, {}};
@@ -249,7 +254,7 @@ TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblin
 TensorData TensorReader::read(const Tensor& tensor) {
   if (made_.exceeded()) {
     fail({ErrorKind::limit, "onnx-tensor-bytes", tensor.name, human_bytes(made_.most())},
-         "the tensors read so far have more than {} in all, far more than the files, "
+         "the tensors of the model have over {} of data, far more than the files contain, "
          "because many tensors share the same external data.",
          human_bytes(made_.most()));
   }

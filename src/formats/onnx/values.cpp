@@ -73,9 +73,9 @@ void Names::add(std::string name, std::uint64_t at) {
   const auto [place, is_new] = names_.insert(std::move(name));
   if (is_new) return;
   fail({ErrorKind::malformed, "onnx-name-twice", fmt::format("byte {}", at), {}, *place},
-       "the ONNX file has two {} with the name '{}', at byte {}. Some readers use the first, "
+       "the ONNX file uses the name '{}' for two {}, at byte {}. Some readers use the first, "
        "others the last.",
-       what_, printable(*place, 100), at);
+       printable(*place, 100), what_, at);
 }
 
 std::pair<std::string, std::string> string_entry(Fields fields) {
@@ -150,7 +150,8 @@ Tensor tensor(Fields fields) {
       case tensor_proto::data_location:
         is_external = fields.integer() == tensor_proto::location_external;
         if (fields.integer() > tensor_proto::location_external || fields.integer() < 0) {
-          fields.source().add_unknown("a data_location that ONNX does not define", fields.begin());
+          fields.source().add_unknown("a data_location other than DEFAULT and EXTERNAL",
+                                      fields.begin());
         }
         break;
       default:
@@ -161,18 +162,18 @@ Tensor tensor(Fields fields) {
   if (has_entries != is_external) {
     bad_external_data(result,
                       is_external
-                          ? "has external data without a file"
+                          ? "refers to external data, but names no file"
                           : "has entries for external data, but its data_location is not EXTERNAL",
                       at);
   }
   if (is_external && result.external_file.empty()) {
-    bad_external_data(result, "has external data without a file", at);
+    bad_external_data(result, "refers to external data, but names no file", at);
   }
   if (is_external && holders != 0) {
     bad_external_data(result, "has elements both in the file itself and in external data", at);
   }
   if ((holders & (holders - 1)) != 0) {
-    bad_external_data(result, "has elements in two fields", at);
+    bad_external_data(result, "has elements in two fields (such as raw_data and float_data)", at);
   }
   return result;
 }

@@ -43,8 +43,8 @@ std::string Source::text(std::uint64_t position, std::uint64_t length) const {
   const std::uint64_t most = context_.limits.onnx_text;
   if (length > most) {
     fail({ErrorKind::limit, "onnx-text", {}, fmt::format("{}", most), fmt::format("{}", length)},
-         "the ONNX file has a text of {}; at most {} are read.\n{}", human_bytes(length),
-         human_bytes(most), limits::how_to_raise("onnx_text"));
+         "the ONNX file has a text of {}; aether2onnx reads texts of at most {}.\n{}",
+         human_bytes(length), human_bytes(most), limits::how_to_raise("onnx_text"));
   }
   if (position >= start_ && position - start_ <= buffer_.size() &&
       length <= buffer_.size() - (position - start_)) {
@@ -80,8 +80,8 @@ bool Fields::next() {
     const std::uint64_t number = tag >> 3U;
     if (number == 0 || number > kHighestNumber) {
       fail({ErrorKind::malformed, "onnx-field-number", fmt::format("byte {}", at)},
-           "the file is no ONNX model, or a damaged one: it has a field with the number {}, at "
-           "byte {}.",
+           "the file is no ONNX model, or a damaged one: it has a field with the invalid "
+           "number {}, at byte {}.",
            number, at);
     }
     const unsigned wire = tag & 7U;
@@ -196,7 +196,7 @@ void Fields::check_value(std::uint64_t value, std::uint64_t at) const {
 void Fields::check_packed() {
   const std::uint64_t width = row_->form == Form::real ? 4 : row_->form == Form::real64 ? 8 : 0;
   if (width != 0) {
-    if (length() % width != 0) damaged("a list of numbers ends within a number", begin_);
+    if (length() % width != 0) damaged("the last number of a list is incomplete", begin_);
     return;
   }
   Fields numbers(source_, kind_, begin_, next_, depth_);
@@ -246,10 +246,10 @@ std::uint64_t Fields::read_varint() {
     const std::uint8_t byte = source_.at(next_++);
     number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
     if (byte >= 0x80) continue;
-    // Refuses a varint with more bytes than needed. Each byte has 7 bits of the number, and the
-    // last byte has the highest bits. Without a last byte of 0, the number is the same, so only the
-    // number 0 may end with this byte. The tenth byte must be 1: the bytes before the tenth already
-    // have 63 of the number's 64 bits.
+    // Refuses a varint with more bytes than needed, or with more than 64 bits. Each byte has 7 bits
+    // of the number, and the last byte has the highest bits. A last byte of 0 adds no bits, so only
+    // the number 0, a varint of one byte, may end with 0. The first nine bytes have 63 bits of the
+    // number, so the tenth byte has one bit and must be 1.
     if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1)) break;
     return number;
   }

@@ -61,8 +61,9 @@ class Fields {
   /// Begins with the outermost message, which is the whole file.
   Fields(Source& source, Kind kind) : Fields(source, kind, 0, source.size(), 0) {}
 
-  /// Moves to the next field that ONNX defines. Returns false at the end of the message. Checks the
-  /// previous field first if that field is a message and the caller did not open it with message().
+  /// Moves to the next field that ONNX defines. Returns false at the end of the message. If the
+  /// current field is a message and the caller did not call message(), next() first reads the
+  /// fields of this message and checks them.
   bool next();
 
   std::uint32_t number() const { return row_->number; }

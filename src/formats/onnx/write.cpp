@@ -101,10 +101,10 @@ struct Placed {
 Placed place(const Tensor& tensor) {
   const auto elements = checked_product(tensor.dims);
   const auto dtype = dtype_of(tensor.data_type);
-  require(elements && dtype, "a weight of unknown size");
+  require(elements && dtype, "the size of a weight is unknown");
   const auto bytes =
       checked_multiply(static_cast<std::uint64_t>(*elements), std::uint64_t{size_of(*dtype)});
-  require(bytes.has_value(), "a weight of over 2^64 bytes");
+  require(bytes.has_value(), "a weight has 2^64 bytes or more");
   return {&tensor, *bytes};
 }
 
@@ -248,7 +248,7 @@ class Writer {
     TensorData data = placed.tensor->load();
     require(
         data_type_of(data.dtype) == placed.tensor->data_type && data.bytes.size() == placed.bytes,
-        "a weight of another type or size than announced");
+        "the loader of a weight returned another type or size than the model states");
     convert_byte_order(data.bytes, data.dtype);
     if (placed.external_offset) {
       const std::uint64_t padding = *placed.external_offset - written_.external_data_bytes;

@@ -35,7 +35,7 @@ ByteReader::ByteReader(std::vector<std::vector<std::byte>>& kept, const Input& i
 void ByteReader::refill(std::uint64_t wanted) {
   context_.check_cancelled();
   const std::uint64_t start = position();
-  require(wanted <= left() && input_ != nullptr, "reading beyond the end of a pickle");
+  require(wanted <= left() && input_ != nullptr, "a read would go beyond the end of a pickle");
   if (start > context_.limits.pickle_bytes || wanted > context_.limits.pickle_bytes - start) {
     fail({ErrorKind::limit, "pickle-limit", "pickle_bytes",
           fmt::format("{}", context_.limits.pickle_bytes)},

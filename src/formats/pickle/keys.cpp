@@ -1,5 +1,5 @@
-// Keys of dicts and elements of sets: what Python can hash, which keys are equal for Python, and
-// for which keys Python would need very long.
+// Checks the keys of dicts and the elements of sets. Finds keys that Python cannot hash, keys that
+// are equal for Python, and keys that make Python's loading of the pickle very slow.
 
 #include <algorithm>
 #include <bit>
@@ -22,10 +22,11 @@ constexpr double k2To63 = 0x1p63;  // no integer of 64 bits is as large
 // looks at until each key has a slot, also when the table grows.
 class HashTable {
  public:
-  // After `most` slots in all, insert() gives up: a forged file may need the square of its keys.
+  // After looking at `most` slots in all, insert() gives up. In a forged file, the number of slots
+  // to look at may grow with the square of the number of keys.
   HashTable(bool in_set, std::uint64_t most) : in_set_(in_set), left_(most), slots_(8) {}
 
-  // Returns false if too many slots were looked at.
+  // Adds a key with this hash. Returns false if insert() would look at over `most` slots in all.
   bool insert(std::uint64_t hash) {
     hashes_.push_back(hash);
     const std::size_t used = hashes_.size();
@@ -43,7 +44,8 @@ class HashTable {
     const std::uint64_t mask = slots_.size() - 1;
     std::uint64_t slot = hash & mask;
     for (std::uint64_t perturb = hash;;) {
-      // A set looks at nine slots beside the first one before it jumps.
+      // In a set, CPython also looks at the nine slots after `slot` if the table has nine slots
+      // there. In a dict, CPython looks only at `slot`.
       const std::uint64_t last = in_set_ && slot + 9 <= mask ? slot + 9 : slot;
       for (std::uint64_t at = slot; at <= last; ++at) {
         if (left_-- == 0) return false;
@@ -129,7 +131,9 @@ std::optional<ValueId> repeated_key(const Document& document,
   };
   if (const auto text = first_of(texts)) return text;
   if (const auto integer = first_of(integers)) return integer;
-  // Does not compare real numbers with integers of over 64 bits, which may be equal.
+  // A real number with a magnitude of 2^63 or more may equal an integer of over 64 bits. This
+  // function does not compare these two kinds of numbers. If the dict has both kinds, the function
+  // returns the real number as a repeated key.
   if (large_real && !integers.empty()) return large_real;
   return first_of(numbers);
 }
@@ -173,10 +177,13 @@ void Machine::check_key(ValueId key, const char* of) {
   const Kind kind = document_.kind(key);
   if (kind == Kind::object) return;
   const bool is_set = kind == Kind::set;
-  // Python computes the hash of an integer again for each use, which takes long for long integers.
+  // Reports bytearrays, which Python cannot hash, and integers that are very long. Python computes
+  // the hash of an integer again for each use as a key, so long integers slow Python down.
   if (document_.is_bytearray(key) ||
       (kind == Kind::big_integer && document_.text(key).size() > limits::kIntegerKeyBytes)) {
-    no_key(kind == Kind::bytes ? "a bytearray" : "an integer of very many digits");
+    no_key(kind == Kind::bytes
+               ? "a bytearray"
+               : fmt::format("an integer of over {} digits or bytes", limits::kIntegerKeyBytes));
     return;
   }
   if (!is_scalar(kind) && kind != Kind::tuple && !(is_set && value(key).number != 0)) {
@@ -185,11 +192,15 @@ void Machine::check_key(ValueId key, const char* of) {
   }
   if (!has_chosen_hash(document_, key)) return;
   if (++chosen_keys_ > limits::kChosenKeys) {
-    no_key("one of too many tuples, sets and real or very large numbers");
+    no_key(fmt::format(
+        "a tuple, set, real number or large integer; the pickle has over {} of these keys",
+        limits::kChosenKeys));
   } else if (is_set && !may_be_set_key(document_, document_.elements(key))) {
-    no_key("a set of more than a few numbers and texts");
+    no_key(fmt::format("a set of over {} values or of values that Python compares slowly",
+                       limits::kSetKeyValues));
   } else if (kind == Kind::tuple && !has_few_values(key)) {
-    no_key("a tuple of more than a few numbers and texts");
+    no_key(fmt::format("a tuple of over {} values or of values that Python hashes slowly",
+                       limits::kTupleKeyValues));
   }
 }
 
@@ -220,7 +231,8 @@ void Machine::check_repeated_keys() {
     const bool is_set = document_.kind(id) == Kind::set;
     if (are_slow_keys(document_, is_set ? document_.elements(id) : keys, is_set)) {
       opcode_at_ = value(id).at;
-      irregular({ErrorKind::malformed, "pickle-key"}, "{} has integers that Python finds slowly",
+      irregular({ErrorKind::malformed, "pickle-key"},
+                "{} has integers that collide in Python's hash table, which slows loading",
                 describe(document_, id));
     }
     if (pairs.size() < 2) continue;

@@ -38,7 +38,8 @@ void Machine::run() {
   document_.root_ = pop();
   document_.consumed_ = static_cast<std::size_t>(reader_.position());
   if (!stack_.empty() || !marks_.empty()) {
-    irregular({ErrorKind::malformed, "pickle-left-over"}, "values are left over at its end");
+    irregular({ErrorKind::malformed, "pickle-left-over"},
+              "values or MARKs remain on the stack at the end");
   }
   check_repeated_keys();
   check_depth();
@@ -103,17 +104,17 @@ std::string_view Machine::take_line(const char* what) {
 }
 
 // Reports an irregularity if the opcode after a POP or POP_MARK is neither a GET nor another POP.
-// Picklers write POP and POP_MARK only for a value that contains itself, for example a tuple with a
-// list that contains the tuple. A pickler that writes this list also writes the whole tuple into
-// the list, and sets a memo entry to the tuple. After the list, the pickler needs no second tuple.
-// The pickler therefore drops the list and writes a GET of the memo entry. Source: Lib/pickle.py,
-// save_tuple and save_reduce.
+// Picklers write POP and POP_MARK only for a value that contains itself, for example a tuple T with
+// a list L that contains T. To write T, the pickler first writes L. Within L, the pickler writes
+// the whole of T and stores T in the memo. When L is complete, T exists already. So the pickler
+// drops L with POP and gets T from the memo with GET. Source: Lib/pickle.py, save_tuple and
+// save_reduce.
 void Machine::check_pop(unsigned char opcode) {
   const bool is_pop = opcode == kPop || opcode == kPopMark;
   const bool is_get = opcode == kGet || opcode == kBinGet || opcode == kLongBinGet;
   if (popped_ && !is_pop && !is_get) {
     irregular({ErrorKind::malformed, "pickle-thrown-away"},
-              "a value is dropped before this opcode");
+              "a POP drops a value, but no GET follows");
   }
   popped_ = is_pop;
 }
@@ -124,7 +125,8 @@ void Machine::check_pop(unsigned char opcode) {
 // - A frame ends within an opcode's argument (check_frame()). CPython's C unpickler drops the rest
 //   of the frame and continues behind the frame. Other unpicklers read the argument.
 // - A frame begins in another frame.
-// - A frame reaches beyond STOP (run()). Programs differ if another pickle follows.
+// - A frame reaches beyond STOP (run()). If another pickle follows, programs begin to read this
+//   pickle at different offsets.
 // Source: _Unpickler_ReadImpl, _Unpickler_Readline and load_frame in Modules/_pickle.c.
 void Machine::begin_frame() {
   if (opcode_at_ < frame_end_) {
@@ -251,7 +253,7 @@ void Machine::execute_structure(unsigned char opcode) {
       break;
     // Reports DUP as an irregularity, because no pickler writes DUP.
     case kDup: {
-      irregular({ErrorKind::malformed, "pickle-duplicate"}, "a value is duplicated");
+      irregular({ErrorKind::malformed, "pickle-duplicate"}, "the opcode DUP copies a value");
       push(top());
       break;
     }
@@ -349,7 +351,7 @@ void Machine::refuse_opcode(unsigned char opcode) const {
               "it refers to buffers outside the pickle, but no checkpoint has such buffers");
   }
   malformed({ErrorKind::malformed, "pickle-opcode", {}, {}, fmt::format("{:#04x}", opcode)},
-            "there is no opcode {:#04x}", opcode);
+            "the opcode {:#04x} does not exist", opcode);
 }
 
 void Machine::execute_call(unsigned char opcode) {
@@ -363,7 +365,8 @@ void Machine::execute_call(unsigned char opcode) {
       const ValueId name = pop();
       const ValueId module = pop();
       if (document_.kind(name) != Kind::string || document_.kind(module) != Kind::string) {
-        malformed({ErrorKind::malformed, "pickle-global"}, "the names of a global aren't texts");
+        malformed({ErrorKind::malformed, "pickle-global"},
+                  "the module or name of a global isn't a text");
       }
       push_global(value(module).text, value(name).text);
       break;
@@ -409,7 +412,7 @@ void Machine::execute_call(unsigned char opcode) {
       // The argument of PERSID is a line of text. PyTorch writes no PERSID, because in PyTorch's
       // files each reference to data outside the pickle is a tuple.
       irregular({ErrorKind::malformed, "pickle-reference"},
-                "a reference is a line of text, not a tuple");
+                "a reference to data outside the pickle is a text, not a tuple");
       push_text(Kind::string, take_line("a reference"));
       push_persistent_id();
       break;

@@ -19,8 +19,8 @@ bool is_plain_integer(std::string_view text) {
   return text.size() == 1 ? !(negative && text == "0") : text[0] != '0';
 }
 
-// Returns whether `text` is UTF-8. If `surrogates`, also allows surrogates (U+D800 to U+DFFF),
-// because Python 3 writes them into pickles (error handler surrogatepass).
+// Returns whether `text` is UTF-8. If `surrogates` is true, also accepts surrogates (U+D800 to
+// U+DFFF), because Python 3 writes surrogates into pickles (with the error handler surrogatepass).
 bool is_utf8(std::string_view text, bool surrogates) {
   while (!text.empty()) {
     std::size_t length = first_character(text).length;
@@ -64,7 +64,7 @@ std::uint64_t Machine::parse_slot(std::string_view text) {
   return static_cast<std::uint64_t>(slot);
 }
 
-// Executes the opcode INT: a decimal number, where 00 and 01 are False and True.
+// Executes the opcode INT. The argument is a decimal number. 00 stands for False, and 01 for True.
 void Machine::push_int_line(std::string_view text) {
   if (text == "00" || text == "01") {
     push(text == "01" ? true_ : false_);
@@ -73,7 +73,7 @@ void Machine::push_int_line(std::string_view text) {
   }
 }
 
-// Executes the opcode LONG: a decimal number with the letter L at the end.
+// Executes the opcode LONG. The argument is a decimal number with the letter L at the end.
 void Machine::push_long_line(std::string_view text) {
   // The largest number of digits that recent releases of Python accept. Older releases have no
   // limit, and the time for reading a number grows with the square of the number of digits.
@@ -104,7 +104,8 @@ void Machine::push_float_line(std::string_view text) {
   push_real(*number);
 }
 
-// Executes the opcodes LONG1 and LONG4: an integer of any length, two's complement, little-endian.
+// Executes the opcodes LONG1 and LONG4. The argument is an integer of any length, in two's
+// complement, little-endian.
 void Machine::push_long(std::uint64_t size) {
   auto bytes = take(size, "a number");
   // Bytes that repeat the sign add nothing to the number.
@@ -154,9 +155,9 @@ void Machine::push_text(Kind kind, std::string_view text) {
   push(id);
 }
 
-// Pushes a text. Opcodes of Python 2 (`old`) may have bytes of any encoding: torch.load decodes
-// them as UTF-8, or with the encoding that the caller passes. Bytes that are no UTF-8 become a
-// value of kind bytes.
+// Pushes a text on the stack. If `old`, an opcode of Python 2 makes the text. The bytes of such a
+// text may have any encoding: torch.load decodes the bytes as UTF-8, or with the encoding that the
+// caller passes. If the bytes are no UTF-8, they become a value of kind bytes.
 void Machine::push_string(std::string_view text, bool old) {
   const bool is_text = is_utf8(text, !old);
   if (!is_text && !old) irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");
@@ -191,7 +192,7 @@ void Machine::push_unicode_line(std::string_view text) {
   auto decoded = decode_raw_unicode(text);
   if (!decoded) {
     malformed({ErrorKind::malformed, "pickle-escape"},
-              "a backslash in a text is no \\u escape of a character");
+              "a backslash in a text begins no valid \\u escape");
   }
   push_text(Kind::string, document_.unescaped_.emplace_back(std::move(*decoded)));
 }

@@ -104,8 +104,8 @@ void Machine::push_short_tuple(std::size_t count) {
 
 void Machine::push_object(CallForm form, ValueId callable, ValueId arguments) {
   if (document_.kind(arguments) != Kind::tuple) {
-    irregular({ErrorKind::malformed, "pickle-arguments"}, "the arguments of a call are {}",
-              describe(document_, arguments));
+    irregular({ErrorKind::malformed, "pickle-arguments"},
+              "the arguments of a call are {}, not a tuple", describe(document_, arguments));
   }
   const ValueId id = add(Kind::object);
   value(id).form = form;
@@ -154,7 +154,7 @@ void Machine::push_mark() {
 
 std::span<const ValueId> Machine::pop_mark() {
   if (marks_.empty()) {
-    malformed({ErrorKind::malformed, "pickle-mark"}, "an operation lacks its MARK");
+    malformed({ErrorKind::malformed, "pickle-mark"}, "an opcode needs a MARK, but no MARK is left");
   }
   const std::size_t begin = marks_.back();
   marks_.pop_back();
@@ -164,7 +164,7 @@ std::span<const ValueId> Machine::pop_mark() {
 }
 
 void Machine::drop() {
-  // Python's POP removes the last MARK if no value lies above this MARK.
+  // If no value lies above the last MARK, Python's POP removes this MARK, not a value.
   if (!marks_.empty() && stack_.size() == marks_.back()) {
     marks_.pop_back();
   } else {
@@ -178,8 +178,7 @@ void Machine::drop() {
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
     malformed({ErrorKind::malformed, "pickle-memo"},
-              "it sets memo entry {}, but the bytes before it are too few for so many entries",
-              slot);
+              "it sets memo entry {}, but the bytes read so far allow only smaller numbers", slot);
   }
   const auto at = static_cast<std::size_t>(slot);
   if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);
@@ -187,8 +186,8 @@ void Machine::put(std::uint64_t slot) {
   if (memo_[at] == Document::kNoValue) {
     ++memo_count_;
   } else if (memo_[at] != id) {
-    irregular({ErrorKind::malformed, "pickle-memo-overwritten"}, "memo entry {} gets another value",
-              slot);
+    irregular({ErrorKind::malformed, "pickle-memo-overwritten"},
+              "memo entry {} is set twice, to different values", slot);
   }
   memo_[at] = id;
 }
@@ -212,15 +211,17 @@ void Machine::get(std::uint64_t slot) {
 ValueId Machine::top_container(Kind expected) {
   const ValueId id = top();
   const Kind kind = document_.kind(id);
-  // An object may be a dict or a list of the author's class. No class of sets takes elements so.
+  // An object may be a dict or a list of the author's class. An object cannot be a set here: Python
+  // writes a set of the author's class as a call, with all elements as an argument.
   if (kind != expected && (kind != Kind::object || expected == Kind::set)) {
     malformed({ErrorKind::malformed, "pickle-container", {}, {}, describe(document_, id)},
-              "it puts {} into {}", expected == Kind::dict ? "items" : "elements",
-              describe(document_, id));
+              "it puts {} into {}, which can't hold them",
+              expected == Kind::dict ? "items" : "elements", describe(document_, id));
   }
   if (value(id).used || value(id).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"},
-              "{} changes after Python has read its content", describe(document_, id));
+              "{} gets more values after a call, a reference or BUILD has used it",
+              describe(document_, id));
   }
   return id;
 }
@@ -246,7 +247,7 @@ void Machine::add_pairs(ValueId dict, std::span<const ValueId> flat) {
 
 void Machine::check_pairs(std::span<const ValueId> flat) const {
   if (flat.size() % 2 != 0) {
-    malformed({ErrorKind::malformed, "pickle-pairs"}, "a dict's items don't come in pairs");
+    malformed({ErrorKind::malformed, "pickle-pairs"}, "a dict gets a key without a value");
   }
 }
 
@@ -263,12 +264,12 @@ void Machine::build() {
               "BUILD sets the state of {}, but only an object has a state",
               describe(document_, target));
   }
-  // BUILD may set the state of an object that is already marked as used, so build() does not check
-  // the mark. For example, the state can contain a bound method of the object. The pickle makes
-  // this method before BUILD, by a call. The call has the object as an argument, which marks the
-  // object as used.
+  // A pickle must not change a value after a call has used the value as an argument. BUILD is an
+  // exception and may set the state of a used object. For example, the state can contain a bound
+  // method of the object. The pickle makes this method by a call before BUILD, and the object is an
+  // argument of this call.
   if (value(target).state != Document::kNoValue) {
-    irregular({ErrorKind::malformed, "pickle-change"}, "{} gets a second state",
+    irregular({ErrorKind::malformed, "pickle-change"}, "BUILD sets the state of {} twice",
               describe(document_, target));
   }
   value(target).state = state;
@@ -284,7 +285,8 @@ void Machine::use(ValueId id) {
     pending_.pop_back();
     if (value(next).used || !is_container(document_.kind(next))) continue;
     value(next).used = true;
-    // Values in an object are not marked: later opcodes may still complete the object.
+    // A value that is marked as used must not change later. The values in an object are not marked,
+    // because later opcodes may still complete the object.
     if (document_.kind(next) == Kind::object || document_.kind(next) == Kind::persistent_id) {
       continue;
     }
@@ -294,9 +296,10 @@ void Machine::use(ValueId id) {
   }
 }
 
-// Marks the state of an object as used, but not the objects in the state, because later opcodes may
-// still complete these objects. For example, the state of a torch.nn.Module contains inner modules,
-// and an inner module may refer to the outer module.
+// Marks the state of an object as used: later opcodes must not change the state. Does not mark the
+// objects in the state, because later opcodes may still complete these objects. For example, the
+// state of a torch.nn.Module contains inner modules, and an inner module may refer to the outer
+// module.
 void Machine::use_state(ValueId state) {
   if (!is_container(document_.kind(state))) return;
   value(state).used = true;
@@ -309,9 +312,9 @@ void Machine::use_state(ValueId state) {
 
 // Reports values that are nested more than limits::kPickleDepth levels deep. No pickler writes
 // deeper values: picklers write nested values by recursion, and Python limits the depth of
-// recursion. Python also frees nested values by recursion, so the longest way through the values
-// counts, even if the pickle makes the inner values first. A way that returns to a value of its own
-// ends there.
+// recursion. Python also frees nested values by recursion. The depth is therefore the length of the
+// longest chain of nested values, even if the pickle makes the inner values first. If a value
+// contains itself, the chain ends where the value occurs again.
 void Machine::check_depth() {
   constexpr std::uint32_t unseen = 0;
   constexpr std::uint32_t entered = UINT32_MAX;

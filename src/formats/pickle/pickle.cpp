@@ -74,7 +74,7 @@ std::string describe(const Document& document, ValueId value) {
                          printable(document.name(callable), 80));
     }
     case Kind::persistent_id:
-      return "a reference to outside the pickle";
+      return "a reference to data outside the pickle";
   }
   return "a value";
 }

@@ -7,12 +7,13 @@
 ///
 /// The reader accepts only content that picklers (programs that write pickles) of Python 2 and 3
 /// write. Any other content is an irregularity, because programs read such content differently.
-/// Examples: a number with leading zeros, an escape in a string, a list that the pickle changes
-/// after a call has used the list.
+/// Examples of irregularities are a number with leading zeros, an escape in a string, and a list
+/// that the pickle changes after a call has used the list.
 ///
-/// All values are in one array and refer to each other by index. A repeated reference copies no
-/// value, and no function of the reader recurses. The work for shared, nested or cyclic values
-/// therefore grows only with the length of the pickle. Source of the opcodes: Python's pickletools.
+/// All values are in one array, and a value refers to another value by the index in this array. A
+/// repeated reference copies no value, and no function of the reader recurses. The work for shared,
+/// nested or cyclic values therefore grows only with the length of the pickle. Source of the
+/// opcodes: Python's pickletools.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -36,7 +37,7 @@ enum class Kind : std::uint8_t {
   none,
   boolean,
   integer,      ///< An integer that fits 64 bits.
-  big_integer,  ///< A longer integer, whose value is not kept.
+  big_integer,  ///< A longer integer. text() has its digits or bytes.
   real,
   string,
   bytes,
@@ -69,7 +70,8 @@ class Document {
   ~Document() = default;
 
   /// Parses the first pickle in `bytes` and ignores the bytes after the opcode STOP. Throws
-  /// Error(malformed) with the byte offset of damage or of an irregularity, or Error(limit).
+  /// Error(malformed) with the byte offset if the pickle is damaged or has an irregularity. Throws
+  /// Error(limit) if the pickle exceeds one of the Limits.
   static Document parse(std::vector<std::byte> bytes, const Context& context);
   /// Parses the pickle that begins at byte `offset` of `input`. Requires offset <= input.size().
   /// Reads `input` in pieces and stops after the piece that contains STOP. A piece has at most 256
@@ -103,10 +105,12 @@ class Document {
   /// The offset of the opcode that made the value, in the file or zip entry with the pickle. None,
   /// True, False and the empty tuple have one record each, with the offset of the pickle.
   std::uint64_t offset(ValueId value) const { return origin_ + values_[value].at; }
-  /// The content of a string or of bytes; not necessarily valid UTF-8. For an integer of over 64
-  /// bits: its decimal digits, or its bytes, as the pickle has it, without repeated signs.
+  /// Returns the content of a string or of bytes, which may not be valid UTF-8. For an integer of
+  /// over 64 bits, returns the decimal digits or the bytes that the pickle has, without bytes that
+  /// only repeat the sign.
   std::string_view text(ValueId value) const { return values_[value].text; }
-  /// Returns whether the value is a bytearray (Kind::bytes), which Python can change and not hash.
+  /// Returns whether the value is a bytearray (Kind::bytes). Python cannot use a bytearray as a key
+  /// of a dict, because a program can change a bytearray.
   bool is_bytearray(ValueId value) const {
     return kind(value) == Kind::bytes && values_[value].number != 0;
   }
@@ -175,13 +179,15 @@ class Document {
 /// Returns whether the value is a number, a text, bytes, a global, True, False or None.
 bool is_scalar(Kind kind);
 
-/// Returns whether a frozenset with the elements `set` is accepted as a key. A key may have at most
-/// limits::kSetKeyValues elements, and all must be scalars: Python compares nested sets slowly.
+/// Returns whether this reader accepts a frozenset with the elements `set` as a key of a dict or an
+/// element of a set. The frozenset may have at most limits::kSetKeyValues elements. All elements
+/// must be scalars, because Python compares nested sets slowly.
 bool may_be_set_key(const Document& document, std::span<const ValueId> set);
 
-/// Returns whether Python needs many steps for each integer among the keys of a dict, or among the
-/// elements of a set, to find a free slot of the hash table. Computes the search as CPython 3.7 and
-/// later do. Sources: Objects/dictobject.c and Objects/setobject.c.
+/// Returns whether the integers among the keys of a dict, or among the elements of a set
+/// (`in_set`), would make Python slow: Python needs many steps for each integer to find a free slot
+/// of the hash table. Computes the search as CPython 3.7 and later do. Sources:
+/// Objects/dictobject.c and Objects/setobject.c.
 bool are_slow_keys(const Document& document, std::span<const ValueId> keys, bool in_set);
 
 /// Returns whether the author of a pickle can choose the hash of `key`, a key of a dict or an

@@ -23,11 +23,12 @@ constexpr std::uint64_t kMostOpcodes = 1'000'000;
 // So many containers may be nested in each other. Python may then fail to free the containers, even
 // if the pickle is incomplete and Python stops with an error.
 constexpr std::uint64_t kMostContainers = 1000;
-// A file of another format may begin with a short pickle by chance. If the pickle's result is a
-// plain value, such as a number, "short" means at most kFewOpcodes opcodes before STOP. If the
-// result is a container, "short" means at most kFewOpcodesOfContainer opcodes. Example: a
-// safetensors file begins with the length of the header. The first bytes of this length can be "}."
-// (the opcodes EMPTY_DICT and STOP) or "(t." (MARK, TUPLE and STOP).
+// A file of another format may begin with a short pickle by chance. skim() does not report such a
+// file as a pickle. If the pickle's result is a plain value, such as a number, "short" means at
+// most kFewOpcodes opcodes before STOP. If the result is a container, "short" means at most
+// kFewOpcodesOfContainer opcodes. Example: a safetensors file begins with the length of the header.
+// The first bytes of this length can be "}." (the opcodes EMPTY_DICT and STOP) or "(t." (MARK,
+// TUPLE and STOP).
 constexpr std::uint64_t kFewOpcodes = 16;
 constexpr std::uint64_t kFewOpcodesOfContainer = 3;
 // The number of bytes that skim() keeps of a line. A longer line is not the name of a module.
@@ -115,7 +116,7 @@ class Skimmer {
            (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
   }
 
-  // --- The arguments of opcodes. A function returns nullopt if Python would stop. ---
+  // --- Reading the arguments of opcodes. Returns nullopt if Python would stop with an error. ---
 
   std::optional<std::uint64_t> number(std::size_t bytes) {
     if (window_.left() < bytes) return std::nullopt;
@@ -210,7 +211,7 @@ class Skimmer {
     return known != memo_.end() && push(known->second);
   }
 
-  // --- The opcodes. A function returns false if Python would stop at the opcode. ---
+  // --- The opcodes. Returns false if Python would stop at the opcode with an error. ---
 
   bool step(unsigned char opcode) {
     switch (opcode) {
@@ -348,11 +349,10 @@ class Skimmer {
 
   bool is_container_on_top() const { return has(1) && stack_.back() == Tag::container; }
 
-  // Executes imports and BUILD. All opcodes that neither step() nor this function executes end
-  // skim(). Calls end skim(), because a pickle can call only an imported name, and skim() has
-  // already ended at the first import. EXT1, EXT2 and EXT4 end skim(), because they import a name
-  // by its number in Python's extension registry. The registry is empty by default, so Python stops
-  // here.
+  // Executes BUILD and the opcodes that import a name. Returns false for all other opcodes, because
+  // Python stops at each of them with an error. A call is an error here: a pickle can call only an
+  // imported name, and skim() has already ended at the first import. EXT1, EXT2 and EXT4 import a
+  // name by its number in Python's extension registry, which is empty by default.
   bool step_of_call(unsigned char opcode) {
     switch (opcode) {
       case kGlobal:

@@ -8,7 +8,8 @@
 
 namespace aether2onnx::pickle {
 
-/// What Python's pickle module would do with a file that it reads from the first byte on.
+/// What Python's pickle module would do with a file, if the module reads the file from the first
+/// byte on.
 struct Skim {
   /// Python would import a name.
   bool imports = false;

@@ -145,7 +145,7 @@ class HeaderEvents final : public JsonEvents {
       auto& shape = header_.tensors.back().shape;
       if (number > std::uint64_t{INT64_MAX} || shape.size() >= limits::kTensorRank) {
         damaged({ErrorKind::malformed, "safetensors-shape", tensor_name()},
-                "the shape of '{}' has {}", tensor_name(),
+                "the shape of the tensor '{}' has {}", tensor_name(),
                 shape.size() >= limits::kTensorRank
                     ? fmt::format("over {} dimensions", limits::kTensorRank)
                     : fmt::format("the size {}", number));
@@ -154,7 +154,7 @@ class HeaderEvents final : public JsonEvents {
     } else {
       if (offsets_ == 2) {
         damaged({ErrorKind::malformed, "safetensors-field", tensor_name()},
-                "'{}' has more than two offsets", tensor_name());
+                "the tensor '{}' has more than two data_offsets", tensor_name());
       }
       auto& tensor = header_.tensors.back();
       (offsets_ == 0 ? tensor.offset : tensor.bytes) = number;
@@ -175,12 +175,12 @@ class HeaderEvents final : public JsonEvents {
   std::string tensor_name() const { return printable(header_.tensors.back().name); }
 
   [[noreturn]] static void twice(std::string_view in, std::string_view name) {
-    damaged({ErrorKind::malformed, "safetensors-twice", printable(name)}, "{} has '{}' twice", in,
-            printable(name));
+    damaged({ErrorKind::malformed, "safetensors-twice", printable(name)},
+            "{} has the key '{}' twice", in, printable(name));
   }
 
   // Throws if `name` is too long, or if `count` has reached the limit "state_dict_entries". `count`
-  // is the number of earlier entries. `things` says in the message what these entries are.
+  // is the number of earlier entries. `things` names these entries in the message.
   void check_count(const std::string& name, std::size_t count, const char* things) const {
     if (name.size() > limits::kNameBytes) {
       fail({ErrorKind::limit, "safetensors-name", {}, fmt::format("{}", limits::kNameBytes)},
@@ -194,7 +194,8 @@ class HeaderEvents final : public JsonEvents {
     }
   }
 
-  // Throws if two names are equal. `in` says where the names are.
+  // Throws if two names are equal. `in` says in the message where the names are, for example "its
+  // header".
   static void check_names(std::vector<std::string_view> names, std::string_view in) {
     std::sort(names.begin(), names.end());
     const auto same = std::adjacent_find(names.begin(), names.end());
@@ -226,10 +227,10 @@ class HeaderEvents final : public JsonEvents {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
       damaged({ErrorKind::malformed, "safetensors-field", tensor_name(), {}, printable(name)},
-              "'{}' has the unknown field '{}'", tensor_name(), printable(name));
+              "the tensor '{}' has the unknown field '{}'", tensor_name(), printable(name));
     }
     const auto index = static_cast<std::size_t>(found - names.begin());
-    if (seen_.at(index)) twice(fmt::format("'{}'", tensor_name()), name);
+    if (seen_.at(index)) twice(fmt::format("the tensor '{}'", tensor_name()), name);
     seen_.at(index) = true;
     field_ = std::array{Field::dtype, Field::shape, Field::offsets}.at(index);
   }
@@ -238,7 +239,7 @@ class HeaderEvents final : public JsonEvents {
     const bool complete = std::all_of(seen_.begin(), seen_.end(), [](bool seen) { return seen; });
     if (!complete || offsets_ != 2) {
       damaged({ErrorKind::malformed, "safetensors-field", tensor_name()},
-              "'{}' lacks its dtype, shape or data_offsets", tensor_name());
+              "the tensor '{}' lacks its dtype, shape or data_offsets", tensor_name());
     }
   }
 
@@ -258,18 +259,20 @@ class HeaderEvents final : public JsonEvents {
 void check_size(Tensor& tensor) {
   const std::string name = printable(tensor.name);
   if (tensor.bytes < tensor.offset) {
-    damaged({ErrorKind::malformed, "safetensors-size", name}, "'{}' ends before it begins", name);
+    damaged({ErrorKind::malformed, "safetensors-size", name},
+            "the end offset of the tensor '{}' is below its begin offset", name);
   }
   tensor.bytes -= tensor.offset;
-  // Other readers multiply from the first size on, too: a size of 0 behind an overflow comes too
-  // late.
+  // Multiplies from the first size on, as other readers do. If the product of the first sizes
+  // overflows, these readers fail, even if a later size is 0.
   std::optional<std::int64_t> elements = 1;
   for (const std::int64_t size : tensor.shape) {
     if (elements) elements = checked_multiply(*elements, size);
   }
   if (!elements) {
     damaged({ErrorKind::malformed, "safetensors-shape", name},
-            "'{}' {} has more elements than can be counted", name, shape_text(tensor.shape));
+            "the tensor '{}' {} has more elements than a 64-bit number can count", name,
+            shape_text(tensor.shape));
   }
   tensor.elements = *elements;
   const ElementType* type = element_type(tensor.dtype);
@@ -277,7 +280,7 @@ void check_size(Tensor& tensor) {
   const auto bits = checked_multiply(static_cast<std::uint64_t>(*elements), type->bits);
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes) {
     damaged({ErrorKind::malformed, "safetensors-size", name, {}, fmt::format("{}", tensor.bytes)},
-            "'{}' has {}, a wrong size for the shape {} and the type {}", name,
+            "the tensor '{}' has {}, a wrong size for the shape {} and the type {}", name,
             plural(tensor.bytes, "byte"), shape_text(tensor.shape), type->name);
   }
 }
@@ -297,12 +300,12 @@ void check_layout(Header& header, std::uint64_t data_begin, std::uint64_t data_b
     if (tensor->offset != end) {
       damaged({ErrorKind::malformed, "safetensors-layout", printable(tensor->name),
                fmt::format("{}", end), fmt::format("{}", tensor->offset)},
-              "'{}' begins at byte {} of the data, not at byte {}", printable(tensor->name),
-              tensor->offset, end);
+              "the tensor '{}' begins at byte {} of the data, not at byte {}: a gap or an overlap",
+              printable(tensor->name), tensor->offset, end);
     }
     if (tensor->bytes > data_bytes - end) {
       damaged({ErrorKind::malformed, "safetensors-truncated", printable(tensor->name)},
-              "'{}' reaches beyond the end of the file", printable(tensor->name));
+              "the tensor '{}' reaches beyond the end of the file", printable(tensor->name));
     }
     end += tensor->bytes;
     tensor->offset += data_begin;
@@ -354,7 +357,7 @@ Header read_header(const Input& input, const Context& context) {
   }
   HeaderEvents events(context.limits);
   if (!read_json(input, kLengthBytes, size, events)) {
-    damaged({ErrorKind::malformed, "safetensors-json"}, "its header is no JSON, from byte {} on",
+    damaged({ErrorKind::malformed, "safetensors-json"}, "its header is not valid JSON at byte {}",
             events.error_at());
   }
   Header header = events.take();
@@ -394,8 +397,8 @@ formats::Record record_of(const Tensor& from) {
   formats::Record record{from.name, std::nullopt, {}, {}};
   const ElementType* type = element_type(from.dtype);
   if (type == nullptr || !type->dtype) {
-    record.problem =
-        fmt::format("is a tensor of a type that is not read ({})", printable(from.dtype, 40));
+    record.problem = fmt::format("is a tensor of a type that aether2onnx does not read ({})",
+                                 printable(from.dtype, 40));
     record.problem_code = "safetensors-tensor-type";
     return record;
   }

@@ -79,7 +79,7 @@ class IndexEvents final : public JsonEvents {
     if (!in_map_) return true;
     if (!weight_map_.emplace(tensor_, file).second) {
       damaged_index({ErrorKind::malformed, "safetensors-index-twice", printable(tensor_)},
-                    "it has '{}' twice", printable(tensor_));
+                    "it lists the tensor '{}' twice", printable(tensor_));
     }
     return true;
   }
@@ -87,7 +87,8 @@ class IndexEvents final : public JsonEvents {
   bool other(const char* what) override {
     if (in_map_) {
       damaged_index({ErrorKind::malformed, "safetensors-index-file", printable(tensor_), {}, what},
-                    "'{}' has {} instead of the name of a file", printable(tensor_), what);
+                    "it gives the tensor '{}' {} instead of the name of a file", printable(tensor_),
+                    what);
     }
     return true;
   }
@@ -190,7 +191,7 @@ Header read_shard(const Input& file, const std::string& name, const Context& con
   if (formats::sniff(file) != formats::FileKind::safetensors) {
     fail({ErrorKind::unsupported, "safetensors-shard-kind", printable(name)},
          "the file is the index of a sharded checkpoint, but '{}' beside it isn't safetensors. "
-         "Only safetensors files are read together.",
+         "A sharded checkpoint may consist only of safetensors files.",
          printable(name));
   }
   try {

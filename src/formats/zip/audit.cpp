@@ -87,13 +87,14 @@ class Auditor {
   void read_directory(const End& end) {
     if (end.entries != end.disk_entries) {
       findings_.add(contradiction, "zip-count",
-                    "The end record says {} entries in all and {} on this disk.", end.entries,
-                    end.disk_entries);
+                    "The zip archive's end record counts {} entries in all, but {} on this disk.",
+                    end.entries, end.disk_entries);
     }
     directory_ = end.directory_end;  // without a valid directory, check_gap() searches up to here
     if (end.directory_bytes > end.directory_end ||
         end.directory > end.directory_end - end.directory_bytes) {
-      findings_.add(contradiction, "zip-directory", "The directory does not lie within the file.");
+      findings_.add(contradiction, "zip-directory",
+                    "The zip archive's directory does not lie within the file.");
       return;
     }
     directory_ -= end.directory_bytes;
@@ -102,7 +103,7 @@ class Auditor {
     shift_ = directory_ - end.directory;
     if (shift_ > 0) {
       findings_.add(contradiction, "zip-before",
-                    "{} lie before the archive, or between the directory and the end record.",
+                    "{} lie before the zip archive, or between its directory and its end record.",
                     plural(shift_, "byte"));
     }
     const Limits& most = context_.limits;
@@ -118,7 +119,8 @@ class Auditor {
                                     [&](std::uint64_t at) { return at >= directory_; });
     if (ends > 1) {
       findings_.add(contradiction, "zip-two-ends",
-                    "The archive has {} end records. Readers find different directories.", ends);
+                    "The zip archive has {} end records. Programs may read different directories.",
+                    ends);
     }
     const Bytes directory(input_, directory_, end.directory_bytes);
     std::size_t at = 0;
@@ -134,13 +136,13 @@ class Auditor {
       at += length;
     }
     if (at != directory.size()) {
-      findings_.add(contradiction, "zip-directory", "Byte {} of the directory begins no entry.",
-                    at);
+      findings_.add(contradiction, "zip-directory",
+                    "No entry begins at byte {} of the zip archive's directory.", at);
     }
     if (headers_.size() != end.entries) {
       findings_.add(contradiction, "zip-count",
-                    "The end record says {} entries and the directory has {}.", end.entries,
-                    headers_.size());
+                    "The end record counts {} entries, but the zip archive's directory has {}.",
+                    end.entries, headers_.size());
     }
   }
 
@@ -155,7 +157,7 @@ class Auditor {
     header.begin = checked_add(header.begin, shift_).value_or(header.begin);
     if (directory.two(at + 34) != 0) {
       findings_.add_entry(contradiction, "zip-disks", header.name,
-                          "The directory says that the entry {} is on another disk.");
+                          "The zip archive's directory says that the entry {} is on another disk.");
     }
     constexpr std::uint32_t dos_folder = 0x10;
     if (header.size > 0 && (header.name.ends_with('/') || (attributes & dos_folder) != 0)) {
@@ -163,7 +165,8 @@ class Auditor {
                           "The entry {} is marked as a folder and has bytes, which PyTorch does "
                           "not read.");
     }
-    // If a Unix system wrote the entry (3), the upper half of the attributes is the file's mode.
+    // If a Unix system (number 3) wrote the entry, the upper half of `attributes` is the file's
+    // mode. The mode tells whether the file is a symbolic link.
     constexpr std::uint32_t type_of_file = 0170000;
     constexpr std::uint32_t symbolic_link = 0120000;
     if (directory.two(at + 4) >> 8U == 3 && (attributes >> 16U & type_of_file) == symbolic_link) {
@@ -207,7 +210,7 @@ class Auditor {
     }
     if (at != end) {
       findings_.add_entry(contradiction, "zip-extra", name,
-                          "The extra fields of the entry {} have {} left over.",
+                          "The entry {} has {} behind its last extra field.",
                           plural(end - at, "byte"));
     }
     if (needed && !seen) {
@@ -336,7 +339,7 @@ class Auditor {
     if (!local) {
       findings_.add_entry(
           contradiction, "zip-local-header", name,
-          "The entry {} has no local header at the position that the directory states.");
+          "The entry {} has no local header at the position that the archive's directory states.");
       return;
     }
     compare(central, *local);
@@ -348,15 +351,17 @@ class Auditor {
     }
     if (!stored && central.size / limits::kInflation > central.packed) {
       findings_.add_entry(damage, "zip-inflation", name,
-                          "The directory says that {} inflates from {} to {}, which is impossible.",
+                          "The archive's directory says that the entry {} inflates from {} to {}, "
+                          "which is impossible.",
                           human_bytes(central.packed), human_bytes(central.size));
     }
     const std::uint64_t left = input_.size() - local->data;
     result_.entries.push_back({local->name, central.size, std::min(central.packed, left),
                                local->data, central.crc, stored});
     if (central.packed > directory_ || local->data > directory_ - central.packed) {
-      findings_.add_entry(contradiction, "zip-size", name,
-                          "The entry {} reaches into the directory or beyond the file.");
+      findings_.add_entry(
+          contradiction, "zip-size", name,
+          "The entry {} reaches into the zip archive's directory or beyond the end of the file.");
       return;
     }
     places_.push_back({central.begin, local->data + central.packed, &central});
@@ -365,9 +370,9 @@ class Auditor {
   void compare(const Header& central, const Header& local) {
     const auto differ = [&](bool different, Severity severity, const char* code, const char* what) {
       if (!different) return;
-      findings_.add_entry(severity, code, central.name,
-                          "The local header of the entry {} has another {} than the directory.",
-                          what);
+      findings_.add_entry(
+          severity, code, central.name,
+          "The local header of the entry {} has another {} than the archive's directory.", what);
     };
     // If a descriptor follows the data, a local header may have zeros as sizes and checksum: the
     // descriptor has the real numbers.
@@ -432,7 +437,7 @@ class Auditor {
       }
     }
     findings_.add_entry(contradiction, "zip-descriptor", header.name,
-                        "The data descriptor of the entry {} contradicts the directory.");
+                        "The data descriptor of the entry {} contradicts the archive's directory.");
     return 0;
   }
 
@@ -440,8 +445,9 @@ class Auditor {
     while (begin < end && result_.entries.size() < context_.limits.archive_entries) {
       const std::optional<Header> hidden = local_header(begin);
       if (!hidden || hidden->data > end) break;
-      findings_.add_entry(contradiction, "zip-unlisted", hidden->name,
-                          "The archive has an entry {} that the directory does not list.");
+      findings_.add_entry(
+          contradiction, "zip-unlisted", hidden->name,
+          "The archive has an entry {} that the archive's directory does not list.");
       // A packed size of 0 may mean that only the descriptor behind the data has the size. Then
       // assume that the entry's data end at `end`.
       const std::uint64_t left = end - hidden->data;

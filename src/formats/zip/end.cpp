@@ -41,7 +41,7 @@ void read_end64(const Input& input, End& end, Findings& findings) {
   }
   if (locator.four(4) != 0 || record.four(16) != 0 || record.four(20) != 0) {
     findings.add(contradiction, "zip-disks",
-                 "The zip64 record says that the archive is one of several disks.");
+                 "The zip64 record says that the archive is split over several disks.");
   }
   end.directory_end = at;
   const auto take = [&](std::uint64_t& small, std::uint64_t unset, std::size_t from,
@@ -79,7 +79,7 @@ std::optional<End> read_end(const Input& input, Findings& findings) {
   end.directory = tail.four(at + 16);
   if (tail.two(at + 4) != 0 || tail.two(at + 6) != 0) {
     findings.add(contradiction, "zip-disks",
-                 "The end record says that the archive is one of several disks.");
+                 "The end record says that the archive is split over several disks.");
   }
   const std::uint64_t comment = tail.two(at + 20);
   const std::uint64_t behind = tail.size() - at - kEndBytes;
@@ -104,8 +104,9 @@ bool has_directory(const Input& input) {
   const auto is_at = [&](std::uint32_t signature, std::uint64_t at) {
     return size >= 4 && at <= size - 4 && Bytes(input, at, 4).four(0) == signature;
   };
-  // Returns whether a directory with an entry begins at `position` or at end - bytes. Some programs
-  // use the position in the end record, others subtract the directory's length from `end`.
+  // Returns whether a directory with an entry begins at `position`, or `bytes` bytes before `end`.
+  // Some programs use the position in the end record. Others subtract the directory's length
+  // (`bytes`) from `end`.
   const auto begins = [&](std::uint64_t position, std::uint64_t bytes, std::uint64_t end) {
     return is_at(kCentral, position) || (bytes <= end && is_at(kCentral, end - bytes));
   };

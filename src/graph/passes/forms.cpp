@@ -32,9 +32,10 @@ std::int64_t group_of(const Node& node) {
 constexpr std::int64_t kPart = 7;                 // height and width of the small kernels
 constexpr std::int64_t kLargest = 2 * kPart - 1;  // a larger kernel would need negative padding
 
-// Selects the rows (or columns) of a large kernel that one small kernel covers: `kPart` rows of the
-// large kernel, from row `begin` on. Two small kernels overlap, and cover all rows. A small kernel
-// has zeros for the large kernel's rows before row `fresh`, so that no weight counts twice.
+// Two small kernels together cover all rows (or columns) of a large kernel, and overlap. Part
+// describes one small kernel: it covers `kPart` rows, from row `begin` of the large kernel on. The
+// second small kernel has zeros in the rows before row `fresh` of the large kernel, because the
+// first small kernel contains these rows already.
 struct Part {
   std::int64_t begin = 0;
   std::int64_t fresh = 0;
@@ -203,7 +204,8 @@ class Projector {
     return known->second;
   }
 
-  // Returns the new graph's value for a value of the old graph, in NHWC if `last`, else in NCHW.
+  // `value` belongs to the old graph. Returns the value that replaces `value` in the new graph, in
+  // NHWC if `last`, else in NCHW. Adds a Transpose if necessary.
   ValueId use(ValueId value, bool last, const std::string& path) {
     const ValueId made = rewriter_.use(value, type_of(value), path);
     if (is_constant(value) || is_last_[value] == last) return made;

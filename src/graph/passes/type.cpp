@@ -78,7 +78,7 @@ class Typer {
       }
       const std::string known_blocks = join(blocks, ", ");
       fail({ErrorKind::mismatch, "option-fp32-blocks", "fp32_blocks", known_blocks, block},
-           "{} {}: the network has no such part. Its parts are {}.", option("fp32_blocks"),
+           "{} {}: the network has no part of this name. Its parts are {}.", option("fp32_blocks"),
            printable(block), known_blocks);
     }
   }

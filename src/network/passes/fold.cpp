@@ -138,8 +138,9 @@ class Fold {
   }
 
   // Folds a scale into the convolution before the scale. If the scale is a positive number,
-  // attention may come between them. The means and maxima in the attention are then scaled too. So
-  // the attention's first weight is divided by the scale, and the sigmoids get the same inputs.
+  // attention may come between the convolution and the scale. The means and maxima that the
+  // attention computes are then scaled too. The attention's first weight is divided by the scale,
+  // so that the attention's sigmoids get the same inputs as before.
   bool fold_backward(const Module& module, const Scale& scale) {
     std::vector<ParameterId> compensated;
     ValueId at = module.inputs[0];
@@ -159,9 +160,9 @@ class Fold {
       } else {
         return false;
       }
-      // Goes to the input of the attention. In `source`, module `at` - 1 makes the value `at`. This
-      // module is the attention, because fold() copies every attention. (It could be a folded Scale
-      // after the attention, but no network has two Scales in a row.)
+      // Continues with the input of the attention. In `source`, the module with the index `at` - 1
+      // makes the value `at`. This module is the attention, which fold() copies and never folds. (A
+      // folded Scale after the attention is impossible: no network has two Scales in a row.)
       at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
