@@ -7,6 +7,7 @@
 #endif
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+#include <winternl.h>
 
 #include <cstdint>
 #include <filesystem>
