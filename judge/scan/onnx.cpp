@@ -79,7 +79,8 @@ void judge_growth(const onnx::Model& model, Collector& collector) {
   }
 }
 
-void judge_functions(const onnx::Model& model, Collector& collector) {
+// Returns whether ONNX Runtime can replace all calls by the nodes of the functions.
+bool judge_functions(const onnx::Model& model, Collector& collector) {
   for (const onnx::Function& function : model.functions) {
     if (!replaces_operator(function)) continue;
     collector.unclear("operator-replaced",
@@ -100,6 +101,7 @@ void judge_functions(const onnx::Model& model, Collector& collector) {
         "if each call is replaced by the function's nodes, the graph has over {} nodes",
         with_thousands(most));
   }
+  return nodes <= most;
 }
 
 }  // namespace
@@ -118,8 +120,7 @@ void scan_onnx(const File& file) {
   model.each_node([&](const onnx::Node& node) { judge_node(model, node, collector); });
   model.each_tensor([&](const onnx::Tensor& tensor) { judge_texts(tensor, collector); });
   judge_growth(model, collector);
-  judge_constants(model, file);
-  judge_functions(model, collector);
+  if (judge_functions(model, collector)) judge_constants(model, file);
   for (const onnx::UnknownPart& part : model.unknown_parts) {
     collector.unclear("onnx-unknown", "the file has {} at byte {}; ONNX does not define this part",
                       part.what, part.offset);

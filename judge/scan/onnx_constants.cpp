@@ -1,68 +1,22 @@
 // Bounds the constants that ONNX Runtime computes while it loads a model. ONNX Runtime replaces a
 // node whose inputs are all constant by the node's result (constant folding), so a small file could
-// need much memory and time.
+// need much memory and time. ONNX Runtime also replaces a function's call by the nodes of the
+// function, and the operator If by one of its graphs if the condition is constant.
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 
-#include "base/checked.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
+#include "judge/scan/onnx_values.h"
 #include "judge/scan/scan.h"
 
 namespace aether2onnx::judge::scan {
 
 namespace {
-
-using Dims = std::vector<std::int64_t>;
-
-// An upper bound for the elements of a constant, and its shape if the shape is known.
-struct Constant {
-  double elements = 0;
-  std::optional<Dims> dims = {};
-  const onnx::Tensor* tensor = nullptr;  // null for the result of a node
-};
-
-constexpr double kUnbounded = std::numeric_limits<double>::infinity();
-
-// Operators whose output has not more elements than their first input, apart from small factors.
-constexpr std::string_view kLikeFirst =
-    "Reshape Squeeze Unsqueeze Transpose Cast CastLike Identity Slice Flatten Clip Shape Size Neg "
-    "Abs "
-    "Floor Ceil Sqrt Reciprocal Exp Log Sign Not Round Split Dropout ReduceSum ReduceMean "
-    "ReduceMax "
-    "ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare ArgMax "
-    "ArgMin "
-    "TopK NonZero Unique Compress CumSum Scatter ScatterND ScatterElements Trilu QuantizeLinear "
-    "DequantizeLinear BatchNormalization InstanceNormalization LayerNormalization "
-    "GroupNormalization "
-    "Softmax LogSoftmax Hardmax Erf Tanh Sigmoid HardSigmoid HardSwish Relu LeakyRelu Elu Selu "
-    "Celu "
-    "Gelu Mish Softplus Softsign ThresholdedRelu Shrink IsNaN IsInf BitwiseNot Cos Sin Tan Acos "
-    "Asin "
-    "Atan Cosh Sinh Acosh Asinh Atanh DepthToSpace SpaceToDepth";
-
-// Operators with numpy's broadcasting.
-constexpr std::string_view kElementwise =
-    "Add Sub Mul Div Pow Min Max Mod And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual "
-    "Where "
-    "PRelu BitwiseAnd BitwiseOr BitwiseXor BitShift";
-
-// Operators whose output has at most as many elements as the product of their inputs' elements.
-constexpr std::string_view kProducts = "MatMul Gemm GatherElements GatherND";
-
-// Returns the number of elements. A size of 0 counts as 1, because an operator such as ReduceSum
-// can remove the empty axis. The result then has all elements of the other axes.
-double count_of(const Dims& dims) {
-  double count = 1;
-  for (const std::int64_t size : dims)
-    count *= static_cast<double>(std::max<std::int64_t>(1, size));
-  return count;
-}
 
 template <typename Number>
 std::vector<double> numbers_of(const TensorData& data) {
@@ -75,8 +29,7 @@ std::vector<double> numbers_of(const TensorData& data) {
   return result;
 }
 
-// Returns the elements of a tensor as double. Returns nullopt for a type other than int32, int64,
-// float32 and float64, because exporters write sizes only in these types.
+// Returns the elements of a tensor; nullopt for a type in which exporters write no sizes.
 std::optional<std::vector<double>> to_numbers(const TensorData& data) {
   if (data.dtype == DType::int64) return numbers_of<std::int64_t>(data);
   if (data.dtype == DType::int32) return numbers_of<std::int32_t>(data);
@@ -85,160 +38,203 @@ std::optional<std::vector<double>> to_numbers(const TensorData& data) {
   return std::nullopt;
 }
 
+// The values of the main graph with its inner graphs, or of one call of a function.
+struct Scope {
+  std::map<std::string, Constant> constants;
+  const onnx::Node* caller = nullptr;  // the node that calls the function
+};
+
+using Nodes = std::vector<const onnx::Node*>;
+
 class Constants {
  public:
   Constants(const onnx::Model& model, const File& file)
-      : model_(model), reader_(file.input, file.siblings) {
+      : model_(model), file_(file), reader_(file.input, file.siblings) {
     model.each_tensor([&](const onnx::Tensor& tensor) {
-      const double count = count_of(tensor.dims);
-      stored_ += std::min(count, static_cast<double>(file.input.size()));
-      if (!tensor.name.empty())
-        known_.insert_or_assign(tensor.name, Constant{count, tensor.dims, &tensor});
+      stored_ += std::min(count_of(tensor.dims), static_cast<double>(file.input.size()));
     });
+    most_ = 16 * stored_ + (1 << 24);
   }
 
-  // Adds up the elements of all constants that nodes compute. Returns the first node with which the
-  // sum exceeds `most`, the limit for the file; null if there is no such node.
+  // Returns the node with which the constants become too large; null if there is none.
   const onnx::Node* first_excess() {
-    const double most = 16 * stored_ + (1 << 24);
-    const onnx::Node* excess = nullptr;
-    double sum = 0;
-    // Each round goes through all nodes. Exporters write each node after the nodes that make its
-    // inputs, so one round finds every constant. Other orders can need a round for each node. After
-    // `most_rounds`, first_excess() gives up and returns the next node.
-    constexpr int most_rounds = 20;
-    bool changed = true;
-    for (int round = 0; changed && excess == nullptr; ++round) {
-      changed = false;
-      model_.each_node([&](const onnx::Node& node) {
-        if (excess != nullptr || !is_foldable(node) || known_.contains(node.outputs[0])) return;
-        if (round == most_rounds) excess = &node;
-        Constant result = result_of(node);
-        sum += result.elements * static_cast<double>(node.outputs.size());
-        if (!(sum <= most)) excess = &node;
-        for (const std::string& output : node.outputs) known_.insert_or_assign(output, result);
-        changed = true;
-      });
+    Scope scope;
+    for (const onnx::Tensor& tensor : model_.initializers) add(scope, tensor.name, stored(tensor));
+    std::vector<bool> in_function(model_.other_tensors.size(), false);
+    for (const onnx::Function& function : model_.functions) {
+      for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i)
+        in_function[i] = true;
     }
-    return excess;
+    for (std::size_t i = 0; i < in_function.size(); ++i) {
+      other_tensors_.push_back(stored(model_.other_tensors[i]));
+      if (!in_function[i]) add(scope, model_.other_tensors[i].name, other_tensors_[i]);
+    }
+    Nodes nodes;
+    for (const onnx::Node& node : model_.nodes) nodes.push_back(&node);
+    for (const onnx::Node& node : model_.inner_nodes) nodes.push_back(&node);
+    fold(nodes, scope, 0);
+    return excess_;
   }
 
  private:
-  bool is_foldable(const onnx::Node& node) const {
-    if (is_one_of("If Loop Scan", node.op_type))
-      return false;  // their graphs have nodes of their own
-    bool any = false;
-    for (const std::string& input : node.inputs) {
-      if (input.empty()) continue;
-      if (!known_.contains(input)) return false;
-      any = true;
-    }
-    return any && !node.outputs.empty();
-  }
-
-  const Constant* input(const onnx::Node& node, std::size_t i) const {
-    if (i >= node.inputs.size()) return nullptr;
-    const auto found = known_.find(node.inputs[i]);
-    return found == known_.end() ? nullptr : &found->second;
-  }
-
-  double elements(const onnx::Node& node, std::size_t i) const {
-    const Constant* constant = input(node, i);
-    return constant == nullptr ? 1 : constant->elements;
-  }
-
-  // Returns the numbers of a stored tensor of few elements; nullopt for any other input.
-  std::optional<std::vector<double>> numbers(const onnx::Node& node, std::size_t i) {
-    constexpr double most = 64;
-    const Constant* constant = input(node, i);
-    if (constant == nullptr || constant->tensor == nullptr || !(constant->elements <= most)) {
-      return std::nullopt;
-    }
+  Constant stored(const onnx::Tensor& tensor) {
+    Constant constant{count_of(tensor.dims), tensor.dims};
+    constexpr double most_numbers = 64;
+    if (!(constant.elements <= most_numbers)) return constant;
     try {
-      return to_numbers(reader_.read(*constant->tensor));
+      constant.numbers = to_numbers(reader_.read(tensor));
     } catch (const Error&) {
-      return std::nullopt;
+      return constant;
     }
+    const auto is_nan = [](double number) { return std::isnan(number); };
+    if (constant.numbers &&
+        std::any_of(constant.numbers->begin(), constant.numbers->end(), is_nan)) {
+      constant.numbers.reset();
+    }
+    return constant;
   }
 
-  static double product(const std::optional<std::vector<double>>& numbers) {
-    if (!numbers) return kUnbounded;
-    double result = 1;
-    for (const double number : *numbers) result *= std::max(1.0, number);
+  // Returns whether the scope has changed. Inner graphs can use one name for several values.
+  static bool add(Scope& scope, const std::string& name, Constant constant) {
+    const auto [place, is_new] = scope.constants.try_emplace(name, constant);
+    if (is_new) return true;
+    Constant both = merged(place->second, constant);
+    if (both == place->second) return false;
+    place->second = std::move(both);
+    return true;
+  }
+
+  // Adds the constants that the nodes make to the scope. Returns the number of elements of these
+  // constants, including those in called functions. Sets `excess_` if there are too many.
+  double fold(const Nodes& nodes, Scope& scope, int depth) {
+    // Exporters write each node after the nodes that make its inputs, so two rounds find and
+    // confirm every constant. Any other order can need a round for each node.
+    constexpr int most_rounds = 20;
+    for (int round = 0; excess_ == nullptr; ++round) {
+      double sum = 0;
+      bool changed = false;
+      for (const onnx::Node* node : nodes) {
+        if (!file_.budget.take(kNode)) return sum;
+        const bool news = visit(*node, scope, depth, sum);
+        changed = changed || news;
+        if (!(sum <= most_) || (news && round == most_rounds)) excess_ = node;
+        if (excess_ != nullptr) return sum;
+      }
+      if (!changed) return sum;
+    }
+    return 0;
+  }
+
+  // Evaluates one node. Adds the elements of its constants to `sum`. Returns whether the scope has
+  // changed.
+  bool visit(const onnx::Node& node, Scope& scope, int depth, double& sum) {
+    if (const onnx::Function* function = model_.function_of(node)) {
+      return call(node, *function, scope, depth, sum);
+    }
+    if (node.op_type == "If") return take_branches(node, scope);
+    if (is_one_of("Loop Scan", node.op_type)) return false;
+    const std::optional<Constant> result = constant(node, scope);
+    if (!result) return false;
+    if (node.op_type != "Constant") {
+      sum += result->elements * static_cast<double>(node.outputs.size());
+    }
+    bool changed = false;
+    for (const std::string& output : node.outputs) changed = add(scope, output, *result) || changed;
+    return changed;
+  }
+
+  // Returns the node with the attributes that the function's caller gives.
+  static onnx::Node with_attributes_of(const onnx::Node& node, const onnx::Node* caller) {
+    onnx::Node result = node;
+    for (const auto& [name, reference] : node.references) {
+      if (caller == nullptr) break;
+      const auto given = caller->attributes.find(reference);
+      if (given != caller->attributes.end()) result.attributes.emplace(name, given->second);
+    }
     return result;
   }
 
-  Constant result_of(const onnx::Node& node) {
-    const std::string& op = node.op_type;
-    if (!onnx::is_onnx_domain(node.domain)) return {kUnbounded};
-    if (op == "ConstantOfShape") return {product(numbers(node, 0))};
-    if (op == "Expand") return {elements(node, 0) * product(numbers(node, 1))};
-    if (op == "Tile") return {elements(node, 0) * product(numbers(node, 1))};
-    if (op == "OneHot") return {elements(node, 0) * product(numbers(node, 1))};
-    if (op == "Range") return {range(node)};
-    if (is_one_of(kLikeFirst, op)) return {8 * std::max(8.0, elements(node, 0))};
-    if (op == "Gather") return {gathered(node)};
-    if (op == "Concat") {
-      double sum = 0;
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) sum += elements(node, i);
-      return {sum};
+  std::optional<Constant> constant(const onnx::Node& node, const Scope& scope) const {
+    if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
+      // A tensor in the attribute `value` is in the scope already.
+      const bool is_known = !node.outputs.empty() && scope.constants.contains(node.outputs[0]);
+      if (is_known && node.attributes.empty()) return std::nullopt;
+      return constant_of(with_attributes_of(node, scope.caller),
+                         static_cast<double>(file_.input.size()));
     }
-    return joined(node);
-  }
-
-  double gathered(const onnx::Node& node) const {
-    const Constant* data = input(node, 0);
-    // Each index selects one element of a vector, or a slice of any other tensor. A slice has at
-    // most as many elements as the tensor.
-    const bool is_vector = data != nullptr && data->dims && data->dims->size() <= 1;
-    return is_vector ? std::max(1.0, elements(node, 1)) : elements(node, 0) * elements(node, 1);
-  }
-
-  double range(const onnx::Node& node) {
-    const auto start = numbers(node, 0);
-    const auto limit = numbers(node, 1);
-    const auto delta = numbers(node, 2);
-    if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 ||
-        delta->size() != 1) {
-      return kUnbounded;
+    std::vector<const Constant*> inputs;
+    bool any = false;
+    for (const std::string& name : node.inputs) {
+      const auto found = scope.constants.find(name);
+      if (!name.empty() && found == scope.constants.end()) return std::nullopt;
+      inputs.push_back(name.empty() ? nullptr : &found->second);
+      any = any || !name.empty();
     }
-    return std::max(0.0, std::ceil(((*limit)[0] - (*start)[0]) / (*delta)[0]));
+    if (!any) return std::nullopt;
+    return result_of(node, inputs, fill_of(node));
   }
 
-  // Returns an upper bound for the elements of the output of an operator with several inputs. The
-  // bound is infinite for operators that are neither in kElementwise nor in kProducts.
-  Constant joined(const onnx::Node& node) const {
-    if (is_one_of(kElementwise, node.op_type)) return broadcast(node);
-    if (!is_one_of(kProducts, node.op_type)) return {kUnbounded};
-    return {product_of_inputs(node)};
+  // Returns the number with which ConstantOfShape fills its output. The default is 0.
+  std::optional<double> fill_of(const onnx::Node& node) const {
+    const bool is_reference = !node.references.empty();
+    if (!node.value_tensor) return is_reference ? std::nullopt : std::optional<double>(0);
+    const auto& numbers = other_tensors_[*node.value_tensor].numbers;
+    return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
   }
 
-  double product_of_inputs(const onnx::Node& node) const {
-    double product = 1;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) product *= elements(node, i);
-    return product;
+  // ONNX Runtime replaces If by one of its graphs if the condition is constant.
+  bool take_branches(const onnx::Node& node, Scope& scope) const {
+    const bool is_known = !node.inputs.empty() && scope.constants.contains(node.inputs[0]);
+    bool changed = false;
+    for (std::size_t i = 0; i < node.graph_outputs.size() && !node.outputs.empty(); ++i) {
+      const std::string& output = node.outputs[i % node.outputs.size()];
+      const auto found = scope.constants.find(node.graph_outputs[i]);
+      if (!is_known || found == scope.constants.end()) continue;
+      const Constant value = found->second;
+      changed = add(scope, output, value) || changed;
+    }
+    return changed;
   }
 
-  Constant broadcast(const onnx::Node& node) const {
-    Dims dims;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      const Constant* constant = input(node, i);
-      if (constant == nullptr || !constant->dims) return {product_of_inputs(node)};
-      const Dims& other = *constant->dims;
-      if (other.size() > dims.size()) dims.insert(dims.begin(), other.size() - dims.size(), 1);
-      for (std::size_t axis = 0; axis < other.size(); ++axis) {
-        std::int64_t& size = dims[dims.size() - other.size() + axis];
-        size = std::max(size, other[axis]);
+  bool call(const onnx::Node& node, const onnx::Function& function, Scope& scope, int depth,
+            double& sum) {
+    constexpr int deepest = 100;
+    if (depth == deepest) {
+      excess_ = &node;
+      return false;
+    }
+    Scope inner;
+    inner.caller = &node;
+    for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i) {
+      add(inner, model_.other_tensors[i].name, other_tensors_[i]);
+    }
+    for (std::size_t i = 0; i < std::min(node.inputs.size(), function.inputs.size()); ++i) {
+      if (const auto found = scope.constants.find(node.inputs[i]); found != scope.constants.end()) {
+        add(inner, function.inputs[i], found->second);
       }
     }
-    const double count = count_of(dims);
-    return {count, std::move(dims)};
+    Nodes nodes;
+    for (const onnx::Node& part : function.nodes) nodes.push_back(&part);
+    sum += fold(nodes, inner, depth + 1);
+    bool changed = false;
+    for (std::size_t i = 0; i < std::min(node.outputs.size(), function.outputs.size()); ++i) {
+      const std::string& result = function.outputs[i];
+      if (const auto found = inner.constants.find(result); found != inner.constants.end()) {
+        changed = add(scope, node.outputs[i], found->second) || changed;
+      }
+    }
+    return changed;
   }
 
+  static constexpr std::uint64_t kNode = 500;  // the cost to evaluate a node, see budget.h
+
   const onnx::Model& model_;
+  const File& file_;
   onnx::TensorReader reader_;
-  std::map<std::string, Constant> known_;
-  double stored_ = 0;
+  double stored_ = 0;  // the elements of all tensors in the file
+  double most_ = 0;    // the limit for the elements of all constants
+  std::vector<Constant> other_tensors_;
+  const onnx::Node* excess_ = nullptr;
 };
 
 }  // namespace

@@ -91,7 +91,7 @@ struct GraphReader::Value {
   }
 };
 
-void GraphReader::take_value(Fields& fields, Value& value) {
+void GraphReader::take_value(Fields& fields, Value& value, Node& node) {
   const std::uint32_t number = fields.number();
   if (value.field != 0 && value.field != number) {
     bad_attribute("with two values", fields.place());
@@ -123,38 +123,43 @@ void GraphReader::take_value(Fields& fields, Value& value) {
       break;
     case attribute_proto::g:
     case attribute_proto::graphs:
-      take_inner_graph(fields.message());
+      take_inner_graph(fields.message(), node);
       break;
     default:
       break;
   }
 }
 
-void GraphReader::take_inner_graph(Fields fields) {
+void GraphReader::take_inner_graph(Fields fields, Node& node) {
   int& depth = place_.in_function ? model_.function_graph_depth : model_.graph_depth;
   depth = std::max(depth, place_.depth + 1);
+  std::vector<ValueInfo> outputs;
   GraphReader(model_, {place_.in_function ? place_.nodes : model_.inner_nodes, model_.other_tensors,
                        place_.in_function, nullptr, place_.depth + 1})
-      .take_graph(fields);
+      .take_graph(fields, nullptr, &outputs);
+  for (ValueInfo& output : outputs) node.graph_outputs.push_back(std::move(output.name));
 }
 
 void GraphReader::take_attribute(Fields fields, Node& node, Names& names,
                                  std::optional<Tensor>& constant) {
   std::string name;
+  std::string reference;
   Value value;
   while (fields.next()) {
     if (holds_value(fields.number())) {
-      take_value(fields, value);
+      take_value(fields, value, node);
     } else if (fields.number() == attribute_proto::name) {
       name = fields.text();
     } else if (fields.number() == attribute_proto::type) {
       value.type = fields.integer();
     } else if (fields.number() == attribute_proto::ref_attr_name) {
-      value.is_reference = fields.length() > 0;
+      reference = fields.text();
+      value.is_reference = !reference.empty();
     }
   }
   value.check(place_.in_function, fields.place(), fields.source());
   names.add(name, fields.place());
+  if (value.is_reference) node.references.emplace_back(name, std::move(reference));
   if (value.tensor && name == "value") {
     constant = std::move(value.tensor);
   } else if (value.tensor) {
@@ -210,6 +215,7 @@ void GraphReader::take_node(Fields fields) {
     constants_.add(constant->name, fields.place());
     place_.constants.push_back(std::move(*constant));
   } else if (constant) {
+    if (node.op_type == "ConstantOfShape") node.value_tensor = model_.other_tensors.size();
     model_.other_tensors.push_back(std::move(*constant));
   }
   place_.nodes.push_back(std::move(node));

@@ -49,6 +49,15 @@ struct Node {
   std::vector<std::string> outputs;
   std::map<std::string, AttributeValue> attributes;
   std::string overload = {};  ///< Separates functions of equal domain and name; usually "".
+  /// The names of the outputs of all graphs in the node's attributes (If, Loop, Scan), in the order
+  /// of the file.
+  std::vector<std::string> graph_outputs = {};
+  /// In a function: the attributes of the node whose value is an attribute of the call. Pairs of
+  /// the node's attribute and the call's attribute.
+  std::vector<std::pair<std::string, std::string>> references = {};
+  /// For the operator ConstantOfShape: the index in Model::other_tensors of the tensor in the
+  /// attribute `value`; nullopt if there is none.
+  std::optional<std::size_t> value_tensor = {};
 };
 
 /// A function that the file itself defines (a model-local function).
@@ -57,6 +66,12 @@ struct Function {
   std::string name;
   std::string overload;
   std::vector<Node> nodes;  ///< Includes the nodes of inner graphs (If, Loop, Scan).
+  std::vector<std::string> inputs = {};
+  std::vector<std::string> outputs = {};
+  /// The function's tensors are Model::other_tensors from index `first_tensor` to index
+  /// `end_tensor` - 1.
+  std::size_t first_tensor = 0;
+  std::size_t end_tensor = 0;
 };
 
 /// A part of the file that ONNX does not define, for example a field of a later version of ONNX.

@@ -36,7 +36,15 @@ namespace training_info_proto {
 enum { initialization = 1, algorithm = 2 };
 }
 namespace function_proto {
-enum { name = 1, node = 7, domain = 10, attribute_proto = 11, overload = 13 };
+enum {
+  name = 1,
+  input = 4,
+  output = 5,
+  node = 7,
+  domain = 10,
+  attribute_proto = 11,
+  overload = 13
+};
 }
 namespace graph_proto {
 enum {

@@ -27,6 +27,7 @@ void take_training(Fields fields, Model& model) {
 
 void take_function(Fields fields, Model& model) {
   Function function;
+  function.first_tensor = model.other_tensors.size();
   GraphReader body(model, {function.nodes, model.other_tensors, true});
   while (fields.next()) {
     switch (fields.number()) {
@@ -38,6 +39,12 @@ void take_function(Fields fields, Model& model) {
         break;
       case function_proto::overload:
         function.overload = fields.text();
+        break;
+      case function_proto::input:
+        function.inputs.push_back(fields.text());
+        break;
+      case function_proto::output:
+        function.outputs.push_back(fields.text());
         break;
       case function_proto::node:
         body.take_node(fields.message());
@@ -62,6 +69,7 @@ void take_function(Fields fields, Model& model) {
          "definition, others the last.",
          printable(function.name, 100), fields.place());
   }
+  function.end_tensor = model.other_tensors.size();
   model.functions.push_back(std::move(function));
 }
 

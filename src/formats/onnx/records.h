@@ -65,8 +65,8 @@ class GraphReader {
   struct Value;
 
   void take_attribute(Fields fields, Node& node, Names& names, std::optional<Tensor>& constant);
-  void take_value(Fields& fields, Value& value);
-  void take_inner_graph(Fields fields);
+  void take_value(Fields& fields, Value& value, Node& node);
+  void take_inner_graph(Fields fields, Node& node);
 
   Model& model_;
   Place place_;
