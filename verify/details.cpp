@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "blocks.h"
 #include "metadata.h"
 #include "port/files.h"
 

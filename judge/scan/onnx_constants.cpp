@@ -78,8 +78,9 @@ class Constants {
 
  private:
   Constant stored(const onnx::Tensor& tensor) {
-    Constant constant{count_of(tensor.dims), tensor.dims};
-    constexpr double most_numbers = 64;
+    constexpr std::size_t most_numbers = 64;
+    Constant constant{count_of(tensor.dims)};
+    if (tensor.dims.size() <= most_numbers) constant.dims = tensor.dims;
     if (!(constant.elements <= most_numbers)) return constant;
     try {
       constant.numbers = to_numbers(reader_.read(tensor));
@@ -114,7 +115,7 @@ class Constants {
       double sum = 0;
       bool changed = false;
       for (const onnx::Node* node : nodes) {
-        if (!file_.budget.take(kNode)) return sum;
+        if (!file_.budget.take(cost_of(*node))) return sum;
         const bool news = visit(*node, scope, depth, sum);
         changed = changed || news;
         if (!(sum <= most_) || (news && round == most_rounds)) excess_ = node;
@@ -123,6 +124,18 @@ class Constants {
       if (!changed) return sum;
     }
     return 0;
+  }
+
+  // Returns the cost to evaluate a node once, in the units of budget.h.
+  static std::uint64_t cost_of(const onnx::Node& node) {
+    std::uint64_t parts = 1 + node.inputs.size() + node.outputs.size() + node.graph_outputs.size();
+    for (const auto& [name, value] : node.attributes) {
+      const auto* list = std::get_if<std::vector<std::int64_t>>(&value);
+      const auto* text = std::get_if<std::string>(&value);
+      parts += 1 + (list == nullptr ? 0 : list->size() / 64) +
+               (text == nullptr ? 0 : text->size() / 512);
+    }
+    return parts * kPart;
   }
 
   // Evaluates one node. Adds the elements of its constants to `sum`. Returns whether the scope has
@@ -143,24 +156,12 @@ class Constants {
     return changed;
   }
 
-  // Returns the node with the attributes that the function's caller gives.
-  static onnx::Node with_attributes_of(const onnx::Node& node, const onnx::Node* caller) {
-    onnx::Node result = node;
-    for (const auto& [name, reference] : node.references) {
-      if (caller == nullptr) break;
-      const auto given = caller->attributes.find(reference);
-      if (given != caller->attributes.end()) result.attributes.emplace(name, given->second);
-    }
-    return result;
-  }
-
   std::optional<Constant> constant(const onnx::Node& node, const Scope& scope) const {
     if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
       // A tensor in the attribute `value` is in the scope already.
       const bool is_known = !node.outputs.empty() && scope.constants.contains(node.outputs[0]);
       if (is_known && node.attributes.empty()) return std::nullopt;
-      return constant_of(with_attributes_of(node, scope.caller),
-                         static_cast<double>(file_.input.size()));
+      return constant_of(node, scope.caller, static_cast<double>(file_.input.size()));
     }
     std::vector<const Constant*> inputs;
     bool any = false;
@@ -185,13 +186,18 @@ class Constants {
   // ONNX Runtime replaces If by one of its graphs if the condition is constant.
   bool take_branches(const onnx::Node& node, Scope& scope) const {
     const bool is_known = !node.inputs.empty() && scope.constants.contains(node.inputs[0]);
+    if (!is_known || node.outputs.empty()) return false;
     bool changed = false;
-    for (std::size_t i = 0; i < node.graph_outputs.size() && !node.outputs.empty(); ++i) {
-      const std::string& output = node.outputs[i % node.outputs.size()];
+    for (std::size_t i = 0; i < node.graph_outputs.size(); ++i) {
       const auto found = scope.constants.find(node.graph_outputs[i]);
-      if (!is_known || found == scope.constants.end()) continue;
+      if (found == scope.constants.end()) continue;
       const Constant value = found->second;
-      changed = add(scope, output, value) || changed;
+      changed = add(scope, node.outputs[i % node.outputs.size()], value) || changed;
+    }
+    // The graphs are attributes of the function's call.
+    for (std::size_t i = 0; i < node.outputs.size() && !node.references.empty(); ++i) {
+      const Constant unknown{static_cast<double>(file_.input.size())};
+      changed = add(scope, node.outputs[i], unknown) || changed;
     }
     return changed;
   }
@@ -203,6 +209,7 @@ class Constants {
       excess_ = &node;
       return false;
     }
+    if (!file_.budget.take(kPart * (function.end_tensor - function.first_tensor))) return false;
     Scope inner;
     inner.caller = &node;
     for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i) {
@@ -226,7 +233,7 @@ class Constants {
     return changed;
   }
 
-  static constexpr std::uint64_t kNode = 500;  // the cost to evaluate a node, see budget.h
+  static constexpr std::uint64_t kPart = 200;
 
   const onnx::Model& model_;
   const File& file_;

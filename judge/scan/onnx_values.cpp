@@ -61,10 +61,18 @@ double product_of_inputs(Inputs inputs) {
   return result;
 }
 
+// Returns the value of an attribute; null if there is none of this type. In a function, the value
+// can be an attribute of the call, see onnx::Node::references.
 template <typename Type>
-const Type* attribute(const onnx::Node& node, const char* name) {
-  const auto found = node.attributes.find(name);
-  return found == node.attributes.end() ? nullptr : std::get_if<Type>(&found->second);
+const Type* attribute(const onnx::Node& node, std::string_view name,
+                      const onnx::Node* caller = nullptr) {
+  if (const auto found = node.attributes.find(std::string(name)); found != node.attributes.end()) {
+    return std::get_if<Type>(&found->second);
+  }
+  for (const auto& [own, reference] : node.references) {
+    if (own == name && caller != nullptr) return attribute<Type>(*caller, reference);
+  }
+  return nullptr;
 }
 
 double range(Inputs inputs) {
@@ -266,18 +274,15 @@ Constant result_of(const onnx::Node& node, Inputs inputs, std::optional<double> 
   return {kUnbounded};  // an operator that is not known here may have an output of any size
 }
 
-Constant constant_of(const onnx::Node& node, double most) {
-  if (const auto* number = attribute<std::int64_t>(node, "value_int")) {
+Constant constant_of(const onnx::Node& node, const onnx::Node* caller, double most) {
+  if (const auto* number = attribute<std::int64_t>(node, "value_int", caller)) {
     return {1, Dims{}, std::vector<double>{static_cast<double>(*number)}};
   }
-  if (const auto* number = attribute<float>(node, "value_float")) {
-    if (!std::isnan(*number)) return {1, Dims{}, std::vector<double>{*number}};
-  }
-  if (const auto* list = attribute<std::vector<std::int64_t>>(node, "value_ints")) {
-    Constant result{static_cast<double>(list->size()),
-                    Dims{static_cast<std::int64_t>(list->size())}};
-    if (list->size() <= kMostNumbers) result.numbers.emplace(list->begin(), list->end());
-    return result;
+  const auto* real = attribute<float>(node, "value_float", caller);
+  if (real != nullptr && !std::isnan(*real)) return {1, Dims{}, std::vector<double>{*real}};
+  if (const auto* list = attribute<std::vector<std::int64_t>>(node, "value_ints", caller)) {
+    if (list->size() <= kMostNumbers) return vector_of({list->begin(), list->end()});
+    return {static_cast<double>(list->size()), Dims{static_cast<std::int64_t>(list->size())}};
   }
   const bool is_scalar =
       std::any_of(node.references.begin(), node.references.end(), [](const auto& reference) {

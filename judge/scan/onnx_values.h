@@ -36,8 +36,9 @@ Constant merged(const Constant& a, const Constant& b);
 Constant result_of(const onnx::Node& node, std::span<const Constant* const> inputs,
                    std::optional<double> fill);
 
-/// Returns the value of a node Constant whose attribute has numbers. `most` is the largest possible
-/// number of elements if the attribute's value is unknown.
-Constant constant_of(const onnx::Node& node, double most);
+/// Returns the value of a node Constant whose attribute has numbers. `caller` is the node that
+/// calls the function with the node; null in the main graph. `most` is the largest possible number
+/// of elements if the attribute's value is unknown.
+Constant constant_of(const onnx::Node& node, const onnx::Node* caller, double most);
 
 }  // namespace aether2onnx::judge::scan

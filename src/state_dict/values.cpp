@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/torch/torch.h"
 
 namespace aether2onnx::state_dict {
 
