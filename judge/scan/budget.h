@@ -28,6 +28,7 @@ inline constexpr std::uint64_t kNameByte = 30;      ///< Cost to read a byte of 
 inline constexpr std::uint64_t kJsonByte = 40;      ///< Cost to parse a byte of JSON.
 inline constexpr std::uint64_t kSkimmedByte = 8;    ///< Cost to test if a byte belongs to a pickle.
 inline constexpr std::uint64_t kField = 20;         ///< Cost to skip a protobuf field (ONNX).
+inline constexpr std::uint64_t kNodePart = 200;     ///< Cost to follow an input of an ONNX node.
 }  // namespace cost
 
 /// Counts the work of a scan, and refuses work beyond the limit Limits::scan_work.

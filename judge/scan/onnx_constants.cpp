@@ -135,7 +135,7 @@ class Constants {
       parts += 1 + (list == nullptr ? 0 : list->size() / 64) +
                (text == nullptr ? 0 : text->size() / 512);
     }
-    return parts * kPart;
+    return parts * cost::kNodePart;
   }
 
   // Evaluates one node. Adds the elements of its constants to `sum`. Returns whether the scope has
@@ -209,7 +209,8 @@ class Constants {
       excess_ = &node;
       return false;
     }
-    if (!file_.budget.take(kPart * (function.end_tensor - function.first_tensor))) return false;
+    if (!file_.budget.take(cost::kNodePart * (function.end_tensor - function.first_tensor)))
+      return false;
     Scope inner;
     inner.caller = &node;
     for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i) {
@@ -232,8 +233,6 @@ class Constants {
     }
     return changed;
   }
-
-  static constexpr std::uint64_t kPart = 200;
 
   const onnx::Model& model_;
   const File& file_;

@@ -126,7 +126,8 @@ class ZipScan {
 
   // --- scanning entries with zip::Archive ---
 
-  // Reports an archive that PyTorch would inflate to much more than the file's size.
+  // Reports an archive that PyTorch would inflate to much more than the file's size. Counts an
+  // entry of any size as at most kInflatedBytes, so that the sum cannot overflow.
   void judge_inflation(const zip::Archive& zip) {
     constexpr std::uint64_t most = std::uint64_t{256} << 20U;
     constexpr std::uint64_t times = 4;

@@ -7,6 +7,7 @@
 
 #include "corpus.h"
 #include "onnx_forge.h"
+#include "onnx_maker.h"
 
 namespace aether2onnx::corpus {
 
@@ -14,32 +15,6 @@ using namespace onnx_forge;
 using namespace std::string_literals;
 
 namespace {
-
-constexpr int kInt = 2;
-constexpr int kTensor = 4;
-constexpr int kGraph = 5;
-constexpr int kTensors = 9;
-
-class Maker {
- public:
-  std::vector<OnnxCase> take() { return std::move(cases_); }
-
-  // A file that is refused.
-  void refused(const std::string& name, const char* reason, std::string bytes, const char* code) {
-    cases_.push_back({name, reason, std::move(bytes), ScanResult::unclear, code, {}});
-  }
-  // A file that is read, and that scan does not call clean.
-  void told(const std::string& name, const char* reason, std::string bytes, ScanResult scan,
-            const char* check) {
-    cases_.push_back({name, reason, std::move(bytes), scan, {}, check});
-  }
-  void honest(const std::string& name, const char* reason, std::string bytes) {
-    cases_.push_back({name, reason, std::move(bytes), ScanResult::clean, {}, {}});
-  }
-
- private:
-  std::vector<OnnxCase> cases_;
-};
 
 // --- numbers ---
 
@@ -315,80 +290,6 @@ std::string calls(int depth, bool in_a_circle) {
   file.parts = node("F0", "input", "output", "", "mine");
   file.model_more = functions;
   return file.bytes();
-}
-
-// Constants that ONNX Runtime 1.20 computes while it loads a file, in 4 GB.
-void add_constants(Maker& maker) {
-  constexpr std::uint64_t large = 1U << 30U;
-  const auto many = [](const std::string& op, const std::vector<std::string>& inputs,
-                       const std::string& output, const std::string& more = "") {
-    std::string message;
-    for (const std::string& input : inputs) message += field(1, input);
-    return field(1, message + field(2, output) + field(4, op) + more);
-  };
-  const auto numbers = [](const std::string& name, const std::vector<std::int64_t>& values) {
-    std::string elements;
-    for (const std::int64_t value : values) elements += varint(static_cast<std::uint64_t>(value));
-    return number_field(1, values.size()) + number_field(2, 7) + field(8, name) +
-           field(7, elements);
-  };
-  const auto told = [&](const std::string& name, const char* reason, const std::string& nodes,
-                        const std::string& functions = "") {
-    File file;
-    file.parts = node("Relu", "input", "output") + nodes;
-    file.model_more = functions;
-    maker.told(name, reason, file.bytes(), ScanResult::unclear, "");
-  };
-  const std::string ints = attribute("value_ints", 7, number_field(8, large));
-  told("constant_of_an_attribute", "the size is in an attribute",
-       many("Constant", {}, "shape", ints) + node("ConstantOfShape", "shape", "large"));
-  told("constant_of_a_number", "the size is a number that becomes a vector",
-       many("Constant", {}, "n", attribute("value_int", 2, number_field(3, large))) +
-           field(5, numbers("axes", {0})) + many("Unsqueeze", {"n", "axes"}, "shape") +
-           node("ConstantOfShape", "shape", "large"));
-  const std::string filler = body_node("ConstantOfShape");
-  told("constant_of_an_argument", "a function gets the size",
-       field(5, numbers("shape", {static_cast<std::int64_t>(large)})) +
-           node("F", "shape", "large", "", "mine"),
-       function("mine", "F", filler));
-  const auto inside = [&](const std::string& size) {
-    return field(7, field(2, "c") + field(4, "Constant") + size) +
-           field(7, field(1, "c") + field(2, "b") + field(4, "ConstantOfShape"));
-  };
-  told("constant_in_a_function", "the size is in a function",
-       node("F", "input", "large", "", "mine"), function("mine", "F", inside(ints)));
-  told("constant_of_a_call", "the size is an attribute of the call",
-       node("F", "input", "large", attribute("size", 7, number_field(8, large)), "mine"),
-       function("mine", "F",
-                inside(field(5, field(1, "value_ints") + field(21, "size") + number_field(20, 7))) +
-                    field(6, "size")));
-  const std::string condition =
-      field(5, number_field(2, 9) + field(8, "condition") + field(5, varint(1)));
-  const auto branches = [&](const std::string& yes, const std::string& no) {
-    return many("If", {"condition"}, "chosen",
-                attribute("then_branch", kGraph, field(6, yes)) +
-                    attribute("else_branch", kGraph, field(6, no)));
-  };
-  const std::string chosen = graph(many("Constant", {}, "then", ints));
-  told("constant_of_an_if", "the size comes from an If whose condition is constant",
-       condition + branches(chosen, chosen) + node("ConstantOfShape", "chosen", "large"));
-  const auto filled = [&](std::int64_t size) {
-    return graph(node("ConstantOfShape", "size", "then"), field(5, numbers("size", {size})));
-  };
-  told("constant_of_a_name_used_twice", "two inner graphs have a tensor of one name",
-       node("Cast", "input", "condition", attribute("to", 2, number_field(3, 9))) +
-           branches(filled(2), filled(static_cast<std::int64_t>(large))));
-  // PyTorch's exporter computes the sizes of expand() so.
-  maker.honest(
-      "sizes_of_expand", "PyTorch's exporter replaces the sizes -1",
-      with_graph(field(5, numbers("data", {1, 2, 3})) + field(5, numbers("sizes", {4, -1})) +
-                 field(5, numbers("minus", {-1})) + node("Shape", "sizes", "rank") +
-                 many("ConstantOfShape", {"rank"}, "ones",
-                      attribute("value", kTensor, field(5, numbers("", {1})))) +
-                 many("Mul", {"ones", "minus"}, "all_minus") +
-                 many("Equal", {"sizes", "all_minus"}, "unknown") +
-                 many("Where", {"unknown", "ones", "sizes"}, "new_sizes") +
-                 many("Expand", {"data", "new_sizes"}, "expanded")));
 }
 
 void add_operators(Maker& maker) {
