@@ -310,10 +310,11 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
   }
   console.line("would " + plan.action,
                fmt::format("{}  ({})", shown(planned.output.path), plan.why));
-  if (request.verify)
+  if (request.verify) {
     console.line("",
                  "the file is saved only if the model's output equals PyTorch's output within the "
                  "tolerance");
+  }
   console.line("dry run", "nothing was written");
 }
 
