@@ -1,16 +1,20 @@
 // Bounds the constants that ONNX Runtime computes while it loads a model. ONNX Runtime replaces a
 // node whose inputs are all constant by the node's result (constant folding), so a small file could
-// need much memory and time. ONNX Runtime also replaces a function's call by the nodes of the
-// function, and the operator If by one of its graphs if the condition is constant.
+// need much memory and time. The result of the operator Shape is a constant too, if the shape is
+// the same for all inputs of the model. ONNX Runtime also replaces a function's call by the nodes
+// of the function, and the operator If by one of its graphs if the condition is constant.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
+#include "judge/scan/onnx_shapes.h"
 #include "judge/scan/onnx_values.h"
 #include "judge/scan/scan.h"
 
@@ -38,10 +42,45 @@ std::optional<std::vector<double>> to_numbers(const TensorData& data) {
   return std::nullopt;
 }
 
+constexpr std::int64_t kOpen = -1;  // the size of an axis that the file leaves open
+
+// Returns the size in ValueInfo::dims.
+std::int64_t size_of(const std::string& text) {
+  std::int64_t size = kOpen;
+  const char* end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, size);
+  return error == std::errc() && read == end && size >= 0 ? size : kOpen;
+}
+
+// The shapes that the file states for values, by name. A shape is unknown if the file states
+// several shapes for one name. ONNX Runtime uses these sizes if it cannot compute a size.
+using Stated = std::map<std::string, Shape>;
+
+void add(Stated& stated, const std::vector<onnx::ValueInfo>& values) {
+  for (const onnx::ValueInfo& value : values) {
+    if (!value.has_shape) continue;
+    Shape shape = Dims();
+    for (const std::string& text : value.dims) shape->push_back(size_of(text));
+    if (shape->size() > kMostNumbers) shape.reset();
+    const auto [place, is_new] = stated.try_emplace(value.name, shape);
+    if (!is_new && place->second != shape) place->second.reset();
+  }
+}
+
+// Returns whether the file can state `stated` for a value of the shape `dims`.
+bool agrees(const Dims& dims, const Shape& stated) {
+  return stated && std::equal(dims.begin(), dims.end(), stated->begin(), stated->end(),
+                              [](std::int64_t size, std::int64_t statement) {
+                                return statement == kOpen || statement == size;
+                              });
+}
+
 // The values of the main graph with its inner graphs, or of one call of a function.
 struct Scope {
-  std::map<std::string, Constant> constants;
+  const Stated& stated;
   const onnx::Node* caller = nullptr;  // the node that calls the function
+  std::map<std::string, Value> values = {};
+  std::set<std::string> left_out = {};  // the inputs of the function that the call leaves out
 };
 
 using Nodes = std::vector<const onnx::Node*>;
@@ -54,11 +93,21 @@ class Constants {
       stored_ += std::min(count_of(tensor.dims), static_cast<double>(file.input.size()));
     });
     most_ = 16 * stored_ + (1 << 24);
+    for (const onnx::Function& function : model.functions) {
+      scan::add(stated_.emplace_back(), function.value_info);
+    }
   }
 
   // Returns the node with which the constants become too large; null if there is none.
   const onnx::Node* first_excess() {
-    Scope scope;
+    Stated stated;
+    scan::add(stated, model_.value_info);
+    scan::add(stated, model_.outputs);
+    Scope scope{stated};
+    for (const onnx::ValueInfo* input : onnx::open_inputs(model_)) {
+      add(scope, input->name, input_of(*input));
+    }
+    for (const std::string& name : model_.inner_inputs) add(scope, name, {false});
     for (const onnx::Tensor& tensor : model_.initializers) add(scope, tensor.name, stored(tensor));
     std::vector<bool> in_function(model_.other_tensors.size(), false);
     for (const onnx::Function& function : model_.functions) {
@@ -69,47 +118,84 @@ class Constants {
       other_tensors_.push_back(stored(model_.other_tensors[i]));
       if (!in_function[i]) add(scope, model_.other_tensors[i].name, other_tensors_[i]);
     }
-    Nodes nodes;
-    for (const onnx::Node& node : model_.nodes) nodes.push_back(&node);
-    for (const onnx::Node& node : model_.inner_nodes) nodes.push_back(&node);
-    fold(nodes, scope, 0);
+    fold(main_nodes(), scope, 0);
     return excess_;
   }
 
  private:
-  Constant stored(const onnx::Tensor& tensor) {
-    constexpr std::size_t most_numbers = 64;
-    Constant constant{count_of(tensor.dims)};
-    if (tensor.dims.size() <= most_numbers) constant.dims = tensor.dims;
-    if (!(constant.elements <= most_numbers)) return constant;
+  // Returns the nodes of the main graph. The nodes of inner graphs are before the node that has
+  // these graphs.
+  Nodes main_nodes() const {
+    Nodes nodes;
+    auto inner = model_.inner_nodes.begin();
+    for (const onnx::Node& node : model_.nodes) {
+      const auto end = model_.inner_nodes.begin() + static_cast<std::ptrdiff_t>(node.inner_end);
+      for (; inner < end; ++inner) nodes.push_back(&*inner);
+      nodes.push_back(&node);
+    }
+    for (; inner < model_.inner_nodes.end(); ++inner) nodes.push_back(&*inner);
+    return nodes;
+  }
+
+  static Value input_of(const onnx::ValueInfo& input) {
+    Value value{false};
+    if (!input.has_shape || input.dims.size() > kMostNumbers) return value;
+    value.dims = Dims();
+    for (const std::string& text : input.dims) {
+      // The first of several axes counts pictures.
+      const bool is_batch = value.dims->empty() && input.dims.size() > 1;
+      const std::int64_t size = size_of(text);
+      value.dims->push_back(size != kOpen ? size : is_batch ? 1 : kOpenSize);
+    }
+    return value;
+  }
+
+  Value stored(const onnx::Tensor& tensor) {
+    Value value{true, count_of(tensor.dims)};
+    const bool is_shape = std::all_of(tensor.dims.begin(), tensor.dims.end(),
+                                      [](std::int64_t size) { return size >= 0; });
+    if (!is_shape || tensor.dims.size() > kMostNumbers) return value;
+    value.dims = tensor.dims;
+    if (!(value.elements <= static_cast<double>(kMostNumbers))) return value;
     try {
-      constant.numbers = to_numbers(reader_.read(tensor));
+      const TensorData data = reader_.read(tensor);
+      value.numbers = to_numbers(data);
+      value.is_integer = data.dtype == DType::int64 || data.dtype == DType::int32;
     } catch (const Error&) {
-      return constant;
+      return value;
     }
     const auto is_nan = [](double number) { return std::isnan(number); };
-    if (constant.numbers &&
-        std::any_of(constant.numbers->begin(), constant.numbers->end(), is_nan)) {
-      constant.numbers.reset();
+    if (value.numbers && std::any_of(value.numbers->begin(), value.numbers->end(), is_nan)) {
+      value.numbers.reset();
     }
-    return constant;
+    return value;
   }
 
   // Returns whether the scope has changed. Inner graphs can use one name for several values.
-  static bool add(Scope& scope, const std::string& name, Constant constant) {
-    const auto [place, is_new] = scope.constants.try_emplace(name, constant);
-    if (is_new) return true;
-    Constant both = merged(place->second, constant);
-    if (both == place->second) return false;
-    place->second = std::move(both);
+  bool add(Scope& scope, const std::string& name, Value value) {
+    if (name.empty()) return false;
+    const auto stated = scope.stated.find(name);
+    if (value.dims && stated != scope.stated.end() && !agrees(*value.dims, stated->second)) {
+      value.dims.reset();
+      value.numbers.reset();
+    }
+    const auto place = scope.values.find(name);
+    if (place != scope.values.end()) value = merged(place->second, value);
+    if (place != scope.values.end() && value == place->second) return false;
+    // The budget limits the memory for the values.
+    const std::size_t parts =
+        (value.dims ? value.dims->size() : 0) + (value.numbers ? value.numbers->size() : 0);
+    if (!file_.budget.take(cost::kNodePart * parts / 8)) return false;
+    scope.values.insert_or_assign(name, std::move(value));
     return true;
   }
 
-  // Adds the constants that the nodes make to the scope. Returns the number of elements of these
-  // constants, including those in called functions. Sets `excess_` if there are too many.
+  // Adds the values that the nodes compute to the scope. Returns the number of elements of the
+  // constants among them, including those in called functions. Sets `excess_` if there are too
+  // many.
   double fold(const Nodes& nodes, Scope& scope, int depth) {
     // Exporters write each node after the nodes that make its inputs, so two rounds find and
-    // confirm every constant. Any other order can need a round for each node.
+    // confirm every value. Any other order can need a round for each node.
     constexpr int most_rounds = 20;
     for (int round = 0; excess_ == nullptr; ++round) {
       double sum = 0;
@@ -138,66 +224,76 @@ class Constants {
     return parts * cost::kNodePart;
   }
 
-  // Evaluates one node. Adds the elements of its constants to `sum`. Returns whether the scope has
-  // changed.
+  // Returns the cost to compute the elements of results.
+  static std::uint64_t cost_of(const std::vector<Value>& results, std::size_t inputs) {
+    const bool has_numbers = !results.empty() && results[0].numbers;
+    return has_numbers ? cost::kNodePart * results[0].numbers->size() * (1 + inputs) / 4 : 0;
+  }
+
+  // Evaluates one node, if all inputs are in the scope. Adds the elements of its constants to
+  // `sum`. Returns whether the scope has changed.
   bool visit(const onnx::Node& node, Scope& scope, int depth, double& sum) {
+    std::vector<const Value*> inputs;
+    for (const std::string& name : node.inputs) {
+      const auto found = scope.values.find(name);
+      const bool is_left_out = name.empty() || scope.left_out.contains(name);
+      if (!is_left_out && found == scope.values.end()) return false;
+      inputs.push_back(is_left_out ? nullptr : &found->second);
+    }
     if (const onnx::Function* function = model_.function_of(node)) {
       return call(node, *function, scope, depth, sum);
     }
-    if (node.op_type == "If") return take_branches(node, scope);
-    if (is_one_of("Loop Scan", node.op_type)) return false;
-    const std::optional<Constant> result = constant(node, scope);
-    if (!result) return false;
-    if (node.op_type != "Constant") {
-      sum += result->elements * static_cast<double>(node.outputs.size());
+    if (node.op_type == "If") return take_branches(node, inputs, scope);
+    std::vector<Value> results;
+    if (is_one_of("Loop Scan", node.op_type)) {
+      results.assign(node.outputs.size(), {false});
+    } else if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
+      // A tensor in the attribute `value` is in the scope already.
+      const bool is_known = !node.outputs.empty() && scope.values.contains(node.outputs[0]);
+      if (is_known && node.attributes.empty()) return false;
+      results = {constant_of(node, scope.caller, static_cast<double>(file_.input.size()))};
+    } else {
+      results = results_of({node, inputs}, fill_of(node));
+      if (!file_.budget.take(cost_of(results, inputs.size()))) return false;
+      for (const Value& result : results) sum += result.is_constant ? result.elements : 0;
     }
     bool changed = false;
-    for (const std::string& output : node.outputs) changed = add(scope, output, *result) || changed;
+    for (std::size_t i = 0; i < std::min(results.size(), node.outputs.size()); ++i) {
+      changed = add(scope, node.outputs[i], std::move(results[i])) || changed;
+    }
     return changed;
   }
 
-  std::optional<Constant> constant(const onnx::Node& node, const Scope& scope) const {
-    if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
-      // A tensor in the attribute `value` is in the scope already.
-      const bool is_known = !node.outputs.empty() && scope.constants.contains(node.outputs[0]);
-      if (is_known && node.attributes.empty()) return std::nullopt;
-      return constant_of(node, scope.caller, static_cast<double>(file_.input.size()));
-    }
-    std::vector<const Constant*> inputs;
-    bool any = false;
-    for (const std::string& name : node.inputs) {
-      const auto found = scope.constants.find(name);
-      if (!name.empty() && found == scope.constants.end()) return std::nullopt;
-      inputs.push_back(name.empty() ? nullptr : &found->second);
-      any = any || !name.empty();
-    }
-    if (!any) return std::nullopt;
-    return result_of(node, inputs, fill_of(node));
+  // Returns the number with which ConstantOfShape fills its output. The default is 0.0.
+  const Value* fill_of(const onnx::Node& node) const {
+    static const Value zero{true, 1, Dims{}, std::vector<double>{0}};
+    if (node.value_tensor) return &other_tensors_[*node.value_tensor];
+    return node.references.empty() ? &zero : nullptr;
   }
 
-  // Returns the number with which ConstantOfShape fills its output. The default is 0.
-  std::optional<double> fill_of(const onnx::Node& node) const {
-    const bool is_reference = !node.references.empty();
-    if (!node.value_tensor) return is_reference ? std::nullopt : std::optional<double>(0);
-    const auto& numbers = other_tensors_[*node.value_tensor].numbers;
-    return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
-  }
-
-  // ONNX Runtime replaces If by one of its graphs if the condition is constant.
-  bool take_branches(const onnx::Node& node, Scope& scope) const {
-    const bool is_known = !node.inputs.empty() && scope.constants.contains(node.inputs[0]);
-    if (!is_known || node.outputs.empty()) return false;
+  // The outputs of If are those of one of its graphs. ONNX Runtime replaces If by this graph if the
+  // condition is constant.
+  bool take_branches(const onnx::Node& node, const std::vector<const Value*>& inputs,
+                     Scope& scope) {
+    if (node.outputs.empty()) return false;
+    const bool is_constant = !inputs.empty() && inputs[0] != nullptr && inputs[0]->is_constant;
     bool changed = false;
+    const auto take = [&](const std::string& output, Value value) {
+      if (!is_constant) {
+        value.is_constant = false;
+        value.elements = 0;
+        value.numbers.reset();
+      }
+      changed = add(scope, output, std::move(value)) || changed;
+    };
     for (std::size_t i = 0; i < node.graph_outputs.size(); ++i) {
-      const auto found = scope.constants.find(node.graph_outputs[i]);
-      if (found == scope.constants.end()) continue;
-      const Constant value = found->second;
-      changed = add(scope, node.outputs[i % node.outputs.size()], value) || changed;
+      const auto found = scope.values.find(node.graph_outputs[i]);
+      if (found == scope.values.end()) continue;
+      take(node.outputs[i % node.outputs.size()], found->second);
     }
     // The graphs are attributes of the function's call.
     for (std::size_t i = 0; i < node.outputs.size() && !node.references.empty(); ++i) {
-      const Constant unknown{static_cast<double>(file_.input.size())};
-      changed = add(scope, node.outputs[i], unknown) || changed;
+      take(node.outputs[i], {true, static_cast<double>(file_.input.size())});
     }
     return changed;
   }
@@ -211,14 +307,17 @@ class Constants {
     }
     if (!file_.budget.take(cost::kNodePart * (function.end_tensor - function.first_tensor)))
       return false;
-    Scope inner;
-    inner.caller = &node;
+    Scope inner{stated_[static_cast<std::size_t>(&function - model_.functions.data())], &node};
     for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i) {
       add(inner, model_.other_tensors[i].name, other_tensors_[i]);
     }
-    for (std::size_t i = 0; i < std::min(node.inputs.size(), function.inputs.size()); ++i) {
-      if (const auto found = scope.constants.find(node.inputs[i]); found != scope.constants.end()) {
+    for (const std::string& name : function.inner_inputs) add(inner, name, {false});
+    for (std::size_t i = 0; i < function.inputs.size(); ++i) {
+      const std::string name = i < node.inputs.size() ? node.inputs[i] : std::string();
+      if (const auto found = scope.values.find(name); found != scope.values.end()) {
         add(inner, function.inputs[i], found->second);
+      } else {
+        inner.left_out.insert(function.inputs[i]);
       }
     }
     Nodes nodes;
@@ -227,7 +326,7 @@ class Constants {
     bool changed = false;
     for (std::size_t i = 0; i < std::min(node.outputs.size(), function.outputs.size()); ++i) {
       const std::string& result = function.outputs[i];
-      if (const auto found = inner.constants.find(result); found != inner.constants.end()) {
+      if (const auto found = inner.values.find(result); found != inner.values.end()) {
         changed = add(scope, node.outputs[i], found->second) || changed;
       }
     }
@@ -237,9 +336,10 @@ class Constants {
   const onnx::Model& model_;
   const File& file_;
   onnx::TensorReader reader_;
-  double stored_ = 0;  // the elements of all tensors in the file
-  double most_ = 0;    // the limit for the elements of all constants
-  std::vector<Constant> other_tensors_;
+  double stored_ = 0;           // the elements of all tensors in the file
+  double most_ = 0;             // the limit for the elements of all constants
+  std::vector<Stated> stated_;  // for each function
+  std::vector<Value> other_tensors_;
   const onnx::Node* excess_ = nullptr;
 };
 

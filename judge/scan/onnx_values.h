@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/onnx/onnx.h"
@@ -14,31 +14,53 @@
 namespace aether2onnx::judge::scan {
 
 using Dims = std::vector<std::int64_t>;
+using Shape = std::optional<Dims>;  ///< nullopt if the shape is unknown.
 
-/// A value that ONNX Runtime may compute when it loads the model.
-struct Constant {
-  double elements = 0;            ///< The value has at most this number of elements.
-  std::optional<Dims> dims = {};  ///< The shape, if it is known.
-  std::optional<std::vector<double>> numbers = {};  ///< The elements, if they are known and few.
-  bool operator==(const Constant&) const = default;
+/// Shapes with more axes, and values with more elements, count as unknown.
+inline constexpr std::size_t kMostNumbers = 64;
+
+/// What is known about a value.
+struct Value {
+  /// Whether ONNX Runtime may compute the value when it loads the model.
+  bool is_constant = true;
+  double elements = 0;  ///< A constant has at most this number of elements.
+  Shape dims = {};      ///< Exact, if it is known.
+  /// The elements of a constant in row-major order, if they are known and few. They are exact.
+  std::optional<std::vector<double>> numbers = {};
+  bool is_integer = false;  ///< Whether `numbers` are integers or Booleans, not real numbers.
+  bool operator==(const Value&) const = default;
 };
 
-/// Returns the number of elements of a shape, where a size of 0 counts as 1: the result of an
-/// operator can have the other sizes of an empty input.
+/// A node with the values of its inputs.
+struct Operation {
+  const onnx::Node& node;
+  std::span<const Value* const> inputs;  ///< Null for an input that is left out.
+
+  const Value* input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
+  /// Returns the shape of an input; null if it is unknown or the input is left out.
+  const Dims* dims(std::size_t i) const;
+  /// Returns the elements of an input; null if they are unknown or the input is left out.
+  const std::vector<double>* numbers(std::size_t i) const;
+  /// Returns an attribute that is an integer. Returns `absent` if the node does not have it;
+  /// nullopt if the attribute has another type.
+  std::optional<std::int64_t> integer(std::string_view name, std::int64_t absent) const;
+  /// Returns an attribute that is a list of integers; null if the node does not have it.
+  const Dims* list(std::string_view name) const;
+};
+
+/// Returns the number of elements of a shape, where a size of 0 counts as 1.
 double count_of(const Dims& dims);
 
-/// Returns a bound for two constants of the same name.
-Constant merged(const Constant& a, const Constant& b);
+/// Returns what is known if a value may be `a` or `b`.
+Value merged(const Value& a, const Value& b);
 
-/// Returns a bound for the first output of a node. `inputs` has a constant for each input of the
-/// node, or null for an input that is left out. `fill` is the number with which ConstantOfShape
-/// fills its output; nullopt if the number is unknown.
-Constant result_of(const onnx::Node& node, std::span<const Constant* const> inputs,
-                   std::optional<double> fill);
+/// Returns the values of a node's outputs. `fill` has the number with which ConstantOfShape fills
+/// its output; null if the number is unknown.
+std::vector<Value> results_of(const Operation& operation, const Value* fill);
 
 /// Returns the value of a node Constant whose attribute has numbers. `caller` is the node that
 /// calls the function with the node; null in the main graph. `most` is the largest possible number
 /// of elements if the attribute's value is unknown.
-Constant constant_of(const onnx::Node& node, const onnx::Node* caller, double most);
+Value constant_of(const onnx::Node& node, const onnx::Node* caller, double most);
 
 }  // namespace aether2onnx::judge::scan

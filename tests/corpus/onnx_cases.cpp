@@ -376,7 +376,10 @@ void add_operators(Maker& maker) {
   maker.told("sum_over_nothing", "the sum over an empty axis has 2^29 elements",
              with_graph(field(5, number_field(1, 0) + number_field(1, 1U << 29U) +
                                      number_field(2, 1) + field(8, "empty")) +
-                        node("ReduceSum", "empty", "large")),
+                        field(5, number_field(1, 1) + number_field(2, 7) + field(8, "axis") +
+                                     field(7, varint(0))) +
+                        field(1, field(1, "empty") + field(1, "axis") + field(2, "large") +
+                                     field(4, "ReduceSum"))),
              ScanResult::unclear, "");
   maker.told("texts_of_another_shape", "ONNX Runtime makes 2^27 texts before it counts them",
              with_graph(field(5, number_field(1, 1U << 27U) + number_field(2, 8) + field(8, "t"))),
@@ -395,6 +398,7 @@ std::vector<OnnxCase> onnx_cases() {
   add_external_data(maker);
   add_places(maker);
   add_constants(maker);
+  add_shapes(maker);
   add_operators(maker);
   return maker.take();
 }

@@ -14,18 +14,6 @@ using namespace onnx_forge;
 // ONNX Runtime 1.20 computes each constant while it loads the file, and needs 4 GB.
 void add_constants(Maker& maker) {
   constexpr std::uint64_t large = 1U << 30U;
-  const auto many = [](const std::string& op, const std::vector<std::string>& inputs,
-                       const std::string& output, const std::string& more = "") {
-    std::string message;
-    for (const std::string& input : inputs) message += field(1, input);
-    return field(1, message + field(2, output) + field(4, op) + more);
-  };
-  const auto numbers = [](const std::string& name, const std::vector<std::int64_t>& values) {
-    std::string elements;
-    for (const std::int64_t value : values) elements += varint(static_cast<std::uint64_t>(value));
-    return number_field(1, values.size()) + number_field(2, 7) + field(8, name) +
-           field(7, elements);
-  };
   const auto told = [&](const std::string& name, const char* reason, const std::string& nodes,
                         const std::string& functions = "") {
     File file;
@@ -38,11 +26,11 @@ void add_constants(Maker& maker) {
        many("Constant", {}, "shape", ints) + node("ConstantOfShape", "shape", "large"));
   told("constant_of_a_number", "the size is a number that becomes a vector",
        many("Constant", {}, "n", attribute("value_int", 2, number_field(3, large))) +
-           field(5, numbers("axes", {0})) + many("Unsqueeze", {"n", "axes"}, "shape") +
+           field(5, integers("axes", {0})) + many("Unsqueeze", {"n", "axes"}, "shape") +
            node("ConstantOfShape", "shape", "large"));
   const std::string filler = body_node("ConstantOfShape");
   told("constant_of_an_argument", "a function gets the size",
-       field(5, numbers("shape", {static_cast<std::int64_t>(large)})) +
+       field(5, integers("shape", {static_cast<std::int64_t>(large)})) +
            node("F", "shape", "large", "", "mine"),
        function("mine", "F", filler));
   const auto inside = [&](const std::string& size) {
@@ -67,7 +55,7 @@ void add_constants(Maker& maker) {
   told("constant_of_an_if", "the size comes from an If whose condition is constant",
        condition + branches(chosen, chosen) + node("ConstantOfShape", "chosen", "large"));
   const auto filled = [&](std::int64_t size) {
-    return graph(node("ConstantOfShape", "size", "then"), field(5, numbers("size", {size})));
+    return graph(node("ConstantOfShape", "size", "then"), field(5, integers("size", {size})));
   };
   told("constant_of_a_name_used_twice", "two inner graphs have a tensor of one name",
        node("Cast", "input", "condition", attribute("to", 2, number_field(3, 9))) +
@@ -75,10 +63,10 @@ void add_constants(Maker& maker) {
   // PyTorch's exporter computes the sizes of expand() so.
   maker.honest(
       "sizes_of_expand", "PyTorch's exporter replaces the sizes -1",
-      with_graph(field(5, numbers("data", {1, 2, 3})) + field(5, numbers("sizes", {4, -1})) +
-                 field(5, numbers("minus", {-1})) + node("Shape", "sizes", "rank") +
+      with_graph(field(5, integers("data", {1, 2, 3})) + field(5, integers("sizes", {4, -1})) +
+                 field(5, integers("minus", {-1})) + node("Shape", "sizes", "rank") +
                  many("ConstantOfShape", {"rank"}, "ones",
-                      attribute("value", kTensor, field(5, numbers("", {1})))) +
+                      attribute("value", kTensor, field(5, integers("", {1})))) +
                  many("Mul", {"ones", "minus"}, "all_minus") +
                  many("Equal", {"sizes", "all_minus"}, "unknown") +
                  many("Where", {"unknown", "ones", "sizes"}, "new_sizes") +

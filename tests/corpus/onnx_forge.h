@@ -46,6 +46,21 @@ inline std::string node(const std::string& op, const std::string& input, const s
   return field(1, message);
 }
 
+/// A field `node` of a graph, for a node with several inputs.
+inline std::string many(const std::string& op, const std::vector<std::string>& inputs,
+                        const std::string& output, const std::string& more = "") {
+  std::string message;
+  for (const std::string& input : inputs) message += field(1, input);
+  return field(1, message + field(2, output) + field(4, op) + more);
+}
+
+/// A TensorProto that is a vector of int64.
+inline std::string integers(const std::string& name, const std::vector<std::int64_t>& values) {
+  std::string elements;
+  for (const std::int64_t value : values) elements += varint(static_cast<std::uint64_t>(value));
+  return number_field(1, values.size()) + number_field(2, 7) + field(8, name) + field(7, elements);
+}
+
 /// The elements of a tensor with two numbers, in another file.
 inline std::string outside(const std::string& file, const std::string& offset = "0") {
   return entry(13, "location", file) + entry(13, "offset", offset) + entry(13, "length", "8") +

@@ -38,5 +38,7 @@ class Maker {
 
 /// Adds files whose constants ONNX Runtime computes while it loads them.
 void add_constants(Maker& maker);
+/// Adds files whose constants have sizes from the operators Shape and Size.
+void add_shapes(Maker& maker);
 
 }  // namespace aether2onnx::corpus

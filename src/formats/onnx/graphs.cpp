@@ -135,9 +135,13 @@ void GraphReader::take_inner_graph(Fields fields, Node& node) {
   depth = std::max(depth, place_.depth + 1);
   std::vector<ValueInfo> outputs;
   GraphReader(model_, {place_.in_function ? place_.nodes : model_.inner_nodes, model_.other_tensors,
-                       place_.in_function, nullptr, place_.depth + 1})
+                       place_.value_info, place_.inner_inputs, place_.in_function, nullptr,
+                       place_.depth + 1})
       .take_graph(fields, nullptr, &outputs);
-  for (ValueInfo& output : outputs) node.graph_outputs.push_back(std::move(output.name));
+  for (ValueInfo& output : outputs) {
+    node.graph_outputs.push_back(output.name);
+    place_.value_info.push_back(std::move(output));
+  }
 }
 
 void GraphReader::take_attribute(Fields fields, Node& node, Names& names,
@@ -218,6 +222,7 @@ void GraphReader::take_node(Fields fields) {
     if (node.op_type == "ConstantOfShape") node.value_tensor = model_.other_tensors.size();
     model_.other_tensors.push_back(std::move(*constant));
   }
+  node.inner_end = model_.inner_nodes.size();
   place_.nodes.push_back(std::move(node));
 }
 
@@ -245,7 +250,14 @@ std::string GraphReader::take_graph(Fields fields, std::vector<ValueInfo>* input
         break;
       }
       case graph_proto::input:
-        if (inputs != nullptr) inputs->push_back(value_info(fields.message()));
+        if (inputs != nullptr) {
+          inputs->push_back(value_info(fields.message()));
+        } else {
+          place_.inner_inputs.push_back(value_info(fields.message()).name);
+        }
+        break;
+      case graph_proto::value_info:
+        place_.value_info.push_back(value_info(fields.message()));
         break;
       case graph_proto::output:
         if (outputs != nullptr) outputs->push_back(value_info(fields.message()));

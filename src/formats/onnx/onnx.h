@@ -32,6 +32,8 @@ struct ValueInfo {
   std::string name;
   int elem_type = 0;              ///< TensorProto.DataType; 0 if the value is no tensor.
   std::vector<std::string> dims;  ///< Size per axis: a decimal number, a name, or "" if unknown.
+  /// Whether the file states a shape. read() sets this member. A shape can have no axes.
+  bool has_shape = false;
 };
 
 /// The value of a node's attribute: a number, a text or a list of integers. read() stores other
@@ -58,6 +60,9 @@ struct Node {
   /// For the operator ConstantOfShape: the index in Model::other_tensors of the tensor in the
   /// attribute `value`; nullopt if there is none.
   std::optional<std::size_t> value_tensor = {};
+  /// In the main graph: the nodes of Model::inner_nodes before this index are in the attributes of
+  /// this node or of nodes before it in the file.
+  std::size_t inner_end = 0;
 };
 
 /// A function that the file itself defines (a model-local function).
@@ -68,6 +73,8 @@ struct Function {
   std::vector<Node> nodes;  ///< Includes the nodes of inner graphs (If, Loop, Scan).
   std::vector<std::string> inputs = {};
   std::vector<std::string> outputs = {};
+  std::vector<ValueInfo> value_info = {};        ///< As Model::value_info.
+  std::vector<std::string> inner_inputs = {};    ///< As Model::inner_inputs.
   /// The function's tensors are Model::other_tensors from index `first_tensor` to index
   /// `end_tensor` - 1.
   std::size_t first_tensor = 0;
@@ -129,10 +136,13 @@ struct Model {
   std::vector<ValueInfo> outputs;
   std::vector<Node> nodes;
   std::vector<Tensor> initializers;
-  std::vector<ValueInfo> value_info;  ///< Types of nodes' results. read() leaves the list empty.
+  /// Types of nodes' results. read() adds the results in inner graphs, and the outputs of inner
+  /// graphs.
+  std::vector<ValueInfo> value_info;
   std::vector<Function> functions;
   /// The nodes of inner graphs (in attributes of If, Loop, Scan) and of training information.
   std::vector<Node> inner_nodes;
+  std::vector<std::string> inner_inputs;  ///< The names of the inputs of inner graphs.
   /// All tensors that are not in `initializers`. They come from attributes, inner graphs, functions
   /// and training information. Each sparse tensor adds two tensors (values and indices).
   std::vector<Tensor> other_tensors;

@@ -43,6 +43,7 @@ enum {
   node = 7,
   domain = 10,
   attribute_proto = 11,
+  value_info = 12,
   overload = 13
 };
 }

@@ -1,6 +1,5 @@
 // Reads a whole ONNX file into a Model. Checks the protobuf form of every field. The Model does not
-// store documentation, the shapes of values within the graph, and the devices on which nodes run
-// (DeviceConfigurationProto).
+// store documentation, and the devices on which nodes run (DeviceConfigurationProto).
 
 #include <algorithm>
 #include <array>
@@ -21,14 +20,17 @@ void take_training(Fields fields, Model& model) {
         fields.number() != training_info_proto::algorithm) {
       continue;
     }
-    GraphReader(model, {model.inner_nodes, model.other_tensors}).take_graph(fields.message());
+    GraphReader(model, {model.inner_nodes, model.other_tensors, model.value_info,
+                        model.inner_inputs})
+        .take_graph(fields.message());
   }
 }
 
 void take_function(Fields fields, Model& model) {
   Function function;
   function.first_tensor = model.other_tensors.size();
-  GraphReader body(model, {function.nodes, model.other_tensors, true});
+  GraphReader body(model, {function.nodes, model.other_tensors, function.value_info,
+                           function.inner_inputs, true});
   while (fields.next()) {
     switch (fields.number()) {
       case function_proto::domain:
@@ -48,6 +50,9 @@ void take_function(Fields fields, Model& model) {
         break;
       case function_proto::node:
         body.take_node(fields.message());
+        break;
+      case function_proto::value_info:
+        function.value_info.push_back(value_info(fields.message()));
         break;
       case function_proto::attribute_proto:
         body.take_default(fields.message());
@@ -89,7 +94,8 @@ void take_opset(Fields fields, std::map<std::string, std::int64_t>& versions, Mo
 }
 
 void take_graph(Fields fields, Model& model) {
-  GraphReader graph(model, {model.nodes, model.initializers, false, &model.sparse_constants});
+  GraphReader graph(model, {model.nodes, model.initializers, model.value_info, model.inner_inputs,
+                            false, &model.sparse_constants});
   model.graph_name = graph.take_graph(fields, &model.inputs, &model.outputs);
 }
 

@@ -45,6 +45,8 @@ class GraphReader {
   struct Place {
     std::vector<Node>& nodes;
     std::vector<Tensor>& constants;
+    std::vector<ValueInfo>& value_info;
+    std::vector<std::string>& inner_inputs;  ///< For inner graphs: the names of their inputs.
     bool in_function = false;
     std::vector<std::string>* sparse_constants = nullptr;  ///< Null if nobody needs these names.
     int depth = 0;  ///< How many graphs contain the graph or function.
@@ -53,7 +55,7 @@ class GraphReader {
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}
 
   /// Reads a graph and returns its name. Adds the graph's inputs and outputs to `inputs` and
-  /// `outputs`, which may be null.
+  /// `outputs`, which may be null. If `inputs` is null, adds their names to Place::inner_inputs.
   std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
                          std::vector<ValueInfo>* outputs = nullptr);
   void take_node(Fields fields);

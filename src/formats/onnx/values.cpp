@@ -41,6 +41,7 @@ void tensor_type(Fields fields, ValueInfo& value) {
     if (fields.number() == type_proto::elem_type) {
       value.elem_type = static_cast<int>(fields.integer());
     } else {
+      value.has_shape = true;
       Fields shape = fields.message();
       while (shape.next()) value.dims.push_back(dim(shape.message()));
     }

@@ -1,0 +1,131 @@
+// ONNX files with a constant whose size comes from the operator Shape or Size, and honest files
+// that look alike.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "onnx_forge.h"
+#include "onnx_maker.h"
+
+namespace aether2onnx::corpus {
+
+using namespace onnx_forge;
+
+namespace {
+
+// A ValueInfoProto. A size of -1 becomes an axis with a name.
+std::string sized(const std::string& name, const std::vector<std::int64_t>& sizes) {
+  std::string shape;
+  for (const std::int64_t size : sizes) {
+    shape += field(1, size < 0 ? field(2, "n") : number_field(1, static_cast<std::uint64_t>(size)));
+  }
+  return field(1, name) + field(2, field(1, number_field(1, 1) + field(2, shape)));
+}
+std::string input(const std::string& name, const std::vector<std::int64_t>& sizes) {
+  return field(11, sized(name, sizes));
+}
+std::string stated(const std::string& name, const std::vector<std::int64_t>& sizes) {
+  return field(13, sized(name, sizes));
+}
+
+std::string numbers(const std::string& name, const std::vector<std::int64_t>& values) {
+  return field(5, integers(name, values));
+}
+
+// Fills a tensor of the shape of a value.
+std::string fill(const std::string& value) {
+  return node("Shape", value, "shape") + node("ConstantOfShape", "shape", "large");
+}
+
+std::string condition() {
+  return node("Cast", "input", "c", attribute("to", kInt, number_field(3, 9)));
+}
+
+std::string choose(const std::string& branch) {
+  return many("If", {"c"}, "v",
+              attribute("then_branch", kGraph, field(6, branch)) +
+                  attribute("else_branch", kGraph, field(6, branch)));
+}
+
+std::string loop(const std::string& body_nodes) {
+  const std::string body = body_nodes + node("Identity", "go", "went") + field(2, "body") +
+                           field(11, field(1, "i")) + field(11, field(1, "go")) +
+                           field(11, field(1, "state")) + field(12, field(1, "went")) +
+                           field(12, field(1, "then"));
+  return numbers("trips", {2}) +
+         many("Loop", {"trips", "", "big"}, "v", attribute("body", kGraph, field(6, body)));
+}
+
+}  // namespace
+
+void add_shapes(Maker& maker) {
+  const std::vector<std::int64_t> large{1 << 15, 1 << 16};
+  const auto told = [&](const std::string& name, const char* reason, const std::string& graph_,
+                        const std::string& functions = "") {
+    File file;
+    file.graph_more = graph_;
+    file.model_more = functions;
+    maker.told(name, reason, file.bytes(), ScanResult::unclear, "");
+  };
+  const std::string big = input("big", large);
+  told("shape_of_an_input", "the file states the size of an input", big + fill("big"));
+  told("shape_in_any_order", "the nodes stand in the order in which they do not run",
+       big + node("ConstantOfShape", "shape", "large") + node("Shape", "r", "shape") +
+           node("Relu", "big", "r"));
+  told("shape_of_one_axis", "Shape takes only the axis whose size is stated",
+       input("big", {1 << 30, -1}) +
+           many("Shape", {"big"}, "shape", attribute("end", kInt, number_field(3, 1))) +
+           node("ConstantOfShape", "shape", "large"));
+  told("size_of_an_input", "Size gives the number of elements",
+       big + node("Size", "big", "n") + numbers("one", {1}) +
+           many("Reshape", {"n", "one"}, "shape") + node("ConstantOfShape", "shape", "large"));
+  told("shape_of_a_reshape", "the size of an input of any size",
+       input("open", {-1, -1}) + numbers("sizes", large) + many("Reshape", {"open", "sizes"}, "v") +
+           fill("v"));
+  told("shape_of_a_statement", "the file states the size of a result",
+       input("open", {-1, -1}) + node("Relu", "open", "v") + stated("v", large) + fill("v"));
+  told("shape_of_an_output", "the file states the size of an output",
+       input("open", {-1, -1}) + node("Relu", "open", "v") + field(12, sized("v", large)) +
+           fill("v"));
+  told("shape_of_two_inputs", "each of two inputs states one size",
+       input("a", {-1, large[1]}) + input("b", {large[0], -1}) + many("Add", {"a", "b"}, "v") +
+           fill("v"));
+  told(
+      "shape_of_an_unknown_size", "scan does not know the size that Einsum gives",
+      big + many("Einsum", {"big"}, "v", attribute("equation", 3, field(4, "ij->ji"))) + fill("v"));
+  told("shape_of_an_if", "the size comes from either branch of an If",
+       big + condition() + choose(graph(node("Identity", "big", "then"))) + fill("v"));
+  told("shape_in_an_if", "the constant is in a branch of an If",
+       big + condition() +
+           choose(graph(node("Shape", "big", "s") + node("ConstantOfShape", "s", "then"))));
+  told("shape_of_a_loop", "the size comes from a Loop",
+       big + loop(node("Identity", "state", "then")) + fill("v"));
+  told("shape_in_a_loop", "the constant is in a Loop",
+       big + loop(node("Shape", "big", "s") + node("ConstantOfShape", "s", "then")));
+  told("shape_of_an_argument", "a function gets the value", big + node("F", "big", "v", "", "mine"),
+       function("mine", "F",
+                field(7, field(1, "a") + field(2, "s") + field(4, "Shape")) +
+                    field(7, field(1, "s") + field(2, "b") + field(4, "ConstantOfShape"))));
+  told("shape_behind_a_missing_argument", "the call leaves out an argument of the function",
+       big + node("F", "big", "v", "", "mine"),
+       function("mine", "F",
+                field(7, field(1, "a") + field(1, "least") + field(2, "k") + field(4, "Clip")) +
+                    field(7, field(1, "k") + field(2, "s") + field(4, "Shape")) +
+                    field(7, field(1, "s") + field(2, "b") + field(4, "ConstantOfShape")) +
+                    field(4, "least")));
+  // PyTorch's exporter writes zeros of the size of a picture so.
+  const std::string zeros = numbers("one", {1}) + numbers("zero", {0}) + numbers("two", {2}) +
+                            node("Shape", "picture", "sizes") +
+                            many("Gather", {"sizes", "zero"}, "batch") +
+                            many("Slice", {"sizes", "two", "end"}, "plane") + numbers("end", {4}) +
+                            many("Concat", {"batch", "one", "plane"}, "all",
+                                 attribute("axis", kInt, number_field(3, 0))) +
+                            node("ConstantOfShape", "all", "zeros");
+  maker.honest("zeros_of_any_size", "zeros as large as a picture",
+               with_graph(input("picture", {-1, 3, -1, -1}) + zeros));
+  maker.honest("zeros_of_a_stated_size", "zeros as large as a picture of 720p",
+               with_graph(input("picture", {1, 3, 720, 1280}) + zeros));
+}
+
+}  // namespace aether2onnx::corpus
