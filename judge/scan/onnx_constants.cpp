@@ -190,9 +190,9 @@ class Constants {
     return true;
   }
 
-  // Adds the values that the nodes compute to the scope. Returns the number of elements of the
-  // constants among them, including those in called functions. Sets `excess_` if there are too
-  // many.
+  // Adds the values that the nodes compute to the scope. Returns the work for the constants among
+  // them (see work_of), including those in called functions. Sets `excess_` if the work is too
+  // much.
   double fold(const Nodes& nodes, Scope& scope, int depth) {
     // Exporters write each node after the nodes that make its inputs, so two rounds find and
     // confirm every value. Any other order can need a round for each node.
@@ -230,8 +230,8 @@ class Constants {
     return has_numbers ? cost::kNodePart * results[0].numbers->size() * (1 + inputs) / 4 : 0;
   }
 
-  // Evaluates one node, if all inputs are in the scope. Adds the elements of its constants to
-  // `sum`. Returns whether the scope has changed.
+  // Evaluates one node, if all inputs are in the scope. Adds the work for its constants to `sum`.
+  // Returns whether the scope has changed.
   bool visit(const onnx::Node& node, Scope& scope, int depth, double& sum) {
     std::vector<const Value*> inputs;
     for (const std::string& name : node.inputs) {
@@ -255,7 +255,7 @@ class Constants {
     } else {
       results = results_of({node, inputs}, fill_of(node));
       if (!file_.budget.take(cost_of(results, inputs.size()))) return false;
-      for (const Value& result : results) sum += result.is_constant ? result.elements : 0;
+      sum += work_of({node, inputs}, results);
     }
     bool changed = false;
     for (std::size_t i = 0; i < std::min(results.size(), node.outputs.size()); ++i) {
@@ -337,7 +337,7 @@ class Constants {
   const File& file_;
   onnx::TensorReader reader_;
   double stored_ = 0;           // the elements of all tensors in the file
-  double most_ = 0;             // the limit for the elements of all constants
+  double most_ = 0;             // the limit for the work for all constants
   std::vector<Stated> stated_;  // for each function
   std::vector<Value> other_tensors_;
   const onnx::Node* excess_ = nullptr;

@@ -35,6 +35,14 @@ constexpr std::string_view kProducts =
     "Where PRelu BitwiseAnd BitwiseOr BitwiseXor BitShift MatMul Gemm Gather GatherElements "
     "GatherND";
 
+// More operators whose work for each element of the output is small.
+constexpr std::string_view kCheap =
+    "Sum Mean Concat Expand Tile OneHot Range ConstantOfShape Pad Resize Upsample Shape Size "
+    "EyeLike";
+
+// Operators that do not read all elements of their inputs.
+constexpr std::string_view kPicks = "Gather GatherElements GatherND Slice Split Shape Size";
+
 double elements(const Operation& operation, std::size_t i) {
   return operation.input(i) == nullptr ? 1 : operation.input(i)->elements;
 }
@@ -178,6 +186,36 @@ std::vector<Value> results_of(const Operation& operation, const Value* fill) {
     if (i == 0 && result.dims) compute_numbers(operation, fill, result);
   }
   return results;
+}
+
+double work_of(const Operation& operation, const std::vector<Value>& results) {
+  const std::string& op = operation.node.op_type;
+  double work = 0;
+  bool has_shape = true;
+  for (const Value& result : results) {
+    work += result.is_constant ? result.elements : 0;
+    has_shape = has_shape && result.dims;
+  }
+  const bool is_product = op == "MatMul" || op == "Gemm";
+  const bool is_cheap = !is_product && (is_one_of(kLikeFirst, op) || is_one_of(kProducts, op) ||
+                                        is_one_of(kCheap, op));
+  if (work == 0 || is_one_of(kPicks, op)) return work;
+  for (std::size_t i = 0; i < operation.inputs.size(); ++i) {
+    work = std::max(work, elements(operation, i));
+  }
+  if (!has_shape || is_cheap) return work;
+  const Dims* first = operation.dims(0);
+  const Dims* second = operation.dims(1);
+  if (is_product && first != nullptr && !first->empty()) {
+    const bool turns =
+        op == "Gemm" && operation.integer("transA", 0) != std::optional<std::int64_t>(0);
+    return work * static_cast<double>(turns ? first->front() : first->back());
+  }
+  if (op == "Conv" && second != nullptr) {
+    return work * elements(operation, 1) / std::max(1.0, static_cast<double>(second->front()));
+  }
+  for (std::size_t i = 0; i < operation.inputs.size(); ++i) work *= elements(operation, i);
+  return work;
 }
 
 Value constant_of(const onnx::Node& node, const onnx::Node* caller, double most) {

@@ -58,6 +58,11 @@ Value merged(const Value& a, const Value& b);
 /// its output; null if the number is unknown.
 std::vector<Value> results_of(const Operation& operation, const Value* fill);
 
+/// Returns a measure of the work and memory to compute the constants among `results`, which are the
+/// results of results_of(). The measure is the number of elements that the operator reads or
+/// writes, or the number of multiplications if there are more of them.
+double work_of(const Operation& operation, const std::vector<Value>& results);
+
 /// Returns the value of a node Constant whose attribute has numbers. `caller` is the node that
 /// calls the function with the node; null in the main graph. `most` is the largest possible number
 /// of elements if the attribute's value is unknown.

@@ -114,6 +114,24 @@ void add_shapes(Maker& maker) {
                     field(7, field(1, "k") + field(2, "s") + field(4, "Shape")) +
                     field(7, field(1, "s") + field(2, "b") + field(4, "ConstantOfShape")) +
                     field(4, "least")));
+  const std::string plane = numbers("image_size", {1, 1, 4000, 4000}) +
+                            numbers("kernel_size", {1, 1, 1000, 1000}) +
+                            node("ConstantOfShape", "image_size", "image") +
+                            node("ConstantOfShape", "kernel_size", "kernel");
+  told("long_convolution", "a constant of 9 million elements needs 9 * 10^12 multiplications",
+       plane + many("Conv", {"image", "kernel"}, "large"));
+  told("long_pooling", "a constant needs 9 * 10^12 comparisons",
+       numbers("image_size", {1, 1, 4000, 4000}) + node("ConstantOfShape", "image_size", "image") +
+           many("MaxPool", {"image"}, "large",
+                attribute("kernel_shape", 7, number_field(8, 1000) + number_field(8, 1000))));
+  told("long_product", "a constant of 16 million elements needs 6 * 10^10 multiplications",
+       numbers("size", {4000, 4000}) + node("ConstantOfShape", "size", "m") +
+           many("MatMul", {"m", "m"}, "large"));
+  maker.honest(
+      "short_product", "a table of positions goes through a layer",
+      with_graph(numbers("a_size", {225, 2}) + numbers("b_size", {2, 512}) +
+                 node("ConstantOfShape", "a_size", "a") + node("ConstantOfShape", "b_size", "b") +
+                 many("MatMul", {"a", "b"}, "bias")));
   // PyTorch's exporter writes zeros of the size of a picture so.
   const std::string zeros = numbers("one", {1}) + numbers("zero", {0}) + numbers("two", {2}) +
                             node("Shape", "picture", "sizes") +
