@@ -207,8 +207,8 @@ std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims)
 
 // Cast; the numbers of TensorProto.DataType.
 void cast(const Operation& operation, Value& output) {
-  enum Type { kFloat = 1, kInt32 = 6, kInt64 = 7, kBool = 9, kDouble = 11 };
-  const auto to = operation.integer("to", 0);
+  enum Type : std::int64_t { kFloat = 1, kInt32 = 6, kInt64 = 7, kBool = 9, kDouble = 11 };
+  const std::int64_t to = operation.integer("to", 0).value_or(0);
   const Value& input = *operation.input(0);
   const bool is_real = to == kFloat || to == kDouble;
   const bool is_integer = to == kInt32 || to == kInt64;

@@ -146,7 +146,7 @@ Shape concat(const Operation& operation) {
 std::vector<Shape> parts(const Operation& operation) {
   const std::size_t outputs = operation.node.outputs.size();
   const Dims* dims = operation.dims(0);
-  const std::vector<Shape> unknown(outputs);
+  std::vector<Shape> unknown(outputs);
   if (dims == nullptr) return unknown;
   const auto axis = axis_of(operation.integer("axis", 0), dims->size());
   const List sizes = list_of(operation, "split", 1);

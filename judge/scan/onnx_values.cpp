@@ -96,7 +96,7 @@ Value vector_of(std::vector<double> numbers) {
 // knows the shape of the input.
 Value size_of(const Operation& operation) {
   constexpr double most_exact = 1LL << 53;
-  const Value unknown{true, static_cast<double>(kMostNumbers)};
+  Value unknown{true, static_cast<double>(kMostNumbers)};
   const Dims* dims = operation.dims(0);
   if (dims == nullptr || !operation.node.references.empty()) return unknown;
   const auto axes = static_cast<std::int64_t>(dims->size());

@@ -73,8 +73,8 @@ struct Function {
   std::vector<Node> nodes;  ///< Includes the nodes of inner graphs (If, Loop, Scan).
   std::vector<std::string> inputs = {};
   std::vector<std::string> outputs = {};
-  std::vector<ValueInfo> value_info = {};        ///< As Model::value_info.
-  std::vector<std::string> inner_inputs = {};    ///< As Model::inner_inputs.
+  std::vector<ValueInfo> value_info = {};      ///< As Model::value_info.
+  std::vector<std::string> inner_inputs = {};  ///< As Model::inner_inputs.
   /// The function's tensors are Model::other_tensors from index `first_tensor` to index
   /// `end_tensor` - 1.
   std::size_t first_tensor = 0;

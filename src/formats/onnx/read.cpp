@@ -20,8 +20,8 @@ void take_training(Fields fields, Model& model) {
         fields.number() != training_info_proto::algorithm) {
       continue;
     }
-    GraphReader(model, {model.inner_nodes, model.other_tensors, model.value_info,
-                        model.inner_inputs})
+    GraphReader(model,
+                {model.inner_nodes, model.other_tensors, model.value_info, model.inner_inputs})
         .take_graph(fields.message());
   }
 }
