@@ -75,10 +75,11 @@ Choice choose_program(const EngineRequest& request, TensorRtVersion& version,
   }
   if (found && request.version && !is_release_of(found->version, *request.version)) {
     const std::string asked = to_string(*request.version);
-    fail({ErrorKind::usage, "engine-version", "trt_version", asked, to_string(found->version)},
-         "--trt_version {} asks for another version: {} belongs to TensorRT {}.\nLeave "
-         "--trt_version out, or give another --trtexec.",
-         asked, shown(found->program), to_string(found->version));
+    const char* option = request.target.version.empty() ? "trt_version" : "for";
+    fail({ErrorKind::usage, "engine-version", option, asked, to_string(found->version)},
+         "--{} asks for TensorRT {}, but {} belongs to TensorRT {}.\nCorrect the version, or give "
+         "another --trtexec.",
+         option, asked, shown(found->program), to_string(found->version));
   }
   if (found) {
     version = found->version;

@@ -181,6 +181,7 @@ TEST_F(EngineRun, IsRefusedBeforeAnythingIsWritten) {
   };
   expect("fixed.onnx --trt_version 8.6", 2, "belongs to TensorRT 10.3.0");
   expect("fixed.onnx --trt_version 10.2", 2, "belongs to TensorRT 10.3.0");
+  expect("fixed.onnx --for tensorrt:8.6", 2, "--for asks for TensorRT 8.6");
   expect("fixed.onnx --save_engine fixed.onnx", 1, "the input itself");
   expect("fixed.onnx --save_engine .", 1, "is a folder");
   expect("fixed.onnx --save_engine e.engine --log e.engine", 2, "is also the path of the engine");

@@ -118,7 +118,8 @@ void check_file_name(const std::string& name) {
   }
 }
 
-// Returns the names of the shards, sorted by their bytes, each with its number of tensors.
+// Returns the name of each shard, with the shard's number of tensors. The names are in bytewise
+// order.
 std::map<std::string, std::size_t> shards_of(
     const std::unordered_map<std::string, std::string>& weight_map, const Limits& limits) {
   std::map<std::string, std::size_t> shards;

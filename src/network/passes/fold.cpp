@@ -72,8 +72,9 @@ class Fold {
     return as_in_checkpoint(net_.source.parameters.at(id).value);
   }
 
-  // Returns the expression of the weight `id` of `result`. Before the first change() of a weight,
-  // as_in_checkpoint() adds the rounding. Later the expression contains the rounding already.
+  // Returns the expression of the weight `id` of `result`. Before the first change() of the weight,
+  // as_in_checkpoint() adds the rounding of a fused checkpoint. Later the expression contains this
+  // rounding already.
   Expression result_value(ParameterId id) const {
     const Expression& value = net_.result.parameters.at(id).value;
     return changed_.contains(id) ? value : as_in_checkpoint(value);
