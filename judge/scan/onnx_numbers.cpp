@@ -56,6 +56,7 @@ void each_index(const Dims& dims, Visit visit) {
 // Returns the place of an element in row-major order. If `index` has more axes than `dims`, the
 // first ones are left out. The index wraps around, so an axis of size 1 is repeated.
 std::size_t place_of(const Dims& index, const Dims& dims) {
+  if (index.size() < dims.size() || std::find(dims.begin(), dims.end(), 0) != dims.end()) return 0;
   std::size_t place = 0;
   for (std::size_t axis = 0; axis < dims.size(); ++axis) {
     const std::int64_t at = index[index.size() - dims.size() + axis] % dims[axis];
@@ -182,7 +183,7 @@ std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims)
   const std::string_view op = operation.node.op_type;
   const std::size_t first = op == "Where" ? 1 : 0;
   const std::size_t count = operation.inputs.size();
-  if (count <= first) return std::nullopt;
+  if (count <= first || (count > 1 && is_one_of("Floor Ceil Neg Abs Not", op))) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) {
     const Value* input = operation.input(i);
     const bool is_fine = operation.numbers(i) != nullptr &&
@@ -252,6 +253,11 @@ std::optional<Numbers> range(const Operation& operation, const Dims& dims) {
   return result;
 }
 
+// Operators with broadcasting, and operators with one input, that computed() knows.
+constexpr std::string_view kElementwise =
+    "Where Floor Ceil Neg Abs Not Add Sub Mul Div Mod Min Max Equal Less Greater LessOrEqual "
+    "GreaterOrEqual And Or";
+
 std::optional<Numbers> elements_of(const Operation& operation, const Dims& dims) {
   const std::string_view op = operation.node.op_type;
   if (is_one_of(kSameOrder, op)) return *operation.numbers(0);
@@ -260,7 +266,7 @@ std::optional<Numbers> elements_of(const Operation& operation, const Dims& dims)
   if (op == "Concat") return joined(operation, dims);
   if (op == "Gather") return gathered(operation, dims);
   if (is_one_of("Expand Tile Transpose Slice", op)) return moved(operation, dims);
-  return elementwise(operation, dims);
+  return is_one_of(kElementwise, op) ? elementwise(operation, dims) : std::nullopt;
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Shape elementwise(const Operation& operation) {
 // The second input must not make the output larger than the first.
 Shape one_way(const Operation& operation) {
   Shape result = elementwise(operation);
-  return result && *result == *operation.dims(0) ? result : Shape();
+  return result && operation.dims(0) != nullptr && *result == *operation.dims(0) ? result : Shape();
 }
 
 Shape transpose(const Operation& operation) {
@@ -424,7 +424,7 @@ std::optional<Slices> slices_of(const Operation& operation) {
     const std::size_t axis = *axis_of(places[i], dims->size());
     const std::int64_t size = (*dims)[axis];
     const std::int64_t step = strides[i];
-    if (step == 0) return std::nullopt;
+    if (step == 0 || (step < 0 && size == 0)) return std::nullopt;
     const std::int64_t first = step > 0 ? 0 : -1;  // the lowest place where a slice may end
     const auto place = [&](std::int64_t number, std::int64_t least) {
       return std::clamp(number < 0 ? number + size : number, least, std::max(least, size + first));

@@ -307,9 +307,12 @@ def main():
             answer = make_file(chance, path)
             if answer is not None:
                 harmful[path] = answer
-        found = subprocess.run([given.program, "scan", "--json", *harmful], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True, check=False)
-        results = {entry["file"]: entry["result"] for entry in json.loads(found.stdout)["results"]}
+        paths = list(harmful)
+        results = {}
+        for first in range(0, len(paths), 500):
+            found = subprocess.run([given.program, "scan", "--json", *paths[first:first + 500]],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+            results |= {entry["file"]: entry["result"] for entry in json.loads(found.stdout)["results"]}
     missed = [path for path, answer in harmful.items() if answer and results[path] == "clean"]
     alarms = [path for path, answer in harmful.items() if not answer and results[path] != "clean"]
     harmless = list(harmful.values()).count(False)

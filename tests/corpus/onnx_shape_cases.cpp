@@ -132,6 +132,12 @@ void add_shapes(Maker& maker) {
       with_graph(numbers("a_size", {225, 2}) + numbers("b_size", {2, 512}) +
                  node("ConstantOfShape", "a_size", "a") + node("ConstantOfShape", "b_size", "b") +
                  many("MatMul", {"a", "b"}, "bias")));
+  maker.honest(
+      "elements_by_index", "the indices have more axes than the result",
+      with_graph(numbers("sizes", {12}) + node("ConstantOfShape", "sizes", "data") +
+                 numbers("index_size", {2, 1}) + node("ConstantOfShape", "index_size", "real") +
+                 node("Cast", "real", "indices", attribute("to", kInt, number_field(3, 7))) +
+                 many("GatherND", {"data", "indices"}, "found")));
   // PyTorch's exporter writes zeros of the size of a picture so.
   const std::string zeros = numbers("one", {1}) + numbers("zero", {0}) + numbers("two", {2}) +
                             node("Shape", "picture", "sizes") +
