@@ -127,6 +127,12 @@ void add_shapes(Maker& maker) {
   told("long_product", "a constant of 16 million elements needs 6 * 10^10 multiplications",
        numbers("size", {4000, 4000}) + node("ConstantOfShape", "size", "m") +
            many("MatMul", {"m", "m"}, "large"));
+  std::string sums;
+  for (int number = 0; number < 2000; ++number) {
+    sums += node("ReduceSum", "m", "sum" + std::to_string(number));
+  }
+  told("many_sums", "each of 2,000 sums reads 9 million elements",
+       numbers("size", {3000, 3000}) + node("ConstantOfShape", "size", "m") + sums);
   maker.honest(
       "short_product", "a table of positions goes through a layer",
       with_graph(numbers("a_size", {225, 2}) + numbers("b_size", {2, 512}) +
