@@ -305,8 +305,9 @@ class Constants {
       excess_ = &node;
       return false;
     }
-    if (!file_.budget.take(cost::kNodePart * (function.end_tensor - function.first_tensor)))
-      return false;
+    const std::size_t parts = function.end_tensor - function.first_tensor + function.inputs.size() +
+                              function.inner_inputs.size();
+    if (!file_.budget.take(cost::kNodePart * parts)) return false;
     Scope inner{stated_[static_cast<std::size_t>(&function - model_.functions.data())], &node};
     for (std::size_t i = function.first_tensor; i < function.end_tensor; ++i) {
       add(inner, model_.other_tensors[i].name, other_tensors_[i]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <string>
 
 #include "judge/scan/onnx_shape_rules.h"
@@ -136,6 +137,46 @@ Shape matmul(const Operation& operation) {
   return result;
 }
 
+// Knows equations of small letters with an arrow, for example "bij,bjk->bik".
+Shape einsum(const Operation& operation) {
+  const auto found = operation.node.attributes.find("equation");
+  const auto* equation =
+      found == operation.node.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+  if (equation == nullptr) return std::nullopt;
+  std::map<char, std::int64_t> sizes;
+  std::size_t input = 0;
+  std::size_t axis = 0;
+  std::size_t at = 0;
+  for (; at < equation->size() && (*equation)[at] != '-'; ++at) {
+    const char letter = (*equation)[at];
+    const Dims* dims = operation.dims(input);
+    if (dims == nullptr) return std::nullopt;
+    if (letter == ',') {
+      if (axis != dims->size()) return std::nullopt;
+      ++input;
+      axis = 0;
+      continue;
+    }
+    if (letter == ' ') continue;
+    if (letter < 'a' || letter > 'z' || axis == dims->size()) return std::nullopt;
+    if (sizes.try_emplace(letter, (*dims)[axis]).first->second != (*dims)[axis])
+      return std::nullopt;
+    ++axis;
+  }
+  const Dims* last = operation.dims(input);
+  const bool is_whole = last != nullptr && axis == last->size() &&
+                        input + 1 == operation.inputs.size() && equation->compare(at, 2, "->") == 0;
+  if (!is_whole) return std::nullopt;
+  Dims result;
+  for (at += 2; at < equation->size(); ++at) {
+    if ((*equation)[at] == ' ') continue;
+    const auto size = sizes.find((*equation)[at]);
+    if (size == sizes.end()) return std::nullopt;
+    result.push_back(size->second);
+  }
+  return result;
+}
+
 Shape gemm(const Operation& operation) {
   const Dims* a = operation.dims(0);
   const Dims* b = operation.dims(1);
@@ -231,6 +272,8 @@ Shape grid_sample(const Operation& operation) {
   if (dims == nullptr || grid == nullptr || dims->size() != 4 || grid->size() != 4) {
     return std::nullopt;
   }
+  // ONNX takes the number of pictures from either input.
+  if (dims->front() != grid->front()) return std::nullopt;
   return Dims{(*dims)[0], (*dims)[1], (*grid)[1], (*grid)[2]};
 }
 

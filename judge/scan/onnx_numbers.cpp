@@ -20,17 +20,6 @@ using Numbers = std::vector<double>;
 
 constexpr std::size_t kMostAxes = 8;
 
-// Returns whether the number is exact in each type, and whether sums and products of two such
-// numbers are exact in float64.
-bool is_exact(double number, bool is_integer) {
-  constexpr double largest = 1 << 24;
-  constexpr double finest = 1 << 20;
-  if (!(std::abs(number) <= largest)) return false;
-  if (std::trunc(number) == number) return true;
-  return !is_integer && std::trunc(number * finest) == number * finest &&
-         static_cast<double>(static_cast<float>(number)) == number;
-}
-
 bool are_exact(const Numbers& numbers, bool is_integer) {
   return std::all_of(numbers.begin(), numbers.end(),
                      [=](double number) { return is_exact(number, is_integer); });
@@ -181,13 +170,14 @@ std::optional<double> computed(std::string_view op, const Numbers& x, bool is_in
 // condition of Where must have one type. Where only selects, so its elements can have any size.
 std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims) {
   const std::string_view op = operation.node.op_type;
-  const std::size_t first = op == "Where" ? 1 : 0;
+  const bool selects = op == "Where";
+  const std::size_t first = selects ? 1 : 0;
   const std::size_t count = operation.inputs.size();
   if (count <= first || (count > 1 && is_one_of("Floor Ceil Neg Abs Not", op))) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) {
     const Value* input = operation.input(i);
     const bool is_fine = operation.numbers(i) != nullptr &&
-                         (first == 1 || are_exact(*input->numbers, input->is_integer)) &&
+                         (selects || are_exact(*input->numbers, input->is_integer)) &&
                          (i < first || input->is_integer == operation.input(first)->is_integer);
     if (!is_fine) return std::nullopt;
   }
@@ -200,7 +190,7 @@ std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims)
       x.push_back((*operation.numbers(i))[place_of(index, *operation.dims(i))]);
     }
     const auto number = computed(op, x, is_integer);
-    is_known = is_known && number && (first == 1 || is_exact(*number, is_integer));
+    is_known = is_known && number && (selects || is_exact(*number, is_integer));
     result.push_back(number.value_or(0));
   });
   return is_known ? std::optional(std::move(result)) : std::nullopt;
@@ -250,6 +240,7 @@ std::optional<Numbers> range(const Operation& operation, const Dims& dims) {
     result.push_back(operation.numbers(0)->front() +
                      static_cast<double>(i) * operation.numbers(2)->front());
   }
+  if (!are_exact(result, operation.input(0)->is_integer)) return std::nullopt;
   return result;
 }
 
@@ -271,6 +262,15 @@ std::optional<Numbers> elements_of(const Operation& operation, const Dims& dims)
 
 }  // namespace
 
+bool is_exact(double number, bool is_integer) {
+  constexpr double largest = 1 << 24;
+  constexpr double finest = 1 << 20;
+  if (!(std::abs(number) <= largest)) return false;
+  if (std::trunc(number) == number) return true;
+  return !is_integer && std::trunc(number * finest) == number * finest &&
+         static_cast<double>(static_cast<float>(number)) == number;
+}
+
 void compute_numbers(const Operation& operation, const Value* fill, Value& output) {
   const std::string_view op = operation.node.op_type;
   const Dims& dims = *output.dims;
@@ -284,8 +284,8 @@ void compute_numbers(const Operation& operation, const Value* fill, Value& outpu
     return;
   }
   if (operation.numbers(0) == nullptr || operation.dims(0)->size() > kMostAxes) return;
-  output.is_integer = operation.input(op == "Where" ? 1 : 0) != nullptr &&
-                      operation.input(op == "Where" ? 1 : 0)->is_integer;
+  const Value* typed = operation.input(op == "Where" ? 1 : 0);
+  output.is_integer = typed != nullptr && typed->is_integer;
   if (op == "Cast") return cast(operation, output);
   if (is_one_of(kComparisons, op)) output.is_integer = true;
   if (is_empty) {

@@ -50,6 +50,7 @@ Shape pool(const Operation& operation);
 Shape conv_transpose(const Operation& operation);
 Shape global_pool(const Operation& operation);
 Shape matmul(const Operation& operation);
+Shape einsum(const Operation& operation);
 Shape gemm(const Operation& operation);
 Shape resize(const Operation& operation);
 Shape reduce(const Operation& operation);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "judge/scan/onnx_numbers.h"
 #include "judge/scan/onnx_shape_rules.h"
 
 namespace aether2onnx::judge::scan {
@@ -26,7 +27,7 @@ Shape elementwise(const Operation& operation) {
   return result;
 }
 
-// The second input must not make the output larger than the first.
+// PRelu: the second input must not make the output larger than the first.
 Shape one_way(const Operation& operation) {
   Shape result = elementwise(operation);
   return result && operation.dims(0) != nullptr && *result == *operation.dims(0) ? result : Shape();
@@ -194,8 +195,8 @@ Shape range(const Operation& operation) {
   double numbers[3] = {};
   for (std::size_t i = 0; i < 3; ++i) {
     const auto* given = operation.numbers(i);
-    const bool is_fine = given != nullptr && given->size() == 1 && operation.input(i)->is_integer &&
-                         std::abs(given->front()) < 4e15;
+    const bool is_fine = given != nullptr && given->size() == 1 &&
+                         is_exact(given->front(), operation.input(i)->is_integer);
     if (!is_fine) return std::nullopt;
     numbers[i] = given->front();
   }
@@ -282,8 +283,7 @@ struct Rule {
 constexpr std::array kRules = {
     Rule{
         "Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization Bernoulli BitwiseNot Cast "
-        "CastLike "
-        "Ceil Celu Clip Cos Cosh CumSum DequantizeLinear Elu Erf Exp EyeLike Floor Gelu "
+        "CastLike Ceil Celu Clip Cos Cosh CumSum DequantizeLinear Elu Erf Exp EyeLike Floor Gelu "
         "GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf "
         "IsNaN LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization "
         "MeanVarianceNormalization Mish Neg Not QuantizeLinear RandomNormalLike RandomUniformLike "
@@ -303,6 +303,7 @@ constexpr std::array kRules = {
          pool, true},
     Rule{"GlobalAveragePool GlobalLpPool GlobalMaxPool", "p", global_pool},
     Rule{"MatMul", "", matmul},
+    Rule{"Einsum", "equation", einsum},
     Rule{"Gemm", "alpha beta transA transB", gemm},
     Rule{"Transpose", "perm", transpose},
     Rule{"Reshape", "allowzero", reshape},
@@ -314,8 +315,7 @@ constexpr std::array kRules = {
     Rule{"Pad", "mode pads value", pad},
     Rule{"Resize Upsample",
          "antialias coordinate_transformation_mode cubic_coeff_a exclude_outside "
-         "extrapolation_value "
-         "mode nearest_mode",
+         "extrapolation_value mode nearest_mode",
          resize},
     Rule{"ConstantOfShape", "", filled},
     Rule{"Range", "", range},

@@ -35,16 +35,27 @@ constexpr std::string_view kProducts =
     "Where PRelu BitwiseAnd BitwiseOr BitwiseXor BitShift MatMul Gemm Gather GatherElements "
     "GatherND";
 
-// More operators whose work for each element of the output is small.
-constexpr std::string_view kCheap =
-    "Sum Mean Concat Expand Tile OneHot Range ConstantOfShape Pad Resize Upsample Shape Size "
-    "EyeLike";
+// Operators that read some elements of their inputs more often than a few times.
+constexpr std::string_view kHeavy =
+    "MatMul Gemm Conv ConvTranspose AveragePool LpPool MaxPool Einsum GridSample LRN";
 
 // Operators that do not read all elements of their inputs.
 constexpr std::string_view kPicks = "Gather GatherElements GatherND Slice Split Shape Size";
 
 double elements(const Operation& operation, std::size_t i) {
   return operation.input(i) == nullptr ? 1 : operation.input(i)->elements;
+}
+
+// Returns the number of elements that the operator Range makes.
+double most_of_range(const Operation& operation) {
+  double numbers[3] = {};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto* given = operation.numbers(i);
+    if (given == nullptr || given->size() != 1) return kUnbounded;
+    numbers[i] = given->front();
+  }
+  const double count = (numbers[1] - numbers[0]) / numbers[2];
+  return std::isnan(count) ? kUnbounded : 1 + std::max(0.0, std::ceil(count));
 }
 
 double product(const std::vector<double>* numbers) {
@@ -58,6 +69,7 @@ double product(const std::vector<double>* numbers) {
 double bound(const Operation& operation) {
   const std::string& op = operation.node.op_type;
   if (op == "ConstantOfShape") return product(operation.numbers(0));
+  if (op == "Range") return most_of_range(operation);
   if (op == "Expand" || op == "Tile" || op == "OneHot") {
     return elements(operation, 0) * product(operation.numbers(1));
   }
@@ -196,17 +208,14 @@ double work_of(const Operation& operation, const std::vector<Value>& results) {
     work += result.is_constant ? result.elements : 0;
     has_shape = has_shape && result.dims;
   }
-  const bool is_product = op == "MatMul" || op == "Gemm";
-  const bool is_cheap = !is_product && (is_one_of(kLikeFirst, op) || is_one_of(kProducts, op) ||
-                                        is_one_of(kCheap, op));
   if (work == 0 || is_one_of(kPicks, op)) return work;
   for (std::size_t i = 0; i < operation.inputs.size(); ++i) {
     work = std::max(work, elements(operation, i));
   }
-  if (!has_shape || is_cheap) return work;
+  if (!has_shape || !is_one_of(kHeavy, op)) return work;
   const Dims* first = operation.dims(0);
   const Dims* second = operation.dims(1);
-  if (is_product && first != nullptr && !first->empty()) {
+  if (is_one_of("MatMul Gemm", op) && first != nullptr && !first->empty()) {
     const bool turns =
         op == "Gemm" && operation.integer("transA", 0) != std::optional<std::int64_t>(0);
     return work * static_cast<double>(turns ? first->front() : first->back());

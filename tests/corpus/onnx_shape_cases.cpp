@@ -33,6 +33,15 @@ std::string numbers(const std::string& name, const std::vector<std::int64_t>& va
   return field(5, integers(name, values));
 }
 
+// A constant without axes: an int64, a float32.
+std::string one_integer(const std::string& name, std::int64_t value) {
+  return field(
+      5, number_field(2, 7) + field(8, name) + field(7, varint(static_cast<std::uint64_t>(value))));
+}
+std::string one_real(const std::string& name, float value) {
+  return field(5, number_field(2, 1) + field(8, name) + field(9, fixed32(value)));
+}
+
 // Fills a tensor of the shape of a value.
 std::string fill(const std::string& value) {
   return node("Shape", value, "shape") + node("ConstantOfShape", "shape", "large");
@@ -91,9 +100,14 @@ void add_shapes(Maker& maker) {
   told("shape_of_two_inputs", "each of two inputs states one size",
        input("a", {-1, large[1]}) + input("b", {large[0], -1}) + many("Add", {"a", "b"}, "v") +
            fill("v"));
+  told("shape_of_an_unknown_size", "scan does not know the size that Det gives",
+       input("many", {1 << 30, 2, 2}) + node("Det", "many", "v") + fill("v"));
   told(
-      "shape_of_an_unknown_size", "scan does not know the size that Einsum gives",
+      "shape_of_an_equation", "Einsum turns the axes",
       big + many("Einsum", {"big"}, "v", attribute("equation", 3, field(4, "ij->ji"))) + fill("v"));
+  told("shape_of_a_grid", "only the grid states the number of pictures",
+       input("a", {-1, 1, 4, 4}) + input("b", {1 << 30, 1, 2, 2}) +
+           many("GridSample", {"a", "b"}, "v") + fill("v"));
   told("shape_of_an_if", "the size comes from either branch of an If",
        big + condition() + choose(graph(node("Identity", "big", "then"))) + fill("v"));
   told("shape_in_an_if", "the constant is in a branch of an If",
@@ -144,6 +158,25 @@ void add_shapes(Maker& maker) {
                  numbers("index_size", {2, 1}) + node("ConstantOfShape", "index_size", "real") +
                  node("Cast", "real", "indices", attribute("to", kInt, number_field(3, 7))) +
                  many("GatherND", {"data", "indices"}, "found")));
+  std::string inputs;
+  for (int number = 0; number < 20'000; ++number) {
+    inputs += field(11, field(1, "i" + std::to_string(number)));
+  }
+  std::string calls;
+  for (int number = 0; number < 3'000; ++number) {
+    calls += node("F", "input", "v" + std::to_string(number), "", "mine");
+  }
+  told("calls_with_many_inputs", "each of 3,000 calls has a graph with 20,000 inputs", calls,
+       function("mine", "F",
+                body_node("Loop", "", attribute("body", kGraph, field(6, graph("", inputs))))));
+  maker.honest(
+      "range_of_real_numbers", "torch.arange() with a size of the input as a real number",
+      with_graph(one_integer("axis", 0) + node("Shape", "input", "sizes") +
+                 many("Gather", {"sizes", "axis"}, "first") +
+                 node("Cast", "first", "end", attribute("to", kInt, number_field(3, 1))) +
+                 one_real("zero", 0) + one_real("one", 1) +
+                 many("Range", {"zero", "end", "one"}, "places") +
+                 node("Shape", "places", "count") + node("ConstantOfShape", "count", "filled")));
   // PyTorch's exporter writes zeros of the size of a picture so.
   const std::string zeros = numbers("one", {1}) + numbers("zero", {0}) + numbers("two", {2}) +
                             node("Shape", "picture", "sizes") +
