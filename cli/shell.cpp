@@ -33,7 +33,8 @@ bool consists_of(std::string_view text, std::string_view others) {
 // Throws Error(unsupported) if `word` contains an invisible character, such as a control character,
 // because a line for `shell` (PowerShell or cmd) cannot contain invisible characters.
 void check_is_text(Shell shell, const std::string& word) {
-  if (printable(word, word.size()) != word) not_for(shell, word, "one of its characters");
+  if (printable(word, word.size()) != word)
+    not_for(shell, word, "an invisible character in the name");
 }
 
 // Returns `word` quoted for bash. If `word` contains invisible characters, such as control
