@@ -7,7 +7,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::batch_test {
 namespace {
 
 using test::CommandResult;
@@ -294,4 +294,4 @@ TEST_F(Batch, QuietPrintsErrorsOnly) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::batch_test

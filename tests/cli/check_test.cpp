@@ -6,7 +6,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::check_test {
 namespace {
 
 using nlohmann::json;
@@ -98,4 +98,4 @@ TEST_F(CheckCommand, WrongUsage) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::check_test

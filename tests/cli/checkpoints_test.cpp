@@ -7,7 +7,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::checkpoints_test {
 namespace {
 
 using test::CommandResult;
@@ -145,4 +145,4 @@ TEST_F(Checkpoints, CompressedAgainIsExplained) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::checkpoints_test

@@ -10,7 +10,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::cli_test {
 namespace {
 
 using test::CommandResult;
@@ -395,4 +395,4 @@ TEST_F(Program, HelpAndVersion) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::cli_test

@@ -9,7 +9,7 @@
 
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::completion_test {
 namespace {
 
 using test::CommandResult;
@@ -146,4 +146,4 @@ TEST(Completion, WrongUsage) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::completion_test

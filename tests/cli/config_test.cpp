@@ -6,7 +6,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::config_test {
 namespace {
 
 using test::CommandResult;
@@ -143,4 +143,4 @@ TEST_F(Config, DryRunFindsWhatFails) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::config_test

@@ -19,7 +19,7 @@ class EngineCommandTest : public testing::Test {
  protected:
   // fixed.onnx and dynamic.onnx of float32, fixed16.onnx and dynamic16.onnx of float16.
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     const MemoryInput checkpoint(checkpoint_ = tools::write_checkpoint(tensors));
     for (const bool dynamic : {false, true}) {

@@ -8,7 +8,7 @@
 
 #include "engine_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::engine_rtx_test {
 namespace {
 
 using nlohmann::json;
@@ -216,4 +216,4 @@ TEST_F(RtxBuild, ASignalEndsPythonAndLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::engine_rtx_test

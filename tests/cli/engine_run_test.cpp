@@ -8,7 +8,7 @@
 
 #include "engine_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::engine_run_test {
 namespace {
 
 using nlohmann::json;
@@ -34,7 +34,7 @@ TEST_F(EngineRun, EveryVersionTakesItsLine) {
       {"8503", "8.5"},    {"8601", "8.6"},    {"9000", "9.0"},     {"9300", "9.3"},
       {"100001", "10.0"}, {"100300", "10.3"}, {"101600", "10.16"}, {"110100", "11.1"}};
   // TensorRT 8.5 lacks LayerNormalization.
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 5);
   test::write_file(folder_ / "m.pth", tools::write_checkpoint(tensors));
   ConvertOptions options;
@@ -235,4 +235,4 @@ TEST_F(EngineRun, ATrtexecThatDoesntEndIsKilled) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::engine_run_test

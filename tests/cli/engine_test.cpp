@@ -7,7 +7,7 @@
 
 #include "engine_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::engine_test {
 namespace {
 
 using nlohmann::json;
@@ -322,4 +322,4 @@ TEST_F(EngineCommand, FindsTrtexec) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::engine_test

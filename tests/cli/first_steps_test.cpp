@@ -10,7 +10,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::first_steps_test {
 namespace {
 
 using nlohmann::json;
@@ -306,4 +306,4 @@ TEST_F(FirstSteps, AQuietCheckSaysWhatFails) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::first_steps_test

@@ -8,7 +8,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::fuse_test {
 namespace {
 
 using test::CommandResult;
@@ -174,4 +174,4 @@ TEST_F(FuseProgram, AResultThatCannotBePrintedIsAFailure) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::fuse_test

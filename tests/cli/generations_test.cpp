@@ -8,7 +8,7 @@
 #include "quantized_networks.h"
 #include "stage_networks.h"
 
-namespace aether2onnx {
+namespace aether2onnx::generations_test {
 namespace {
 
 using nlohmann::json;
@@ -159,4 +159,4 @@ TEST_F(GenerationsCommand, TheNextCommandHasTheOptions) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::generations_test

@@ -10,7 +10,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::inputs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -22,7 +22,7 @@ using test::quoted;
 class Inputs : public testing::Test {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     test::write_file(folder_ / "net.pth", tools::write_checkpoint(tensors));
     save_shards(tensors);
@@ -345,4 +345,4 @@ TEST_F(Modes, OwnersAreKeptWherePermitted) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::inputs_test

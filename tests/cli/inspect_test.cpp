@@ -6,7 +6,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::inspect_test {
 namespace {
 
 using nlohmann::json;
@@ -91,4 +91,4 @@ TEST_F(InspectCommand, WrongUsage) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::inspect_test

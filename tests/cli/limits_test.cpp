@@ -4,7 +4,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::limits_test {
 namespace {
 
 using test::CommandResult;
@@ -45,4 +45,4 @@ TEST_F(LimitsOption, WrongOnes) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::limits_test

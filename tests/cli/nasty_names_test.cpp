@@ -10,7 +10,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::nasty_names_test {
 namespace {
 
 using namespace std::string_literals;
@@ -57,7 +57,7 @@ class NastyNames : public testing::Test {
     save("prefixed.pth", layout);
   }
   void save(const std::string& name, const tools::CheckpointLayout& layout) {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     test::write_file(folder_ / name, tools::write_checkpoint(tensors, layout));
   }
@@ -192,4 +192,4 @@ TEST_F(NastyNames, OfFiles) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::nasty_names_test

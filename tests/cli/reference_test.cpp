@@ -11,7 +11,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::reference_test {
 namespace {
 
 using nlohmann::json;
@@ -127,4 +127,4 @@ TEST_F(JsonReference, HasEveryFieldOfWhatOnnxRuntimeComputes) {
 #endif
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::reference_test

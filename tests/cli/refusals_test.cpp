@@ -10,7 +10,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::refusals_test {
 namespace {
 
 using test::CommandResult;
@@ -216,4 +216,4 @@ TEST_F(Refusals, ASignalLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::refusals_test

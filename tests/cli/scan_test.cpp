@@ -6,7 +6,7 @@
 
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::scan_test {
 namespace {
 
 using namespace std::string_literals;
@@ -100,4 +100,4 @@ TEST_F(ScanCommand, AResultThatCannotBePrintedIsNotClean) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::scan_test

@@ -7,7 +7,7 @@
 #include "engine_fixture.h"
 #include "program_fixture.h"
 
-namespace aether2onnx {
+namespace aether2onnx::targets_test {
 namespace {
 
 using nlohmann::json;
@@ -154,7 +154,7 @@ TEST_F(EngineForTarget, RefusesWhatTensorRtForRtxLacks) {
   fails("fixed.onnx --compute_capabilities 8.9", 2, "builds for the GPU on which it runs");
   fails("fixed.onnx --for tensorrt-rtx:1.4", 2, "the oldest supported version is 1.5");
   const std::string pth = quoted((folder_ / "model.pth").string());
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 5);
   test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
   ASSERT_EQ(test::run_shell(quoted(AETHER2ONNX_PROGRAM) + " " + pth + " " +
@@ -201,4 +201,4 @@ TEST_F(EngineForTarget, VersionsAndOtherTargets) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::targets_test

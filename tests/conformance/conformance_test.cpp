@@ -17,7 +17,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::conformance_test {
 namespace {
 
 using test::convert_tensors;
@@ -389,4 +389,4 @@ TEST(Emulation, OverflowsAsFloat16Does) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::conformance_test

@@ -16,7 +16,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::file_test {
 namespace {
 
 using test::convert_tensors;
@@ -220,4 +220,4 @@ TEST(Weights, HalvesAreThoseOfThePublishedRounding) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::file_test

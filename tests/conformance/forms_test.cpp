@@ -16,7 +16,7 @@
 #include "stage_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::forms_test {
 namespace {
 
 using test::convert_tensors;
@@ -284,4 +284,4 @@ INSTANTIATE_TEST_SUITE_P(All, EveryForm, testing::ValuesIn(networks()), [](const
 });
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::forms_test

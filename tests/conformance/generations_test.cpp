@@ -12,7 +12,7 @@
 #include "stage_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::generations_test {
 namespace {
 
 using test::convert_tensors;
@@ -254,4 +254,4 @@ TEST_P(EveryGeneration, TheModelIsRecognised) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::generations_test

@@ -18,7 +18,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::onnx_oracle_test {
 namespace {
 
 using ::onnx::AttributeProto;
@@ -366,4 +366,4 @@ TEST(OnnxExporters, TheAuthorsFileIsClean) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::onnx_oracle_test

@@ -10,7 +10,7 @@
 #include "picture.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::real_model_test {
 namespace {
 
 using verify::FloatTensor;
@@ -157,4 +157,4 @@ TEST_F(RealModel, IsRecognised) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::real_model_test

@@ -10,7 +10,7 @@
 #include "corpus.h"
 #include "support.h"
 
-namespace aether2onnx::corpus {
+namespace aether2onnx::corpus::corpus_test {
 namespace {
 
 using test::catch_error;
@@ -116,4 +116,4 @@ TEST(Corpus, IsLargeEnoughAndHasEachNameOnce) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::corpus
+}  // namespace aether2onnx::corpus::corpus_test

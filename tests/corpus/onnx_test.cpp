@@ -8,7 +8,7 @@
 #include "onnx_cases.h"
 #include "support.h"
 
-namespace aether2onnx::corpus {
+namespace aether2onnx::corpus::onnx_test {
 namespace {
 
 using test::catch_error;
@@ -71,4 +71,4 @@ TEST(OnnxFiles, AreOfEveryClass) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::corpus
+}  // namespace aether2onnx::corpus::onnx_test

@@ -16,7 +16,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::faults_test {
 namespace {
 
 using test::CommandResult;
@@ -233,7 +233,7 @@ class ChangingInput final : public Input {
 };
 
 TEST_F(Faults, BytesThatChangeWhileTheyAreReadAreRefusedOrRead) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 5);
   for (const auto& bytes :
        {tools::write_checkpoint(tensors), tools::write_legacy_checkpoint(tensors),
@@ -455,4 +455,4 @@ TEST_F(Faults, LongAndForeignNames) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::faults_test

@@ -15,7 +15,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::signals_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -69,7 +69,7 @@ class Child {
 class Signals : public testing::Test {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     test::write_file(folder_ / "net.pth", tools::write_checkpoint(tensors));
     ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0666), 0);
@@ -218,4 +218,4 @@ TEST_F(Signals, OptionsHaveALimit) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::signals_test

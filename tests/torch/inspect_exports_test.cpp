@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
-namespace aether2onnx {
+namespace aether2onnx::inspect_exports_test {
 namespace {
 
 const std::filesystem::path kCases = AETHER2ONNX_TORCH_CASES;
@@ -65,4 +65,4 @@ TEST(InspectExports, SaysTheSameOfTheExportAndTheCheckpoint) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::inspect_exports_test

@@ -13,7 +13,7 @@
 #include "onnxruntime.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::stage_parity_test {
 namespace {
 
 using nlohmann::json;
@@ -312,4 +312,4 @@ TEST(StageFused, PyTorchLoadsThemStrictlyAndComputesTheSame) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::stage_parity_test

@@ -7,7 +7,7 @@
 
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::torch_fused_test {
 namespace {
 
 const std::filesystem::path kCases = AETHER2ONNX_TORCH_CASES;
@@ -45,4 +45,4 @@ TEST(TorchFused, PyTorchLoadsThemStrictlyAndComputesTheSame) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::torch_fused_test

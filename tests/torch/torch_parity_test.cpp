@@ -10,7 +10,7 @@
 #include "onnxruntime.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::torch_parity_test {
 namespace {
 
 using verify::FloatTensor;
@@ -135,4 +135,4 @@ TEST(TorchParity, HalfPrecision) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::torch_parity_test

@@ -10,7 +10,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::api_test {
 namespace {
 
 using test::catch_error;
@@ -19,7 +19,7 @@ using test::list_files;
 using test::MemoryOutput;
 
 std::vector<std::byte> sample_checkpoint() {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 9);
   return tools::write_checkpoint(tensors);
 }
@@ -326,4 +326,4 @@ TEST(Names, EveryErrorKindHasItsOwn) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::api_test

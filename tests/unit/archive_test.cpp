@@ -8,7 +8,7 @@
 #include "formats/file_kind.h"
 #include "support.h"
 
-namespace aether2onnx::zip {
+namespace aether2onnx::zip::archive_test {
 namespace {
 
 using namespace std::string_literals;
@@ -360,4 +360,4 @@ TEST(ZipArchive, AFailingReadIsReportedAsItself) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::zip
+}  // namespace aether2onnx::zip::archive_test

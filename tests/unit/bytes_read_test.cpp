@@ -5,7 +5,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::bytes_read_test {
 namespace {
 
 // Counts the bytes that are read, in pieces other than those of the hash.
@@ -71,4 +71,4 @@ TEST(OnlyWhatIsNeeded, OptimizerStateIsNeverRead) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::bytes_read_test

@@ -154,7 +154,7 @@ inline std::string all_codes(const CheckReport& report) {
 inline const std::string kRelu = node("Relu", {"input"}, "output");
 
 inline std::string write_sample(const ConvertOptions& options) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 3);
   const auto checkpoint = tools::write_checkpoint(tensors);
   MemoryOutput output;

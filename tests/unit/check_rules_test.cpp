@@ -7,7 +7,7 @@
 
 #include "check_models.h"
 
-namespace aether2onnx {
+namespace aether2onnx::check_rules_test {
 namespace {
 
 using test::all_codes;
@@ -396,4 +396,4 @@ TEST(Check, ExternalData) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::check_rules_test

@@ -8,7 +8,7 @@
 #include "check_models.h"
 #include "judge/targets.h"
 
-namespace aether2onnx {
+namespace aether2onnx::check_test {
 namespace {
 
 using test::all_codes;
@@ -337,4 +337,4 @@ TEST(Check, ALongChainIsChecked) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::check_test

@@ -14,7 +14,7 @@
 #include "formats/zip/zip.h"
 #include "support.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::state_dict::checkpoint_test {
 namespace {
 
 using test::bytes_of;
@@ -330,4 +330,4 @@ TEST_P(Either, RefusesWhatTheTypeCannotHold) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::state_dict::checkpoint_test

@@ -9,7 +9,7 @@
 #include "support.h"
 #include "two_tensors.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::state_dict::containers_test {
 namespace {
 
 using namespace std::string_literals;
@@ -431,7 +431,7 @@ std::string onnx_of(const std::vector<std::byte>& file) {
 }
 
 TEST(Containers, GiveTheSameModel) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 1);
   const std::string plain = onnx_of(tools::write_checkpoint(tensors));
   EXPECT_EQ(onnx_of(tools::write_legacy_checkpoint(tensors)), plain);
@@ -445,4 +445,4 @@ TEST(Containers, GiveTheSameModel) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::state_dict::containers_test

@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-namespace aether2onnx {
+namespace aether2onnx::dtype_test {
 namespace {
 
 template <typename T>
@@ -279,4 +279,4 @@ TEST(ToDoubles, AllWeightTypes) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::dtype_test

@@ -11,7 +11,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::engine_files_test {
 namespace {
 
 using test::any_contains;
@@ -20,7 +20,7 @@ using test::Caught;
 using test::contains;
 using test::file_of;
 using test::has;
-using test::kFloat32;
+using test::kFloat;
 using test::model_of;
 
 TEST(EngineModelOfAFile, AProfileThatDoesntFitIsNotTaken) {
@@ -86,10 +86,10 @@ TEST(EngineModelOfAFile, InputsThatAreNoImagesAreRefused) {
   file.inputs.clear();
   expect(file, "engine-inputs", "no input");
   file = file_of("fp32", false, true);
-  file.inputs.push_back({"second", kFloat32, {"1"}});
+  file.inputs.push_back({"second", kFloat, {"1"}});
   expect(file, "engine-inputs", "2 inputs");
   file = file_of("fp32", false, true);
-  file.inputs.push_back({"w", kFloat32, {"8", "3", "3", "3"}});  // has a value in the file
+  file.inputs.push_back({"w", kFloat, {"8", "3", "3", "3"}});  // has a value in the file
   EXPECT_NO_THROW(judge::engine::describe(file));
   for (const std::vector<std::string>& dims :
        std::vector<std::vector<std::string>>{{},
@@ -155,7 +155,7 @@ TEST(EngineModelOfAFile, OtherFilesAreRefused) {
 }
 
 TEST(EngineModelOfAFile, WeightsMustLieBesideIt) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 9);
   const test::TemporaryFolder folder;
   test::write_file(folder / "net.pth", tools::write_checkpoint(tensors));
@@ -171,4 +171,4 @@ TEST(EngineModelOfAFile, WeightsMustLieBesideIt) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::engine_files_test

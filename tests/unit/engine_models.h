@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "check_models.h"
 #include "judge/engine/engine.h"
 
 namespace aether2onnx::test {
@@ -25,14 +26,10 @@ inline bool has(const std::vector<std::string>& arguments, const std::string& ar
   return std::find(arguments.begin(), arguments.end(), argument) != arguments.end();
 }
 
-inline constexpr int kFloat32 = 1;
-inline constexpr int kFloat16 = 10;
-inline constexpr int kBfloat16 = 16;
-
 // A file as an exporter might write it: weights of one type, edges of that type or of float32.
 inline onnx::Model file_of(const std::string& precision, bool mixed, bool dynamic, int opset = 16) {
-  const int type = precision == "fp16" ? kFloat16 : precision == "bf16" ? kBfloat16 : kFloat32;
-  const int edge = mixed ? kFloat32 : type;
+  const int type = precision == "fp16" ? kHalf : precision == "bf16" ? kBfloat16 : kFloat;
+  const int edge = mixed ? kFloat : type;
   onnx::Model file;
   file.ir_version = 8;
   file.opsets = {{"", opset}};

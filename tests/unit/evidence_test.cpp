@@ -7,7 +7,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::evidence_test {
 namespace {
 
 using test::catch_error;
@@ -275,4 +275,4 @@ TEST(EvidenceArchConfig, WhatContradictsTheShapesIsTold) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::evidence_test

@@ -8,7 +8,7 @@
 #include "state_dict/state_dict.h"
 #include "support.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::state_dict::find_test {
 namespace {
 
 using namespace std::string_literals;
@@ -145,4 +145,4 @@ TEST(Wrappers, NestedTooDeeplyIsNotSearched) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::state_dict::find_test

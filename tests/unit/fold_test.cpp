@@ -10,7 +10,7 @@
 #include "network/passes/passes.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::fold_test {
 namespace {
 
 using test::Image;
@@ -219,4 +219,4 @@ TEST(Fold, GoesOnFromTheNumbersOfTheFusedCheckpoint) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::fold_test

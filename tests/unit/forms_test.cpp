@@ -9,7 +9,7 @@
 #include "built_graph.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::forms_test {
 namespace {
 
 using graph::Graph;
@@ -212,4 +212,4 @@ TEST(Forms, ContradictionsAreErrors) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::forms_test

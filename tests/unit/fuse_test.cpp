@@ -11,7 +11,7 @@
 #include "state_dict/state_dict.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::fuse_test {
 namespace {
 
 using test::catch_error;
@@ -487,4 +487,4 @@ TEST_F(FuseFile, AWeightThatCannotBeWrittenLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::fuse_test

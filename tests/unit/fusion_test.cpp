@@ -6,7 +6,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::fusion_test {
 namespace {
 
 using tools::NamedTensor;
@@ -124,4 +124,4 @@ TEST(Evaluate, AStoredTensorKeepsItsType) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::fusion_test

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "network/network.h"
@@ -16,10 +18,12 @@ namespace aether2onnx::network {
 
 // A file in memory, and what is in it.
 struct File {
-  File(const std::vector<tools::NamedTensor>& tensors, const tools::CheckpointLayout& layout)
-      : bytes(tools::write_checkpoint(tensors, layout)),
+  explicit File(std::vector<std::byte> content, const std::optional<std::string>& params_key = {})
+      : bytes(std::move(content)),
         input(bytes),
-        state_dict(state_dict::StateDict::open(input, {}, {})) {}
+        state_dict(state_dict::StateDict::open(input, {params_key, nullptr}, {})) {}
+  File(const std::vector<tools::NamedTensor>& tensors, const tools::CheckpointLayout& layout)
+      : File(tools::write_checkpoint(tensors, layout)) {}
 
   std::vector<std::byte> bytes;
   MemoryInput input;

@@ -13,7 +13,7 @@
 #include "stage_networks.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::generations_test {
 namespace {
 
 using test::catch_error;
@@ -307,4 +307,4 @@ TEST(Quantized, WeightsOfNetworksInInt8AreDequantizedOnDemand) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::generations_test

@@ -11,7 +11,7 @@
 #include "graph/to_onnx.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::graph_test {
 namespace {
 
 using graph::Graph;
@@ -233,4 +233,4 @@ TEST(IrVersion, IsTheLowestOfEachOpset) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::graph_test

@@ -15,7 +15,7 @@
 #include "statistics.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::inspect_test {
 namespace {
 
 using test::catch_error;
@@ -226,7 +226,7 @@ TEST(Inspect, AnotherNetworkIsNoError) {
 }
 
 TEST(Inspect, DifferencesAreListed) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tensors.pop_back();
   tensors.push_back({"extra", {1}, {0}});
   const Inspection inspection = inspect_bytes(tools::write_checkpoint(tensors));
@@ -314,4 +314,4 @@ TEST(Statistics, EveryType) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::inspect_test

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 
+#include "generation_files.h"
 #include "module_runner.h"
 #include "network/network.h"
 #include "network/passes/passes.h"
@@ -13,7 +14,7 @@
 #include "stage_networks.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::module_facts_test {
 namespace {
 
 using state_dict::StateDict;
@@ -147,34 +148,8 @@ std::vector<std::byte> pickled_module(const std::vector<NamedTensor>& tensors,
   return tools::write_zip(entries);
 }
 
-// A file in memory, and what is in it.
-struct File {
-  explicit File(std::vector<std::byte> content, const std::optional<std::string>& params_key = {})
-      : bytes(std::move(content)),
-        input(bytes),
-        state_dict(StateDict::open(input, {params_key, nullptr}, {})) {}
-  File(const std::vector<NamedTensor>& tensors, const CheckpointLayout& layout)
-      : File(tools::write_checkpoint(tensors, layout)) {}
-
-  std::vector<std::byte> bytes;
-  MemoryInput input;
-  StateDict state_dict;
-};
-
 Network recognise_file(const File& file, const ReadOptions& options = {}) {
   return recognise(file.state_dict, options);
-}
-
-const Evidence* evidence_of(const Network& network, std::string_view what) {
-  for (const Evidence& evidence : network.facts.evidence) {
-    if (evidence.what == what) return &evidence;
-  }
-  return nullptr;
-}
-
-bool is_certain(const Network& network, std::string_view what) {
-  const Evidence* evidence = evidence_of(network, what);
-  return evidence != nullptr && evidence->certain;
 }
 
 std::vector<NamedTensor> random_tensors(const std::string& generation, bool fused = false,
@@ -471,4 +446,4 @@ TEST(Int8Biases, ZerosMayStandWhereTheFloatLayerHasNone) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::module_facts_test

@@ -8,7 +8,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::network_test {
 namespace {
 
 using test::catch_error;
@@ -278,4 +278,4 @@ TEST(Expectations, ContradictionsNameBothSides) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::network_test

@@ -12,7 +12,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::onnx_read_test {
 namespace {
 
 using test::bytes_of;
@@ -61,7 +61,7 @@ struct Written {
 };
 
 Written write_sample(ConvertOptions options, bool external) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 3);
   const auto checkpoint = tools::write_checkpoint(tensors);
   if (external) options.external_data_threshold = 1;
@@ -449,4 +449,4 @@ TEST(OnnxWrite, RecordsComeBack) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::onnx_read_test

@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "support.h"
 
-namespace aether2onnx::pickle {
+namespace aether2onnx::pickle::pickle_test {
 namespace {
 
 using namespace std::string_literals;
@@ -412,4 +412,4 @@ TEST(Pickle, DescriptionsForMessages) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::pickle
+}  // namespace aether2onnx::pickle::pickle_test

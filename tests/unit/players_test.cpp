@@ -8,7 +8,7 @@
 #include "engine_models.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::players_test {
 namespace {
 
 using test::catch_error;
@@ -147,4 +147,4 @@ TEST(VsmlrtCall, WhatItCantRunIsSaid) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::players_test

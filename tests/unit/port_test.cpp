@@ -10,7 +10,7 @@
 
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::port_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -190,4 +190,4 @@ TEST(Watch, ActsOnceWhenTheFlagIsSet) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::port_test

@@ -13,7 +13,7 @@
 #include "built_graph.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::precision_test {
 namespace {
 
 using graph::Graph;
@@ -297,4 +297,4 @@ TEST(Blocks, AreTheFirstNameAndItsNumbers) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::precision_test

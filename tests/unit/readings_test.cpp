@@ -15,7 +15,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::readings_test {
 namespace {
 
 using namespace std::string_literals;
@@ -291,4 +291,4 @@ TEST(ScanBudget, TheReportStaysBounded) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::readings_test

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::safetensors_test {
 namespace {
 
 using test::catch_error;
@@ -131,4 +131,4 @@ TEST(SafetensorsHeader, DamageIsFoundInEveryPart) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::safetensors_test

@@ -8,7 +8,7 @@
 #include "quantized_networks.h"
 #include "sample_networks.h"
 
-namespace aether2onnx::network {
+namespace aether2onnx::network::samples_test {
 namespace {
 
 using tools::NamedTensor;
@@ -105,4 +105,4 @@ TEST(QuantizedSamples, OfG7LeaveTheUpsampler) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::network
+}  // namespace aether2onnx::network::samples_test

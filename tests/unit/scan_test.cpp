@@ -20,7 +20,7 @@
 #include "state_dict/state_dict.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::scan_test {
 namespace {
 
 using namespace std::string_literals;
@@ -333,4 +333,4 @@ TEST(Cancelling, EndsEveryTask) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::scan_test

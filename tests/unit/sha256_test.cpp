@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::sha256_test {
 namespace {
 
 using test::bytes_of;
@@ -79,4 +79,4 @@ INSTANTIATE_TEST_SUITE_P(Sha256, Hash, testing::Bool(), [](const auto& portable)
 });
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::sha256_test

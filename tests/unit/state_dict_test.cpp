@@ -11,7 +11,7 @@
 #include "support.h"
 #include "two_tensors.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::state_dict::state_dict_test {
 namespace {
 
 using namespace std::string_literals;
@@ -280,4 +280,4 @@ TEST(StateDict, FarMoreTensorsThanBytesAreRefused) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::state_dict::state_dict_test

@@ -9,7 +9,7 @@
 #include "judge/targets.h"
 #include "stage_networks.h"
 
-namespace aether2onnx {
+namespace aether2onnx::targets_test {
 namespace {
 
 using test::all_codes;
@@ -443,4 +443,4 @@ TEST(Choice, TheLineOfTensorRt112NamesTheWayOut) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::targets_test

@@ -10,7 +10,7 @@
 #include "support.h"
 #include "two_tensors.h"
 
-namespace aether2onnx::state_dict {
+namespace aether2onnx::state_dict::tensor_records_test {
 namespace {
 
 using namespace std::string_literals;
@@ -293,4 +293,4 @@ TEST(StateDict, AKeyWithAndWithoutItsPrefix) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::state_dict
+}  // namespace aether2onnx::state_dict::tensor_records_test

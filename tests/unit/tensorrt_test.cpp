@@ -15,7 +15,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::tensorrt_test {
 namespace {
 
 using test::any_contains;
@@ -24,7 +24,7 @@ using test::Caught;
 using test::contains;
 using test::file_of;
 using test::has;
-using test::kFloat32;
+using test::kFloat;
 using test::model_of;
 
 // --- versions ---------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ TEST(TrtexecCommand, ATildeStaysOne) {
 }
 
 TEST(TrtexecCommand, OfAConversion) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 9);
   const test::TemporaryFolder folder;
   test::write_file(folder / "net.pth", tools::write_checkpoint(tensors));
@@ -374,4 +374,4 @@ TEST(TrtexecCommand, OfAConversion) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::tensorrt_test

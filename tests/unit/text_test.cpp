@@ -6,7 +6,7 @@
 #include "base/sha256.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::text_test {
 namespace {
 
 TEST(Printable, LeavesText) {
@@ -123,4 +123,4 @@ TEST(Sha256, KnownHashes) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::text_test

@@ -7,7 +7,7 @@
 #include "raster_of.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::pictures_test {
 namespace {
 
 using verify::PictureModule;
@@ -204,4 +204,4 @@ TEST(Pictures, HugeClaimsCostNothing) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::pictures_test

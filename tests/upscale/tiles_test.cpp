@@ -7,7 +7,7 @@
 #include "interpolation.h"
 #include "tiles.h"
 
-namespace aether2onnx {
+namespace aether2onnx::tiles_test {
 namespace {
 
 TEST(Tiles, CoverEachPixelOnceAndKeepTheirDistance) {
@@ -59,4 +59,4 @@ TEST(Bicubic, KeepsPixelsAtFactorOneAndRampsAtOthers) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::tiles_test

@@ -21,7 +21,7 @@
 #include "upscale_model.h"
 #include "upscaler.h"
 
-namespace aether2onnx {
+namespace aether2onnx::upscale_test {
 namespace {
 
 using test::CommandResult;
@@ -428,4 +428,4 @@ TEST_F(Upscale, NothingIsLeftWhenTheDiskIsFull) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::upscale_test

@@ -20,7 +20,7 @@
 #include "networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::damages_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -28,22 +28,23 @@ using Json = nlohmann::ordered_json;
 struct Damage {
   std::string name;
   // Changes the model and returns the node; nullopt where the model has no such place.
-  std::function<std::optional<std::string>(onnx::ModelProto&)> change;
+  std::function<std::optional<std::string>(::onnx::ModelProto&)> change;
   // The epsilon that the converter is told wrongly, for norms that it folds into weights.
   std::optional<double> folded_epsilon = {};
 };
 
-onnx::NodeProto* node_of(onnx::ModelProto& model, const std::string& op, const std::string& name) {
+::onnx::NodeProto* node_of(::onnx::ModelProto& model, const std::string& op,
+                           const std::string& name) {
   for (auto& node : *model.mutable_graph()->mutable_node()) {
     if (node.op_type() == op && node.name().find(name) != std::string::npos) return &node;
   }
   return nullptr;
 }
 
-std::optional<std::string> set_attribute(onnx::ModelProto& model, const std::string& op,
+std::optional<std::string> set_attribute(::onnx::ModelProto& model, const std::string& op,
                                          const std::string& key,
-                                         const std::function<void(onnx::AttributeProto&)>& set) {
-  onnx::NodeProto* node = node_of(model, op, "");
+                                         const std::function<void(::onnx::AttributeProto&)>& set) {
+  ::onnx::NodeProto* node = node_of(model, op, "");
   if (node == nullptr) return std::nullopt;
   for (auto& attribute : *node->mutable_attribute()) {
     if (attribute.name() == key) set(attribute);
@@ -53,15 +54,15 @@ std::optional<std::string> set_attribute(onnx::ModelProto& model, const std::str
 
 // Changes the values of the weight that the convolution takes.
 std::optional<std::string> edit_weight(
-    onnx::ModelProto& model, const std::string& name,
+    ::onnx::ModelProto& model, const std::string& name,
     const std::function<void(std::vector<float>&, std::size_t rows)>& change) {
-  const onnx::NodeProto* node = node_of(model, "Conv", name);
+  const ::onnx::NodeProto* node = node_of(model, "Conv", name);
   if (node == nullptr) return std::nullopt;
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
     if (tensor.name() != node->input(1)) continue;
-    const DType type = tensor.data_type() == onnx::TensorProto::FLOAT     ? DType::float32
-                       : tensor.data_type() == onnx::TensorProto::FLOAT16 ? DType::float16
-                                                                          : DType::bfloat16;
+    const DType type = tensor.data_type() == ::onnx::TensorProto::FLOAT     ? DType::float32
+                       : tensor.data_type() == ::onnx::TensorProto::FLOAT16 ? DType::float16
+                                                                            : DType::bfloat16;
     std::string& raw = *tensor.mutable_raw_data();
     std::vector<std::byte> bytes;
     convert_elements(std::as_bytes(std::span(raw)), type, DType::float32, bytes);
@@ -79,29 +80,29 @@ std::optional<std::string> edit_weight(
 std::vector<Damage> damages() {
   return {
       {"epsilon 1e-5 for 1e-6",
-       [](onnx::ModelProto& model) {
+       [](::onnx::ModelProto& model) {
          // The norms of the stages have 1e-5; there the wrong one is 1e-6.
          return set_attribute(model, "LayerNormalization", "epsilon",
                               [](auto& each) { each.set_f(each.f() < 5e-6F ? 1e-5F : 1e-6F); });
        }},
       {"folded epsilon 1e-5 for 1e-4 (1e-4 for 1e-5)", {}, 0},
       {"GELU of tanh for that of erf",
-       [](onnx::ModelProto& model) {
+       [](::onnx::ModelProto& model) {
          return set_attribute(model, "Gelu", "approximate", [](auto& each) { each.set_s("tanh"); });
        }},
       {"depthwise tap off by 0.02",
-       [](onnx::ModelProto& model) {
+       [](::onnx::ModelProto& model) {
          return edit_weight(model, "0.1.conv.fused_conv",
                             [](std::vector<float>& values, std::size_t rows) {
                               values.at(values.size() / rows / 2 + 1) += 0.02F;
                             });
        }},
       {"LeakyReLU slope 0",
-       [](onnx::ModelProto& model) {
+       [](::onnx::ModelProto& model) {
          return set_attribute(model, "LeakyRelu", "alpha", [](auto& each) { each.set_f(0); });
        }},
       {"two channels swapped",
-       [](onnx::ModelProto& model) {
+       [](::onnx::ModelProto& model) {
          return edit_weight(
              model, "conv_after_body", [](std::vector<float>& values, std::size_t rows) {
                const auto row = static_cast<std::ptrdiff_t>(values.size() / rows);
@@ -127,7 +128,7 @@ class Damages : public testing::Test {
     test::write_file(folder_ / "model.pth", network.bytes);
     const ConvertReport right =
         convert_file(folder_ / "model.pth", folder_ / "model.onnx", options);
-    onnx::ModelProto model = load();
+    ::onnx::ModelProto model = load();
     if (damage.folded_epsilon) return make_with_epsilon(options, right, model);
     const auto place = damage.change(model);
     if (!place) return false;
@@ -138,25 +139,25 @@ class Damages : public testing::Test {
 
   // A converter that folds the norms with another epsilon, and notes the right one.
   bool make_with_epsilon(ConvertOptions options, const ConvertReport& right,
-                         const onnx::ModelProto& model) {
+                         const ::onnx::ModelProto& model) {
     const double epsilon = right.network.number("norm_eps", 0);
     if (epsilon == 0) return false;
     options.read.norm_eps = epsilon < 5e-5 ? 1e-4 : 1e-5;
     convert_file(folder_ / "model.pth", folder_ / "model.onnx", options);
-    onnx::ModelProto wrong = load();
+    ::onnx::ModelProto wrong = load();
     *wrong.mutable_metadata_props() = model.metadata_props();
     save(wrong);
     place_.clear();
     return true;
   }
 
-  onnx::ModelProto load() const {
+  ::onnx::ModelProto load() const {
     std::ifstream file(folder_ / "model.onnx", std::ios::binary);
-    onnx::ModelProto model;
+    ::onnx::ModelProto model;
     if (!model.ParseFromIstream(&file)) ADD_FAILURE() << "no ONNX file";
     return model;
   }
-  void save(const onnx::ModelProto& model) const {
+  void save(const ::onnx::ModelProto& model) const {
     std::ofstream file(folder_ / "model.onnx", std::ios::binary);
     ASSERT_TRUE(model.SerializeToOstream(&file));
   }
@@ -222,4 +223,4 @@ TEST_F(Damages, AreFoundOnEveryNetworkInEveryPrecision) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::damages_test

@@ -12,7 +12,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -23,7 +23,7 @@ using test::quoted;
 class VerifyFiles : public testing::Test {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     test::write_file(folder_ / "net.pth", tools::write_checkpoint(tensors));
     ConvertOptions options;
@@ -169,7 +169,7 @@ TEST_F(VerifyFiles, NamesOfAnyBytes) {
 }
 
 TEST_F(VerifyFiles, AKeyOfAnyBytes) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 5);
   tools::CheckpointLayout layout;
   layout.wrapper = "caf\xc3\xa9 {option:scale}";
@@ -214,4 +214,4 @@ TEST_F(VerifyFiles, ASignalEndsAComparison) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::files_test

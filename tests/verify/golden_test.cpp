@@ -17,7 +17,7 @@
 #include "reference.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::golden_test {
 namespace {
 
 using test::OutputSummary;
@@ -489,4 +489,4 @@ TEST(ReferenceOfStages, AnUpsamplerThatFitsNoShuffleIsRefused) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::golden_test

@@ -13,7 +13,7 @@
 #include "networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::noise_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -146,4 +146,4 @@ TEST_P(TrainedNoise, NoHonestFileIsSuspected) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::noise_test

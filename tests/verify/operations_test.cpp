@@ -15,7 +15,7 @@
 #include "setup.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::operations_test {
 namespace {
 
 using verify::Arithmetic;
@@ -215,4 +215,4 @@ TEST(Torch, TheHalfForCudaIsLoadedOrNamed) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::operations_test

@@ -16,7 +16,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::parts_test {
 namespace {
 
 // --- the comparison itself --------------------------------------------------------------------
@@ -320,4 +320,4 @@ TEST(HtmlReport, AmplifiesTheDifferenceToBeSeen) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::parts_test

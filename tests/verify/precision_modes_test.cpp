@@ -7,7 +7,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::precision_modes_test {
 namespace {
 
 using test::CommandResult;
@@ -42,7 +42,7 @@ class Modes : public testing::Test {
   }
   bool saved() const { return std::filesystem::exists(folder_ / "out.onnx"); }
 
-  std::vector<tools::NamedTensor> tensors_ = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors_ = tools::make_tensors(tools::NetworkShape{});
   test::TemporaryFolder folder_;
 };
 
@@ -162,4 +162,4 @@ TEST_F(Modes, AFileWithFloat32EdgesIsComparedAsWell) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::precision_modes_test

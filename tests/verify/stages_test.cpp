@@ -11,7 +11,7 @@
 #include "stage_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::stages_test {
 namespace {
 
 using test::CommandResult;
@@ -322,4 +322,4 @@ TEST_P(Stages, AGuessStaysAGuessWhenFused) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::stages_test

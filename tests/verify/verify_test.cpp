@@ -8,7 +8,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::verify_test {
 namespace {
 
 using test::CommandResult;
@@ -19,7 +19,7 @@ const std::string kProgram = AETHER2ONNX_PROGRAM;
 class Verify : public testing::Test {
  protected:
   void SetUp() override {
-    std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+    std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
     tools::fill_random(tensors, 5);
     test::write_file(folder_ / "model.pth", tools::write_checkpoint(tensors));
   }
@@ -405,7 +405,7 @@ TEST_F(VerifyCommand, ComparesAFileAtItsOwnShapesOrAtGivenOnes) {
 
 TEST_F(VerifyCommand, AnotherCheckpointFailsAndTheMetadataTellsIt) {
   ASSERT_EQ(program("model.pth m.onnx --shape 1x3x8x8 --quiet").exit_code, 0);
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 6);
   test::write_file(folder_ / "other.pth", tools::write_checkpoint(tensors));
   const CommandResult result = program("verify m.onnx --against other.pth");
@@ -415,7 +415,7 @@ TEST_F(VerifyCommand, AnotherCheckpointFailsAndTheMetadataTellsIt) {
 }
 
 TEST_F(VerifyCommand, FollowsTheKeyOfTheStateDict) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 8);
   tools::CheckpointLayout layout;
   layout.wrapper = "params";
@@ -446,4 +446,4 @@ TEST_F(VerifyCommand, WrongUsageAndWrongFiles) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::verify_test

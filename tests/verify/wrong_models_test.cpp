@@ -16,7 +16,7 @@
 #include "sample_networks.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::wrong_models_test {
 namespace {
 
 using test::CommandResult;
@@ -24,35 +24,35 @@ using test::quoted;
 
 const std::string kProgram = AETHER2ONNX_PROGRAM;
 
-onnx::ModelProto load(const std::filesystem::path& path) {
+::onnx::ModelProto load(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  onnx::ModelProto model;
+  ::onnx::ModelProto model;
   if (!model.ParseFromIstream(&file)) ADD_FAILURE() << "no ONNX file";
   return model;
 }
 
-onnx::TensorProto& initializer(onnx::ModelProto& model, const std::string& name) {
+::onnx::TensorProto& initializer(::onnx::ModelProto& model, const std::string& name) {
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
     if (tensor.name() == name) return tensor;
   }
   throw std::runtime_error("no initializer " + name);
 }
 
-onnx::NodeProto& node(onnx::ModelProto& model, const std::string& name) {
+::onnx::NodeProto& node(::onnx::ModelProto& model, const std::string& name) {
   for (auto& candidate : *model.mutable_graph()->mutable_node()) {
     if (candidate.name() == name) return candidate;
   }
   throw std::runtime_error("no node " + name);
 }
 
-onnx::AttributeProto& attribute(onnx::NodeProto& node, const std::string& name) {
+::onnx::AttributeProto& attribute(::onnx::NodeProto& node, const std::string& name) {
   for (auto& candidate : *node.mutable_attribute()) {
     if (candidate.name() == name) return candidate;
   }
   throw std::runtime_error("no attribute " + name);
 }
 
-void edit(onnx::TensorProto& tensor, const std::function<void(std::vector<float>&)>& change) {
+void edit(::onnx::TensorProto& tensor, const std::function<void(std::vector<float>&)>& change) {
   std::string& raw = *tensor.mutable_raw_data();
   std::vector<float> values(raw.size() / sizeof(float));
   std::memcpy(values.data(), raw.data(), raw.size());
@@ -88,8 +88,8 @@ class WrongModel : public testing::Test {
     ASSERT_EQ(result.exit_code, 0) << result.err;
   }
 
-  void change(const std::function<void(onnx::ModelProto&)>& edit) {
-    onnx::ModelProto model = load(folder_ / "wrong.onnx");
+  void change(const std::function<void(::onnx::ModelProto&)>& edit) {
+    ::onnx::ModelProto model = load(folder_ / "wrong.onnx");
     edit(model);
     std::ofstream file(folder_ / "wrong.onnx", std::ios::binary);
     ASSERT_TRUE(model.SerializeToOstream(&file));
@@ -138,7 +138,7 @@ class WrongModel : public testing::Test {
 
 TEST_F(WrongModel, AWeightMovedByAHundredth) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     edit(initializer(model, "layers.1.0.ffn.fc1_main.weight"),
          [](std::vector<float>& values) { values.at(5) += 1e-2F; });
   });
@@ -147,7 +147,7 @@ TEST_F(WrongModel, AWeightMovedByAHundredth) {
 
 TEST_F(WrongModel, TwoChannelsSwapped) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     edit(initializer(model, "conv_after_body.weight"), [](std::vector<float>& values) {
       const auto row = static_cast<std::ptrdiff_t>(values.size() / 8);
       std::swap_ranges(values.begin(), values.begin() + row, values.begin() + 3 * row);
@@ -159,7 +159,7 @@ TEST_F(WrongModel, TwoChannelsSwapped) {
 TEST_F(WrongModel, AnEpsilonOfABlockChanged) {
   save_network(true);
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "layers.0.1.norm/LayerNormalization"), "epsilon").set_f(1e-5F);
   });
   expect_difference_at("layers.0.1");
@@ -168,7 +168,7 @@ TEST_F(WrongModel, AnEpsilonOfABlockChanged) {
 TEST_F(WrongModel, TheEpsilonOfTheLastNormChanged) {
   save_network(true);
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "norm/LayerNormalization"), "epsilon").set_f(1e-6F);
   });
   expect_difference_at("norm", "--atol 1e-5");
@@ -176,7 +176,7 @@ TEST_F(WrongModel, TheEpsilonOfTheLastNormChanged) {
 
 TEST_F(WrongModel, DepthColumnRowInPlaceOfColumnRowDepth) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "upsample.1/DepthToSpace"), "mode").set_s("DCR");
   });
   expect_difference_at("upsample.1");
@@ -184,7 +184,7 @@ TEST_F(WrongModel, DepthColumnRowInPlaceOfColumnRowDepth) {
 
 TEST_F(WrongModel, TanhInPlaceOfTheExactGelu) {
   convert("model.pth", "--opset_version 20");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "layers.0.0.ffn.act/Gelu"), "approximate").set_s("tanh");
   });
   expect_difference_at("layers.0.0", "--atol 1e-5");
@@ -217,7 +217,7 @@ TEST_F(WrongModel, TheSmallKernelFusedOffByOne) {
 
 TEST_F(WrongModel, ABiasDropped) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     node(model, "layers.1.0.conv.fused_conv/Conv").mutable_input()->RemoveLast();
   });
   expect_difference_at("layers.1.0");
@@ -225,7 +225,7 @@ TEST_F(WrongModel, ABiasDropped) {
 
 TEST_F(WrongModel, NotANumberFailsWhateverTheTolerance) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     edit(initializer(model, "conv_last.bias"), [](std::vector<float>& values) {
       values.at(1) = std::numeric_limits<float>::quiet_NaN();
     });
@@ -240,7 +240,7 @@ TEST_F(WrongModel, NotANumberFailsWhateverTheTolerance) {
 
 TEST_F(WrongModel, WithoutNamesItSaysThatItCannotTellWhere) {
   convert("model.pth");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     for (auto& node : *model.mutable_graph()->mutable_node()) node.clear_name();
     edit(initializer(model, "conv_last.bias"), [](std::vector<float>& values) { values[0] += 1; });
   });
@@ -254,23 +254,23 @@ TEST_F(WrongModel, WithoutNamesItSaysThatItCannotTellWhere) {
 
 TEST_F(WrongModel, SmallDamagesAreSuspiciousWhateverTheTolerance) {
   const auto set = [](const std::string& name, const std::string& key, float value) {
-    return [=](onnx::ModelProto& model) { attribute(node(model, name), key).set_f(value); };
+    return [=](::onnx::ModelProto& model) { attribute(node(model, name), key).set_f(value); };
   };
   const auto shift = [](const std::string& name, std::size_t index, float by) {
-    return [=](onnx::ModelProto& model) {
+    return [=](::onnx::ModelProto& model) {
       edit(initializer(model, name), [=](std::vector<float>& values) { values.at(index) += by; });
     };
   };
   struct Damage {
     std::string part;
-    std::function<void(onnx::ModelProto&)> change;
+    std::function<void(::onnx::ModelProto&)> change;
     std::string options;
   };
   for (const Damage& damage : std::vector<Damage>{
            {"layers.0.1", set("layers.0.1.norm/LayerNormalization", "epsilon", 1e-5F), ""},
            {"norm", set("norm/LayerNormalization", "epsilon", 1e-6F), ""},
            {"layers.0.0",
-            [](onnx::ModelProto& model) {
+            [](::onnx::ModelProto& model) {
               attribute(node(model, "layers.0.0.ffn.act/Gelu"), "approximate").set_s("tanh");
             },
             ""},
@@ -287,13 +287,13 @@ TEST_F(WrongModel, SmallDamagesAreSuspiciousWhateverTheTolerance) {
 
 TEST_F(WrongModel, DamagesInHalfPrecisionAreSuspicious) {
   convert("model.pth", "--fp_mode fp16");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "conv_before_upsample.1/LeakyRelu"), "alpha").set_f(0);
   });
   expect_suspicious("conv_before_upsample.1", "--atol 1 --rtol 1");
   for (const char* mode : {"fp16", "mixed_fp16"}) {
     convert("model.pth", std::string("--fp_mode ") + mode);
-    change([](onnx::ModelProto& model) {
+    change([](::onnx::ModelProto& model) {
       std::string& raw = *initializer(model, "conv_after_body.weight").mutable_raw_data();
       const auto row = static_cast<std::ptrdiff_t>(raw.size() / 8);
       std::swap_ranges(raw.begin(), raw.begin() + row, raw.begin() + 3 * row);
@@ -314,7 +314,7 @@ TEST_F(WrongModel, OnTheTrainedNetworkAsWell) {
   std::filesystem::copy_file(checkpoint, folder_ / "model.pth",
                              std::filesystem::copy_options::overwrite_existing);
   const auto swap_rows = [](const std::string& name) {
-    return [=](onnx::ModelProto& model) {
+    return [=](::onnx::ModelProto& model) {
       auto& tensor = initializer(model, name);
       std::string& raw = *tensor.mutable_raw_data();
       const auto row = static_cast<std::ptrdiff_t>(raw.size()) / tensor.dims(0);
@@ -324,24 +324,24 @@ TEST_F(WrongModel, OnTheTrainedNetworkAsWell) {
   struct Damage {
     std::string part;
     std::string mode;
-    std::function<void(onnx::ModelProto&)> change;
+    std::function<void(::onnx::ModelProto&)> change;
   };
   for (const Damage& damage : std::vector<Damage>{
            {"layers.1.2", "fp32",
-            [](onnx::ModelProto& model) {
+            [](::onnx::ModelProto& model) {
               attribute(node(model, "layers.1.2.norm/LayerNormalization"), "epsilon").set_f(1e-5F);
             }},
            {"layers.0.2", "fp32",
-            [](onnx::ModelProto& model) {
+            [](::onnx::ModelProto& model) {
               attribute(node(model, "layers.0.2.ffn.act/Gelu"), "approximate").set_s("tanh");
             }},
            {"layers.2.1", "fp32",
-            [](onnx::ModelProto& model) {
+            [](::onnx::ModelProto& model) {
               edit(initializer(model, "layers.2.1.conv.fused_conv.weight"),
                    [](std::vector<float>& values) { values.at(907) += 0.02F; });
             }},
            {"conv_before_upsample.1", "fp16",
-            [](onnx::ModelProto& model) {
+            [](::onnx::ModelProto& model) {
               attribute(node(model, "conv_before_upsample.1/LeakyRelu"), "alpha").set_f(0);
             }},
            {"layers.2.1", "fp16", swap_rows("layers.2.1.ffn.fc2.weight")}}) {
@@ -358,7 +358,7 @@ TEST_F(WrongModel, OnTheTrainedNetworkAsWell) {
 
 TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
   // Adds a node behind the last one, with this constant as its second input.
-  const auto append = [](onnx::ModelProto& model, const std::string& op, float number) {
+  const auto append = [](::onnx::ModelProto& model, const std::string& op, float number) {
     auto& graph = *model.mutable_graph();
     const std::string output = graph.output(0).name();
     for (auto& each : *graph.mutable_node()) {
@@ -368,7 +368,7 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
     }
     auto& limit = *graph.add_initializer();
     limit.set_name("limit");
-    limit.set_data_type(onnx::TensorProto::FLOAT);
+    limit.set_data_type(::onnx::TensorProto::FLOAT);
     limit.add_float_data(number);
     auto& node = *graph.add_node();
     node.set_name("appended");
@@ -384,7 +384,7 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
   };
   for (const Appended& each : {Appended{"Clip", 0.45F}, Appended{"Add", 0.17F}}) {
     convert("model.pth");
-    change([&](onnx::ModelProto& model) { append(model, each.op, each.number); });
+    change([&](::onnx::ModelProto& model) { append(model, each.op, each.number); });
     const CommandResult result =
         run("verify wrong.onnx --against model.pth --report report.html --json");
     EXPECT_EQ(result.exit_code, 1);
@@ -417,7 +417,7 @@ TEST_F(WrongModel, DamageBehindTheLastModuleIsNamedSo) {
 // What rounding hides in the outputs shows in the file, if aether2onnx made it.
 TEST_F(WrongModel, ChangesBelowTheRoundingShowInTheFile) {
   convert("model.pth", "--fp_mode fp16 --opset_version 17");
-  change([](onnx::ModelProto& model) {
+  change([](::onnx::ModelProto& model) {
     attribute(node(model, "layers.0.1.norm/LayerNormalization"), "epsilon").set_f(1.1e-6F);
     std::string& raw = *initializer(model, "layers.1.0.ffn.fc2.weight").mutable_raw_data();
     raw[6] = static_cast<char>(raw[6] ^ 1);  // the last bit of element 3
@@ -446,19 +446,19 @@ TEST_F(WrongModel, CopiesOfTheSourceMayRoundOtherwise) {
   convert("model.pth");
   ASSERT_EQ(run("fuse model.pth fused.pth --quiet").exit_code, 0);
   EXPECT_EQ(run("verify wrong.onnx --against fused.pth").exit_code, 0);
-  const auto set_version = [](onnx::ModelProto& model) {
+  const auto set_version = [](::onnx::ModelProto& model) {
     for (auto& entry : *model.mutable_metadata_props()) {
       if (entry.key() == "aether2onnx_version") entry.set_value("0.0.1");
     }
   };
-  change([&](onnx::ModelProto& model) {
+  change([&](::onnx::ModelProto& model) {
     set_version(model);
     edit(initializer(model, "layers.1.0.ffn.fc2.weight"),
          [](std::vector<float>& values) { values[3] = std::nextafter(values[3], 9.0F); });
   });
   EXPECT_EQ(run("verify wrong.onnx --against model.pth").exit_code, 0);
   // Of other nodes nothing is said.
-  change([&](onnx::ModelProto& model) { node(model, "conv_last/Conv").set_name("other/Conv"); });
+  change([&](::onnx::ModelProto& model) { node(model, "conv_last/Conv").set_name("other/Conv"); });
   const CommandResult other = run("verify wrong.onnx --against model.pth --json");
   EXPECT_EQ(other.exit_code, 0) << other.err;
   const auto rewriting = nlohmann::json::parse(other.out)["verification"]["rewriting"];
@@ -482,4 +482,4 @@ TEST_F(WrongModel, AnotherNetworkIsToldBeforeAnyRun) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::wrong_models_test
