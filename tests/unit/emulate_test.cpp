@@ -11,7 +11,7 @@
 #include "base/tensor.h"
 #include "check_models.h"
 
-namespace aether2onnx::onnx {
+namespace aether2onnx::onnx::emulate_test {
 namespace {
 
 using namespace test;  // models by hand
@@ -118,6 +118,27 @@ TEST(Emulate, ResultsOfOtherTypesAreNotRounded) {
                    "Sqrt(a) -> b", "Shape(x/rounded) -> s", "Size(x/rounded) -> n",
                    "Gather(s, zero) -> g", "Cast(b) -> y/unrounded 1",
                    "Cast(y/unrounded) -> y/half 16", "Cast(y/half) -> y 1"}));
+}
+
+// Before, these results got a Cast to 16 bits and a Cast to float32, so that no program loaded the
+// file: Where needs a bool, Gather integers, and DequantizeLinear int8.
+TEST(Emulate, BoolsAndIntegersMadeOf16BitValuesAreNotRounded) {
+  const std::string nodes =
+      node("Greater", {"x", "w"}, "b") + node("ArgMax", {"x"}, "i") +
+      node("QuantizeLinear", {"x", "w"}, "q") +
+      node("TopK", {"x", "k"}, "top", field(2, "indices")) + node("Where", {"b", "x", "w"}, "y") +
+      node("LayerNormalization", {"x", "w"}, "n", field(2, "") + field(2, "d"));
+  const Lines lines = nodes_of(emulated(model(kInput + kWeight + nodes + kOutput)));
+  EXPECT_EQ(
+      lines,
+      (Lines{"Cast(x) -> x/half 10", "Cast(x/half) -> x/rounded 1", "Greater(x/rounded, w) -> b",
+             "ArgMax(x/rounded) -> i", "QuantizeLinear(x/rounded, w) -> q",
+             "TopK(x/rounded, k) -> top/unrounded, indices", "Cast(top/unrounded) -> top/half 10",
+             "Cast(top/half) -> top 1", "Where(b, x/rounded, w) -> y/unrounded",
+             "Cast(y/unrounded) -> y/half 10", "Cast(y/half) -> y 1",
+             "LayerNormalization(x/rounded, w) -> n/unrounded, , d/unrounded",
+             "Cast(n/unrounded) -> n/half 10", "Cast(n/half) -> n 1",
+             "Cast(d/unrounded) -> d/half 10", "Cast(d/half) -> d 1"}));
 }
 
 TEST(Emulate, ACastWithoutATypeIsCopied) {
@@ -256,7 +277,7 @@ struct Form {
 };
 
 TEST(Emulate, FilesOfTheConverterKeepTheirNodesAndRoundEachHalfResultOnce) {
-  std::vector<tools::NamedTensor> tensors = tools::make_tensors({});
+  std::vector<tools::NamedTensor> tensors = tools::make_tensors(tools::NetworkShape{});
   tools::fill_random(tensors, 3);
   const auto checkpoint = tools::write_checkpoint(tensors);
   for (const Form& form : {Form{Precision::fp16, 17, false}, Form{Precision::fp16, 13, true},
@@ -305,4 +326,4 @@ TEST(Emulate, AdditionalOutputsAreAGraphOfOutputs) {
 }
 
 }  // namespace
-}  // namespace aether2onnx::onnx
+}  // namespace aether2onnx::onnx::emulate_test

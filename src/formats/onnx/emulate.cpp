@@ -5,12 +5,14 @@
 #include "formats/onnx/emulate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/checked.h"
@@ -109,8 +111,8 @@ void add_cast(pbf_writer& graph, const std::string& name, const std::string& fro
                     node_message({name, "Cast", "", {from}, {to}, {{"to", type}}}));
 }
 
-// Returns whether add_tensor() must write the tensor. The elements of a 16-bit tensor become
-// float32. The elements of external data move into the new ONNX file.
+// Returns whether add_tensor() must write the tensor anew: a 16-bit tensor becomes float32, and
+// external data move into the new ONNX file. All other tensors are copied unchanged.
 bool is_rewritten(const Tensor& tensor) {
   return is_half(tensor.data_type) || !tensor.external_file.empty();
 }
@@ -248,16 +250,22 @@ class Emulator {
     if (!added_.contains(name)) graph.add_bytes(graph_proto::initializer, message);
   }
 
-  // Returns the element type of a node's results in the original file; 0 if unknown. The type is
-  // usually the type of the first floating-point input.
-  int made_type(const Node& node) const {
+  // Returns the element type of result number `index` of a node in the original file; 0 if the type
+  // is unknown, an integer type or bool. For most operators, the type of the result is the type of
+  // the first floating-point input.
+  int made_type(const Node& node, std::size_t index) const {
     if (node.op_type == "Cast") {
       const auto to = node.attributes.find("to");
       const bool known =
           to != node.attributes.end() && std::holds_alternative<std::int64_t>(to->second);
       return known ? static_cast<int>(std::get<std::int64_t>(to->second)) : 0;
     }
-    if (node.op_type == "Shape" || node.op_type == "Size") return tensor_proto::type_int64;
+    if (std::find(kNeverFloating.begin(), kNeverFloating.end(), node.op_type) !=
+        kNeverFloating.end()) {
+      return 0;
+    }
+    const bool has_indices = node.op_type == "MaxPool" || node.op_type == "TopK";
+    if (has_indices && index > 0) return 0;
     for (const std::string& name : node.inputs) {
       const auto type = types_.find(name);
       if (type != types_.end() && is_floating(type->second)) return type->second;
@@ -274,7 +282,11 @@ class Emulator {
       if (!added_.contains(node.outputs[0])) graph.add_bytes(graph_proto::node, message);
       return;
     }
-    const int type = made_type(node);
+    std::size_t next_output = 0;
+    const auto rounds = [&](std::size_t index) {
+      const bool is_left_out = index < node.outputs.size() && node.outputs[index].empty();
+      return rounds_ && !is_left_out && is_half(made_type(node, index));
+    };
     const auto change = [&](pbf_reader& reader, pbf_writer& writer) {
       if (is_delimited(reader, node_proto::input)) {
         const std::string name = reader.get_string();
@@ -282,7 +294,7 @@ class Emulator {
                           rounded_inputs_.contains(name) ? name + kRounded : name);
       } else if (is_delimited(reader, node_proto::output)) {
         const std::string name = reader.get_string();
-        writer.add_string(node_proto::output, rounds_ && is_half(type) ? name + kUnrounded : name);
+        writer.add_string(node_proto::output, rounds(next_output++) ? name + kUnrounded : name);
       } else if (node.op_type == "Cast" && is_delimited(reader, node_proto::attribute)) {
         writer.add_message(node_proto::attribute,
                            with_wide_type(reader.get_view(), attribute_proto::i));
@@ -292,12 +304,17 @@ class Emulator {
       return true;
     };
     graph.add_message(graph_proto::node, copy_message(message, change));
-    for (const std::string& name : node.outputs) {
-      types_[name] = type;
-      if (rounds_ && is_half(type)) round(graph, name, name + kUnrounded, name);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const std::string& name = node.outputs[i];
+      types_[name] = made_type(node, i);
+      if (rounds(i)) round(graph, name, name + kUnrounded, name);
     }
   }
 
+  // Operators whose results are integers or bools although an input is floating-point.
+  static constexpr std::array kNeverFloating = std::to_array<std::string_view>(
+      {"ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less",
+       "LessOrEqual", "NonMaxSuppression", "NonZero", "QuantizeLinear", "Shape", "Size"});
   static constexpr const char* kUnrounded = "/unrounded";
   static constexpr const char* kHalf = "/half";
   static constexpr const char* kRounded = "/rounded";
