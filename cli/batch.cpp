@@ -31,10 +31,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// --- running a step of the work for each checkpoint of a batch --------------------------------
+// --- helpers: calling a function for each checkpoint of a batch, printing the progress --------
 
-// Runs `work`, a step for one checkpoint, and adds the time to item.seconds. If `work` throws, the
-// checkpoint's result is `failed`, and item.failure holds the error.
+// Runs `work`, which plans or converts the checkpoint of `item`. Adds the time to item.seconds. If
+// `work` throws, sets item.result to `failed`, and stores the error in item.failure.
 void guarded(BatchItem& item, const std::function<void()>& work) {
   const auto start = Clock::now();
   try {

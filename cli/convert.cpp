@@ -15,17 +15,17 @@ namespace {
 namespace fs = std::filesystem;
 
 // convert_verified() throws and catches Stopped to end a conversion before the ONNX file is saved.
-// `error` is the reason. If `error` is null, convert_verified() converts the checkpoint again, with
-// more modules of the network in float32. Stopped is not derived from Error, so that convert_file()
-// does not catch Stopped. convert_file() would replace a ProgramError by a plain Error, which has
-// no ProgramError::name.
+// `error` is the reason, for example the ProgramError of a failed comparison. If `error` is null,
+// convert_verified() converts the checkpoint again, with more modules of the network in float32.
+// Stopped is not derived from Error, because convert_file() catches each Error and throws a plain
+// Error instead. A ProgramError would lose its `name` there.
 struct Stopped {
   std::exception_ptr error;
 };
 
-// Prints the log of a repeated conversion: progress and two lines. The line "typed" counts the
-// convolutions in 16 bits and in float32. The line "written" describes the ONNX file. Other lines
-// are left out, because the first conversion has already printed equal lines.
+// Prints the log when convert_verified() converts a checkpoint again: progress and two lines. The
+// line "typed" counts the convolutions in 16 bits and in float32. The line "written" describes the
+// ONNX file. Other lines are left out, because the first conversion already printed equal lines.
 class RepeatObserver final : public Observer {
  public:
   explicit RepeatObserver(Console& console) : console_(console) {}
@@ -41,7 +41,7 @@ class RepeatObserver final : public Observer {
 };
 
 // Throws Error(usage) if the HTML report (--report) would replace the ONNX file `model`, or the
-// file of its external data.
+// file with the model's external data.
 void check_report(const ConvertRequest& request, const fs::path& model) {
   if (!request.verification.report) return;
   const io::FileIdentity report = io::identity_of(*request.verification.report);

@@ -20,7 +20,8 @@ namespace {
 
 // The program that builds the engine: trtexec or a Python interpreter. Both members are empty if no
 // program was needed or found. `origin` tells where TensorRT's version comes from: the program's
-// path, the option that sets the version ("--for" or "--trt_version"), or "assumed".
+// path, or the option that sets the version ("--for" or "--trt_version"). If no program and no
+// option sets the version, `origin` is "assumed".
 struct Choice {
   std::optional<Trtexec> trtexec;
   std::optional<RtxPython> python;
@@ -228,7 +229,8 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
   }
   json["notes"] = notes;
-  // Without --run and --build, stdout contains only `text`, the result. So the log goes to stderr.
+  // The log goes to stderr if the result is on stdout. The result is a JSON object with --json, and
+  // `text` without --run and --build.
   const bool builds = request.run || request.build;
   const bool to_stdout = builds && !request.printing.json;
   Console console(request.printing, to_stdout ? stdout : stderr);

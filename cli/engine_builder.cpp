@@ -42,8 +42,9 @@ std::string ends_of(const fs::path& path, std::uint64_t part) {
   }
 }
 
-// Returns the value of "what" in a line that rtx_builder.py printed: {"event": "progress", "what":
-// "…"}. Returns "" if the line has no such value.
+// Returns the text that describes the running work in a line that rtx_builder.py printed: "reading
+// the model" for {"event": "progress", "what": "reading the model"}. Returns "" if the line has no
+// field "what".
 std::string what_of_event(const std::string& line) {
   const Json event = Json::parse(line, nullptr, false);
   if (!event.is_object()) return {};

@@ -68,8 +68,9 @@ struct OptionDescription {
 /// Returns whether --json is in `arguments`. The program calls this function before it parses the
 /// arguments, because an error of the parser must also be printed as JSON.
 bool wants_json(const std::vector<std::string>& arguments);
-/// Returns whether --supervised is in `arguments`. If so, the program watches standard input from
-/// the start, before it parses the arguments.
+/// Returns whether --supervised is in `arguments`. If so, the end of standard input cancels the
+/// command. The program calls this function before it parses the arguments, so that the program
+/// watches standard input from the start.
 bool is_supervised(const std::vector<std::string>& arguments);
 
 /// A function to which Command::describe() passes the command-line parser of a command. The parser

@@ -1,5 +1,6 @@
 /// @file
-/// Returns the options of all commands, as a table, completion scripts or manual pages.
+/// Declares a table with the options of all commands, and functions that return this table as
+/// completion scripts, as a manual page or in Markdown.
 #pragma once
 
 #include <string>

@@ -131,10 +131,10 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
 }
 
 // Returns whether the user's --max_height or --max_width is more than four times usual.opt, the
-// default of --opt_…. If so, the caller uses the largest size for --opt_…, too, because a TensorRT
-// engine is fastest at the size of --opt_…. The defaults of --opt_… and --max_…, 64 and 256, also
-// differ by the factor four. The function returns false for the batch size, for a fixed axis, and
-// if --opt_… was given.
+// default of --opt_…. If so, the caller makes the largest size the default of --opt_…, because a
+// TensorRT engine is fastest at the size of --opt_…. The defaults of --opt_… and --max_… also
+// differ by the factor four: 64 and 256. The function returns false for the batch size, for a
+// fixed axis, and if --opt_… was given.
 bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   constexpr std::int64_t far = 4;
   const auto& [min, opt, max] = axis.given;

@@ -57,9 +57,10 @@ std::string bash_word(const std::string& word) {
   return quoted + "'";
 }
 
-// Returns `word` in quotes for PowerShell, except words of letters, digits, '-', '_' and '/'.
-// Unquoted, "-a.b" is split at the dot, and ',', '=', ':' and '@' have a meaning. In quotes, the
-// curved marks U+2018 to U+201B also end the text, so all quotation marks are doubled.
+// Returns `word` in single quotes for PowerShell, except words of letters, digits, '-', '_' and
+// '/'. Without quotes, PowerShell splits "-a.b" at the dot, and ',', '=', ':' and '@' are special
+// characters. A quoted text ends at a single quotation mark, also at a curved mark (U+2018 to
+// U+201B). So the function doubles each of these marks in `word`.
 std::string powershell_word(const std::string& word) {
   if (consists_of(word, "-_/")) return word;
   check_is_text(Shell::powershell, word);
@@ -111,7 +112,8 @@ std::string shell_line(const std::vector<std::string>& words, Shell shell) {
   std::string line;
   for (const std::string& word : words) {
     const std::string quoted = word_of(word, shell);
-    // PowerShell only prints a line that begins with a quoted text. With '&', it runs the program.
+    // If a line begins with a quoted text, PowerShell prints this text. If '&' precedes the text,
+    // PowerShell runs the program with this name.
     if (line.empty() && shell == Shell::powershell && quoted.starts_with('\'')) line = "&";
     line += (line.empty() ? "" : " ") + quoted;
   }

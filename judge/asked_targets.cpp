@@ -83,8 +83,9 @@ Range versions_of(const TargetRow& row, const TargetVersion& wanted) {
         "{} {}:{}: the version must look like 10, 8.6 or 8.6.1. Only the targets {} have versions.",
         option("for"), row.name, printable(wanted.version, 40), names_with_versions());
   }
-  // The version shows which product the user means. TensorRT for RTX has the versions 1.x. The
-  // versions of TensorRT begin at 4.
+  // TensorRT for RTX has the versions 1.x. The versions of TensorRT begin at 4. So the version
+  // shows which of these two targets the user means. Example: for "tensorrt:1.7", the error
+  // recommends "tensorrt-rtx:1.7".
   constexpr Version first = version(4);
   const bool is_rtx = versions->below <= first;
   const Target meant = is_rtx ? Target::tensorrt_rtx : Target::tensorrt;

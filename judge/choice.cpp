@@ -186,8 +186,8 @@ class Chooser {
     // Each target prefers one graph form (operators for the normalization). `usual` is the newest
     // opset, at most wanted_opset(), in which the first target runs its own preferred form. The
     // first loop takes the first preferred form that all targets run in `usual` or newer. If no
-    // form fits, the second loop also accepts older opsets. If the caller chose a newer opset than
-    // a target reads, choose_opset() reports this target.
+    // form fits, the second loop also accepts older opsets. An opset that the caller set stays: if
+    // this opset is too new for a target, choose_opset() reports the target.
     const int usual =
         std::min(wanted_opset(), opset_of(asked_.front(), asked_.front().row->form.value));
     for (const Asked& by : asked_) {

@@ -181,7 +181,8 @@ std::optional<std::size_t> called_by(const onnx::Model& model, const onnx::Node&
 }
 
 // Returns the number of nodes in `nodes`. A call of a function counts as one node plus all nodes of
-// the function. sizes[i] must be the number of nodes of function i, calls included.
+// the function. For each called function i, sizes[i] must be the result of size_of() for the nodes
+// of the function.
 std::uint64_t size_of(const onnx::Model& model, const std::vector<onnx::Node>& nodes,
                       const std::vector<std::uint64_t>& sizes) {
   std::uint64_t size = 0;

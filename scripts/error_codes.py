@@ -12,10 +12,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "judge", "verify", "cli")
 HEAD = """# Codes of errors and warnings
 
-`scripts/error_codes.py` makes this table from the sources. A code is stable: programs can rely on the code. The
-column "sentence" has the first sentence of the message; `{}` stands for a name or number. Errors are in the JSON output
-under `error`, warnings under `warnings`. Findings of `check` are in [check.md](check.md), findings of `scan` in
-[security.md](security.md).
+The script `scripts/error_codes.py` makes the table of errors and warnings from the source code. Other programs can rely
+on an error code, because the code keeps its meaning in all versions with the same MAJOR number
+([versioning.md](versioning.md)). The table's column "sentence" has the first sentence of each message, with `{}` in
+place of a name or number. With `--json`, the program prints an error in the field `error` and warnings in the field
+`warnings`. [check.md](check.md) lists the findings of `check`, and [security.md](security.md) lists the findings of
+`scan`.
 
 | code | kind | sentence |
 | --- | --- | --- |

@@ -103,8 +103,8 @@ def screens(program, make_sample):
         assert code == 0, helped
         return f"""# What the program prints
 
-`scripts/screens.py` makes this page with the program. A test compares the page with the program's output; times,
-rounding errors and versions of libraries may differ.
+The script `scripts/screens.py` runs the commands of this page and copies their output. A test compares this page with a
+new run of the script, but ignores numbers, such as times, rounding errors and versions of libraries.
 
 ## A conversion
 
@@ -114,14 +114,15 @@ rounding errors and versions of libraries may differ.
 {upscaled}
 ## A failed verification
 
-Half precision cannot keep a tolerance of 1e-6. The program names the first block that differs, saves no model, and ends
-with exit code 1.
+A float16 model cannot keep a tolerance of 1e-6, so the verification in this example fails. After a failed verification,
+the program saves no model, ends with exit code 1, and names the block of the network where the error begins or grows
+most.
 
 {failed}
 ### The report of this verification
 
-`--report` writes an HTML page. The page also has the pictures of every run: the input, both outputs, and the difference
-between the outputs. This is its text:
+The option `--report` writes an HTML page with text, and with pictures of the input, the ONNX model's output, PyTorch's
+output, and the difference. The first part of the HTML page has this text:
 
 ```text
 {report_text(folder / "report.html")}

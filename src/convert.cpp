@@ -110,8 +110,9 @@ class Conversion {
   ConvertReport& report() { return report_; }
 
   void write(const OutputFiles& output) {
-    // The checkpoint's hash is ready only after the weights are written, so the metadata first
-    // contain zeros. onnx::write() writes the metadata again at the end.
+    // The checkpoint's hash is ready only after the weights are written. So the metadata first
+    // contain zeros in place of the hash. At the end, onnx::write() writes the metadata again, with
+    // the hash.
     report_.source.sha256.assign(kSha256Digits, '0');
     model_.metadata = metadata::entries(report_);
     const onnx::Written written = onnx::write(model_, output,
@@ -272,8 +273,8 @@ std::string default_output_name(std::string_view stem, const NetworkInfo& networ
 
 namespace {
 
-// Opens the checkpoint, builds the graph and sets the path of the output. Then calls the function
-// `work`, which may write the ONNX file. Returns the report.
+// Opens the checkpoint, builds the graph and stores the path of the ONNX file in the report. Then
+// calls the function `work`, which may write the ONNX file. Returns the report.
 template <typename Work>
 ConvertReport with_conversion(const std::filesystem::path& input,
                               const std::filesystem::path& output, const ConvertOptions& options,

@@ -193,8 +193,8 @@ class Inspector {
 
   // --- tensors ---
 
-  // Adds the tensor `name`, which `describe` fills in, to the result. If `describe` can't read the
-  // elements, InspectedTensor::problem becomes the reason.
+  // Adds the tensor `name` to Inspection::tensors. `describe` sets the tensor's other members. If
+  // `describe` can't read the elements, InspectedTensor::problem gets the text of the error.
   template <typename Describe>
   void add_tensor(const std::string& name, std::size_t total, Describe describe) {
     InspectedTensor tensor;

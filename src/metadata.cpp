@@ -82,7 +82,8 @@ Entries entries(const ConvertReport& report) {
   if (!graph.fp32_operators.empty()) add("fp32_operators", join(graph.fp32_operators, ","));
   if (graph.depthwise_fp32) add("depthwise_fp32", "true");
   if (!graph.fp32_blocks.empty()) add(kFp32Blocks, join(graph.fp32_blocks, ","));
-  // If the checkpoint has several state dicts, this entry names the converted state dict.
+  // If the checkpoint has several state dicts, this entry names the converted state dict. "/" is
+  // the state dict at the root of the checkpoint.
   if (!report.source.other_wrappers.empty()) {
     add("source_state_dict",
         report.source.wrapper.empty() ? "/" : printable(report.source.wrapper));
@@ -332,12 +333,13 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
                                        NetworkInfo& network) {
   const NetworkInfo noted = metadata::network(file);
   if (noted.architecture != network.architecture) return {};
-  // The model type is the name of the published network with the same sizes, or "custom" if no
-  // published network has these sizes. One of the sizes is the small kernel of each block. Fusing
-  // merges the small kernel into the large kernel, so a fused graph does not show the small
-  // kernel's size. So "custom" in the metadata does not contradict a fused graph.
+  // The model type is the name of the published network whose sizes are all equal to the sizes of
+  // this network, or "custom" if there is none. A fused graph does not show the size of the small
+  // kernel, because fusing merges the small kernel into the large kernel. So a published name for
+  // the fused graph does not contradict "custom" in the metadata.
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
-  // The graph does not show res_scale and img_range, because both are folded into the weights.
+  // The graph does not show res_scale and img_range, because both are folded into the weights. So
+  // `network` gets the values in the metadata.
   network.numbers = noted.numbers;
   Entries facts = network_entries(network);
   facts.emplace_back("precision", precision);

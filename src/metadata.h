@@ -36,8 +36,9 @@ std::vector<std::pair<std::string, std::string>> entries(const ConvertReport& re
 std::string difference(const onnx::Model& file, const ConvertReport& planned,
                        bool more_fp32_blocks);
 
-/// Settings of the network, read from an ONNX file's metadata. The tensors of some checkpoints do
-/// not show these settings. All members are unset if aether2onnx did not write the metadata.
+/// Settings of the network, read from an ONNX file's metadata. If the checkpoint does not show one
+/// of these settings, a verification assumes the value in the metadata. All members are unset if
+/// aether2onnx did not write the metadata.
 struct Assumed {
   std::optional<std::string> generation;
   std::optional<double> res_scale;

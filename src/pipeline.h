@@ -86,7 +86,7 @@ class Checkpoint {
              bool hashed, SourceInfo& source, Journal& journal);
 
   const state_dict::StateDict& state_dict() const { return state_dict_; }
-  /// Returns the hash in lower-case hex. Throws the errors of Input::read().
+  /// Returns the SHA-256 of the checkpoint in lower-case hex. Throws the errors of Input::read().
   std::string sha256() { return (in_parts_ ? parts_hash_ : input_hash_).get(); }
 
  private:

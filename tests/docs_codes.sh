@@ -44,8 +44,7 @@ first_cells docs/security.md "^\| \`.*\| (found|can't tell|clean) \|" | grep -vE
 literals 'found|unclear|note' judge/scan/*.cpp >"$folder/codes"
 compare "scan" "$folder/codes" "$folder/scan"
 
-sed -n '/^After `zip-`/,/^$/p' docs/security.md | grep -oE '`[a-z0-9-]+`' | tr -d '`' |
-  grep -v '^zip-$' >"$folder/zip"
+first_cells docs/security.md "^\| \`.*\| (dangerous|unknown) \|" >"$folder/zip"
 {
   literals 'add|note' src/formats/zip/*.cpp || true
   # Findings with the prefix in the source; codes of errors stand behind their kind.

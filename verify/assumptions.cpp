@@ -38,8 +38,9 @@ bool is_given(const ReadOptions& options, std::string_view what) {
   return options.img_range.has_value();
 }
 
-// Returns the settings of the network from the checkpoint alone, with defaults for settings that
-// the checkpoint lacks. If `generation` is set, the network is recognised as this generation.
+// Returns the settings of the network in the checkpoint, with defaults for settings that the
+// checkpoint lacks. Uses only the options params_key and dequantize of `given`. If `generation` is
+// set, the network is recognised as this generation.
 NetworkInfo facts_of_file(const state_dict::StateDict& state_dict, const ReadOptions& given,
                           const std::optional<std::string>& generation) {
   ReadOptions bare;
@@ -87,9 +88,9 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   const metadata::Assumed noted = metadata::assumed(model);
   ReadOptions taken = given;
   // If `taken.generation` is set, network::recognise() treats norm_eps (the epsilon of the norms)
-  // as certain, because the generation determines norm_eps. But if the generation in the metadata
-  // is equal to the default (`own.generation`), the metadata may only repeat the default. Then
-  // norm_eps is not certain, and `taken.generation` stays unset.
+  // as certain, because the generation determines norm_eps. So `taken.generation` stays unset if
+  // the generation in the metadata is equal to the default (`own.generation`). In this case the
+  // metadata may only repeat the default, and norm_eps is not certain.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

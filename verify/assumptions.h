@@ -13,8 +13,8 @@
 namespace aether2onnx::verify {
 
 /// A setting of the network for which the comparison uses `value`, although the checkpoint has no
-/// value or another value. The comparison shows that the ONNX model is equal to PyTorch only if
-/// `value` is right. The comparison can't show that `value` is right.
+/// value or another value. If `value` is wrong, a passed comparison does not show that the ONNX
+/// model is equal to the network in PyTorch. The comparison can't prove that `value` is right.
 struct Assumption {
   std::string what;     ///< The setting: "generation", "res_scale", "norm_eps" or "img_range".
   std::string value;    ///< The value of the setting in the comparison: "G7d".

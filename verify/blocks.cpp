@@ -13,7 +13,8 @@ namespace aether2onnx::verify {
 namespace {
 
 // find_first_difference() returns the network's first block whose error is at least kJump times the
-// largest error of all earlier blocks, and at least kJump times `floor`.
+// largest error of all earlier blocks, and at least kJump times `floor`, the usual relative error
+// of a correct block.
 constexpr double kJump = 10;
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {

@@ -25,8 +25,9 @@ struct BlockDifference {
 /// exporter does. Returns "" if the name contains no path.
 std::string module_path(const std::string& node_name);
 
-/// Returns a map from each path in `paths` to the name of the module's output in the model, which
-/// is the output of the module's last node. Leaves out modules whose path is in no node name.
+/// Returns a map from each path in `paths` to the name of the module's output in `model`: the
+/// output of the last node for which module_path() returns the path. Nodes with several outputs do
+/// not count. Leaves out modules whose path is in no node name.
 std::map<std::string, std::string> module_outputs(const onnx::Model& model,
                                                   const std::vector<std::string>& paths);
 
@@ -55,8 +56,9 @@ FirstDifference find_first_difference(const std::vector<BlockDifference>& blocks
 
 /// Returns the blocks of a 16-bit model in which the error grows most, and which should therefore
 /// be float32. A layer outside of the blocks counts as a block. Leaves out the blocks in `already`,
-/// which compute in float32. Returns at most as many blocks as `already` has, but one block if
-/// `already` is empty. Returns an empty list if the error grows in no other block.
+/// which compute in float32. Returns at most as many blocks as `already` has, so that the number of
+/// float32 blocks at most doubles; at most one block if `already` is empty. Returns an empty list
+/// if the error grows in no other block.
 std::vector<std::string> coarsest_blocks(const std::vector<BlockDifference>& differences,
                                          const std::vector<std::string>& already);
 

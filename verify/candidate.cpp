@@ -23,10 +23,10 @@ Candidate::Candidate(const OnnxRuntime& runtime, const fs::path& path, const onn
   try {
     file_.emplace(runtime.open(path, device));
   } catch (const NotImplemented&) {
-    // ONNX Runtime throws this error if it has no operator for a 16-bit type. The file is valid,
-    // because ONNX Runtime looks for operators only after it has checked types and shapes. On the
-    // CPU, the emulation below runs the file in float32. If there is no emulation, the caller gets
-    // the error.
+    // runtime.open() throws NotImplemented if ONNX Runtime has no operator for a 16-bit type. The
+    // file is valid, because ONNX Runtime looks for operators only after it has checked types and
+    // shapes. If `emulated_` is true, only the float32 copy below runs, which rounds every result
+    // to 16 bits. Otherwise the caller gets the error.
     if (!emulated_) throw;
   }
   if (emulated_) {

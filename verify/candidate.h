@@ -28,7 +28,8 @@ class Candidate {
   /// results to 16 bits, if there is a copy. Returns the output of each run: one or two outputs.
   std::vector<FloatTensor> run(const FloatTensor& input) const;
 
-  /// Whether a 16-bit model rounds the results of its operators to 16 bits when the CPU runs it.
+  /// How the CPU runs a 16-bit model: `rounded` rounds the result of each operator to 16 bits, and
+  /// `exact` keeps the float32 results.
   enum class Results { rounded, exact };
 
   /// Runs the model and returns the values with the names in `values`, which are outputs of any
@@ -37,7 +38,8 @@ class Candidate {
                                        const std::vector<std::string>& values,
                                        Results results = Results::rounded) const;
 
-  /// Frees the ONNX Runtime sessions of run(). After this call, run() must not be called.
+  /// Saves memory: frees the ONNX Runtime sessions of run(). After this call, run() must not be
+  /// called.
   void end_runs();
 
   /// Returns the library, the device and how 16-bit types run: "ONNX Runtime 1.20.0, CPU".

@@ -91,9 +91,9 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
 }
 
 // Measures the error and the rounding noise of each part of the network. A part is a block, or a
-// layer outside of the blocks. A running reference calls exact() or rounded() after each part. Both
-// functions return the ONNX model's output of the part. The reference uses this output as the input
-// of the next part, so that the errors of the parts do not add up.
+// layer outside of the blocks. Reference::run() calls exact() or rounded() after each part. Both
+// functions return the ONNX model's output of the part. The reference computes the next part from
+// this output, not from its own output, so that the errors of the parts do not add up.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
@@ -234,11 +234,11 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
   };
   add_noise(judges.rounding, 1);
   // The reference rounds each weight of the checkpoint. An exporter may combine weights first, and
-  // then round the combined weights. The run with `other_weights` measures how much the outputs
-  // change if the weights differ slightly. In correct files, the error (root mean square) is less
-  // than 2.6 times this change, so an error of 4 times this change is suspicious. But the limit is
-  // kSuspicious = 8 times the noise. So only half of this change counts as noise: 8 times the half
-  // is 4 times the change.
+  // then round the combined weights. The run with `other_weights` measures a change: how much the
+  // outputs change if the weights differ slightly. In correct files, the error (root mean square)
+  // is less than 2.6 times the change, so an error of 4 times the change is suspicious.
+  // is_suspicious() compares the error with kSuspicious times the noise. So the noise is the change
+  // times 4 / kSuspicious.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

@@ -55,10 +55,10 @@ struct Judges {
   const Reference* other_weights = nullptr;
 };
 
-/// Returns whether an exporter may combine weights of the checkpoint with other values before it
-/// rounds them: with a norm's variance, a second kernel, a quantization's scale, or a number such
-/// as res_scale or a temperature (a factor of a gate). Then the rounding errors of the model's
-/// weights are unknown.
+/// Returns whether an exporter may combine weights of the checkpoint with other values before the
+/// exporter rounds the weights. The other values are a norm's variance, a second kernel, a
+/// quantization's scale, or a factor such as res_scale or ffn.temperature. Then the rounding errors
+/// of the model's weights are unknown.
 bool may_combine_weights(const network::Network& network);
 
 /// Runs the candidate (the ONNX model) on `input`, and returns the error and the rounding noise of

@@ -24,7 +24,7 @@ bool is_bias(const Value& bias, std::int64_t outputs) {
   return !bias || bias.shape() == Shape{outputs};
 }
 
-// Returns whether PyTorch can broadcast the shapes, and the shapes have at most 4 axes. PyTorch
+// Returns whether both shapes have at most 4 axes and PyTorch can broadcast the shapes. PyTorch
 // compares the shapes from the last axis on. In each axis, both sizes must be equal, or one size
 // must be 1.
 bool can_be_joined(const Shape& a, const Shape& b) {

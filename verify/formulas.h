@@ -10,7 +10,8 @@
 
 namespace aether2onnx::verify {
 
-/// A convolution with stride 1 and zero padding of half the kernel. `bias` may be an empty Value.
+/// Computes a convolution with stride 1. Pads each side of `x` with (K - 1) / 2 zeros, where K is
+/// the height and width of the kernel. `bias` may be an empty Value.
 Value conv2d(const Value& x, const Value& weight, const Value& bias, std::int64_t groups = 1);
 /// Normalizes over the channels of each pixel.
 Value layer_norm(const Value& x, const Value& weight, const Value& bias, double epsilon);

@@ -26,9 +26,9 @@ std::size_t nearest_position(std::int64_t at, std::size_t size) {
 
 Bicubic::Bicubic(const Raster& picture, std::size_t factor) : picture_(picture), factor_(factor) {
   for (std::size_t phase = 0; phase < factor; ++phase) {
-    // On each axis, a pixel of the small picture becomes `factor` new pixels, with the numbers
-    // `phase`. `centre` is the distance, in small pixels, from the small pixel's centre to the new
-    // pixel's centre.
+    // On each axis, a pixel of the small picture becomes `factor` new pixels. `phase` counts these
+    // new pixels from 0. `centre` is the distance, in small pixels, from the small pixel's centre
+    // to the new pixel's centre.
     const float centre = (static_cast<float>(phase) + 0.5F) / static_cast<float>(factor) - 0.5F;
     const float below = std::floor(centre);
     Taps taps;

@@ -25,7 +25,7 @@ class Bicubic {
   // A pixel of the enlarged picture is a weighted sum of source pixels, four on each axis. This
   // struct says which four source pixels on one axis to use, and with which weights.
   struct Taps {
-    std::int64_t first = 0;  // the first of the four, counted from source pixel (x or y) / factor
+    std::int64_t first = 0;  // (x or y) / factor + first is the first of the four source pixels
     std::array<float, 4> weights{};
   };
 

@@ -14,8 +14,8 @@ namespace aether2onnx::verify {
 struct MemoryEstimate {
   /// Bytes if the allocator returns freed memory to the system at once.
   std::uint64_t frugal = 0;
-  /// Bytes if the allocator keeps freed memory for the next feature map. This makes a run several
-  /// times faster, but needs several times more memory than `frugal`.
+  /// Bytes if the allocator keeps freed memory for the next feature map. Keeping freed memory makes
+  /// a run several times faster, but needs several times more memory than `frugal`.
   std::uint64_t roomy = 0;
 };
 

@@ -47,9 +47,9 @@ void* find_function(const char* name, const char* symbol, const char* package,
 }
 
 // Sets an environment variable to the type of the processor. OpenBLAS, the matrix library of
-// PyTorch, reads this variable when OpenBLAS is loaded. Without the variable, PyTorch's OpenBLAS in
-// Debian 12 treats newer processors like the oldest processors, and reaches only a fifth of the
-// speed of newer processors.
+// PyTorch, reads this variable when OpenBLAS is loaded. Without the variable, the OpenBLAS of
+// Debian 12 treats newer processors like the oldest processors, and computes matrix products at
+// only a fifth of the speed that the variable makes possible.
 void name_processor_for_openblas() {
 #if defined(__x86_64__) && defined(__GNUC__)
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -51,7 +51,7 @@ struct Raster {
   int bits = 8;
   std::vector<std::uint8_t> bytes;
   ColourSpace colour;
-  /// The decoder's warning about a damaged file that it decoded nevertheless; "" if there is none.
+  /// The decoder's warning if the file is damaged, but was decoded nevertheless; otherwise "".
   std::string warning;
 
   bool has_alpha() const { return channels == 2 || channels == 4; }

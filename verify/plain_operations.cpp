@@ -23,7 +23,7 @@ std::size_t axis(const Shape& shape, std::size_t index) {
   return static_cast<std::size_t>(shape[index]);
 }
 
-// Calls work(0) to work(count - 1) on all processors. `work` must not throw.
+// Distributes the calls work(0) to work(count - 1) over all processors. `work` must not throw.
 template <typename Work>
 void in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next = 0;
@@ -32,9 +32,9 @@ void in_parallel(std::size_t count, const Work& work) {
   });
 }
 
-// Calls work(begin, end) on all processors. The ranges together cover the indices from 0 to
-// count - 1. (The work for one index is too little for a call.) A range has at least `least`
-// indices if `count` allows. `work` must not throw.
+// Splits the indices from 0 to count - 1 into ranges, and calls work(begin, end) for each range, on
+// all processors. A single index has too little work to be worth a call of its own, so a range has
+// at least `least` indices if `count` allows. `work` must not throw.
 template <typename Work>
 void in_ranges(std::size_t count, const Work& work) {
   constexpr std::size_t least = 1U << 14U;
@@ -55,8 +55,9 @@ void in_ranges(std::size_t count, const Work& work) {
 struct Rounding {
   int dropped_bits = 0;  // mantissa bits of a float that are dropped; 0: no rounding
   // Numbers below this magnitude are subnormals of float16, which are multiples of 2^-24. Floats
-  // from 0.5 to 1 are also multiples of 2^-24. So rounded_to() adds 0.75, which rounds the sum to a
-  // multiple of 2^-24, and subtracts 0.75. bfloat16 has the exponents of float, so its limit is 0.
+  // from 0.5 to 1 are also multiples of 2^-24. So rounded_to() adds 0.75: the sum is rounded to a
+  // multiple of 2^-24. Then rounded_to() subtracts 0.75. bfloat16 does not need this method,
+  // because bfloat16 has the exponents of float, so `smallest_normal` is 0 for bfloat16.
   float smallest_normal = 0;
 };
 constexpr Rounding kToFloat16 = {13, 0x1p-14F};
@@ -355,8 +356,8 @@ class PlainOperations final : public Operations {
   // Computes a convolution by its definition, as sums of products of weights and input pixels. The
   // input first gets a border of zeros. The input pixel of a weight is then at a fixed distance in
   // memory from the output pixel, even at the edges. So one loop can compute many output pixels,
-  // also across the ends of rows. There, the loop computes sums for the border, too. The sums for
-  // the border are not copied to the output.
+  // also across the ends of rows. At the end of each row, the loop also computes sums for the
+  // border. The sums for the border are not copied to the output.
   Value convolve(const Value& x, const std::vector<T>& weight, const Value& bias,
                  std::size_t outputs, std::size_t kernel, bool depthwise) const {
     const std::size_t images = axis(x.shape(), 0);

@@ -14,10 +14,10 @@ namespace aether2onnx::verify {
 enum class Arithmetic {
   float64,
   float32,
-  /// float16 and bfloat16: computes in float32, and rounds every weight, input and result to 16
-  /// bits. Normalizations and activations also round their intermediate results, as if each step
-  /// were an operator of its own. Values beyond the range of float16 stay finite, because these
-  /// types only measure the rounding errors of the shorter mantissa.
+  /// For float16 and bfloat16, the operations compute in float32, and round every weight, input and
+  /// result to 16 bits. Normalizations and activations also round their intermediate results, as if
+  /// each step were an operator of its own. Values beyond the range of float16 stay finite, because
+  /// these operations only measure the rounding errors of the shorter mantissa.
   float16,
   bfloat16,
 };

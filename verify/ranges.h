@@ -28,7 +28,7 @@ struct BlockRange {
 };
 
 /// Collects the largest value of each block or layer of the network while a reference computes the
-/// outputs for several inputs. Keeps the order of the forward pass.
+/// outputs for several inputs. The list of blocks() has the order of the forward pass.
 class Ranges {
  public:
   void add(const std::string& module_path, double max_absolute);

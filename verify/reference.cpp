@@ -121,7 +121,8 @@ namespace {
 // the exporter keeps the layer of such a weight in float32.
 class Rounder {
  public:
-  // The default seed gives the same numbers in every run. NOLINTNEXTLINE(cert-msc51-cpp)
+  // The random generator has its default seed, so every run of the program makes the same
+  // random changes. NOLINTNEXTLINE(cert-msc51-cpp)
   explicit Rounder(WeightRounding rounding) : rounding_(rounding) {}
 
   double operator()(double value) {

@@ -45,15 +45,15 @@ class Weights {
 };
 
 // Computes the layer of the module at `path`, with the tensors `path`.weight and `path`.bias.
-// Passes the layer's output to the Trace of `w`.
+// Passes the layer's output to `w.trace`, which observes the forward pass.
 Value conv(const Weights& w, const std::string& path, const Value& x);
 Value layer_norm(const Weights& w, const std::string& path, const Value& x, double eps);
 Value linear(const Weights& w, const std::string& path, const Value& x);
 
 /// Computes the depthwise convolution of a block at `path`. A fused checkpoint has one convolution,
-/// fused_conv. An unfused checkpoint has a large and a small one, lk_conv and sk_conv, whose
-/// outputs are added; `large_bias` and `small_bias` are the keys of their biases. Does not pass the
-/// output to the Trace of `w`.
+/// fused_conv. An unfused checkpoint has two convolutions with a large and a small kernel, lk_conv
+/// and sk_conv, whose outputs are added. `large_bias` and `small_bias` are the keys of the biases
+/// of lk_conv and sk_conv. Does not pass the output to `w.trace`, which observes the forward pass.
 Value depthwise(const Weights& w, const std::string& path, const Value& x,
                 const std::string& large_bias = "lk_bias",
                 const std::string& small_bias = "sk_bias");

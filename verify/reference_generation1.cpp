@@ -1,5 +1,5 @@
-// The reference implementation of G1, the first generation of AetherNet. Numbers in comments are
-// the steps of the forward pass in AetherNet's specification.
+// The reference implementation of G1, the first generation of AetherNet. A number as a comment,
+// such as "// 3", names the step of the forward pass in AetherNet's specification.
 
 #include "reference_generation.h"
 

@@ -1,6 +1,6 @@
 // The reference implementation of the generations G5.0, G5.1 and G5.2, which differ in options and
-// in the channels of each stage (group of blocks). Numbers in comments are the steps of the forward
-// pass in AetherNet's specification.
+// in the channels of each stage (group of blocks). A number as a comment, such as "// 3", names the
+// step of the forward pass in AetherNet's specification.
 
 #include "reference_stages.h"
 

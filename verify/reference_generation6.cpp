@@ -1,5 +1,5 @@
-// The reference implementation of the generations G6.0 and G6.1. Numbers in comments are the steps
-// of the forward pass in AetherNet's specification.
+// The reference implementation of the generations G6.0 and G6.1. A number as a comment, such as
+// "// 4", names the step of the forward pass in AetherNet's specification.
 
 #include "reference_stages.h"
 

@@ -24,7 +24,7 @@ struct BlockKind {
 /// Computes the norm at `path`: LayerNorm over the channels, or a normalization with stored mean
 /// and variance. The result is then multiplied by `path`.weight, and `path`.bias is added. If the
 /// stored mean and variance are already folded into weight and bias, only multiplies and adds. Does
-/// not pass the output to the Trace of `w`.
+/// not pass the output to `w.trace`, which observes the forward pass.
 Value normalized(const Weights& w, const std::string& path, const Value& x);
 
 /// Runs the stages (groups of blocks) one after the other, from the input `x`, and returns the

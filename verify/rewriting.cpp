@@ -94,7 +94,8 @@ std::string difference_of(const TensorData& found, const TensorData& expected, b
   for (const double value : b) squares += value * value;
   const double usual = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(1, b.size())));
   // The largest allowed error of a weight, as a multiple of the relative rounding error of one
-  // operation. The multiple is more than 1, because a sum whose terms cancel loses some bits.
+  // operation. The multiple is more than 1, because the converter computes some weights as sums,
+  // and a sum whose terms nearly cancel loses some bits.
   constexpr double roundings = 8;
   std::uint64_t count = 0;
   std::size_t worst = 0;

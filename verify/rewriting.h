@@ -34,9 +34,10 @@ struct Rewriting {
 /// and initializers of `model` and the new model. If the nodes differ, compares nothing, because
 /// another version of aether2onnx may have made `model`. `reading` has settings of the network that
 /// are missing in the checkpoint. If `exact`, reports every difference. Otherwise a weight may
-/// differ by 8 relative rounding errors of its type. One reason is that `checkpoint` may be a copy
-/// of the file from which `model` was made. Also, another version of aether2onnx may have rounded
-/// differently. `siblings` opens the external data of `model`, and may be null.
+/// differ by 8 relative rounding errors of its type, because another version of aether2onnx may
+/// have rounded differently. Also, `checkpoint` may be a copy, such as a fused copy with rounded
+/// weights, of the file from which `model` was made. `siblings` opens the external data of `model`,
+/// and may be null.
 Rewriting compare_with_conversion(const Input& file, const onnx::Model& model,
                                   const io::Siblings* siblings,
                                   const state_dict::StateDict& checkpoint,

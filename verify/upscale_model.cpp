@@ -187,9 +187,9 @@ void UpscaleModel::describe(const onnx::Model& model) {
   // ONNX Runtime computes 16-bit types in float32 and holds the values in both types.
   const double copies = onnx::has_half_types(model) ? 1.5 : 1;
   if (!known) {
-    // How many feature maps an unknown network is assumed to hold in memory at the same time: small
+    // How many feature maps an unknown network is assumed to hold in memory at the same time. Small
     // maps have the size of the input, large maps have the size of the output. The large maps are
-    // assumed to be those of a usual upsampler, with 64 channels and the scale 4.
+    // assumed to have 64 channels and the scale 4, like the maps of a usual upsampler.
     constexpr double small_maps = 6;
     constexpr double large_maps = 3;
     constexpr double usual_width = 64;

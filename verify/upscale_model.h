@@ -18,7 +18,8 @@
 namespace aether2onnx::verify {
 
 struct UpscaleModelRequest {
-  /// A checkpoint, or an ONNX file of any exporter with one input and one output (N, C, H, W).
+  /// A checkpoint, or an ONNX file that any exporter made. The ONNX file must have one input and
+  /// one output (N, C, H, W).
   std::filesystem::path model;
   ReadOptions reading;  ///< How to read a checkpoint.
   Limits limits;

@@ -25,8 +25,8 @@ constexpr double kShareOfMemory = 0.7;
 // The limit for the memory of a run on a GPU, in bytes. The program does not know the free
 // memory of a GPU. If a run fails for lack of memory, upscale() tries smaller tiles.
 constexpr double kGpuMemory = 4e9;
-// If the allocator keeps freed memory, a run needs this many times the size of the values that
-// exist at the same time (measured for verification, see memory.cpp).
+// If the allocator keeps freed memory, a run needs at most kKeptMemory times the memory of the
+// values that exist at the same time. Measured for verification; see memory.cpp.
 constexpr double kKeptMemory = 9;
 constexpr std::int64_t kSmallestTile = 32;
 constexpr std::int64_t kLargestTile = 4096;
@@ -84,8 +84,8 @@ std::string read_bytes(const fs::path& path, const std::atomic<bool>* cancelled)
 
 // --- tiles ------------------------------------------------------------------------------------
 
-// Shortens the tiles (`length` pixels) of an axis (`size` pixels) as far as possible without more
-// tiles. Returns the new length. With this length, all tiles have nearly the same size.
+// Returns the smallest length of tiles with which an axis of `size` pixels needs as many tiles as
+// with `length`. With the returned length, all tiles have nearly the same size.
 std::int64_t equal_length(std::int64_t size, std::int64_t length, std::int64_t overlap) {
   if (size <= length) return size;
   const std::int64_t inner = size - 2 * overlap;

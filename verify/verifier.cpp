@@ -101,7 +101,8 @@ class Verifier {
   }
 
   Json run() {
-    // Returning each freed feature map to the system can take longer than computing the next map.
+    // Returning the memory of a feature map to the system can take longer than computing the next
+    // feature map.
     if (roomy_) port::keep_freed_memory();
     begin_details();
     const std::string other = metadata::other_network(model_, network_.facts);
@@ -233,8 +234,9 @@ class Verifier {
     reference_->run(pixel, {.on_layer = [this] { ++layers_; }});
   }
 
-  // Chooses the input shape for examine_parts(). Estimates the memory and time of this function;
-  // `speed` is the multiply-adds per second of the built-in reference. Adds the time to `seconds`.
+  // Chooses the input shape for examine_parts(), and estimates how much memory and time
+  // examine_parts() needs. Adds the time to `seconds`. `speed` is the multiply-adds per second of
+  // the built-in reference.
   void plan_examination(double speed, double& seconds) {
     Json& noise = details_["noise"];
     if (std::any_of(model_.nodes.begin(), model_.nodes.end(), [](const onnx::Node& node) {
@@ -308,7 +310,8 @@ class Verifier {
     const DoubleTensor expected =
         reference_->run(input, {.ranges = &ranges_, .on_layer = on_layer});
     context_.check_cancelled();
-    // A 16-bit model may run twice, with and without rounded results. Reports the worse result.
+    // run() may run a 16-bit model twice: with and without rounding the results of its operators to
+    // 16 bits. This function reports the worse run.
     std::optional<Comparison> worst;
     FloatTensor shown;
     for (FloatTensor& found : candidate_->run(input)) {
@@ -422,8 +425,9 @@ class Verifier {
                       input, Candidate::Results::exact));
   }
 
-  // Adds the errors of the network's blocks and layers to `list`. Also adds a text with `cause` to
-  // `details_` about the first error that rounding does not explain, unless there is such a text.
+  // Adds the errors of the network's blocks and layers to `list`. If details_["noise"] has no text
+  // yet, also adds a text about the first error that rounding does not explain. The text names the
+  // kind of rounding, `cause`.
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];

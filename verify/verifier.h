@@ -1,6 +1,7 @@
 /// @file
 /// Compares an ONNX file with the reference, which computes the same network from the checkpoint.
-/// ONNX Runtime runs the ONNX file. Both compute the output for every input (see inputs.h).
+/// ONNX Runtime runs the ONNX file. ONNX Runtime and the reference compute the output for every
+/// input (see inputs.h).
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>

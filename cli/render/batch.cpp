@@ -18,7 +18,7 @@ std::string duration(double seconds) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// Returns the number of characters in a UTF-8 text. The table assumes that each character is one
+// Returns the number of characters in a UTF-8 text. table() assumes that each character is one
 // column wide on a terminal.
 std::size_t columns(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {

@@ -88,8 +88,9 @@ std::string saved_text(const std::filesystem::path& path, const std::string& rep
 namespace {
 
 // Returns which of the options fp_mode, opset_version and shape have their default values. These
-// options determine what the model can be used for. The output of --json lists the returned
-// options. Without --for, the log suggests other values for fp_mode and shape.
+// options determine what the model can be used for. The output of --json contains the returned
+// list. If the list contains fp_mode or shape, the log suggests another value for this option. With
+// --for, the log suggests no values.
 std::vector<std::string> defaults_used(const ConvertRequest& request) {
   const auto is_given = [&](auto is_asked) {
     return std::any_of(request.given.begin(), request.given.end(),

@@ -29,7 +29,7 @@ std::vector<Object> objects() {
        "Every object on stdout has these fields.",
        {{"status", R"("ok" or "error")"}, {"version", "version of aether2onnx"}}},
       {"convert",
-       "One checkpoint.",
+       "For one checkpoint, `convert` prints the fields of this table.",
        {{"source", "the checkpoint, see Source below"},
         {"network", "the network, see Network below"},
         {"onnx.opset_version", "opset of the ONNX file"},
@@ -79,7 +79,7 @@ std::vector<Object> objects() {
          "list of sentences"},
         {"next.trtexec", "the command that builds a TensorRT engine"}}},
       {"convert with --dry_run",
-       "Nothing is written.",
+       "With `--dry_run`, `convert` saves no file, and prints the fields of this table.",
        {{"dry_run", "true"},
         {"source", "the checkpoint; sha256 is null"},
         {"network", "the network"},
@@ -94,9 +94,12 @@ std::vector<Object> objects() {
         {"warnings", "list of sentences"},
         {"warning_codes", "list of the codes of the warnings"}}},
       {"convert with several checkpoints",
-       "If the result is \"saved\", an entry of `results` also has the fields of the section "
-       "convert. If the result is \"failed\", the entry has the fields of the section Failure. "
-       "Other entries of a dry run have the fields of the section convert with --dry_run.",
+       R"(In the list `results`, the value of `result` decides which other fields an entry has.
+
+- "saved": the fields of the section convert
+- "failed": the fields of the section Failure
+- "skipped": `status`, `network`, `output.path`, `output.bytes` and `why`
+- "would …": the fields of the section convert with --dry_run)",
        {{"results", "list: an entry for each checkpoint, in the order of the inputs"},
         {"results[].input", "the checkpoint"},
         {"results[].result", R"("saved", "skipped", "failed" or "would …")"},
@@ -146,7 +149,7 @@ std::vector<Object> objects() {
        {{"verification",
          "result of the comparison of the model with the checkpoint (verdict, differences, …)"}}},
       {"check",
-       "[check.md](check.md) lists the codes.",
+       "[check.md](check.md) lists the codes of the findings of `check`.",
        {{"findings", "list of problems"},
         {"findings[].severity", R"("error", "warning" or "note")"},
         {"findings[].code", "code of the finding"},
@@ -159,7 +162,7 @@ std::vector<Object> objects() {
         {"notes", "number of notes"},
         {"exit_code", "exit code of the program"}}},
       {"scan",
-       "[security.md](security.md) lists the verdicts and codes.",
+       "[security.md](security.md) lists the verdicts and finding codes of `scan`.",
        {{"results", "list: an entry for each file, in the order of the inputs"},
         {"results[].file", "the file"},
         {"results[].result", R"("clean", "found" or "unclear")"},
@@ -196,8 +199,8 @@ std::vector<Object> objects() {
         {"python", "Python code for your script, only with --for onnxruntime and vsmlrt"},
         {"notes", "list of sentences"}}},
       {"upscale",
-       "If a call with only one picture fails, the program prints the object in the section "
-       "Failure.",
+       "If `upscale` gets only one picture and fails, the program prints only the fields of the "
+       "section Failure.",
        {{"model.path", "the checkpoint or ONNX file"},
         {"model.description", "the network in one line"},
         {"model.scale", "upscale factor"},
@@ -227,7 +230,7 @@ std::vector<Object> objects() {
         {"compare", "path of the HTML page that --compare wrote, or null"},
         {"exit_code", "exit code of the program"}}},
       {"Failure",
-       "Every command that fails prints this object.",
+       "A command that ends with an error prints the fields of this table.",
        {{"error.kind", "kind of the error, see errors.md"},
         {"error.code", "code of the error, see errors.md"},
         {"error.subject", "the file, tensor or option with the error"},
@@ -238,7 +241,7 @@ std::vector<Object> objects() {
         {"verification", "result of the comparison of the model with the checkpoint, or null"},
         {"exit_code", "exit code of the program"}}},
       {"Source",
-       "The object `source`.",
+       "The object `source` describes the file that the program read.",
        {{"name", "file name"},
         {"container", "format of the file"},
         {"wrapper",
@@ -250,7 +253,7 @@ std::vector<Object> objects() {
         {"parameters", "number of weights"},
         {"dtype", "types of the weights"}}},
       {"Network",
-       "The object `network`.",
+       "The object `network` describes the network in a checkpoint.",
        {{"architecture", R"("AetherNet")"},
         {"generation", R"("G1" to "G7d", see support.md)"},
         {"model_type", R"("aether_small", …, or "custom")"},
@@ -284,10 +287,11 @@ std::vector<Object> objects() {
 std::string json_page() {
   std::string page = R"(# The output of --json
 
-`aether2onnx manual json` prints this page. A test compares the page with the program's output.
+The command `aether2onnx manual json` prints this page, and a test compares the page with the command's output.
 
-With `--json` stdout has one JSON object, and the log goes to stderr. Fields may be added; existing fields keep
-their names and meanings. A path such as `results[].file` means the field `file` of each entry in `results`.
+With `--json`, the program prints one JSON object on stdout, and the log on stderr. Later versions with the same MAJOR
+number may add fields to the JSON output, but keep the names and meanings of existing fields
+([versioning.md](versioning.md)). A path such as `results[].file` means the field `file` of each entry in `results`.
 )";
   for (const Object& object : objects()) {
     page += fmt::format("\n## {}\n\n", object.heading);

@@ -1,4 +1,4 @@
-// Writes docs/options.md, the reference of all commands and options in Markdown.
+// Returns the text of docs/options.md, the reference of all commands and options in Markdown.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -33,12 +33,14 @@ std::string options_table(const CommandOptions& entry) {
 std::string options_page(const std::vector<CommandOptions>& table) {
   std::string page = R"(# All commands and options
 
-`aether2onnx manual options` prints this page from the program's own tables. A test compares the two.
+The command `aether2onnx manual options` prints this page from the program's own tables, and a test compares the page
+with the command's output.
 
-In the name of an option, a dash may replace an underscore (`--fp-mode`). The name may be shortened, if only one
-option begins with the shortened name (`--opset`). `--name=value` is the same as `--name value`. Names of choices
-may be in upper case, and `half` means `fp16`. `--config FILE` reads options from a TOML file, for example the line
-`fp_mode = "fp16"`. If the file and the command line have the same option, the value of the command line is used.
+In the name of an option, a dash may replace an underscore (`--fp-mode`). The name of an option may be shortened if only
+one option begins with the short name: `--opset` means `--opset_version`. `--name=value` is the same as `--name value`.
+If an option accepts only certain words as its value, such as `fp32` and `fp16`, the word may be in upper case, and
+`half` means `fp16`. `--config FILE` reads options from a TOML file, for example the line `fp_mode = "fp16"`. If the
+TOML file and the command line set the same option, the program uses the value from the command line.
 )";
   for (const CommandOptions& entry : table) {
     page += fmt::format("\n## {}\n\n{}.\n\n```text\n{}```\n\n{}", entry.command.name,

@@ -58,8 +58,8 @@ void print_plan(Console& console, const ConvertRequest& request, const ConvertRe
                 const OutputPlan& plan);
 Json plan_json(const ConvertRequest& request, const ConvertReport& planned, const OutputPlan& plan);
 
-/// One checkpoint of a batch, and the result of the conversion. Needs no lock, because only one
-/// thread at a time works on a checkpoint.
+/// One checkpoint of a batch, and the result of the conversion. The struct needs no lock, because
+/// only one thread at a time works on a checkpoint.
 struct BatchItem {
   enum class Result { open, saved, skipped, failed };
   std::filesystem::path input;
@@ -82,9 +82,9 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
 /// assumptions: values of settings, such as res_scale, that do not follow from the checkpoint.
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
-/// Prints a line for each compared shape, then the results of the other comparisons, for example
-/// with rounding noise. If `warn` is true, also warns if values inside a float16 model are close to
-/// or beyond 65504, float16's largest number.
+/// Prints a line for each compared shape. Then prints whether rounding alone explains the errors,
+/// and whether the model's weights and attributes equal a new conversion's. If `warn` is true, also
+/// warns if values inside a float16 model are close to or beyond 65504, float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
 /// Returns the verdict on a model that equals the checkpoint. If a setting of the network, such as
 /// res_scale, does not follow from the checkpoint, the comparison assumes a value. The verdict then
@@ -92,8 +92,9 @@ void print_comparison(Console& console, const Json& details, bool warn);
 std::string verdict_text(const Json& details, const std::string& model_name,
                          const std::string& checkpoint);
 /// Returns the exception for a model that failed the comparison. If the output differs by more than
-/// the tolerance, the message lists the failed shapes. Otherwise the model is suspicious: rounding
-/// does not explain the differences, or the file differs from a new conversion of the checkpoint.
+/// the tolerance, the message lists the failed shapes. Otherwise the message says why the model is
+/// suspicious: rounding does not explain the differences, or the file differs from a new conversion
+/// of the checkpoint.
 ProgramError comparison_error(const Json& details, const std::string& model_name);
 /// Returns one text with all names in `blocks`, which are modules of the network. If `details` has
 /// a module's largest value, the text also has this value: "layers.0.3 (largest value 1.2e+05)".
@@ -142,8 +143,9 @@ void print_scanned(Console& console, const Scanned& scanned);
 Json scanned_json(const Scanned& scanned);
 
 /// Returns the first fields of the JSON output of `engine`, which describe the model and TensorRT.
-/// `origin` says where `version` comes from: an option's name ("--for"), a program's path or
-/// "assumed". `trtexec` and `python` are empty if the command does not use these programs.
+/// `origin` says where `version` comes from: an option's name ("--for") or a program's path. If no
+/// option and no program sets the version, `origin` is "assumed". `trtexec` and `python` are empty
+/// if the command does not use these programs.
 Json engine_json(const EngineRequest& request, const EngineModel& model,
                  const TensorRtVersion& version, const std::string& origin,
                  const std::filesystem::path& trtexec, const std::filesystem::path& python);

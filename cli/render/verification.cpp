@@ -31,8 +31,9 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// Returns a line about the part of the network that has the largest ratio of error to noise. Noise
-// is the error that rounding alone explains. `what` says what causes the rounding: "float16".
+// Returns a line that begins with "FAIL" if a part of the network is suspicious, else with "pass".
+// The line names the part that has the largest ratio of error to noise. Noise is the error that
+// rounding alone explains. `what` is the cause of the rounding: "float16".
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
   const Json* worst = nullptr;
   bool suspicious = false;

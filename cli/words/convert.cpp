@@ -246,8 +246,9 @@ void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& 
     for (const std::string& text : texts) request.notes.push_back(text);
   }
   if (set.shape) return;
-  // choose_for() decided which axes are dynamic, but used default sizes. take_shape() computes the
-  // shape again with the sizes that the user gave, such as --max_height.
+  // choose_for() decided whether the shape is dynamic, but used default sizes. take_shape()
+  // computes the shape again with the user's sizes, such as --max_height. shape.shape makes height
+  // and width dynamic. If the user gave batch sizes, shape.shape makes the batch dynamic, too.
   const auto& batch = shape.axes.front();
   const bool any_batch = batch.min || batch.opt || batch.max;
   if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";

@@ -70,7 +70,7 @@ constexpr std::array kNames = {
     OtherName{"ext", "--format"},
     OtherName{"gpu_id gpu", "--device"},
     OtherName{"outscale scale", "", "", "Leave the option out: the model decides the scale."},
-    // All remaining options in other programs.
+    // Options with any other meaning in other programs, for example for the graph or the network.
     OtherName{"simplify optimize slim fulloptimization", "", "", kCleanGraph},
     OtherName{"dynamo", "", "", kOneExporter},
     OtherName{"nocheck", "", "",

@@ -13,8 +13,8 @@ bool is_onnx(const std::filesystem::path& file) {
   return lower_case(file.extension().string()) == ".onnx";
 }
 
-// Sets the model and the checkpoint from two arguments in any order, or from one argument and
-// --against. Throws Error(usage) if there are more or fewer files.
+// Sets the model and the checkpoint from two arguments in any order, or from one argument and the
+// file of --against. Throws Error(usage) if the user gave more or fewer than these two files.
 void take_files(const CommandLine& line, VerifyRequest& request) {
   const std::vector<std::string>& files = line.positionals();
   if (files.size() + (request.checkpoint.empty() ? 0 : 1) != 2) {

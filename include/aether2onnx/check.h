@@ -33,8 +33,9 @@ struct CheckOptions {
   std::vector<TargetVersion> targets;
 };
 
-/// A problem that check() found in an ONNX file. The texts name options in the form {option:NAME}.
-/// spell_options() replaces this form by the caller's spelling, for example "--io_type".
+/// A problem that check() found in an ONNX file. `what` and `remedy` contain options in the form
+/// {option:NAME}. The caller can replace this form by its own spelling, for example "--io_type",
+/// with spell_options().
 struct Finding {
   struct Concern {
     Target target = Target::tensorrt;
@@ -45,9 +46,10 @@ struct Finding {
     std::string versions;
   };
 
-  /// The highest severity in `concerns`. If only some of the requested versions of a target have
-  /// the problem, the severity for this target is one step lower: an error becomes a warning, a
-  /// warning becomes a note.
+  /// The highest severity in `concerns`. Each entry of `concerns` states the severity for a target
+  /// (program that runs ONNX files). If only some of the requested versions of this target have the
+  /// problem, the severity in the entry is one step lower: an error becomes a warning, a warning
+  /// becomes a note.
   Severity severity = Severity::note;
   std::string code;  ///< A stable name, "layernorm-half". docs/check.md lists all codes.
   std::string what;  ///< The problem in one line, with the name of the first node or tensor only.

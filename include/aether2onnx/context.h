@@ -27,7 +27,8 @@ struct Limits {
   /// The most bytes of a zip's central directory, which is read as a whole. An entry of the archive
   /// takes about 100 bytes in the central directory.
   std::uint64_t directory_bytes = 64U << 20U;
-  /// The most bytes of a pickle, which is read as a whole. The pickle of 172 tensors has 27 kB.
+  /// The most bytes of a pickle, which is read as a whole. For example, the pickle in a checkpoint
+  /// with 172 tensors has 27 kB.
   std::uint64_t pickle_bytes = 64U << 20U;
   /// The most values that a pickle may create. The opcodes of a pickle work on a stack. This stack
   /// may hold at most this many values, too. One tensor needs about 20 values; one value takes up
@@ -94,7 +95,8 @@ class AETHER2ONNX_API Observer {
   virtual void on_warning(const Diagnostic& warning);
 };
 
-/// The settings of a task besides input and options. The task keeps no reference to a Context.
+/// The settings of a task besides input and options. The task uses the Context only until the task
+/// ends.
 struct Context {
   Limits limits = {};
   Observer* observer = nullptr;  ///< Null: no object receives the progress.

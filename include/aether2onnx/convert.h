@@ -161,8 +161,9 @@ struct ConvertOptions {
   /// Operators that the network does not have are ignored.
   std::vector<std::string> fp32_operators;
   /// Keeps the depthwise convolution of each block (residual unit of the network) in float32 at
-  /// every precision. TensorRT 11.2 and newer refuse some of these convolutions in float16. Users
-  /// who build TensorRT engines in bfloat16 also ask for this option.
+  /// every precision. TensorRT 11.2 and newer refuse some of these convolutions in float16. In
+  /// mixed_bf16, the option avoids a Cast before each of these convolutions, because their inputs
+  /// are float32. Users who build TensorRT engines in bfloat16 also ask for this option.
   bool depthwise_fp32 = false;
   /// Paths of modules that stay in float32 at every precision, for example "conv_last". A path
   /// includes all inner modules: "layers.0.3" is a whole block. An unknown path is an error.

@@ -5,7 +5,8 @@
 ///
 /// The functions only read files and return texts; they start no program. A result owns all its
 /// data. All functions may be called from several threads at once. The member `notes` of a result
-/// contains options as {option:NAME}; spell_options() replaces this form.
+/// contains options as {option:NAME}; spell_options() replaces this form by the caller's way to
+/// write options.
 #pragma once
 
 #include <compare>
@@ -74,8 +75,9 @@ struct EngineModel {
   /// this text.
   std::string profile_problem;
   int opset_version = 0;
-  /// Whether weights, inputs or outputs of the graph have the type float16, bfloat16 or float8. A
-  /// file with one of these three types itself states the precision of every operator.
+  /// Whether weights, inputs or outputs of the graph have the type float16, bfloat16 or float8. If
+  /// one of these members is true, the types in the file say in which precision each operator
+  /// computes.
   bool has_float16 = false;
   bool has_bfloat16 = false;
   bool has_float8 = false;
@@ -96,7 +98,7 @@ struct EngineModel {
 /// Throws Error(io) if the file cannot be read or a file of its external data is missing;
 /// Error(unsupported) if the external data are in another folder, if the file is no ONNX file, or
 /// if the file does not have one input (N, C, H, W) of a floating-point type with a fixed C;
-/// Error(malformed, limit) if the file is damaged.
+/// Error(malformed) if the file is damaged; Error(limit) if the file exceeds a limit.
 AETHER2ONNX_API EngineModel read_engine_model(const std::filesystem::path& path,
                                               const Context& context = {});
 
@@ -179,7 +181,8 @@ struct ProviderOptions {
 };
 
 /// Returns the options of ONNX Runtime's TensorRT provider. EngineOptions::engine is ignored,
-/// because the provider stores the engine in the model's folder. Only the folder of
+/// because the provider stores the engine in the model's folder. The provider's option for the
+/// timing cache, trt_timing_cache_path, is a folder. So only the folder of
 /// EngineOptions::timing_cache is used. Throws the errors of trtexec_command().
 AETHER2ONNX_API ProviderOptions onnxruntime_options(const EngineModel& model,
                                                     const EngineOptions& options);

@@ -106,7 +106,7 @@ AETHER2ONNX_API FuseReport fuse(const Input& input, Output& output, const FuseOp
 /// when the file is complete. If `output` is empty, the file is default_fused_name() in the input's
 /// folder.
 ///
-/// Throws Error; Error(usage) also if the name of the output and the options state different
+/// Throws Error, for example Error(usage) if the name of the output and the options state different
 /// formats.
 AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
                                      const std::filesystem::path& output,

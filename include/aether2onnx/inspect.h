@@ -66,9 +66,10 @@ struct OnnxInfo {
   std::vector<std::pair<std::string, std::int64_t>> opsets;  ///< Domain ("" for ONNX) and version.
   std::string producer_name;
   std::string producer_version;
-  /// "fp32", "fp16" or "bf16" if the input and all weights have this one type. A file with several
-  /// types has the precision in its metadata, for example "mixed_fp16", unless the types contradict
-  /// the metadata. In all other cases: the names of the types, "float16 + float32".
+  /// "fp32", "fp16" or "bf16" if the input and all weights have this one type. For a file with
+  /// several types: the precision that the metadata state, for example "mixed_fp16", unless the
+  /// types contradict the metadata. In all other cases: the names of the types, for example
+  /// "float16 + float32".
   std::string precision;
   std::vector<TensorInfo> inputs;  ///< The inputs that have no initializer in the file.
   std::vector<TensorInfo> outputs;

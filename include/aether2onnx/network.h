@@ -23,18 +23,19 @@ namespace aether2onnx {
 struct ReadOptions {
   /// The keys that lead to the state dict in the file, with '/' between the keys: "params" or
   /// "model/state_dict"; "/" for the root. If there is no state dict, the file is refused and the
-  /// error lists the possible values. Unset: the usual keys are tried, an averaged copy (EMA)
-  /// first.
+  /// error lists the possible values. Unset: the usual keys are tried, first the keys of weights
+  /// that training has averaged (EMA).
   std::optional<std::string> params_key;
   /// The generation (version of AetherNet's design), "G1" to "G7d", for files whose keys and shapes
   /// fit several generations. docs/support.md lists all generations. If the file's keys belong to
   /// another generation, the file is refused. Unset: determined from the file's content.
   std::optional<std::string> generation;
-  /// The factor, above 0, of each block's residual branch. Only some generations have this factor.
-  /// Unset: the value in the file, or else the generation's default.
+  /// The factor, above 0, of each block's residual branch. Only some generations of AetherNet have
+  /// this factor. Unset: the value in the file, or else the default of the network's generation.
   std::optional<double> res_scale;
   /// The epsilon, above 0, of normalizations with stored mean and variance. Not allowed if the file
-  /// has mean and variance already folded into weight and bias. Unset: the generation's value.
+  /// has mean and variance already folded into weight and bias. Unset: the value of the network's
+  /// generation.
   std::optional<double> norm_eps;
   /// The factor, above 0, by which the network multiplies the pixel values (0 to 1) at its input.
   /// Networks of the generations G7a to G7d divide the pixel values by this factor. Unset: the

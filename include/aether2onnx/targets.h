@@ -70,7 +70,8 @@ struct TargetInfo {
 AETHER2ONNX_API std::vector<TargetInfo> targets();
 
 /// The options that the caller has set. choose_for() does not change these options. The optional
-/// members of ConvertOptions need no flag, because an optional member with a value is set.
+/// members of ConvertOptions need no flag here: if the optional has a value, the caller has set the
+/// option.
 struct OptionsSet {
   bool shape = false;
   bool precision = false;
@@ -98,9 +99,9 @@ struct TargetChoice {
   std::vector<std::string> notes;
 };
 
-/// Returns `options` with the unset options chosen for `targets`. If there are several targets, an
-/// option gets the first value that one target prefers and all other targets accept, in the order
-/// of `targets`. If `targets` is empty, no option changes.
+/// Returns `options` with the unset options chosen for `targets`. Each target prefers one value of
+/// an option. choose_for() tries these values in the order of `targets`, and takes the first value
+/// that all targets accept. If `targets` is empty, no option changes.
 ///
 /// Throws Error(usage) if a target lacks the precision that the caller set, if no value of an
 /// option suits all targets, or if a version is invalid. The error names the targets.

@@ -212,7 +212,8 @@ inline Concern itself(Target target, Severity severity) {
 std::vector<Concern> both_tensorrts(Severity severity);
 /// Returns the same severity for all plugins of vs-mlrt, which run ONNX files in VapourSynth.
 std::vector<Concern> vsmlrt(Severity severity);
-/// Returns the same severity for all programs that give a model one picture at a time (is_player).
+/// Returns the same severity for all programs that give a model one picture at a time
+/// (TargetRow::is_player).
 std::vector<Concern> players(Severity severity);
 std::vector<Concern> everywhere(Severity severity);
 /// Returns one list with the elements of `a` and of `b`.

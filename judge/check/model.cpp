@@ -111,7 +111,8 @@ void infer_types(Model& model) {
   for (const onnx::Node& node : model.file.nodes) {
     const int result = result_type(model, node);
     if (result == type::unknown || node.outputs.empty()) continue;
-    // `result` is the type of the first output. Only Split has the same type for all outputs.
+    // `result` is the type of the first output. Among the operators in kTypeRows, only Split always
+    // has the same type for all outputs.
     const std::size_t count = node.op_type == "Split" ? node.outputs.size() : 1;
     for (std::size_t i = 0; i < count; ++i) {
       if (!node.outputs[i].empty()) model.types.emplace(node.outputs[i], result);
@@ -130,7 +131,8 @@ void measure(const onnx::Tensor& tensor, const TensorData& data, WeightFacts& fa
   bool beyond_half = false;
   bool at_limit = false;
   const bool half = data.dtype == DType::float16;
-  // Converts the elements in pieces: all doubles at once would take more memory than the tensor.
+  // Converts the elements to doubles in pieces, because doubles for all elements at once would take
+  // more memory than the tensor.
   constexpr std::size_t piece = 4096;
   const std::span<const std::byte> bytes(data.bytes);
   const std::size_t step = piece * size_of(data.dtype);

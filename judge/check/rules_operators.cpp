@@ -1,4 +1,5 @@
-// Rules for operators: which targets (programs) can run an operator, and from which version on.
+// Rules for operators: whether the file's opset has an operator, and which targets (programs), in
+// which versions of the program, can run the operator.
 
 #include <array>
 #include <map>

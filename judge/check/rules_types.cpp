@@ -18,8 +18,8 @@ using enum Severity;
 // The first opset in which most operators accept bfloat16.
 constexpr std::int64_t kBfloat16Opset = 22;
 
-// Returns the value of --fp_mode for mixed precision: float32 and the 16-bit type of the model. If
-// the model has no 16-bit type, the 16-bit type is float16.
+// Returns the value of --fp_mode that a remedy recommends: mixed precision with bfloat16 if the
+// model has bfloat16, else mixed precision with float16.
 const char* mixed_mode(const Model& model) {
   return model.has_type(type::bfloat16) ? "mixed_bf16" : "mixed_fp16";
 }
@@ -195,9 +195,10 @@ void half_statistics(const Model& model, Found& found) {
 }
 
 void layernorm_decomposed(const Model& model, Found& found) {
-  // With --fp16, TensorRT may compute float32 layers in half precision. This problem ends with the
-  // version `weak_end`. For 16-bit files, `weak_end` is 9.1: from 9.1 on, the command `engine` adds
-  // --stronglyTyped instead of --fp16. For other files, `weak_end` is 11, which has no --fp16.
+  // With --fp16, TensorRT may compute float32 layers in half precision. Only versions of TensorRT
+  // below `weak_end` have this problem. For 16-bit files, `weak_end` is 9.1, because from 9.1 on,
+  // the command `engine` adds --stronglyTyped instead of --fp16. For other files, `weak_end` is 11,
+  // because TensorRT 11 has no --fp16.
   const Version weak_end = model.has_half() ? kStrongTyping : kOnlyStrongTyping;
   std::string remedy = convert_with("opset_version", "17") +
                        ", which writes the operator LayerNormalization instead.";

@@ -59,23 +59,25 @@ struct PrecisionRoute {
 };
 
 /// Returns the flags for the requested precision, and adds hints for the user to `notes`. Throws
-/// Error(usage, unsupported) if no flags give this precision.
+/// Error(usage) if the precision contradicts the model's types; Error(unsupported) if this version
+/// of TensorRT has no flag for the precision.
 ///
 /// `may_be_strong`: whether the caller can request strong typing (layers compute in the file's
-/// types). ONNX Runtime and vsmlrt cannot do so with TensorRT 10 and older.
+/// types). ONNX Runtime and vsmlrt cannot request strong typing from TensorRT 10 and older.
 PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& options,
                                bool may_be_strong, std::vector<std::string>& notes);
 
-/// Throws if an option is out of range, a dynamic model has no range of sizes, or this TensorRT
-/// does not read the model's quantization, opset or operators. Adds hints for the user to `notes`.
+/// Throws Error(usage) if an option is out of range or a dynamic model has no range of sizes;
+/// Error(unsupported) if TensorRT in EngineOptions::version does not read the model's quantization,
+/// opset or operators. Adds hints for the user to `notes`.
 void validate(const EngineModel& model, const EngineOptions& options,
               std::vector<std::string>& notes);
 
 /// Returns the files that trtexec reads: the ONNX file and its external data.
 io::FilesRead files_read(const EngineModel& model);
 
-/// Throws if trtexec would overwrite a file in `read`, or if the engine and the timing cache are
-/// the same file.
+/// Throws Error(io) if trtexec would overwrite a file in `read`; Error(usage) if the engine and the
+/// timing cache are the same file.
 void check_outputs(const std::filesystem::path& engine, const EngineOptions& options,
                    const io::FilesRead& read);
 

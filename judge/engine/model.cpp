@@ -23,8 +23,8 @@ namespace {
 using Sizes = std::array<std::int64_t, 4>;
 
 // Reads the size of an axis, a decimal number from 1 to `limits::kLayerWidth`, the largest allowed
-// number of channels. Returns nullopt for any other text. For dynamic axes, take_profile() enforces
-// the lower limit 65536.
+// number of channels. Returns nullopt for any other text. For dynamic axes, take_profile() allows
+// at most 65536.
 std::optional<std::int64_t> size_of(std::string_view text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();

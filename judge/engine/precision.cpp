@@ -30,7 +30,8 @@ constexpr std::array kOptions = {
     TrtexecOption{"--fp16", before(kOnlyStrongTyping)},
     TrtexecOption{"--bf16", between(kBfloat16, kOnlyStrongTyping)},
     TrtexecOption{"--int8", before(kOnlyStrongTyping)},
-    // TensorRT 11 accepts this option but ignores it, because every network is strongly typed.
+    // The range ends before TensorRT 11, which accepts this option but ignores the option. In
+    // TensorRT 11, every network is strongly typed.
     TrtexecOption{"--stronglyTyped", between(kStrongTyping, kOnlyStrongTyping)},
     TrtexecOption{"--memPoolSize"},
     TrtexecOption{"--timingCacheFile"},

@@ -65,8 +65,8 @@ void judge_growth(const onnx::Model& model, Collector& collector) {
     collector.unclear("sparse-tensor", "the file has {}, whose content scan does not examine",
                       plural(model.sparse_tensors, "sparse tensor"));
   }
-  // The load time of ONNX Runtime 1.20 doubles with each level of graphs inside graphs. The levels
-  // inside functions add up, because a function can call another function in an inner graph.
+  // The load time of ONNX Runtime 1.20 doubles with each level of graphs inside graphs. Each
+  // function can add levels, because an inner graph can call a function that has inner graphs, too.
   constexpr std::size_t most_levels = 6;
   const std::size_t levels =
       static_cast<std::size_t>(model.graph_depth) +
@@ -79,7 +79,8 @@ void judge_growth(const onnx::Model& model, Collector& collector) {
   }
 }
 
-// Returns whether ONNX Runtime can replace all calls by the nodes of the functions.
+// Reports functions that replace known operators, call themselves or make the graph too large.
+// Returns false if a function calls itself or the graph would become too large.
 bool judge_functions(const onnx::Model& model, Collector& collector) {
   for (const onnx::Function& function : model.functions) {
     if (!replaces_operator(function)) continue;

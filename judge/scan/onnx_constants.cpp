@@ -33,7 +33,8 @@ std::vector<double> numbers_of(const TensorData& data) {
   return result;
 }
 
-// Returns the elements of a tensor; nullopt for a type in which exporters write no sizes.
+// Returns the elements of a tensor, which operators such as Reshape may use as sizes. Returns
+// nullopt for the types that exporters do not use for sizes.
 std::optional<std::vector<double>> to_numbers(const TensorData& data) {
   if (data.dtype == DType::int64) return numbers_of<std::int64_t>(data);
   if (data.dtype == DType::int32) return numbers_of<std::int32_t>(data);
@@ -52,8 +53,9 @@ std::int64_t size_of(const std::string& text) {
   return error == std::errc() && read == end && size >= 0 ? size : kOpen;
 }
 
-// The shapes that the file states for values, by name. A shape is unknown if the file states
-// several shapes for one name. ONNX Runtime uses these sizes if it cannot compute a size.
+// The shapes that the file states for values, by the name of the value. A shape is unknown if the
+// file states several shapes for one name. If ONNX Runtime cannot compute the size of an axis, ONNX
+// Runtime uses the stated size.
 using Stated = std::map<std::string, Shape>;
 
 void add(Stated& stated, const std::vector<onnx::ValueInfo>& values) {
@@ -67,7 +69,7 @@ void add(Stated& stated, const std::vector<onnx::ValueInfo>& values) {
   }
 }
 
-// Returns whether the file can state `stated` for a value of the shape `dims`.
+// Returns whether `stated` is known and has the sizes `dims`. The size kOpen matches every size.
 bool agrees(const Dims& dims, const Shape& stated) {
   return stated && std::equal(dims.begin(), dims.end(), stated->begin(), stated->end(),
                               [](std::int64_t size, std::int64_t statement) {
@@ -142,7 +144,7 @@ class Constants {
     if (!input.has_shape || input.dims.size() > kMostNumbers) return value;
     value.dims = Dims();
     for (const std::string& text : input.dims) {
-      // The first of several axes counts pictures.
+      // If an input has several axes, the size of the first axis is the number of pictures.
       const bool is_batch = value.dims->empty() && input.dims.size() > 1;
       const std::int64_t size = size_of(text);
       value.dims->push_back(size != kOpen ? size : is_batch ? 1 : kOpenSize);
@@ -171,7 +173,8 @@ class Constants {
     return value;
   }
 
-  // Returns whether the scope has changed. Inner graphs can use one name for several values.
+  // Stores `value` in the scope. Inner graphs can use one name for several values; the scope then
+  // has only the facts that are true for all these values. Returns whether the scope has changed.
   bool add(Scope& scope, const std::string& name, Value value) {
     if (name.empty()) return false;
     const auto stated = scope.stated.find(name);
@@ -182,7 +185,7 @@ class Constants {
     const auto place = scope.values.find(name);
     if (place != scope.values.end()) value = merged(place->second, value);
     if (place != scope.values.end() && value == place->second) return false;
-    // The budget limits the memory for the values.
+    // Each stored number costs work, so the scan's budget also limits the memory for the values.
     const std::size_t parts =
         (value.dims ? value.dims->size() : 0) + (value.numbers ? value.numbers->size() : 0);
     if (!file_.budget.take(cost::kNodePart * parts / 8)) return false;
@@ -190,9 +193,9 @@ class Constants {
     return true;
   }
 
-  // Adds the values that the nodes compute to the scope. Returns the work for the constants among
-  // them (see work_of), including those in called functions. Sets `excess_` if the work is too
-  // much.
+  // Adds the results of the nodes to the scope. Returns the work (see work_of()) to compute all
+  // results that are constants, including the results in called functions. Sets `excess_` to the
+  // last visited node if the work exceeds `most_` or the nodes need too many rounds.
   double fold(const Nodes& nodes, Scope& scope, int depth) {
     // Exporters write each node after the nodes that make its inputs, so two rounds find and
     // confirm every value. Any other order can need a round for each node.
@@ -224,14 +227,16 @@ class Constants {
     return parts * cost::kNodePart;
   }
 
-  // Returns the cost to compute the elements of results.
+  // Returns the cost to compute the elements of a node's results, in the units of budget.h.
+  // `inputs` is the number of the node's inputs.
   static std::uint64_t cost_of(const std::vector<Value>& results, std::size_t inputs) {
     const bool has_numbers = !results.empty() && results[0].numbers;
     return has_numbers ? cost::kNodePart * results[0].numbers->size() * (1 + inputs) / 4 : 0;
   }
 
-  // Evaluates one node, if all inputs are in the scope. Adds the work for its constants to `sum`.
-  // Returns whether the scope has changed.
+  // Evaluates a node if all inputs are in the scope, and adds the node's results to the scope. Adds
+  // to `sum` the work (see work_of()) to compute the results that are constants. Returns whether
+  // the scope has changed.
   bool visit(const onnx::Node& node, Scope& scope, int depth, double& sum) {
     std::vector<const Value*> inputs;
     for (const std::string& name : node.inputs) {
@@ -248,7 +253,7 @@ class Constants {
     if (is_one_of("Loop Scan", node.op_type)) {
       results.assign(node.outputs.size(), {false});
     } else if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
-      // A tensor in the attribute `value` is in the scope already.
+      // If the attribute `value` is a tensor, the scope has had this tensor from the beginning.
       const bool is_known = !node.outputs.empty() && scope.values.contains(node.outputs[0]);
       if (is_known && node.attributes.empty()) return false;
       results = {constant_of(node, scope.caller, static_cast<double>(file_.input.size()))};
@@ -271,8 +276,9 @@ class Constants {
     return node.references.empty() ? &zero : nullptr;
   }
 
-  // The outputs of If are those of one of its graphs. ONNX Runtime replaces If by this graph if the
-  // condition is constant.
+  // Adds the outputs of an If node, which may come from any graph of the node, to the scope. If the
+  // condition is constant, ONNX Runtime replaces the node by one of these graphs, so only then can
+  // the outputs be constants. Returns whether the scope has changed.
   bool take_branches(const onnx::Node& node, const std::vector<const Value*>& inputs,
                      Scope& scope) {
     if (node.outputs.empty()) return false;
@@ -291,7 +297,7 @@ class Constants {
       if (found == scope.values.end()) continue;
       take(node.outputs[i % node.outputs.size()], found->second);
     }
-    // The graphs are attributes of the function's call.
+    // In a function, the graphs of If can be attributes of the call. The outputs are then unknown.
     for (std::size_t i = 0; i < node.outputs.size() && !node.references.empty(); ++i) {
       take(node.outputs[i], {true, static_cast<double>(file_.input.size())});
     }

@@ -1,4 +1,5 @@
-// The rules for layers: convolution, pooling, matrices, pictures, reductions.
+// Computes the output shapes of operators for layers: convolution, pooling, products of matrices,
+// resizing and moving of picture elements, reductions.
 
 #include <algorithm>
 #include <array>
@@ -13,14 +14,14 @@ namespace aether2onnx::judge::scan {
 
 namespace {
 
-// Conv, ConvTranspose and pooling. `kernel` has the sizes of the kernel.
+// The attributes of a node Conv, ConvTranspose or pooling. `kernel` has the kernel's size per axis.
 struct Window {
   Dims kernel;
   Dims strides;
   Dims dilations;
   Dims pads;  // the begins of all axes, then the ends
 
-  // Returns the size of the kernel with its gaps.
+  // Returns the size of the dilated kernel, which has gaps between its elements.
   std::int64_t extent(std::size_t axis) const { return (kernel[axis] - 1) * dilations[axis] + 1; }
   std::int64_t padding(std::size_t axis) const { return pads[axis] + pads[axis + kernel.size()]; }
 };
@@ -51,7 +52,8 @@ std::optional<Window> window_of(const Operation& operation, const Dims& kernel) 
   return fits && window.kernel == kernel ? std::optional(window) : std::nullopt;
 }
 
-// Returns [N, channels, sizes...], where the sizes are those of a window that moves over the input.
+// Returns the shape [N, channels, sizes...] of the output if a window of the size `kernel` moves
+// over the first input, as in convolution and pooling.
 Shape slide(const Operation& operation, std::int64_t channels, const Dims& kernel) {
   const Dims* dims = operation.dims(0);
   if (dims == nullptr || dims->size() != kernel.size() + 2) return std::nullopt;
@@ -137,7 +139,8 @@ Shape matmul(const Operation& operation) {
   return result;
 }
 
-// Knows equations of small letters with an arrow, for example "bij,bjk->bik".
+// Returns nullopt unless the equation consists of small letters, commas, spaces and an arrow, for
+// example "bij,bjk->bik".
 Shape einsum(const Operation& operation) {
   const auto found = operation.node.attributes.find("equation");
   const auto* equation =
@@ -272,7 +275,7 @@ Shape grid_sample(const Operation& operation) {
   if (dims == nullptr || grid == nullptr || dims->size() != 4 || grid->size() != 4) {
     return std::nullopt;
   }
-  // ONNX takes the number of pictures from either input.
+  // ONNX takes the number of pictures from either input, so both inputs must agree.
   if (dims->front() != grid->front()) return std::nullopt;
   return Dims{(*dims)[0], (*dims)[1], (*grid)[1], (*grid)[2]};
 }

@@ -1,6 +1,6 @@
 // Computes the elements of small constants, for the operators with which exporters compute sizes.
-// All results are exact, or left unknown: the elements are exact in each type that an operator can
-// have here (int32, int64, float32, float64).
+// If a computed element would be inexact in any type that the operator can have here (int32, int64,
+// float32, float64), the elements are unknown.
 
 #include "judge/scan/onnx_numbers.h"
 
@@ -25,7 +25,7 @@ bool are_exact(const Numbers& numbers, bool is_integer) {
                      [=](double number) { return is_exact(number, is_integer); });
 }
 
-// Operators that keep the elements of their first input, and their order.
+// Operators whose output has all elements of the first input in unchanged order.
 constexpr std::string_view kSameOrder = "Identity Squeeze Unsqueeze Reshape Flatten";
 
 // Calls `visit` with the index along each axis, for each element in row-major order.
@@ -42,8 +42,9 @@ void each_index(const Dims& dims, Visit visit) {
   }
 }
 
-// Returns the place of an element in row-major order. If `index` has more axes than `dims`, the
-// first ones are left out. The index wraps around, so an axis of size 1 is repeated.
+// Returns the place of an element in row-major order, for broadcasting and Tile. If `index` has
+// more axes than `dims`, ignores the first axes of `index`. Takes the index along each axis modulo
+// the size of the axis.
 std::size_t place_of(const Dims& index, const Dims& dims) {
   if (index.size() < dims.size() || std::find(dims.begin(), dims.end(), 0) != dims.end()) return 0;
   std::size_t place = 0;
@@ -54,7 +55,8 @@ std::size_t place_of(const Dims& index, const Dims& dims) {
   return place;
 }
 
-// Returns the elements of an output that takes each element from the first input.
+// Returns the output's elements of Expand, Tile, Transpose or Slice. These operators copy elements
+// of the first input to other places.
 std::optional<Numbers> moved(const Operation& operation, const Dims& dims) {
   const std::string_view op = operation.node.op_type;
   const Dims& from = *operation.dims(0);
@@ -166,8 +168,9 @@ std::optional<double> computed(std::string_view op, const Numbers& x, bool is_in
   return std::nullopt;
 }
 
-// Computes each element from one element of each input, with broadcasting. All inputs but the
-// condition of Where must have one type. Where only selects, so its elements can have any size.
+// Computes each element from one element of each input, with broadcasting. All inputs must have one
+// type, except the condition of Where. Where only copies elements, so is_exact() may be false for
+// the elements of Where.
 std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims) {
   const std::string_view op = operation.node.op_type;
   const bool selects = op == "Where";
@@ -214,7 +217,8 @@ void cast(const Operation& operation, Value& output) {
   output.is_integer = !is_real;
 }
 
-// Reductions whose output has one element.
+// Computes a reduction (see kReductions) of all elements to one. Returns nullopt if the output has
+// several elements.
 std::optional<Numbers> reduced(std::string_view op, const Value& input, const Dims& dims) {
   const Numbers& x = *input.numbers;
   if (count_of(dims) != 1 || x.empty()) return std::nullopt;
@@ -244,7 +248,7 @@ std::optional<Numbers> range(const Operation& operation, const Dims& dims) {
   return result;
 }
 
-// Operators with broadcasting, and operators with one input, that computed() knows.
+// The operators that elementwise() computes.
 constexpr std::string_view kElementwise =
     "Where Floor Ceil Neg Abs Not Add Sub Mul Div Mod Min Max Equal Less Greater LessOrEqual "
     "GreaterOrEqual And Or";

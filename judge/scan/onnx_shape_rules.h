@@ -1,6 +1,6 @@
 /// @file
-/// The rules of onnx_shapes.cpp for layers of networks, and helpers of all rules. Private to this
-/// folder.
+/// Functions that compute the output shapes of operators for layers, and helpers that
+/// onnx_shapes.cpp uses, too. Private to this folder.
 #pragma once
 
 #include <algorithm>
@@ -37,13 +37,14 @@ struct List {
 };
 List list_of(const Operation& operation, std::string_view name, std::size_t input);
 
-/// Returns for each of `rank` axes whether it is in the list; nullopt if the list is wrong.
+/// Returns, for each axis of a shape with `rank` axes, whether the list `axes` has this axis.
+/// Returns nullopt if the list has an axis twice, or an axis that the shape does not have.
 std::optional<std::vector<bool>> marked(const Dims& axes, std::size_t rank);
 
 /// Returns the shape that numpy's broadcasting gives; nullopt if the shapes do not fit.
 Shape broadcast(const Dims& a, const Dims& b);
 
-/// The rules. Each returns the shape of the operator's first output.
+/// Each of these functions returns the shape of an operator's first output; nullopt if unknown.
 Shape as_first(const Operation& operation);
 Shape conv(const Operation& operation);
 Shape pool(const Operation& operation);

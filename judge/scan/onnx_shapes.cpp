@@ -1,5 +1,6 @@
-// The rules for shapes. Source: the shape inference of each operator in ONNX's repository
-// (onnx/defs). Where ONNX versions or ONNX Runtime could differ, the shape is unknown.
+// Computes the shapes of a node's outputs. Source: the shape inference of each operator in ONNX's
+// repository (onnx/defs). If versions of ONNX or ONNX Runtime could infer different shapes, the
+// shape is unknown.
 
 #include "judge/scan/onnx_shapes.h"
 
@@ -27,7 +28,8 @@ Shape elementwise(const Operation& operation) {
   return result;
 }
 
-// PRelu: the second input must not make the output larger than the first.
+// Returns the shape of PRelu's output, which must be the shape of the first input. The shape is
+// unknown if broadcasting with the second input would give another shape.
 Shape one_way(const Operation& operation) {
   Shape result = elementwise(operation);
   return result && operation.dims(0) != nullptr && *result == *operation.dims(0) ? result : Shape();
@@ -266,7 +268,8 @@ Shape top_k(const Operation& operation) {
   return result;
 }
 
-// The number of elements that are not 0 depends on the input at run time, so the size is open.
+// The number of elements that are not 0 depends on the input at run time. kOpenSize stands for this
+// unknown number.
 Shape non_zero(const Operation& operation) {
   const Value* input = operation.input(0);
   if (input == nullptr || !input->dims || input->is_constant) return std::nullopt;
@@ -275,7 +278,7 @@ Shape non_zero(const Operation& operation) {
 
 struct Rule {
   std::string_view operators;
-  std::string_view attributes;  // those that the rule knows; "*" if none has an effect on the shape
+  std::string_view attributes;  // attributes known to `shape`; "*" if none changes the shape
   Shape (*shape)(const Operation&);
   bool for_all = false;  // whether all outputs have the shape, not only the first
 };

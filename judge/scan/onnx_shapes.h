@@ -9,9 +9,10 @@
 
 namespace aether2onnx::judge::scan {
 
-/// The size of axes that the file leaves open. ONNX Runtime computes a size when it loads a model
-/// only if the size is the same for all inputs of the model. So every choice for the open sizes
-/// gives the right result for such a size. Networks for pictures accept 32 in most cases.
+/// The size that scan assumes for an axis whose size the file leaves open. Exception: if a model's
+/// input has several axes, the first axis is the batch, and scan assumes 1. ONNX Runtime computes a
+/// size when it loads a model only if the size is the same for all inputs of the model, so every
+/// assumption gives the right result. Networks for pictures accept 32 in most cases.
 inline constexpr std::int64_t kOpenSize = 32;
 
 /// Returns the shape of each output of a node. A shape is unknown if the operator is not known

@@ -16,7 +16,8 @@ namespace {
 
 constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
-// Operators whose output has not more elements than their first input, apart from small factors.
+// Operators whose output has at most a small multiple of the first input's number of elements.
+// bound() uses the factor 8.
 constexpr std::string_view kLikeFirst =
     "Cast CastLike Identity Clip Neg Abs Floor Ceil Sqrt Reciprocal Exp Log Sign Not Round Dropout "
     "CumSum Trilu QuantizeLinear DequantizeLinear BatchNormalization InstanceNormalization "
@@ -28,14 +29,14 @@ constexpr std::string_view kLikeFirst =
     "ReduceSumSquare ArgMax ArgMin TopK NonZero Unique Compress Scatter ScatterND ScatterElements "
     "DepthToSpace SpaceToDepth";
 
-// Operators whose output has at most as many elements as the product of their inputs' elements:
-// those with numpy's broadcasting, and products.
+// Operators with numpy's broadcasting, matrix products, and operators that gather elements. The
+// product of all inputs' numbers of elements is an upper bound for the output's number of elements.
 constexpr std::string_view kProducts =
     "Add Sub Mul Div Pow Min Max Mod And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual "
     "Where PRelu BitwiseAnd BitwiseOr BitwiseXor BitShift MatMul Gemm Gather GatherElements "
     "GatherND";
 
-// Operators that read some elements of their inputs more often than a few times.
+// Operators that can read an input's element many times. work_of() counts their multiplications.
 constexpr std::string_view kHeavy =
     "MatMul Gemm Conv ConvTranspose AveragePool LpPool MaxPool Einsum GridSample LRN";
 

@@ -25,7 +25,8 @@ struct Value {
   bool is_constant = true;
   double elements = 0;  ///< A constant has at most this number of elements.
   Shape dims = {};      ///< Exact, if it is known.
-  /// The elements of a constant in row-major order, if they are known and few. They are exact.
+  /// The elements of a constant in row-major order, if they are known and few. The elements are
+  /// exact, except integers beyond 2^53, which are rounded.
   std::optional<std::vector<double>> numbers = {};
   bool is_integer = false;  ///< Whether `numbers` are integers or Booleans, not real numbers.
   bool operator==(const Value&) const = default;
@@ -51,7 +52,8 @@ struct Operation {
 /// Returns the number of elements of a shape, where a size of 0 counts as 1.
 double count_of(const Dims& dims);
 
-/// Returns what is known if a value may be `a` or `b`.
+/// Merges two values that have one name: returns the larger number of elements, and the shape and
+/// the elements only if `a` and `b` agree. The result is constant if `a` or `b` is constant.
 Value merged(const Value& a, const Value& b);
 
 /// Returns the values of a node's outputs. `fill` has the number with which ConstantOfShape fills
@@ -63,9 +65,9 @@ std::vector<Value> results_of(const Operation& operation, const Value* fill);
 /// writes, or the number of multiplications if there are more of them.
 double work_of(const Operation& operation, const std::vector<Value>& results);
 
-/// Returns the value of a node Constant whose attribute has numbers. `caller` is the node that
-/// calls the function with the node; null in the main graph. `most` is the largest possible number
-/// of elements if the attribute's value is unknown.
+/// Returns the value of a node Constant whose attribute is a number or a list of numbers. If the
+/// node belongs to a function, `caller` is the node that calls this function; otherwise null.
+/// `most` is the largest possible number of elements if the attribute's value is unknown.
 Value constant_of(const onnx::Node& node, const onnx::Node* caller, double most);
 
 }  // namespace aether2onnx::judge::scan

@@ -196,7 +196,8 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
                        "{}: these bytes are an archive, whose content was not scanned", inside());
     return;
   }
-  // A pickle of protocol 0 that calls a function begins with 'c' or '(' and has several lines.
+  // A pickle of protocol 0 that calls a function usually begins with 'c' or '(' and has several
+  // lines.
   const bool as_text =
       (text[0] == 'c' || text[0] == '(') && text.find('\n') != std::string_view::npos;
   if (begins_as_pickle(text) || as_text) {
@@ -228,7 +229,7 @@ void PickleScanner::nested(std::string_view bytes, const std::string& where, int
   const MemoryInput input(std::as_bytes(std::span(bytes)));
   const Document document = budget_.parse(input, 0);
   if (!imports_anything(document)) return;
-  // If the text only looks like a pickle of protocol 0, and has no readable end, it is plain text.
+  // A text that begins like a pickle of protocol 0 is plain text if the parser finds an error.
   if (!begins_as_pickle(bytes) && !document.problem().empty()) return;
   collector_.unclear("nested-pickle", "{}: these bytes are another pickle", where);
   look_at(document, where, depth + 1);

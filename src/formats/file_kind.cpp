@@ -151,8 +151,8 @@ bool has_ustar_mark(std::string_view head) {
   return head.size() >= 262 && head.substr(257, 5) == "ustar"sv;
 }
 
-// Returns torch_tar if the first member of the tar archive has one of the four names that PyTorch's
-// tar files have, else tar.
+// Returns torch_tar if the first member of the tar archive has one of the four member names of
+// PyTorch's tar files. Returns tar for any other name.
 FileKind kind_of_tar(std::string_view head) {
   for (const std::string_view member :
        {"sys_info\0"sv, "pickle\0"sv, "storages\0"sv, "tensors\0"sv}) {

@@ -53,8 +53,8 @@ struct Quantizer {
   std::optional<Tensor> zero_points;  ///< Rank 1, int64, contiguous.
 };
 
-/// A named item of a file: a tensor, or the reason why the item is no well-formed tensor. The
-/// second case is no error by itself, because a network may not need the item.
+/// A named item of a file: a tensor, or the reason why the item is no well-formed tensor. An item
+/// without a tensor is no error by itself, because a network may not need the item.
 struct Record {
   std::string name;
   std::optional<Tensor> tensor;
@@ -103,13 +103,14 @@ std::uint64_t byte_count(const NewTensor& tensor);
 /// these elements row-major, with the least significant byte of each element first.
 std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 
-/// The result of state_dict::audit(), which checks that all tensors of a file fit the bytes in the
-/// file.
+/// The result of state_dict::audit(), which checks all tensors of a file, and all references to
+/// storages, against the bytes in the file.
 struct Audit {
-  /// The first 20 tensors, or references to storages, that contradict themselves or the storages of
-  /// the file. Each pair has the byte offset in the file or zip entry with the pickle, and a text
-  /// for messages. The text continues a sentence that begins with "an entry that", for example "is
-  /// a sparse tensor with an index outside the tensor".
+  /// The first 20 contradictions. In each case, the pickle's data for a tensor, or for a reference
+  /// to a storage, contradict each other or the storages of the file. Each pair has the tensor's or
+  /// reference's byte offset in the file or zip entry with the pickle, and a text for messages. The
+  /// text continues a sentence that begins with "an entry that", for example "is a sparse tensor
+  /// with an index outside the tensor".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that the pickle does not refer to.
   std::vector<std::string> unused_storages;

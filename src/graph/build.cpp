@@ -123,7 +123,7 @@ class Builder {
   // For older opsets, lower() replaces LayerNormalization by basic operators. TensorRT and ONNX
   // Runtime recognise these operators as a LayerNormalization, unless ONNX Runtime has moved a
   // Transpose between the operators (docs/performance.md). With GraphForm::channels_first, the
-  // operators normalize over axis 1 (NCHW), and the graph needs no Transpose.
+  // operator ChannelNormalization normalizes over axis 1 (NCHW), and the graph needs no Transpose.
   ValueId add(const network::LayerNorm& norm) {
     if (form_ == GraphForm::channels_first) {
       const ValueId each = weight(norm.weight, 3);

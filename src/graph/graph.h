@@ -134,8 +134,9 @@ Value infer(const std::string& op, const std::vector<const Value*>& inputs,
 /// may have, except Cast and ChannelNormalization.
 const std::vector<std::string>& computing_operators();
 
-/// Translates a fused network to a float32 graph with one input `input` and one output `output`.
-/// The graph's loaders read the weights from `state_dict`, which must outlive the graph.
+/// Translates a network to a float32 graph with one input `input` and one output `output`. The pass
+/// fuse() must have replaced each ReparameterizedConv2d and DeploymentNorm of the network.
+/// Initializer::load reads the weights from `state_dict`, which must outlive the graph.
 Graph build(const network::Network& network, const state_dict::StateDict& state_dict,
             const InputShape& shape, GraphForm form);
 

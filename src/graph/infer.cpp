@@ -48,7 +48,8 @@ Shape conv(const Inputs& inputs, const Attributes& attributes) {
   return {x[0], w[0], x[2], x[3]};
 }
 
-// Returns the shape after ONNX's broadcasting: aligns the last axes; sizes must be equal or 1.
+// Returns the shape of the result of a binary operator, as ONNX's broadcasting defines the shape:
+// from the last axis on, the two sizes of an axis must be equal, or one of the sizes must be 1.
 Shape broadcast(const Inputs& inputs, const Attributes& /*attributes*/) {
   require(inputs.size() == 2, "a binary operator must have two inputs");
   Shape longer = inputs[0]->shape;

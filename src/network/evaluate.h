@@ -12,17 +12,17 @@
 namespace aether2onnx::network {
 
 /// Returns the type of a weight's elements. For a stored weight, returns the tensor's type in the
-/// checkpoint, or float32 if the tensor is quantized. For a computed weight, returns the type that
-/// the sum of the weight's tensors has in PyTorch. The sum has the widest type of the tensors. The
-/// sum of a float16 tensor and a bfloat16 tensor is float32.
+/// checkpoint, or float32 if the tensor is quantized. For a computed weight, returns the widest
+/// type of the tensors from which the weight is computed, but float32 for float16 and bfloat16. In
+/// PyTorch, the sum of these tensors has this type, too.
 DType stored_dtype(const Expression& expression, const state_dict::StateDict& state_dict);
 
 /// Returns the elements of a weight. A stored weight keeps its type. A computed weight is rounded
-/// once, to float32, or to float64 if one of the weight's tensors is float64. If the published
-/// PyTorch class fuses the network, the class computes the same elements. A conversion starts with
-/// these elements, so that a fused and an unfused checkpoint give the same ONNX file. If an element
-/// is beyond float32's range, the returned tensor stays float64. The code that writes the tensor
-/// then reports the element in an error. Throws Error(malformed) if the checkpoint cannot be read.
+/// once, to float32. But the weight stays float64 if it is computed from a float64 tensor, or if an
+/// element is beyond float32's range. (The code that writes the weight then reports this element in
+/// an error.) When the published PyTorch class fuses a network, the class computes weights with
+/// these elements. A conversion starts with these elements, too, so that a fused and an unfused
+/// checkpoint give the same ONNX file. Throws Error(malformed) if the checkpoint cannot be read.
 TensorData evaluate(const Expression& expression, const state_dict::StateDict& state_dict);
 
 }  // namespace aether2onnx::network

@@ -66,7 +66,7 @@ struct Settings {
   DeploymentNorm::WhenFused norms_when_fused = DeploymentNorm::WhenFused::folded_with_statistics;
 };
 
-/// The generation of a file, the reason for it, and the defaults of this generation.
+/// The generation of a file, the reason for the choice, and the defaults of this generation.
 struct Decision {
   std::string name;     ///< For example "G7d".
   std::string because;  ///< What in the file or options shows the generation.
@@ -90,9 +90,10 @@ struct Generation {
   /// also if some keys are missing or wrong, so that NetworkWriter::check_strictly() can report
   /// these keys.
   bool (*fits)(const FloatStateDict& file) = nullptr;
-  /// Returns whether this row is likely, because fits() may return true for several rows. Unless an
-  /// option or a note in the file names the generation, recognise() uses the first row of the table
-  /// for which fits() and is_likely() return true.
+  /// Returns whether the file is probably of a generation in this row. is_likely() decides between
+  /// rows if fits() returns true for several rows. Unless an option or a note in the file names the
+  /// generation, recognise() uses the first row of the table for which fits() and is_likely()
+  /// return true.
   bool (*is_likely)(const FloatStateDict& file) = nullptr;
   /// Chooses the generation of the file from `names`. Throws Error(unsupported) if the published
   /// PyTorch code cannot run the network in the file.
@@ -103,8 +104,9 @@ struct Generation {
   /// Adds the network's modules to `net`, in the order of the forward pass. Null if the published
   /// PyTorch code of the generation cannot run.
   void (*forward)(NetworkWriter& net) = nullptr;
-  /// True if the tensors show all settings of the network. recognise() then does not compare the
-  /// file's dicts arch_config and metadata with the tensors.
+  /// True if the tensors show the generation and all settings except img_range (in G1). The dicts
+  /// arch_config and metadata in the file then give recognise() no other setting, so recognise()
+  /// does not compare these dicts with the tensors.
   bool keys_tell_all = false;
 };
 
@@ -123,7 +125,8 @@ std::span<const Generation* const> generations();
 
 bool has_name(const Generation& generation, std::string_view name);
 
-/// Returns the NetworkInfo that follows from the dimensions. `name` is the generation's name.
+/// Returns a NetworkInfo with these dimensions. `name` is the generation's name. The model type is
+/// the name of the variant in `variants` with these dimensions, or "custom" if there is none.
 NetworkInfo facts_of(const Dimensions& dimensions, std::span<const Variant> variants,
                      std::string name);
 

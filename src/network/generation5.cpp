@@ -12,7 +12,8 @@ namespace aether2onnx::network {
 
 namespace {
 
-// G5.1 and G5.2 are the same network: the keys and the outputs are equal.
+// G5.0 has no buffer `scale`, so G5.0 has a row of its own in the table of generations. G5.1 and
+// G5.2 share a row, because their keys and their outputs are equal.
 constexpr std::array kFirstNames = {"G5.0"};
 constexpr std::array kNames = {"G5.1", "G5.2"};
 

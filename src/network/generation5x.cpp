@@ -1,6 +1,7 @@
 // The generation G5x ("2.0.0 Definitive"), published between G5.2 and G6.0. The feed-forward
 // network of each block has the activation GELU. Fusing a network of G5x does not change the norms,
-// which keep their stored mean and variance. Some keys exist only in G5x.
+// which keep their stored mean and variance. fits() recognises a file of G5x by keys that only G5x
+// has, for example upsample.upsample.….
 
 #include <array>
 

@@ -281,9 +281,10 @@ struct OutlineStep {
   std::int64_t groups = 1;
   std::int64_t factor = 1;  ///< The factor of a pixel shuffle.
 };
-/// A summary of an ONNX graph: steps in the order of execution, and numbers of some operators.
-/// Exporters may write the same network with different operators, but the steps and these numbers
-/// are equal. So recognise() compares summaries, not graphs.
+/// A summary of an ONNX graph: the steps in the order of execution, and the numbers of GELUs,
+/// sigmoids, ReLUs and normalizations. Exporters may write the same network with different
+/// operators, but the summaries have equal steps and numbers. So recognise() compares summaries,
+/// not graphs.
 struct Outline {
   std::vector<OutlineStep> steps;
   std::size_t gelus = 0;
@@ -297,7 +298,8 @@ struct Outline {
 /// settings, and only if the graph does not show them:
 ///  - the generation, if graphs of several generations have the same steps;
 ///  - the depths (number of blocks in each group), if the graph does not show where a group ends.
-///    Names of weights show the end, or a projection (1 x 1 convolution) after each group.
+///    A graph shows the end by the names of weights, or by a projection (1 x 1 convolution) after
+///    each group.
 std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint);
 
 /// Recognises the AetherNet in a state dict and checks keys and shapes as strictly as PyTorch's
@@ -309,8 +311,8 @@ std::optional<Network> recognise(const Outline& outline, const NetworkInfo& hint
 /// Throws Error(mismatch) if keys or shapes differ from those of the recognised AetherNet; the
 /// error lists every missing key, unexpected key and wrong shape. Throws Error(mismatch) too if the
 /// file is not of the generation in `options`. Throws Error(unsupported) if the file contains
-/// another network, if PyTorch cannot run the network either, or if the network is in int8 and
-/// ReadOptions::dequantize is false.
+/// another network, if the published PyTorch code cannot run the network, or if the network is in
+/// int8 and ReadOptions::dequantize is false.
 Network recognise(const state_dict::StateDict& state_dict, const ReadOptions& options = {});
 
 /// Returns one line for each setting that is an assumption, because the file does not show its

@@ -45,7 +45,7 @@ class Outliner {
  public:
   explicit Outliner(const onnx::Model& model) {
     for (const onnx::Tensor& tensor : model.initializers) weights_[tensor.name] = tensor.dims;
-    // If a file was exported without weights, the weights are among its inputs.
+    // An exporter may leave out the elements of the weights. Then the weights are graph inputs.
     for (const onnx::ValueInfo& input : model.inputs) {
       if (auto shape = fixed_shape(input)) weights_.emplace(input.name, std::move(*shape));
     }

@@ -22,10 +22,10 @@ struct Mark {
 };
 
 // seventh() uses the first row whose module is in the file. The rows of G7c come before the row of
-// G7b, because blocks of G7c also contain a module quant_mul_scalar, but do not use this module. A
-// file from quantization-aware training shows only modules that have an observer (a PyTorch module
-// that records the range of another module's values). In G7c, temp_dequant has no observer, so G7c
-// also has rows for other modules.
+// G7b, because blocks of G7c also contain a module quant_mul_scalar, but do not use this module.
+// G7c has several rows, because some files of G7c do not show the module temp_dequant. A file from
+// quantization-aware training shows only modules that have an observer (a PyTorch module that
+// records the range of another module's values). temp_dequant has no observer in G7c.
 constexpr std::array kSeventhMarks = {
     Mark{"temp_dequant", "G7c"},   Mark{"temp_quant", "G7c"},       Mark{"res_quant", "G7c"},
     Mark{"upsample_quant", "G7c"}, Mark{"quant_mul_scalar", "G7b"}, Mark{"residual_quant", "G7a"}};

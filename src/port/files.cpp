@@ -44,9 +44,9 @@ void FilesRead::add(const fs::path& path) { files_.emplace_back(identity_of(path
 void FilesRead::check(const fs::path& target, const char* example) const {
   const FileIdentity identity = identity_of(target);
   const auto is_target = [&](const auto& file) {
-    // Compares the output `target` with the file that was at the input's path at the time of add(),
-    // and with the file that is at the input's path now. Another program may have replaced the
-    // input file after add().
+    // Another program may have replaced the input file after add() put the path of this file into
+    // the list. So this function compares the output `target` with both files: the file that was
+    // at this path at the time of add(), and the file that is at this path now.
     return file.first == identity || identity_of(file.second) == identity;
   };
   const auto found = std::find_if(files_.begin(), files_.end(), is_target);

@@ -55,7 +55,8 @@ struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t number = 0;
   std::string name;  ///< Name of a missing file. Else "", or on ReFS "#" and a number.
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 mistakes the comparison's 0 for a pointer
+  // The generated function compares the result of <=> with 0, and clang-tidy 14 takes this 0 for a
+  // null pointer. NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
 };
 FileIdentity identity_of(const std::filesystem::path& path);
@@ -70,7 +71,8 @@ Listing list_folder(const std::filesystem::path& folder);
 
 /// The list of files that a task (for example a conversion) reads. No output may replace a file in
 /// the list. Before a task writes an output, the task creates the output's folders and then calls
-/// check(), because "new/../net.pth" leads to net.pth only if the folder "new" exists.
+/// check(), because the system can follow a path such as "new/../net.pth" only if the folder "new"
+/// exists.
 class FilesRead {
  public:
   FilesRead() = default;
@@ -144,7 +146,8 @@ class Siblings {
   virtual std::unique_ptr<Input> open(const std::string& name) const = 0;
 };
 
-/// Opens the files in the folder that contains the file `path` on disk.
+/// Opens files by name in one folder on disk. This folder contains the file `path`, which is an
+/// argument of the constructor.
 class FolderSiblings final : public Siblings {
  public:
   /// Each opened FileInput gets `cancelled`, the flag that stops reading. `cancelled` may be null.
@@ -200,9 +203,9 @@ class CreatedFolders {
 /// the change, the new file also gets the owner and group of the old file.
 class StagedFiles {
  public:
-  /// Creates missing parent folders of `target`, calls check_target(), which may throw Error(io),
-  /// and creates the temporary folder. If `cancelled` is true when a signal interrupts a write, the
-  /// write throws Error(cancelled).
+  /// Creates missing parent folders of `target`. Calls check_target(), which throws Error(io) if
+  /// `target` can't be saved or is in the list `read`. Creates the temporary folder. If `cancelled`
+  /// is true when a signal interrupts a write to a file, the write throws Error(cancelled).
   StagedFiles(const std::filesystem::path& target, FilesRead read,
               const std::atomic<bool>* cancelled = nullptr);
   StagedFiles(const StagedFiles&) = delete;
@@ -216,9 +219,9 @@ class StagedFiles {
   Output& external_data();
   /// Returns the file name of the external data, without a folder: the target's name and ".data".
   std::string external_data_name() const;
-  /// Call this function if another program (trtexec, for example), and not model(), writes the file
-  /// at the path candidate(). commit() then renames this file to its final path. If commit() is not
-  /// called, the destructor removes this file.
+  /// Prepares commit() for a file that another program (trtexec, for example) writes at the path
+  /// candidate(). Then write nothing to model(). commit() renames the file to its final path. If
+  /// commit() is not called, the destructor removes the file.
   void leave_to_another_program();
   /// Closes both files. From now on the file at candidate() is the complete model.
   void close();

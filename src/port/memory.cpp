@@ -1,4 +1,5 @@
-// Implements the threads of port.h for WebAssembly without threads: the caller runs each task.
+// Implements the section "threads" of port.h for WebAssembly without threads. The functions
+// finish() and run_on_threads() run the task themselves. Watch never calls its function.
 
 #include <utility>
 

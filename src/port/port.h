@@ -165,7 +165,8 @@ struct Library {
   std::string problem;  ///< Why the library can't be loaded; "" if it is loaded.
 };
 
-/// Loads the library at `path`. For a name without a folder, searches the system's folders.
+/// Loads the library at `path`. For a name without a folder, searches the system's folders; on
+/// Windows, searches the folder of this program first.
 Library load_library(const std::filesystem::path& path);
 
 /// Returns the function `name`, or null if the library has no such function.
@@ -186,7 +187,8 @@ std::string environment(const char* name);
 void set_environment_default(const char* name, const char* value);
 
 /// Writes all of `text` and flushes. Returns false if the stream fails (a closed pipe, a full
-/// disk), or if a signal of cancel_on_signals() arrived while the stream accepted no bytes.
+/// disk). Also returns false if the flag of cancel_on_signals() is set while the stream accepts no
+/// bytes.
 bool write_text(std::FILE* stream, std::string_view text);
 
 /// Returns whether the stream is a terminal. On Windows, also switches on escape sequences, and

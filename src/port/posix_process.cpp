@@ -57,7 +57,8 @@ class HeldSignals {
   sigset_t before_{};
 };
 
-// The settings with which a child program starts: its descriptors and its signals.
+// The settings with which a child program starts: its standard input, output and error, its process
+// group, and its handling of signals.
 class SpawnSettings {
  public:
   // If `errors` is negative, the child's standard error goes to /dev/null.
@@ -249,8 +250,8 @@ std::string output_of(const std::vector<std::string>& words, std::chrono::millis
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     pollfd wanted{out.number(), POLLIN, 0};
     if (left <= 0) break;
-    // If no bytes arrive within `step`, or a signal interrupts the wait, calls `enough` again,
-    // because `enough` may throw to end the wait, for example after a cancellation.
+    // If no bytes arrive within `step`, or a signal interrupts the wait, the loop calls `enough`
+    // again, because `enough` may throw to end the wait, for example after a cancellation.
     if (::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, step))) <= 0) continue;
     std::array<char, 4096> buffer{};
     const ssize_t got = ::read(out.number(), buffer.data(), buffer.size());

@@ -1,5 +1,6 @@
 // Implements the functions of port.h for signals, libraries, the terminal, memory and environment
-// variables on POSIX systems. threads.cpp implements threads; posix_process.cpp, child programs.
+// variables on POSIX systems. threads.cpp implements threads, and posix_process.cpp implements
+// child programs.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -46,7 +47,8 @@ std::int64_t milliseconds() {
 }
 
 // timeout(1) and other programs signal a process and also its process group, so one request to end
-// arrives as two signals. Signals within this time are one request.
+// arrives as two signals. A second signal within this time belongs to the same request. A later
+// signal is a new request, which ends this program at once.
 constexpr std::int64_t kSameRequest = 1000;  // milliseconds
 
 extern "C" void cancel_on_signal(int signal) {
@@ -83,8 +85,8 @@ const std::atomic<bool>& cancel_on_signals() {
   // If a file reaches the size limit of the process, the system sends SIGXFSZ. If SIGXFSZ is
   // ignored, write() fails with EFBIG, and the user sees the message for a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
-  // If a program that reads the messages of this program through a pipe ends, the system sends
-  // SIGPIPE. SIGPIPE is ignored, so that a conversion continues without the reader.
+  // Another program may read the messages of this program through a pipe. If the reading program
+  // ends, the system sends SIGPIPE. SIGPIPE is ignored, so that a conversion continues.
   ::signal(SIGPIPE, SIG_IGN);
   return cancelled;
 }

@@ -12,7 +12,7 @@
 #include "port/system.h"
 #include "port/windows.h"
 
-// Documented by Microsoft in ntifs.h, which the compiler's headers lack.
+// Microsoft documents NtReadFile() in the header ntifs.h, which the compiler does not have.
 extern "C" NTSTATUS NTAPI NtReadFile(HANDLE file, HANDLE event, PIO_APC_ROUTINE routine,
                                      void* context, IO_STATUS_BLOCK* done, void* buffer,
                                      ULONG length, LARGE_INTEGER* offset, ULONG* key);
@@ -186,9 +186,9 @@ Outcome OldFile::read_some(std::uint64_t offset, std::span<std::byte>& out,
   LARGE_INTEGER at{};
   at.QuadPart = static_cast<LONGLONG>(offset);
   IO_STATUS_BLOCK done{};
-  // Two threads may read one file, so the call needs the offset. ReadFile() takes an offset only
-  // with an OVERLAPPED, which lets the system report the end of each call. Under wine, another
-  // process takes this report, and a conversion took 1.3 times as long.
+  // Two threads may read one file, so the call needs the offset. ReadFile() takes an offset only in
+  // an OVERLAPPED, and then the system reports the end of each call. Under wine, another process
+  // handles these reports, and a conversion took 1.3 times as long. So NtReadFile() is used.
   const NTSTATUS status =
       ::NtReadFile(handle_of(handle_), nullptr, nullptr, nullptr, &done, out.data(),
                    static_cast<ULONG>(std::min(out.size(), most)), &at, nullptr);
@@ -314,8 +314,8 @@ std::string name_problem(const std::string& name) {
   if (name.back() == '.' || name.back() == ' ') {
     return "Windows drops a dot or space at the end of a name";
   }
-  // Windows ignores endings here: "nul.onnx" also means the device NUL. A superscript digit counts
-  // as a digit: "COM¹" is the name of a device, too.
+  // Windows ignores the ending after the name of a device: "nul.onnx" also means the device NUL. A
+  // superscript digit counts as a digit: "COM¹" is the name of a device, too.
   std::string stem = name.substr(0, name.find('.'));
   stem.erase(stem.find_last_not_of(' ') + 1);
   std::transform(stem.begin(), stem.end(), stem.begin(),

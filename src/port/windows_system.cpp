@@ -97,6 +97,7 @@ std::atomic<bool> cancelled = false;
 std::atomic<ULONGLONG> first_time = 0;
 
 // The thread in which write_text() writes, or null, and the number of calls of WriteFile() so far.
+// If this number does not grow, end_stuck_writes() cancels the current write.
 std::atomic<HANDLE> writing = nullptr;
 std::atomic<unsigned> writes = 0;
 

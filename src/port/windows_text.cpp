@@ -35,9 +35,9 @@ std::string narrow(std::wstring_view text) {
 
 namespace {
 
-// Returns the text that a Windows function writes into a buffer. `call` passes the buffer and its
-// size to this function, and returns the length of the text. If the buffer is too small, `call`
-// returns the required size. text_of() then calls `call` again with a larger buffer.
+// Returns the text that a Windows function writes into a buffer. `call` gets a buffer and its size,
+// passes them to the Windows function, and returns the length of the text. If the buffer is too
+// small, `call` returns the required size. text_of() then calls `call` again with a larger buffer.
 template <typename Call>
 std::wstring text_of(Call call) {
   std::wstring text(MAX_PATH, L'\0');

@@ -85,8 +85,9 @@ class Finder {
     return attributes ? counted(items_of(document_, *attributes)) : std::vector<Item>{};
   }
 
-  // Returns `items`, and adds their number to the work of this search. Throws Error(limit) if the
-  // work is too much. Even a small file can cost much work, because values may share items.
+  // Returns `items`, and adds the number of items to `effort_`, the number of items visited so far.
+  // Throws Error(limit) if `effort_` is too large. Even a small file can cost very many visits,
+  // because values may share items.
   std::vector<Item> counted(std::vector<Item> items) const {
     effort_ += items.size();
     if (effort_ > 8 * context_.limits.pickle_items) {
@@ -178,7 +179,8 @@ std::vector<Place> Finder::all_places() const {
 std::optional<Place> Finder::resolve(std::string_view key, std::string& rest) {
   ValueId at = document_.root();
   std::string_view left = key;
-  // Keys in the file may contain a slash. If several keys match the path, the longest key is used.
+  // Keys in the file may contain a slash. So several keys may match the start of `left`, the rest
+  // of the path. The longest of these keys is used.
   for (int depth = 0; !left.empty() && depth <= limits::kWrapperDepth; ++depth) {
     std::string longest;
     std::optional<ValueId> next;

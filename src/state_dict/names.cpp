@@ -135,7 +135,8 @@ void clean_names(StateDict::Parts& parts, const Context& context) {
   for (std::string& module : parts.modules) {
     if (module.starts_with(parts.prefix)) module.erase(0, parts.prefix.size());
   }
-  // Drops attributes whose names lack the prefix: they belong to wrappers such as DataParallel.
+  // Drops attributes whose names do not begin with `parts.prefix`. These attributes belong to
+  // wrappers such as DataParallel.
   keep_facts_under(parts, parts.prefix);
   for (auto& attribute : parts.attributes) remove_wrappers_within(attribute.first);
   // n_averaged is a counter of AveragedModel (torch.optim.swa_utils), no part of the network.

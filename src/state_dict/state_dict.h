@@ -61,8 +61,9 @@ class StateDict {
 
   /// Returns the elements of an entry that has a tensor, in row-major order and native byte order.
   /// Dequantizes a quantized tensor to float32, as PyTorch's Tensor.dequantize() does. Throws
-  /// Error(limit) if the tensors read so far have more bytes than limits::BytesMade allows for the
-  /// size of the file. Two threads must not call read() at the same time.
+  /// Error(limit) if all tensors read so far have too many bytes for the size of the file (see
+  /// limits::BytesMade): in a small file, very many tensors can share bytes. Two threads must not
+  /// call read() at the same time.
   TensorData read(const Entry& entry) const;
 
   /// The format of the file: "PyTorch zip", "PyTorch zip, whole module", "safetensors, 3 shards", …
@@ -128,9 +129,10 @@ class StateDict {
   mutable limits::BytesMade made_;  // counts the bytes of all calls of read()
 };
 
-/// Checks that all tensors of a checkpoint fit the bytes in the file. Does not read elements. A
-/// PyTorch file needs no state dict; the result lists its faulty tensors. Throws an Error, as
-/// StateDict::open() does, for a faulty tensor in a safetensors file and for an unreadable file.
+/// Checks for all tensors of a checkpoint that the type, shape and position fit the bytes in the
+/// file. Does not read elements. A PyTorch file needs no state dict; the result lists its faulty
+/// tensors. Throws an Error, as StateDict::open() does, for a faulty tensor in a safetensors file
+/// and for an unreadable file.
 Audit audit(const Input& input, const io::Siblings* siblings, const Context& context);
 
 /// The result of write().

@@ -231,13 +231,15 @@ def table(trials, found):
 
 DOCUMENT = """# Files in the programs that load them
 
-`tests/clients/clients.py` converts {count} networks, at least one of each generation, with `--for TARGET`. The test
-loads every file in the programs of the table below, and compares the pictures with PyTorch's pictures. In the table,
-"at most 2e-03 off" means that the largest difference of a pixel is 2e-03 of the largest pixel. `./test.sh` tests one
-network of each generation. `scripts/nightly.sh` tests every network of the tests that has three channels.
+`tests/clients/clients.py` converts {count} networks, at least one of each generation of AetherNet, with `--for TARGET`.
+`clients.py` loads each ONNX file in the programs of the column "tried in", and compares each enlarged picture with
+PyTorch's picture. In the column "result", "at most 2e-03 off" means that no value of a picture differs from PyTorch's
+value by more than 0.002 of the picture's largest value. `./test.sh` runs `clients.py` with one network of each
+generation, and `scripts/nightly.sh` runs `clients.py` with all networks.
 
-Some targets need a GPU or Windows. For these targets, the test uses another program with the same parser of ONNX files
-or the same operators. The table marks such a program with "stands in". Nothing in this table was run on a GPU.
+If a target needs a GPU or Windows, `clients.py` loads the ONNX file in another program, which has the target's parser
+of ONNX files or the target's operators. In the column "tried in", the words "(stands in)" mark a program that
+`clients.py` runs in place of the target. Nothing in this table was run on a GPU.
 
 | target | tried in | precision | result |
 | --- | --- | --- | --- |
@@ -245,9 +247,11 @@ or the same operators. The table marks such a program with "stands in". Nothing 
 
 ## What clients refuse
 
-The next table lists conversions of aether_small whose files the named program cannot run correctly. The files were
-converted with the options in the table, and without `--for`. `check --for TARGET` finds the problem in each of these
-files. If the named program can run a file after an update, or if `check` misses a problem, the test fails.
+The next table lists ONNX files of aether_small that the target's program refuses or runs incorrectly. We converted
+aether_small with the options of the column "options", and without `--for`, because `--for` chooses suitable options.
+`check --for TARGET` reports a problem in every file of the table, with the code in the last column. `clients.py` fails
+if `check` reports no problem in an ONNX file of the next table, or if the target runs such a file correctly (for
+example after an update), because the table is then outdated.
 
 | target | options | in the client | `check` |
 | --- | --- | --- | --- |

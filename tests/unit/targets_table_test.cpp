@@ -9,7 +9,7 @@
 #include "judge/targets.h"
 #include "support.h"
 
-namespace aether2onnx {
+namespace aether2onnx::targets_table_test {
 namespace {
 
 using test::catch_error;
@@ -80,17 +80,25 @@ std::string settings_text(const TargetInfo& info) {
 
 std::string reasons_text(const TargetInfo& info) {
   const TargetChoice choice = choose_for({{info.target, ""}}, {});
-  std::string text = fmt::format("\n### {}\n\n{}. Precisions: ", info.name, info.program);
+  std::string text = fmt::format("\n### {}\n\n- Precisions: ", info.name);
   std::vector<std::string> modes;
   for (const Precision precision : info.precisions) {
     modes.push_back(fmt::format("`{}`", to_string(precision)));
   }
-  text += fmt::format("{}. Source: {}.\n\n", fmt::join(modes, ", "), info.source);
+  text += fmt::format("{}.\n- Source: {}.\n", fmt::join(modes, ", "), info.source);
   for (const TargetChoice::Setting& setting : choice.settings) {
     text += fmt::format("- `--{} {}`: {}.\n", setting.option, setting.value, setting.why);
   }
   return text;
 }
+
+constexpr const char* kWhy = R"(
+## Why
+
+Below, each target has a list with the precisions that the target runs (the preferred precision first), the source of
+our facts about the target, and the reason for each option that `convert --for TARGET` sets. Each reason begins with the
+name of the target that prefers the option's value, because the values for `vsmlrt-any` come from several targets.
+)";
 
 // The part of docs/targets.md between its marks.
 std::string tables() {
@@ -100,7 +108,7 @@ std::string tables() {
     text += fmt::format("| `{}` | {} | {} | {} |\n", info.name, info.program,
                         info.has_versions ? info.versions : "", settings_text(info));
   }
-  text += "\n## Why\n";
+  text += kWhy;
   for (const TargetInfo& info : targets()) text += reasons_text(info);
   return text;
 }
@@ -127,4 +135,4 @@ TEST(Targets, TheDocumentIsTheTable) {
 }
 
 }  // namespace
-}  // namespace aether2onnx
+}  // namespace aether2onnx::targets_table_test

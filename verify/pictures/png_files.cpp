@@ -13,10 +13,11 @@ namespace aether2onnx::verify::pictures {
 
 namespace {
 
-// Contains the reason why libpng or the PictureSink, which gets the written bytes, failed. libpng
-// reports an error with longjmp(), which jumps back to setjmp() and skips destructors. So local
-// objects with destructors must not be in a function that calls setjmp(), or in a function that
-// longjmp() jumps out of. A caller of a function with setjmp() may have such objects.
+// The reason of a failure: the message of libpng, or the exception of the PictureSink (the function
+// that gets the written bytes). libpng reports an error with longjmp(), which jumps back to
+// setjmp() and skips destructors. So local objects with destructors must not be in a function that
+// calls setjmp(), or in a function that longjmp() jumps out of. But a caller of a function with
+// setjmp() may have local objects with destructors.
 struct Failure {
   std::string message;
   std::exception_ptr of_sink;

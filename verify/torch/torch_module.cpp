@@ -40,9 +40,9 @@ auto guarded(const Work& work) {
 }
 
 // Loads libtorch_cuda.so. Returns "" if there is a CUDA device, otherwise the reason. libtorch
-// looks for CUDA only at the first query, so libtorch_cuda.so must be loaded before. The CPU
-// libraries of libtorch never load libtorch_cuda.so. This function uses at::DynamicLibrary, whose
-// code is in libtorch_cpu.so, so that the folder of libtorch_cpu.so is searched, too.
+// looks for CUDA only at the first query, so libtorch_cuda.so must be loaded before this query. The
+// CPU libraries of libtorch never load libtorch_cuda.so. This function uses at::DynamicLibrary,
+// whose code is in libtorch_cpu.so, so that the folder of libtorch_cpu.so is searched, too.
 std::string load_cuda() {
   try {
     constexpr bool stays_loaded = true;

@@ -32,7 +32,8 @@ struct ValueInfo {
   std::string name;
   int elem_type = 0;              ///< TensorProto.DataType; 0 if the value is no tensor.
   std::vector<std::string> dims;  ///< Size per axis: a decimal number, a name, or "" if unknown.
-  /// Whether the file states a shape. read() sets this member. A shape can have no axes.
+  /// Whether the file states a shape. read() sets this member. `dims` is empty if the file states
+  /// no shape, but also for a shape without axes (a scalar).
   bool has_shape = false;
 };
 
@@ -54,14 +55,16 @@ struct Node {
   /// The names of the outputs of all graphs in the node's attributes (If, Loop, Scan), in the order
   /// of the file.
   std::vector<std::string> graph_outputs = {};
-  /// In a function: the attributes of the node whose value is an attribute of the call. Pairs of
-  /// the node's attribute and the call's attribute.
+  /// For a node in a function: the attributes of this node that get their values from the node that
+  /// calls the function. Each pair has the name of this node's attribute, and the name of the
+  /// calling node's attribute with the value.
   std::vector<std::pair<std::string, std::string>> references = {};
   /// For the operator ConstantOfShape: the index in Model::other_tensors of the tensor in the
   /// attribute `value`; nullopt if there is none.
   std::optional<std::size_t> value_tensor = {};
-  /// In the main graph: the nodes of Model::inner_nodes before this index are in the attributes of
-  /// this node or of nodes before it in the file.
+  /// For a node of the main graph: the size of Model::inner_nodes after read() has read this node
+  /// and the graphs in this node's attributes. The index tells callers where inner nodes lie among
+  /// the main graph's nodes.
   std::size_t inner_end = 0;
 };
 
@@ -136,8 +139,8 @@ struct Model {
   std::vector<ValueInfo> outputs;
   std::vector<Node> nodes;
   std::vector<Tensor> initializers;
-  /// Types of nodes' results. read() adds the results in inner graphs, and the outputs of inner
-  /// graphs.
+  /// The types of nodes' results. After read(), also the types of the results and outputs of inner
+  /// graphs (graphs in attributes of nodes).
   std::vector<ValueInfo> value_info;
   std::vector<Function> functions;
   /// The nodes of inner graphs (in attributes of If, Loop, Scan) and of training information.
@@ -157,7 +160,7 @@ struct Model {
   std::vector<UnknownPart> unknown_parts;
 
   const std::string* find_metadata(std::string_view key) const;
-  /// Returns the function of the file that `node` calls; null if the file does not define it.
+  /// Returns the member of `functions` that `node` calls; null if `node` calls none of them.
   const Function* function_of(const Node& node) const;
 
   /// Calls `visit` with every node of the file.
@@ -213,8 +216,8 @@ int data_type_of(DType dtype);
 /// Reads an ONNX file, except the elements of tensors. Trusts nothing in the file. Throws
 /// Error(malformed) if the file is damaged or is no ONNX file. Also throws Error(malformed) if
 /// different programs would read different values from the file (wire.h has examples); no exporter
-/// writes such a file. Throws Error(limit) if the file has more fields and numbers than
-/// Limits::onnx_parts, or a text with more bytes than Limits::onnx_text.
+/// writes such a file. Throws Error(limit) if the count of fields, and of numbers in lists, exceeds
+/// Limits::onnx_parts. Also throws Error(limit) if a text has more bytes than Limits::onnx_text.
 Model read(const Input& input, const Context& context);
 
 /// Returns whether `external_file` names a file in the model's own folder on every operating
@@ -222,9 +225,9 @@ Model read(const Input& input, const Context& context);
 bool is_beside(const std::string& external_file);
 
 /// Reads the elements of a tensor of the ONNX file `file`. `siblings` opens the files with external
-/// data, which must be in the same folder. `siblings` may be null if the tensor has no external
-/// data. Throws Error(unsupported) if the type is not supported, Error(malformed) if the data do
-/// not fit the shape, Error(io) if external data are missing.
+/// data, which must be in the folder of `file`. `siblings` may be null if the tensor has no
+/// external data. Throws Error(unsupported) if the type is not supported, Error(malformed) if the
+/// data do not fit the shape, Error(io) if external data are missing.
 TensorData read_tensor(const Tensor& tensor, const Input& file, const io::Siblings* siblings);
 
 /// Reads tensors of one ONNX file as read_tensor() does, and counts the bytes of these tensors. The
@@ -269,7 +272,7 @@ struct Written {
 /// but `output.external_data` is null. Also throws the errors of Tensor::load.
 Written write(const Model& model, const OutputFiles& output, const WriteOptions& options = {});
 
-// --- changing the bytes of a file ---
+// --- changing an ONNX file before a runtime loads the file ---
 
 /// Returns whether any weight or input of the model is float16 or bfloat16.
 bool has_half_types(const Model& model);
@@ -277,11 +280,12 @@ bool has_half_types(const Model& model);
 /// Returns the bytes of an ONNX file that computes in float32, but rounds like a device with 16-bit
 /// types. `model` is the result of read() for the file `input`. The weights become float32. Behind
 /// each operator with 16-bit results, two Cast nodes round the result to 16 bits and convert the
-/// result back to float32. Processors with 16-bit types accumulate in float32 and round at the end,
-/// so their results are alike. ONNX Runtime's CPU provider leaves these roundings out, and lacks
-/// most operators of bfloat16. A rewritten file is needed for this reason. The returned file has
-/// all weights, also the weights from external data. Throws Error(limit) if the returned file may
-/// reach 2 GiB, Error(malformed) if the input file is damaged, and the errors of read_tensor().
+/// result back to float32. Processors with 16-bit types also accumulate in float32 and round at the
+/// end, so their results are like the results of the returned file. ONNX Runtime's CPU provider
+/// cannot run the original file like these processors: the provider leaves the roundings out, and
+/// lacks most operators for bfloat16. The returned file has all weights, also the weights from
+/// external data. Throws Error(limit) if the returned file may reach 2 GiB, Error(malformed) if the
+/// input file is damaged, and the errors of read_tensor().
 std::string emulate_half_types(const Input& input, const Model& model,
                                const io::Siblings* siblings);
 

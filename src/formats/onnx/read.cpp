@@ -1,5 +1,5 @@
-// Reads a whole ONNX file into a Model. Checks the protobuf form of every field. The Model does not
-// store documentation, and the devices on which nodes run (DeviceConfigurationProto).
+// Reads a whole ONNX file into a Model. Checks the protobuf form of every field. The Model stores
+// neither documentation nor the devices on which nodes run (DeviceConfigurationProto).
 
 #include <algorithm>
 #include <array>

@@ -54,8 +54,9 @@ class GraphReader {
 
   GraphReader(Model& model, Place place) : model_(model), place_(place) {}
 
-  /// Reads a graph and returns its name. Adds the graph's inputs and outputs to `inputs` and
-  /// `outputs`, which may be null. If `inputs` is null, adds their names to Place::inner_inputs.
+  /// Reads a graph and returns its name. Adds the graph's inputs to `inputs`, and the graph's
+  /// outputs to `outputs`. If `inputs` is null, adds only the names of the inputs, to
+  /// Place::inner_inputs. If `outputs` is null, drops the outputs.
   std::string take_graph(Fields fields, std::vector<ValueInfo>* inputs = nullptr,
                          std::vector<ValueInfo>* outputs = nullptr);
   void take_node(Fields fields);

@@ -1,6 +1,6 @@
 // Reads a pickle opcode by opcode. Never executes an import or a call, but stores each import and
-// each call as a record in the Document. An irregularity is something in a pickle that no pickler
-// (program that writes pickles) writes.
+// each call as a record in the Document. Reports irregularities: content of a pickle that no
+// pickler (program that writes pickles) writes.
 
 #include "formats/pickle/machine.h"
 

@@ -6,7 +6,8 @@
 /// for example a number with leading zeros. Programs may read an irregular pickle differently.
 ///
 /// An object is the record of a call, because the machine never executes calls. Where Python would
-/// read a value, for example as the arguments of a call, the machine marks the value as used.
+/// read a value, for example as the arguments of a call, the machine marks the value as used. A
+/// later change of a used value is an irregularity.
 #pragma once
 
 #include <cstddef>
@@ -94,7 +95,8 @@ class Machine {
   void push_integer(std::int64_t number);
   void push_real(double number);
   void push_text(Kind kind, std::string_view text);
-  // Pushes a string. `old`: an opcode of Python 2 makes the string, so its bytes may not be UTF-8.
+  // Pushes a string. `old` is true if an opcode of Python 2 makes the string. The bytes of an old
+  // string may have an encoding other than UTF-8.
   void push_string(std::string_view text, bool old);
   void push_global(std::string_view module, std::string_view name);
   void push_sequence(Kind kind, std::span<const ValueId> elements);

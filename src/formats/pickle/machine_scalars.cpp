@@ -1,4 +1,5 @@
-// Reads the numbers and texts of a pickle, only in the forms that picklers write.
+// Reads the numbers and texts of a pickle in the forms that picklers (programs that write pickles)
+// write. Most other forms are errors or irregularities.
 
 #include <algorithm>
 #include <bit>
@@ -155,9 +156,9 @@ void Machine::push_text(Kind kind, std::string_view text) {
   push(id);
 }
 
-// Pushes a text on the stack. If `old`, an opcode of Python 2 makes the text. The bytes of such a
-// text may have any encoding: torch.load decodes the bytes as UTF-8, or with the encoding that the
-// caller passes. If the bytes are no UTF-8, they become a value of kind bytes.
+// Pushes a text on the stack. `old` is true if an opcode of Python 2 makes the text. The bytes of
+// an old text may have any encoding: torch.load decodes the bytes as UTF-8, or with the encoding
+// that the caller passes. An old text whose bytes are no UTF-8 becomes a value of kind bytes.
 void Machine::push_string(std::string_view text, bool old) {
   const bool is_text = is_utf8(text, !old);
   if (!is_text && !old) irregular({ErrorKind::malformed, "pickle-text"}, "a text isn't UTF-8");

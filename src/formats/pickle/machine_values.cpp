@@ -173,8 +173,8 @@ void Machine::drop() {
 }
 
 // Sets memo entry `slot` to the value on top of the stack. Picklers number memo entries from 0 or 1
-// on, and each entry takes at least one byte. So `slot` is below the number of bytes read so far. A
-// larger number is forged and would make the memo larger than the file.
+// on, and write at least one byte of the pickle for each entry. So `slot` is below the number of
+// bytes read so far. A larger number is forged and would make the memo larger than the file.
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
     malformed({ErrorKind::malformed, "pickle-memo"},
@@ -204,15 +204,15 @@ void Machine::get(std::uint64_t slot) {
 
 // --- operations on containers ---
 
-// Returns the container on top of the stack. Throws if the opcode cannot add to the container. An
-// opcode that adds items (`takes_items`: pairs of key and value) needs a dict. An opcode that adds
-// elements needs a list or a set. Both kinds of opcode accept an object (the record of a call),
-// because pickles make an OrderedDict or a defaultdict by a call.
+// Returns the container on top of the stack, to which an opcode adds values. `expected` is the kind
+// of container that the opcode needs: a dict, a list or a set. Throws if the container has another
+// kind. An opcode for a dict or a list also accepts an object (the record of a call), because
+// pickles make an OrderedDict or a defaultdict by a call.
 ValueId Machine::top_container(Kind expected) {
   const ValueId id = top();
   const Kind kind = document_.kind(id);
-  // An object may be a dict or a list of the author's class. An object cannot be a set here: Python
-  // writes a set of the author's class as a call, with all elements as an argument.
+  // An object may have a class that is derived from dict or list. An object cannot be a set here:
+  // for a class that is derived from set, Python writes a call with all elements as an argument.
   if (kind != expected && (kind != Kind::object || expected == Kind::set)) {
     malformed({ErrorKind::malformed, "pickle-container", {}, {}, describe(document_, id)},
               "it puts {} into {}, which can't hold them",
@@ -265,9 +265,9 @@ void Machine::build() {
               describe(document_, target));
   }
   // A pickle must not change a value after a call has used the value as an argument. BUILD is an
-  // exception and may set the state of a used object. For example, the state can contain a bound
-  // method of the object. The pickle makes this method by a call before BUILD, and the object is an
-  // argument of this call.
+  // exception: BUILD may set the state of a used object, but only once. For example, the state can
+  // contain a bound method of the object. The pickle makes this method by a call before BUILD, and
+  // the object is an argument of this call.
   if (value(target).state != Document::kNoValue) {
     irregular({ErrorKind::malformed, "pickle-change"}, "BUILD sets the state of {} twice",
               describe(document_, target));
@@ -312,9 +312,9 @@ void Machine::use_state(ValueId state) {
 
 // Reports values that are nested more than limits::kPickleDepth levels deep. No pickler writes
 // deeper values: picklers write nested values by recursion, and Python limits the depth of
-// recursion. Python also frees nested values by recursion. The depth is therefore the length of the
-// longest chain of nested values, even if the pickle makes the inner values first. If a value
-// contains itself, the chain ends where the value occurs again.
+// recursion. The depth is the length of the longest chain of nested values. The order in which the
+// pickle makes the values does not matter, because Python also frees nested values by recursion. If
+// a value contains itself, the chain ends where the value occurs again.
 void Machine::check_depth() {
   constexpr std::uint32_t unseen = 0;
   constexpr std::uint32_t entered = UINT32_MAX;

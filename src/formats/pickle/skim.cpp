@@ -34,8 +34,8 @@ constexpr std::uint64_t kFewOpcodesOfContainer = 3;
 // The number of bytes that skim() keeps of a line. A longer line is not the name of a module.
 constexpr std::size_t kLongestLine = 4096;
 
-// The kinds of values on the pickle's stack that skim() distinguishes, because Python's next step
-// or the result of skim() depends on them.
+// The kinds of values on the pickle's stack that skim() distinguishes. Python's next step, or the
+// result of skim(), depends on the kind of a value.
 enum class Tag : std::uint8_t { none, plain, text, magic_number, container };
 
 // Reads the bytes of a file through a small buffer.

@@ -22,7 +22,8 @@ class JsonEvents {
   virtual ~JsonEvents() = default;
 
   /// Called for the name of an object's member. A derived class that keeps a name or a text must
-  /// copy the string. The original string may have a capacity that is much larger than its length.
+  /// copy the string: the memory (capacity) of the original string may be much larger than the
+  /// text, so keeping the original would waste memory.
   virtual bool key(const std::string& name) = 0;
   virtual bool string(const std::string& /*text*/) { return other("a text"); }
   /// Called for an integer of 0 or more.

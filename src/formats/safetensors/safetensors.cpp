@@ -264,7 +264,7 @@ void check_size(Tensor& tensor) {
   }
   tensor.bytes -= tensor.offset;
   // Multiplies from the first size on, as other readers do. If the product of the first sizes
-  // overflows, these readers fail, even if a later size is 0.
+  // overflows, these readers fail, even if a later size is 0. So check_size() throws as well.
   std::optional<std::int64_t> elements = 1;
   for (const std::int64_t size : tensor.shape) {
     if (elements) elements = checked_multiply(*elements, size);

@@ -1,9 +1,10 @@
 /// @file
 /// Reads and writes checkpoints in safetensors: one file, or several files (shards) with an index.
 ///
-/// This folder has the code for the format's header, element types and index. open() returns
-/// records of the tensors. Source: the format's description and reader (huggingface/safetensors,
-/// README, tensor.rs); huggingface_hub and transformers for *.safetensors.index.json.
+/// This folder has the code for the format's header, element types and index. open() returns the
+/// name, type, shape and place of each tensor (a formats::Record). Source: the format's description
+/// and reader (huggingface/safetensors, README, tensor.rs); huggingface_hub and transformers for
+/// *.safetensors.index.json.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>

@@ -1,4 +1,5 @@
-// Checks the attributes that a pickle sets on tensors, dicts and layers.
+// Checks that the attributes that a pickle sets on tensors, dicts and layers are harmless. For
+// example, an attribute must not hide a method that a loader calls.
 
 #include <algorithm>
 
@@ -113,7 +114,8 @@ bool Matcher::are_fields_of_layer(ValueId value) {
   return fit && tables == 3;
 }
 
-// Returns whether the value is a set of texts, in the form of any pickle protocol.
+// Returns whether the value is a set of texts. From pickle protocol 4 on, opcodes make a set. Below
+// protocol 4, a call of the class `set` makes a set.
 bool Matcher::is_set_of_texts(ValueId value) {
   if (is_call_of(value, "builtins", "set") || is_call_of(value, "__builtin__", "set")) {
     const auto arguments = document_.arguments(value);

@@ -333,8 +333,9 @@ bool Matcher::fits(std::string_view word, ValueId value) {
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));
-    // A pickle calls _reconstructor() with this class. _reconstructor() calls object.__new__(),
-    // which refuses the classes of dicts and SimpleNamespace. So return false for these classes.
+    // The value is the class that the pickle passes to copyreg._reconstructor(). _reconstructor()
+    // calls object.__new__(), which refuses the classes of dicts and SimpleNamespace. So return
+    // false for the refused classes.
     return row == nullptr || row->state == "layer-fields" || row->state == "uuid-state" ||
            row->names == "Namespace";
   }

@@ -55,9 +55,10 @@ class Matcher {
   // share one long list.
   bool may_visit(std::size_t values);
 
-  // Adds the work of copying a text or bytes, which a call in the pickle may cause, to the number
-  // of visited values. Returns false if the number exceeds the limit of may_visit(). Python needs
-  // up to four bytes for each character, and pathlib.Path splits a text at its slashes.
+  // A call in the pickle may make Python copy a text or bytes. Adds 1 to the number of visited
+  // values for every 16 bytes of the copy, and for every slash in a text, because pathlib.Path
+  // splits a text at the slashes. Each character of a text needs up to four bytes. Returns false if
+  // the number exceeds the limit of may_visit().
   bool may_copy(pickle::ValueId value);
 
   bool are_counts(pickle::ValueId value);

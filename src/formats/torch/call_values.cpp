@@ -70,7 +70,7 @@ bool is_fraction(std::string_view text) {
   return only_digits(text.substr(0, slash)) && only_digits(below) && below[0] != '0';
 }
 
-// Returns whether the value is a timedelta of less than one day. A time zone has such an offset.
+// Returns whether the value is a timedelta of less than one day, as the offset of a time zone is.
 bool Matcher::is_offset(ValueId value) const {
   if (!is_call_of(value, "datetime", "timedelta")) return false;
   const auto parts = document_.arguments(value);
@@ -80,13 +80,15 @@ bool Matcher::is_offset(ValueId value) const {
   return !is_a_day_back;
 }
 
-// Returns the length of a bytes object (in the form of any pickle protocol) or of a Python 2 text.
-// Returns nullopt for any other value.
+// Returns the length of a bytes object or of a Python 2 text; nullopt for any other value. Below
+// pickle protocol 3, a bytes object is a call. If `or_bytearray`, the value may be a bytearray that
+// an opcode makes.
 std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray) {
   if (is(Kind::bytes, value) || is(Kind::string, value)) {
     const std::string_view content = document_.text(value);
-    // Python 3 decodes the bytes of a Python 2 text to characters. The called function encodes the
-    // characters again. The result is surely the old bytes only if all characters are ASCII.
+    // Python 3 decodes a Python 2 text to characters. The function that the pickle calls with the
+    // text, for example numpy's scalar(), encodes the characters to bytes again. These bytes surely
+    // equal the bytes in the pickle only if all characters are ASCII.
     const bool fits = is(Kind::bytes, value)
                           ? or_bytearray || !document_.is_bytearray(value)
                           : std::all_of(content.begin(), content.end(), [](char c) {

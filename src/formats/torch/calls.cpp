@@ -83,9 +83,10 @@ class MisuseFinder {
   void check_object(ValueId object) {
     const auto name = callable_name(document_, object);
     if (!name) {
-      // The pickle may call the result of another call. A known name (known_names.h) returns data,
-      // a tensor or a layer, and programs write no calls of these results. An unknown name may
-      // return a function, so do not report a call of this result.
+      // The pickle may call the result of another call. If the other call is a call of an unknown
+      // name, the result may be a function, so report nothing. The functions and classes in the
+      // table of known names (known_names.h) return data, tensors or layers. Programs write no
+      // calls of data, tensors or layers.
       if (document_.kind(document_.callable(object)) == Kind::object &&
           row_of(document_.callable(object)) == nullptr) {
         return;
@@ -140,9 +141,9 @@ class MisuseFinder {
   }
 
   // `row` is the row of the called name in the table of known names (known_names.h). Returns the
-  // row whose member `state` tells which argument BUILD may have: usually `row`. But the call
-  // copyreg._reconstructor(class, …) makes an object of the class. For this call, returns the row
-  // of the class if the class is known.
+  // row whose member `state` describes the state that the call's result may get. For most calls,
+  // returns `row`. The call copyreg._reconstructor(class, …) makes an object of the class. For this
+  // call, returns the row of the class if the class is known.
   const Row& row_of_state(const Row& row, std::span<const ValueId> arguments) const {
     if (row.names != "_reconstructor" || arguments.empty()) return row;
     const auto made_of = class_name(document_, arguments[0]);
@@ -179,8 +180,8 @@ class MisuseFinder {
     return matcher_.is_called_as(*inner, CallForm::reduce, document_.elements(arguments[2]));
   }
 
-  // Reports a name of the table of known names (known_names.h) that Python does not find in a
-  // pickle of this protocol.
+  // Reports a name of the table of known names (known_names.h) if Python cannot find the name,
+  // because the pickle's protocol is too new or too old for the name.
   void check_name(ValueId name) {
     const std::string_view module = document_.module(name);
     if (find_row(module, document_.name(name)) == nullptr) return;
@@ -231,8 +232,8 @@ class MisuseFinder {
         misuse(reference, "torch-class", "a reference to a class names {}, which is no layer",
                text);
       }
-      // For each reference, PyTorch searches the source of the class, which takes long. PyTorch
-      // writes one reference for each class.
+      // For each reference, torch.load looks for the source text of the class in the installed
+      // Python files, which takes long. torch.save writes only one reference for each class.
       if (!known_classes_.insert(text).second) {
         misuse(reference, "torch-class", "the file refers to the class {} twice", text);
       }
@@ -292,7 +293,8 @@ class MisuseFinder {
     }
   }
 
-  // Returns the parts of a numpy number or a complex number; nullopt for other objects.
+  // Returns the value of a numpy number, or the real and the imaginary part of a complex number.
+  // Returns nullopt for other objects.
   std::optional<std::vector<double>> number_of(ValueId object) {
     const auto name = callable_name(document_, object);
     if (!name) return std::nullopt;
@@ -310,7 +312,8 @@ class MisuseFinder {
   // objects if the file has too many objects as keys.
   void check_key(ValueId key) {
     key_parts_.assign(1, key);
-    // The pickle reader refuses a tuple with more than kTupleKeyValues values as a key.
+    // More rounds are not necessary, because the pickle reader refuses a tuple with more than
+    // kTupleKeyValues values as a key.
     for (std::size_t i = 0; !key_parts_.empty() && i <= limits::kTupleKeyValues; ++i) {
       const ValueId part = key_parts_.back();
       key_parts_.pop_back();

@@ -34,8 +34,8 @@ std::string_view rebuild_function(const pickle::Document& document, pickle::Valu
 /// Returns whether `dtype` is a call of numpy.dtype for plain numbers, not for texts or dates.
 bool has_plain_numbers(const pickle::Document& document, pickle::ValueId dtype);
 
-/// Returns whether the value is a call that makes an empty OrderedDict. PyTorch writes this call as
-/// the hooks of a tensor without hooks.
+/// Returns whether the value is a call that makes an empty OrderedDict. If a tensor has no hooks,
+/// PyTorch writes this call as the tensor's dict of hooks.
 bool is_empty_ordered_dict(const pickle::Document& document, pickle::ValueId value);
 
 }  // namespace aether2onnx::torch

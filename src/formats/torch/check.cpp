@@ -1,5 +1,5 @@
-// Refuses PyTorch files with calls that PyTorch never writes, or with tensors that contradict the
-// file. Finds dangerous names in a pickle.
+// Refuses a PyTorch file if its pickle has calls that PyTorch never writes, or if a tensor
+// contradicts the storages in the file. Finds dangerous names in a pickle.
 
 #include <algorithm>
 

@@ -33,8 +33,8 @@ namespace {
 //   datetime.timedelta for less than one day.
 // - counts: a tuple of counts, or torch.Size. sizes: counts whose product fits 64 bits.
 // - items: a list of pairs with distinct texts as keys. keys: a list of elements for a set.
-// - fields, layer-fields, attributes: the attributes of an OrderedDict, of a layer, of a tensor;
-//   attributes may be None, attribute-dict may not.
+// - fields, layer-fields, attribute-dict: a dict of the attributes of an OrderedDict, of a layer,
+//   of a tensor. attributes: None or an attribute-dict.
 // - storage: a reference to a storage. tensor: a call that makes a tensor. hooks: an empty
 //   OrderedDict. metadata: a dict of the flags neg and conj. quantizer: a tuple that says how a
 //   tensor is quantized: (scheme, scale, …). layout-name: a text that names a layout. device: a
@@ -110,12 +110,13 @@ constexpr std::array kRows = {
     Row{"torch._utils",
         "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
         Role::of_torch, ""},
-    // Old classes of tensors. Settings that are stored in a checkpoint may have these names.
+    // Old classes of tensors. Some checkpoints contain settings, and a setting may be one of these
+    // classes.
     Row{"torch torch.cuda",
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         Role::of_torch, ""},
-    // TorchVersion is a str with attributes: torch/torch_version.py
+    // TorchVersion is a subclass of str. Source: torch/torch_version.py
     Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
     // In files from before PyTorch 1.5, each layer's attribute _backend is a call of this function.
     // Source: torch/nn/backends/thnn.py

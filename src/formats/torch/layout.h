@@ -12,7 +12,7 @@
 namespace aether2onnx::torch {
 
 /// Reads sizes or strides: a tuple, a list or a torch.Size. Throws NotATensor (storage_table.h) for
-/// any other value. Messages call these numbers `what`.
+/// any other value. `what` is the word for these numbers in messages: "size" or "stride".
 std::vector<std::int64_t> sizes(const pickle::Document& document, pickle::ValueId value,
                                 const char* what);
 

@@ -28,10 +28,11 @@ using Sizes = std::span<const std::int64_t>;
 struct SparseTensor {
   std::string_view layout;         // "torch.sparse_coo", "torch.sparse_csr", …
   std::vector<std::int64_t> size;  // The shape of the tensor.
-  // COO: one tensor (sparse dimensions, nnz). Other layouts: the compressed indices (…, rows + 1)
-  // and the plain indices (…, nnz), where csc and bsc have columns in place of rows.
+  // COO: one tensor with the shape (sparse dimensions, nnz). Other layouts: the compressed indices
+  // with the shape (…, rows + 1), and the plain indices with the shape (…, nnz). The layouts csc
+  // and bsc count columns instead of rows.
   std::vector<Tensor> indices;
-  Tensor values;              // (…, nnz, …)
+  Tensor values;              // Shape: (…, nnz, …)
   bool is_coalesced = false;  // COO: whether the indices must be sorted and distinct.
 };
 
@@ -91,8 +92,9 @@ bool is_contiguous(const Tensor& tensor) {
   return true;
 }
 
-// COO: each column of the indices is the place of one element in the sparse dimensions. The other
-// dimensions are dense, and are the dimensions of the values behind the first.
+// Checks a COO tensor. Each column of the indices is the place of one element in the tensor's
+// sparse dimensions. All other dimensions of the tensor are dense. The first dimension of the
+// values counts the stored elements, and the dense dimensions follow.
 void check_coordinates(const SparseTensor& tensor, const formats::Storages& storages) {
   const Tensor& indices = tensor.indices.front();
   const Sizes values = tensor.values.shape;
@@ -119,9 +121,10 @@ void check_coordinates(const SparseTensor& tensor, const formats::Storages& stor
   }
 }
 
-// Other layouts, for example csr: compressed[i] to compressed[i + 1] are the places of row i in the
-// plain indices, which are columns. The layouts csc and bsc exchange rows and columns, bsr and bsc
-// store blocks of values.
+// Checks a tensor of any layout but COO, for example csr. In csr, the plain indices are the column
+// numbers of the elements, row after row. The column numbers of row i begin at compressed[i] and
+// end before compressed[i + 1]. The layouts csc and bsc exchange rows and columns. The layouts bsr
+// and bsc store blocks of values.
 void check_compressed(const SparseTensor& tensor, const formats::Storages& storages) {
   const Tensor& compressed = tensor.indices[0];
   const Tensor& plain = tensor.indices[1];

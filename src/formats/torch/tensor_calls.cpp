@@ -17,7 +17,8 @@ std::string_view rebuild_function(const Document& document, ValueId value) {
   if (document.kind(callable) != Kind::global) return {};
   const std::string_view module = document.module(callable);
   const std::string_view name = document.name(callable);
-  // torch.tensor is the old name of torch._tensor. PyTorch replaces the name in zip containers.
+  // torch.tensor is the old name of torch._tensor. When PyTorch loads a zip container, PyTorch
+  // replaces the old name by the new name.
   const bool rebuilds =
       (module == "torch._utils" || module == "torch._tensor" || module == "torch.tensor") &&
       name.starts_with("_rebuild_");

@@ -171,8 +171,9 @@ class TensorRecords {
               printable(function));
   }
 
-  // Reads `part`: the indices or the values of a sparse tensor. PyTorch reads all elements when it
-  // loads the file. So throws if the parts of all sparse tensors have more than four times as many
+  // Reads `part`: the indices or the values of a sparse tensor. PyTorch reads all elements of each
+  // part when PyTorch loads the file. If many parts share one storage, a small file could take long
+  // to load. Therefore throws if the parts of all sparse tensors have more than four times as many
   // elements as their storages. The gaps between the elements of a part count as elements.
   Tensor part_of_sparse(ValueId part) {
     Tensor result = checked_tensor(part);
@@ -194,8 +195,8 @@ class TensorRecords {
     return result;
   }
 
-  // Notes if a tensor's metadata (`arguments[at]`) state that the storage contains the elements
-  // negated or conjugated. The key "conj" contradicts every type that is not complex.
+  // Calls not_read() if a tensor's metadata (`arguments[at]`) state that the storage contains the
+  // elements negated or conjugated. Throws if the metadata of a real tensor have the key "conj".
   void check_metadata(std::span<const ValueId> arguments, std::size_t at, DType dtype) {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {

@@ -205,8 +205,8 @@ void check_protocol(const Document& document) {
 }
 
 // Checks one of the pickles before or behind the pickle of the saved object. Throws if `document`
-// has anything but plain values, such as numbers, texts, lists and dicts. When PyTorch reads these
-// pickles, they cannot call the functions that the pickle of the saved object may call.
+// has a call, an imported name or a reference to data outside the pickle. torch.save writes only
+// plain values into these pickles, such as numbers, texts, lists and dicts.
 void check_plain(const Document& document) {
   for (ValueId value = 0; value < document.value_count(); ++value) {
     const Kind kind = document.kind(value);

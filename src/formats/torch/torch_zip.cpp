@@ -141,7 +141,8 @@ class ZipStorages final : public Storages {
     return fmt::format("{}data/{}", root_, key);
   }
 
-  // Returns the text of a small entry; nullopt if there is no entry.
+  // Returns the text of the entry `name`; nullopt if the archive does not have the entry. Throws
+  // Error(limit) if the entry has over `most` bytes.
   std::optional<std::string> record(std::string_view name,
                                     std::uint64_t most = kSmallRecord) const {
     const auto entry = zip_->find(root_ + std::string(name));

@@ -164,8 +164,8 @@ class Projector {
     return node.op == "Transpose" && std::get<Ints>(node.attributes.at("perm")) == kToChannelsFirst;
   }
 
-  // Returns whether a node is a 1 x 1 convolution at each pixel. This excludes the 1 x 1
-  // convolutions of channel attention, because they read a mean over all pixels.
+  // Returns whether a node is a 1 x 1 convolution that reads a feature map. Returns false for the
+  // 1 x 1 convolutions of channel attention, which read a mean over all pixels.
   bool is_projection(const Node& node) const {
     if (node.op != "Conv" || group_of(node) != 1 || !is_constant(node.inputs[1])) return false;
     if (node.inputs.size() > 2 && !is_constant(node.inputs[2])) return false;

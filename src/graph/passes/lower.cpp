@@ -97,7 +97,8 @@ class Lowerer {
     return add("Sub", {x, reduce("ReduceMean", x, axis)});
   }
 
-  // Divides by the standard deviation, casts to the node's type, and then applies scale and bias.
+  // Divides `centred` by the standard deviation, which is the root of the mean of `squared`. Casts
+  // the quotient to the node's type, and then applies the node's scale and bias.
   ValueId scale(const Node& node, ValueId centred, ValueId squared, std::int64_t axis) {
     const ValueId variance = reduce("ReduceMean", squared, axis);
     const auto epsilon = std::get<float>(node.attributes.at("epsilon"));

@@ -14,7 +14,7 @@
 
 namespace aether2onnx::graph {
 
-/// Returns the type in which `precision` computes convolutions and most other operators.
+/// Returns the type that convolutions and most other operators use at this precision.
 DType compute_type(Precision precision);
 
 /// For reports: how many convolutions, normalizations and sums compute in 16 bits or in float32

@@ -39,8 +39,8 @@ class Fold {
     std::optional<Scale> scale;
   };
 
-  // Folds the module if possible. Returns the value of `result` that replaces the module's output.
-  // Returns nullopt if Rewriter::run() must copy the module, because it cannot be folded.
+  // Folds the module if possible. Returns the feature map of `result` that replaces the module's
+  // output. Returns nullopt if the module cannot be folded; then Rewriter::run() copies the module.
   std::optional<ValueId> rewrite(const Module& module, ValueId value) {
     bool folded = false;
     if (const auto* shift = std::get_if<ChannelShift>(&module.operation)) {
@@ -72,9 +72,9 @@ class Fold {
     return as_in_checkpoint(net_.source.parameters.at(id).value);
   }
 
-  // Returns the expression of the weight `id` of `result`. Before the first change() of the weight,
-  // as_in_checkpoint() adds the rounding of a fused checkpoint. Later the expression contains this
-  // rounding already.
+  // Returns the expression of the weight `id` of `result`. If fold() has not changed the weight,
+  // as_in_checkpoint() rounds the weight. If fold() has changed the weight, the expression already
+  // contains this rounding.
   Expression result_value(ParameterId id) const {
     const Expression& value = net_.result.parameters.at(id).value;
     return changed_.contains(id) ? value : as_in_checkpoint(value);
@@ -162,8 +162,9 @@ class Fold {
         return false;
       }
       // Continues with the input of the attention. In `source`, the module with the index `at` - 1
-      // makes the value `at`. This module is the attention, which fold() copies and never folds. (A
-      // folded Scale after the attention is impossible: no network has two Scales in a row.)
+      // makes the feature map `at`. This module is the attention, because fold() copies every
+      // attention. (A Scale that was folded earlier could be between the attention and `module`,
+      // but no network has two such Scales.)
       at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
@@ -180,9 +181,10 @@ class Fold {
     return true;
   }
 
-  // Returns whether only convolutions read `value`. Then the shift or scale that makes `value` can
-  // be folded into these convolutions. For a shift, `points` is true: the convolutions must be
-  // 1 x 1, because a shift does not change the zeros of the padding, and must not have groups.
+  // Returns whether the shift or scale that makes the feature map `value` can be folded into the
+  // modules that read `value`. All these modules must be convolutions. For a shift, `points` is
+  // true, and the convolutions must be 1 x 1 and have no groups. (Larger convolutions pad their
+  // input with zeros, and a shift does not change these zeros.)
   bool may_wait(ValueId value, bool points) const {
     const auto& consumers = consumers_.at(value);
     const bool is_output = value == net_.source.modules.size();
