@@ -169,7 +169,7 @@ void check_for_collisions(const std::vector<BatchItem>& items) {
     const auto source = inputs.find(other->first);
     if (source != inputs.end() && source->second != &item) {
       fail({ErrorKind::usage, "command-output-is-input", output.string()},
-           "{} would be saved as {}, but this file belongs to another checkpoint that you gave. "
+           "The ONNX file of {} would overwrite {}, a file of another checkpoint that you gave. "
            "Nothing was converted.\nGive another folder with --output_dir, or another name with "
            "--name_template.",
            shown(item.input), shown(output));
@@ -209,7 +209,7 @@ void convert_all(std::vector<BatchItem>& items, const ConvertRequest& request,
   if (request.verify) verification.emplace(request.verification, "--verify_onnx", console);
   Progress progress(console, items);
   // A batch with --verify_onnx converts one checkpoint at a time, because the comparison of one
-  // model already uses all CPU cores.
+  // ONNX model with its checkpoint already uses all CPU cores.
   for_each_open(items, verification ? 1 : jobs, [&](BatchItem& item) {
     Comparison comparison;
     guarded(item, [&] {

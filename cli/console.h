@@ -33,13 +33,13 @@ class Console final : public Observer {
   void on_step(const Step& step) override;
   void on_progress(std::string_view step, std::uint64_t done, std::uint64_t total) override;
   void on_warning(const Diagnostic& warning) override;
-  /// Prints `text` in a line of the log that begins with "note".
+  /// Prints `text` in the log. The line begins with "note".
   void note(const std::string& text);
 
   /// Prints a line of progress, for example "verifying   2 of 5, 1x3x64x64, about 9 s left". `name`
   /// is the first word, and `what` describes the part of the work that is running. `share` is the
-  /// finished share of the work (0 to 1), from which the remaining time is estimated. If the log is
-  /// no terminal, prints a line at most every ten seconds.
+  /// finished share of the work (0 to 1), from which the remaining time is estimated. If the log
+  /// does not go to a terminal, prints at most one line of progress every ten seconds.
   void on_work(std::string_view name, const std::string& what, double share);
 
  private:

@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 // convert_verified() throws and catches Stopped to end a conversion before the ONNX file is saved.
 // `error` is the reason, for example the ProgramError of a failed comparison. If `error` is null,
 // convert_verified() converts the checkpoint again, with more modules of the network in float32.
-// Stopped is not derived from Error, because convert_file() catches each Error and throws a plain
-// Error instead. A ProgramError would lose its `name` there.
+// Stopped is not derived from Error, because convert_file() replaces most exceptions derived from
+// Error by a plain Error. This would lose ProgramError::name, the kind of error in the JSON output.
 struct Stopped {
   std::exception_ptr error;
 };

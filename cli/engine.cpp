@@ -49,8 +49,8 @@ Choice choose_rtx(const EngineRequest& request, TensorRtVersion& version) {
   choice.origin = choice.python->program.string();
   if (!request.version || is_release_of(version, *request.version)) return choice;
   fail({ErrorKind::usage, "engine-version", "for", to_string(*request.version), to_string(version)},
-       "--for tensorrt-rtx:{} asks for another version: {} has TensorRT for RTX {}.\nLeave the "
-       "version out, or give another Python with --python.",
+       "--for tensorrt-rtx:{} does not match the installed version: the Python {} has TensorRT for "
+       "RTX {}.\nLeave the version out of --for, or give another Python with --python.",
        to_string(*request.version), shown(choice.python->program), to_string(version));
 }
 
@@ -229,8 +229,9 @@ int run(const EngineRequest& request, const Invocation& /*invocation*/) {
     }
   }
   json["notes"] = notes;
-  // The log goes to stderr if the result is on stdout. The result is a JSON object with --json, and
-  // `text` without --run and --build.
+  // If stdout gets the result, the log goes to stderr. With --json, the result is a JSON object.
+  // Without --json, --run and --build, the result is `text`, for example the command that builds
+  // the engine. With --run or --build, but without --json, stdout gets the log.
   const bool builds = request.run || request.build;
   const bool to_stdout = builds && !request.printing.json;
   Console console(request.printing, to_stdout ? stdout : stderr);

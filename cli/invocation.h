@@ -13,9 +13,9 @@ namespace aether2onnx::cli {
 
 class CommandLine;
 
-/// The exit codes of the program. kAsAssumed: the comparison assumed a setting of the network, such
-/// as res_scale, because the checkpoint does not prove the setting's value. The model equals the
-/// checkpoint if the assumed value is right.
+/// The exit codes of the program. kAsAssumed: the program compared a model with its checkpoint, and
+/// assumed a setting such as res_scale, because the checkpoint does not prove the setting's value.
+/// The model equals the checkpoint if the assumed value is right.
 enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kAsAssumed = 3 };
 
 /// An error of the program for which the library has no ErrorKind. `name` is the kind in the JSON

@@ -10,7 +10,8 @@
 
 namespace aether2onnx::cli {
 
-/// A command with its options, in the order of the help. Each option's description is one line.
+/// A command with its options. The options are in the order of the command's help. Each option's
+/// description is one line.
 struct CommandOptions {
   Command command;
   std::string usage;

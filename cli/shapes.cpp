@@ -130,11 +130,11 @@ std::array<AxisWords, 3> read_axes(const ShapeRequest& request, Size& channels) 
   return axes;
 }
 
-// Returns whether the user's --max_height or --max_width is more than four times usual.opt, the
-// default of --opt_…. If so, the caller makes the largest size the default of --opt_…, because a
-// TensorRT engine is fastest at the size of --opt_…. The defaults of --opt_… and --max_… also
-// differ by the factor four: 64 and 256. The function returns false for the batch size, for a
-// fixed axis, and if --opt_… was given.
+// Returns whether the user's --max_height or --max_width is more than four times the default of
+// --opt_… (usual.opt). If so, the caller uses the largest size as the default of --opt_…, because a
+// TensorRT engine is fastest at the size of --opt_…. Up to four times is normal: --opt_… is 64 by
+// default, and --max_… is 256. The function returns false for the batch size, for a fixed axis, and
+// if --opt_… was given.
 bool is_far_below_max(const AxisWords& axis, const Axis& usual) {
   constexpr std::int64_t far = 4;
   const auto& [min, opt, max] = axis.given;
@@ -157,11 +157,10 @@ Axis dynamic_axis(const AxisWords& axis, const Axis& usual, bool opt_is_max,
   result.opt = opt.value_or(std::clamp(usual.opt, result.min, std::max(result.min, result.max)));
   if (opt_is_max && !opt && result.opt != result.max) {
     result.opt = result.max;
-    notes.push_back(
-        fmt::format("--opt_{0} is {1} (the largest {0}) instead of {2}, because an engine is "
-                    "fastest at the size of --opt_{0}. If most pictures are smaller, give "
-                    "--opt_{0}",
-                    axis.name, result.opt, usual.opt));
+    notes.push_back(fmt::format(
+        "the program set --opt_{0} to {1} (the largest {0}) instead of {2}, so that an engine is "
+        "fastest at the largest {0}. If most pictures are smaller, give a smaller --opt_{0}",
+        axis.name, result.opt, usual.opt));
   }
   const auto note = [&](const char* which, const Size& given, std::int64_t size,
                         std::int64_t before) {

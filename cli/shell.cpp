@@ -77,9 +77,10 @@ std::string powershell_word(const std::string& word) {
   return quoted + "'";
 }
 
-// Returns `word` in double quotes for cmd. Inside double quotes, cmd acts only on '%', which is
-// refused. On Windows, the started program itself splits the command line into arguments. The
-// program reads \" as a quotation mark, so backslashes before the closing quote are doubled.
+// Returns `word` in double quotes for cmd. Throws Error(unsupported) if `word` contains '%' or '"',
+// the only characters on which cmd acts inside double quotes. On Windows, the started program
+// itself splits the command line into arguments, and reads \" as a quotation mark. So the function
+// doubles the backslashes before the closing quote.
 std::string cmd_word(const std::string& word) {
   if (word.find('%') != std::string::npos) not_for(Shell::cmd, word, "the character %");
   if (word.find('"') != std::string::npos) not_for(Shell::cmd, word, "the character \"");

@@ -44,11 +44,13 @@ std::optional<TensorRtVersion> version_of(const fs::path& program) {
       port::output_of({program.string(), "--help"}, patience, most, has_version));
 }
 
-// Returns whether `version` is a version of TensorRT for RTX, whose releases are 1.x. The program
-// of TensorRT for RTX has other options than trtexec, so it must not be used as trtexec.
+// Returns whether `version` is a version of TensorRT for RTX. The releases of TensorRT for RTX are
+// 1.x, and the oldest supported TensorRT is 8.4. The program of TensorRT for RTX has other options
+// than trtexec, so this program must not be used as trtexec.
 bool is_of_rtx(const TensorRtVersion& version) { return version.major < 4; }
 
-// Returns the numbers in a name: 10, 3, 0, 26 for TensorRT-10.3.0.26.
+// Returns the numbers in a folder's name: 10, 3, 0, 26 for TensorRT-10.3.0.26. usual_folders()
+// sorts the folders by these numbers.
 std::vector<std::uint64_t> numbers_in(const std::string& name) {
   std::vector<std::uint64_t> numbers;
   const char* end = name.data() + name.size();

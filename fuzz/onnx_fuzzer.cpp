@@ -9,6 +9,7 @@
 #include "judge/check/check.h"
 #include "judge/engine/engine.h"
 #include "judge/onnx_operators.h"
+#include "judge/targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aether2onnx;
@@ -26,7 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     file.each_node([&nodes](const onnx::Node&) { ++nodes; });
     if (inspection.onnx && inspection.onnx->nodes > nodes) std::abort();
     judge::expanded_nodes(file);
-    for (const Finding& finding : judge::check::run(file, input, nullptr, {}, {}).findings) {
+    CheckOptions all;
+    for (const judge::TargetRow& row : judge::target_rows())
+      all.targets.push_back({row.target, ""});
+    for (const Finding& finding : judge::check::run(file, input, nullptr, all, {}).findings) {
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }
     try {

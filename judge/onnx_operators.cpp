@@ -95,8 +95,9 @@ struct Library {
 };
 
 // The operators of each domain. In ONNX Runtime's domain com.ms.internal.nhwc, the operators have
-// the names of operators of ONNX and com.microsoft, but their tensors have the channels last.
-// Source: ONNX Runtime's internal_nhwc_onnx_schemas.cc.
+// the names of operators of ONNX and com.microsoft, but their tensors have the channels last. So
+// this table uses the lists kOnnx and kMicrosoft for this domain, too. Source: ONNX Runtime's
+// internal_nhwc_onnx_schemas.cc.
 constexpr std::array kLibraries = {
     Library{"", kOnnx},
     Library{"", kOnnxRuntimeOwn},
@@ -207,8 +208,9 @@ std::string full_name(const onnx::Node& node) {
   return onnx::is_onnx_domain(node.domain) ? node.op_type : node.domain + "." + node.op_type;
 }
 
-// Counts the nodes of each function. A function must wait until all functions that it calls are
-// counted. If some functions wait forever, a function calls itself, directly or through others.
+// Counts the nodes of each function, and then the nodes of the model. A function must wait until
+// all functions that it calls are counted. If some functions wait forever, a function calls itself,
+// directly or through other functions, and the result is kEndless.
 std::uint64_t expanded_nodes(const onnx::Model& model) {
   const std::size_t count = model.functions.size();
   std::vector<std::vector<std::size_t>> callers(count);

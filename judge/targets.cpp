@@ -22,8 +22,8 @@ constexpr Precisions kNoBfloat16 =
 constexpr Precisions kEvery = kNoBfloat16 | set_of({Precision::bf16, Precision::mixed_bf16});
 
 constexpr std::string_view kTypesFromFile =
-    "the engine computes in the types of the file: convolutions are fast in float16, and "
-    "normalizations are exact in float32";
+    "the engine computes in the number types of the ONNX file; mixed_fp16 has fast convolutions in "
+    "float16, and exact normalizations in float32";
 constexpr std::string_view kSafe = "every device runs float32, and float32 is the most exact";
 constexpr std::string_view kLayerNormalization =
     "the target runs LayerNormalization as one operator";
@@ -69,8 +69,8 @@ constexpr std::array kTargets = {
               .why_dynamic = "one engine takes any size",
               .projections = {Projections::conv,
                               "TensorRT for RTX fuses 1x1 Convs with GELU and the multiplication "
-                              "after GELU; aether_small has 89 GPU kernels with 1x1 Convs, and 104 "
-                              "with MatMul"},
+                              "after GELU; an engine of aether_small has 89 GPU kernels if linear "
+                              "layers are 1x1 Convs, and 104 if linear layers are MatMuls"},
               .float32_depthwise = {true, kFloat32Sums},
               .source = "TensorRT for RTX 1.6.1 and 1.7.1 parsed and built 931 converted files"},
     TargetRow{.target = Target::onnxruntime,
@@ -134,14 +134,15 @@ constexpr std::array kTargets = {
         .runtime = Target::openvino,
         .precisions = kEvery,
         .precision = {Precision::fp32, "OpenVINO itself chooses the precision for the device"},
-        .form = {GraphForm::channels_first,
-                 "this form takes 0.7 to 0.8 times as long as the form standard"},
+        .form =
+            {GraphForm::channels_first,
+             "in this form, the model takes 0.7 to 0.8 times as long as in the form 'standard'"},
         .why_dynamic = kAnySize,
         .source = "OpenVINO on a CPU ran files of all opsets, graph forms and precisions"},
     TargetRow{.target = Target::ncnn,
               .name = "ncnn",
               .title = "ncnn",
-              .program = "Tencent ncnn, converted by pnnx",
+              .program = "Tencent ncnn (pnnx converts the ONNX file)",
               .runtime = Target::ncnn,
               .precisions = set_of({Precision::fp32}),
               .precision = {Precision::fp32, "ncnn reads only fp32, and rounds to float16 itself"},
@@ -216,8 +217,9 @@ constexpr std::array kTargets = {
         .is_player = true,
         .precisions = kEvery,
         .precision = {Precision::fp32, "OpenVINO itself chooses the precision for the device"},
-        .form = {GraphForm::channels_first,
-                 "this form takes 0.7 to 0.8 times as long as the form standard"},
+        .form =
+            {GraphForm::channels_first,
+             "in this form, the model takes 0.7 to 0.8 times as long as in the form 'standard'"},
         .fp32_io = {true, kClip32},
         .why_dynamic = "this plugin of vs-mlrt takes videos of any size",
         .source = "runs of vs-mlrt 17.1 with OpenVINO on a CPU"},

@@ -328,7 +328,7 @@ std::string why_outdated(const std::filesystem::path& input, const ConvertReport
   for (const onnx::Tensor& tensor : file.initializers) {
     if (tensor.external_file.empty()) continue;
     if (tensor.external_file != data.filename() || !io::is_file(data)) {
-      return fmt::format("the file with its weights, {}, is not in the same folder",
+      return fmt::format("its weights file, {}, is missing or has an unexpected name",
                          printable(tensor.external_file));
     }
   }

@@ -336,7 +336,7 @@ std::vector<Diagnostic> contradictions(const onnx::Model& file, const std::strin
   // The model type is the name of the published network whose sizes are all equal to the sizes of
   // this network, or "custom" if there is none. A fused graph does not show the size of the small
   // kernel, because fusing merges the small kernel into the large kernel. So a published name for
-  // the fused graph does not contradict "custom" in the metadata.
+  // the fused graph does not contradict "custom" in the metadata, and `network` gets "custom".
   if (network.fused && noted.model_type == "custom") network.model_type = noted.model_type;
   // The graph does not show res_scale and img_range, because both are folded into the weights. So
   // `network` gets the values in the metadata.

@@ -56,7 +56,8 @@ std::optional<ConvertOptions> options(const onnx::Model& file);
 /// Returns a sentence about the first difference; "" if there is none.
 std::string other_network(const onnx::Model& file, const NetworkInfo& network);
 
-/// Returns architecture, generation, model type, depths and numbers in the metadata, nothing else.
+/// Reads the network's architecture, generation, model type, depths, res_scale and img_range from
+/// the metadata. All other settings in the returned NetworkInfo keep their defaults.
 NetworkInfo network(const onnx::Model& file);
 
 /// Returns the contradictions between the metadata and `network`, which was recognised in the

@@ -222,7 +222,7 @@ void validate(const ConvertOptions& options) {
   if (opset < kMinOpsetOfBfloat16 && graph::compute_type(options.precision) == DType::bfloat16) {
     fail({ErrorKind::usage, "option-opset-bfloat16", "opset_version",
           fmt::format("{} or newer", kMinOpsetOfBfloat16), fmt::format("{}", opset)},
-         "{3} {0}: {4} {1} needs opset {2} or newer, the first whose Conv takes bfloat16.\n"
+         "{3} {0}: {4} {1} needs opset {2} or newer. In older opsets, Conv takes no bfloat16.\n"
          "Give {3} {2}, or omit this option. TensorRT before 10.6 doesn't read opset {2}: for "
          "these versions, convert with {4} fp32 and build the engine with trtexec --bf16.",
          opset, to_string(options.precision), kMinOpsetOfBfloat16, option("opset_version"),

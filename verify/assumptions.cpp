@@ -89,8 +89,9 @@ Settled settle(const state_dict::StateDict& state_dict, const onnx::Model& model
   ReadOptions taken = given;
   // If `taken.generation` is set, network::recognise() treats norm_eps (the epsilon of the norms)
   // as certain, because the generation determines norm_eps. So `taken.generation` stays unset if
-  // the generation in the metadata is equal to the default (`own.generation`). In this case the
-  // metadata may only repeat the default, and norm_eps is not certain.
+  // the generation in the metadata is equal to the default (`own.generation`). The converter that
+  // wrote the metadata may have assumed the same default, so such metadata do not prove the
+  // generation, and norm_eps must not count as certain.
   if (!given.generation && noted.generation && is_open(own, "generation") &&
       *noted.generation != own.generation && suits(state_dict, given, *noted.generation)) {
     taken.generation = noted.generation;

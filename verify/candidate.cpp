@@ -89,11 +89,11 @@ std::string Candidate::description() const {
   std::string text = fmt::format("ONNX Runtime {}, {}", runtime_.version(), to_string(device_));
   if (device_.provider != Provider::cpu) text += device_.tf32 ? " with TF32" : " without TF32";
   if (emulated_) {
-    text +=
-        file_
-            ? " (the model itself, and a float32 copy of the model that rounds every 16-bit result)"
-            : " (a float32 copy of the model that rounds every 16-bit result, because ONNX "
-              "Runtime lacks operators for the model's 16-bit type)";
+    text += file_ ? " (the model itself, and a copy of the model that computes in float32 and "
+                    "rounds the model's 16-bit results to 16 bits)"
+                  : " (a copy of the model that computes in float32 and rounds the model's 16-bit "
+                    "results to 16 bits, because ONNX Runtime lacks operators for the model's "
+                    "16-bit type)";
   }
   return text;
 }

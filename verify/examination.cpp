@@ -91,9 +91,10 @@ std::optional<FloatTensor> in_layout_of(const DoubleTensor& exact, const FloatTe
 }
 
 // Measures the error and the rounding noise of each part of the network. A part is a block, or a
-// layer outside of the blocks. Reference::run() calls exact() or rounded() after each part. Both
-// functions return the ONNX model's output of the part. The reference computes the next part from
-// this output, not from its own output, so that the errors of the parts do not add up.
+// layer outside of the blocks. Reference::run() calls a function after each part: exact() for the
+// exact reference, rounded() for any other reference. Both functions return the ONNX model's output
+// of the part. The reference computes the next part from this output, not from its own output, so
+// that the errors of the parts do not add up.
 class Parts {
  public:
   Parts(std::map<std::string, FloatTensor> found, double unit)
@@ -117,7 +118,7 @@ class Parts {
     const Distance size = distance_of(zeros, output.values);
     const Distance error = distance_of(at->second.values, output.values);
     sizes_[path] = size;
-    // Saves memory: keeps the error, for which a float is precise enough, not the exact output.
+    // To save memory, keeps the errors as floats instead of the exact output, which needs doubles.
     std::vector<float>& errors = errors_[path];
     errors.resize(output.values.size());
     for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -130,8 +131,8 @@ class Parts {
 
   // Measures the rounding noise of the block or layer `path`: the difference between the exact
   // output of this part and `output`, which a second reference computed. Multiplies the noise by
-  // `weight`, which is less than 1 if the second reference is Judges::other_weights. If several
-  // calls have this `path`, keeps the largest noise.
+  // `weight`: less than 1 for the reference Judges::other_weights, whose weights differ slightly
+  // from those of the exact reference. If several calls have this `path`, keeps the largest noise.
   const std::vector<float>* rounded(const std::string& path, const DoubleTensor& output,
                                     double weight = 1) {
     const auto at = errors_.find(path);
@@ -234,11 +235,11 @@ std::vector<PartError> examine(const Candidate& candidate, const onnx::Model& mo
   };
   add_noise(judges.rounding, 1);
   // The reference rounds each weight of the checkpoint. An exporter may combine weights first, and
-  // then round the combined weights. The run with `other_weights` measures a change: how much the
-  // outputs change if the weights differ slightly. In correct files, the error (root mean square)
-  // is less than 2.6 times the change, so an error of 4 times the change is suspicious.
-  // is_suspicious() compares the error with kSuspicious times the noise. So the noise is the change
-  // times 4 / kSuspicious.
+  // then round the combined weights. The reference `other_weights` has slightly different weights,
+  // and shows how much such a difference changes the outputs. In correct files, the error (root
+  // mean square) is less than 2.6 times this change, so an error of 4 times the change is
+  // suspicious. But is_suspicious() compares the error with kSuspicious times the noise. So the
+  // change counts as noise with the weight 4 / kSuspicious.
   constexpr double weight_of_weights = 4 / kSuspicious;
   if (judges.other_weights != nullptr) add_noise(*judges.other_weights, weight_of_weights);
   return parts.finite();

@@ -50,8 +50,9 @@ struct Judges {
   const Reference& rounding;  ///< Computes in `arithmetic`.
   Arithmetic arithmetic = Arithmetic::float32;
   /// Computes in float64, with slightly different weights than `exact`, for example with unrounded
-  /// weights. An exporter may have rounded the model's weights in another way than `exact`. The
-  /// noise then includes the effect of this difference. May be null.
+  /// weights. An exporter may have rounded the model's weights in another way than `exact`, so the
+  /// difference between the outputs of `exact` and `other_weights` also counts as noise. May be
+  /// null.
   const Reference* other_weights = nullptr;
 };
 

@@ -9,8 +9,9 @@ namespace aether2onnx::verify {
 
 void check_external_files(const onnx::Model& model) {
   for (const std::string& name : onnx::external_files(model)) {
-    // `name` must have no folder. std::filesystem knows which characters separate folders: a
-    // backslash does this only on Windows.
+    // External data are read only from the model's folder, so `name` must contain no folder.
+    // std::filesystem knows which characters separate folders. For example, a backslash separates
+    // folders only on Windows.
     const std::filesystem::path path(name);
     if (path.filename() == path && name != "." && name != "..") continue;
     fail({ErrorKind::unsupported, "onnx-external-folder", "", "a plain name", name},

@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 
 // --- pictures ---------------------------------------------------------------------------------
 
-// The largest side of a picture in the page, in pixels of the network's output.
+// The largest width and height of a picture in the report, in pixels of the network's output.
 constexpr std::int64_t kLargestSide = 768;
 
 // Cuts out the middle of the first image in the batch, at most `side` pixels wide and high. The
@@ -226,8 +226,8 @@ std::string rewriting_section(const Json& rewriting) {
   return html + "</table>\n";
 }
 
-// Returns a histogram of absolute differences as SVG, with a bar for each bin. Each bar counts the
-// elements of all compared outputs.
+// Returns a histogram of absolute differences as SVG, with a bar for each bin (a range of
+// differences). The bar shows how many elements of all compared outputs are in the bin.
 std::string histogram(const Json& details) {
   std::array<std::uint64_t, kHistogramBins> counts{};
   std::uint64_t total = 0;
@@ -270,8 +270,8 @@ std::string histogram(const Json& details) {
 std::string block_table(const Json& first) {
   if (first["blocks"].empty()) return {};
   std::string html =
-      "<table id=\"blocks\"><tr><th>Block</th><th>Largest difference</th><th>relative to its "
-      "largest value</th></tr>\n";
+      "<table id=\"blocks\"><tr><th>Block</th><th>Largest difference</th><th>relative to the "
+      "block's largest value</th></tr>\n";
   const std::string path = first["path"].get<std::string>();
   for (const Json& block : first["blocks"]) {
     const std::string name = block["path"].get<std::string>();

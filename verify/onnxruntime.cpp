@@ -223,7 +223,7 @@ void append_provider(Ort::SessionOptions& options, const Device& device) {
     Ort::ThrowOnError(api.UpdateTensorRTProviderOptions(made, keys.data(), values.data(), 1));
     options.AppendExecutionProvider_TensorRT_V2(*made);
   }
-  // CUDA runs the operators that TensorRT does not support.
+  // TensorRT also needs CUDA's provider: CUDA runs the operators that TensorRT does not support.
   OrtCUDAProviderOptionsV2* made = nullptr;
   Ort::ThrowOnError(api.CreateCUDAProviderOptions(&made));
   const ProviderOptions<OrtCUDAProviderOptionsV2> cuda(made, api.ReleaseCUDAProviderOptions);
@@ -316,8 +316,8 @@ void OnnxRuntime::check(const Device& device) const {
   if (std::find(offered.begin(), offered.end(), wanted) == offered.end()) {
     fail({ErrorKind::unsupported, "verify-no-provider", to_string(device), wanted,
           join(offered, ", ")},
-         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nUse {} cpu, or give a library with "
-         "GPU support with {}.",
+         "{}: ONNX Runtime {} ({}) has no {}, only {}.\nUse {} cpu, or set {} to a library with "
+         "GPU support.",
          to_string(device), version_, printable(path_, 4096), wanted, join(offered, ", "),
          option("device"), option("onnxruntime_library"));
   }

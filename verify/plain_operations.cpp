@@ -411,8 +411,8 @@ class PlainOperations final : public Operations {
           Step<T>& step = steps[filled];
           for (std::size_t i = 0; i < kTerms; ++i, ++term) {
             // A Step (see products.h) adds kTerms products to a sum. If the last step needs fewer
-            // products, the other products get the weight 0 and the input `base`, which is safe to
-            // read.
+            // products, each unused product gets the weight 0, and reads the input from the address
+            // `base`, which is valid.
             const bool there = term < terms;
             const std::size_t tap = there ? term % taps : 0;
             const std::size_t input = there ? term / taps : 0;

@@ -121,8 +121,8 @@ namespace {
 // the exporter keeps the layer of such a weight in float32.
 class Rounder {
  public:
-  // The random generator has its default seed, so every run of the program makes the same
-  // random changes. NOLINTNEXTLINE(cert-msc51-cpp)
+  // WeightRounding::dithered changes the weights at random. The random generator has its default
+  // seed, so every run of the program makes the same changes. NOLINTNEXTLINE(cert-msc51-cpp)
   explicit Rounder(WeightRounding rounding) : rounding_(rounding) {}
 
   double operator()(double value) {

@@ -18,11 +18,12 @@ class Trace {
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
   virtual ~Trace() = default;
-  /// Receives the output of a block, or of a layer outside of the blocks. All values since the
-  /// previous call of block() belong to this block or layer. Returns the value with which the
-  /// forward pass continues: `output` or other values.
+  /// Receives the output of a block, or of a layer outside of the blocks. All values that value()
+  /// received since the previous call of block() belong to this block or layer. Returns the tensor
+  /// with which the forward pass continues: `output`, or a tensor with other values.
   virtual Value block(const std::string& path, Value output) = 0;
-  /// Receives a value that a block or layer computes before its output.
+  /// Receives a value that a block or layer computes. The last of these values can be the output
+  /// that block() receives, too.
   virtual void value(const Value& value) = 0;
 };
 
@@ -30,12 +31,13 @@ class Trace {
 class Weights {
  public:
   std::unordered_map<std::string, Value> tensors;
-  /// The settings of the network: generation, norm_eps, … The tensors do not show all settings.
+  /// The settings of the network (generation, norm_eps, …). `facts` is needed because the tensors
+  /// do not show all settings.
   NetworkInfo facts;
   Trace* trace = nullptr;
 
   /// Passes a value inside a block or layer to `trace`, and returns the value. The functions for
-  /// layers, such as conv(), call seen() themselves.
+  /// layers, such as conv(), call seen() for their outputs, so their callers need not call seen().
   Value seen(Value value) const;
 
   /// Returns the tensor `name`. Throws Error(mismatch) if there is no such tensor.

@@ -24,9 +24,9 @@ Value forward_generation7(const Weights& w, const Value& image, Trace& trace) {
   const bool layer_norm = w.facts.norm_type == NormType::layernorm;
   if (layer_norm) z = trace.block("quant_fusion_layer", z);
   z = normalized(w, "norm", z);  // 5
-  // `trace` gets the output of a LayerNorm as the layer "norm". The output of a norm with stored
-  // statistics is the output of the layer "quant_fusion_layer", because the converter folds this
-  // norm into the convolution.
+  // `trace` gets the output of a LayerNorm as the layer "norm". `trace` gets the output of a norm
+  // with stored statistics as the layer "quant_fusion_layer", because the converter folds this norm
+  // into the convolution of quant_fusion_layer.
   z = trace.block(layer_norm ? "norm" : "quant_fusion_layer", z);
   z = trace.block("shortcut", z + shallow);
   const Value r = trace.block("conv_after_body", conv(w, "conv_after_body", z));

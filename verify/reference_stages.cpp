@@ -52,9 +52,9 @@ Value block(const Weights& w, const std::string& path, const Value& x, const Blo
   y = feed_forward(w, path + ".ffn", y, kind);
   const bool channel = w.has(path + ".channel_attn.fc.0.weight");
   const bool spatial = w.has(path + ".spatial_attn.conv.weight");
-  // Only blocks with attention pass `y` to `w.trace`, which observes the forward pass. In a model
-  // without attention, `y` never exists: the converter folds res_scale into the weights of
-  // conv_out, which then computes res_scale * y.
+  // Passes the output `y` of the layer conv_out to `w.trace`, which observes the forward pass, only
+  // if the block has attention. In a model without attention, no node computes `y`: the converter
+  // folds res_scale into the weights of conv_out, so conv_out computes res_scale * y.
   if (channel || spatial) w.seen(y);
   if (channel) y = channel_attention(w, path + ".channel_attn", y, kind);
   if (spatial) y = spatial_attention(w, path + ".spatial_attn", y);

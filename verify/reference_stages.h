@@ -52,9 +52,9 @@ struct UpsampleStep {
 /// shuffle follows from the shapes of the weights; a factor of 1 means no shuffle.
 Value upsample(const Weights& w, const std::vector<UpsampleStep>& steps, Value x, Trace& trace);
 
-/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. Does not pass the
-/// output of conv_last to `trace`, because the caller must first apply the constants `mean` and
-/// img_range to this output.
+/// Computes conv_before_upsample.0, LeakyReLU, upsample.blocks and conv_last. Passes the output of
+/// each layer except conv_last to `trace`, which observes the forward pass. The caller must first
+/// apply the constants `mean` and img_range to the output of conv_last, and then pass the result.
 Value tail(const Weights& w, const Value& x, Trace& trace);
 
 }  // namespace aether2onnx::verify

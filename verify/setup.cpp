@@ -60,8 +60,9 @@ Setup set_up(const Settings& settings) {
 
   const Device gpu{provider == "tensorrt" ? Provider::tensorrt : Provider::cuda,
                    device_index(device), settings.tf32};
-  // TensorRT's provider has no option for TF32, so an environment variable turns TF32 off. NVIDIA's
-  // libraries read the variable when they are loaded. The variable cannot turn TF32 on.
+  // ONNX Runtime's TensorRT provider has no option for TF32, so an environment variable turns TF32
+  // off. NVIDIA's libraries read the variable when they are loaded. No value of the variable turns
+  // TF32 on, so the program sets the variable only if `settings.tf32` is false.
   if (!settings.tf32) port::set_environment_default("NVIDIA_TF32_OVERRIDE", "0");
   try {
     setup.runtime->check(gpu);

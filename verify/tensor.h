@@ -15,7 +15,7 @@ struct TensorOf {
   std::vector<T> values;
 };
 
-/// The type of inputs and of the ONNX model's outputs.
+/// The type of the ONNX model's inputs and outputs. The reference also takes inputs of this type.
 using FloatTensor = TensorOf<float>;
 /// The type of the reference's outputs, even if the reference computes in float32.
 using DoubleTensor = TensorOf<double>;

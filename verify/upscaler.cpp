@@ -74,8 +74,9 @@ std::string read_bytes(const fs::path& path, const std::atomic<bool>* cancelled)
   const io::FileInput file(path, cancelled);
   if (static_cast<double>(file.size()) > available_bytes() / 2) {
     fail({ErrorKind::limit, "picture-file-size", path.string(), "", human_bytes(file.size())},
-         "{}: the file has {}, more than half of the free memory.", shown_path(path),
-         human_bytes(file.size()));
+         "{}: the file has {}, but the limit is half of the free memory.\nClose other programs, or "
+         "use a machine with more memory.",
+         shown_path(path), human_bytes(file.size()));
   }
   std::string bytes(to_size(file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(bytes)));

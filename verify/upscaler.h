@@ -80,8 +80,9 @@ class UpscaleModel;
 
 class Upscaler {
  public:
-  /// Loads the picture module. Throws Error(unsupported) if the module is missing. `model` must
-  /// outlive the object.
+  /// Loads the picture module, a shared library that reads and writes pictures. Throws
+  /// Error(unsupported) if the module is missing or cannot be loaded. `model` must outlive the
+  /// object.
   Upscaler(const UpscaleModel& model, const TileSettings& tiles,
            const std::atomic<bool>* cancelled);
 

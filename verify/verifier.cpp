@@ -101,8 +101,8 @@ class Verifier {
   }
 
   Json run() {
-    // Returning the memory of a feature map to the system can take longer than computing the next
-    // feature map.
+    // If enough memory is available, keeps freed memory in the process. Returning a feature map's
+    // memory to the system can take longer than computing the next feature map.
     if (roomy_) port::keep_freed_memory();
     begin_details();
     const std::string other = metadata::other_network(model_, network_.facts);
@@ -222,7 +222,7 @@ class Verifier {
     double seconds = 0;
     for (const Run& run : runs_) {
       total_work_ += estimate_work(network_, run.sizes);
-      // ONNX Runtime (float32) is at least twice as fast as the built-in reference in float64.
+      // ONNX Runtime (float32) needs at most half the time of the built-in reference in float64.
       seconds += estimate_work(network_, run.sizes) * (1 / speed + 1 / (2 * plain));
     }
     plan_examination(plain, seconds);
@@ -250,9 +250,9 @@ class Verifier {
       examined_[0] = 1;
     }
     const double work = estimate_work(network_, examined_);
-    // An examination runs the reference in float64 and in the model's type (2 runs), and the model
-    // in ONNX Runtime, which takes half the time of a run. A 16-bit model is examined twice (see
-    // examination.h), and also needs a run of a reference with other weights (see Judges).
+    // The time of an examination in runs of the reference: the reference in float64 (1), the
+    // reference in the model's type (1), and the model in ONNX Runtime (0.5). A 16-bit model is
+    // examined twice (see examination.h), with one more run for Judges::other_weights.
     const double runs = type_ == DType::float32 ? 2.5 : 6;
     constexpr double longest = 120;
     const std::uint64_t available =
@@ -426,8 +426,8 @@ class Verifier {
   }
 
   // Adds the errors of the network's blocks and layers to `list`. If details_["noise"] has no text
-  // yet, also adds a text about the first error that rounding does not explain. The text names the
-  // kind of rounding, `cause`.
+  // yet, also adds a text about the first error that is too large to come from rounding. `cause` is
+  // the kind of rounding for this text: "Rounding to float16".
   void add_parts(Json& list, const std::string& cause, const std::vector<PartError>& parts) {
     for (const PartError& part : parts) list.push_back(to_json(part));
     Json& noise = details_["noise"];

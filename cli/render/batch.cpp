@@ -18,8 +18,8 @@ std::string duration(double seconds) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// Returns the number of characters in a UTF-8 text. table() assumes that each character is one
-// column wide on a terminal.
+// Returns how many columns of a terminal a UTF-8 text fills. Counts the characters, because table()
+// assumes that each character is one column wide.
 std::size_t columns(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;

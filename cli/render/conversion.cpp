@@ -106,7 +106,7 @@ std::vector<std::string> defaults_used(const ConvertRequest& request) {
            given.starts_with("min_") || given.starts_with("max_");
   });
   if (!shape_given) names.emplace_back("shape");
-  // Removes the options that --for has set, because their values are not the defaults.
+  // Removes from `names` the options that --for has set, because --for replaces their defaults.
   std::erase_if(names, [&](const std::string& name) {
     return std::any_of(request.settings.begin(), request.settings.end(),
                        [&](const auto& setting) { return setting.option == name; });
@@ -159,8 +159,8 @@ void print_conversion(Console& console, const ConvertRequest& request,
   console.plain(fmt::format("{} an engine with TensorRT 10:\n  {}",
                             verify.empty() ? "Next, build" : "Build", conversion.trtexec_command));
   console.plain(
-      "For another TensorRT version (add --trt_version), or for ONNX Runtime or vs-mlrt in "
-      "VapourSynth (add --for):\n  " +
+      "For another TensorRT version, add --trt_version to the command below. For ONNX Runtime or "
+      "vs-mlrt in VapourSynth, add --for:\n  " +
       conversion.engine_command);
 }
 
@@ -226,9 +226,10 @@ std::vector<GivenOption> options_in_effect(const ConvertRequest& request,
                                            const ConvertReport& planned) {
   std::vector<GivenOption> rest = request.given;
   std::vector<GivenOption> result;
-  // `rest` contains the user's options that are not yet in `result`. The function removes the
-  // options called `names` from `rest`, and returns the origins of the removed options, for example
-  // "command line". If no option was removed, the function returns `otherwise`.
+  // `result` is the list that options_in_effect() will return. `rest` contains the user's options
+  // that are not yet in `result`. origin_of() removes the options called `names` from `rest`, and
+  // returns the origins of the removed options, for example "command line". If no option was
+  // removed, origin_of() returns `otherwise`.
   const auto origin_of = [&rest](const std::vector<std::string>& names,
                                  const std::string& otherwise) {
     std::vector<std::string> origins;

@@ -1,7 +1,8 @@
 /// @file
-/// Creates and prints the output of --json: the fields that several commands have, and failures.
-/// This file includes only json_fwd.hpp, because nlohmann/json.hpp takes long to compile. Files
-/// that create or read JSON must include nlohmann/json.hpp themselves.
+/// Prints the output of --json. Creates the output of a failed command, and the fields that the
+/// outputs of several commands contain. This file includes only json_fwd.hpp, because
+/// nlohmann/json.hpp takes long to compile. Files that create or read JSON must include
+/// nlohmann/json.hpp themselves.
 #pragma once
 
 #include <aether2onnx/aether2onnx.h>
@@ -68,8 +69,8 @@ Json failure_json(const Failure& failure);
 int print_failure(const Failure& failure, bool json);
 
 /// Returns `json` as indented text. Replaces invalid UTF-8 by U+FFFD. Escapes invisible characters,
-/// because a terminal could act on such characters. In the library's messages, the option --io_type
-/// is written as {option:io_type}. dump() replaces this text by "--io_type".
+/// because a terminal could act on such characters. The library's messages contain options in the
+/// form {option:NAME}. dump() replaces {option:io_type} by "--io_type", for example.
 std::string dump(const Json& json);
 
 /// Returns the same JSON as dump(), but in one line, without indentation.

@@ -66,8 +66,8 @@ std::vector<Object> objects() {
         {"defaults",
          "list: the options among fp_mode, opset_version and shape that have their default values"},
         {"verification",
-         "result of the comparison of the model with the checkpoint (verdict, differences, …), "
-         "null without --verify_onnx"},
+         "result of the comparison of the model with the checkpoint, see verify below; null "
+         "without --verify_onnx"},
         {"stages", R"(list of steps with "name", "summary" and "seconds")"},
         {"warnings", "list of sentences"},
         {"warning_codes", "list of the codes of the warnings, see errors.md"},
@@ -138,8 +138,8 @@ std::vector<Object> objects() {
         {"cost",
          "parameters, bytes of weights; multiply-adds and memory for each megapixel of output"},
         {"fused_cost",
-         "the fields of `cost` for the network after fusion, null if the file has no unfused "
-         "network"},
+         "the fields of `cost` for the network after fusion; null if the network is fused already, "
+         "or if the file has no network"},
         {"onnx", "opset, inputs, outputs, operators and metadata of an ONNX file, or null"},
         {"tensors", "list of all tensors, null without --tensors"},
         {"warnings", "list of sentences"},
@@ -147,7 +147,10 @@ std::vector<Object> objects() {
       {"verify",
        "",
        {{"verification",
-         "result of the comparison of the model with the checkpoint (verdict, differences, …)"}}},
+         R"(object: result of the comparison of the model with the checkpoint. "verdict": see )"
+         R"(verification.md. "results": list of the differences for each shape and input. )"
+         R"("assumptions": list of facts that the checkpoint lacks. The other fields describe )"
+         "the comparison"}}},
       {"check",
        "[check.md](check.md) lists the codes of the findings of `check`.",
        {{"findings", "list of problems"},
@@ -155,7 +158,9 @@ std::vector<Object> objects() {
         {"findings[].code", "code of the finding"},
         {"findings[].what", "the problem in a sentence"},
         {"findings[].count", "number of nodes, tensors or values with the problem"},
-        {"findings[].concerns", R"(list of objects with "target", "severity" and "versions")"},
+        {"findings[].concerns",
+         R"(list of the programs with the problem: objects with "target", "severity" and )"
+         R"("versions")"},
         {"findings[].remedy", "what to do"},
         {"errors", "number of errors"},
         {"warnings", "number of warnings"},
@@ -173,7 +178,8 @@ std::vector<Object> objects() {
         {"results[].calls",
          R"(calls that loading the file makes: list of objects with "text", "verdict" and )"
          R"("where")"},
-        {"results[].findings", R"(list of findings with "weight", "code" and "what")"},
+        {"results[].findings",
+         R"(list of findings with "weight" ("clean", "unclear" or "found"), "code" and "what")"},
         {"results[].not_listed",
          "number of globals, calls and findings that were left out, because each list has a limit"},
         {"results[].error", "the error if the file can't be read"},
@@ -245,7 +251,8 @@ std::vector<Object> objects() {
        {{"name", "file name"},
         {"container", "format of the file"},
         {"wrapper",
-         R"(keys that lead to the state dict: "model/state_dict"; empty if at the root)"},
+         R"(keys that lead to the state dict, such as "model/state_dict"; empty if the state dict )"
+         "is the outermost object in the file"},
         {"other_wrappers", "list of the keys that lead to other state dicts in the file"},
         {"sha256", "hash of the file"},
         {"bytes", "size of the file"},
@@ -274,7 +281,8 @@ std::vector<Object> objects() {
         {"spatial_attention", "whether the network has spatial attention"},
         {"res_scale", "factor by which each block's output is multiplied"},
         {"img_range",
-         "factor by which the network multiplies the picture's values (G7a to G7d: divides)"},
+         "the network multiplies the picture's values by this number; networks of the generations "
+         "G7a to G7d divide by this number"},
         {"quantization",
          R"("qat" (quantization-aware training), "int8", or "" without quantization)"},
         {"evidence",

@@ -9,8 +9,8 @@ namespace aether2onnx::cli {
 
 namespace {
 
-// Returns `text` escaped for roff, the format of man pages. In roff, a line that begins with a dot
-// or an apostrophe is a command.
+// Returns `text` escaped for roff, the format of man pages. Adds \& before a dot or an apostrophe
+// at the start of a line, because roff would read the line as a command.
 std::string roff(const std::string& text) {
   std::string result;
   for (const char c : text) {

@@ -83,8 +83,9 @@ Json batch_json(const std::vector<BatchItem>& items, const ConvertRequest& reque
 void print_beginning(Console& console, const Json& details,
                      const std::filesystem::path& checkpoint);
 /// Prints a line for each compared shape. Then prints whether rounding alone explains the errors,
-/// and whether the model's weights and attributes equal a new conversion's. If `warn` is true, also
-/// warns if values inside a float16 model are close to or beyond 65504, float16's largest number.
+/// and whether a new conversion of the checkpoint has the same weights and attributes as the model.
+/// If `warn` is true, also warns if values inside a float16 model are close to or beyond 65504,
+/// float16's largest number.
 void print_comparison(Console& console, const Json& details, bool warn);
 /// Returns the verdict on a model that equals the checkpoint. If a setting of the network, such as
 /// res_scale, does not follow from the checkpoint, the comparison assumes a value. The verdict then

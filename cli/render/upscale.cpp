@@ -53,11 +53,11 @@ void print_upscaled(Console& console, const UpscaleResult& result) {
   console.line("saved", text + fmt::format("  ({:.1f} s)", done.seconds));
   for (const std::string& note : done.notes) console.note(note);
   if (tiles.exact) return;
-  console.note(fmt::format(
-      "{} {}", tiles.why_not,
-      tiles.count > 1
-          ? "The result can differ a little from a result without tiles."
-          : "Pixels near the edges can differ from the result of a model for the picture's size."));
+  console.note(fmt::format("{} {}", tiles.why_not,
+                           tiles.count > 1
+                               ? "The result can differ a little from a result without tiles."
+                               : "Pixels near the edges can differ from the result of a model that "
+                                 "needs no mirroring."));
 }
 
 Json upscale_json(const UpscaleRequest& request, const UpscaleFacts& facts,

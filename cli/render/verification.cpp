@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -31,27 +32,38 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// Returns a line that begins with "FAIL" if a part of the network is suspicious, else with "pass".
-// The line names the part that has the largest ratio of error to noise. Noise is the error that
-// rounding alone explains. `what` is the cause of the rounding: "float16".
+// Returns the quotient `error` / `noise` as text. Both are null in JSON if they are not finite.
+std::string times_of(const Json& error, const Json& noise) {
+  if (error.is_null() || noise.is_null() || noise == 0) return "not finite";
+  return fmt::format("{:.1f}", error.get<double>() / noise.get<double>());
+}
+
+// Returns a line that begins with "FAIL" if the error of any part of the network is suspicious
+// (much larger than the noise), else with "pass". Noise is the error that rounding alone explains.
+// The line names the part with the largest ratio of error to noise; if the errors of some parts are
+// suspicious, only these parts count. `what` names the cause of the rounding in the line: "float16"
+// or "float16 weights alone".
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
+  const auto is_suspicious = [](const Json& part) { return part["suspicious"] == true; };
+  const bool suspicious = std::any_of(parts.begin(), parts.end(), is_suspicious);
   const Json* worst = nullptr;
-  bool suspicious = false;
   for (const Json& part : parts) {
-    suspicious = suspicious || part["suspicious"] == true;
+    if (suspicious && !is_suspicious(part)) continue;
     if (worst == nullptr || part["times"].is_null() ||
         (!(*worst)["times"].is_null() && part["times"] > (*worst)["times"])) {
       worst = &part;
     }
   }
+  const std::string path = (*worst)["path"].get<std::string>();
+  const std::string times = times_of((*worst)["error"], (*worst)["noise"]);
   return fmt::format(
-      "{} {} parts of the network at {}, compared with the rounding noise of {}: the largest error "
-      "is {} times the noise, in {}",
+      "{} {} parts of the network at {}, compared with the rounding noise of {}: {}",
       suspicious ? "FAIL" : "pass", parts.size(),
       fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
-      (*worst)["times"].is_null() ? "not finite"
-                                  : fmt::format("{:.1f}", (*worst)["times"].get<double>()),
-      (*worst)["path"].get<std::string>());
+      suspicious
+          ? fmt::format("the error in {} is {} times the noise (maximum: {} times)", path, times,
+                        times_of((*worst)["largest_error"], (*worst)["largest_noise"]))
+          : fmt::format("the largest error is {} times the noise, in {}", times, path));
 }
 
 // Prints a note if values inside the network are close to or beyond 65504, float16's largest
@@ -91,7 +103,8 @@ void print_beginning(Console& console, const Json& details,
   console.line(
       "verifying",
       fmt::format(
-          "{} against {}, tolerance {:g} + {:g} of the expected value, {}",
+          "{} against {}, absolute tolerance {:g} + relative tolerance {:g} of the expected value, "
+          "{}",
           details["candidate"].get<std::string>(), details["reference"].get<std::string>(),
           details["atol"].get<double>(), details["rtol"].get<double>(),
           seconds < 1 ? "about a second" : fmt::format("about {:.0f} s", std::ceil(seconds))));
@@ -149,8 +162,8 @@ std::string verdict_text(const Json& details, const std::string& model_name,
         fmt::format("{} {}", each["what"].get<std::string>(), each["value"].get<std::string>()));
   }
   return fmt::format(
-      "as assumed: {}. This result is valid only if these assumptions are right: {}. The "
-      "checkpoint does not contain these facts.",
+      "as assumed: {}. The program assumed facts that the checkpoint does not contain: {}. The "
+      "result is valid only if these facts are right.",
       text, fmt::join(facts, ", "));
 }
 

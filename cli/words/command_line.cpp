@@ -116,8 +116,8 @@ struct CommandLine::Parser {
   // Returns `text`, a message about the option `name`. If the user typed an alias of the option,
   // the returned text contains both names: "--dtype (here --fp_mode)" instead of "--fp_mode".
   std::string as_typed(std::string text, const std::string& name) const;
-  // Runs `work`. If `work` throws Error(usage), adds to the message either the name of the --config
-  // file that contains the option, or the option's name as the user typed it.
+  // Runs `work`. If `work` throws Error(usage) about an option, adds to the message either the name
+  // of the --config file that contains this option, or this option's name as the user typed it.
   void name_options(const std::function<void()>& work) const;
 };
 

@@ -54,9 +54,10 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
   line.add_choice("--graph_form", std::array{GraphForm::standard, GraphForm::channels_first},
                   options.graph_form,
                   "channels_first: a graph without Transpose and Reshape. The\n"
-                  "player VideoJaNai needs this form for engines of any size.\n"
-                  "Also use this form if TensorRT fails on LayerNormalization. A\n"
-                  "CPU takes about 1.2 times as long. Default: standard");
+                  "player VideoJaNai needs this form to build one engine for a\n"
+                  "range of picture sizes. Also use this form if TensorRT fails on\n"
+                  "LayerNormalization. ONNX Runtime takes about 1.2 times as long\n"
+                  "on a CPU. Default: standard");
   line.add("--opset_version", &options.opset_version, "N",
            fmt::format("ONNX opset, {} to {}. Default: {}, for bfloat16 {}", kMinOpset, kMaxOpset,
                        default_opset(Precision::fp32), default_opset(Precision::bf16)));
@@ -76,13 +77,13 @@ void add_graph(CommandLine& line, ConvertOptions& options) {
                   "op: one Gelu operator (opset 20 or newer). erf: Erf and other\n"
                   "operators. Default: op if the opset has Gelu");
   line.add_list("--fp32_operators", options.fp32_operators, "OPS",
-                "ONNX operators to keep in float32, separated by commas:\n"
+                "ONNX operators to keep in float32, separated by commas, as in\n"
                 "LeakyRelu,DepthToSpace");
   line.add_flag("--depthwise_fp32", options.depthwise_fp32,
                 "Keep the large depthwise convolutions in float32");
   line.add_list("--fp32_blocks", options.fp32_blocks, "PATHS",
                 "Parts of the network to keep in float32: paths of modules,\n"
-                "separated by commas: layers.0.3,conv_last");
+                "separated by commas, as in layers.0.3,conv_last");
 }
 
 void add_batch(CommandLine& line, ConvertRequest& request) {
@@ -92,8 +93,8 @@ void add_batch(CommandLine& line, ConvertRequest& request) {
            "Folder for the models, created if it is missing. Default: the\n"
            "folder of each checkpoint");
   line.add_flag("--skip_existing", batch.skip_existing,
-                "Skip a checkpoint if the model was made from this checkpoint\n"
-                "with the same options");
+                "Skip a checkpoint if its ONNX file exists already, and was made\n"
+                "from the checkpoint with the same options");
   line.add_flag("--dry_run", request.dry_run,
                 "Print what the command would do, and why. Write nothing");
   line.add("--jobs", &batch.jobs, "N", "Conversions at a time. Default: one for each core");
@@ -167,7 +168,8 @@ void take_batch(const std::vector<std::string>& files, ConvertRequest& request) 
   const bool several = batch.inputs.size() > 1 || io::is_folder(batch.inputs.front());
   if (!request.output.empty() && (several || batch.output_dir || batch.name_template)) {
     fail({ErrorKind::usage, "command-files", request.output.string()},
-         "{} names one model, but {}.\nUse --output_dir and --name_template.",
+         "{} names one model, but {}.\nOmit this name. Choose the folder and the names of the "
+         "models with --output_dir and --name_template.",
          shown(request.output),
          several ? "there are several checkpoints" : "--output_dir or --name_template was given");
   }
@@ -246,9 +248,10 @@ void take_targets(const CommandLine& line, ShapeRequest& shape, ConvertRequest& 
     for (const std::string& text : texts) request.notes.push_back(text);
   }
   if (set.shape) return;
-  // choose_for() decided whether the shape is dynamic, but used default sizes. take_shape()
-  // computes the shape again with the user's sizes, such as --max_height. shape.shape makes height
-  // and width dynamic. If the user gave batch sizes, shape.shape makes the batch dynamic, too.
+  // choose_for() decided whether the shape is dynamic, but used default sizes. So take_shape()
+  // computes the shape again with the user's sizes, such as --max_height. For a dynamic shape,
+  // shape.shape (the value of --shape) becomes a text with letters for height and width, and for
+  // the batch if the user gave batch sizes. A letter makes the axis dynamic.
   const auto& batch = shape.axes.front();
   const bool any_batch = batch.min || batch.opt || batch.max;
   if (options.shape.is_dynamic()) shape.shape = any_batch ? "NxCxHxW" : "1xCxHxW";
@@ -298,11 +301,11 @@ void add_words(CommandLine& line, ConvertRequest& request) {
   line.then([&] { take_files(line, request); });
   line.group("Target");
   add_targets(line, request.targets,
-              "The program that will run the ONNX file. Chooses the shape,\n"
-              "precision, opset, --io_type, --graph_form and other options\n"
-              "that suit this program. Separate several programs by commas;\n"
-              "one file then suits all of them. Options that you give take\n"
-              "precedence. The targets:");
+              "The program that will run the ONNX file. This option chooses\n"
+              "the shape, precision, opset, --io_type, --graph_form and other\n"
+              "options that suit the program. Separate several programs by\n"
+              "commas; one file then suits all of them. Options that you give\n"
+              "take precedence. The targets:");
   const auto shape = std::make_shared<ShapeRequest>();
   add_shape_options(line, *shape, false);
   add_graph(line, request.options);

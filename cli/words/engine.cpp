@@ -50,7 +50,7 @@ void take_target(const std::vector<TargetVersion>& targets, EngineRequest& reque
     request.version = parse_tensorrt_rtx_version(version);
   } else {
     fail({ErrorKind::usage, "option-version", "for", std::string(row.name), version},
-         "--for {}:{}: the command engine needs the version of TensorRT, not the version of the "
+         "--for {}:{}: the command `engine` needs the version of TensorRT, not the version of the "
          "program in --for.\n"
          "Give TensorRT's version with --trt_version, and no version in --for.",
          row.name, version);
@@ -85,8 +85,9 @@ void add_target(CommandLine& line, EngineRequest& request) {
     if (*version) take_version(parse_tensorrt_version(**version), request);
   });
   line.add("--trtexec", &request.trtexec, "FILE",
-           "The trtexec to use. Default: searched in PATH, then in\n"
-           "TensorRT's usual folders");
+           "The trtexec to use. Default: the first trtexec in PATH,\n"
+           "$TENSORRT_HOME/bin, $TENSORRT_ROOT/bin and TensorRT's usual\n"
+           "folders (on Linux for example /usr/src/tensorrt/bin)");
   line.add_choice(
       "--shell", std::array{Shell::bash, Shell::powershell, Shell::cmd}, request.shell,
       fmt::format("The shell for the printed command. Default: {}", to_string(usual_shell())));
@@ -155,7 +156,9 @@ void check_for_target(const CommandLine& line, const EngineRequest& request) {
     refuse({"run", "trtexec"}, "give --build, which needs no GPU");
     refuse({"trt_version"}, "give the version with --for, as in tensorrt-rtx:1.7");
     if (request.build) {
-      refuse({"device"}, "--build needs no GPU; choose GPUs with --compute_capabilities");
+      refuse(
+          {"device"},
+          "--build uses no GPU; --compute_capabilities chooses the GPUs that will run the engine");
       refuse({"timing_cache"}, "TensorRT for RTX measures nothing while it builds");
     }
     return;

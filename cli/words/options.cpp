@@ -220,9 +220,9 @@ void add_read_options(CommandLine& line, ReadOptions& options, bool with_dequant
            "...) if the file has them, else params, net_g, state_dict, ...");
   line.add("--generation", &options.generation, "NAME",
            "The generation of AetherNet (G6.0, G7d, ...), for a file that\n"
-           "fits several generations. Default: the program decides by\n"
-           "names, shapes and notes in the file. The command inspect lists\n"
-           "the reasons");
+           "fits several generations. Default: the program decides by the\n"
+           "tensors' names and shapes, and by metadata in the file. The\n"
+           "command inspect lists the reasons");
   line.then([&options] {
     if (options.generation) options.generation = generation_of(*options.generation);
   });
@@ -272,8 +272,9 @@ void add_verification_options(CommandLine& line, VerificationRequest& request) {
            "Relative tolerance of the comparison. Default: 1e-5 (fp16:\n1e-2)");
   line.add_flag("--thorough", request.thorough,
                 "Compare a dynamic model at its smallest, usual and largest\n"
-                "shape, and at a shape between, whose sides are odd numbers.\n"
-                "Default: only at one small shape with odd sides (33 x 37)");
+                "shape, and at a shape with odd sides between the smallest and\n"
+                "the largest. Default: only at one small shape with odd sides\n"
+                "(33 x 37)");
   line.add("--report", &request.report, "FILE",
            "Write an HTML page with the verdict, pictures and numbers");
   line.add("--verify_images", &request.images, "DIR",

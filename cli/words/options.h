@@ -14,17 +14,19 @@ inline constexpr const char* kVerificationGroup = "Verification";
 /// stop.
 void add_file(CommandLine& line, std::filesystem::path& file, const char* expected);
 
-/// If `file` is empty, moves the first element of `files` to `file`.
+/// If `file` is empty, moves the first element of `files` to `file`. Does nothing if `files` is
+/// empty.
 void take_next(std::vector<std::string>& files, std::filesystem::path& file);
 
-/// Throws Error(usage) if the name of `file` ends in one of the `wrong` endings (".onnx"). `remedy`
-/// is the sentence that tells the user what to do.
+/// Throws Error(usage) if the name of `file` ends in one of the `wrong` endings, for example
+/// ".onnx". `remedy` is the sentence that tells the user what to do.
 void refuse_ending(const std::filesystem::path& file, const std::vector<std::string>& wrong,
                    const std::string& remedy);
 
-/// Throws Error(usage) if `input` is a stream such as /dev/stdin. By default, outputs are saved in
-/// the folder of `input`, but nothing can be saved in a stream's folder. The error message contains
-/// `example`, a command line that names the output.
+/// Throws Error(usage) if `input` is a stream such as /dev/stdin. Callers call the function if the
+/// user named no output: outputs are then saved in the folder of `input`, but nothing can be saved
+/// in a stream's folder. The error message contains `example`, a command line or an option that
+/// names the output.
 void check_default_place(const std::filesystem::path& input, const char* example);
 
 /// Throws Error(usage), because no checkpoint was given. `usage` is the command's usage, one line.

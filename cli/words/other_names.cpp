@@ -70,7 +70,7 @@ constexpr std::array kNames = {
     OtherName{"ext", "--format"},
     OtherName{"gpu_id gpu", "--device"},
     OtherName{"outscale scale", "", "", "Leave the option out: the model decides the scale."},
-    // Options with any other meaning in other programs, for example for the graph or the network.
+    // Options in other programs for the graph, the network, the number of jobs, messages, …
     OtherName{"simplify optimize slim fulloptimization", "", "", kCleanGraph},
     OtherName{"dynamo", "", "", kOneExporter},
     OtherName{"nocheck", "", "",

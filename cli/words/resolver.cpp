@@ -34,13 +34,15 @@ bool is_file_name(const std::string& text) {
   return text.find_first_of(R"(./\)") != std::string::npos || io::exists(text);
 }
 
-// The command's own option for a name that the user typed, such as --half.
+// The command's option that the user means. The user may have typed another program's name for this
+// option, for example --half.
 struct Resolved {
   std::string name;                  // the option's full name: "--fp_mode"
   std::optional<std::string> value;  // the value that the typed name includes: "fp16" for --half
 };
 
-// Implements resolve_names(), which replaces typed option names by the command's own names.
+// Implements resolve_names(), which replaces the option names that the user typed (abbreviations,
+// names in other programs) by the full names of the command's options.
 class Resolver {
  public:
   Resolver(std::string help, std::vector<std::string> known, std::vector<std::string> scripts_own)
@@ -89,7 +91,8 @@ class Resolver {
       resolved.push_back(value ? fmt::format("{}={}", name.name, *value) : name.name);
       return;
     }
-    // The user typed a flag of another program, such as --half. "--half=False" turns the flag off.
+    // The user typed a flag of another program, such as --half. "--half=False" turns the flag off,
+    // so no option is added.
     const std::string given = lower_case(value.value_or("true"));
     if (given == "false" || given == "0" || given == "off" || given == "no") return;
     resolved.push_back(fmt::format("{}={}", name.name, *name.value));

@@ -18,7 +18,8 @@ std::string ending_of(const std::filesystem::path& path) {
   return lower_case(path.extension().string());
 }
 
-// Returns whether `path` is a folder or has the ending of a picture. All other files may be models.
+// Returns whether `path` is a folder or has the ending of a picture file (.png, .jpg, …). If not,
+// `path` may be the model.
 bool is_picture_name(const std::filesystem::path& path) {
   return ends_in(path, kPictureEndings) || ends_in(path, kOtherPictures) || io::is_folder(path);
 }
@@ -51,8 +52,9 @@ void take_upscale_files(const CommandLine& line, UpscaleRequest& request) {
   request.pictures.assign(files.begin(), files.end());
 }
 
-// Throws Error(usage) if the last of several pictures does not exist. The message names --output,
-// because in other programs the last argument is the result: upscale MODEL.onnx PICTURE RESULT.png.
+// Throws Error(usage) if the last of several pictures does not exist. In other programs the last
+// argument is the result: upscale MODEL.onnx PICTURE RESULT.png. If the user meant the result, the
+// user must write --output, so the message names this option.
 void check_pictures_exist(const UpscaleRequest& request) {
   const std::filesystem::path& last = request.pictures.back();
   if (request.pictures.size() < 2 || io::exists(last) || !is_picture_name(last)) return;

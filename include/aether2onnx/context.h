@@ -42,13 +42,16 @@ struct Limits {
   /// The most entries of a state dict, and the most modules of a pickled network. The largest
   /// published network has about 500 entries.
   std::uint64_t state_dict_entries = 200'000;
-  /// The most files of a sharded checkpoint. All files are open at the same time.
+  /// The most files of a sharded checkpoint. All files are open at the same time, so this limit
+  /// also bounds the number of open files.
   std::uint64_t shards = 256;
-  /// The most nodes, initializers, names and attributes of an ONNX file, all together. PyTorch
-  /// exports the network aether_small to a file with 339 nodes. The largest published network has
-  /// four times as many blocks, so this limit is far above the needs of all published networks.
+  /// The most fields of an ONNX file (such as nodes, initializers, names and attributes) and
+  /// numbers in lists, all together. PyTorch exports the network aether_small to a file with 339
+  /// nodes. The largest published network has four times as many blocks, so this limit is far above
+  /// the needs of all published networks.
   std::uint64_t onnx_parts = 2'000'000;
-  /// The most bytes of a string in an ONNX file. Some exporters write long strings as metadata.
+  /// The most bytes of a string in an ONNX file. The limit is much higher than names need, because
+  /// some exporters write long strings as metadata.
   std::uint64_t onnx_text = 1U << 20U;
   /// The most units of work that one scan() may need. A unit takes about a nanosecond. scan()
   /// counts units and measures no time, so that every machine gives the same ScanResult. Work that

@@ -67,8 +67,9 @@ struct EngineModel {
   std::string input_dtype;   ///< "float32", "float16" or "bfloat16".
   std::string output_dtype;  ///< The type of the first output.
   std::int64_t channels = 0;
-  /// The input's shape. A dynamic axis has the range of sizes for TensorRT. If `profile_problem` is
-  /// not empty, the ranges are those of InputShape::dynamic_defaults().
+  /// The input's shape. A dynamic axis has a range of sizes, which TensorRT gets as min, opt and
+  /// max. If `profile_problem` is not empty, the ranges are those of
+  /// InputShape::dynamic_defaults().
   InputShape shape;
   /// Why the ranges of a dynamic model's axes (TensorRT's profile) are unknown: the metadata
   /// contain no ranges that fit the input. To build an engine, set the ranges in `shape` and clear

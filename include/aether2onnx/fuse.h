@@ -112,8 +112,8 @@ AETHER2ONNX_API FuseReport fuse_file(const std::filesystem::path& input,
                                      const std::filesystem::path& output,
                                      const FuseOptions& options, const Context& context = {});
 
-/// Returns `{stem}_fused.pth`, or `.safetensors`. If FuseOptions::dtype is not `same`, the type is
-/// a part of the name: "net_fused_float16.pth".
+/// Returns `{stem}_fused.pth`, or `{stem}_fused.safetensors` if FuseOptions::format is safetensors.
+/// If FuseOptions::dtype is not `same`, the type is a part of the name: "net_fused_float16.pth".
 AETHER2ONNX_API std::string default_fused_name(std::string_view stem, const FuseOptions& options);
 
 }  // namespace aether2onnx

@@ -24,7 +24,8 @@ namespace aether2onnx {
 
 /// Options of an inspection.
 struct InspectOptions {
-  /// ReadOptions::dequantize has no effect: networks in int8 are always recognised.
+  /// inspect() ignores ReadOptions::dequantize (whether to accept networks in int8), because
+  /// inspect() always accepts networks in int8.
   ReadOptions read;
   /// Whether to fill in Inspection::tensors, which requires reading every tensor, one at a time.
   bool tensors = false;

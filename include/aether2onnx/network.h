@@ -38,8 +38,8 @@ struct ReadOptions {
   /// generation.
   std::optional<double> norm_eps;
   /// The factor, above 0, by which the network multiplies the pixel values (0 to 1) at its input.
-  /// Networks of the generations G7a to G7d divide the pixel values by this factor. Unset: the
-  /// value in the file, or else 1.
+  /// Only networks of the generations G7a to G7d divide the pixel values by this factor instead.
+  /// Unset: the value in the file, or else 1.
   std::optional<double> img_range;
   /// Whether to accept a network that was converted to int8. Reading dequantizes the weights to
   /// float. If false, a file with an int8 network is refused.

@@ -20,8 +20,8 @@ struct SourceInfo {
   std::string container;  ///< "PyTorch zip", "safetensors", "ONNX", …
   std::string wrapper;    ///< The keys that lead to the state dict, "model/state_dict"; "": root.
   /// State dicts in the file that were not read. Each entry has the keys that lead to one of these
-  /// state dicts, "" for the root. To read the state dict of an entry, set ReadOptions::params_key
-  /// to the entry, or to "/" if the entry is "".
+  /// state dicts, with "/" between the keys; "" for the root. To read the state dict of an entry,
+  /// set ReadOptions::params_key to the entry, or to "/" if the entry is "".
   std::vector<std::string> other_wrappers;
   std::string params_key;  ///< The value of ReadOptions::params_key; "" if unset.
   /// SHA-256 of the whole file, in lower-case hex. The hash of a sharded checkpoint covers the

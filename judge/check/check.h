@@ -119,6 +119,8 @@ bool is_op(const onnx::Node& node, std::string_view op_type);
 /// Returns the node's name. If the node has no name, returns the name of the node's first output.
 /// If the node has no output either, returns the name of the operator.
 std::string_view name_of(const onnx::Node& node);
+/// Returns the name of a node's input; empty if the node has fewer inputs.
+std::string_view input_of(const onnx::Node& node, std::size_t index);
 /// Returns the type in the node's attribute `name`, or type::unknown without this attribute.
 int type_attribute(const onnx::Node& node, const char* name);
 /// Returns the size of a fixed axis, or nullopt for a dynamic axis.

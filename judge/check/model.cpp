@@ -23,8 +23,9 @@ struct TypeRows {
   TypeRow row;
 };
 
-// How the type of an operator's output follows from the inputs, and (as bits) which inputs must
-// have the same type. Source: the type constraints in ONNX's Operators.md.
+// States for each operator how the type of the output follows from the inputs, and which inputs
+// must have the same type (bit 0 for the first input). Source: the type constraints in ONNX's
+// Operators.md.
 constexpr std::array kTypeRows = {
     TypeRows{"Add Sub Mul Div Max Min Sum Mean Concat Conv ConvTranspose Gemm MatMul PRelu Mod "
              "LayerNormalization GroupNormalization InstanceNormalization Clip Range",
@@ -288,6 +289,10 @@ const TypeRow* find_type_row(const onnx::Node& node) {
 
 bool is_op(const onnx::Node& node, std::string_view op_type) {
   return node.op_type == op_type && (node.domain.empty() || node.domain == "ai.onnx");
+}
+
+std::string_view input_of(const onnx::Node& node, std::size_t index) {
+  return index < node.inputs.size() ? std::string_view(node.inputs[index]) : std::string_view();
 }
 
 std::string_view name_of(const onnx::Node& node) {

@@ -59,9 +59,10 @@ void ir_too_new(const Model& model, Found& found) {
   if (from == kFirst) return;
   const bool known = model.opset >= kMinOpset && model.opset <= kMaxOpset;
   const int needed = known ? onnx::ir_version(static_cast<int>(model.opset)) : 0;
-  // Each opset requires an IR version (`needed`). A release of ONNX Runtime that cannot read the
-  // required IR version cannot read the opset either, and opset_too_new reports the opset. So this
-  // rule reports only an IR version above `needed` that needs a newer release than the opset does.
+  // Each opset requires an IR version (`needed`). A release of ONNX Runtime that cannot read
+  // `needed` cannot read the opset either, and the rule opset_too_new reports the opset. So this
+  // rule reports only an IR version above `needed`, and only if some releases that read the opset
+  // do not read this IR version.
   if (known && model.file.ir_version <= needed) return;
   if (first_onnxruntime_of_opset(model.opset) >= from && model.opset > 0) return;
   found.add(

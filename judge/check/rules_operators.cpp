@@ -1,5 +1,5 @@
-// Rules for operators: whether the file's opset has an operator, and which targets (programs), in
-// which versions of the program, can run the operator.
+// Rules for operators. The rules check whether the file's opset has an operator, and which versions
+// of which targets (programs that run ONNX files) can run the operator.
 
 #include <array>
 #include <map>

@@ -67,11 +67,11 @@ void qdq_uint8(const Model& model, Found& found) {
 
 void qdq_scale(const Model& model, Found& found) {
   const Places computed = quantizers_where(
-      model, [&](const onnx::Node& node) { return !model.constants.contains(node.inputs[1]); });
+      model, [&](const onnx::Node& node) { return !model.constants.contains(input_of(node, 1)); });
   found.add(computed, "node", "the scale is not a constant", both_tensorrts(warning),
             "Quantize again with scales that are stored in the file.");
   const Places wrong = quantizers_where(model, [&](const onnx::Node& node) {
-    const auto scale = numbers_of(model, node.inputs[1]);
+    const auto scale = numbers_of(model, input_of(node, 1));
     return scale && !std::all_of(scale->begin(), scale->end(), [](double s) { return s > 0; });
   });
   found.add(wrong, "node", "the scale is not above 0", both_tensorrts(error),
@@ -82,7 +82,7 @@ void qdq_scale_type(const Model& model, Found& found) {
   constexpr std::int64_t half_scales = 19;  // the first opset with scales in half precision
   if (model.opset <= 0 || model.opset >= half_scales) return;
   const Places places = quantizers_where(
-      model, [&](const onnx::Node& node) { return is_half(model.type_of(node.inputs[1])); });
+      model, [&](const onnx::Node& node) { return is_half(model.type_of(input_of(node, 1))); });
   found.add(
       places, "node",
       fmt::format("the scale is in half precision, which opset {} does not allow", model.opset),
@@ -92,8 +92,8 @@ void qdq_scale_type(const Model& model, Found& found) {
 
 void qdq_per_channel(const Model& model, Found& found) {
   const Places places = quantizers_where(model, [&](const onnx::Node& node) {
-    if (!is_quantize(node) || model.constants.contains(node.inputs[0])) return false;
-    const auto scale = numbers_of(model, node.inputs[1]);
+    if (!is_quantize(node) || model.constants.contains(input_of(node, 0))) return false;
+    const auto scale = numbers_of(model, input_of(node, 1));
     return scale && scale->size() > 1;
   });
   found.add(places, "QuantizeLinear node", "a feature map has one scale per channel",

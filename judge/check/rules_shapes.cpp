@@ -1,5 +1,6 @@
-// Rules for inputs, outputs and their shapes. Players are programs that give a model one picture at
-// a time, and that expect certain inputs and outputs.
+// Rules for inputs, outputs and their shapes. Some rules concern players: programs that give a
+// model one picture of 1 or 3 channels at a time. For example, players need a model with one input
+// and one output.
 
 #include <algorithm>
 #include <array>
@@ -191,8 +192,8 @@ void size_baked_in(const Model& model, Found& found) {
   if (!model.dynamic_size) return;
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "Reshape") || node.inputs.size() < 2) return false;
-    if (model.constants.contains(node.inputs[0])) return false;  // a weight has a fixed shape
-    const auto shape = integers_of(model, node.inputs[1]);
+    if (model.constants.contains(input_of(node, 0))) return false;  // a weight has a fixed shape
+    const auto shape = integers_of(model, input_of(node, 1));
     return shape && is_fixed_shape(*shape);
   });
   found.add(places, "Reshape node",
@@ -215,7 +216,7 @@ void transposes(const Model& model, Found& found) {
   if (!model.dynamic_size) return;
   const Places norms = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "LayerNormalization") || node.inputs.empty()) return false;
-    const onnx::Node* maker = model.maker_of(node.inputs[0]);
+    const onnx::Node* maker = model.maker_of(input_of(node, 0));
     return maker != nullptr && is_op(*maker, "Transpose");
   });
   found.add(norms, "LayerNormalization node",

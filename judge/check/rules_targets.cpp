@@ -75,7 +75,7 @@ bool is_reduction(const onnx::Node& node) {
 void ncnn_axes(const Model& model, Found& found) {
   if (model.opset < kOpsetWithAxesInput) return;
   const Places places = nodes_where(model, [](const onnx::Node& node) {
-    return is_reduction(node) && node.inputs.size() > 1 && !node.inputs[1].empty();
+    return is_reduction(node) && node.inputs.size() > 1 && !input_of(node, 1).empty();
   });
   found.add(places, "reduction",
             "the axes are an input (opset 18 or newer), which ncnn ignores: the picture is wrong, "
@@ -109,7 +109,7 @@ void ncnn_layernorm(const Model& model, Found& found) {
 // Returns the larger side of a Conv's kernel; 0 if the node is no Conv with a constant 4-D weight.
 std::int64_t kernel_of(const Model& model, const onnx::Node& node) {
   if (!is_op(node, "Conv") || node.inputs.size() < 2) return 0;
-  const auto weight = model.constants.find(node.inputs[1]);
+  const auto weight = model.constants.find(input_of(node, 1));
   if (weight == model.constants.end() || weight->second->dims.size() != 4) return 0;
   return std::max(weight->second->dims[2], weight->second->dims[3]);
 }
@@ -124,24 +124,35 @@ std::int64_t groups_of(const onnx::Node& node) {
 
 bool is_half_depthwise(const Model& model, const onnx::Node& node, std::int64_t larger_than) {
   return kernel_of(model, node) > larger_than && groups_of(node) > 1 &&
-         is_half(model.type_of(node.inputs[0]));
+         is_half(model.type_of(input_of(node, 0)));
 }
 
-// Returns whether the node is a 1x1 convolution on a feature map, not on the mean of a feature map.
-bool is_projection(const Model& model, const onnx::Node& node) {
-  if (kernel_of(model, node) != 1 || groups_of(node) != 1) return false;
-  const onnx::Node* maker = model.maker_of(node.inputs[0]);
-  while (maker != nullptr && (is_op(*maker, "Relu") || is_op(*maker, "Cast"))) {
-    maker = model.maker_of(maker->inputs[0]);
+// Returns whether a value is computed from the mean of a feature map by a few small operators, as
+// in channel attention.
+bool is_of_mean(const Model& model, std::string_view value) {
+  constexpr int most_operators = 8;  // the nodes of a hostile file may form a cycle
+  for (int i = 0; i < most_operators; ++i) {
+    const onnx::Node* maker = model.maker_of(value);
+    if (maker == nullptr) return false;
+    if (is_op(*maker, "GlobalAveragePool")) return true;
+    const bool is_small = is_op(*maker, "Relu") || is_op(*maker, "Cast") ||
+                          (kernel_of(model, *maker) == 1 && groups_of(*maker) == 1);
+    if (!is_small) return false;
+    value = input_of(*maker, 0);
   }
-  const bool of_mean =
-      maker != nullptr && (is_op(*maker, "GlobalAveragePool") || kernel_of(model, *maker) == 1);
-  return !of_mean;
+  return false;
+}
+
+// Returns whether the node is a 1x1 convolution on a feature map. A convolution on the mean of a
+// feature map does not count, because it reads only one pixel and so takes little time.
+bool is_projection(const Model& model, const onnx::Node& node) {
+  return kernel_of(model, node) == 1 && groups_of(node) == 1 &&
+         !is_of_mean(model, input_of(node, 0));
 }
 
 void slow_projections(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
-    return is_projection(model, node) && is_half(model.type_of(node.inputs[0]));
+    return is_projection(model, node) && is_half(model.type_of(input_of(node, 0)));
   });
   found.add(places, "1x1 Conv",
             "ONNX Runtime's CUDA provider takes 1.4 times as long for 1x1 Convs as for MatMul",
@@ -149,7 +160,7 @@ void slow_projections(const Model& model, Found& found) {
             convert_with("projections", "matmul") + ".");
   const Places products = nodes_where(model, [&](const onnx::Node& node) {
     return is_op(node, "MatMul") && node.inputs.size() == 2 &&
-           model.constants.contains(node.inputs[1]);
+           model.constants.contains(input_of(node, 1));
   });
   found.add(products, "MatMul",
             "with 1x1 Convs instead of MatMul, TensorRT for RTX needs fewer GPU kernels",
@@ -179,7 +190,7 @@ void openvino_form(const Model& model, Found& found) {
 
 void depthwise_half(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
-    return is_half_depthwise(model, node, 1) && model.type_of(node.inputs[0]) == type::float16;
+    return is_half_depthwise(model, node, 1) && model.type_of(input_of(node, 0)) == type::float16;
   });
   found.add(places, "grouped Conv",
             "computes in float16; TensorRT 11.2 and newer refuse some grouped float16 Convs (\"No "

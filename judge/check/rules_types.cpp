@@ -66,17 +66,19 @@ void mixed(const Model& model, Found& found, bool normalizations) {
 void mixed_types(const Model& model, Found& found) { mixed(model, found, false); }
 void layernorm_mixed(const Model& model, Found& found) { mixed(model, found, true); }
 
-// ONNX allows different types for the two inputs of Pow. Strongly typed TensorRT networks do not.
+// Reports Pow nodes whose two inputs have different types. ONNX allows different types here, but
+// strongly typed TensorRT networks do not.
 void pow_mixed(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
-    const int base = model.type_of(node.inputs[0]);
-    const int exponent = model.type_of(node.inputs[1]);
+    const int base = model.type_of(input_of(node, 0));
+    const int exponent = model.type_of(input_of(node, 1));
     return is_real(base) && is_real(exponent) && base != exponent;
   });
-  found.add(places, "Pow node", "base and exponent have different types",
-            {tensorrt(error, since(kOnlyStrongTyping)), tensorrt_rtx(error)},
-            "Convert the checkpoint with aether2onnx, which gives both the same type.");
+  found.add(
+      places, "Pow node", "base and exponent have different types",
+      {tensorrt(error, since(kOnlyStrongTyping)), tensorrt_rtx(error)},
+      "Convert the checkpoint with aether2onnx, which gives base and exponent the same type.");
 }
 
 void output_type(const Model& model, Found& found) {
@@ -118,13 +120,13 @@ void cast_useless(const Model& model, Found& found) {
   for (const onnx::Node& node : model.file.nodes) {
     if (!is_cast(node)) continue;
     const int to = type_attribute(node, "to");
-    const int from = model.type_of(node.inputs[0]);
+    const int from = model.type_of(input_of(node, 0));
     if (!is_real(to)) continue;
     if (from == to) same.add(name_of(node));
-    if (casts[{node.inputs[0], to}]++ > 0) repeated.add(name_of(node));
-    const onnx::Node* earlier = model.maker_of(node.inputs[0]);
+    if (casts[{input_of(node, 0), to}]++ > 0) repeated.add(name_of(node));
+    const onnx::Node* earlier = model.maker_of(input_of(node, 0));
     if (earlier == nullptr || !is_cast(*earlier)) continue;
-    if (from != to && is_real(from) && model.type_of(earlier->inputs[0]) == to) {
+    if (from != to && is_real(from) && model.type_of(input_of(*earlier, 0)) == to) {
       back.add(name_of(node));
     }
   }
@@ -142,7 +144,7 @@ void cast_useless(const Model& model, Found& found) {
 void cast_of_weight(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     if (!is_cast(node)) return false;
-    const auto constant = model.constants.find(node.inputs[0]);
+    const auto constant = model.constants.find(input_of(node, 0));
     return constant != model.constants.end() && !constant->second->dims.empty() &&
            is_real(constant->second->data_type);
   });
@@ -156,7 +158,7 @@ void cast_of_weight(const Model& model, Found& found) {
 void layernorm_half(const Model& model, Found& found) {
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_op(node, "LayerNormalization") && !node.inputs.empty() &&
-           is_half(model.type_of(node.inputs[0]));
+           is_half(model.type_of(input_of(node, 0)));
   });
   found.add(
       places, "LayerNormalization node",
@@ -170,9 +172,9 @@ void layernorm_half(const Model& model, Found& found) {
 // Returns whether the node squares its input. Also returns true for a Pow node with an unknown
 // exponent, because the exponent may be 2.
 bool is_square(const Model& model, const onnx::Node& node) {
-  if (is_op(node, "Mul")) return node.inputs.size() == 2 && node.inputs[0] == node.inputs[1];
+  if (is_op(node, "Mul")) return node.inputs.size() == 2 && input_of(node, 0) == input_of(node, 1);
   if (!is_op(node, "Pow") || node.inputs.size() != 2) return false;
-  const auto exponent = numbers_of(model, node.inputs[1]);
+  const auto exponent = numbers_of(model, input_of(node, 1));
   return !exponent || (exponent->size() == 1 && (*exponent)[0] == 2);
 }
 
@@ -181,9 +183,9 @@ bool is_square(const Model& model, const onnx::Node& node) {
 Places variances(const Model& model, bool half) {
   return nodes_where(model, [&](const onnx::Node& node) {
     if (!is_op(node, "ReduceMean") || node.inputs.empty()) return false;
-    const onnx::Node* maker = model.maker_of(node.inputs[0]);
+    const onnx::Node* maker = model.maker_of(input_of(node, 0));
     return maker != nullptr && is_square(model, *maker) &&
-           is_half(model.type_of(node.inputs[0])) == half;
+           is_half(model.type_of(input_of(node, 0))) == half;
   });
 }
 
@@ -255,7 +257,7 @@ void bf16_kernels(const Model& model, Found& found) {
   const std::string_view lacking = row_of(Target::onnxruntime_cuda).no_bfloat16.value;
   const Places places = nodes_where(model, [&](const onnx::Node& node) {
     return is_one_of(lacking, node.op_type, ',') && is_op(node, node.op_type) &&
-           !node.inputs.empty() && model.type_of(node.inputs[0]) == type::bfloat16;
+           !node.inputs.empty() && model.type_of(input_of(node, 0)) == type::bfloat16;
   });
   found.add(places, "node", "ONNX Runtime's CUDA provider has no bfloat16 kernel for the operator",
             {itself(Target::onnxruntime_cuda, error)},

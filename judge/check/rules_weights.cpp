@@ -1,4 +1,5 @@
-// Rules for weights: whether check can read the elements, and whether the values are usable.
+// The rules of the command check for a model's weights. They report elements that check cannot
+// read, values that are infinite, NaN or unsuitable for float16, and elements of type float64.
 
 #include <array>
 
@@ -33,9 +34,10 @@ void external_data_elsewhere(const Model& model, Found& found) {
 
 void external_data_unread(const Model& model, Found& found) {
   found.add(model.weights.unread, "weight",
-            "the elements are in another file, which check did not read", everywhere(note),
-            "For a model in memory, check reads no other files. Save the model beside its external "
-            "data and check the saved file.");
+            "the elements are in another file, and `check` did not read this file",
+            everywhere(note),
+            "For a model in memory, `check` reads no other files. Save the model beside its "
+            "external data and check the saved file.");
 }
 
 void weight_damaged(const Model& model, Found& found) {
@@ -68,8 +70,8 @@ void weight_beyond_half(const Model& model, Found& found) {
 void weight_subnormal(const Model& model, Found& found) {
   const WeightFacts& weights = model.weights;
   // Below 6.1e-5, float16 keeps fewer digits of a number. Every trained network has a few weights
-  // below 6.1e-5. If 5 % of the weights or more are below 6.1e-5, many weights lost digits when
-  // they became float16.
+  // below 6.1e-5, so this rule warns only if 5 % of the weights or more are below 6.1e-5. Then many
+  // weights lost digits when they became float16.
   constexpr std::uint64_t one_in = 20;
   if (weights.half_subnormal == 0 || weights.half_subnormal < weights.half_elements / one_in)
     return;

@@ -53,9 +53,10 @@ std::string folder_text(const std::filesystem::path& file) {
 ProviderOptions onnxruntime_options(const EngineModel& model, const EngineOptions& options) {
   ProviderOptions result;
   judge::engine::validate(model, options, result.notes);
-  // ONNX Runtime's TensorRT provider builds weakly typed networks. In these networks, TensorRT
-  // computes in float16 or bfloat16 only if the flag for this type is set. TensorRT 11 and newer do
-  // not have these flags, and take all types from the file.
+  // ONNX Runtime's TensorRT provider builds weakly typed networks, hence the argument `false`. In
+  // these networks, TensorRT computes in float16 or bfloat16 only if the flag for this type is set,
+  // so `route` says which flags to set. TensorRT 11 and newer do not have these flags, and take all
+  // types from the file.
   const auto route = judge::engine::precision_route(model, options, false, result.notes);
   const auto add = [&](const char* key, const std::string& value) {
     result.options.emplace_back(key, value);

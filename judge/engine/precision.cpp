@@ -43,7 +43,8 @@ constexpr std::array kOptions = {
     TrtexecOption{"--skipInference", since(k86)},
 };
 
-// The options of this version and newer versions are unknown. The newest known release is 11.5.
+// The options of trtexec 12 and newer versions are unknown, so validate() adds a note for these
+// versions. The newest known release is 11.5.
 constexpr Version kFirstUnknown = version(12);
 
 void check_range(const char* name, const std::optional<std::int64_t>& value, std::int64_t low,
@@ -247,8 +248,8 @@ PrecisionRoute precision_route(const EngineModel& model, const EngineOptions& op
   const bool wants_fp16 = options.precision == EnginePrecision::fp16;
   const bool wants_bf16 = options.precision == EnginePrecision::bf16;
   const bool typed = model.has_float16 || model.has_bfloat16 || model.is_quantized;
-  // If the file does not contain the requested type, TensorRT computes in this type only with the
-  // flag --fp16 or --bf16. These flags work only in weakly typed networks.
+  // True if the file does not contain the requested type. TensorRT then computes in this type only
+  // with the flag --fp16 or --bf16, so the network must be weakly typed.
   const bool beyond_file =
       (wants_fp16 && !model.has_float16) || (wants_bf16 && !model.has_bfloat16);
 

@@ -1,6 +1,6 @@
 // Writes the command line of tensorrt_rtx, the program of NVIDIA's TensorRT for RTX.
 // Source: NVIDIA's documentation of tensorrt_rtx 1.5 to 1.7. Runs of tensorrt_rtx 1.7.1 showed
-// which models the builder refuses.
+// which models this program refuses.
 
 #include <algorithm>
 #include <array>
@@ -71,9 +71,9 @@ void check(const EngineModel& model, const EngineOptions& options,
   const std::vector<int>& wanted = options.compute_capabilities;
   if (wanted.size() > 1 && std::find(wanted.begin(), wanted.end(), kTuring) != wanted.end()) {
     notes.push_back(
-        fmt::format("an engine has one list of kernels for all its GPUs; with compute capability "
-                    "7.5, every GPU runs more kernels (aether_small: 121 instead of 89); build a "
-                    "separate engine for 7.5, with {} 7.5",
+        fmt::format("an engine has one list of kernels for all its GPUs; if one of the GPUs has "
+                    "compute capability 7.5, the other GPUs also run more kernels (aether_small: "
+                    "121 instead of 89); build a separate engine for 7.5, with {} 7.5",
                     option("compute_capabilities")));
   }
   if (!model.has_float16 && !model.has_bfloat16 && !model.is_quantized) {

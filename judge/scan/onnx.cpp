@@ -47,22 +47,25 @@ void judge_node(const onnx::Model& model, const onnx::Node& node, Collector& col
 }
 
 // Reports a string tensor whose number of strings does not match its shape. ONNX Runtime creates
-// all strings before it compares their number with the shape.
+// all strings that the shape requires before it counts the strings in the file. So a small file
+// with a large shape could need much memory.
 void judge_texts(const onnx::Tensor& tensor, Collector& collector) {
   if (tensor.data_type != kString || !tensor.external_file.empty()) return;
   const auto elements = checked_product(tensor.dims);
   if (elements && static_cast<std::uint64_t>(*elements) == tensor.pieces.size()) return;
-  collector.unclear("tensor-shape", "the tensor '{}' has {}, but its shape requires another number",
-                    printable(tensor.name, 60), plural(tensor.pieces.size(), "text"));
+  collector.unclear("tensor-shape",
+                    "the tensor '{}' has {}, but its shape requires another number of strings",
+                    printable(tensor.name, 60), plural(tensor.pieces.size(), "string"));
 }
 
 // Reports sparse tensors and deeply nested graphs. For both, the memory or the time of ONNX Runtime
 // can grow much faster than the file's size.
 void judge_growth(const onnx::Model& model, Collector& collector) {
-  // ONNX Runtime turns a sparse tensor into a dense one. ONNX Runtime 1.20 does not check the
-  // indices and can write outside its memory.
+  // ONNX Runtime turns a sparse tensor into a dense tensor, which may need much more memory. ONNX
+  // Runtime 1.20 also does not check the indices and can write outside its memory.
   if (model.sparse_tensors > 0) {
-    collector.unclear("sparse-tensor", "the file has {}, whose content scan does not examine",
+    collector.unclear("sparse-tensor",
+                      "the file has {}; `scan` does not examine the content of sparse tensors",
                       plural(model.sparse_tensors, "sparse tensor"));
   }
   // The load time of ONNX Runtime 1.20 doubles with each level of graphs inside graphs. Each
@@ -88,8 +91,8 @@ bool judge_functions(const onnx::Model& model, Collector& collector) {
                       "the file replaces a known operator by its own function: {}",
                       printable(full_name({"", function.name, function.domain, {}, {}, {}}), 120));
   }
-  // ONNX Runtime replaces each call by the function's nodes when it loads the file, so a small file
-  // can become a huge graph.
+  // When ONNX Runtime loads the file, it replaces each call of a function by the function's nodes.
+  // So a small file can become a huge graph.
   std::uint64_t stored = 0;
   model.each_node([&](const onnx::Node&) { ++stored; });
   const std::uint64_t most = std::min(kTooManyNodes, 10'000 + 100 * stored);

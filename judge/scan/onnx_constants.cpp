@@ -144,7 +144,8 @@ class Constants {
     if (!input.has_shape || input.dims.size() > kMostNumbers) return value;
     value.dims = Dims();
     for (const std::string& text : input.dims) {
-      // If an input has several axes, the size of the first axis is the number of pictures.
+      // The first of several axes is the batch (number of pictures). If the file leaves the size of
+      // the batch open, scan assumes 1. For any other open axis, scan assumes kOpenSize.
       const bool is_batch = value.dims->empty() && input.dims.size() > 1;
       const std::int64_t size = size_of(text);
       value.dims->push_back(size != kOpen ? size : is_batch ? 1 : kOpenSize);
@@ -198,7 +199,8 @@ class Constants {
   // last visited node if the work exceeds `most_` or the nodes need too many rounds.
   double fold(const Nodes& nodes, Scope& scope, int depth) {
     // Exporters write each node after the nodes that make its inputs, so two rounds find and
-    // confirm every value. Any other order can need a round for each node.
+    // confirm every value. In any other order, every node may need a round of its own, so fold()
+    // limits the number of rounds.
     constexpr int most_rounds = 20;
     for (int round = 0; excess_ == nullptr; ++round) {
       double sum = 0;
@@ -253,7 +255,8 @@ class Constants {
     if (is_one_of("Loop Scan", node.op_type)) {
       results.assign(node.outputs.size(), {false});
     } else if (node.op_type == "Constant" && onnx::is_onnx_domain(node.domain)) {
-      // If the attribute `value` is a tensor, the scope has had this tensor from the beginning.
+      // If the attribute `value` of this Constant is a tensor, first_excess() or call() has already
+      // added the tensor to the scope, so there is nothing to add.
       const bool is_known = !node.outputs.empty() && scope.values.contains(node.outputs[0]);
       if (is_known && node.attributes.empty()) return false;
       results = {constant_of(node, scope.caller, static_cast<double>(file_.input.size()))};

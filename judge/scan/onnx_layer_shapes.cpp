@@ -1,5 +1,5 @@
-// Computes the output shapes of operators for layers: convolution, pooling, products of matrices,
-// resizing and moving of picture elements, reductions.
+// Computes the output shapes of operators for layers: convolutions, pooling, matrix products,
+// Resize, DepthToSpace, SpaceToDepth, GridSample, reductions, ArgMax and ArgMin.
 
 #include <algorithm>
 #include <array>
@@ -69,7 +69,8 @@ Shape slide(const Operation& operation, std::int64_t channels, const Dims& kerne
   return result;
 }
 
-// Returns `size` x `scale`, rounded down; nullopt if float32 and float64 give different results.
+// Returns `size` x `scale`, rounded down. Returns nullopt if float32 and float64 give different
+// results, because the size then depends on the type in which a program computes the size.
 std::optional<std::int64_t> scaled(std::int64_t size, double scale) {
   const double exact = std::floor(static_cast<double>(size) * scale);
   const float rounded = std::floor(static_cast<float>(size) * static_cast<float>(scale));
@@ -139,8 +140,8 @@ Shape matmul(const Operation& operation) {
   return result;
 }
 
-// Returns nullopt unless the equation consists of small letters, commas, spaces and an arrow, for
-// example "bij,bjk->bik".
+// Returns the shape of the output. Returns nullopt unless the equation consists of small letters,
+// commas, spaces and an arrow, for example "bij,bjk->bik".
 Shape einsum(const Operation& operation) {
   const auto found = operation.node.attributes.find("equation");
   const auto* equation =
@@ -249,7 +250,8 @@ Shape arg_max(const Operation& operation) {
   return result;
 }
 
-// Moves elements between the channels and the picture, in blocks of `blocksize` x `blocksize`.
+// Returns the output shape of DepthToSpace or SpaceToDepth. These operators move elements between
+// the channels and the picture, in blocks of `blocksize` x `blocksize` elements.
 Shape shuffle(const Operation& operation) {
   Shape result = as_first(operation);
   const auto block = operation.integer("blocksize", 0);
@@ -275,7 +277,8 @@ Shape grid_sample(const Operation& operation) {
   if (dims == nullptr || grid == nullptr || dims->size() != 4 || grid->size() != 4) {
     return std::nullopt;
   }
-  // ONNX takes the number of pictures from either input, so both inputs must agree.
+  // ONNX may take the number of pictures (the first size) from either input. If the numbers differ,
+  // the shape of the output is unknown.
   if (dims->front() != grid->front()) return std::nullopt;
   return Dims{(*dims)[0], (*dims)[1], (*grid)[1], (*grid)[2]};
 }

@@ -1,6 +1,7 @@
-// Computes the elements of small constants, for the operators with which exporters compute sizes.
-// If a computed element would be inexact in any type that the operator can have here (int32, int64,
-// float32, float64), the elements are unknown.
+// Computes the elements of an operator's output (at most kMostNumbers) from known elements of the
+// inputs, for the operators with which exporters compute sizes of tensors. If arithmetic gives an
+// element that would be inexact in any type that the operator can have here (int32, int64, float32,
+// float64), the output's elements are unknown.
 
 #include "judge/scan/onnx_numbers.h"
 
@@ -42,9 +43,9 @@ void each_index(const Dims& dims, Visit visit) {
   }
 }
 
-// Returns the place of an element in row-major order, for broadcasting and Tile. If `index` has
-// more axes than `dims`, ignores the first axes of `index`. Takes the index along each axis modulo
-// the size of the axis.
+// Returns the position, in row-major order, of the element at `index` in a tensor with the shape
+// `dims`. For broadcasting and Tile, `index` may belong to a larger tensor: the function ignores
+// additional first axes of `index`, and takes the index along each axis modulo the axis's size.
 std::size_t place_of(const Dims& index, const Dims& dims) {
   if (index.size() < dims.size() || std::find(dims.begin(), dims.end(), 0) != dims.end()) return 0;
   std::size_t place = 0;
@@ -168,9 +169,9 @@ std::optional<double> computed(std::string_view op, const Numbers& x, bool is_in
   return std::nullopt;
 }
 
-// Computes each element from one element of each input, with broadcasting. All inputs must have one
-// type, except the condition of Where. Where only copies elements, so is_exact() may be false for
-// the elements of Where.
+// Computes each element from one element of each input, with broadcasting. Returns nullopt if some
+// inputs are integers and others are not (the condition of Where may differ). Also returns nullopt
+// if is_exact() is false for an element, except for Where, because Where only copies elements.
 std::optional<Numbers> elementwise(const Operation& operation, const Dims& dims) {
   const std::string_view op = operation.node.op_type;
   const bool selects = op == "Where";

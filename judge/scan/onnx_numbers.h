@@ -7,9 +7,10 @@
 
 namespace aether2onnx::judge::scan {
 
-/// Returns whether float32 and float64, and also int32 and int64 if `is_integer` is true, hold the
-/// number exactly. If the result is true for two numbers, float64 also holds their sum and product
-/// exactly.
+/// Returns whether `number` is a whole number from -2^24 to 2^24. If `is_integer` is false, also
+/// accepts other multiples of 2^-20 in this range that float32 holds exactly. So float32, float64
+/// and, if `is_integer` is true, int32 and int64 hold the number exactly. float64 also holds the
+/// sum and the product of two accepted numbers exactly.
 bool is_exact(double number, bool is_integer);
 
 /// Sets `output.numbers` and `output.is_integer`, if the elements of the node's first output can be

@@ -1,6 +1,6 @@
 /// @file
-/// Functions that compute the output shapes of operators for layers, and helpers that
-/// onnx_shapes.cpp uses, too. Private to this folder.
+/// Functions that compute the output shapes of Conv, MatMul, Resize and other operators for layers,
+/// and helpers for these functions. onnx_shapes.cpp uses the helpers, too. Private to this folder.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@
 
 namespace aether2onnx::judge::scan {
 
-/// Integers up to this limit are exact in float64.
+/// The largest size of an axis. A shape with a larger size counts as unknown, because integers
+/// beyond this limit may not be exact in float64.
 inline constexpr std::int64_t kLargest = std::int64_t{1} << 53U;
 
 inline bool is_size(std::int64_t size) { return size >= 0 && size <= kLargest; }

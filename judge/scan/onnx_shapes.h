@@ -10,13 +10,14 @@
 namespace aether2onnx::judge::scan {
 
 /// The size that scan assumes for an axis whose size the file leaves open. Exception: if a model's
-/// input has several axes, the first axis is the batch, and scan assumes 1. ONNX Runtime computes a
-/// size when it loads a model only if the size is the same for all inputs of the model, so every
-/// assumption gives the right result. Networks for pictures accept 32 in most cases.
+/// input has several axes, the first axis is the batch, and scan assumes the batch size 1. While
+/// ONNX Runtime loads a model, it computes only constants that are the same for all inputs of the
+/// model. So scan finds the same constants with every size that the network accepts. Networks for
+/// pictures accept 32 in most cases.
 inline constexpr std::int64_t kOpenSize = 32;
 
-/// Returns the shape of each output of a node. A shape is unknown if the operator is not known
-/// here, or if ONNX's definition does not allow the inputs.
+/// Returns the shape of each output of a node. A shape is unknown if scan does not know the
+/// operator, or if ONNX's definition does not allow the inputs.
 std::vector<Shape> shapes_of(const Operation& operation);
 
 /// The elements that the operator Slice takes along each axis.

@@ -40,7 +40,8 @@ constexpr std::string_view kProducts =
 constexpr std::string_view kHeavy =
     "MatMul Gemm Conv ConvTranspose AveragePool LpPool MaxPool Einsum GridSample LRN";
 
-// Operators that do not read all elements of their inputs.
+// Operators that do not read all elements of their inputs. For these operators, work_of() counts
+// only the elements of the outputs.
 constexpr std::string_view kPicks = "Gather GatherElements GatherND Slice Split Shape Size";
 
 double elements(const Operation& operation, std::size_t i) {
@@ -66,7 +67,8 @@ double product(const std::vector<double>* numbers) {
   return result;
 }
 
-// Returns the largest possible number of elements of a constant whose shape is unknown.
+// Returns the largest number of elements that an output of `operation` can have. All inputs must be
+// constants. results_of() calls this function if the shape of the output is unknown.
 double bound(const Operation& operation) {
   const std::string& op = operation.node.op_type;
   if (op == "ConstantOfShape") return product(operation.numbers(0));
@@ -83,8 +85,9 @@ double bound(const Operation& operation) {
   return kUnbounded;  // an operator that is not known here may have an output of any size
 }
 
-// Returns the value of an attribute; null if there is none of this type. In a function, the value
-// can be an attribute of the call, see onnx::Node::references.
+// Returns the value of the attribute `name`; null if the attribute is missing or has another type.
+// If `node` is in a function, the value can be in an attribute of `caller`, the node that calls the
+// function (see onnx::Node::references).
 template <typename Type>
 const Type* attribute(const onnx::Node& node, std::string_view name, const onnx::Node* caller) {
   if (const auto found = node.attributes.find(std::string(name)); found != node.attributes.end()) {
@@ -105,8 +108,9 @@ Value vector_of(std::vector<double> numbers) {
   return {true, static_cast<double>(size), Dims{size}, std::move(numbers), true};
 }
 
-// The operators Shape and Size. ONNX Runtime computes their results when it loads the model, if it
-// knows the shape of the input.
+// Returns the result of the operator Shape or Size. If ONNX Runtime knows the input's shape, ONNX
+// Runtime computes this result while loading the model. Therefore the returned value is always a
+// constant. Its elements are unknown if this function cannot compute the elements.
 Value size_of(const Operation& operation) {
   constexpr double most_exact = 1LL << 53;
   Value unknown{true, static_cast<double>(kMostNumbers)};

@@ -15,10 +15,10 @@ using pickle::ValueId;
 
 namespace {
 
-// `callable` is a value that the pickle calls. Returns the imported name from which `callable`
-// comes, in three cases: `callable` is an imported function or class, the result of calling an
-// imported function or class, or a persistent id of a class. PyTorch stores a class together with
-// its source text as a persistent id. Returns nullopt in all other cases.
+// `callable` is a value that the pickle calls. If `callable` is an imported function or class,
+// returns `callable`. If `callable` is the result of a call, returns the imported function or class
+// that was called. If `callable` is a persistent id of a class, returns the class. (PyTorch stores
+// a class together with its source text as a persistent id.) Returns nullopt in all other cases.
 std::optional<ValueId> global_of(const Document& document, ValueId callable) {
   constexpr int most = 16;
   for (int depth = 0; depth < most; ++depth) {
@@ -96,7 +96,8 @@ bool PickleScanner::unexpected(const Input& input, const std::string& where) {
 }
 
 void PickleScanner::look_at(const Document& document, const std::string& where, int depth) {
-  // If the scan's budget (the allowed work) ended the parsing, the pickle may be intact.
+  // If the scan's budget (the allowed work) ended the parsing, the pickle may be intact, so the
+  // scanner does not report the pickle as broken.
   if (!document.problem().empty() && !budget_.is_spent()) {
     collector_.unclear("broken-pickle",
                        "{}: {}; scan lists only the names and calls before this error", where,
@@ -222,7 +223,8 @@ void PickleScanner::look_into_text(std::string_view text, bool is_bytes, const s
 void PickleScanner::nested(std::string_view bytes, const std::string& where, int depth) {
   if (depth >= limits::kNestedPickles || ++pickles_ > limits::kPickles) {
     collector_.unclear("too-many-pickles",
-                       "{}: too many pickles within pickles; the other pickles were not scanned",
+                       "{}: the file has too many pickles within pickles; the pickles beyond the "
+                       "limit were not scanned",
                        where);
     return;
   }

@@ -193,15 +193,15 @@ void read_as_flatbuffer(const File& file) {
   std::array<char, 4> buffer{};
   const std::string_view name = text_at(buffer, file.input, 4);
   if (name == "ORTM") {
-    file.collector.found(
-        "polyglot-ort",
-        "the file's format is {}, but the file also has the mark of ONNX Runtime's own format",
-        container_of(file));
+    file.collector.found("polyglot-ort",
+                         "the file's format is {}, but the file also has the identifier of ONNX "
+                         "Runtime's format ORT ('ORTM' in bytes 4 to 7)",
+                         container_of(file));
   } else if (name == "PTMF") {
-    file.collector.found(
-        "polyglot-flatbuffer",
-        "the file's format is {}, but the file also has the mark of a TorchScript program",
-        container_of(file));
+    file.collector.found("polyglot-flatbuffer",
+                         "the file's format is {}, but the file also has the identifier of a "
+                         "TorchScript program ('PTMF' in bytes 4 to 7)",
+                         container_of(file));
   }
 }
 

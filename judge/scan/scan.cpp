@@ -52,7 +52,8 @@ void scan_anything(const File& file) {
   }
 }
 
-// Scans a file whose first bytes show no checkpoint and no ONNX file. If the file is no pickle,
+// Scans a file whose first bytes show no checkpoint and no ONNX file. A text file, or a file of
+// unknown kind, may be a pickle, and is then scanned as a pickle. For all other files,
 // scan_tensors() adds a finding that names the file's format.
 void scan_no_checkpoint(const File& file, FileKind kind) {
   if (kind == FileKind::unknown || kind == FileKind::text) {
@@ -99,7 +100,7 @@ void scan_shards(const File& file) {
 }
 
 // Scans the file in the format that its first bytes show. Then tries the readers of all other
-// formats.
+// formats, because some programs may read the file in another format.
 void scan_whole(const File& file) {
   const FileKind kind = formats::sniff_without_tar(file.input);
   switch (kind) {
@@ -155,8 +156,9 @@ std::optional<std::uint64_t> scan_tensors(const File& file) {
       collector.found("tensor", "at byte {} the pickle has an object that {}", offset, problem);
     }
     if (audit.big_endian) {
-      collector.unclear("big-endian",
-                        "the elements are big-endian; PyTorch before 2.1 would read other numbers");
+      collector.unclear(
+          "big-endian",
+          "the tensors' elements are big-endian; PyTorch before 2.1 would read wrong numbers");
     }
     for (const std::string& key : audit.unused_storages) {
       collector.note("unused-storage", "no tensor uses storage '{}'", printable(key, 60));

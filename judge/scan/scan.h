@@ -44,8 +44,8 @@ class Collector {
   void call(std::string text, Verdict verdict, const std::string& where);
   void finding(ScanResult weight, std::string code, std::string what);
 
-  /// Returns whether the list of calls is full. After that, callers count each further call with
-  /// another_call() and need not make the call's text.
+  /// Returns whether the list of calls is full. If the list is full, callers count each suspicious
+  /// call with another_call(), and need not make the call's text.
   bool is_full_of_calls() const { return report_.calls.size() >= limits::kListed; }
   /// Counts a suspicious call that is not listed because the list of calls is full.
   void another_call();
@@ -95,9 +95,10 @@ class PickleScanner {
   /// Scans the pickle at byte `offset` of `input`. `where` names the pickle in findings.
   Outcome one(const Input& input, std::uint64_t offset, const std::string& where);
 
-  /// Scans the pickle that should fill `input`, and all pickles that follow it. Loaders read only
-  /// the first pickle, but other scanners may read the first pickle or all of them. So this scan
-  /// covers all pickles, and reports bytes behind the first pickle as a danger.
+  /// Scans the first pickle in `input`, which should fill `input`, and all pickles that follow.
+  /// Reports bytes behind the first pickle as a danger, because programs may disagree about which
+  /// part is the pickle: loaders read only the first pickle, but other scanners may read the first
+  /// pickle or all pickles.
   void all(const Input& input, const std::string& where);
 
   /// If `input`, which should be data such as weights, is a pickle with imports or calls, scans the

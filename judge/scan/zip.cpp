@@ -80,8 +80,8 @@ class ZipScan {
   bool run() {
     collector_.set_container("zip");
     audit();
-    // audit() has read the archive's directory, and zip::Archive reads the directory again. Stop if
-    // this work exceeds the rest of the scan's budget (Limits::scan_work).
+    // audit() has read the archive's directory, and zip::Archive reads the directory again. If the
+    // second reading exceeds the rest of the scan's budget (Limits::scan_work), run() ends here.
     if (!take_directory()) return has_data_pickle_;
     try {
       const zip::Archive zip(file_.input, file_.context);
@@ -182,7 +182,9 @@ class ZipScan {
         return byte >= std::byte{'0'} && byte <= std::byte{'9'};
       };
       if (!std::all_of(content.begin(), content.end(), is_digit)) {
-        collector_.unclear("record", "{}: the entry is no decimal number", where);
+        collector_.unclear(
+            "record", "{}: this entry must contain a decimal number, but contains other characters",
+            where);
       }
     }
     const bool known =

@@ -106,7 +106,8 @@ std::uint16_t round_to(double value) noexcept {
   const int exponent = biased - 1023;
   if (exponent > Format::kMaxExponent) return static_cast<std::uint16_t>(sign | infinity);
   // The value rounds to 0 if its magnitude is below half of the smallest subnormal number of the
-  // 16-bit format. All subnormal numbers of float64 are that small.
+  // 16-bit format. All subnormal numbers of float64 are that small, so the code below gets only
+  // normal numbers.
   if (exponent < min_exponent - static_cast<int>(fraction_bits) - 1) return sign;
 
   // A normal number keeps `fraction_bits` bits below its leading 1 bit. A subnormal number keeps
@@ -120,8 +121,9 @@ std::uint16_t round_to(double value) noexcept {
   const std::uint64_t half = 1ULL << (drop - 1);
   if (dropped > half || (dropped == half && (kept & 1U) != 0)) ++kept;
 
-  // In a normal number, the leading 1 bit of `kept` lies above the fraction and adds 1 to the
-  // exponent field. A carry out of the fraction also adds 1.
+  // The exponent field of a normal number is exponent - min_exponent + 1. The leading 1 bit of
+  // `kept` lies above the fraction, so this bit adds the 1. A carry out of the fraction adds
+  // another 1, because the rounded number is then the next power of two.
   const std::uint64_t field =
       subnormal ? kept
                 : kept + (static_cast<std::uint64_t>(exponent - min_exponent) << fraction_bits);

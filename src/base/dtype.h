@@ -81,9 +81,10 @@ struct ConversionLoss {
   std::uint64_t flushed_to_zero = 0;
 };
 
-/// Appends the elements of `source` to `out` as elements of type `to`. Rounds once, to nearest with
-/// ties to even. If the types are equal, copies the elements and counts those that are not finite.
-/// Both types must be weight types (is_weight_dtype()). `source` is in native byte order.
+/// Appends the elements of `source` to `out` as elements of type `to`. Rounds each element only
+/// once, to nearest with ties to even. If the types are equal, copies the elements, and counts the
+/// elements that are not finite. Both types must be weight types (is_weight_dtype()). `source` is
+/// in native byte order.
 ConversionLoss convert_elements(std::span<const std::byte> source, DType from, DType to,
                                 std::vector<std::byte>& out);
 

@@ -16,8 +16,9 @@ struct Named {
   std::uint64_t highest;
 };
 
-// The highest values that set_limit() accepts for limits on counts, on bytes, and on scan_work. The
-// pickle reader numbers a pickle's values with 32-bit integers, so a count must fit into 32 bits.
+// The highest values that set_limit() accepts for limits on counts, on bytes, and on the work of a
+// scan (scan_work). The pickle reader numbers a pickle's values with 32-bit integers, so a count
+// must fit into 32 bits.
 constexpr std::uint64_t kMostThings = 2'000'000'000;
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 30U;
 constexpr std::uint64_t kMostWork = 1'000'000'000'000'000;  // about eleven days of 1 ns units
@@ -39,8 +40,7 @@ constexpr std::array kNamed = {
 }  // namespace
 
 std::string how_to_raise(std::string_view name) {
-  return fmt::format("If the file really is that large, raise the limit: {} {}=N.", option("limit"),
-                     name);
+  return fmt::format("If you trust the file, raise the limit: {} {}=N.", option("limit"), name);
 }
 
 }  // namespace aether2onnx::limits

@@ -18,7 +18,8 @@ inline constexpr std::size_t kJsonDepth = 32;
 /// unknown. Readers ignore a module's attribute with a longer name.
 inline constexpr std::size_t kNameBytes = 1000;
 
-/// The largest nesting depth of a pickle's values. Python's picklers stop at about 1,000 levels.
+/// The largest nesting depth of a pickle's values. Real pickles stay below this limit, because
+/// Python's picklers stop at about 1,000 levels.
 inline constexpr std::uint32_t kPickleDepth = 3000;
 
 /// The largest nesting depth of the modules in a pickled network.
@@ -36,12 +37,13 @@ inline constexpr std::size_t kTensorRank = 64;
 /// chosen hashes, Python may compare each key with all other keys.
 inline constexpr std::size_t kChosenKeys = 1000;
 
-/// The most slots of a dict's table that Python may search for each integer key, on average. An
-/// author of a pickle can choose integers for which Python searches the same slots one by one.
+/// The most slots of a dict's table that Python may search for each integer key, on average. The
+/// author of a pickle can slow Python down with integers for which Python searches the same slots
+/// one by one.
 inline constexpr std::uint64_t kProbesPerKey = 100;
 
 /// The most values in a tuple that is a key, including the values of inner tuples. Python computes
-/// a tuple's hash at each use. For nested tuples, this could take hours.
+/// a tuple's hash each time the tuple is used as a key. For nested tuples, this could take hours.
 inline constexpr std::size_t kTupleKeyValues = 100;
 
 /// The most values in a frozenset that is a key or an element of a set. These values must be
@@ -52,7 +54,8 @@ inline constexpr std::size_t kSetKeyValues = 16;
 /// call for a torch.nn.Parameter contains the call for a tensor.
 inline constexpr int kTensorCalls = 4;
 
-/// The most digits or bytes of an integer that is a key.
+/// The most digits or bytes of an integer that is a key of a dict or an element of a set. Python
+/// computes an integer's hash again for each use as a key, so long integers slow Python down.
 inline constexpr std::size_t kIntegerKeyBytes = 100;
 
 /// The most layers in one pickle. Python needs more than a kilobyte for each.
@@ -65,8 +68,9 @@ inline constexpr std::size_t kChainable = 10'000;
 /// The most attributes of a layer (torch.nn.Module). Layers have a few dozen attributes.
 inline constexpr std::size_t kModuleAttributes = 1000;
 
-/// An expanded tensor (torch.Tensor.expand) repeats the elements of its storage. The number of the
-/// tensor's elements minus the number of the storage's elements must not exceed this limit.
+/// An expanded tensor (torch.Tensor.expand) repeats the elements of its storage. The tensor may
+/// have at most this many elements more than the storage. Without this limit, reading a small
+/// file could take very much memory.
 inline constexpr std::int64_t kExpandedElements = 1 << 24;
 
 /// The largest allowed number of channels, hidden width and kernel size of a layer. The largest

@@ -20,7 +20,7 @@ std::vector<std::byte> load_little_endian(const NewTensor& tensor) {
   TensorData data = tensor.load();
   require(data.dtype == tensor.dtype && data.shape == tensor.shape &&
               data.bytes.size() == byte_count(tensor),
-          "a loader returned data of another type, shape or size than its tensor's");
+          "the data from NewTensor::load differ from the tensor in type, shape or size");
   if constexpr (std::endian::native == std::endian::big) {
     swap_byte_order(data.bytes, size_of(tensor.dtype));
   }

@@ -106,11 +106,11 @@ std::vector<std::byte> load_little_endian(const NewTensor& tensor);
 /// The result of state_dict::audit(), which checks all tensors of a file, and all references to
 /// storages, against the bytes in the file.
 struct Audit {
-  /// The first 20 contradictions. In each case, the pickle's data for a tensor, or for a reference
-  /// to a storage, contradict each other or the storages of the file. Each pair has the tensor's or
-  /// reference's byte offset in the file or zip entry with the pickle, and a text for messages. The
-  /// text continues a sentence that begins with "an entry that", for example "is a sparse tensor
-  /// with an index outside the tensor".
+  /// The first 20 contradictions. Each contradiction is about one object in the pickle: a tensor or
+  /// a reference to a storage. The object's data contradict each other or the storages of the file.
+  /// Each pair has the object's byte offset, and a text for messages. The offset counts from the
+  /// start of the file, or of the zip entry with the pickle. The text continues a sentence that
+  /// begins with "an object that": "is a sparse tensor with an index outside the tensor".
   std::vector<std::pair<std::uint64_t, std::string>> contradictions;
   /// Keys of the first 20 storages that the pickle does not refer to.
   std::vector<std::string> unused_storages;

@@ -68,7 +68,8 @@ struct Initializer {
   bool is_parameter = false;  ///< True for a weight of the network.
 };
 
-/// A graph. The nodes are in the order of execution: a node comes after the nodes of its inputs.
+/// A graph. The nodes are in the order of execution: a node comes after the nodes that compute its
+/// inputs.
 class Graph {
  public:
   std::string name;
@@ -114,7 +115,8 @@ class Graph {
   std::map<std::string, int> names_;
 };
 
-/// Returns whether a node is a depthwise Conv: a Conv with more than one group of channels.
+/// Returns whether a node is a depthwise Conv. In our graphs, each Conv with more than one group of
+/// channels is depthwise.
 bool is_depthwise(const Node& node);
 
 /// Returns the block or layer to which the module `path` belongs: the first name in the path and

@@ -37,8 +37,8 @@ TensorData stored(const Expression& expression, const state_dict::StateDict& sta
   return state_dict.read(entry_of(expression, state_dict));
 }
 
-// Computes combined(a, b) for each element of `a` and the same element of `b`. If `b` has only one
-// element, uses this element for all elements of `a`.
+// Computes combined(a, b) for each element of `a` and the element of `b` with the same index. If
+// `b` has only one element, uses this element for all elements of `a`.
 template <typename Operator>
 Numbers combine(Numbers a, const Numbers& b, Operator combined) {
   const bool single = b.values.size() == 1;

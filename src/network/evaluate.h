@@ -13,8 +13,8 @@ namespace aether2onnx::network {
 
 /// Returns the type of a weight's elements. For a stored weight, returns the tensor's type in the
 /// checkpoint, or float32 if the tensor is quantized. For a computed weight, returns the widest
-/// type of the tensors from which the weight is computed, but float32 for float16 and bfloat16. In
-/// PyTorch, the sum of these tensors has this type, too.
+/// type of the tensors from which the weight is computed, but float32 for a mixture of float16 and
+/// bfloat16. In PyTorch, the sum of these tensors has this type, too.
 DType stored_dtype(const Expression& expression, const state_dict::StateDict& state_dict);
 
 /// Returns the elements of a weight. A stored weight keeps its type. A computed weight is rounded

@@ -104,9 +104,9 @@ struct Generation {
   /// Adds the network's modules to `net`, in the order of the forward pass. Null if the published
   /// PyTorch code of the generation cannot run.
   void (*forward)(NetworkWriter& net) = nullptr;
-  /// True if the tensors show the generation and all settings except img_range (in G1). The dicts
-  /// arch_config and metadata in the file then give recognise() no other setting, so recognise()
-  /// does not compare these dicts with the tensors.
+  /// True for G1: the tensors show the generation and all settings except img_range. recognise()
+  /// then reads only img_range from the dicts arch_config and metadata in the file, and does not
+  /// compare these dicts with the tensors.
   bool keys_tell_all = false;
 };
 

@@ -20,8 +20,9 @@ bool fits(const FloatStateDict& file) {
 
 Decision decide(const FloatStateDict& /*file*/, const ReadOptions& /*options*/) {
   fail({ErrorKind::unsupported, "network-cannot-run", kNames.front()},
-       "the file is an AetherNet of generation G2. The published code of G2 can't run: its fusion "
-       "adds a tensor of embed_dim channels to a tensor of embed_dim * stages channels.\n"
+       "the file is an AetherNet of generation G2. The published code of G2 can't run: the layer "
+       "that fuses the stages adds a tensor of embed_dim channels to a tensor of "
+       "embed_dim * stages channels.\n"
        "Nobody can have trained such a network; give a checkpoint of another generation.");
 }
 

@@ -1,6 +1,6 @@
 // The third generation of AetherNet (G3). A stage is a group of blocks. The fusion layer is a 1 x 1
-// convolution that reads the outputs of all stages. The file also contains a projection (1 x 1
-// convolution) for each stage, but the network does not use these projections.
+// convolution that reads the outputs of all stages. The checkpoint also contains a projection (a
+// 1 x 1 convolution) for each stage, but the network does not use these projections.
 
 #include <array>
 

@@ -64,8 +64,8 @@ bool has_name(const Generation& generation, std::string_view name) {
 
 namespace {
 
-// Returns whether a network has the dimensions of a variant. A small kernel of 0 means that the
-// size is unknown; an unknown size fits any variant.
+// Returns whether a network has the dimensions of a variant. If facts.small_kernel is 0, the size
+// of the network's small kernels is unknown, and fits any variant.
 bool is_variant(const Variant& variant, const NetworkInfo& facts) {
   const auto is_attention = [](const std::optional<bool>& wanted, bool found) {
     return !wanted || *wanted == found;

@@ -164,8 +164,9 @@ Dimensions Measure::blocks(const char* gate, const char* main, std::size_t rank)
 }
 
 // Reads the small kernel's size and the norms' epsilon from the note `fused_from` of a fused
-// checkpoint. Compares the note with the texts that fused_from() writes for this epsilon and each
-// possible size of the small kernel (0: unknown). Ignores the note if no text is equal.
+// checkpoint. First reads the epsilon. Then compares the note with the texts that fused_from()
+// writes for this epsilon and each possible size of the small kernel (0: unknown). Ignores the note
+// if no text equals the note.
 void Measure::read_fused_from(Dimensions& d) const {
   const std::string* note = file_.note(kFusedFromNote);
   if (note == nullptr) return;

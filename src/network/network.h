@@ -28,8 +28,8 @@ namespace aether2onnx::network {
 /// Tells how to compute the elements of a weight. Most weights are a tensor of the state dict. When
 /// two modules are merged, the new weight is the result of arithmetic in float64, for example the
 /// sum of two kernels. The operands are called a and b. The operations + - * / combine elements
-/// with the same position in row-major order. Their result has the shape of a. If b has only one
-/// element, they combine each element of a with this element.
+/// with the same position in row-major order. If b has only one element, the operations combine
+/// each element of a with this element. The result has the shape of a.
 struct Expression {
   enum class Kind {
     stored,       ///< The tensor whose key in the state dict is `key`.
@@ -142,7 +142,7 @@ struct DeploymentNorm {
   ParameterId running_var = 0;
   double epsilon = 0;
   /// What a fused checkpoint contains for this norm.
-  ///  - kept: the same four weights.
+  ///  - kept: weight, bias, running_mean and running_var.
   ///  - folded_without_statistics: only the weight and bias of the ChannelAffine.
   ///  - folded_with_statistics: also running_mean and running_var, which have no effect (Buffer).
   enum class WhenFused { kept, folded_without_statistics, folded_with_statistics };

@@ -85,8 +85,9 @@ ValueId NetworkWriter::depthwise(const std::string& path, ValueId input, const c
   unfused.large_weight = parameter(path + ".lk_conv.weight", {channels, 1, large, large});
   unfused.small_weight = parameter(path + ".sk_conv.weight", {channels, 1, small, small});
   unfused.fused_path = fused_path;
-  // In G5x, the biases belong to the layers lk_conv and sk_conv. In other generations, these layers
-  // have no bias, and the biases are the separate parameters lk_bias and sk_bias.
+  // In the generation G5x, the biases belong to the layers lk_conv and sk_conv. In other
+  // generations, the biases are the separate parameters lk_bias and sk_bias, so the layers lk_conv
+  // and sk_conv have no bias.
   if (std::string_view(large_bias) != "lk_conv.bias") no_bias(path + ".lk_conv", channels);
   if (std::string_view(small_bias) != "sk_conv.bias") no_bias(path + ".sk_conv", channels);
   return add(path, unfused, {input});
@@ -156,7 +157,8 @@ void NetworkWriter::check_strictly(const FloatStateDict& file, const std::string
                         want.is_weight ? "" : "integers, "),
             std::string(to_string(entry->tensor->dtype)));
     } else if (want.is_zero && !is_zero(file, want.key)) {
-      found("network-key-bias", want.key, "wrong bias (the network's layer has no bias)", "zeros",
+      found("network-key-bias", want.key,
+            "wrong bias (the network adds no bias in this layer, so only zeros fit)", "zeros",
             "not zero");
     }
   }

@@ -16,8 +16,9 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using StepKind = OutlineStep::Kind;
 
-// The summary (Outline) of a graph leaves out these operators. They compute shapes, means and
-// maxima, do arithmetic on single elements, or copy and rearrange elements.
+// The summary (Outline) of a graph leaves out these operators, because exporters may write the same
+// network with different operators of this list. The operators compute shapes, means and maxima, do
+// arithmetic on single elements, or copy and rearrange elements.
 constexpr std::string_view kSilent =
     "Add Cast Clip Concat Constant ConstantOfShape Div Equal Expand Flatten Gather "
     "GlobalAveragePool Identity Mod Mul Pow Range Shape ReduceMax Reciprocal ReduceMean Reshape "
@@ -156,8 +157,10 @@ class Outliner {
   void take_part(const onnx::Node& node, const Weight& part, const Ints& pads,
                  std::int64_t groups) {
     const Ints& shape = part.shape;
-    if (groups < 2 || pads.size() != 4 || pads[0] < 0 || pads[0] > limits::kLayerWidth ||
-        pads[0] + pads[2] != shape[2] - 1 || pads[1] + pads[3] != shape[3] - 1) {
+    const auto is_size = [](std::int64_t size) { return size >= 0 && size <= limits::kLayerWidth; };
+    if (groups < 2 || pads.size() != 4 || !std::all_of(pads.begin(), pads.end(), is_size) ||
+        !std::all_of(shape.begin(), shape.end(), is_size) || pads[0] + pads[2] != shape[2] - 1 ||
+        pads[1] + pads[3] != shape[3] - 1) {
       return take_unknown();
     }
     const auto [known, is_new] = in_parts_.emplace(node.inputs[0], groups);

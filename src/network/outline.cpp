@@ -230,7 +230,7 @@ std::vector<std::int64_t> depths_of(const Reading& reading, const Generation& ge
     }
   }
   // Each candidate lists the numbers of blocks in the groups. The last candidate is for a graph
-  // that no other candidate fits. It distributes the blocks to the groups as evenly as possible.
+  // that no other candidate fits, and distributes the blocks to the groups as evenly as possible.
   const std::int64_t groups = std::clamp<std::int64_t>(reading.groups, 1, blocks);
   candidates.emplace_back();
   for (std::int64_t i = 0; i < groups; ++i) {

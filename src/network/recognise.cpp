@@ -233,7 +233,8 @@ Settings settle(const FloatStateDict& file, const ReadOptions& options,
   facts.numbers["img_range"] = img_range.value;
   if (decision.settings.without_error_comp) {
     add_evidence(facts, "error_comp", "left out",
-                 "the int8 form of this network does not add the weight error_comp");
+                 "the int8 form of this network does not use error_comp, "
+                 "a weight of the fusion layer");
   }
   if (file.dropped() > 0 && !generation.keys_tell_all) {
     add_evidence(

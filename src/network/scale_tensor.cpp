@@ -122,8 +122,9 @@ Decision by_evidence(const FloatStateDict& file, const ReadOptions& options) {
     return {"G7d",
             "the convolutions are fused, and the norms have no running_mean and running_var"};
   }
-  // `false` marks the generation as an assumption. norm_eps is not marked, because the generation
-  // decides norm_eps: a user who names the right generation also gets the right norm_eps.
+  // `false` marks the generation as an assumption. The epsilon of the norms (norm_eps) is not
+  // marked as an assumption, because the generation decides norm_eps: a user who names the right
+  // generation also gets the right norm_eps.
   return {"G7d", "G6.0 and G7d have the same keys, and the file does not show its generation",
           false};
 }

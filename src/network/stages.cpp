@@ -119,7 +119,8 @@ void measure_upsampler(const FloatStateDict& file, const Measure& measure, Upsam
     });
     if (there == places.end() && i >= least) continue;
     // If the file lacks convolutions of the upsampler with an index below i, adds these
-    // convolutions first. So check_strictly() reports their keys as missing.
+    // convolutions to `d` first. NetworkWriter::check_strictly() then reports the keys of these
+    // convolutions as missing.
     while (d.upsampler.size() < i) d.upsampler.push_back({paths(d.upsampler.size()).front()});
     d.upsampler.push_back({there == places.end() ? places.front() : *there});
   }

@@ -1,5 +1,6 @@
-// Implements the section "threads" of port.h for WebAssembly without threads. The functions
-// finish() and run_on_threads() run the task themselves. Watch never calls its function.
+// Implements the section "threads" of port.h for WebAssembly without threads. Beside::finish() and
+// run_on_threads() call the function that would run on other threads. Watch does not watch its
+// flag, and so never calls its function.
 
 #include <utility>
 

@@ -38,8 +38,8 @@ using Clock = std::chrono::steady_clock;
 std::atomic<pid_t> running = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 
-// Blocks the signals that end this program until the destructor runs. While a child program starts
-// or ends, `running` is outdated, and no signal handler may read it.
+// Blocks the signals that end this program, from the constructor to the destructor. While a child
+// program starts or ends, `running` is outdated, so no signal handler may read `running` then.
 class HeldSignals {
  public:
   HeldSignals() {

@@ -186,9 +186,10 @@ Outcome OldFile::read_some(std::uint64_t offset, std::span<std::byte>& out,
   LARGE_INTEGER at{};
   at.QuadPart = static_cast<LONGLONG>(offset);
   IO_STATUS_BLOCK done{};
-  // Two threads may read one file, so the call needs the offset. ReadFile() takes an offset only in
-  // an OVERLAPPED, and then the system reports the end of each call. Under wine, another process
-  // handles these reports, and a conversion took 1.3 times as long. So NtReadFile() is used.
+  // Two threads may read one file at once, so each read must state its offset. ReadFile() takes an
+  // offset only in an OVERLAPPED, and then the system reports the end of each read. Under wine,
+  // another process handles these reports, and a conversion took 1.3 times as long as with
+  // NtReadFile().
   const NTSTATUS status =
       ::NtReadFile(handle_of(handle_), nullptr, nullptr, nullptr, &done, out.data(),
                    static_cast<ULONG>(std::min(out.size(), most)), &at, nullptr);
@@ -227,8 +228,8 @@ Outcome NewFile::close() {
   return outcome_of_call(::CloseHandle(handle_of(std::exchange(handle_, -1))));
 }
 
-// Gives the new file `made` the access rights (DACL) of the old file. Until then, the new file has
-// the rights that it inherited from its folder.
+// Gives the new file `made` the access rights (DACL) of the old file. Before this call, the new
+// file has the rights that the file inherited from its folder.
 Outcome take_rights(const fs::path& made, const fs::path& old) {
   DWORD size = 0;
   ::GetFileSecurityW(native(old).c_str(), DACL_SECURITY_INFORMATION, nullptr, 0, &size);
@@ -300,8 +301,8 @@ std::string time_written(const fs::path& path) {
   return fmt::format("{}-{:02}-{:02} {}", then.wYear, then.wMonth, then.wDay, clock);
 }
 
-// Source of the rules for file names: "Naming Files, Paths, and Namespaces" in Microsoft's
-// documentation.
+// Returns why Windows forbids the file name `name`; "" if Windows allows `name`. Source: "Naming
+// Files, Paths, and Namespaces" in Microsoft's documentation.
 std::string name_problem(const std::string& name) {
   constexpr std::string_view forbidden = "<>:\"/\\|?*";
   if (name.empty() || name == "." || name == "..") return {};

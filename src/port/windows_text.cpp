@@ -65,7 +65,8 @@ constexpr std::wstring_view kShare = L"\\\\";
 std::wstring native(const fs::path& path) {
   const std::wstring& text = path.native();
   if (text.empty() || starts_with(text, kAnyLength)) return text;
-  // GetFullPathNameW resolves "C:name", "\name", "." and "..", and replaces '/' by '\'.
+  // GetFullPathNameW resolves "C:name", "\name", "." and "..", and replaces '/' by '\'. Windows
+  // does not do so for paths with the prefix "\\?\", which native() adds.
   std::wstring full = text_of([&](wchar_t* buffer, DWORD size) {
     return ::GetFullPathNameW(text.c_str(), size, buffer, nullptr);
   });

@@ -142,12 +142,12 @@ void explain(FileKind kind, const Input& input, const Context& context) {
       fail({ErrorKind::unsupported, "file-json"},
            "the file is JSON text, not a checkpoint (a failed download often saves a JSON "
            "error message).\n"
-           "Download it again.");
+           "Download the checkpoint again.");
     }
     case FileKind::git_lfs_pointer: {
       fail({ErrorKind::unsupported, "file-git-lfs"},
            "the file is a Git LFS pointer, a small text file instead of the checkpoint.\n"
-           "Fetch it with 'git lfs pull', or download the file from the web page of the "
+           "Fetch the checkpoint with 'git lfs pull', or download it from the web page of the "
            "repository.");
     }
     case FileKind::tensorrt_engine: {

@@ -287,7 +287,8 @@ std::vector<torch::NamedValue> values_of(const Document& document, ValueId dict,
   std::vector<torch::NamedValue> values;
   for (const auto& [key, value] : items_of(document, dict)) {
     std::string name = key_text(document, key);
-    // A quantized Linear layer stores weight and bias as a pair under one key.
+    // A quantized Linear layer stores weight and bias as a pair under one key. The result contains
+    // the weight and the bias as two values.
     // Source: torch/ao/nn/quantized/modules/linear.py, LinearPackedParams.
     constexpr std::string_view packed = "_packed_params._packed_params";
     const bool is_pair = document.kind(value) == Kind::tuple &&

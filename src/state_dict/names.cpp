@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 4> kWrapperModules = {
 constexpr std::string_view kParallel = "module.";
 
 // The names that training frameworks give to the network within the module that they train. A name
-// of this list is removed only if all keys begin with the same name.
+// of this list is removed only if all keys, except the counter n_averaged, begin with this name.
 constexpr std::array<std::string_view, 16> kContainers = {
     "net_g_ema.",  "net_g.",  "netG_ema.",   "netG.",   "generator_ema.", "generator.",
     "ema_model.",  "ema.",    "model_ema.",  "model.",  "network.",       "net.",

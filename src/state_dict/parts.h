@@ -51,8 +51,8 @@ std::string_view without_slashes(std::string_view key);
 bool keep_those_under(std::vector<Entry>& entries, std::string_view prefix);
 
 /// Removes the prefixes that wrappers such as DataParallel put before names, sets `parts.prefix`,
-/// and removes entries that are no part of a network. Throws Error(unsupported) if two names become
-/// equal, Error(limit) if there are too many entries.
+/// and removes the entry n_averaged, a counter of AveragedModel (torch.optim.swa_utils). Throws
+/// Error(unsupported) if two names become equal, Error(limit) if there are too many entries.
 void clean_names(StateDict::Parts& parts, const Context& context);
 
 /// Throws Error(mismatch): `key`, the value of the option params_key, leads to no state dict. The

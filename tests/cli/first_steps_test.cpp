@@ -278,7 +278,7 @@ TEST_F(FirstSteps, TheOptimumFollowsTheLargestSize) {
   // Up to the script's ratio its sizes stay.
   EXPECT_EQ(sizes("--dynamic_shapes"), "32/64/256 32/64/256 ");
   EXPECT_EQ(sizes("--dynamic_shapes --max_height 256 --max_width 128"), "32/64/256 32/64/128 ");
-  EXPECT_TRUE(contains(run("model.pth out.onnx " + large).out, "--opt_height is 1080"));
+  EXPECT_TRUE(contains(run("model.pth out.onnx " + large).out, "--opt_height to 1080"));
   // So it is for an engine.
   ASSERT_EQ(run("model.pth out.onnx --dynamic_shapes --quiet").exit_code, 0);
   const CommandResult engine = run("engine out.onnx --max_height 1080 --max_width 1920");

@@ -12,12 +12,14 @@ namespace aether2onnx::check_test {
 namespace {
 
 using test::all_codes;
+using test::cast;
 using test::catch_error;
 using test::field;
 using test::find;
 using test::fixed32;
 using test::kDynamic;
 using test::kFloat;
+using test::kHalf;
 using test::kRelu;
 using test::model_with;
 using test::node;
@@ -334,6 +336,49 @@ TEST(Check, ALongChainIsChecked) {
   }
   parts += node("Relu", {"x50000"}, "output");
   EXPECT_EQ(report_of(model_with(parts).bytes()).count(Severity::error), 0U);
+}
+
+CheckOptions all_targets() {
+  CheckOptions options;
+  for (const judge::TargetRow& row : judge::target_rows())
+    options.targets.push_back({row.target, ""});
+  return options;
+}
+
+// A file from a stranger may have nodes with too few inputs, which ONNX does not allow.
+TEST(Check, NodesWithoutInputsAreNoProblemForAnyRule) {
+  const std::vector<std::string> operators = {"Add",       "Cast",      "Clip",
+                                              "Concat",    "Conv",      "DepthToSpace",
+                                              "Div",       "Erf",       "Expand",
+                                              "Gather",    "Gelu",      "GlobalAveragePool",
+                                              "MatMul",    "Mul",       "Pow",
+                                              "Relu",      "Reshape",   "LayerNormalization",
+                                              "LeakyRelu", "ReduceMax", "ReduceMean",
+                                              "Resize",    "Split",     "DequantizeLinear",
+                                              "Shape",     "Sqrt",      "QuantizeLinear",
+                                              "Sub",       "Transpose"};
+  const std::string weight = tensor("w", kHalf, {3, 3, 1, 1}, std::string(18, '\0'));
+  for (const std::string& op : operators) {
+    for (const std::vector<std::string>& inputs :
+         {std::vector<std::string>{}, {"input"}, {""}, {"input", "w"}}) {
+      const std::string after = cast("a", "b", kFloat) + node("Conv", {"a", "w"}, "output") +
+                                node("Pow", {"a"}, "c") + node("Mul", {"a", "a"}, "d");
+      TestModel model = model_with(weight + node(op, inputs, "a") + after);
+      model.type = kHalf;
+      EXPECT_FALSE(report_of(model.bytes(), all_targets()).findings.empty()) << op;
+    }
+  }
+}
+
+// Before, check --for onnxruntime-cuda never ended: the rule on 1x1 Convs followed the cycle.
+TEST(Check, ACycleOfNodesIsFoundAndNotFollowed) {
+  TestModel model = model_with(tensor("w", kHalf, {3, 3, 1, 1}, std::string(18, '\0')) +
+                               node("Conv", {"b", "w"}, "output") + node("Relu", {"b"}, "a") +
+                               node("Relu", {"a"}, "b"));
+  model.type = kHalf;
+  const CheckReport report = report_of(model.bytes(), all_targets());
+  ASSERT_NE(find(report, "node-order"), nullptr);
+  EXPECT_NE(find(report, "node-order")->what.find("cycle"), std::string::npos);
 }
 
 }  // namespace

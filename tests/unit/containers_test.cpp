@@ -395,7 +395,8 @@ TEST_F(Shards, MustAgreeWithTheIndex) {
   siblings_.files["two"] = tools::write_safetensors(two_tensors());
   says(R"("weight":"one","bias":"two")", contradiction,
        "weight is in 'two', but the index names another file");
-  says(R"("bias":"two")", contradiction, "weight is in 'two', but the index does not list it");
+  says(R"("bias":"two")", contradiction,
+       "weight is in 'two', but the index does not list this tensor");
   siblings_.files["two"].pop_back();
   says(R"("bias":"two")", "safetensors-truncated", "'two': ");
   siblings_.files["two"] = tools::write_checkpoint(two_tensors());

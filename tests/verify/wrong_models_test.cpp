@@ -113,6 +113,14 @@ class WrongModel : public testing::Test {
     EXPECT_EQ(run("verify wrong.onnx --against model.pth " + options).exit_code, 0);
   }
 
+  // Whether the log's line on rounding noise names a part that the JSON calls suspicious.
+  static bool names_suspicious(const std::string& log, const nlohmann::json& parts) {
+    return std::any_of(parts.begin(), parts.end(), [&](const nlohmann::json& part) {
+      const std::string text = "the error in " + part["path"].get<std::string>() + " is ";
+      return part["suspicious"] == true && log.find(text) != std::string::npos;
+    });
+  }
+
   // Expects that the model is within the tolerance, and that `part` is named as suspicious.
   void expect_suspicious(const std::string& part, const std::string& options = "") {
     const CommandResult result =
@@ -126,6 +134,10 @@ class WrongModel : public testing::Test {
     for (const auto& checked : details["results"]) EXPECT_TRUE(checked["passed"]);
     EXPECT_EQ(details["noise"]["place"], part) << details["noise"]["text"];
     EXPECT_NE(result.err.find("suspicious"), std::string::npos);
+    const auto& noise = details["noise"];
+    EXPECT_TRUE(names_suspicious(result.err, noise["parts"]) ||
+                names_suspicious(result.err, noise["unrounded_parts"]))
+        << result.err;
     const std::string report = test::read_text(folder_ / "report.html");
     EXPECT_NE(report.find("Suspicious: "), std::string::npos);
     EXPECT_NE(report.find("<tr class=\"first\"><td>" + part + "</td>"), std::string::npos);

@@ -133,8 +133,8 @@ void check_size(const Input& input, const Model& model) {
   }
   if (bytes <= most) return;
   fail({ErrorKind::limit, "onnx-memory-size"},
-       "the 16-bit model would take over 2 GiB in float32, more than ONNX Runtime loads from "
-       "memory.\nGive a smaller model.");
+       "aether2onnx must run this 16-bit model in float32. In float32, the model would take over "
+       "2 GiB, more than ONNX Runtime loads from memory.\nGive a smaller model.");
 }
 
 class Emulator {
@@ -181,7 +181,8 @@ class Emulator {
     if (is_delimited(reader, graph_proto::node)) {
       if (next_node_ == model_.nodes.size()) {
         fail({ErrorKind::malformed, "onnx-malformed"},
-             "the ONNX file is damaged: its graph has more nodes than were read before.");
+             "the ONNX file is damaged or has changed: aether2onnx read the file twice and found "
+             "more nodes the second time.");
       }
       add_node(writer, reader.get_view(), model_.nodes[next_node_++]);
     } else if (is_delimited(reader, graph_proto::initializer)) {

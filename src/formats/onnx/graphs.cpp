@@ -61,8 +61,9 @@ struct GraphReader::Value {
   std::vector<std::int64_t> integers = {};
   std::optional<Tensor> tensor = {};
 
-  // Throws if the attribute's `type` contradicts the field that has the value, because some ONNX
-  // readers use `type`, others use the field.
+  // Throws if `type` contradicts the field with the value: readers that use `type` and readers that
+  // use the field would get different values. Also throws if `type` or a required value is missing,
+  // or if a reference to a function's attribute has a value or is outside a function.
   void check(bool in_function, std::uint64_t at, Source& source) const {
     if (is_reference) {
       if (!in_function)

@@ -37,11 +37,11 @@ struct ValueInfo {
   bool has_shape = false;
 };
 
-/// The value of a node's attribute: a number, a text or a list of integers. read() stores other
-/// values elsewhere, or leaves them out. A tensor in an attribute is stored in Model::initializers
-/// if the node is a Constant of the main graph, otherwise in Model::other_tensors. If an attribute
-/// is a graph, the nodes of this graph are in Model::inner_nodes, or in Function::nodes if a
-/// function contains the graph.
+/// The value of a node's attribute: a number, a text or a list of integers. If an attribute is a
+/// tensor, read() stores the tensor in Model::initializers if the node is a Constant of the main
+/// graph, otherwise in Model::other_tensors. If an attribute is a graph, read() stores the nodes of
+/// this graph in Model::inner_nodes, or in Function::nodes if a function contains the graph. read()
+/// leaves out values of other types, for example lists of texts.
 using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>>;
 
 struct Node {
@@ -63,8 +63,8 @@ struct Node {
   /// attribute `value`; nullopt if there is none.
   std::optional<std::size_t> value_tensor = {};
   /// For a node of the main graph: the size of Model::inner_nodes after read() has read this node
-  /// and the graphs in this node's attributes. The index tells callers where inner nodes lie among
-  /// the main graph's nodes.
+  /// and the graphs in this node's attributes. A caller that visits all nodes must visit the
+  /// inner nodes with an index below `inner_end` before this node.
   std::size_t inner_end = 0;
 };
 
@@ -139,8 +139,8 @@ struct Model {
   std::vector<ValueInfo> outputs;
   std::vector<Node> nodes;
   std::vector<Tensor> initializers;
-  /// The types of nodes' results. After read(), also the types of the results and outputs of inner
-  /// graphs (graphs in attributes of nodes).
+  /// The types of the results of the main graph's nodes. For inner graphs (graphs in attributes of
+  /// nodes), read() adds the types of the nodes' results and of the graphs' outputs.
   std::vector<ValueInfo> value_info;
   std::vector<Function> functions;
   /// The nodes of inner graphs (in attributes of If, Loop, Scan) and of training information.
@@ -216,8 +216,8 @@ int data_type_of(DType dtype);
 /// Reads an ONNX file, except the elements of tensors. Trusts nothing in the file. Throws
 /// Error(malformed) if the file is damaged or is no ONNX file. Also throws Error(malformed) if
 /// different programs would read different values from the file (wire.h has examples); no exporter
-/// writes such a file. Throws Error(limit) if the count of fields, and of numbers in lists, exceeds
-/// Limits::onnx_parts. Also throws Error(limit) if a text has more bytes than Limits::onnx_text.
+/// writes such a file. Throws Error(limit) if the file has more fields and numbers in lists
+/// together than Limits::onnx_parts, or if a text has more bytes than Limits::onnx_text.
 Model read(const Input& input, const Context& context);
 
 /// Returns whether `external_file` names a file in the model's own folder on every operating

@@ -188,9 +188,9 @@ std::vector<std::byte> read_pieces(const Tensor& tensor, const Type& type, std::
 
 }  // namespace
 
-// Applies the rules for file names of all operating systems. Windows drops dots and spaces at the
-// end of a name, so a name of only dots and spaces is a folder on Windows. Windows reads "C:name"
-// as a file on drive C.
+// Returns true only if the name means a file in the model's folder on every operating system.
+// Windows drops dots and spaces at the end of a name, so a name of only dots and spaces is a folder
+// on Windows. Windows reads "C:name" as a file on drive C.
 bool is_beside(const std::string& external_file) {
   if (external_file.find_first_not_of(". ") == std::string::npos) return false;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };

@@ -48,9 +48,10 @@ void tensor_type(Fields fields, ValueInfo& value) {
   }
 }
 
-// Reads one entry (key and value) of a tensor's external_data. Adds an entry with an unknown key to
-// the unknown parts of the file. docs/ExternalData.md in ONNX's repository defines the keys. Before
-// ONNX 1.5, the document also defined "basepath". ONNX Runtime adds the keys "prepacked_…".
+// Reads one entry (key and value) of a tensor's external_data. Knows the keys that
+// docs/ExternalData.md in ONNX's repository defines, the key "basepath" that this document defined
+// before ONNX 1.5, and the keys "prepacked_…" that ONNX Runtime adds. Adds an entry with any other
+// key to the unknown parts of the file.
 void external_entry(Fields fields, Names& keys, Tensor& tensor) {
   Source& source = fields.source();
   const std::uint64_t at = fields.place();

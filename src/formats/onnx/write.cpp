@@ -205,7 +205,7 @@ class Writer {
       const std::size_t expected = tail.size();
       tail = model_tail(model_, options_.final_metadata());
       require(tail.size() == expected,
-              "the final metadata and the first metadata have different sizes");
+              "WriteOptions::final_metadata and Model::metadata must have equal sizes");
     }
     put(tail);
     return written_;

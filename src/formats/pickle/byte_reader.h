@@ -62,8 +62,9 @@ class ByteReader {
 };
 
 /// Decodes Python's encoding raw-unicode-escape: bytes are characters of Latin-1, and the only
-/// escapes are \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash does not begin such an escape:
-/// how Python reads this backslash depends on the number of backslashes before it.
+/// escapes are \uXXXX and \UXXXXXXXX. Returns nullopt if a backslash does not begin an escape. This
+/// function does not decode such a text, because the meaning of the backslash depends on the number
+/// of other backslashes before this backslash.
 std::optional<std::string> decode_raw_unicode(std::string_view text);
 
 }  // namespace aether2onnx::pickle

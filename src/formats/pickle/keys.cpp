@@ -26,7 +26,8 @@ class HashTable {
   // to look at may grow with the square of the number of keys.
   HashTable(bool in_set, std::uint64_t most) : in_set_(in_set), left_(most), slots_(8) {}
 
-  // Adds a key with this hash. Returns false if insert() would look at over `most` slots in all.
+  // Adds a key whose hash is `hash`. Returns false if insert() would look at more slots, for all
+  // keys together, than the constructor's limit `most`.
   bool insert(std::uint64_t hash) {
     hashes_.push_back(hash);
     const std::size_t used = hashes_.size();
@@ -192,9 +193,8 @@ void Machine::check_key(ValueId key, const char* of) {
   }
   if (!has_chosen_hash(document_, key)) return;
   if (++chosen_keys_ > limits::kChosenKeys) {
-    no_key(fmt::format(
-        "a tuple, set, real number or large integer; the pickle has over {} of these keys",
-        limits::kChosenKeys));
+    no_key(fmt::format("one of over {} keys that are tuples, sets, real numbers or large integers",
+                       limits::kChosenKeys));
   } else if (is_set && !may_be_set_key(document_, document_.elements(key))) {
     no_key(fmt::format("a set of over {} values or of values that Python compares slowly",
                        limits::kSetKeyValues));

@@ -88,8 +88,9 @@ class Machine {
   ValueId add(Kind kind);
   Document::Container& container(ValueId id);
   // Adds `count` to `held_`, the total number of elements in all containers together. Throws
-  // Error(limit) above Limits::pickle_items. The limit is needed because a pickle can add one value
-  // to many containers with one or two bytes each. Limits::pickle_values counts the value once.
+  // Error(limit) above Limits::pickle_items. The limit Limits::pickle_values is not enough, because
+  // this limit counts each value only once. A pickle can add one value to many containers, with one
+  // or two bytes for each container.
   void hold(std::size_t count);
 
   void push_integer(std::int64_t number);
@@ -120,9 +121,9 @@ class Machine {
   // --- stack, marks, memo ---
 
   void push(ValueId id);
-  // Returns the lowest index of `stack_` at which pop() may take a value. pop() must not take a
-  // value below the last MARK: Python keeps the values above a MARK on a separate stack. A later
-  // opcode takes these values as its arguments.
+  // Returns the lowest index of `stack_` at which pop() may take a value. The values above a MARK
+  // are the arguments of a later opcode. Python keeps these values on a separate stack, so pop()
+  // must not take a value below the last MARK.
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   ValueId pop();
   ValueId top() const;

@@ -1,5 +1,6 @@
 // Reads the numbers and texts of a pickle in the forms that picklers (programs that write pickles)
-// write. Most other forms are errors or irregularities.
+// write. Most other forms are errors, or irregularities (content that programs may read
+// differently).
 
 #include <algorithm>
 #include <bit>
@@ -76,8 +77,9 @@ void Machine::push_int_line(std::string_view text) {
 
 // Executes the opcode LONG. The argument is a decimal number with the letter L at the end.
 void Machine::push_long_line(std::string_view text) {
-  // The largest number of digits that recent releases of Python accept. Older releases have no
-  // limit, and the time for reading a number grows with the square of the number of digits.
+  // The largest number of digits that recent releases of Python accept. A number with more digits
+  // is an error, because older releases have no limit, and their time for reading a number grows
+  // with the square of the number of digits.
   constexpr std::size_t most_digits = 4300;
   if (!text.ends_with('L')) not_a_number(text);
   text.remove_suffix(1);
@@ -109,7 +111,8 @@ void Machine::push_float_line(std::string_view text) {
 // complement, little-endian.
 void Machine::push_long(std::uint64_t size) {
   auto bytes = take(size, "a number");
-  // Bytes that repeat the sign add nothing to the number.
+  // While there are more than 8 bytes, leaves out a last byte that only repeats the sign, because
+  // this byte does not change the number.
   const auto repeats_sign = [&] {
     const auto last = std::to_integer<unsigned>(bytes.back());
     const bool negative = (std::to_integer<unsigned>(bytes[bytes.size() - 2]) & 0x80U) != 0;
@@ -165,8 +168,8 @@ void Machine::push_string(std::string_view text, bool old) {
   push_text(is_text || !old ? Kind::string : Kind::bytes, text);
 }
 
-// Executes the opcode STRING: a Python string literal in quotes. Reports escapes as irregularities,
-// because programs decode escapes differently.
+// Executes the opcode STRING: a Python string literal in quotes. Reports an irregularity (content
+// that programs may read differently) if the literal has an escape.
 void Machine::push_string_line(std::string_view text) {
   const bool quoted = text.size() >= 2 && (text.front() == '\'' || text.front() == '"') &&
                       text.back() == text.front();

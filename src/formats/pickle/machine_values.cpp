@@ -178,7 +178,8 @@ void Machine::drop() {
 void Machine::put(std::uint64_t slot) {
   if (slot >= reader_.position()) {
     malformed({ErrorKind::malformed, "pickle-memo"},
-              "it sets memo entry {}, but the bytes read so far allow only smaller numbers", slot);
+              "it sets memo entry {}, but the bytes so far are too few for this many memo entries",
+              slot);
   }
   const auto at = static_cast<std::size_t>(slot);
   if (at >= memo_.size()) memo_.resize(at + 1, Document::kNoValue);

@@ -17,11 +17,12 @@ namespace aether2onnx::pickle {
 namespace {
 
 // The largest number of opcodes that skim() reads. This number also limits the marks and the memo
-// entries in memory. No file of another format begins with so many opcodes by chance.
+// entries in memory. A file with more opcodes counts as a pickle (Skim::undecided), because no file
+// of another format begins with so many opcodes by chance.
 constexpr std::uint64_t kMostOpcodes = 1'000'000;
 // If a pickle has more tuples, lists, sets and dicts than this number, skim() sets Skim::undecided.
-// So many containers may be nested in each other. Python may then fail to free the containers, even
-// if the pickle is incomplete and Python stops with an error.
+// Then the file counts as a pickle, even if Python stops with an error before the pickle's end: the
+// containers may be nested so deeply that Python fails to free them.
 constexpr std::uint64_t kMostContainers = 1000;
 // A file of another format may begin with a short pickle by chance. skim() does not report such a
 // file as a pickle. If the pickle's result is a plain value, such as a number, "short" means at
@@ -31,7 +32,7 @@ constexpr std::uint64_t kMostContainers = 1000;
 // TUPLE and STOP).
 constexpr std::uint64_t kFewOpcodes = 16;
 constexpr std::uint64_t kFewOpcodesOfContainer = 3;
-// The number of bytes that skim() keeps of a line. A longer line is not the name of a module.
+// The number of bytes of the longest line that skim() accepts as the name of a module.
 constexpr std::size_t kLongestLine = 4096;
 
 // The kinds of values on the pickle's stack that skim() distinguishes. Python's next step, or the
@@ -116,7 +117,7 @@ class Skimmer {
            (result == Tag::container && opcodes_ > kFewOpcodesOfContainer);
   }
 
-  // --- Reading the arguments of opcodes. Returns nullopt if Python would stop with an error. ---
+  // --- Functions that read arguments of opcodes; nullopt if Python would stop with an error. ---
 
   std::optional<std::uint64_t> number(std::size_t bytes) {
     if (window_.left() < bytes) return std::nullopt;
@@ -133,7 +134,7 @@ class Skimmer {
     return length;
   }
 
-  // Returns the text before the next newline, without the part beyond kLongestLine bytes.
+  // Returns the text before the next newline, but at most kLongestLine + 1 bytes of this text.
   std::optional<std::string> line() {
     std::string text;
     while (window_.left() > 0) {

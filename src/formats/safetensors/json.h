@@ -32,7 +32,8 @@ class JsonEvents {
   virtual bool end_object() { return leave(); }
   virtual bool start_array(std::size_t /*size*/) { return enter(); }
   virtual bool end_array() { return leave(); }
-  /// Called for any other value. `what` describes the value, for example "a negative number".
+  /// Called for null, true, false, a negative integer, and a number that is no 64-bit integer.
+  /// `what` describes the value, for example "a negative number".
   virtual bool other(const char* what) = 0;
 
   /// The position of the first byte that is no JSON, counted from the start of the text.

@@ -46,7 +46,8 @@ class IndexEvents final : public JsonEvents {
       if (name.size() > limits::kNameBytes || weight_map_.size() >= limits_.state_dict_entries) {
         fail({ErrorKind::limit, "safetensors-limit", "state_dict_entries",
               fmt::format("{}", limits_.state_dict_entries)},
-             "the index of the sharded checkpoint has over {} names, or a name of over {}.\n{}",
+             "the index of the sharded checkpoint has over {} names, or a name over the fixed "
+             "limit of {}.\n{}",
              with_thousands(limits_.state_dict_entries), plural(limits::kNameBytes, "byte"),
              limits::how_to_raise("state_dict_entries"));
       }
@@ -112,9 +113,11 @@ void check_file_name(const std::string& name) {
                      name.find_first_of("/\\:") == std::string::npos &&
                      printable(name, longest) == name;
   if (!plain) {
-    damaged_index({ErrorKind::malformed, "safetensors-index-file", {}, {}, printable(name)},
-                  "it names the file '{}', which can't be a file in the index's folder",
-                  printable(name));
+    damaged_index(
+        {ErrorKind::malformed, "safetensors-index-file", {}, {}, printable(name)},
+        "it gives the file name '{}', but a file name must have 1 to 255 bytes, no folder "
+        "and no special characters",
+        printable(name));
   }
 }
 
@@ -238,7 +241,7 @@ std::optional<File> open_shards(const Input& input, const io::Siblings* siblings
       if (mapped == weight_map.end() || mapped->second != name) {
         misplaced(tensor.name,
                   fmt::format("{} is in '{}', {}", printable(tensor.name), printable(name),
-                              mapped == weight_map.end() ? "but the index does not list it"
+                              mapped == weight_map.end() ? "but the index does not list this tensor"
                                                          : "but the index names another file"));
         continue;
       }

@@ -18,8 +18,9 @@ namespace {
 
 // Names that a file must not set as attributes of a tensor: the properties of torch.Tensor, and
 // methods that loaders call. For example, an attribute `data` would give the tensor other elements,
-// and an attribute `numpy` would hide the method. Python cannot set read-only properties (`shape`).
-// Sources: dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
+// and an attribute `numpy` would hide the method. The list also has read-only properties, such as
+// `shape`: Python cannot set a read-only property, so loading the file would fail. Sources:
+// dir(torch.Tensor); torch/csrc/autograd/python_variable.cpp.
 constexpr std::string_view kOfTensor =
     "H T _backward_hooks _base _cdata _grad _grad_fn _post_accumulate_grad_hooks "
     "_has_symbolic_sizes_strides _python_dispatch _version data device dtype grad grad_dtype "

@@ -98,7 +98,7 @@ bool Matcher::are_counts(ValueId value) {
 }
 
 // Returns whether the product of the sizes fits 64 bits. PyTorch multiplies from the first size on,
-// so the first sizes must fit 64 bits even if a later size is 0.
+// so the product of the first sizes must fit 64 bits even if a later size is 0.
 bool Matcher::is_countable(ValueId value) const {
   if (is(Kind::object, value)) value = document_.arguments(value)[0];
   std::int64_t product = 1;
@@ -328,8 +328,9 @@ bool Matcher::fits(std::string_view word, ValueId value) {
   }
   if (word == "fraction") return kind == Kind::string && is_fraction(document_.text(value));
   if (word == "class") {
-    // In PyTorch's format from before 1.6, a reference to data outside the pickle (persistent id)
-    // may also name a class. Such a reference contains the class's source text.
+    // In PyTorch's format from before 1.6, a persistent id (a reference to data outside the pickle)
+    // names a storage or a class. The id of a class contains the class's source text. Each id that
+    // does not name a storage is accepted as a class.
     if (kind == Kind::persistent_id) return !storage_id(document_, value);
     if (kind != Kind::global) return false;
     const Row* row = find_row(document_.module(value), document_.name(value));

@@ -1,5 +1,6 @@
 /// @file
-/// Compares the calls in a pickle with the table in known_names.cpp. Private to this folder.
+/// Compares the calls in a pickle with the calls that the table of known names (known_names.cpp)
+/// allows. Private to this folder.
 #pragma once
 
 #include <cstddef>
@@ -57,8 +58,9 @@ class Matcher {
 
   // A call in the pickle may make Python copy a text or bytes. Adds 1 to the number of visited
   // values for every 16 bytes of the copy, and for every slash in a text, because pathlib.Path
-  // splits a text at the slashes. Each character of a text needs up to four bytes. Returns false if
-  // the number exceeds the limit of may_visit().
+  // splits a text at the slashes. Python stores each character of a text in 1, 2 or 4 bytes, so the
+  // copy may be longer than the text in the pickle. Returns false if the number exceeds the limit
+  // of may_visit().
   bool may_copy(pickle::ValueId value);
 
   bool are_counts(pickle::ValueId value);
@@ -102,11 +104,13 @@ class Matcher {
   std::size_t chosen_keys_ = 0;
 };
 
-/// Returns whether `text` is a number as Python's Decimal writes it: "1.50", "1E+5", "NaN". The
-/// number must be short, because Python could take much time to read a long number.
+/// Returns whether `text` is a number as Python's Decimal writes numbers: "1.50", "1E+5", "NaN".
+/// The number may have at most 50 characters before the E, and an exponent of at most three digits,
+/// because Python could take much time to read a long number.
 bool is_short_number(std::string_view text);
 
-/// Returns whether `text` is a short fraction as Python's Fraction writes it: "3" or "-1/3".
+/// Returns whether `text` is a fraction as Python's Fraction writes fractions, "3" or "-1/3", and
+/// has at most 50 characters, because Python could take much time to read a long number.
 bool is_fraction(std::string_view text);
 
 }  // namespace aether2onnx::torch

@@ -1,4 +1,5 @@
-// Checks the single values in calls: numbers, texts, bytes, dates, and numpy's values.
+// Checks the values in the calls of a pickle: numbers, texts, bytes, dates, and numpy's values.
+// These values must have the form that PyTorch, numpy and Python write.
 
 #include <algorithm>
 #include <array>
@@ -24,8 +25,9 @@ namespace {
 
 constexpr std::string_view kElementTypes = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16";
 
-// Returns the number in little-endian bytes. `kind` is numpy's letter for signed integers (i),
-// unsigned integers (u), Booleans (b) or floating-point numbers (f, c).
+// Returns the number that the little-endian `bytes` store. `kind` is numpy's letter for signed
+// integers (i), unsigned integers (u), Booleans (b), floating-point numbers (f) or complex numbers
+// (c). For a complex number, `bytes` store only the real part or only the imaginary part.
 double number_of_bytes(char kind, std::string_view bytes) {
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -80,15 +82,15 @@ bool Matcher::is_offset(ValueId value) const {
   return !is_a_day_back;
 }
 
-// Returns the length of a bytes object or of a Python 2 text; nullopt for any other value. Below
-// pickle protocol 3, a bytes object is a call. If `or_bytearray`, the value may be a bytearray that
-// an opcode makes.
+// Returns the length of a bytes object or of a Python 2 text; nullopt for any other value. Pickles
+// below protocol 3 make a bytes object by a call of _codecs.encode() or bytes(). If `or_bytearray`
+// is true, the value may also be a bytearray that the opcode BYTEARRAY8 makes.
 std::optional<std::size_t> Matcher::byte_count(ValueId value, bool or_bytearray) {
   if (is(Kind::bytes, value) || is(Kind::string, value)) {
     const std::string_view content = document_.text(value);
     // Python 3 decodes a Python 2 text to characters. The function that the pickle calls with the
-    // text, for example numpy's scalar(), encodes the characters to bytes again. These bytes surely
-    // equal the bytes in the pickle only if all characters are ASCII.
+    // text, for example numpy's scalar(), encodes the characters to bytes again. If a character is
+    // not ASCII, these bytes may differ from the bytes in the pickle. So only ASCII texts fit.
     const bool fits = is(Kind::bytes, value)
                           ? or_bytearray || !document_.is_bytearray(value)
                           : std::all_of(content.begin(), content.end(), [](char c) {

@@ -85,8 +85,8 @@ class MisuseFinder {
     if (!name) {
       // The pickle may call the result of another call. If the other call is a call of an unknown
       // name, the result may be a function, so report nothing. The functions and classes in the
-      // table of known names (known_names.h) return data, tensors or layers. Programs write no
-      // calls of data, tensors or layers.
+      // table of known names (known_names.h) return data, tensors or layers. No program calls these
+      // results, so report such a call as misuse.
       if (document_.kind(document_.callable(object)) == Kind::object &&
           row_of(document_.callable(object)) == nullptr) {
         return;
@@ -326,8 +326,8 @@ class MisuseFinder {
       // with the same hash would make a dict slow, so count the keys that are objects.
       if (!may_be_key(document_, part) || ++object_keys_ > limits::kChosenKeys) {
         misuse(part, "torch-key",
-               "a key of a dict or an element of a set is {}: its class is wrong, or such keys are "
-               "too many",
+               "a key of a dict or an element of a set is {}; this object can't be a key, or too "
+               "many keys are objects",
                pickle::describe(document_, part));
       }
     }

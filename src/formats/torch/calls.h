@@ -22,9 +22,9 @@ std::optional<pickle::ValueId> callable_name(const pickle::Document& document,
 
 /// Returns whether `object` may be a key of a dict or an element of a set. Python must be able to
 /// hash the object. The object must not equal a text, because Python would take the object and the
-/// text as one key, and this reader as two keys. find_misuses() limits the number of such keys,
-/// because a file can give many of them the same hash. Returns true if the object is the result of
-/// a call of an unknown name (known_names.h).
+/// text as one key, and this reader as two keys. Returns true if the object is the result of a call
+/// of an unknown name (known_names.h). find_misuses() limits the number of objects that are keys,
+/// because a file can give many objects the same hash.
 bool may_be_key(const pickle::Document& document, pickle::ValueId object);
 
 /// Returns the function that a call names, for example "_rebuild_tensor_v2"; "" if the value is no

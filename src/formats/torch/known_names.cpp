@@ -93,8 +93,8 @@ constexpr std::array kRows = {
         "ShortStorage",
         Role::of_torch, ""},
     Row{"torch.storage", "UntypedStorage _UntypedStorage", Role::of_torch, ""},
-    // PyTorch pickles an element type, a quantization scheme or a memory format as a global with
-    // this name. Sources: torch/csrc/Dtype.cpp, QScheme.cpp and MemoryFormat.cpp
+    // The names of PyTorch's element types, quantization schemes and memory formats. A pickle
+    // imports them by name. Sources: torch/csrc/Dtype.cpp, QScheme.cpp and MemoryFormat.cpp
     Row{"torch",
         "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 "
         "complex32 complex64 complex128 qint8 quint8 qint32 quint4x2 quint2x4 bits8 bits16 "
@@ -106,7 +106,8 @@ constexpr std::array kRows = {
         "per_channel_affine_float_qparams preserve_format contiguous_format channels_last "
         "channels_last_3d",
         Role::of_torch, ""},
-    // From pickle protocol 4 on, memory formats have these names.
+    // From pickle protocol 4 on, a pickle imports the memory formats from torch._utils, by names
+    // that begin with "torch.".
     Row{"torch._utils",
         "torch.preserve_format torch.contiguous_format torch.channels_last torch.channels_last_3d",
         Role::of_torch, ""},
@@ -116,7 +117,8 @@ constexpr std::array kRows = {
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         Role::of_torch, ""},
-    // TorchVersion is a subclass of str. Source: torch/torch_version.py
+    // TorchVersion is a subclass of str, so a pickle makes a TorchVersion from a text. Source:
+    // torch/torch_version.py
     Row{"torch.torch_version", "TorchVersion", Role::plain, "N text"},
     // In files from before PyTorch 1.5, each layer's attribute _backend is a call of this function.
     // Source: torch/nn/backends/thnn.py

@@ -161,7 +161,7 @@ void check_compressed(const SparseTensor& tensor, const formats::Storages& stora
   }
   const std::int64_t stored = plain.shape[batch];
   expect(compressed.shape[batch] - 1 == lines && values[batch] == stored,
-         "with another number of indices than rows or values");
+         "whose indices are too many or too few for its rows or values");
   const std::vector<std::int64_t> ends = integers(compressed, storages);
   const std::vector<std::int64_t> places = integers(plain, storages);
   const auto width = static_cast<std::size_t>(lines) + 1;

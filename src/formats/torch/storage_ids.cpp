@@ -47,7 +47,8 @@ constexpr std::array kDTypes = {
 };
 
 // Each pair is a type that this program does not read, and a similar type that this program knows.
-// The two types have the same size, and both can require gradients, or neither can.
+// The program uses the similar type to check that a tensor fits its storage and may require
+// gradients. So the two types have the same size, and both can require gradients, or neither can.
 constexpr std::array<std::pair<std::string_view, DType>, 10> kUnreadDTypes = {{
     {"complex32", DType::float32},
     {"bits8", DType::uint8},
@@ -126,8 +127,8 @@ std::optional<StorageId> storage_id(const Document& document, ValueId value) {
       (parts.size() == 5 || parts.size() == 6) && document.kind(parts[0]) == Kind::string &&
       document.text(parts[0]) == "storage" && document.kind(parts[1]) == Kind::global &&
       document.kind(parts[2]) == Kind::string && document.kind(parts[3]) == Kind::string;
-  // PyTorch's keys are short numbers. Refuse a long key: this program copies the key for each
-  // tensor of the storage, so the copies could need much memory.
+  // The keys of PyTorch's storages are short numbers. Refuse a long key: this program copies the
+  // key for each tensor of the storage, so the copies could need much memory.
   if (!well_formed || document.text(parts[2]).size() > limits::kNameBytes) return std::nullopt;
   const auto elements = count(document, parts[4]);
   if (!elements) return std::nullopt;

@@ -20,8 +20,9 @@ struct StorageId {
   std::string_view device;     ///< The device of the storage, for example "cpu" or "cuda:0".
   std::uint64_t elements = 0;  ///< Of the whole storage; for an UntypedStorage: bytes.
 
-  /// A part of a storage that is used like a storage: (key, offset in elements, number of
-  /// elements). Files from before PyTorch 0.4 have such parts.
+  /// The part of the storage that the reference means, if the reference does not mean the whole
+  /// storage. The part has its own key. `offset` and `elements` are counted in elements. Files from
+  /// before PyTorch 0.4 can have such references to parts.
   struct View {
     std::string_view key;
     std::uint64_t offset = 0;
@@ -44,7 +45,7 @@ struct StorageId {
 };
 
 /// Reads a reference to a storage. Returns nullopt if `value` is no well-formed reference, or if
-/// the reference's view reaches beyond the storage.
+/// the reference names a part of the storage (a View) that reaches beyond the storage.
 std::optional<StorageId> storage_id(const pickle::Document& document, pickle::ValueId value);
 
 /// Returns the type if the value is a torch.dtype that this program reads.

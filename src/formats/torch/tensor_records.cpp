@@ -56,7 +56,7 @@ class TensorRecords {
     const bool in_zip = parts == 5;
     if (!in_zip && document_.kind(value) == Kind::global &&
         document_.module(value) == "torch.tensor") {
-      return "uses a name of an old PyTorch that PyTorch does not translate in this file format";
+      return "uses a name from the old module torch.tensor, which only zip files may use";
     }
     if (!id) {
       return in_zip && document_.kind(value) == Kind::persistent_id
@@ -190,7 +190,9 @@ class TensorRecords {
       stored_elements_ += storages_.bytes(result.storage) / size_of(result.dtype);
     }
     if (sparse_elements_ > 4 * stored_elements_) {
-      no_tensor("torch-tensor-sparse", "is a sparse tensor of more elements than the file has");
+      no_tensor("torch-tensor-sparse",
+                "is a sparse tensor; all sparse tensors together have over 4 times the elements "
+                "that the file stores for them");
     }
     return result;
   }
@@ -201,7 +203,9 @@ class TensorRecords {
     if (arguments.size() <= at) return;
     for (const auto& [key, value] : document_.pairs(arguments[at])) {
       if (document_.text(key) == "conj" && !is_complex(dtype)) {
-        no_tensor("torch-tensor-conflict", "is a conjugated tensor of {}", to_string(dtype));
+        no_tensor("torch-tensor-conflict",
+                  "is a conjugated tensor of {}, but only complex tensors can be conjugated",
+                  to_string(dtype));
       }
     }
     if (!document_.pairs(arguments[at]).empty()) {
@@ -272,16 +276,16 @@ class TensorRecords {
 
   DType dtype_object(ValueId value) const {
     if (const auto dtype = named_dtype(document_, value)) return *dtype;
-    no_tensor("torch-tensor-type", "is a tensor of the type {}, which this call cannot have",
+    no_tensor("torch-tensor-type",
+              "is a tensor of the type {}, which PyTorch does not allow for this kind of tensor",
               pickle::describe(document_, value));
   }
 
   // --- quantized tensors ---
 
   // Reads how a tensor is quantized: (per_tensor_affine, scale, zero_point) or (per_channel_affine,
-  // scales, zero_points, axis).
-  // Does not judge the types of scales and zero points of a packed type, which has several elements
-  // in a byte and is not read.
+  // scales, zero_points, axis). If `is_packed`, the tensor has several elements in a byte and is
+  // not read. The types of scales and zero points are then not checked.
   std::shared_ptr<const Quantizer> quantizer(const Tensor& quantized, ValueId value,
                                              bool is_packed) {
     const auto parts = document_.kind(value) == Kind::tuple ? document_.elements(value)

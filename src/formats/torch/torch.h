@@ -59,14 +59,15 @@ bool is_tensor(const pickle::Document& document, pickle::ValueId value);
 /// of random generators. The arguments may be malformed.
 bool may_be_weight(const pickle::Document& document, pickle::ValueId value);
 
-/// Returns whether the value is a layer of torch.nn, or an object of a class that known_names.h
-/// does not list. Only such an object can be a torch.nn.Module.
+/// Returns whether the value can be a torch.nn.Module: an object whose class is a layer of
+/// torch.nn, or a class that known_names.h does not list.
 bool may_be_layer(const pickle::Document& document, pickle::ValueId value);
 
 using NamedValue = std::pair<std::string, pickle::ValueId>;
 
-/// Returns a record for each value: a tensor, or the reason why the value is no valid tensor. All
-/// references to one storage must agree on the type and the size of the storage.
+/// Returns a record for each value: a tensor, or the reason why the value is no valid tensor. One
+/// such reason: the value's reference to a storage states another type or size of the storage than
+/// an earlier reference.
 std::vector<formats::Record> describe_tensors(const pickle::Document& document,
                                               const formats::Storages& storages,
                                               const std::vector<NamedValue>& values);
@@ -100,9 +101,9 @@ void find_misuses(const pickle::Document& document,
 /// Checks all tensors of the file, and all references to storages. Does not read elements.
 formats::Audit audit(const File& file);
 
-/// Throws Error(malformed) if the pickle has a Misuse with `is_certain`, or if audit() finds a
-/// contradiction. PyTorch would refuse such a file, or could load other tensors from the file than
-/// this reader.
+/// Throws Error(malformed) if the pickle has a Misuse with `is_certain`, or if audit() finds that
+/// the data of a tensor or a reference contradict each other or the file's storages. PyTorch would
+/// refuse such a file, or could load other tensors from the file than this reader.
 void check_as_written(const File& file);
 
 /// Returns the first 20 dangerous names in the pickle: names of functions and classes that can run

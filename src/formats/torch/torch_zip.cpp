@@ -16,7 +16,8 @@ constexpr int kHighestVersion = 10;
 
 // The largest size in bytes of entries that describe the container, for example `version`.
 constexpr std::uint64_t kSmallRecord = 64;
-// The largest size in bytes, and the largest number, of texts that notes() returns.
+// notes() returns the texts of entries in the archive's folder .data. Limits: the largest size of
+// such an entry in bytes, and the largest number of texts.
 constexpr std::uint64_t kNoteBytes = 200;
 constexpr std::size_t kNotes = 20;
 
@@ -174,7 +175,8 @@ class ZipStorages final : public Storages {
     }
   }
 
-  // PyTorch 1.6 to 2.0 wrote no entry `byteorder`. The files of these versions are little-endian.
+  // Returns whether the file is big-endian. PyTorch 1.6 to 2.0 wrote no entry `byteorder`, and the
+  // files of these versions are little-endian.
   bool read_byte_order() const {
     const auto text = record("byteorder");
     if (!text || *text == "little") return false;

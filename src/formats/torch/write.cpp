@@ -151,7 +151,7 @@ std::uint64_t write(const formats::Content& content, Output& output) {
   }
   add_text("version", "3\n");
   // PyTorch keeps its own records in the folder `.data` and ignores all other files in the folder.
-  // Notes in this folder therefore do not disturb PyTorch.
+  // So PyTorch ignores the notes: texts with settings of the network, which `fuse` writes.
   for (const auto& [name, text] : content.notes) add_text(".data/" + name, text);
   return zip.finish();
 }

@@ -147,7 +147,7 @@ void Archive::State::inflate(std::size_t index) {
   } else if (produced != size) {
     problem = "it is shorter than the archive's directory says";
   } else if (consumed != packed.size()) {
-    problem = "its deflate stream ends before its compressed bytes do";
+    problem = "it has extra bytes behind its deflate stream";
   }
   if (problem != nullptr) {
     fail({ErrorKind::malformed, "zip-deflate", entry.name},

@@ -137,7 +137,9 @@ class Auditor {
     }
     if (at != directory.size()) {
       findings_.add(contradiction, "zip-directory",
-                    "No entry begins at byte {} of the zip archive's directory.", at);
+                    "The zip archive's directory has no valid entry at byte {}, "
+                    "where an entry should begin.",
+                    at);
     }
     if (headers_.size() != end.entries) {
       findings_.add(contradiction, "zip-count",
@@ -236,7 +238,8 @@ class Auditor {
     }
     if (at == end) return;
     findings_.add_entry(taken ? damage : contradiction, "zip-extra", name,
-                        "The zip64 field of the entry {} repeats numbers of the header.");
+                        "The zip64 field of the entry {} repeats sizes or offsets of the header. "
+                        "Programs may read different numbers.");
   }
 
   // Returns whether a zip64 field in the local header `local` has the form that PyTorch writes for

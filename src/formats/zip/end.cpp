@@ -105,8 +105,8 @@ bool has_directory(const Input& input) {
     return size >= 4 && at <= size - 4 && Bytes(input, at, 4).four(0) == signature;
   };
   // Returns whether a directory with an entry begins at `position`, or `bytes` bytes before `end`.
-  // Some programs use the position in the end record. Others subtract the directory's length
-  // (`bytes`) from `end`.
+  // Checks both places, because programs differ: some use the position in the end record, and some
+  // subtract the directory's length (`bytes`) from `end`.
   const auto begins = [&](std::uint64_t position, std::uint64_t bytes, std::uint64_t end) {
     return is_at(kCentral, position) || (bytes <= end && is_at(kCentral, end - bytes));
   };

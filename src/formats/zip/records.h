@@ -25,7 +25,8 @@ inline constexpr std::uint64_t kEndBytes = 22;
 inline constexpr std::uint64_t kEnd64Bytes = 56;
 inline constexpr std::uint64_t kLocator64Bytes = 20;
 
-// A number in a header has one of these values if the real number is in a zip64 record or field.
+// If a number is in a zip64 record or in the zip64 field, the header has k16 (16 bits) or k32 (32
+// bits) instead of the number. kZip64Field is the id of the zip64 field.
 inline constexpr std::uint64_t k16 = 0xffff;
 inline constexpr std::uint64_t k32 = 0xffffffff;
 inline constexpr unsigned kZip64Field = 0x0001;
@@ -84,7 +85,8 @@ class Findings {
 
  private:
   void push(Severity severity, const char* code, std::string subject, std::string text) {
-    // Each severity has its own maximum, so that many notes cannot displace a contradiction.
+    // The maximum for each severity. A common maximum would let many irregularities of
+    // Severity::note displace an irregularity of Severity::contradiction.
     constexpr int most = 100;
     if (++counts_.at(static_cast<std::size_t>(severity)) > most) return;
     all_.push_back({severity, {code, std::move(subject), {}, {}, std::move(text)}});

@@ -24,7 +24,7 @@ struct Thresholds {
 
 /// Writes one archive. Every entry has the time 1 January 1980, so that the same entries always
 /// give the same bytes. The data of an entry begin at a multiple of 64 bytes, as in the files of
-/// torch.save, because PyTorch can map files into memory.
+/// torch.save, so that tensors are aligned if PyTorch maps the file into memory.
 class Writer {
  public:
   /// `output` must outlive the writer. Tests lower the `thresholds` to write small zip64 archives.

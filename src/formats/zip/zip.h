@@ -80,9 +80,9 @@ class Archive {
 
   /// Fills `out` with the bytes of the entry from byte `offset` on. Requires that the entry has
   /// offset + out.size() bytes or more. The first call for an entry reads the whole entry to check
-  /// the CRC, unless Entry::crc is 0. For a stored entry, this check needs little memory. A
-  /// deflated entry is inflated into memory as a whole. Its content stays there until another
-  /// deflated entry is read.
+  /// the CRC, unless Entry::crc is 0 ("not computed"). For a stored entry, this check needs little
+  /// memory. A deflated entry is inflated into memory as a whole. Its content stays there until
+  /// another deflated entry is read.
   void read(std::size_t entry, std::uint64_t offset, std::span<std::byte> out) const;
 
  private:

@@ -248,7 +248,8 @@ class Projector {
 }  // namespace
 
 Graph split_kernels_over(const Graph& graph, int size) {
-  require(size >= kPart, "split_kernels_over is less than the size of the small kernels");
+  require(size >= kPart,
+          "split_kernels_over is less than the size of the kernels that a split makes");
   return Splitter(graph, size).run();
 }
 

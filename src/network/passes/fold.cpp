@@ -15,7 +15,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// Folds a module into the convolution before the module, or into the convolutions that follow it.
+// Folds a module into the convolution before the module, or into the convolutions after the module.
 class Fold {
  public:
   explicit Fold(Network network) : net_(std::move(network)) {
@@ -161,10 +161,11 @@ class Fold {
       } else {
         return false;
       }
-      // Continues with the input of the attention. In `source`, the module with the index `at` - 1
-      // makes the feature map `at`. This module is the attention, because fold() copies every
-      // attention. (A Scale that was folded earlier could be between the attention and `module`,
-      // but no network has two such Scales.)
+      // Continues with the input of the attention. fold() copies every attention, so `before` is
+      // the attention's copy. In `source`, the attention is the module with the index `at` - 1,
+      // which makes the feature map `at`. (If fold() had already folded a Scale between the
+      // attention and `module`, this index would be the index of the folded Scale. But no network
+      // has two Scales after an attention.)
       at = net_.source.modules.at(at - 1).inputs[0];
     }
     return false;
