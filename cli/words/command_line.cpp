@@ -290,14 +290,15 @@ void CommandLine::add(const std::string& name, Value value, const std::string& t
       value);
   option->group(parser_->group)->type_name(type);
   if (std::holds_alternative<std::vector<std::string>*>(value)) {
-    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    // CLI11 must not take the files behind a value for more values ("--for ncnn model.pth").
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   }
 }
 
 void CommandLine::add_list(const std::string& name, std::vector<std::string>& items,
                            const std::string& type, const std::string& text) {
   add(name, &items, type, text);
-  parser_->app.get_option(name)->delimiter(',')->allow_extra_args(false);
+  parser_->app.get_option(name)->delimiter(',');
 }
 
 void CommandLine::add_flag(const std::string& name, bool& value, const std::string& text) {

@@ -110,6 +110,25 @@ TEST_F(FirstSteps, VerifyTakesItsFilesInEitherOrder) {
   EXPECT_EQ(refused("verify out.onnx model.pth --against model.pth"), "command-files");
 }
 
+// Before, options that may be repeated took the files behind their value for more values.
+TEST_F(FirstSteps, OptionsMayStandBeforeTheFiles) {
+  EXPECT_EQ(run("model.pth m.onnx").exit_code, 0);
+  const std::vector<std::pair<std::string, std::string>> calls = {
+      {"convert --dry_run --json", "--for ncnn"},
+      {"convert --dry_run --json",
+       "--for ncnn --limit pickle_values=100000 --fp32_blocks conv_last"},
+      {"inspect --json", "--limit pickle_values=100000"},
+      {"scan --json", "--limit scan_work=100000000"}};
+  for (const auto& [command, options] : calls) {
+    const CommandResult before = run(command + " " + options + " model.pth");
+    EXPECT_EQ(before.exit_code, 0) << command << ' ' << options << '\n' << before.err;
+    EXPECT_EQ(before.out, run(command + " model.pth " + options).out) << command;
+  }
+  for (const char* call : {"check --for ncnn,web", "engine --for tensorrt:10.3"}) {
+    EXPECT_EQ(run(std::string(call) + " m.onnx").exit_code, 0) << call;
+  }
+}
+
 TEST_F(FirstSteps, StandardInputAndOutput) {
   EXPECT_EQ(refused("- out.onnx"), "command-stream");
   EXPECT_EQ(refused("model.pth -"), "command-stream");

@@ -104,7 +104,7 @@ void check_coordinates(const SparseTensor& tensor, const formats::Storages& stor
   const auto sparse = static_cast<std::size_t>(indices.shape[0]);
   const auto stored = static_cast<std::size_t>(indices.shape[1]);
   expect(!values.empty() && values[0] == indices.shape[1],
-         "with another number of indices than values");
+         "whose indices are too many or too few for its values");
   expect(sparse <= size.size() && are_equal(size.subspan(sparse), values.subspan(1)),
          "whose values have another shape than the tensor");
   const std::vector<std::int64_t> numbers = integers(indices, storages);
