@@ -1,5 +1,6 @@
 // Handles what differs between the versions of TensorRT: options of trtexec, opsets and types.
-// Source: trtexec's source code (samples/common/sampleOptions.cpp) in the releases 8.4 to 11.1.
+// Sources: trtexec's source code (samples/common/sampleOptions.cpp) in the releases 8.4 to 11.1,
+// and NVIDIA's documentation of the releases 11.2 to 11.5.
 
 #include <algorithm>
 #include <array>
