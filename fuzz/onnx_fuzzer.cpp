@@ -28,8 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (inspection.onnx && inspection.onnx->nodes > nodes) std::abort();
     judge::expanded_nodes(file);
     CheckOptions all;
-    for (const judge::TargetRow& row : judge::target_rows())
+    for (const judge::TargetRow& row : judge::target_rows()) {
       all.targets.push_back({row.target, ""});
+    }
     for (const Finding& finding : judge::check::run(file, input, nullptr, all, {}).findings) {
       if (finding.code.empty() || finding.what.empty() || finding.concerns.empty()) std::abort();
     }

@@ -189,7 +189,7 @@ std::vector<std::string> paths_of(const Reference& reference, std::int64_t chann
 
 }  // namespace
 
-double PartError::times() const { return noise > 0 ? error / noise : 0; }
+double PartError::times() const { return error == 0 ? 0 : error / noise; }
 
 bool PartError::is_suspicious() const {
   return !(error <= kSuspicious * noise) || !(largest_error <= kSuspiciousLargest * largest_noise);

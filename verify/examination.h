@@ -38,7 +38,8 @@ struct PartError {
   double largest_error = 0;
   double largest_noise = 0;
 
-  /// Returns the error as a multiple of the noise; 0 if the noise is 0.
+  /// Returns the error as a multiple of the noise: 0 if the error is 0, else infinite if the noise
+  /// is 0.
   double times() const;
   /// Returns whether the error is too large to come from rounding.
   bool is_suspicious() const;

@@ -32,8 +32,9 @@ std::string describe(const Json& result) {
   return line;
 }
 
-// Returns the quotient `error` / `noise` as text. Both are null in JSON if they are not finite.
+// Returns `error` / `noise` as text. In JSON, a number that is not finite is null.
 std::string times_of(const Json& error, const Json& noise) {
+  if (error == 0) return "0.0";
   if (error.is_null() || noise.is_null() || noise == 0) return "not finite";
   return fmt::format("{:.1f}", error.get<double>() / noise.get<double>());
 }

@@ -75,7 +75,7 @@ bool is_reduction(const onnx::Node& node) {
 void ncnn_axes(const Model& model, Found& found) {
   if (model.opset < kOpsetWithAxesInput) return;
   const Places places = nodes_where(model, [](const onnx::Node& node) {
-    return is_reduction(node) && node.inputs.size() > 1 && !input_of(node, 1).empty();
+    return is_reduction(node) && !input_of(node, 1).empty();
   });
   found.add(places, "reduction",
             "the axes are an input (opset 18 or newer), which ncnn ignores: the picture is wrong, "
@@ -108,7 +108,7 @@ void ncnn_layernorm(const Model& model, Found& found) {
 
 // Returns the larger side of a Conv's kernel; 0 if the node is no Conv with a constant 4-D weight.
 std::int64_t kernel_of(const Model& model, const onnx::Node& node) {
-  if (!is_op(node, "Conv") || node.inputs.size() < 2) return 0;
+  if (!is_op(node, "Conv")) return 0;
   const auto weight = model.constants.find(input_of(node, 1));
   if (weight == model.constants.end() || weight->second->dims.size() != 4) return 0;
   return std::max(weight->second->dims[2], weight->second->dims[3]);

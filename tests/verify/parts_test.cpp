@@ -8,6 +8,7 @@
 
 #include "blocks.h"
 #include "comparison.h"
+#include "examination.h"
 #include "html_report.h"
 #include "inputs.h"
 #include "memory.h"
@@ -317,6 +318,16 @@ TEST(HtmlReport, AmplifiesTheDifferenceToBeSeen) {
   const verify::PictureSet set = verify::make_pictures("t", input, reference, candidate);
   EXPECT_EQ(set.amplification, 200);
   EXPECT_TRUE(set.difference.starts_with("\x89PNG"));
+}
+
+// An error where rounding explains none is no small error.
+TEST(Parts, TimesTheNoise) {
+  const auto times = [](double error, double noise) {
+    return verify::PartError{"norm", error, noise, error, noise}.times();
+  };
+  EXPECT_EQ(times(3e-7, 1e-7), 3e-7 / 1e-7);
+  EXPECT_EQ(times(0, 0), 0);
+  EXPECT_TRUE(std::isinf(times(1e-7, 0)));
 }
 
 }  // namespace
