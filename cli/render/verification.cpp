@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/text.h"
 #include "results.h"
@@ -43,28 +44,24 @@ std::string times_of(const Json& error, const Json& noise) {
 // (much larger than the noise), else with "pass". Noise is the error that rounding alone explains.
 // The line names the part with the largest ratio of error to noise; if the errors of some parts are
 // suspicious, only these parts count. `what` names the cause of the rounding in the line: "float16"
-// or "float16 weights alone".
+// or "float16 weights alone". `parts` is not empty.
 std::string describe_noise(const Json& noise, const Json& parts, const std::string& what) {
-  const auto is_suspicious = [](const Json& part) { return part["suspicious"] == true; };
-  const bool suspicious = std::any_of(parts.begin(), parts.end(), is_suspicious);
-  const Json* worst = nullptr;
-  for (const Json& part : parts) {
-    if (suspicious && !is_suspicious(part)) continue;
-    if (worst == nullptr || part["times"].is_null() ||
-        (!(*worst)["times"].is_null() && part["times"] > (*worst)["times"])) {
-      worst = &part;
-    }
-  }
-  const std::string path = (*worst)["path"].get<std::string>();
-  const std::string times = times_of((*worst)["error"], (*worst)["noise"]);
+  const auto rank = [](const Json& part) {
+    const Json& times = part["times"];
+    return std::pair(part["suspicious"] == true, times.is_null() ? HUGE_VAL : times.get<double>());
+  };
+  const Json& worst = *std::max_element(
+      parts.begin(), parts.end(), [&](const Json& a, const Json& b) { return rank(a) < rank(b); });
+  const bool suspicious = rank(worst).first;
+  const std::string path = worst["path"].get<std::string>();
+  const std::string times = times_of(worst["error"], worst["noise"]);
   return fmt::format(
       "{} {} parts of the network at {}, compared with the rounding noise of {}: {}",
       suspicious ? "FAIL" : "pass", parts.size(),
       fmt::join(noise["shape"].get<std::vector<std::int64_t>>(), "x"), what,
-      suspicious
-          ? fmt::format("the error in {} is {} times the noise (maximum: {} times)", path, times,
-                        times_of((*worst)["largest_error"], (*worst)["largest_noise"]))
-          : fmt::format("the largest error is {} times the noise, in {}", times, path));
+      suspicious ? fmt::format("the error in {} is {} times the noise (maximum: {} times)", path,
+                               times, times_of(worst["largest_error"], worst["largest_noise"]))
+                 : fmt::format("the largest error is {} times the noise, in {}", times, path));
 }
 
 // Prints a note if values inside the network are close to or beyond 65504, float16's largest
